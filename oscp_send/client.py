@@ -1,0 +1,332 @@
+"""The client of SolarUser's instruction API: judge, build, sign, post, and follow to the end."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
+
+import requests
+
+from oscp_send.admission import admit
+from oscp_send.answers import (
+    Posting,
+    listed_instructions,
+    queued_instruction,
+    raise_if_declined,
+    viewed_instruction,
+)
+from oscp_send.errors import InvalidValue, PossiblySent
+from oscp_send.fields import instant, member, write_instant
+from oscp_send.instruction_status import InstructionState
+from oscp_send.settings import base_url as checked_url
+from oscp_send.settings import checked_secret, checked_token
+from oscp_send.snws2 import SNWS2Auth
+from oscp_send.transport import LostOnTheWay, Transport
+from oscp_send.waiting import wait_for_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from requests import PreparedRequest, Session
+
+    from oscp_send.findings import Judgement
+    from oscp_send.instruction import Instruction
+    from oscp_send.instruction_status import InstructionStatus
+    from oscp_send.messages import Message
+    from oscp_send.secret import Secret
+    from oscp_send.settings import Settings
+
+__all__ = ["SolarUserClient"]
+
+_PATH: Final = "/solaruser/api/v1/sec/instr"
+#: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
+_TIMEOUT: Final = (10.0, 30.0)
+#: How much this machine's clock may be ahead, when what was sent is looked for.
+_MARGIN: Final = timedelta(minutes=1)
+
+
+class SolarUserClient:
+    """Sends OSCP messages through SolarUser and follows them.
+
+    Nothing that may have been accepted is ever posted a second time by itself. Threads may share a
+    client as far as they may share its session.
+
+    Args:
+        base_url: Scheme, host, and port where it is not the default, such as
+            `https://data.solarnetwork.net`.
+        token: The id of a security token of type User.
+        secret: The token's secret; it appears in no repr, log or error.
+        session: A session of one's own, for proxies, certificates or adapters; it is not closed
+            with the client, and must not repeat a POST.
+        timeout: Seconds to connect and to wait for an answer; one number for both, or a pair.
+        clock: Answers with the aware time to sign with; the system's unless given.
+        sleep: Pauses for some seconds while `wait` waits; `time.sleep` unless given.
+        checker: Judges a message by its action and text; `oscp_send.check` unless given.
+
+    Raises:
+        SettingsError: The base URL, the token or the secret cannot be one.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        secret: str | Secret,
+        *,
+        session: Session | None = None,
+        timeout: float | tuple[float, float] = _TIMEOUT,
+        clock: Callable[[], datetime] | None = None,
+        sleep: Callable[[float], None] | None = None,
+        checker: Callable[[str, str], Judgement] | None = None,
+    ) -> None:
+        self.base_url = checked_url(base_url)
+        self.token = checked_token(token)
+        self._clock = clock or _now
+        self._sleep = sleep or time.sleep
+        self._checker = checker or _check
+        self._own_session = session is None
+        self._session = session or requests.Session()
+        pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        auth = SNWS2Auth(self.token, checked_secret(secret), clock=self._clock)
+        self._transport = Transport(self._session, auth, pair)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
+        """Makes a client from settings; the options are those of the class."""
+        return cls(settings.url, settings.token, settings.secret, **options)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url!r}, token={self.token!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections, unless the session was given."""
+        if self._own_session:
+            self._session.close()
+
+    def build(
+        self,
+        action: str,
+        message: Message | Mapping[str, object] | str,
+        *,
+        node_id: int | str,
+        co_id: int | str,
+        cg_identifier: str,
+        correlation_id: str | None = None,
+        expires: datetime | None = None,
+    ) -> Instruction:
+        """Judges a message and makes the instruction that would carry it.
+
+        Args:
+            action: The OSCP message name, such as `AdjustGroupCapacityForecast`.
+            message: A typed message, a mapping with its JSON values, or its JSON text, which is
+                sent as it is.
+            node_id: A node whose owner the Capacity Optimizer and Group belong to.
+            co_id: The `configId` of a Capacity Optimizer.
+            cg_identifier: The `identifier` of a Capacity Group.
+            correlation_id: The request id of the UpdateGroupCapacityForecast that is answered.
+            expires: When SolarNetwork is to decline the instruction if it is not finished.
+
+        Raises:
+            InvalidValue: An argument is unusable.
+            InvalidMessage: SolarUser would decline the message, or its group is not the
+                instruction's, or it would not arrive as it is.
+        """
+        return admit(
+            action,
+            message,
+            node_id=node_id,
+            co_id=co_id,
+            cg_identifier=cg_identifier,
+            correlation_id=correlation_id,
+            expires=expires,
+            checker=self._checker,
+        )
+
+    def send(
+        self,
+        action: str,
+        message: Message | Mapping[str, object] | str,
+        *,
+        node_id: int | str,
+        co_id: int | str,
+        cg_identifier: str,
+        correlation_id: str | None = None,
+        expires: datetime | None = None,
+    ) -> InstructionStatus:
+        """Judges a message, sends it, and answers with the instruction that carries it.
+
+        The instruction is then on its way, not yet delivered: `wait` follows it.
+
+        Raises:
+            InvalidValue, InvalidMessage: As for `build`; nothing was sent.
+            OscpSendError: As for `submit`.
+        """
+        return self.submit(
+            self.build(
+                action,
+                message,
+                node_id=node_id,
+                co_id=co_id,
+                cg_identifier=cg_identifier,
+                correlation_id=correlation_id,
+                expires=expires,
+            )
+        )
+
+    def submit(self, instruction: Instruction) -> InstructionStatus:
+        """Sends an instruction as it is, judging nothing, once.
+
+        Raises:
+            Unreachable: It was certainly not sent.
+            NotAuthorised, Refused, RateLimited: It was certainly not queued.
+            InstructionDeclined: SolarUser declined it, with HTTP 200 and a reason.
+            PossiblySent: No usable answer came; it may have been queued.
+            NotUnderstood: The answer is not SolarUser's; see `possibly_sent`.
+        """
+        posting = Posting(instruction, self._clock().astimezone(UTC) - _MARGIN)
+        request = self.prepare_instruction(instruction)
+        try:
+            response = self._transport.exchange(request)
+        except LostOnTheWay as error:
+            raise PossiblySent(instruction, posting.since, str(error)) from error.__cause__
+        return raise_if_declined(queued_instruction(response, posting))
+
+    def prepare(
+        self,
+        action: str,
+        message: Message | Mapping[str, object] | str,
+        *,
+        node_id: int | str,
+        co_id: int | str,
+        cg_identifier: str,
+        correlation_id: str | None = None,
+        expires: datetime | None = None,
+    ) -> PreparedRequest:
+        """Answers with the signed request that `send` would send, sending nothing.
+
+        SolarUser takes it for 15 minutes.
+
+        Raises:
+            InvalidValue, InvalidMessage: As for `build`.
+        """
+        return self.prepare_instruction(
+            self.build(
+                action,
+                message,
+                node_id=node_id,
+                co_id=co_id,
+                cg_identifier=cg_identifier,
+                correlation_id=correlation_id,
+                expires=expires,
+            )
+        )
+
+    def prepare_instruction(self, instruction: Instruction) -> PreparedRequest:
+        """Answers with the signed request that `submit` would send."""
+        url = f"{self.base_url}{_PATH}/add/{quote(instruction.topic, safe='')}"
+        return self._transport.prepare("POST", url, body=instruction.to_json().encode())
+
+    def wait(
+        self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.25
+    ) -> InstructionStatus:
+        """Follows an instruction until it is Completed, and answers with it.
+
+        Args:
+            instruction: What `send` answered with, or an instruction's id.
+            timeout: How many seconds to wait.
+            poll: How many seconds to pause before the second look; pauses grow, up to 10 s.
+
+        Raises:
+            InstructionDeclined: It ended as Declined.
+            DeadlinePassed: It did not end in time; the error has its last state.
+            NotAuthorised, Refused, NotUnderstood: It cannot be looked at. A busy service and
+                connections that fail are borne until the deadline.
+        """
+        return wait_for_end(
+            instruction,
+            self._look,
+            timeout=timeout,
+            poll=poll,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+
+    def view(self, instruction_id: int) -> InstructionStatus | None:
+        """Answers with an instruction as it stands now; None if SolarUser knows no such one.
+
+        Raises:
+            Unreachable, NotAuthorised, Refused, RateLimited, NotUnderstood: It cannot be seen.
+        """
+        return self._look(instruction_id)
+
+    def list(
+        self,
+        *,
+        ids: Iterable[int] | None = None,
+        node_ids: Iterable[int] | None = None,
+        states: Iterable[InstructionState | str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> tuple[InstructionStatus, ...]:
+        """Answers with the instructions that match, in the order of their ids.
+
+        Args:
+            ids: Instruction ids; ones that SolarUser does not know are passed over.
+            node_ids: Node ids. One of the two must be given; where it is empty, so is the answer.
+            states: The states to look for; any unless given.
+            start: The earliest instruction date, as an aware datetime.
+            end: The instruction date to stop before, as an aware datetime.
+
+        Raises:
+            InvalidValue: Neither ids nor nodes are given, or a value is unusable.
+            Unreachable, NotAuthorised, Refused, RateLimited, NotUnderstood: They cannot be seen.
+        """
+        if ids is None and node_ids is None:
+            raise InvalidValue("", "SolarUser lists nothing without instruction ids or node ids")
+        named = (
+            None if states is None else [member("states", one, InstructionState) for one in states]
+        )
+        wanted = {
+            "instructionIds": _listed(ids),
+            "nodeIds": _listed(node_ids),
+            "states": _listed(named),
+        }
+        if "" in wanted.values():
+            return ()
+        for name, moment in (("start", start), ("end", end)):
+            if moment is not None:
+                wanted[f"{name}Date"] = write_instant(instant(name, moment))
+        params = {name: value for name, value in wanted.items() if value is not None}
+        path = ""
+        if params.keys() == {"instructionIds"}:
+            path, params = "/view", {"ids": params["instructionIds"]}
+        request = self._transport.prepare("GET", self.base_url + _PATH + path, params=params)
+        return listed_instructions(self._transport.exchange(request))
+
+    def _look(self, instruction_id: int, within: float | None = None) -> InstructionStatus | None:
+        url = f"{self.base_url}{_PATH}/view"
+        request = self._transport.prepare("GET", url, params={"id": str(instruction_id)})
+        return viewed_instruction(self._transport.exchange(request, within=within))
+
+
+def _listed(values: Iterable[int | str] | None) -> str | None:
+    return None if values is None else ",".join(str(value) for value in values)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _check(action: str, text: str) -> Judgement:
+    # Only here: it brings the schemas with it, which looking and listing never need.
+    from oscp_send.check import check  # noqa: PLC0415
+
+    return check(action, text)

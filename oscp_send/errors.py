@@ -1,0 +1,296 @@
+"""Every way in which sending can end badly; each says what happened and what to do.
+
+All derive from `OscpSendError`. The questions that a program asks first:
+
+- Was it certainly not sent? `InvalidValue`, `SettingsError`, `InvalidMessage`, `Unreachable`.
+- Was it certainly not taken? `NotAuthorised`, `Refused`, `RateLimited`, `InstructionDeclined`.
+- Could it have been taken? `PossiblySent`, and `NotUnderstood` where `possibly_sent` is true.
+  Nothing of the kind is ever sent a second time by itself.
+- Was it taken, and its end is not known? `DeadlinePassed`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from oscp_send.findings import Judgement
+    from oscp_send.instruction import Instruction
+    from oscp_send.instruction_status import InstructionStatus
+
+__all__ = [
+    "DeadlinePassed",
+    "InstructionDeclined",
+    "InvalidMessage",
+    "InvalidValue",
+    "NotAuthorised",
+    "NotUnderstood",
+    "OscpSendError",
+    "PossiblySent",
+    "RateLimited",
+    "Refused",
+    "SettingsError",
+    "Unreachable",
+]
+
+
+class OscpSendError(Exception):
+    """The base of everything that this package raises on purpose."""
+
+
+class InvalidValue(OscpSendError, ValueError):
+    """A Python value cannot be a part of a message, or an argument of a call.
+
+    Attributes:
+        pointer: JSON Pointer to the place, such as `/forecasted_blocks/3/unit`.
+        problem: What is wrong with the value, and what was expected.
+        remedy: What to do; may be empty.
+    """
+
+    def __init__(self, pointer: str, problem: str, remedy: str = "") -> None:
+        super().__init__(pointer, problem, remedy)
+        self.pointer = pointer
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = self.pointer.lstrip("/")
+        said = f"{self.problem}: {self.remedy}" if self.remedy else self.problem
+        return f"{place}: {said}" if place else said
+
+    def inside(self, pointer: str) -> Self:
+        """Answers with the same error as seen from the value that holds this one."""
+        return type(self)(pointer + self.pointer, self.problem, self.remedy)
+
+
+class SettingsError(OscpSendError, ValueError):
+    """A setting is missing, misspelt or unusable."""
+
+
+class InvalidMessage(OscpSendError):
+    """The message would be declined, so it was not sent.
+
+    Attributes:
+        action: The OSCP message name.
+        reason: Why, in one line.
+        judgement: Everything that was found; None where the request and not the message is wrong.
+    """
+
+    def __init__(self, action: str, reason: str, judgement: Judgement | None = None) -> None:
+        super().__init__(action, reason, judgement)
+        self.action = action
+        self.reason = reason
+        self.judgement = judgement
+
+    def __str__(self) -> str:
+        lines = [f"{self.action} was not sent: {self.reason}"]
+        findings = self.judgement.of_severity("error") if self.judgement is not None else ()
+        for finding in findings:
+            hint = f" ({finding.hint})" if finding.hint else ""
+            lines.append(f"  {finding.pointer or 'the message'}: {finding.message}{hint}")
+        return "\n".join(lines)
+
+
+class _Answered(OscpSendError):
+    """SolarUser, or something before it, gave an answer that is no success.
+
+    Attributes:
+        status: The HTTP status.
+        reason: The service's own message, or what stands in for it.
+        code: The service's error code, such as `DAO.00101`; empty if there was none.
+        excerpt: The beginning of the answer's body.
+        hint: What to do.
+    """
+
+    _verdict = "SolarUser refused the request"
+
+    def __init__(
+        self, status: int, reason: str, *, hint: str = "", code: str = "", excerpt: str = ""
+    ) -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
+        self.hint = hint
+        self.code = code
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        code = f", {self.code}" if self.code else ""
+        hint = f"\n{self.hint}" if self.hint else ""
+        return f"{self._verdict} (HTTP {self.status}{code}): {self.reason}{hint}"
+
+
+class NotAuthorised(_Answered):
+    """SolarUser did not accept the token, the signature, or their use for this path."""
+
+    _verdict = "SolarUser did not authorise the request"
+
+
+class Refused(_Answered):
+    """SolarUser took in the request and refused it; nothing was queued."""
+
+
+class RateLimited(_Answered):
+    """SolarUser is too busy for this token, or altogether; nothing was queued.
+
+    Attributes:
+        retry_at: When to try again, as an aware UTC datetime; None if the service did not say.
+    """
+
+    _verdict = "SolarUser asks to wait"
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        excerpt: str = "",
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(status, reason, hint=hint, code=code, excerpt=excerpt)
+        self.retry_at = retry_at
+
+
+class NotUnderstood(_Answered):
+    """The answer is not one of SolarUser's.
+
+    Attributes:
+        possibly_sent: Whether the instruction may have been queued nevertheless.
+    """
+
+    _verdict = "The answer was not understood"
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        excerpt: str = "",
+        possibly_sent: bool = False,
+    ) -> None:
+        super().__init__(status, reason, hint=hint, code=code, excerpt=excerpt)
+        self.possibly_sent = possibly_sent
+
+    def __str__(self) -> str:
+        shown = f"\nThe answer begins: {self.excerpt}" if self.excerpt else ""
+        return super().__str__() + shown
+
+
+class Unreachable(_Answered):
+    """SolarUser could not be reached; certainly no instruction was sent.
+
+    Attributes:
+        status: The HTTP status where a gateway answered in its place, else 0.
+    """
+
+    def __init__(
+        self, reason: str, *, hint: str = "", status: int = 0, code: str = "", excerpt: str = ""
+    ) -> None:
+        super().__init__(status, reason, hint=hint, code=code, excerpt=excerpt)
+
+    def __str__(self) -> str:
+        status = f" (HTTP {self.status})" if self.status else ""
+        hint = f"\n{self.hint}" if self.hint else ""
+        return f"SolarUser could not be reached{status}: {self.reason}{hint}"
+
+
+class PossiblySent(OscpSendError):
+    """The request left, no usable answer came: the instruction may or may not have been queued.
+
+    Attributes:
+        instruction: What was sent.
+        since: A moment before it was sent, as an aware UTC datetime, to look for it from.
+        reason: What happened.
+        status: The HTTP status if there was an answer, else 0.
+        excerpt: The beginning of the answer's body.
+    """
+
+    def __init__(
+        self,
+        instruction: Instruction,
+        since: datetime,
+        reason: str,
+        *,
+        status: int = 0,
+        excerpt: str = "",
+    ) -> None:
+        super().__init__(instruction, since, reason)
+        self.instruction = instruction
+        self.since = since
+        self.reason = reason
+        self.status = status
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        node = self.instruction.node_id
+        since = self.since.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return (
+            f"The instruction may have been queued, and was not sent again: {self.reason}\n"
+            f"Look before you send it again: client.list(node_ids=[{node}], start=error.since), or "
+            f"oscp-send list --node-id {node} --start {since}"
+        )
+
+
+class InstructionDeclined(OscpSendError):
+    """The instruction ended as `Declined`, although HTTP said 200.
+
+    Attributes:
+        instruction: The instruction as SolarUser gave it back.
+        reason: The service's own reason.
+        hint: What to do; may be empty.
+    """
+
+    def __init__(self, instruction: InstructionStatus, reason: str, hint: str = "") -> None:
+        super().__init__(instruction, reason, hint)
+        self.instruction = instruction
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        hint = f"\n{self.hint}" if self.hint else ""
+        return f"Instruction {self.instruction.id} was declined: {self.reason}{hint}"
+
+
+class DeadlinePassed(OscpSendError):
+    """An instruction was not finished when the deadline passed.
+
+    Attributes:
+        instruction_id: The instruction that was waited for.
+        instruction: How it was last seen; None if it never was.
+        timeout: The seconds that were waited.
+        trouble: What kept the last look from succeeding; None if it did.
+        hint: What the last state means, and what to do.
+    """
+
+    def __init__(
+        self,
+        instruction_id: int,
+        timeout: float,
+        *,
+        instruction: InstructionStatus | None = None,
+        trouble: OscpSendError | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(instruction_id, timeout)
+        self.instruction_id = instruction_id
+        self.timeout = timeout
+        self.instruction = instruction
+        self.trouble = trouble
+        self.hint = hint
+
+    def __str__(self) -> str:
+        seen = f"last seen as {self.instruction.state}" if self.instruction else "never seen"
+        lines = [
+            f"Instruction {self.instruction_id} was awaited for {self.timeout:g} s to be Completed "
+            f"or Declined, and was {seen}."
+        ]
+        if self.hint:
+            lines.append(self.hint)
+        if self.trouble is not None:
+            lines.append(f"The last look failed: {self.trouble}")
+        return "\n".join(lines)

@@ -1,0 +1,225 @@
+"""Where to send and who sends: from arguments, the environment, and a TOML file, in this order."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from oscp_send.errors import SettingsError
+from oscp_send.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NoReturn
+
+__all__ = [
+    "FILE_NAME",
+    "SECRET_VARIABLE",
+    "TOKEN_VARIABLE",
+    "URL_VARIABLE",
+    "Secret",
+    "Settings",
+    "base_url",
+    "checked_secret",
+    "checked_token",
+    "load_settings",
+]
+
+FILE_NAME: Final = "oscp-send.toml"
+URL_VARIABLE: Final = "OSCP_SEND_URL"
+TOKEN_VARIABLE: Final = "OSCP_SEND_TOKEN"  # noqa: S105 - a variable's name
+SECRET_VARIABLE: Final = "OSCP_SEND_SECRET"  # noqa: S105 - a variable's name
+
+_VARIABLES: Final = {"url": URL_VARIABLE, "token": TOKEN_VARIABLE, "secret": SECRET_VARIABLE}
+_KEYS: Final = ("url", "token", "secret", "node_id", "co_id", "cg_identifier")
+_CONTEXT: Final = "/solaruser"
+_TOKEN: Final = re.compile(r"[!-+\--~]+")
+_LARGEST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where to send, and who sends.
+
+    Attributes:
+        url: The base URL of SolarUser: scheme, host, and port where it is not the default.
+        token: The id of a SolarNetwork security token of type User.
+        secret: Its secret; shown nowhere.
+        node_id: The node to use where none is given.
+        co_id: The Capacity Optimizer to use where none is given.
+        cg_identifier: The Capacity Group to use where none is given.
+    """
+
+    url: str
+    token: str
+    secret: Secret
+    node_id: int | None = None
+    co_id: str | None = None
+    cg_identifier: str | None = None
+
+
+def load_settings(
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    secret: str | Secret | None = None,
+    node_id: int | None = None,
+    co_id: int | str | None = None,
+    cg_identifier: str | None = None,
+    file: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Gathers the settings: an argument wins over the environment, the environment over the file.
+
+    An environment variable that is set to nothing counts as not set.
+
+    Args:
+        url: The base URL; else `OSCP_SEND_URL`, else `url` in the file.
+        token: The token's id; else `OSCP_SEND_TOKEN`, else `token` in the file.
+        secret: The token's secret; else `OSCP_SEND_SECRET`, else `secret` in the file.
+        node_id: The node to use where none is given; else `node_id` in the file.
+        co_id: The Capacity Optimizer likewise; else `co_id` in the file.
+        cg_identifier: The Capacity Group likewise; else `cg_identifier` in the file.
+        file: A TOML file, which must then exist; else `oscp-send.toml` in the working directory,
+            if there is one.
+        environ: The environment; the process's own unless given.
+
+    Raises:
+        SettingsError: A setting is missing or unusable, or the file is; no secret is shown.
+    """
+    variables = os.environ if environ is None else environ
+    given = {
+        "url": url,
+        "token": token,
+        "secret": secret,
+        "node_id": node_id,
+        "co_id": co_id if co_id is None else str(co_id),
+        "cg_identifier": cg_identifier,
+    }
+    named = {key: variables.get(name) or None for key, name in _VARIABLES.items()}
+    found: dict[str, Any] = _read_file(file)
+    for source in (named, given):
+        found.update({key: value for key, value in source.items() if value is not None})
+    for key in _VARIABLES:
+        if key not in found:
+            raise SettingsError(
+                f"no {key}: give it as an argument, as {_VARIABLES[key]}, or as {key} in "
+                f"{file or FILE_NAME}"
+            )
+    return Settings(
+        url=base_url(found["url"]),
+        token=checked_token(found["token"]),
+        secret=checked_secret(found["secret"]),
+        node_id=found.get("node_id"),
+        co_id=found.get("co_id"),
+        cg_identifier=found.get("cg_identifier"),
+    )
+
+
+def base_url(url: str) -> str:
+    """Answers with the base URL without a trailing slash or `/solaruser`.
+
+    Raises:
+        SettingsError: It is no http or https URL of a host, or holds more than that.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise SettingsError(
+            "url: it cannot be read; expected https://host or http://host:port"
+        ) from None
+    # Not shown, since a mistaken URL may hold credentials.
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError("url: leave out the user name and password; token and secret sign")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(f"url: {url!r} is not of the form https://host or http://host:port")
+    path = parts.path.rstrip("/").removesuffix(_CONTEXT)
+    if path or parts.query or parts.fragment:
+        raise SettingsError(
+            f"url: {url!r} holds more than scheme, host and port; "
+            f"{_CONTEXT}/api/v1/sec/instr is added to it"
+        )
+    if port is not None and not 0 < port <= _LARGEST_PORT:
+        raise SettingsError(f"url: {url!r} has an impossible port")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def checked_token(token: str) -> str:
+    """Answers with a token id that can be sent in a header.
+
+    Raises:
+        SettingsError: It has characters that no token id has; it is not shown, in case it was
+            taken for the secret.
+    """
+    if not _TOKEN.fullmatch(token):
+        raise SettingsError(
+            "token: a token id is visible ASCII text without commas or blanks, such as "
+            "3fGh5k_7Yq0aB2cD4eF6; was it taken for the secret?"
+        )
+    return token
+
+
+def checked_secret(secret: str | Secret) -> Secret:
+    """Answers with a token's secret, wrapped so that it is not shown.
+
+    Raises:
+        SettingsError: It is empty, or white space was copied along with it.
+    """
+    text = secret.reveal() if isinstance(secret, Secret) else secret
+    if not text or text != text.strip():
+        raise SettingsError("secret: it is empty, or begins or ends with a blank or a line break")
+    return Secret(text)
+
+
+def _read_file(file: str | Path | None) -> dict[str, Any]:
+    path = Path(file if file is not None else FILE_NAME)
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        if file is None:
+            return {}
+        raise SettingsError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: it is not UTF-8 from byte {error.start} on") from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # Without its cause: that may quote the line in which the secret is.
+        raise SettingsError(_placed(path, str(error))) from None
+    return _checked_file(path, values)
+
+
+def _placed(path: Path, problem: str) -> str:
+    match = re.search(r"(.*) \(at line (\d+), column (\d+)\)", problem, re.DOTALL)
+    if match is None:
+        return f"{path}: it is not TOML: {problem}"
+    return f"{path}:{match[2]}:{match[3]}: it is not TOML: {match[1]}"
+
+
+def _checked_file(path: Path, values: Mapping[str, object]) -> dict[str, Any]:
+    for key, value in values.items():
+        if key not in _KEYS:
+            _unknown(path, key)
+        if key == "node_id":
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise SettingsError(f"{path}: node_id must be a whole number, without quotes")
+        elif key == "co_id" and isinstance(value, int) and not isinstance(value, bool):
+            continue
+        elif not isinstance(value, str):
+            raise SettingsError(f"{path}: {key} must be a text in quotes")
+    return {key: str(value) if key == "co_id" else value for key, value in values.items()}
+
+
+def _unknown(path: Path, key: str) -> NoReturn:
+    close = get_close_matches(key.lower().replace("-", "_"), _KEYS, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"known ones are {', '.join(_KEYS)}"
+    raise SettingsError(f"{path}: unknown key {key!r}; {meant}")

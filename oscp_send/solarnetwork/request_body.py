@@ -1,0 +1,242 @@
+"""How SolarUser reads the JSON body of an instruction, mistakes and all.
+
+Its reader is hand-written: it walks along the tokens and trusts them to come as it expects, so an
+unknown property or a value of another kind throws it off its track (SolarUser dossier §1.2 to
+§1.4). The walk is repeated here step by step, because its outcomes follow from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from oscp_send.solarnetwork import jackson
+from oscp_send.solarnetwork.dates import read_epoch, read_timestamp
+from oscp_send.solarnetwork.java import parse_long
+from oscp_send.solarnetwork.tokens import Token, TokenKind, tokens_of
+from schemas import JsonError, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+__all__ = ["BodyRefused", "InstructionBody", "read_body"]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NO_BODY = (
+    "Malformed request: Required request body is missing: "
+    "public net.solarnetwork.domain.Result<net.solarnetwork.central.instructor.domain."
+    "NodeInstruction> queueInstructionBody(...)"
+)
+_LARGEST_LONG = 2**63
+
+
+class BodyRefused(ValueError):
+    """Raised for a body that SolarUser answers with 422.
+
+    Attributes:
+        message: The service's text, to the letter where it is known.
+        error: The parser's error behind it, where the text is no JSON.
+    """
+
+    def __init__(self, message: str, error: JsonError | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error = error
+
+
+@dataclass(slots=True)
+class InstructionBody:
+    """What SolarUser understood of a body.
+
+    Attributes:
+        node_id: The node; None where none was read.
+        topic: The body's own topic; the path's replaces it.
+        parameters: Names and values in order, a name as often as it was given.
+        instruction_date: Given date, UTC.
+        expiration_date: Given date, UTC.
+    """
+
+    node_id: int | None = None
+    topic: str | None = None
+    parameters: list[tuple[str, str]] = field(default_factory=list)
+    instruction_date: datetime | None = None
+    expiration_date: datetime | None = None
+
+
+def read_body(data: bytes) -> InstructionBody:
+    """Answers with what SolarUser reads from the JSON body of `add` or `exec`.
+
+    Raises:
+        BodyRefused: The body is answered with 422.
+    """
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    if not data.strip():
+        raise BodyRefused(_NO_BODY)
+    try:
+        document = read(data)
+    except JsonError as error:
+        raise BodyRefused(f"Malformed JSON: {jackson.parser_message(error)}", error) from None
+    if document.value is None:
+        raise BodyRefused(_NO_BODY)
+    if document.text.count("{") + document.text.count("[") > jackson.MAXIMUM_DEPTH:
+        depth = document.depth
+        if depth > jackson.MAXIMUM_DEPTH:
+            raise BodyRefused(f"Malformed JSON: {jackson.too_deep(jackson.MAXIMUM_DEPTH + 1)}")
+    return _Reader(tokens_of(document.text)).read()
+
+
+class _Reader:
+    """The walk. Each method leaves the stream where SolarUser's parser would stand."""
+
+    def __init__(self, tokens: Iterator[Token]) -> None:
+        self._tokens = tokens
+        self._at: Token | None = next(tokens, None)
+        self._body = InstructionBody()
+
+    def read(self) -> InstructionBody:
+        if self._kind() != "START_OBJECT":
+            raise BodyRefused("Malformed JSON: Unable to parse NodeInstruction (not an object)")
+        while (name := self._next_name()) is not None:
+            reader = _READERS.get(name)
+            # An unknown property's value is not stepped over: the next look for a name lands on it.
+            if reader is not None:
+                reader(self)
+        while self._kind() not in {"END_OBJECT", None}:
+            self._step()
+        if self._step() is not None:
+            raise BodyRefused(_trailing(self._kind()))
+        return self._body
+
+    def _kind(self) -> TokenKind | None:
+        return self._at.kind if self._at else None
+
+    def _step(self) -> Token | None:
+        self._at = next(self._tokens, None)
+        return self._at
+
+    def _next_name(self) -> str | None:
+        token = self._step()
+        return token.text if token and token.kind == "PROPERTY_NAME" else None
+
+    def _next_string(self) -> str | None:
+        token = self._step()
+        return token.text if token and token.kind == "VALUE_STRING" else None
+
+    def node_id(self) -> None:
+        self._body.node_id = self._number()
+
+    def topic(self) -> None:
+        self._body.topic = self._next_string()
+
+    def instruction_date(self) -> None:
+        self._body.instruction_date = self._date()
+
+    def expiration_date(self) -> None:
+        self._body.expiration_date = self._date()
+
+    def ignored_number(self) -> None:
+        self._number()
+
+    def ignored_date(self) -> None:
+        self._date()
+
+    def ignored_string(self) -> None:
+        self._next_string()
+
+    def ignored_tree(self) -> None:
+        open_containers = 0
+        while (token := self._step()) is not None:
+            open_containers += token.kind.startswith("START_") - token.kind.startswith("END_")
+            if open_containers == 0:
+                return
+
+    def parameters(self) -> None:
+        """Whichever of the two names comes last wins, and whatever is no container empties it."""
+        self._body.parameters = []
+        self._step()
+        if self._kind() == "START_OBJECT":
+            self._object_parameters()
+        elif self._kind() == "START_ARRAY":
+            self._listed_parameters()
+
+    def _object_parameters(self) -> None:
+        while (name := self._next_name()) is not None:
+            value = self._next_string()
+            if value is not None:
+                self._body.parameters.append((name, value))
+
+    def _listed_parameters(self) -> None:
+        # Not reset from element to element: what one lacks it inherits from the one before.
+        name: str | None = None
+        value: str | None = None
+        while (token := self._step()) is not None and token.kind != "END_ARRAY":
+            if token.kind != "START_OBJECT":
+                continue
+            while (key := self._next_name()) is not None:
+                if key == "name":
+                    name = self._next_string()
+                elif key == "value":
+                    value = self._next_string()
+                else:
+                    self._step()
+            if name is not None and value is not None:
+                self._body.parameters.append((name, value))
+
+    def _number(self) -> int | None:
+        token = self._step()
+        if token is None or token.text is None or token.kind == "PROPERTY_NAME":
+            return None
+        try:
+            if token.kind == "VALUE_NUMBER":
+                return _truncated(token.text)
+            return parse_long(token.text)
+        except ValueError as error:
+            raise BodyRefused(f"Malformed JSON: {error}") from None
+
+    def _date(self) -> datetime | None:
+        token = self._step()
+        if token is None or token.text is None or token.kind == "PROPERTY_NAME":
+            found = f"`JsonToken.{token.kind}`" if token else "end of input"
+            raise BodyRefused(f"Malformed JSON: Unexpected token ({found}), expected a date")
+        try:
+            if token.kind == "VALUE_NUMBER":
+                return read_epoch(token.text)
+            return read_timestamp(token.text) if token.text.strip() else None
+        except ValueError as error:
+            raise BodyRefused(f"Malformed date string: {error}") from None
+
+
+def _truncated(text: str) -> int:
+    if len(text) > jackson.MAXIMUM_NUMBER_LENGTH:
+        raise ValueError(jackson.too_long_a_number(len(text)))
+    is_whole = text.lstrip("-").isdigit()
+    number = int(text) if is_whole else float(text)
+    if not -_LARGEST_LONG <= number < _LARGEST_LONG:
+        raise ValueError(
+            f"Numeric value ({text}) out of range of long (-{_LARGEST_LONG} - {_LARGEST_LONG - 1})"
+        )
+    return int(number)
+
+
+def _trailing(kind: TokenKind | None) -> str:
+    return (
+        f"Malformed JSON: Trailing token (`JsonToken.{kind}`) found after value (bound as "
+        "`net.solarnetwork.central.instructor.domain.NodeInstruction`): not allowed as per "
+        "`DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
+    )
+
+
+_READERS: Mapping[str, Callable[[_Reader], None]] = {
+    "created": _Reader.ignored_date,
+    "expirationDate": _Reader.expiration_date,
+    "id": _Reader.ignored_number,
+    "instructionDate": _Reader.instruction_date,
+    "nodeId": _Reader.node_id,
+    "parameters": _Reader.parameters,
+    "params": _Reader.parameters,
+    "resultParameters": _Reader.ignored_tree,
+    "state": _Reader.ignored_string,
+    "statusDate": _Reader.ignored_date,
+    "topic": _Reader.topic,
+}
