@@ -1,0 +1,33 @@
+"""`oscp-sim` and what its commands have in common; each command is imported when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from oscp_send.cli.lazy import LazyGroup
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy_commands={
+        "rehearse": (
+            "simulator.cli.rehearse:rehearse",
+            "Run scenario files and report what came of them.",
+        ),
+        "serve": (
+            "simulator.cli.serve:serve",
+            "Serve all parties on one port until interrupted.",
+        ),
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="oscp-rehearsal", prog_name="oscp-sim")
+def main() -> None:
+    """Rehearse OSCP 2.0 through SolarNetwork, without SolarNetwork.
+
+    A fake SolarUser, a Flexibility Provider behind it and a mock Capacity Provider, answering as
+    the real services do. Nothing to configure: the built-in world has one user, one node, one
+    Capacity Group.
+    """

@@ -1,0 +1,55 @@
+"""`oscp-sim rehearse`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simulator.cli.options import fidelity_option, seed_option, world_option
+
+if TYPE_CHECKING:
+    from oscp_send.fidelity import Fidelity
+
+__all__ = ["rehearse"]
+
+_FOLDER = Path("scenarios")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@world_option
+@seed_option
+@fidelity_option
+def rehearse(paths: tuple[Path, ...], world: Path | None, seed: int, fidelity: Fidelity) -> None:
+    """Run scenario files, each in a simulator of its own, and report what came of them.
+
+    PATHS are files or folders; without any, the folder scenarios/, or the scenarios that come with
+    this program where there is no such folder.
+
+    Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read.
+    """
+    from simulator.scenario import load_scenarios
+    from simulator.scenario.console import ConsoleReport
+    from simulator.scenario.run import Rehearsal, run
+    from simulator.world import load_world
+    from simulator.yaml_source import SourceError
+
+    try:
+        common = Rehearsal(seed, fidelity, load_world(world) if world else None)
+        scenarios = load_scenarios(paths or [_default_folder()])
+    except SourceError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    passed = run(scenarios, common, [ConsoleReport(sys.stdout)])
+    sys.exit(0 if passed else 1)
+
+
+def _default_folder() -> Path:
+    if _FOLDER.is_dir():
+        return _FOLDER
+    package = Path(__file__).parent.parent
+    shipped = package / "pack"
+    return shipped if shipped.is_dir() else package.parent / "scenarios"

@@ -1,0 +1,60 @@
+"""Reading a request's body within a limit, and telling the journal of the whole exchange."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simulator.journal import Journal, Party, Request
+from simulator.journal import Response as RecordedResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flask import Request as FlaskRequest
+    from flask import Response
+
+    from simulator.wire import WireRequest
+
+__all__ = ["body_within", "record_exchange"]
+
+
+def body_within(request: FlaskRequest, limit: int) -> bytes | None:
+    """Answers with a request's body, or None where it is longer than `limit` bytes.
+
+    A body that declares its length is not read when that is too long; any other is read no further
+    than the limit.
+    """
+    if (request.content_length or 0) > limit:
+        return None
+    body: bytes = request.stream.read(limit + 1)
+    return body if len(body) <= limit else None
+
+
+def record_exchange(
+    journal: Journal,
+    party: Party,
+    wire: WireRequest,
+    body: bytes | None,
+    response: Response,
+    *,
+    action: str | None = None,
+    instruction_id: int | None = None,
+    findings: Iterable[Mapping[str, Any]] = (),
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Tells the journal what a party was asked and what it answered."""
+    text = "(longer than the limit, not read)" if body is None else body.decode("utf-8", "replace")
+    journal.append(
+        party,
+        "exchange",
+        action=action,
+        instruction_id=instruction_id,
+        request=Request(wire.method, wire.target, wire.headers, text),
+        response=RecordedResponse(
+            response.status_code,
+            tuple(response.headers.items()),
+            response.get_data(as_text=True),
+        ),
+        findings=findings,
+        detail=detail,
+    )

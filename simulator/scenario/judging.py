@@ -1,0 +1,134 @@
+"""Holding what came of a step against what its file expects."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from oscp_send.errors import InvalidMessage
+from simulator.capacity_provider import BASE_PATH
+from simulator.matching import match, match_headers, match_json, match_text
+from simulator.scenario.events import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from simulator.journal import Entry
+    from simulator.scenario.model import Expect, Received, Step
+    from simulator.scenario.sending import Outcome
+
+__all__ = ["problems_of"]
+
+_COMPLETED = "Completed"
+
+
+def problems_of(
+    step: Step, outcome: Outcome, received: Sequence[Entry], duration: float
+) -> tuple[Problem, ...]:
+    """Answers with every expectation of a step that does not hold.
+
+    A step that expects no state, no reason and no error is expected to be Completed.
+
+    Args:
+        step: With what its file expects.
+        outcome: What came of sending.
+        received: What the Capacity Provider was asked meanwhile, in order.
+        duration: Seconds that the step took.
+    """
+    expect = step.expect
+    found = [
+        *_of_ending(step, outcome),
+        *_of_reason(expect, outcome),
+        *_of_parts(expect, outcome),
+        *_of_time(expect, duration),
+    ]
+    if expect.received is not None:
+        found += _of_received(expect, expect.received, outcome, received)
+    return tuple(found)
+
+
+def _of_ending(step: Step, outcome: Outcome) -> Iterator[Problem]:
+    expect, name = step.expect, _error_name(outcome)
+    if expect.sender is not None:
+        if expect.sender != name:
+            where = expect.source.place("/sender")
+            yield Problem(where, "the sender", expect.sender, _ending(outcome), _hint(outcome))
+        return
+    wanted = expect.state or ("Declined" if expect.reason else _COMPLETED)
+    if outcome.state != wanted:
+        where = expect.source.place("/state") if expect.state else step.source.place()
+        yield Problem(where, "state", wanted, _ending(outcome), _hint(outcome))
+
+
+def _of_reason(expect: Expect, outcome: Outcome) -> Iterator[Problem]:
+    if expect.reason is None:
+        return
+    for difference in match_text(expect.reason, outcome.reason)[1]:
+        yield Problem.of(difference, expect.source.place("/reason"), "reason")
+
+
+def _of_parts(expect: Expect, outcome: Outcome) -> Iterator[Problem]:
+    if expect.parts is not None and expect.parts != outcome.parts:
+        got = "nothing was sent" if outcome.parts is None else str(outcome.parts)
+        yield Problem(expect.source.place("/parts"), "parts of msg", str(expect.parts), got)
+
+
+def _of_time(expect: Expect, duration: float) -> Iterator[Problem]:
+    if expect.within is not None and duration > expect.within.total_seconds():
+        yield Problem(
+            expect.source.place("/within"),
+            "time",
+            f"at most {expect.within.total_seconds():g} s",
+            f"{duration:.3f} s",
+        )
+
+
+def _of_received(
+    expect: Expect, wanted: Received, outcome: Outcome, received: Sequence[Entry]
+) -> Iterator[Problem]:
+    place = expect.source.place
+    if wanted.nothing:
+        for entry in received:
+            got = entry.request.target if entry.request else "a request"
+            yield Problem(place("/received"), "the Capacity Provider", "no request", got)
+        return
+    if not received or received[-1].request is None:
+        hint = _hint(outcome)
+        yield Problem(place("/received"), "the Capacity Provider", "a request", "none", hint)
+        return
+    request = received[-1].request
+    path = request.target.removeprefix(BASE_PATH)
+    if wanted.path is not None and wanted.path != path:
+        yield Problem(place("/received/path"), "path", wanted.path, path)
+    for difference in match_headers(wanted.headers, request.headers)[1]:
+        yield Problem.of(difference, place(f"/received/headers{difference.pointer}"), "header")
+    if wanted.message is not None:
+        for difference in match_json(wanted.message.value, request.body)[1]:
+            yield Problem.of(difference, place(f"/received/message{difference.pointer}"), "message")
+    if wanted.same_as_sent:
+        yield from _of_meaning(place("/received/same_as_sent"), outcome, request.body)
+
+
+def _of_meaning(where: str, outcome: Outcome, body: str) -> Iterator[Problem]:
+    """Compares both ways: nothing may be missing, and nothing may have come to it."""
+    sent, got = json.loads(outcome.message or "null"), json.loads(body)
+    for difference in match(sent, got)[1] or match(got, sent)[1]:
+        yield Problem.of(difference, where, "message")
+
+
+def _error_name(outcome: Outcome) -> str | None:
+    return None if outcome.error is None else type(outcome.error).__name__
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.state is None:
+        return f"{_error_name(outcome)}: {outcome.reason}"
+    return f"{outcome.state}: {outcome.reason}" if outcome.reason else outcome.state
+
+
+def _hint(outcome: Outcome) -> str | None:
+    if isinstance(outcome.error, InvalidMessage) and outcome.error.judgement is not None:
+        for finding in outcome.error.judgement.of_severity("error"):
+            return f"{finding.pointer or 'the message'}: {finding.message}; {finding.hint}"
+    hint: str = getattr(outcome.error, "hint", "")
+    return hint or None

@@ -1,0 +1,137 @@
+"""One step's message, sent as an integrator's own program would send it: through `oscp_send`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oscp_send.client import SolarUserClient
+from oscp_send.errors import DeadlinePassed, InstructionDeclined, OscpSendError
+from oscp_send.forecast import forecasted_blocks
+from oscp_send.instruction import TOPIC, Instruction, split
+from oscp_send.messages import AdjustGroupCapacityForecast, UpdateGroupCapacityForecast, wire_text
+from simulator.scenario.model import Forecast, JsonText, Message, Parameters
+
+if TYPE_CHECKING:
+    from oscp_send.messages import Message as OscpMessage
+    from simulator.scenario.model import Send
+    from simulator.simulator import Simulator
+    from simulator.world import World
+
+__all__ = ["Outcome", "send"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of sending.
+
+    Attributes:
+        state: The last state seen of the instruction; None where there is none.
+        reason: Why it was declined, or what the sender's error says.
+        error: The sender's error; None for an instruction that was completed.
+        message: The message as text, as it was sent or would have been.
+        parts: Into how many parts it was split; None where nothing was sent.
+    """
+
+    state: str | None
+    reason: str | None
+    error: OscpSendError | None
+    message: str | None
+    parts: int | None
+
+
+def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
+    """Sends what a step says, follows it to its end, and answers with what came of it.
+
+    Args:
+        step: What to send.
+        simulator: Where to, and with whose token.
+        timeout: Seconds to wait for the end.
+    """
+    token_id, secret = _credentials(simulator.world, step.node)
+
+    def pause(seconds: float) -> None:
+        # Woken as soon as nothing is on its way any more, rather than after a fixed pause.
+        simulator.wait_until_settled(seconds)
+
+    client = SolarUserClient(
+        simulator.url,
+        token_id,
+        secret,
+        clock=simulator.clock.now,
+        sleep=pause,
+    )
+    instruction: Instruction | None = None
+    text = None
+    with client:
+        try:
+            text = _text(step)
+            instruction = _instruction(step, client, text)
+            status = client.wait(client.submit(instruction), timeout=timeout)
+        except InstructionDeclined as error:
+            return Outcome("Declined", error.reason, error, text, _parts(instruction))
+        except DeadlinePassed as error:
+            state = str(error.instruction.state) if error.instruction else None
+            return Outcome(state, str(error), error, text, _parts(instruction))
+        except OscpSendError as error:
+            return Outcome(None, str(error), error, text, None)
+    return Outcome(str(status.state), None, None, text, _parts(instruction))
+
+
+def _credentials(world: World, node: int) -> tuple[str, str]:
+    owner = world.owner_of_node(node) or world.users[0]
+    usable = [token for token in owner.tokens if token.enabled and token.type == "User"]
+    # Without a usable token the request is sent all the same, and refused as it would be.
+    return (usable[0].id, usable[0].secret) if usable else ("no-token", "no-secret")
+
+
+def _text(step: Send) -> str | None:
+    content = step.content
+    if isinstance(content, Parameters):
+        values = [value for name, value in content.pairs if name == "msg"]
+        return "".join(values) if values else None
+    if isinstance(content, JsonText):
+        return content.text
+    if isinstance(content, Message):
+        return wire_text(content.value)
+    return wire_text(_forecast(content, step.action))
+
+
+def _forecast(content: Forecast, action: str | None) -> OscpMessage:
+    blocks = forecasted_blocks(
+        content.start, content.step, content.capacities, unit=content.unit, phase=content.phase
+    )
+    kind = (
+        UpdateGroupCapacityForecast
+        if action == "UpdateGroupCapacityForecast"
+        else AdjustGroupCapacityForecast
+    )
+    return kind(content.group_id, content.type, blocks)
+
+
+def _instruction(step: Send, client: SolarUserClient, text: str | None) -> Instruction:
+    if isinstance(step.content, Parameters):
+        return Instruction(TOPIC, step.node, step.content.pairs)
+    if step.checked:
+        return client.build(
+            step.action or "",
+            text or "",
+            node_id=step.node,
+            co_id=step.optimizer or "",
+            cg_identifier=step.group or "",
+            correlation_id=step.correlation_id,
+        )
+    return Instruction.of_message(
+        step.action or "",
+        text or "",
+        node_id=step.node,
+        co_id=step.optimizer or "",
+        cg_identifier=step.group or "",
+        correlation_id=step.correlation_id,
+    )
+
+
+def _parts(instruction: Instruction | None) -> int | None:
+    if instruction is None:
+        return None
+    return sum(len(split(value)) for name, value in instruction.parameters if name == "msg")

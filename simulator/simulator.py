@@ -1,0 +1,158 @@
+"""The simulator: all parties put together, for as long as somebody holds it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+import requests
+
+from oscp_send.fidelity import Behaviour, Fidelity
+from simulator.application import make_application
+from simulator.capacity_provider import BASE_PATH, capacity_provider
+from simulator.clock import Clock, RealClock
+from simulator.control import control
+from simulator.flexibility_provider import FlexibilityProvider
+from simulator.instructions import Instructions
+from simulator.journal import Journal
+from simulator.local_server import LocalServer
+from simulator.rooms import Rooms
+from simulator.solaruser import solaruser
+from simulator.transport import WsgiAdapter
+from simulator.world import World, load_world
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Any
+
+__all__ = ["IN_PROCESS_URL", "Simulator"]
+
+# A name that no resolver knows (RFC 2606): what is sent there can only arrive through `session`.
+IN_PROCESS_URL = "http://simulator.invalid"
+
+
+class Simulator:
+    """A fake SolarUser, a Flexibility Provider behind it, and a mock Capacity Provider.
+
+    A context manager; any number live side by side in one process and share nothing.
+
+        with Simulator() as simulator:
+            client = SolarUserClient(simulator.url, "rehearsal-token-0001", "rehearsal-secret")
+
+    Args:
+        world: Who exists: a `World`, a path of a YAML file, or its content as a mapping; the
+            built-in world where not given.
+        seed: Makes every identifier that the simulator invents; the same seed, the same ones.
+        clock: What time it is for all parties; the machine's where not given.
+        fidelity: `documented` follows the public guide, `observed` the running service; a
+            `Behaviour` sets single differences.
+
+    Attributes:
+        journal: Everything that happened, in order, with `wait_for`.
+        application: All parties and `/_sim/` as one WSGI application.
+
+    Raises:
+        SourceError: The world is not well-formed; it says where and what to do.
+        ValueError: The fidelity is unknown.
+    """
+
+    def __init__(
+        self,
+        world: World | Path | str | Mapping[str, Any] | None = None,
+        *,
+        seed: int = 1,
+        clock: Clock | None = None,
+        fidelity: Fidelity | Behaviour = "documented",
+    ) -> None:
+        self.seed = seed
+        self.clock: Clock = clock or RealClock()
+        self.journal = Journal(self.clock)
+        self._rooms = Rooms(
+            world=world if isinstance(world, World) else load_world(world),
+            journal=self.journal,
+            clock=self.clock,
+            behaviour=Behaviour.of(fidelity),
+            instructions=Instructions(self.clock, self.journal),
+        )
+        deliveries = requests.Session()
+        self._flexibility_provider = FlexibilityProvider(
+            self._rooms,
+            deliveries,
+            seed=seed,
+            simulated_provider=IN_PROCESS_URL + BASE_PATH,
+        )
+        self.application = make_application(
+            [
+                solaruser(self._rooms, self._flexibility_provider),
+                capacity_provider(self._rooms),
+                control(self._rooms, seed),
+            ]
+        )
+        deliveries.mount(IN_PROCESS_URL, WsgiAdapter(self.application))
+        self._server: LocalServer | None = None
+        self._server_lock = threading.Lock()
+
+    @property
+    def world(self) -> World:
+        """Who exists."""
+        return self._rooms.world
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """Which side of each difference in fidelity is followed."""
+        return self._rooms.behaviour
+
+    @property
+    def url(self) -> str:
+        """The base URL on the loopback interface; its server starts when it is first asked for."""
+        with self._server_lock:
+            if self._server is None:
+                self._server = LocalServer(self.application)
+            return self._server.url
+
+    def session(self) -> requests.Session:
+        """Answers with a `requests` session that reaches the simulator without a socket.
+
+        Its base URL is `IN_PROCESS_URL`; every other address is reached over the network.
+        """
+        session = requests.Session()
+        session.mount(IN_PROCESS_URL, WsgiAdapter(self.application))
+        return session
+
+    def wait_until_settled(self, timeout: float) -> bool:
+        """Waits until no instruction is on its way any more; tells whether that came to be.
+
+        Args:
+            timeout: Seconds of real time.
+        """
+        return self._rooms.instructions.wait_until_settled(timeout)
+
+    def start(self) -> Self:
+        """Starts to deliver; a `with` statement does it."""
+        self._flexibility_provider.start()
+        return self
+
+    def close(self, timeout: float | None = None) -> None:
+        """Stops the server and ends what is under way; a `with` statement does it.
+
+        Args:
+            timeout: Seconds to wait for deliveries under way; as long as they take where not given.
+        """
+        with self._server_lock:
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+        self._flexibility_provider.close(timeout)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

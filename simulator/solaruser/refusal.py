@@ -1,0 +1,44 @@
+"""A refusal before a request reaches the API: status, text, headers, and why, for ourselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MAXIMUM_BODY", "AuthenticationRefused"]
+
+# The service's own limit, of every kind of body (SolarUser dossier §5.7 and §7.4).
+MAXIMUM_BODY = 20_971_520
+
+
+class AuthenticationRefused(Exception):
+    """Raised for a request that is refused before anything looks at what it asks for.
+
+    Attributes:
+        status: HTTP status.
+        message: The service's text.
+        with_headers: Whether the authentication headers go with it.
+        explanation: What the simulator knows beyond that, for its journal; holds no secret.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        with_headers: bool = True,
+        explanation: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.with_headers = with_headers
+        self.explanation = explanation or {}
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Answers with the headers that the service sets besides."""
+        if not self.with_headers:
+            return []
+        return [("WWW-Authenticate", "SNWS2"), ("X-SN-ErrorMessage", self.message)]
