@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from oscp_send.check import check
+    from oscp_send.check_request import check_request
     from oscp_send.client import SolarUserClient
     from oscp_send.data_types import (
         AssetMeasurement,
@@ -108,6 +109,7 @@ __all__ = [
     "UpdateGroupCapacityForecast",
     "UpdateGroupMeasurements",
     "check",
+    "check_request",
     "forecasted_blocks",
     "load_settings",
     "read_message",
@@ -159,6 +161,7 @@ _HOMES: Final = MappingProxyType(
         "UpdateGroupCapacityForecast": "messages",
         "UpdateGroupMeasurements": "messages",
         "check": "check",
+        "check_request": "check_request",
         "forecasted_blocks": "forecast",
         "load_settings": "settings",
         "read_message": "messages",
@@ -168,15 +171,15 @@ _HOMES: Final = MappingProxyType(
 
 
 class _Package(ModuleType):
-    """This package, in which `check` is always the function.
+    """This package, in which `check` and `check_request` are always the functions.
 
     The import system sets a submodule as an attribute of its package, which would put the module
     `oscp_send.check` in the function's place, depending on who imported what first.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name == "check" and isinstance(value, ModuleType):
-            value = value.check
+        if name in {"check", "check_request"} and isinstance(value, ModuleType):
+            value = getattr(value, name)
         super().__setattr__(name, value)
 
 

@@ -133,7 +133,7 @@ def was_never_sent(error: BaseException) -> bool:
     """Tells whether a request that failed can certainly not have arrived."""
     return any(
         isinstance(link, _NEVER_SENT)
-        or (isinstance(link, ssl.SSLError) and link.reason in _HANDSHAKE)
+        or (isinstance(link, ssl.SSLError) and getattr(link, "reason", None) in _HANDSHAKE)
         for link in _chain(error)
     )
 

@@ -16,6 +16,9 @@ from schemas import Document, JsonError, Violation, judge, read
 from schemas.catalogue import BASE_URI
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from oscp_send.fidelity import Behaviour
     from oscp_send.findings import Stage
 
@@ -45,6 +48,7 @@ class Verdict:
         document: The message as read; None where it is no JSON.
         violations: What the schema refuses, at stage `schema`.
         cause: The exception behind a refusal at stage `json` or `decode`.
+        decoded: What SolarNetwork keeps of a message that it takes.
     """
 
     stage: Stage | None = None
@@ -52,6 +56,7 @@ class Verdict:
     document: Document | None = None
     violations: tuple[Violation, ...] = ()
     cause: JsonError | DecodeError | None = None
+    decoded: Mapping[str, Any] | None = None
 
 
 def verdict(action: str, text: str, behaviour: Behaviour) -> Verdict:
@@ -103,10 +108,10 @@ def _judged(action: str, document: Document, behaviour: Behaviour) -> Verdict:
     if violations:
         return Verdict("schema", schema_error(action, violations), document, tuple(violations))
     try:
-        decode(action, document.value, behaviour)
+        decoded = decode(action, document.value, behaviour)
     except DecodeError as error:
         return Verdict("decode", error.text + jackson.SOURCE, document, cause=error)
-    return Verdict(document=document)
+    return Verdict(document=document, decoded=decoded)
 
 
 def _json_error(action: str, message: str, behaviour: Behaviour) -> str:

@@ -77,6 +77,8 @@ class Simulator:
             instructions=Instructions(self.clock, self.journal),
         )
         deliveries = requests.Session()
+        # A proxy that the environment names is not for parties that live on this machine.
+        deliveries.trust_env = False
         self._flexibility_provider = FlexibilityProvider(
             self._rooms,
             deliveries,
@@ -118,6 +120,7 @@ class Simulator:
         Its base URL is `IN_PROCESS_URL`; every other address is reached over the network.
         """
         session = requests.Session()
+        session.trust_env = False
         session.mount(IN_PROCESS_URL, WsgiAdapter(self.application))
         return session
 

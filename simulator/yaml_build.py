@@ -40,7 +40,7 @@ class _Builder:
     def __init__(self, deepest: int) -> None:
         self.complaints: list[tuple[Mark, str]] = []
         self._deepest = deepest
-        self._open: set[Node] = set()
+        self._begun: set[Node] = set()
         # Aliases share nodes: each is built once, and counts as often as it is used.
         self._built: dict[Node, _Built] = {}
         self._too_big = False
@@ -48,12 +48,11 @@ class _Builder:
     def build(self, node: Node) -> _Built:
         if node in self._built:
             return self._built[node]
-        if node in self._open:
+        if node in self._begun:
             self._complain(node, "an alias in here stands for the whole: write it out")
             return _Built(None)
-        self._open.add(node)
+        self._begun.add(node)
         value, inside = self._open_node(node)
-        self._open.remove(node)
         size = 1 + sum(each.size for each in inside)
         depth = 1 + max((each.depth for each in inside), default=0)
         if not self._too_big and (size > _MOST_VALUES or depth > self._deepest + 1):

@@ -156,7 +156,6 @@ def read_yaml(source: Path | str | bytes, name: str | None = None) -> YamlDocume
         source = _load(source, name)
     name = name or "<text>"
     text = _decode(source, name) if isinstance(source, bytes) else source
-    text = text.removeprefix("\ufeff")
     if found := _FORBIDDEN.search(text):
         what = f"U+{ord(found[0]):04X} cannot stand in a YAML file: write it as an escape in quotes"
         raise SourceError([SourceProblem(name, what, *_position(text, found.start()))])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING
 
 from oscp_send.solarnetwork.java import double_text
@@ -67,7 +68,8 @@ def too_long_a_number(length: int) -> str:
 
 def time_text(instant: datetime) -> str:
     """Answers with a time as SolarNetwork writes it: UTC, three fraction digits, `Z`."""
-    return f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03}Z".rjust(24, "0")
+    whole_and_milliseconds, _, _ = instant.isoformat(timespec="milliseconds").partition("+")
+    return f"{whole_and_milliseconds}Z"
 
 
 def write(value: object) -> bytes:
@@ -94,7 +96,7 @@ def _written(value: object) -> str:
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("/", "\\/")
+    return encode_basestring(value).replace("/", "\\/")
 
 
 def _unexpected_character(error: JsonError) -> str:

@@ -118,7 +118,9 @@ def _groups_of_token(world: World) -> Mapping[str, frozenset[str]]:
 def _answer(outcome: Outcome) -> Response:
     g.outcome = outcome
     if not outcome.message:
-        return Response(status=outcome.status)
+        response = Response(status=outcome.status)
+        del response.headers["Content-Type"]
+        return response
     return Response(
         json.dumps({"message": outcome.message}), outcome.status, mimetype="application/json"
     )

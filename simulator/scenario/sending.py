@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import requests
+
 from oscp_send.client import SolarUserClient
 from oscp_send.errors import DeadlinePassed, InstructionDeclined, OscpSendError
 from oscp_send.forecast import forecasted_blocks
@@ -50,6 +52,10 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
     """
     token_id, secret = _credentials(simulator.world, step.node)
 
+    session = requests.Session()
+    # A proxy that the environment names does not lead to this machine.
+    session.trust_env = False
+
     def pause(seconds: float) -> None:
         # Woken as soon as nothing is on its way any more, rather than after a fixed pause.
         simulator.wait_until_settled(seconds)
@@ -58,12 +64,13 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
         simulator.url,
         token_id,
         secret,
+        session=session,
         clock=simulator.clock.now,
         sleep=pause,
     )
     instruction: Instruction | None = None
     text = None
-    with client:
+    with session:
         try:
             text = _text(step)
             instruction = _instruction(step, client, text)
@@ -82,7 +89,8 @@ def _credentials(world: World, node: int) -> tuple[str, str]:
     owner = world.owner_of_node(node) or world.users[0]
     usable = [token for token in owner.tokens if token.enabled and token.type == "User"]
     # Without a usable token the request is sent all the same, and refused as it would be.
-    return (usable[0].id, usable[0].secret) if usable else ("no-token", "no-secret")
+    token = next(iter(usable or owner.tokens), None)
+    return (token.id, token.secret) if token else ("no-token", "no-secret")
 
 
 def _text(step: Send) -> str | None:

@@ -1,5 +1,5 @@
 """SolarUser, as far as an OSCP instruction meets it: the instruction API and its queue hook."""
 
-from simulator.solaruser.routes import solaruser
+from simulator.solaruser.party import solaruser
 
 __all__ = ["solaruser"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oscp_send.instruction import TOPIC, join_parameters, split_parameters
-from simulator.hand_off import HandOff, QueuedMessage
+from simulator.hand_off import QueuedMessage
 from simulator.solaruser.queue_hook import Admitted, Declined, judge_instruction
+from simulator.solaruser.refusal import ApiRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from oscp_send.solarnetwork.request_body import InstructionBody
     from simulator.instructions import Instruction
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from simulator.solaruser.authentication import Actor
     from simulator.world import User
 
-__all__ = ["AccessRefused", "InstructionService"]
+__all__ = ["InstructionService"]
 
-
-class AccessRefused(Exception):
-    """Raised for a node that the asking token has no right to; its text is the service's."""
+_LONGEST_TOPIC = 128
+_LONGEST_NAME = 256
 
 
 class InstructionService:
@@ -32,21 +32,25 @@ class InstructionService:
 
     Args:
         rooms: The shared rooms.
-        hand_off: Takes each admitted message to the Flexibility Provider.
     """
 
-    def __init__(self, rooms: Rooms, hand_off: HandOff) -> None:
+    def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._hand_off = hand_off
 
-    def queue(self, actor: Actor, node_id: int, topic: str, body: InstructionBody) -> Instruction:
-        """Judges, stores and hands over an instruction, and answers with it as it was stored.
+    def queue(
+        self, actor: Actor, node_id: int, topic: str, body: InstructionBody
+    ) -> tuple[Instruction, QueuedMessage | None]:
+        """Judges and stores an instruction, and answers with it as it was stored.
+
+        Returns:
+            The instruction, and the message to hand over, where it was admitted.
 
         Raises:
-            AccessRefused: The node is unknown, or somebody else's.
+            ApiRefused: The node is unknown or somebody else's, or a text cannot be stored.
         """
         owner = self.owner(actor, node_id)
         pieces = split_parameters(body.parameters)
+        _check_columns(topic, pieces)
         parameters = join_parameters(pieces)
         outcome = (
             judge_instruction(parameters, owner, self._rooms.behaviour) if topic == TOPIC else None
@@ -62,15 +66,15 @@ class InstructionService:
             instruction_date=body.instruction_date,
             expiration_date=body.expiration_date,
         )
-        if isinstance(outcome, Admitted):
-            self._hand_off(self._message(row, owner, outcome))
-        return row
+        if not isinstance(outcome, Admitted):
+            return row, None
+        return row, self._message(row, owner, outcome)
 
     def view(self, actor: Actor, instruction_ids: Iterable[int]) -> list[Instruction]:
         """Answers with the instructions of these ids that exist, by ascending id.
 
         Raises:
-            AccessRefused: One of them is for a node of somebody else.
+            ApiRefused: One of them is for a node of somebody else.
         """
         found = [self._rooms.instructions.get(each) for each in sorted(set(instruction_ids))]
         rows = [row for row in found if row is not None]
@@ -82,13 +86,13 @@ class InstructionService:
         """Answers with the owner of a node, who must be the one who asks.
 
         Raises:
-            AccessRefused: The node is unknown, or somebody else's.
+            ApiRefused: The node is unknown, or somebody else's.
         """
         owner = self._rooms.world.owner_of_node(node_id)
         if owner is None:
-            raise AccessRefused("UNKNOWN_OBJECT")
+            raise ApiRefused(403, "UNKNOWN_OBJECT")
         if owner.id != actor.user.id:
-            raise AccessRefused("ACCESS_DENIED")
+            raise ApiRefused(403, "ACCESS_DENIED")
         return owner
 
     def _message(self, row: Instruction, owner: User, outcome: Admitted) -> QueuedMessage:
@@ -103,3 +107,22 @@ class InstructionService:
             msg=outcome.message,
             correlation_id=None if dropped else row.parameters.get("correlationId"),
         )
+
+
+def _check_columns(topic: str, pieces: Sequence[tuple[str, str]]) -> None:
+    """Refuses what the database's columns do not take (SolarUser dossier §2.2)."""
+    texts = (topic, *(text for piece in pieces for text in piece))
+    if any("\0" in text for text in texts):
+        why = "a NUL character cannot be stored"
+    elif len(topic) > _LONGEST_TOPIC:
+        why = f"a topic has at most {_LONGEST_TOPIC} characters"
+    elif any(len(name) > _LONGEST_NAME for name, _ in pieces):
+        why = f"the name of a parameter has at most {_LONGEST_NAME} characters"
+    else:
+        return
+    raise ApiRefused(
+        422,
+        "An invalid query parameter was used, or a required parameter was missing.",
+        code="DAO.00103",
+        explanation={"why": why},
+    )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oscp_send.solarnetwork import hook_texts
-from oscp_send.solarnetwork.decoding import decode
 from oscp_send.solarnetwork.java import parse_long
 from oscp_send.verdict import verdict
 
@@ -92,9 +91,9 @@ def _judged(
     action: str, optimizer: int, identifier: str, text: str, behaviour: Behaviour
 ) -> Admitted | Declined:
     ruling = verdict(action, text, behaviour)
-    if ruling.error is not None or ruling.document is None:
+    message = ruling.decoded
+    if message is None:
         return Declined(ruling.error or "")
-    message = decode(action, ruling.document.value, behaviour)
     if action == "AdjustGroupCapacityForecast" and message["group_id"] != identifier:
         return Declined(hook_texts.GROUP_MISMATCH)
     return Admitted(action, optimizer, identifier, message)

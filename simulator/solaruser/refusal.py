@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAXIMUM_BODY", "AuthenticationRefused"]
+__all__ = ["MAXIMUM_BODY", "ApiRefused", "AuthenticationRefused"]
 
 # The service's own limit, of every kind of body (SolarUser dossier §5.7 and §7.4).
 MAXIMUM_BODY = 20_971_520
@@ -42,3 +42,28 @@ class AuthenticationRefused(Exception):
         if not self.with_headers:
             return []
         return [("WWW-Authenticate", "SNWS2"), ("X-SN-ErrorMessage", self.message)]
+
+
+class ApiRefused(Exception):
+    """Raised for a request that the API itself refuses.
+
+    Attributes:
+        status: HTTP status.
+        message: The service's text.
+        code: The service's code; most refusals have none.
+        explanation: What the simulator knows beyond that, for its journal; holds no secret.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        explanation: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.explanation = explanation or {}

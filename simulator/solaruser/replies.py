@@ -60,7 +60,9 @@ def container_error(
         masked: Whether the status inside is hidden from methods other than GET.
     """
     if masked and method not in {"GET", "HEAD"}:
-        return Response(status=403)
+        response = Response(status=403)
+        del response.headers["Content-Type"]
+        return response
     content = {
         "timestamp": at,
         "status": status,

@@ -189,7 +189,12 @@ def auth_for(token: str, secret: str, when: datetime) -> SNWS2Auth:
     return SNWS2Auth(token, secret, clock=lambda: when)
 
 
-def prepared(auth: SNWS2Auth, method: str, url: str, **more: Any) -> requests.PreparedRequest:
+def prepared(
+    auth: SNWS2Auth,
+    method: str,
+    url: str,
+    **more: Any,  # noqa: ANN401 - passed on to requests
+) -> requests.PreparedRequest:
     return requests.Session().prepare_request(requests.Request(method, url, auth=auth, **more))
 
 
@@ -474,27 +479,27 @@ def test_the_key_is_derived_once_for_its_day(monkeypatch: pytest.MonkeyPatch) ->
     assert made[0] == made[1] != made[2] == made[3]
 
 
-def test_threads_share_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    derived: list[date] = []
+def test_threads_derive_one_key_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    auth = auth_for("t", "s", APRIL)
+    guarded: list[bool] = []
 
     def counted(secret: str, day: date) -> bytes:
-        derived.append(day)
+        guarded.append(auth._lock.locked())
         return signing_key(secret, day)
 
     monkeypatch.setattr(snws2, "signing_key", counted)
-    auth = auth_for("t", "s", APRIL)
     gate = threading.Barrier(8)
     made: list[str] = []
 
     def sign() -> None:
-        gate.wait()
+        gate.wait(10)
         made.append(made_signature(prepared(auth, "GET", "http://h/")))
 
     threads = [threading.Thread(target=sign) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    assert len(derived) == 1
+        thread.join(10)
+    assert guarded == [True]
     assert len(set(made)) == 1
     assert len(made) == 8

@@ -43,8 +43,6 @@ def test_what_is_no_duration_says_how_to_write_one(text: str) -> None:
 
 @given(st.datetimes(timezones=st.just(UTC)), st.sampled_from(["auto", "minutes", "milliseconds"]))
 def test_instants(when: datetime, spec: str) -> None:
-    if when.year < 1000:
-        when = when.replace(year=1000)
     text = when.isoformat(timespec=spec)
     assert parse_instant(text) == datetime.fromisoformat(text)
     assert parse_instant(text.replace("+00:00", "Z")) == datetime.fromisoformat(text)

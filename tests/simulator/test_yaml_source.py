@@ -254,6 +254,11 @@ class TestPlaces:
         problem = part.problem("/c~1d", "no", key=True)
         assert (str(problem), problem.pointer) == ("f:3:5: no", "/a/0/c~1d")
 
+    def test_a_pointer_is_unescaped_in_the_right_order(self) -> None:
+        document = read_yaml('{"/": 1, "~1": 2, "~01": 3}')
+        assert [document.at(f"/{token}").value for token in ("~1", "~01", "~001")] == [1, 2, 3]
+        assert [document.where(f"/{token}")[1] for token in ("~1", "~01", "~001")] == [7, 16, 26]
+
     def test_a_part_that_is_not_there_is_an_error(self) -> None:
         with pytest.raises(LookupError):
             self.document.at("/a/3")

@@ -1,0 +1,305 @@
+"""Every way in which SolarUser refuses, as the exception that says what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import responses
+
+from oscp_send.errors import (
+    InstructionDeclined,
+    NotAuthorised,
+    NotUnderstood,
+    OscpSendError,
+    PossiblySent,
+    RateLimited,
+    Refused,
+    Unreachable,
+)
+from oscp_send.solarnetwork import hook_texts
+from tests.oscp_send.sender_world import ADD, HANDSHAKE, NOW, TO, VIEW, make_client, reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def service() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def failed_send(service: responses.RequestsMock, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on
+    service.post(ADD, **answer)
+    with pytest.raises(OscpSendError) as caught:
+        make_client().send("Handshake", HANDSHAKE, **TO)
+    assert len(service.calls) == 1
+    return caught.value
+
+
+def failed_view(service: responses.RequestsMock, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on
+    service.get(VIEW, **answer)
+    with pytest.raises(OscpSendError) as caught:
+        make_client().view(1)
+    return caught.value
+
+
+def refusal(message: str, **more: object) -> dict[str, Any]:
+    return {"success": False, "message": message, **more}
+
+
+# SolarUser dossier §5.7
+AUTHORISATION = [
+    (401, "Full authentication is required to access this resource", "Authorization header"),
+    (401, "Expired token", "new token"),
+    (401, "Unable to verify credentials", "later"),
+    (401, "Something new", ""),
+    (403, "Bad credentials", "token and its secret"),
+    (403, "Date skew too large", "15 minutes"),
+    (403, "Access denied", "apiPaths"),
+    (403, "Access Denied", "type User"),
+    (403, "Missing or invalid HTTP Date header value", "signature"),
+    (403, "Invalid HTTP X-SN-Date header value", "signature"),
+    (403, "Invalid HTTP Date header value", "signature"),
+    (403, "Invalid Credential value", "token id"),
+    (403, "Invalid Signature value", "signature"),
+    (403, "Invalid SignedHeaders value", "signature"),
+    (403, "The 'Host' HTTP header must be included in SignedHeaders", "signature"),
+    (
+        403,
+        "One of the 'Date' or 'X-SN-Date' HTTP headers must be included in SignedHeaders",
+        "signature",
+    ),
+    (403, "The 'content-type' HTTP header must be included in SignedHeaders", "signature"),
+    (403, "Content sha-256 digest value mismatch", "changed it"),
+    (403, "Invalid Digest sha-256 encoding", "signature"),
+    (403, "Content too large", "20 MB"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "hint"), AUTHORISATION, ids=[row[1] for row in AUTHORISATION]
+)
+def test_a_refusal_of_the_credentials_is_not_authorised(
+    service: responses.RequestsMock, status: int, message: str, hint: str
+) -> None:
+    error = failed_send(service, status=status, json=refusal(message))
+    assert isinstance(error, NotAuthorised)
+    assert (error.status, error.reason) == (status, message)
+    assert hint in error.hint
+    assert message in str(error)
+    assert "hunter2" not in str(error) + repr(error)
+
+
+def test_a_message_in_a_header_alone_is_understood(service: responses.RequestsMock) -> None:
+    headers = {"X-SN-ErrorMessage": "Date skew too large"}
+    error = failed_send(service, status=403, headers=headers)
+    assert isinstance(error, NotAuthorised)
+
+
+# SolarUser dossier §6.3, §7.1 and §7.2
+REFUSALS: dict[str, tuple[int, dict[str, Any], str]] = {
+    "unknown-node": (403, refusal("UNKNOWN_OBJECT"), "does not know this node"),
+    "foreign-node": (403, refusal("ACCESS_DENIED"), "another user's"),
+    "upload": (403, refusal("Maximum upload size of 20971520 bytes exceeded"), "20 MB"),
+    "no-node": (422, refusal("Illegal argument: The nodeId parameter is required."), "parameter"),
+    "malformed": (422, refusal("Malformed JSON: Unexpected end-of-input"), "changed it"),
+    "too-long": (422, refusal("An invalid ...", code="DAO.00103"), "NUL"),
+    "mqtt": (422, refusal("MQTT connection not available", code="RS.00001"), "Nothing was queued"),
+    "mqtt-without-code": (422, refusal("MQTT error queuing OSCP"), "Nothing was queued"),
+    "firewall": (400, refusal("The request was rejected because ..."), "double slashes"),
+    "not-found": (
+        404,
+        {"timestamp": "x", "status": 404, "error": "Not Found", "path": "/x", "success": False},
+        "",
+    ),
+    "said-no-with-200": (200, refusal("no"), ""),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "hint"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_says_why_and_what_to_do(
+    service: responses.RequestsMock, status: int, body: dict[str, Any], hint: str
+) -> None:
+    error = failed_send(service, status=status, json=body)
+    assert isinstance(error, Refused)
+    assert error.status == status
+    assert error.reason == body.get("message", "Not Found")
+    assert error.code == body.get("code", "")
+    assert hint in error.hint
+
+
+def test_an_empty_403_is_explained(service: responses.RequestsMock) -> None:
+    error = failed_send(service, status=403)
+    assert isinstance(error, Refused)
+    assert "empty 403" in str(error)
+
+
+# SolarUser dossier §3.1 and §4
+DECLINED = {
+    hook_texts.MISSING_PARAMETERS: "texts",
+    hook_texts.MISSING_ACTION: "message name",
+    hook_texts.MISSING_OPTIMIZER: "configId",
+    hook_texts.INVALID_OPTIMIZER: "configId",
+    hook_texts.MISSING_GROUP: "identifier",
+    hook_texts.UNKNOWN_OPTIMIZER: "configId",
+    hook_texts.UNKNOWN_GROUP: "identifier",
+    hook_texts.UNKNOWN_PROVIDER: "not enabled",
+    hook_texts.GROUP_MISMATCH: "group_id",
+    hook_texts.unsupported_action("Heartbeat"): "Handshake",
+    hook_texts.missing_message("Handshake"): "not empty",
+    hook_texts.not_an_object("Handshake"): "object",
+    "JSON schema validation error on [Handshake] OSCP action: /a: x.": "check",
+    "java.io.FileNotFoundException: http://x.json": "cannot send this message",
+    "[Handshake] task with CapacityOptimizer (1,2) failed because the OSCP version 1.0 is not "
+    "supported.": "oscpVersion",
+    '500 Internal Server Error: "x"': "own words",
+    'I/O error on POST request for "http://x": timed out': "may have acted",
+    "quite another reason": "",
+}
+
+
+@pytest.mark.parametrize(("reason", "hint"), DECLINED.items(), ids=DECLINED)
+def test_a_declined_instruction_is_raised_with_the_services_reason(
+    service: responses.RequestsMock, reason: str, hint: str
+) -> None:
+    error = failed_send(service, json=reply("Declined", resultParameters={"error": reason}))
+    assert isinstance(error, InstructionDeclined)
+    assert error.reason == reason
+    assert error.instruction.id == 5012345
+    assert hint in error.hint
+    assert bool(error.hint) is bool(hint)
+    assert str(error).startswith(f"Instruction 5012345 was declined: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("results", "reason"),
+    [
+        ({"message": "Expired"}, "Expired"),
+        ({"error": 7}, "the service gave no reason"),
+        (None, "the service gave no reason"),
+    ],
+)
+def test_a_reason_may_stand_elsewhere_or_be_missing(
+    service: responses.RequestsMock, results: object, reason: str
+) -> None:
+    error = failed_send(service, json=reply("Declined", resultParameters=results))
+    assert isinstance(error, InstructionDeclined)
+    assert error.reason == reason
+
+
+def test_a_rate_limit_says_when_to_come_back(service: responses.RequestsMock) -> None:
+    at = datetime(2026, 1, 2, 3, 4, 6, 500_000, tzinfo=UTC)
+    headers = {"X-SN-Rate-Limit-Retry-After": str(int(at.timestamp() * 1000))}
+    body = {"success": False, "code": "WEB.10000"}
+    error = failed_send(service, status=429, json=body, headers=headers)
+    assert isinstance(error, RateLimited)
+    assert error.retry_at == at
+    assert "2026-01-02T03:04:06.500" in str(error)
+    assert "database" not in str(error)
+
+
+@pytest.mark.parametrize("value", ["soon", "99999999999999999999", ""])
+def test_an_unreadable_time_to_come_back_is_none(
+    service: responses.RequestsMock, value: str
+) -> None:
+    headers = {"X-SN-Rate-Limit-Retry-After": value}
+    error = failed_send(service, status=429, body="busy", headers=headers)
+    assert isinstance(error, RateLimited)
+    assert error.retry_at is None
+    assert "some seconds" in str(error)
+
+
+def test_a_busy_database_is_told_from_a_rate_limit(service: responses.RequestsMock) -> None:
+    error = failed_send(service, status=429, json=refusal("lock", code="DAO.00201"))
+    assert isinstance(error, RateLimited)
+    assert "database that is busy" in str(error)
+    assert error.code == "DAO.00201"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("body", ['{"success":false,"message":"Internal error"}', "<html>oops"])
+def test_a_broken_server_leaves_open_whether_a_post_arrived(
+    service: responses.RequestsMock, status: int, body: str
+) -> None:
+    error = failed_send(service, status=status, body=body)
+    assert isinstance(error, PossiblySent)
+    assert error.status == status
+    assert error.instruction.node_id == 101
+    assert error.since == NOW - timedelta(minutes=1)
+    assert "client.list(node_ids=[101], start=error.since)" in str(error)
+    assert "oscp-send list --node-id 101 --start 2026-01-02T03:03:05Z" in str(error)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_broken_server_is_unreachable_for_a_look(
+    service: responses.RequestsMock, status: int
+) -> None:
+    error = failed_view(service, status=status, body="x")
+    assert isinstance(error, Unreachable)
+    assert error.status == status
+
+
+STRANGE: dict[str, tuple[dict[str, Any], bool]] = {
+    "html": ({"body": "<html>login</html>", "content_type": "text/html"}, True),
+    "cbor": ({"body": b"\xa1gsuccess\xf5", "content_type": "application/cbor"}, True),
+    "empty": ({"body": b""}, True),
+    "no-success": ({"json": {"data": {}}}, True),
+    "array": ({"json": []}, True),
+    "deep": ({"body": "[" * 100_000}, True),
+    "no-data": ({"json": {"success": True}}, True),
+    "list-for-one": ({"json": {"success": True, "data": []}}, True),
+    "unknown-state": ({"json": reply("Pondering")}, True),
+    "no-id": ({"json": reply(id=None)}, True),
+    "boolean-id": ({"json": reply(id=True)}, True),
+    "bad-date": ({"json": reply(created="yesterday")}, True),
+    "number-date": ({"json": reply(created=17)}, True),
+    "bad-parameters": ({"json": reply(parameters={"msg": "x"})}, True),
+    "number-parameter": ({"json": reply(parameters=[{"name": "a", "value": 1}])}, True),
+    "bad-results": ({"json": reply(resultParameters=["x"])}, True),
+    "accepted-elsewhere": ({"status": 202, "body": "later"}, True),
+    "see-other": ({"status": 303, "headers": {"Location": "/x"}}, True),
+    "moved": ({"status": 301, "headers": {"Location": "https://other.example/x"}}, False),
+    "temporarily": ({"status": 307, "headers": {"Location": "https://other.example/x"}}, False),
+    "page-not-found": ({"status": 404, "body": "<html>nginx"}, False),
+    "forbidden-page": ({"status": 403, "body": "<html>WAF"}, False),
+}
+
+
+@pytest.mark.parametrize(("answer", "possibly_sent"), STRANGE.values(), ids=STRANGE)
+def test_an_answer_that_is_not_solarusers_is_not_understood(
+    service: responses.RequestsMock, answer: dict[str, Any], *, possibly_sent: bool
+) -> None:
+    error = failed_send(service, **answer)
+    assert isinstance(error, NotUnderstood)
+    assert error.possibly_sent is possibly_sent
+    assert ("may have been queued" in str(error)) is possibly_sent
+
+
+def test_a_redirect_is_named_and_not_followed(service: responses.RequestsMock) -> None:
+    error = failed_send(service, status=302, headers={"Location": "https://other.example/x"})
+    assert "https://other.example/x" in str(error)
+    assert "correct the base URL" in str(error)
+
+
+def test_a_redirect_of_a_look_is_not_followed(service: responses.RequestsMock) -> None:
+    error = failed_view(service, status=302, headers={"Location": "https://other.example/x"})
+    assert isinstance(error, NotUnderstood)
+    assert not error.possibly_sent
+
+
+def test_an_excerpt_is_short_and_on_one_line(service: responses.RequestsMock) -> None:
+    body = "<html>\x1b[31m\r\n" + "x" * 5000
+    error = failed_send(service, body=body, content_type="text/html")
+    assert isinstance(error, NotUnderstood)
+    assert error.excerpt.startswith("<html> [31m xxx")
+    assert len(error.excerpt) == 200
+    assert error.excerpt in str(error)
+
+
+def test_a_list_of_something_else_is_not_understood(service: responses.RequestsMock) -> None:
+    service.get(VIEW, json={"success": True, "data": {}})
+    with pytest.raises(NotUnderstood, match="a list is expected, not dict"):
+        make_client().list(ids=[1])

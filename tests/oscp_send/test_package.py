@@ -1,0 +1,63 @@
+"""The package itself: light to import, and the same names whatever was imported first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import oscp_send
+
+
+def run(code: str) -> str:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    heavy = "{'requests', 'urllib3', 'jsonschema', 'jsonschema_rs', 'schemas', 'click', 'flask'}"
+    assert run(f"import sys, oscp_send; print({heavy} & set(sys.modules))") == "set()"
+
+
+def test_messages_are_made_without_network_or_schemas() -> None:
+    heavy = "{'requests', 'urllib3', 'jsonschema', 'jsonschema_rs'}"
+    code = f"from oscp_send import Handshake; Handshake(); print({heavy} & set(sys.modules))"
+    assert run(f"import sys; {code}") == "set()"
+
+
+def test_names_are_sorted_and_listed() -> None:
+    assert oscp_send.__all__ == sorted(oscp_send.__all__)
+    assert set(oscp_send.__all__) <= set(dir(oscp_send))
+
+
+@pytest.mark.parametrize("name", oscp_send.__all__)
+def test_every_name_is_there(name: str) -> None:
+    assert getattr(oscp_send, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'nonsense'"):
+        oscp_send.nonsense  # noqa: B018 - asked for to fail
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import oscp_send.check",
+        "from oscp_send.check import check",
+        "from oscp_send import check",
+        "import oscp_send; oscp_send.check",
+        "from oscp_send import SolarUserClient; import oscp_send.check",
+    ],
+)
+def test_check_is_the_function_whatever_was_imported_first(first: str) -> None:
+    code = (
+        f"{first}\nimport oscp_send\nfrom oscp_send.check import check as original\n"
+        "from oscp_send import check\n"
+        "print(check is original is oscp_send.check, callable(check))"
+    )
+    assert run(code) == "True True"
