@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,10 @@ def _no_document(ruling: Verdict) -> Finding:
     if ruling.document is None:
         return Finding("transport", "document", "error", "", "there is no message")
     if ruling.stage == "json":
-        return Finding("transport", "json", "error", "", f"{ruling.error}", source="observed")
+        # Too deep, or too long a number: JSON all the same.
+        reason = str(ruling.error).partition("\n")[0]
+        message = f"SolarNetwork's parser refuses this: {reason}"
+        return Finding("transport", "json", "error", "", message, source="observed")
     hint = "a message is a JSON object"
     if isinstance(ruling.document.value, str) and ruling.document.value.lstrip().startswith("{"):
         hint = "it is JSON inside a JSON string: encode the message once only"
@@ -136,31 +140,14 @@ def _difference(action: str, text: str, behaviour: Behaviour, ruling: Verdict) -
     """Yields where the guide and the service part over this message."""
     side: Fidelity = "documented" if behaviour.fidelity == "observed" else "observed"
     other = verdict(action, text, Behaviour(side))
-    if (other.stage is None) != (ruling.stage is None):
-        if side == "documented" or ruling.stage is not None:
-            yield Finding(
-                "schema",
-                "date_times",
-                "info",
-                "",
-                f"the {'guide' if side == 'documented' else 'running service'} lets this through",
-                source=side,
-            )
-        elif isinstance(other.cause, DecodeError):
-            yield _undecodable(other.cause, "warning")
-        else:
-            yield from (
-                Finding(
-                    "schema",
-                    each.rule,
-                    "warning",
-                    each.pointer,
-                    f"SolarNetwork declines this: {each.message}",
-                    each.hint,
-                    "observed",
-                )
-                for each in _refusal(action, other)
-            )
+    if ruling.stage is not None and other.stage is None:
+        who = "guide" if side == "documented" else "running service"
+        rule = "asset_measurements" if ruling.stage == "schema-lookup" else "date_times"
+        yield Finding("schema", rule, "info", "", f"the {who} lets this through", source=side)
+    elif ruling.stage is None and isinstance(other.cause, DecodeError):
+        yield _undecodable(other.cause, "warning")
+    elif ruling.stage is None:
+        yield from (_refused_elsewhere(each, side) for each in _refusal(action, other))
     if action == "UpdateGroupCapacityForecast" and ruling.stage is None:
         yield Finding(
             "transport",
@@ -172,3 +159,14 @@ def _difference(action: str, text: str, behaviour: Behaviour, ruling: Verdict) -
             "ask for other values with AdjustGroupCapacityForecast",
             "observed",
         )
+
+
+def _refused_elsewhere(refusal: Finding, side: Fidelity) -> Finding:
+    """Answers with a refusal of the side that is not followed, as a warning."""
+    message = refusal.message
+    if side == "documented":
+        message = f"the guide does not let this through: {message}"
+    elif refusal.rule == "format":
+        # The schema's own words speak of RFC 3339, which allows this.
+        message = "SolarNetwork cannot read this time"
+    return replace(refusal, severity="warning", message=message, source=side)

@@ -99,13 +99,17 @@ def check_request(
     parameters = join_parameters(split_parameters(pairs))
     message = _judged_message(parameters, behaviour, now)
     stage, error = _ruling(refusal, parameters, message)
-    findings = [*_read(document)]
+    about_action, message = _parted(given, parameters, message)
+    findings = [*_unreadable(document)]
     if isinstance(document, Document) and isinstance(value, dict):
-        findings += judge_keys(value, document.duplicate_keys, now)
-        refused = refusal is not None
-        findings += judge_parameters(given, parameters, document.duplicate_keys, refused=refused)
+        repeated, is_refused = document.duplicate_keys, refusal is not None
+        findings += judge_keys(value, repeated, now)
+        findings += judge_parameters(given, parameters, repeated, refused=is_refused)
+        findings += about_action
         findings += judge_relations(given, parameters, behaviour)
-    if stage is not None and not _explain(findings, message):
+    if stage is None:
+        findings = [_harmless(each) for each in findings]
+    elif not _explain(findings, message):
         findings.append(Finding("transport", stage, "error", "", f"SolarUser says: {error}"))
     return RequestJudgement(
         accepted=stage is None,
@@ -134,7 +138,7 @@ def _document(data: bytes) -> Document | JsonError:
         return error
 
 
-def _read(document: Document | JsonError) -> Iterator[Finding]:
+def _unreadable(document: Document | JsonError) -> Iterator[Finding]:
     """Yields why a body is no object of JSON at all."""
     hint = "the request body is a JSON object with nodeId and params"
     if isinstance(document, JsonError) and document.kind != "empty":
@@ -143,6 +147,12 @@ def _read(document: Document | JsonError) -> Iterator[Finding]:
         yield Finding("transport", "request", "error", "", "there is no request body", hint)
     elif not isinstance(document.value, dict):
         yield Finding("transport", "request", "error", "", "is JSON, but not an object", hint)
+
+
+def _harmless(found: Finding) -> Finding:
+    """Answers with a finding of a request that is accepted: nothing of it is a refusal."""
+    is_refusal = found.severity == "error" and found.layer != "meaning"
+    return replace(found, severity="warning") if is_refusal else found
 
 
 def _explain(findings: list[Finding], message: Judgement | None) -> bool:
@@ -157,12 +167,21 @@ def _judged_message(
     action = parameters.get("action", "")
     if not action.strip():
         return None
-    judgement = check(action, parameters.get("msg", ""), behaviour, now=now)
-    if "msg" in parameters:
-        return judgement
-    # That there is none is a finding about the parameters.
-    told = tuple(each for each in judgement.findings if each.rule != "document")
-    return replace(judgement, findings=told)
+    return check(action, parameters.get("msg", ""), behaviour, now=now)
+
+
+def _parted(
+    given: GivenParameters, parameters: Mapping[str, str], message: Judgement | None
+) -> tuple[list[Finding], Judgement | None]:
+    """Parts what is said of the message into what concerns the parameters, and the rest."""
+    if message is None:
+        return [], None
+    about = [each for each in message.findings if each.rule == "action"]
+    # That there is no message is told among the parameters that are missing.
+    silent = {"action"} if "msg" in parameters else {"action", "document"}
+    rest = tuple(each for each in message.findings if each.rule not in silent)
+    placed = [replace(each, pointer=given.place("action")) for each in about]
+    return placed, replace(message, findings=rest)
 
 
 def _ruling(

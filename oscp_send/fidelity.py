@@ -1,7 +1,13 @@
 """Where the public guide and the running service differ, and which of the two to follow.
 
-This table is the single place that knows the differences (SolarUser dossier §12). Everything that
-behaves in two ways asks a `Behaviour`; nothing else compares fidelities by name.
+This table is the single place that knows the differences (SolarUser dossier §12 and §13).
+Everything that behaves in two ways asks a `Behaviour`; nothing else compares fidelities by name.
+
+Not in it are the lines of §12 in which nobody could behave in two ways: what the guide's own text
+settles (up to six fraction digits; a node id as number or text; who may set `Declined`), what only
+a comment or a log text claims (at most 2000 rows; 204 as the one success), a slip of the pen
+(`Exoprt`), texts that are the same in both (`group_identifier`), and the shape of lists, of which
+the guide says nothing.
 """
 
 from __future__ import annotations
@@ -14,24 +20,46 @@ from typing import TYPE_CHECKING, get_args
 from schemas import Fidelity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["DIFFERENCES", "Behaviour", "Difference", "Fidelity"]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One point in which the guide says one thing and the service does another.
+    """One point in which documentation says one thing and the service does another.
 
     Attributes:
         name: What `Behaviour.follows_service` and a setting call it.
-        documented: What the public guide or the OSCP 2.0 specification promises.
+        documented: What the public guide, the OSCP 2.0 specification or, where both are silent,
+            another text of SolarNetwork's promises.
         observed: What SolarNetwork's code does.
+        default: The side that is followed unless the difference is set by its own name; None: that
+            of the fidelity. It is given where the guide itself is silent, so that both fidelities
+            follow the service.
+        words: What else a setting may call the documented and the observed side.
     """
 
     name: str
     documented: str
     observed: str
+    default: Fidelity | None = None
+    words: tuple[str, str] | None = None
+
+    def read(self, value: str) -> Fidelity:
+        """Answers with the side that a setting names.
+
+        Raises:
+            ValueError: It names none; the message says what would.
+        """
+        if value == "documented" or (self.words and value == self.words[0]):
+            return "documented"
+        if value == "observed" or (self.words and value == self.words[1]):
+            return "observed"
+        known = [*get_args(Fidelity), *(self.words or ())]
+        raise ValueError(
+            f"{self.name} is {' or '.join(map(repr, known))}, not {value!r}{_near(value, known)}"
+        )
 
 
 DIFFERENCES: tuple[Difference, ...] = (
@@ -42,14 +70,24 @@ DIFFERENCES: tuple[Difference, ...] = (
         "that does not exist",
     ),
     Difference(
+        "authentication_errors",
+        'a failed authentication is 401 with "code":"401" (so say the service\'s own unit tests; '
+        "the guide says nothing)",
+        "it is 401 where there is no Authorization header or the token has expired, else 403; "
+        "without a code",
+        default="observed",
+    ),
+    Difference(
         "container_errors",
         "an unknown path, a wrong method or content type is answered with 404, 405 or 415",
         "anything but a GET sees 403 with an empty body instead",
+        words=("plain", "masked"),
     ),
     Difference(
         "correlation_id",
         "correlationId reaches the Capacity Provider as X-Correlation-ID",
         "correlationId is stored and echoed, and never leaves SolarUser",
+        words=("forwarded", "dropped"),
     ),
     Difference(
         "date_times",
@@ -63,44 +101,83 @@ DIFFERENCES: tuple[Difference, ...] = (
         "UpdateGroupCapacityForecast is queued, then Declined on delivery",
     ),
     Difference(
+        "host_port",
+        "the Host header is verified as it was sent (the guide says nothing of proxies)",
+        "a Host without a port is verified with that of X-Forwarded-Port, unless it is 80, or "
+        "with 443 where X-Forwarded-Proto is https",
+        default="observed",
+    ),
+    Difference(
         "malformed_message",
         "a msg that is not JSON is declined with 'Invalid JSON for [action] OSCP action: ...'",
         "the JSON parser's own text comes without that prefix",
     ),
     Difference(
+        "parameter_splitting",
+        "msg is split into parts of 256 characters (the guide says nothing of other parameters, "
+        "which stay whole here)",
+        "every parameter is split into parts of 256 UTF-16 code units",
+        default="observed",
+    ),
+    Difference(
         "stale_date",
-        "a request date more than 15 minutes off is answered with 401",
+        "a request date 15 minutes off or more is answered with 401",
         "it is answered with 403",
     ),
+    Difference(
+        "stale_queuing",
+        "an instruction is Queuing until it is claimed (the guide says nothing of a time limit)",
+        "one that nobody has claimed 30 s after its instructionDate becomes Queued, and is never "
+        "delivered",
+        default="observed",
+    ),
+    Difference(
+        "url_paths",
+        "the service property url-paths of a Capacity Provider changes the paths of "
+        "AdjustGroupCapacityForecast and GroupCapacityComplianceError",
+        "it is not applied to instructions",
+    ),
 )
+_BY_NAME: Mapping[str, Difference] = MappingProxyType({each.name: each for each in DIFFERENCES})
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """Which side of every difference to follow: a fidelity, and single points set otherwise.
 
+    Attributes:
+        fidelity: The side of whatever is not set.
+        settings: The side of each difference that is, by name; its `words` will do, too.
+
     Raises:
-        ValueError: The fidelity or the name of a difference is unknown.
+        ValueError: The fidelity, the name of a difference or its side is unknown.
     """
 
     fidelity: Fidelity = "documented"
-    settings: Mapping[str, Fidelity] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    _sides: Mapping[str, Fidelity] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        names = [difference.name for difference in DIFFERENCES]
-        for name, value in self.settings.items():
-            if name not in names:
-                near = get_close_matches(name, names, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
-                raise ValueError(f"{name!r} is not a difference in fidelity{hint}")
-            _known_fidelity(value)
-        _known_fidelity(self.fidelity)
-        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+        known = get_args(Fidelity)
+        if self.fidelity not in known:
+            raise ValueError(
+                f"fidelity is 'documented' or 'observed', not {self.fidelity!r}"
+                f"{_near(str(self.fidelity), known)}"
+            )
+        settings = {name: _difference(name).read(side) for name, side in self.settings.items()}
+        sides = {each.name: each.default or self.fidelity for each in DIFFERENCES} | settings
+        object.__setattr__(self, "settings", MappingProxyType(settings))
+        object.__setattr__(self, "_sides", MappingProxyType(sides))
 
     @classmethod
     def of(cls, fidelity: Fidelity | Behaviour) -> Behaviour:
         """Answers with a behaviour, whether it is given one or only the name of a fidelity."""
         return fidelity if isinstance(fidelity, Behaviour) else cls(fidelity)
+
+    @property
+    def sides(self) -> Mapping[str, Fidelity]:
+        """The side that is followed in every difference, by its name."""
+        return self._sides
 
     def follows_service(self, name: str) -> bool:
         """Tells whether the running service, not the guide, is followed in this difference."""
@@ -108,9 +185,25 @@ class Behaviour:
 
     def side(self, name: str) -> Fidelity:
         """Answers with the side that is followed in one difference."""
-        return self.settings.get(name, self.fidelity)
+        return self._sides[name]
+
+    def under(self, fidelity: Fidelity | None) -> Behaviour:
+        """Answers with another fidelity for whatever is not set; the same where None."""
+        return self if fidelity is None else Behaviour(fidelity, self.settings)
+
+    def __str__(self) -> str:
+        """Writes it for people: `observed (correlation_id=documented)`."""
+        settings = ", ".join(f"{name}={side}" for name, side in sorted(self.settings.items()))
+        return f"{self.fidelity} ({settings})" if settings else self.fidelity
 
 
-def _known_fidelity(value: str) -> None:
-    if value not in get_args(Fidelity):
-        raise ValueError(f"fidelity is 'documented' or 'observed', not {value!r}")
+def _difference(name: str) -> Difference:
+    if name not in _BY_NAME:
+        hint = _near(name, _BY_NAME) or f"; known: {', '.join(_BY_NAME)}"
+        raise ValueError(f"{name!r} is not a difference in fidelity{hint}")
+    return _BY_NAME[name]
+
+
+def _near(text: str, known: Iterable[str]) -> str:
+    near = get_close_matches(text, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -139,7 +139,7 @@ def _is_long(value: object) -> bool:
 
 def _topic(_: str, value: object, __: datetime) -> Iterator[Finding]:
     if isinstance(value, Mapping | list):
-        what = "is no text: SolarUser loses its place there and refuses the request"
+        what = f"is {preview(value)}, no string: SolarUser loses its place there"
         yield _finding("topic", "error", "/topic", what, f'write "{TOPIC}", or leave it out')
     elif value != TOPIC:
         what = f"is {preview(value)}, not {TOPIC}: only /instr/add/{TOPIC} overrides it"

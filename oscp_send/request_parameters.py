@@ -53,8 +53,8 @@ class GivenParameters:
                     return cls(f"/{key}", body[key])
         return cls("", None)
 
-    def places(self) -> list[tuple[str, object, object]]:
-        """Answers with pointer, name and value of each parameter, in order."""
+    def places(self) -> list[tuple[str, str, object]]:
+        """Answers with pointer, name and value of each parameter that has both, in order."""
         if isinstance(self.value, Mapping):
             return [
                 (f"{self.pointer}/{escape_pointer(name)}", name, value)
@@ -63,9 +63,11 @@ class GivenParameters:
         if not isinstance(self.value, list):
             return []
         return [
-            (f"{self.pointer}/{index}/value", element.get("name"), element["value"])
+            (f"{self.pointer}/{index}/value", element["name"], element["value"])
             for index, element in enumerate(self.value)
-            if isinstance(element, Mapping) and "value" in element
+            if isinstance(element, Mapping)
+            and isinstance(element.get("name"), str)
+            and "value" in element
         ]
 
     def place(self, wanted: str) -> str:
@@ -78,11 +80,7 @@ class GivenParameters:
 
         SolarUser reads no parameters then; these are what it would, were the rest mended.
         """
-        return [
-            (name, value)
-            for _, name, value in self.places()
-            if isinstance(name, str) and isinstance(value, str)
-        ]
+        return [(name, value) for _, name, value in self.places() if isinstance(value, str)]
 
 
 def judge_parameters(
@@ -106,7 +104,7 @@ def judge_parameters(
         yield from _elements(given.pointer, given.value)
     for pointer, name, value in given.places():
         severity: Severity = "error" if name in _NEEDED and name not in left else "warning"
-        yield from _member(pointer, str(name), value, severity, is_fatal=refused)
+        yield from _member(pointer, name, value, severity, is_fatal=refused)
     yield from _repeated(duplicates, given.pointer, left)
     for name in left:
         if name not in _KNOWN:

@@ -29,7 +29,10 @@ class _Block:
     capacity: float | None
 
     def interval(self) -> str:
-        return f"{_clock(self.start)} to {_clock(self.end)}"
+        if self.start.date() == self.end.date():
+            return f"{_clock(self.start)} to {_clock(self.end)}"
+        days = (f"{moment:%Y-%m-%d} {_clock(moment)}" for moment in (self.start, self.end))
+        return " to ".join(days)
 
 
 def judge_blocks(message: Mapping[str, object]) -> Iterator[Finding]:

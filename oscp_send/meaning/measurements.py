@@ -17,6 +17,7 @@ __all__ = ["judge_measurements"]
 class _Reading(NamedTuple):
     pointer: str
     counter: tuple[object, ...]
+    direction: object
     at: datetime
     began: datetime | None
     value: float | None
@@ -60,6 +61,7 @@ def _readings(measurements: list[object]) -> Iterator[_Reading]:
                 energy.get("direction"),
                 energy.get("energy_type", "TOTAL"),
             ),
+            energy["direction"],
             at,
             read_instant(energy.get("initial_measure_time")),
             value if number else None,
@@ -69,7 +71,7 @@ def _readings(measurements: list[object]) -> Iterator[_Reading]:
 def _falling_counters(readings: list[_Reading]) -> Iterator[Finding]:
     latest: dict[str, _Reading] = {}
     for reading in sorted(readings, key=lambda each: each.at):
-        if reading.value is None or "NET" in reading.counter:
+        if reading.value is None or reading.direction == "NET":
             continue
         before = latest.get(repr(reading.counter))
         if before is not None and before.value is not None and reading.value < before.value:

@@ -1,0 +1,85 @@
+"""`oscp-send check`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from oscp_send.cli.group import FAILED, USAGE
+from oscp_send.cli.options import action_option
+
+if TYPE_CHECKING:
+    from oscp_send.cli.report import Report
+    from oscp_send.fidelity import Fidelity
+
+__all__ = ["check"]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@action_option
+@click.option(
+    "--fidelity",
+    type=click.Choice(["documented", "observed"]),
+    default="documented",
+    show_default=True,
+    help="Follow the public guide, or what SolarNetwork's code does, where the two differ.",
+)
+@click.option("--strict", is_flag=True, help="Let warnings fail, too.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For a person, for a program, or as annotations of a GitHub workflow.",
+)
+def check(
+    files: tuple[str, ...], action: str | None, fidelity: Fidelity, strict: bool, style: str
+) -> None:
+    """Say what SolarUser would do with messages, and how to mend them. Nothing is sent.
+
+    A FILE is a bare OSCP message, of which --action says which one it is, or a whole request body
+    with its nodeId and params; which of the two is seen by itself. "-" is the standard input.
+
+    A refusal is what SolarUser would not queue. A warning is what it would queue and a grid
+    operator, or SolarNetwork later on, would object to. Whether your node, Capacity Optimizer and
+    Capacity Group exist is not known here.
+
+    Exits with 0 when SolarUser would queue all files, 1 when it would refuse one or when --strict
+    finds a warning, 2 when a file cannot be read.
+    """
+    from oscp_send.cli.examination import examine
+    from oscp_send.cli.report import fails
+    from oscp_send.cli.sources import SourceProblem, read_source
+
+    report = _report(style, fidelity, is_strict=strict)
+    code = 0
+    for file in files:
+        try:
+            examined = examine(read_source(file), action, fidelity)
+        except SourceProblem as problem:
+            report.tell_problem(problem)
+            code = USAGE
+            continue
+        report.tell(examined)
+        if any(fails(each.kind, is_strict=strict) for each in examined.findings):
+            code = max(code, FAILED)
+    report.finish()
+    sys.exit(code)
+
+
+def _report(style: str, fidelity: Fidelity, *, is_strict: bool) -> Report:
+    if style == "json":
+        from oscp_send.cli.report_json import JsonReport
+
+        return JsonReport(sys.stdout, fidelity, is_strict=is_strict)
+    if style == "github":
+        from oscp_send.cli.report_github import GithubReport
+
+        return GithubReport(sys.stdout, is_strict=is_strict)
+    from oscp_send.cli.report_text import TextReport
+
+    return TextReport(sys.stdout, is_strict=is_strict)

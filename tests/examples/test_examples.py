@@ -1,0 +1,21 @@
+"""The snippets that README.md shows are these files, and they work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.examples.rehearse_in_pytest import rehearse
+
+_HERE = Path(__file__).parent
+_README = (_HERE.parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_rehearsal_works() -> None:
+    rehearse()
+
+
+@pytest.mark.parametrize("name", ["send_adjustment.py", "rehearse_in_pytest.py"])
+def test_the_readme_shows_the_snippet_as_it_is(name: str) -> None:
+    assert (_HERE / name).read_text(encoding="utf-8").strip() in _README

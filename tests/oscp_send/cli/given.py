@@ -1,0 +1,73 @@
+"""What the tests of the commands have in common: their types, files and SolarUser's replies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from click.testing import Result
+
+from tests.cases.payloads import block, changed, forecast
+
+__all__ = [
+    "ACTION",
+    "ADD",
+    "BASE",
+    "TO",
+    "VIEW",
+    "Cli",
+    "Write",
+    "instruction",
+    "params",
+    "pretty",
+    "reply",
+    "request_body",
+]
+
+Cli = Callable[..., Result]
+Write = Callable[[str, str | bytes], str]
+
+BASE = "https://solar.example"
+ADD = f"{BASE}/solaruser/api/v1/sec/instr/add/OSCP_v20"
+VIEW = f"{BASE}/solaruser/api/v1/sec/instr/view"
+ACTION = "AdjustGroupCapacityForecast"
+TO = ("--action", ACTION, "--node-id", "1", "--co-id", "1", "--cg-identifier", "foo-group")
+
+
+def pretty(**first_block: object) -> str:
+    """Answers with an adjustment of two blocks over several lines; the first one differs."""
+    second = block(start_time="2031-03-01T00:15:00Z", end_time="2031-03-01T00:30:00Z")
+    value = json.loads(forecast(forecasted_blocks=[block(**first_block), second]))
+    return json.dumps(value, indent=2) + "\n"
+
+
+def params(**changes: object) -> dict[str, Any]:
+    """Answers with the parameters of an adjustment."""
+    base = {"coId": "1", "cgIdentifier": "foo-group", "action": ACTION, "msg": forecast()}
+    return changed(base, changes)
+
+
+def request_body(**changes: object) -> str:
+    """Answers with a whole request body over several lines, whose parameters differ."""
+    return json.dumps({"nodeId": 1, "params": params(**changes)}, indent=2) + "\n"
+
+
+def instruction(state: str = "Queuing", **changes: object) -> dict[str, Any]:
+    """Answers with an instruction as SolarUser writes it."""
+    base = {
+        "id": 5012345,
+        "created": "2026-01-02 03:04:05.123456Z",
+        "nodeId": 1,
+        "topic": "OSCP_v20",
+        "instructionDate": "2026-01-02 03:04:05.1Z",
+        "state": state,
+        "statusDate": "2026-01-02 03:04:05Z",
+        "parameters": [{"name": name, "value": value} for name, value in params().items()],
+    }
+    return changed(base, changes)
+
+
+def reply(state: str = "Queuing", **changes: object) -> dict[str, Any]:
+    """Answers with SolarUser's reply about one instruction."""
+    return {"success": True, "data": instruction(state, **changes)}

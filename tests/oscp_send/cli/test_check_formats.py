@@ -1,0 +1,237 @@
+"""`oscp-send check --format`: for a program, for GitHub, for a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oscp_send.cli.examination import examine
+from oscp_send.cli.report_text import TextReport
+from oscp_send.cli.sources import Source
+from tests.cases.payloads import forecast, one_block
+from tests.oscp_send.cli.given import ACTION, pretty, request_body
+
+if TYPE_CHECKING:
+    from tests.oscp_send.cli.given import Cli, Write
+
+BACKWARDS = {"start_time": "2031-03-01T00:14:00Z", "end_time": "2031-03-01T00:04:00Z"}
+COMMAND = re.compile(
+    r"::(?P<level>error|warning|notice) (?P<properties>[^:]*)::(?P<message>.*)", re.DOTALL
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def coloured(text: str, *, is_strict: bool = False) -> str:
+    stream = Terminal()
+    report = TextReport(stream, is_strict=is_strict)
+    report.tell(examine(Source("f.json", "f.json", text.encode()), ACTION, "documented"))
+    report.finish()
+    return stream.getvalue()
+
+
+def commands(output: str) -> list[tuple[str, dict[str, str], str]]:
+    """Reads workflow commands as GitHub's runner does."""
+    found = []
+    for line in output.splitlines():
+        match = COMMAND.fullmatch(line)
+        if match is None:
+            continue
+        pairs = (pair.partition("=") for pair in match["properties"].split(","))
+        properties = {name: _unescaped(value, "%3A", "%2C") for name, _, value in pairs}
+        found.append((match["level"], properties, _unescaped(match["message"])))
+    return found
+
+
+def _unescaped(text: str, *more: str) -> str:
+    for code in (*more, "%0D", "%0A", "%25"):
+        text = text.replace(code, chr(int(code[1:], 16)))
+    return text
+
+
+def test_json_holds_everything(cli: Cli, write: Write) -> None:
+    bad = write("bad.json", pretty(unit="kW", **BACKWARDS))
+    result = cli("check", bad, "missing.json", "--action", ACTION, "--format", "json")
+    assert result.exit_code == 2
+    assert result.stderr == ""
+    report = json.loads(result.stdout)
+    findings = report["files"][0].pop("findings")
+    error = report["files"][0].pop("error")
+    assert report == {
+        "fidelity": "documented",
+        "strict": False,
+        "passed": False,
+        "refusals": 1,
+        "warnings": 1,
+        "notes": 0,
+        "files": [
+            {
+                "file": "bad.json",
+                "is": "message",
+                "action": ACTION,
+                "passed": False,
+                "accepted": False,
+                "status": 200,
+                "stage": "schema",
+                "parts": 2,
+            },
+            {"file": "missing.json", "passed": False, "problem": "there is no such file"},
+        ],
+    }
+    assert error.startswith("JSON schema validation error on [AdjustGroupCapacityForecast] OSCP")
+    assert findings[0] == {
+        "kind": "refusal",
+        "line": 8,
+        "column": 15,
+        "inside": None,
+        "layer": "schema",
+        "rule": "enum",
+        "severity": "error",
+        "pointer": "/forecasted_blocks/0/unit",
+        "message": '"kW" is not one of A, W, KW, WH, KWH',
+        "hint": 'units are upper case on the wire: "KW"',
+        "source": "documented",
+    }
+    assert (findings[1]["kind"], findings[1]["rule"]) == ("warning", "S1")
+
+
+def test_json_of_good_files(cli: Cli, write: Write) -> None:
+    result = cli("check", write("r.json", request_body()), "--format", "json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert report["passed"] is True
+    assert report["files"][0]["is"] == "request"
+    assert report["files"][0]["findings"] == []
+
+
+def test_json_of_a_warning_passes_unless_strict(cli: Cli, write: Write) -> None:
+    arguments = ("check", write("f.json", one_block(**BACKWARDS)), "--action", ACTION)
+    assert json.loads(cli(*arguments, "--format", "json").stdout)["passed"] is True
+    strict = json.loads(cli(*arguments, "--format", "json", "--strict").stdout)
+    assert strict["passed"] is False
+    assert strict["files"][0]["passed"] is False
+    assert strict["files"][0]["accepted"] is True
+
+
+def test_json_says_what_is_inside_the_message(cli: Cli, write: Write) -> None:
+    body = request_body(msg=one_block(unit="kW"), note="x")
+    result = cli("check", write("r.json", body), "--format", "json")
+    findings = json.loads(result.stdout)["files"][0]["findings"]
+    assert [(each["pointer"], each["inside"]) for each in findings] == [
+        ("/forecasted_blocks/0/unit", "message"),
+        ("/params/note", None),
+    ]
+
+
+def test_json_is_ascii(cli: Cli, write: Write) -> None:
+    file = write("f.json", forecast(group_id="\u00e9", **{"\U0001f600": 1}))
+    assert cli("check", file, "--action", ACTION, "--format", "json").stdout.isascii()
+
+
+def test_github_annotates_each_finding(cli: Cli, write: Write) -> None:
+    file = write("dir,a:b%.json", pretty(unit="kW", **BACKWARDS))
+    result = cli("check", file, "--action", ACTION, "--format", "github")
+    assert result.exit_code == 1
+    assert "::error file=dir%2Ca%3Ab%25.json,line=8,col=15,title=OSCP schema%2C enum::" in (
+        result.stdout
+    )
+    assert commands(result.stdout) == [
+        (
+            "error",
+            {"file": file, "line": "8", "col": "15", "title": "OSCP schema, enum"},
+            '/forecasted_blocks/0/unit: "kW" is not one of A, W, KW, WH, KWH\n'
+            'units are upper case on the wire: "KW"',
+        ),
+        (
+            "warning",
+            {"file": file, "line": "10", "col": "19", "title": "OSCP meaning, S1"},
+            "/forecasted_blocks/0/end_time: ends before it starts (00:14 to 00:04)\n"
+            "SolarNetwork would let this through; a grid operator will not",
+        ),
+    ]
+
+
+def test_github_makes_what_fails_an_error(cli: Cli, write: Write) -> None:
+    file = write("f.json", one_block(unit="KWH", **BACKWARDS))
+    arguments = ("check", file, "--action", ACTION, "--format", "github")
+    assert [level for level, *_ in commands(cli(*arguments).stdout)] == ["warning"]
+    assert [level for level, *_ in commands(cli(*arguments, "--strict").stdout)] == ["error"]
+    note = write("note.json", one_block(unit="KWH"))
+    result = cli("check", note, "--action", ACTION, "--format", "github", "--strict")
+    assert result.exit_code == 0
+    assert [level for level, *_ in commands(result.stdout)] == ["notice"]
+
+
+def test_github_tells_of_files_that_cannot_be_read(cli: Cli) -> None:
+    result = cli("check", "missing.json", "--format", "github")
+    assert result.exit_code == 2
+    ((level, properties, message),) = commands(result.stdout)
+    assert level == "error"
+    assert properties == {"file": "missing.json", "title": "not read"}
+    assert message == "missing.json: there is no such file"
+
+
+def test_github_cannot_be_given_commands_by_a_file(cli: Cli, write: Write) -> None:
+    file = write("f.json", forecast(**{"x\n::error::%0Aboo\r": 1}))
+    result = cli("check", file, "--action", ACTION, "--format", "github")
+    assert len(commands(result.stdout)) == 1
+    assert not any(line.startswith("::error") for line in result.stdout.splitlines())
+
+
+def test_github_is_shown_no_control_characters(cli: Cli, write: Write) -> None:
+    file = write("f.json", forecast(**{"a\x1b[2J": 1}))
+    result = cli("check", file, "--action", ACTION, "--format", "github")
+    assert "\x1b" not in result.stdout
+    assert r"a\x1b[2J" in result.stdout
+
+
+def test_github_places_nothing_in_the_standard_input(cli: Cli) -> None:
+    result = cli("check", "-", "--format", "github", stdin=request_body(coId=1))
+    ((_, properties, message),) = commands(result.stdout)
+    assert properties == {"title": "OSCP transport, not-text"}
+    assert message.startswith("/params/coId: coId is the number 1")
+
+
+def test_a_terminal_has_colours() -> None:
+    shown = coloured(pretty(unit="kW", **BACKWARDS))
+    assert "\x1b[31mSolarUser would decline this (schema)\x1b[0m" in shown
+    assert "\x1b[31m/forecasted_blocks/0/unit\x1b[0m" in shown
+    assert "\x1b[33m/forecasted_blocks/0/end_time\x1b[0m" in shown
+    assert "\x1b[31m1 refusal\x1b[0m, \x1b[33m1 warning\x1b[0m" in shown
+    assert coloured(pretty()).startswith("f.json: \x1b[32mgood\x1b[0m: ")
+
+
+def test_colours_do_not_move_what_is_aligned(cli: Cli, write: Write) -> None:
+    text = pretty(unit="kW", **BACKWARDS)
+    plain = cli("check", write("f.json", text), "--action", ACTION).stdout
+    assert re.sub(r"\x1b\[\d+m", "", coloured(text)) == plain
+    assert "\x1b" not in plain
+
+
+@pytest.mark.parametrize(("value", "is_plain"), [("1", True), ("0", True), ("", False)])
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, value: str, is_plain: bool) -> None:
+    monkeypatch.setenv("NO_COLOR", value)
+    assert ("\x1b" not in coloured(pretty(unit="kW"))) == is_plain
+
+
+def test_a_file_cannot_paint_the_terminal() -> None:
+    shown = coloured(forecast(**{"\x1b[2J\u202e": 1}))
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
+    assert r"\x1b[2J\u202e" in shown
+
+
+def test_a_long_pointer_has_a_line_of_its_own(cli: Cli, write: Write) -> None:
+    name = "n" * 60
+    result = cli("check", write("f.json", forecast(**{name: 1})), "--action", ACTION)
+    lines = result.stdout.splitlines()
+    assert lines[2] == f"  /{name}"
+    assert lines[3].startswith("  " + " " * len("f.json:1:") + "    ")
+    assert "is no OSCP 2.0 property" in lines[3]

@@ -1,0 +1,409 @@
+"""`oscp-send send`: judged, posted once, followed to the end; each end has its exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+import responses
+
+from tests.cases.payloads import compliance, forecast, one_block
+from tests.oscp_send.cli.given import ACTION, ADD, BASE, TO, VIEW, pretty, reply, request_body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from click.testing import Result
+
+    from simulator import Simulator
+    from tests.oscp_send.cli.given import Cli, Write
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
+    """SolarUser, as far as it is told to answer; the environment names it."""
+    monkeypatch.setenv("OSCP_SEND_URL", BASE)
+    monkeypatch.setenv("OSCP_SEND_TOKEN", "the-token")
+    monkeypatch.setenv("OSCP_SEND_SECRET", SECRET)
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+def posted(service: responses.RequestsMock) -> dict[str, Any]:
+    """Answers with the body of the one request that was posted."""
+    bodies = [call.request.body for call in service.calls if call.request.method == "POST"]
+    assert len(bodies) == 1
+    assert isinstance(bodies[0], bytes)
+    body: dict[str, Any] = json.loads(bodies[0])
+    return body
+
+
+# Against the simulator.
+
+
+def test_a_message_is_followed_to_its_end(cli: Cli, write: Write, simulator: Simulator) -> None:
+    result = cli("send", write("f.json", pretty()), *TO, "--correlation-id", "r1")
+    assert result.exit_code == 0, result.stderr
+    number, state, *_ = result.stdout.split()
+    assert state == "Completed"
+    assert result.stdout.endswith(f"  {ACTION} to foo-group\n")
+    assert f"instruction {number} is Queuing, waiting for its end\n" in result.stderr
+    delivered = simulator.journal.wait_for(party="capacity_provider", timeout=2)
+    assert delivered.request is not None
+    headers = {name.lower(): value for name, value in delivered.request.headers}
+    assert headers["x-correlation-id"] == "r1"
+
+
+def test_a_whole_request_body_is_sent(cli: Cli, write: Write, simulator: Simulator) -> None:
+    file = write("request.json", request_body(correlationId="r2"))
+    result = cli("send", file, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    sent = json.loads(result.stdout)
+    assert sent["state"] == "Completed"
+    assert sent["parameters"]["msg"] == forecast()
+    assert sent["parameters"]["correlationId"] == "r2"
+    assert sent["error"] is None
+
+
+def test_a_message_from_the_standard_input(cli: Cli, simulator: Simulator) -> None:
+    assert cli("send", "-", *TO, stdin=forecast()).exit_code == 0
+
+
+def test_without_waiting_it_is_told_how_to_look(
+    cli: Cli, write: Write, simulator: Simulator
+) -> None:
+    result = cli("send", write("f.json", forecast()), *TO, "--no-wait")
+    number, state, *_ = result.stdout.split()
+    assert (result.exit_code, state) == (0, "Queuing")
+    assert result.stderr == f"follow it: oscp-send view {number}\n"
+
+
+def test_a_declined_instruction_is_1_with_the_services_reason(
+    cli: Cli, write: Write, simulator: Simulator
+) -> None:
+    file = write("f.json", forecast())
+    result = cli("send", file, "--action", ACTION, *TO[2:4], "--co-id", "7", *TO[6:])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "was declined: Unknown capacity optimizer\n" in result.stderr
+    as_json = cli("send", file, *TO[:4], "--co-id", "7", *TO[6:], "--format", "json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["error"] == "Unknown capacity optimizer"
+
+
+def test_a_wrong_secret_is_1(
+    cli: Cli, write: Write, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OSCP_SEND_SECRET", SECRET)
+    result = cli("send", write("f.json", forecast()), *TO)
+    assert result.exit_code == 1
+    assert "Bad credentials" in result.stderr
+    assert SECRET not in result.output
+
+
+def test_someone_elses_node_is_1(cli: Cli, write: Write, simulator: Simulator) -> None:
+    result = cli("send", write("f.json", forecast()), *TO[:2], "--node-id", "99", *TO[4:])
+    assert result.exit_code == 1
+    assert "check node_id" in result.stderr
+
+
+# What is judged before.
+
+
+def test_a_refusal_is_reported_with_its_place_and_nothing_is_sent(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    result = cli("send", write("f.json", pretty(unit="kW")), *TO)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("f.json: SolarUser would decline this (schema)\n")
+    assert "f.json:8:15" in result.stderr
+    assert result.stderr.endswith("\nNothing was sent.\n")
+    assert len(service.calls) == 0
+
+
+def test_a_refused_request_body_is_not_sent(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    result = cli("send", write("r.json", request_body(coId=1)))
+    assert result.exit_code == 1
+    assert 'write "1"' in result.stderr
+    assert len(service.calls) == 0
+
+
+def test_another_group_is_not_sent(cli: Cli, write: Write, service: responses.RequestsMock) -> None:
+    result = cli("send", write("f.json", forecast(group_id="x")), *TO)
+    assert result.exit_code == 1
+    assert 'its group_id "x" is not the cg_identifier "foo-group"' in result.stderr
+    assert len(service.calls) == 0
+
+
+def test_warnings_are_told_and_the_message_is_sent(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, json=reply("Completed"))
+    text = one_block(end_time="2031-02-28T23:00:00Z")
+    result = cli("send", write("f.json", text), *TO)
+    assert result.exit_code == 0
+    assert "meaning, S1" in result.stderr
+    assert "Nothing was sent" not in result.stderr
+
+
+def test_a_compliance_error_without_correlation_id_is_warned_of(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, json=reply("Completed"))
+    file = write("f.json", compliance())
+    to = ("--action", "GroupCapacityComplianceError", *TO[2:])
+    result = cli("send", file, *to)
+    assert result.exit_code == 0
+    assert "warning: correlationId is missing" in result.stderr
+    assert "(S15)" in result.stderr
+    assert "S15" not in cli("send", file, *to, "--correlation-id", "r1").stderr
+
+
+# What is posted.
+
+
+def test_the_message_is_posted_as_it_is_written(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, json=reply("Completed"))
+    cli("send", write("f.json", pretty()), *TO)
+    assert posted(service) == {
+        "nodeId": 1,
+        "params": {
+            "coId": "1",
+            "cgIdentifier": "foo-group",
+            "action": ACTION,
+            "msg": pretty().removesuffix("\n"),
+        },
+    }
+
+
+def test_a_request_body_keeps_its_expiration_and_names_what_is_left_out(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, json=reply("Completed"))
+    body = json.loads(request_body(note="x"))
+    body |= {
+        "nodeId": "1",
+        "expirationDate": "2099-01-01 00:00:00Z",
+        "instructionDate": "2099-01-01 00:00:00Z",
+    }
+    result = cli("send", write("r.json", json.dumps(body)))
+    assert "r.json: not sent along: note, instructionDate\n" in result.stderr
+    assert posted(service)["expirationDate"] == "2099-01-01T00:00:00Z"
+    assert posted(service)["nodeId"] == 1
+
+
+def test_where_it_goes_may_be_in_the_configuration(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, json=reply("Completed"))
+    write("oscp-send.toml", 'node_id = 5\nco_id = "7"\ncg_identifier = "foo-group"\n')
+    file = write("f.json", forecast())
+    result = cli("send", file, "--action", ACTION, "--co-id", "8")
+    assert result.exit_code == 0
+    assert posted(service)["nodeId"] == 5
+    assert posted(service)["params"]["coId"] == "8"
+
+
+@pytest.mark.parametrize("missing", ["--node-id", "--co-id", "--cg-identifier"])
+def test_a_bare_message_must_be_told_where_it_goes(
+    cli: Cli, write: Write, service: responses.RequestsMock, missing: str
+) -> None:
+    place = TO.index(missing)
+    result = cli("send", write("f.json", forecast()), *TO[:place], *TO[place + 2 :])
+    assert result.exit_code == 2
+    assert f"give {missing}, or" in " ".join(result.stderr.split())
+    assert len(service.calls) == 0
+
+
+def test_a_request_body_takes_no_other_address(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    result = cli("send", write("r.json", request_body()), "--co-id", "1")
+    assert result.exit_code == 2
+    assert "says itself where it goes" in " ".join(result.stderr.split())
+    assert len(service.calls) == 0
+
+
+def test_a_missing_file_is_2(cli: Cli, service: responses.RequestsMock) -> None:
+    result = cli("send", "missing.json", *TO)
+    assert (result.exit_code, result.stderr) == (2, "missing.json: there is no such file\n")
+
+
+# How it ends.
+
+
+def test_a_deadline_that_passes_is_1_and_a_program_is_given_the_last_state(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, json=reply("Queuing"))
+    service.get(VIEW, json=reply("Executing"))
+    file = write("f.json", forecast())
+    result = cli("send", file, *TO, "--timeout", "0", "--format", "json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["state"] == "Executing"
+    assert "was awaited for 0 s" in result.stderr
+    assert "do not send it again" in result.stderr
+
+
+def failing(cli: Cli) -> Result:
+    result = cli("send", "-", *TO, stdin=forecast())
+    assert result.stdout == ""
+    assert "Traceback" not in result.output
+    assert SECRET not in result.output
+    return result
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        ({"status": 422, "json": {"success": False, "message": "Illegal argument: x"}}, 1, "x"),
+        ({"status": 429, "json": {"success": False, "code": "WEB.10000"}}, 1, "asks to wait"),
+        ({"status": 403, "body": ""}, 1, "An empty 403"),
+        ({"status": 200, "body": "<html>"}, 3, "may have been queued"),
+        ({"status": 502, "body": ""}, 3, "may have been queued"),
+        ({"status": 404, "body": "<html>"}, 3, "not understood"),
+        ({"body": requests.exceptions.ReadTimeout()}, 3, "was not sent again"),
+        ({"body": requests.exceptions.ConnectTimeout()}, 3, "could not be reached"),
+    ],
+    ids=[
+        "refused",
+        "rate-limited",
+        "empty-403",
+        "not-understood",
+        "gateway",
+        "other-server",
+        "possibly-sent",
+        "unreachable",
+    ],
+)
+def test_each_end_has_its_code(
+    cli: Cli,
+    service: responses.RequestsMock,
+    answer: dict[str, Any],
+    code: int,
+    words: str,
+) -> None:
+    service.post(ADD, **answer)
+    result = failing(cli)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert len(service.calls) == 1
+
+
+def test_what_a_service_says_cannot_paint_the_terminal(
+    cli: Cli, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, status=422, json={"success": False, "message": "a\x1b[2Jb"})
+    assert r"a\x1b[2Jb" in failing(cli).stderr
+
+
+# Settings.
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("URL", "--url"), ("TOKEN", "--token"), ("SECRET", "--secret-file")],
+)
+def test_a_missing_setting_is_2_and_told_with_its_option(
+    cli: Cli,
+    service: responses.RequestsMock,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    option: str,
+) -> None:
+    monkeypatch.delenv(f"OSCP_SEND_{name}")
+    result = failing(cli)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        f"no {name.lower()}: give it with {option}, as OSCP_SEND_{name}"
+    )
+
+
+def test_options_win_over_the_environment(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    other = "https://other.example"
+    service.post(ADD.replace(BASE, other), json=reply("Completed"))
+    file = write("f.json", forecast())
+    result = cli("send", file, *TO, "--url", other, "--token", "another-token")
+    assert result.exit_code == 0
+    authorization = service.calls[0].request.headers["Authorization"]
+    assert "Credential=another-token," in authorization
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_from_a_file_signs_the_same(
+    cli: Cli,
+    write: Write,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    monkeypatch.delenv("OSCP_SEND_SECRET")
+    secret = write("secret.txt", f"rehearsal-secret{end}")
+    result = cli("send", write("f.json", forecast()), *TO, "--secret-file", secret)
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"", b" x"])
+def test_an_unusable_secret_file_is_2(
+    cli: Cli, write: Write, service: responses.RequestsMock, content: bytes | None
+) -> None:
+    if content is not None:
+        write("secret.txt", content)
+    file = write("f.json", forecast())
+    result = cli("send", file, *TO, "--secret-file", "secret.txt")
+    assert result.exit_code == 2
+    assert "secret" in result.stderr
+    assert len(service.calls) == 0
+
+
+def test_a_configuration_file_that_is_named_must_be_there(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    result = cli("send", write("f.json", forecast()), *TO, "--config", "mine.toml")
+    assert (result.exit_code, result.stderr) == (2, "mine.toml: there is no such file\n")
+
+
+def test_there_is_no_option_for_the_secret(cli: Cli) -> None:
+    result = cli("send", "f.json", "--secret", SECRET)
+    assert result.exit_code == 2
+    assert "No such option" in result.stderr
+    helped = " ".join(cli("send", "--help").stdout.split())
+    assert "never an argument" in helped
+    assert "OSCP_SEND_SECRET" in helped
+
+
+def test_an_argument_that_is_no_value_of_its_kind_is_2(
+    cli: Cli, write: Write, service: responses.RequestsMock
+) -> None:
+    file = write("f.json", forecast())
+    result = cli("send", file, *TO[:4], "--co-id", "depot", *TO[6:])
+    assert result.exit_code == 2
+    assert 'co_id: "depot" is no 64-bit whole number' in result.stderr
+
+
+@pytest.mark.parametrize("timeout", ["nan", "-1", "soon"])
+def test_a_timeout_that_is_none_is_2_before_anything_is_sent(
+    cli: Cli, service: responses.RequestsMock, timeout: str
+) -> None:
+    result = cli("send", "-", *TO, "--timeout", timeout, stdin=forecast())
+    assert result.exit_code == 2
+    assert len(service.calls) == 0
+
+
+def test_a_secret_that_is_no_utf8_is_2(
+    cli: Cli, service: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OSCP_SEND_SECRET", "hunter2\udcff")
+    result = failing(cli)
+    assert (result.exit_code, result.stderr) == (2, "secret: it is not text in UTF-8\n")

@@ -1,0 +1,144 @@
+"""The judged payloads of the OSCP dossier, §9.2, and any message, by the verdict of `check`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oscp_send.check import check
+from oscp_send.fidelity import Behaviour, Fidelity
+from oscp_send.messages import read_message
+from oscp_send.solarnetwork.decoding import DecodeError, decode
+from oscp_send.verdict import INSTRUCTION_ACTIONS
+from schemas import judge
+from tests import strategies
+from tests.cases.table import CASES
+
+if TYPE_CHECKING:
+    from oscp_send.findings import Finding, Judgement
+    from tests.cases.case import Case
+
+FIDELITIES: tuple[Fidelity, ...] = get_args(Fidelity)
+
+# Rows that turn on how a time is read: RFC 3339 takes the first, and not the second.
+READ_BY_THE_GUIDE = {"C62", "C63", "C64", "C70", "C72", "C73", "C109"}
+NOT_READ_BY_THE_GUIDE = {"C65", "C76", "C77", "C122"}
+
+by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+sent_actions = st.sampled_from(INSTRUCTION_ACTIONS)
+
+
+def observed_stage(case: Case) -> str | None:
+    if case.su is None:
+        return "action"
+    return None if case.su == "Q" else case.su.removeprefix("D ")
+
+
+def documented_stage(case: Case) -> str | None:
+    if case.id in READ_BY_THE_GUIDE:
+        return None
+    if case.id in NOT_READ_BY_THE_GUIDE:
+        return "schema"
+    if case.su == "D schema-lookup":
+        return None if case.sn else "schema"
+    return observed_stage(case)
+
+
+def refusals(judgement: Judgement) -> list[Finding]:
+    return [each for each in judgement.of_severity("error") if each.layer != "meaning"]
+
+
+@by_case
+def test_observed_verdict(case: Case) -> None:
+    assert check(case.action, case.text, "observed").stage == observed_stage(case)
+
+
+@by_case
+def test_documented_verdict(case: Case) -> None:
+    assert check(case.action, case.text).stage == documented_stage(case)
+
+
+@by_case
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_a_refusal_has_a_text_and_a_finding_and_nothing_else_has(
+    case: Case, fidelity: Fidelity
+) -> None:
+    judgement = check(case.action, case.text, fidelity)
+    assert judgement.accepted == (judgement.stage is None)
+    assert judgement.accepted == (judgement.error is None)
+    assert judgement.accepted == (refusals(judgement) == [])
+
+
+@by_case
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_a_finding_tells_where_the_other_side_decides_otherwise(
+    case: Case, fidelity: Fidelity
+) -> None:
+    judgement = check(case.action, case.text, fidelity)
+    other = next(each for each in FIDELITIES if each != fidelity)
+    tells = [
+        each
+        for each in judgement.of_severity("info", "warning")
+        if each.source == other
+        and each.layer == "schema"
+        and each.rule in {"date_times", "asset_measurements", "format", "schema-lookup"}
+    ]
+    differs = (observed_stage(case) is None) != (documented_stage(case) is None)
+    assert bool(tells) == differs
+
+
+def test_what_the_guide_refuses_is_not_said_to_be_let_through() -> None:
+    (finding,) = check(
+        *next((c.action, c.text) for c in CASES if c.id == "C76"), "observed"
+    ).findings
+    assert finding.severity == "warning"
+    assert finding.source == "documented"
+    assert finding.pointer == "/forecasted_blocks/0/start_time"
+    assert "the guide does not let this through" in finding.message
+
+
+def decodes(action: str, message: object) -> bool:
+    try:
+        decode(action, message, Behaviour("documented"))
+    except DecodeError:
+        return False
+    return True
+
+
+def assert_documented_agreement(action: str, message: Any) -> None:  # noqa: ANN401 - any JSON
+    expected = judge(action, message) == [] and decodes(action, message)
+    assert check(action, json.dumps(message)).accepted == expected
+
+
+@given(st.data())
+def test_documented_accepts_what_schema_and_decoder_take(data: st.DataObject) -> None:
+    action = data.draw(sent_actions)
+    message = data.draw(strategies.messages(action))
+    assert_documented_agreement(action, message)
+    assert_documented_agreement(action, data.draw(strategies.broken(message)))
+
+
+@given(st.data())
+def test_a_typed_message_is_accepted_on_both_sides(data: st.DataObject) -> None:
+    action = data.draw(sent_actions)
+    text = read_message(action, data.draw(strategies.messages(action))).to_json()
+    assert check(action, text).accepted
+    expected = "schema-lookup" if action == "UpdateAssetMeasurement" else None
+    assert check(action, text, "observed").stage == expected
+
+
+@given(st.text(max_size=200), st.sampled_from((*INSTRUCTION_ACTIONS, "Heartbeat", "", "x")))
+def test_any_text_is_judged(text: str, action: str) -> None:
+    for fidelity in FIDELITIES:
+        judgement = check(action, text, fidelity)
+        assert judgement.accepted == (refusals(judgement) == [])
+        assert json.dumps(judgement.to_dict())
+
+
+def test_an_unknown_fidelity_is_refused() -> None:
+    with pytest.raises(ValueError, match="'documented' or 'observed', not 'strict'"):
+        check("Handshake", "{}", "strict")  # type: ignore[arg-type]

@@ -1,0 +1,222 @@
+"""The texts by which SolarUser declines a message (OSCP dossier §5.8, SolarUser dossier §3.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from oscp_send.check import check
+from tests.cases.payloads import (
+    DROP,
+    asset_measurements,
+    compliance,
+    forecast,
+    handshake,
+    one_block,
+)
+
+ADJUST = "AdjustGroupCapacityForecast"
+ERROR = "GroupCapacityComplianceError"
+TYPES = '["CONSUMPTION", "GENERATION", "FALLBACK_CONSUMPTION", "FALLBACK_GENERATION", "OPTIMUM"]'
+OBJECT = "OSCP msg parameter must be a JSON object."
+
+# Everything behind "...: ", without the closing full stop.
+SCHEMA = {
+    "missing": (
+        ADJUST,
+        one_block(unit=DROP),
+        "/forecasted_blocks/0: required property 'unit' not found",
+    ),
+    "missing-at-root": (
+        ADJUST,
+        forecast(group_id=DROP),
+        ": required property 'group_id' not found",
+    ),
+    "missing-message": (
+        ERROR,
+        '{"forecasted_blocks":null}',
+        "/forecasted_blocks: null found, array expected, : required property 'message' not found",
+    ),
+    "type": (ERROR, compliance(message=5), "/message: integer found, string expected"),
+    "type-null": (ADJUST, forecast(group_id=None), "/group_id: null found, string expected"),
+    "type-boolean": (ADJUST, forecast(group_id=True), "/group_id: boolean found, string expected"),
+    "type-number": (ADJUST, forecast(group_id=1.5), "/group_id: number found, string expected"),
+    "type-array": (ADJUST, forecast(group_id=[]), "/group_id: array found, string expected"),
+    "type-object": (
+        ADJUST,
+        forecast(forecasted_blocks={}),
+        "/forecasted_blocks: object found, array expected",
+    ),
+    "type-string": (
+        ADJUST,
+        one_block(capacity="1"),
+        "/forecasted_blocks/0/capacity: string found, number expected",
+    ),
+    "enum": (
+        ADJUST,
+        forecast(type="consumption"),
+        f"/type: does not have a value in the enumeration {TYPES}",
+    ),
+    "wrong-type-on-an-enum-field": (
+        ADJUST,
+        forecast(type=None),
+        "/type: null found, string expected, "
+        f"/type: does not have a value in the enumeration {TYPES}",
+    ),
+    "minimum": (
+        ADJUST,
+        one_block(capacity=-1),
+        "/forecasted_blocks/0/capacity: must have a minimum value of 0",
+    ),
+    "list-empty": (
+        ADJUST,
+        forecast(forecasted_blocks=[]),
+        "/forecasted_blocks: must have at least 1 items but found 0",
+    ),
+    "format": (
+        ADJUST,
+        one_block(start_time="tomorrow"),
+        "/forecasted_blocks/0/start_time: does not match the date-time pattern must be a valid "
+        "RFC 3339 date-time",
+    ),
+    "duplicates": (
+        "Handshake",
+        handshake(measurement_configuration=["CONTINUOUS", "CONTINUOUS"]),
+        "/required_behaviour/measurement_configuration: must have only unique items in the array",
+    ),
+}
+
+# The whole text, or its certain beginning where the rest is the parser's own.
+JSON = {
+    "blank": (" ", OBJECT),
+    "array": ("[]", OBJECT),
+    "string": ('"{}"', OBJECT),
+    "number": ("1", OBJECT),
+    "boolean": ("true", OBJECT),
+    "single-quotes": (
+        "{'a':1}",
+        "Unexpected character (''' (code 39)): was expecting double-quote to start property name",
+    ),
+    "name-without-quotes": (
+        "{bad:1}",
+        "Unexpected character ('b' (code 98)): was expecting double-quote to start property name",
+    ),
+    "no-json": (
+        "not json",
+        "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token "
+        "'null', 'true' or 'false')",
+    ),
+    "cut-off": ('{"a":1', "Unexpected end-of-input"),
+}
+
+
+@pytest.mark.parametrize(("action", "text", "entries"), SCHEMA.values(), ids=SCHEMA)
+def test_schema_refusal(action: str, text: str, entries: str) -> None:
+    for fidelity in ("documented", "observed"):
+        judgement = check(action, text, fidelity)
+        assert judgement.stage == "schema"
+        assert judgement.error == (
+            f"JSON schema validation error on [{action}] OSCP action: {entries}."
+        )
+
+
+@pytest.mark.parametrize(("text", "reason"), JSON.values(), ids=JSON)
+def test_unusable_text_by_the_guide(text: str, reason: str) -> None:
+    error = check(ADJUST, text).error or ""
+    assert error.startswith(f"Invalid JSON for [{ADJUST}] OSCP action: {reason}")
+
+
+@pytest.mark.parametrize(("text", "reason"), JSON.values(), ids=JSON)
+def test_unusable_text_as_observed(text: str, reason: str) -> None:
+    error = check(ADJUST, text, "observed").error or ""
+    if reason == OBJECT:
+        assert error == f"Invalid JSON for [{ADJUST}] OSCP action: {OBJECT}"
+    else:
+        assert error.startswith(reason)
+        assert "\n at [Source: REDACTED" in error
+
+
+def test_two_values_are_not_json() -> None:
+    judgement = check(ADJUST, "{} {}", "observed")
+    assert judgement.stage == "json"
+    assert not (judgement.error or "").startswith("Invalid JSON")
+
+
+def test_a_json_null_is_an_exception_of_its_own() -> None:
+    judgement = check(ADJUST, "null")
+    assert judgement.stage == "document"
+    assert OBJECT not in (judgement.error or OBJECT)
+
+
+def test_no_message_at_all() -> None:
+    judgement = check(ADJUST, "")
+    assert judgement.stage == "document"
+    assert judgement.error == f"Missing [msg] parameter for OSCP 2.0 action [{ADJUST}]"
+
+
+@pytest.mark.parametrize(
+    "action", ["Heartbeat", "Register", "HandshakeAcknowledge", "handshake", "X", ""]
+)
+def test_unsupported_action(action: str) -> None:
+    judgement = check(action, "{}")
+    assert judgement.stage == "action"
+    assert judgement.error == f"Unsupported OSCP 2.0 action [{action}]"
+
+
+def test_asset_measurements_find_no_schema_as_observed() -> None:
+    judgement = check("UpdateAssetMeasurement", asset_measurements(), "observed")
+    assert judgement.error == (
+        "java.io.FileNotFoundException: "
+        "http://www.openchargealliance.org/schemas/oscp/2.0/update-asset-measurement.json"
+    )
+
+
+def test_a_time_that_only_the_decoder_refuses() -> None:
+    text = one_block(start_time="2031-03-01T00:00:00.123456Z")
+    judgement = check(ADJUST, text, "observed")
+    assert judgement.stage == "decode"
+    assert (judgement.error or "").startswith("Cannot deserialize value of type")
+
+
+def test_group_forecasts_are_queued_with_a_warning() -> None:
+    judgement = check("UpdateGroupCapacityForecast", forecast())
+    assert judgement.accepted
+    (warning,) = judgement.of_severity("warning")
+    assert warning.rule == "group_forecasts"
+    assert warning.source == "observed"
+
+
+@pytest.mark.parametrize(
+    ("action", "meant"),
+    [
+        ("adjustgroupcapacityforecast", ADJUST),
+        ("adjust_group_capacity_forecast", ADJUST),
+        ("UpdateAssetMeasurements", "UpdateAssetMeasurement"),
+        ("Hanshake", "Handshake"),
+    ],
+)
+def test_a_misspelt_action_is_recognised(action: str, meant: str) -> None:
+    finding = check(action, "{}").of_severity("error")[0]
+    assert finding.hint == f'did you mean "{meant}"?'
+
+
+def test_an_action_like_no_other_is_told_which_ones_there_are() -> None:
+    assert ADJUST in check("Zzz", "{}").of_severity("error")[0].hint
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[]", "is JSON, but not an object", "a message is a JSON object"),
+        ('"{\\"a\\":1}"', "is JSON, but not an object", "encode the message once only"),
+        ("{", "not JSON: line 1, column 2", ""),
+        ("\ufeff{}", "byte-order mark", ""),
+        ('{"a":' + "[" * 501 + "]" * 501 + "}", "parser refuses this", ""),
+        ('{"a":' + "1" * 1001 + "}", "parser refuses this", ""),
+    ],
+    ids=["array", "encoded-twice", "cut-off", "byte-order-mark", "too-deep", "too-long-a-number"],
+)
+def test_what_is_told_of_an_unusable_text(text: str, message: str, hint: str) -> None:
+    finding = check(ADJUST, text, "observed").of_severity("error")[0]
+    assert message in finding.message
+    assert "\n" not in finding.message
+    assert hint in finding.hint

@@ -1,0 +1,348 @@
+"""The rules that no schema can express (OSCP dossier §3.13): each finds its mistake, no other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oscp_send.check import check
+from oscp_send.meaning import judge_meaning
+from tests import strategies
+from tests.cases.payloads import asset, block, energy, instantaneous
+
+NOW = datetime(2031, 3, 1, 12, tzinfo=UTC)
+
+
+def at(minute: int) -> str:
+    return f"2031-03-01T{minute // 60:02}:{minute % 60:02}:00Z"
+
+
+def span(start: int, end: int, **changes: object) -> dict[str, Any]:
+    """Answers with a block from one minute of the day to another."""
+    return block(start_time=at(start), end_time=at(end), **changes)
+
+
+def blocks(*listed: object) -> dict[str, Any]:
+    return {"forecasted_blocks": list(listed)}
+
+
+def readings(*listed: object) -> dict[str, Any]:
+    return {"measurements": list(listed)}
+
+
+def counted(value: object, minute: int, **changes: object) -> dict[str, Any]:
+    """Answers with a reading of a counter that is never restarted."""
+    entry = energy(value=value, measure_time=at(minute), direction="IMPORT", **changes)
+    if "initial_measure_time" not in changes:
+        del entry["initial_measure_time"]
+    return entry
+
+
+def behaviour(interval: object) -> dict[str, Any]:
+    return {"required_behaviour": {"heartbeat_interval": interval}}
+
+
+BLOCK = "/forecasted_blocks"
+INTERVAL = "/required_behaviour/heartbeat_interval"
+
+# Rule, severity, pointer, message.
+FOUND: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "S1-no-length": ("S1", "error", f"{BLOCK}/0/end_time", blocks(span(60, 60))),
+    "S1-backwards": ("S1", "error", f"{BLOCK}/1/end_time", blocks(span(0, 15), span(60, 45))),
+    "S1-across-offsets": (
+        "S1",
+        "error",
+        f"{BLOCK}/0/end_time",
+        blocks(block(start_time="2031-03-01T01:00:00Z", end_time="2031-03-01T01:30:00+01:00")),
+    ),
+    "S1-in-a-compliance-error": (
+        "S1",
+        "error",
+        f"{BLOCK}/0/end_time",
+        {"message": "m", **blocks(span(60, 45))},
+    ),
+    "S2-overlap": ("S2", "error", f"{BLOCK}/1", blocks(span(0, 30), span(15, 45))),
+    "S2-same-twice": ("S2", "error", f"{BLOCK}/1", blocks(span(0, 30), span(0, 30))),
+    "S2-within": ("S2", "error", f"{BLOCK}/2", blocks(span(0, 60), span(60, 90), span(15, 30))),
+    "S2-behind-a-short-one": (
+        "S2",
+        "error",
+        f"{BLOCK}/2",
+        blocks(span(0, 60), span(60, 61), span(50, 55)),
+    ),
+    "S3-gap": ("S3", "info", f"{BLOCK}/1/start_time", blocks(span(0, 15), span(30, 45))),
+    "S3-order": ("S3", "info", f"{BLOCK}/1/start_time", blocks(span(15, 30), span(0, 15))),
+    "S4-block": (
+        "S4",
+        "error",
+        f"{BLOCK}/0/start_time",
+        blocks(block(start_time="2031-03-01T00:00:00")),
+    ),
+    "S4-date-only": (
+        "S4",
+        "error",
+        "/measurements/0/measure_time",
+        readings(energy(measure_time="2031-03-01")),
+    ),
+    "S4-heartbeat": ("S4", "error", "/offline_mode_at", {"offline_mode_at": "2031-03-01 00:00:00"}),
+    "S5-ampere-of-all": ("S5", "warning", f"{BLOCK}/0/phase", blocks(span(0, 15, unit="A"))),
+    "S6-phases-above-total": (
+        "S6",
+        "warning",
+        f"{BLOCK}/0/capacity",
+        blocks(
+            span(0, 15, capacity=10),
+            span(0, 15, capacity=6, phase="ONE"),
+            span(0, 15, capacity=6, phase="TWO"),
+        ),
+    ),
+    "S6-all-phases-below-total": (
+        "S6",
+        "warning",
+        f"{BLOCK}/3/capacity",
+        blocks(
+            span(0, 15, capacity=3, phase="ONE"),
+            span(0, 15, capacity=3, phase="TWO"),
+            span(0, 15, capacity=3, phase="THREE"),
+            span(0, 15, capacity=10),
+        ),
+    ),
+    "S7-energy": ("S7", "info", f"{BLOCK}/0/unit", blocks(span(0, 15, unit="KWH", capacity=10))),
+    "S11-zero": ("S11", "error", INTERVAL, behaviour(0)),
+    "S11-negative": ("S11", "error", INTERVAL, behaviour(-5)),
+    "S11-half": ("S11", "error", INTERVAL, behaviour(0.5)),
+    "S11-fraction": ("S11", "warning", INTERVAL, behaviour(1.5)),
+    "S11-more-than-stored": ("S11", "warning", INTERVAL, behaviour(32768)),
+    "S12-past": ("S12", "warning", "/offline_mode_at", {"offline_mode_at": at(719)}),
+    "S12-now": ("S12", "warning", "/offline_mode_at", {"offline_mode_at": at(720)}),
+    "S13-group": (
+        "S13",
+        "error",
+        "/measurements/0/initial_measure_time",
+        readings(energy(initial_measure_time=at(30), measure_time=at(15))),
+    ),
+    "S13-asset": (
+        "S13",
+        "error",
+        "/measurements/0/energy_measurement/initial_measure_time",
+        readings(
+            asset(energy_measurement=energy(initial_measure_time=at(30), measure_time=at(15)))
+        ),
+    ),
+    "S14-falling": (
+        "S14",
+        "warning",
+        "/measurements/1/value",
+        readings(counted(10, 0), counted(9, 15)),
+    ),
+    "S14-not-in-order": (
+        "S14",
+        "warning",
+        "/measurements/0/value",
+        readings(counted(9, 15), counted(10, 0)),
+    ),
+    "S14-asset-called-NET": (
+        "S14",
+        "warning",
+        "/measurements/1/energy_measurement/value",
+        readings(
+            {"asset_id": "NET", "energy_measurement": counted(10, 0)},
+            {"asset_id": "NET", "energy_measurement": counted(9, 15)},
+        ),
+    ),
+    "S14-total-left-out": (
+        "S14",
+        "warning",
+        "/measurements/1/value",
+        readings(
+            counted(10, 0, energy_type="TOTAL"),
+            {k: v for k, v in counted(9, 15).items() if k != "energy_type"},
+        ),
+    ),
+}
+
+# What comes close to a rule and is right.
+NOT_FOUND: dict[str, tuple[str, dict[str, Any]]] = {
+    "S1-one-second": ("S1", blocks(block(start_time=at(0), end_time="2031-03-01T00:00:01Z"))),
+    "S1-across-offsets": (
+        "S1",
+        blocks(block(start_time="2031-03-01T01:30:00+01:00", end_time="2031-03-01T01:00:00Z")),
+    ),
+    "S2-one-after-another": ("S2", blocks(span(0, 15), span(15, 30))),
+    "S2-other-phase": ("S2", blocks(span(0, 15, phase="ONE"), span(0, 15, phase="TWO"))),
+    "S2-other-unit": ("S2", blocks(span(0, 15), span(0, 15, unit="KWH"))),
+    "S2-left-to-S1": ("S2", blocks(span(0, 15), span(10, 10))),
+    "S3-without-gap": ("S3", blocks(span(0, 15), span(15, 30), span(30, 31))),
+    "S3-covered-by-a-long-one": ("S3", blocks(span(0, 60), span(0, 15), span(60, 75))),
+    "S4-zulu": ("S4", blocks(span(0, 15))),
+    "S4-offset": ("S4", {"offline_mode_at": "2031-03-01T00:00:00+02:00"}),
+    "S4-no-time-at-all": ("S4", {"offline_mode_at": "later"}),
+    "S4-not-a-time-field": ("S4", {"comment": "2031-03-01"}),
+    "S5-one-phase": ("S5", blocks(span(0, 15, unit="A", phase="ONE"))),
+    "S5-unknown-phase": ("S5", blocks(span(0, 15, unit="A", phase="UNKNOWN"))),
+    "S5-power-of-all": ("S5", blocks(span(0, 15))),
+    "S6-adds-up": (
+        "S6",
+        blocks(
+            span(0, 15, capacity=0.3),
+            span(0, 15, capacity=0.1, phase="ONE"),
+            span(0, 15, capacity=0.1, phase="TWO"),
+            span(0, 15, capacity=0.1, phase="THREE"),
+        ),
+    ),
+    "S6-some-phases-below": (
+        "S6",
+        blocks(span(0, 15, capacity=10), span(0, 15, capacity=3, phase="ONE")),
+    ),
+    "S6-other-interval": (
+        "S6",
+        blocks(span(0, 15, capacity=1), span(15, 30, capacity=6, phase="ONE")),
+    ),
+    "S6-currents-do-not-add": (
+        "S6",
+        blocks(
+            span(0, 15, unit="A", capacity=1),
+            span(0, 15, unit="A", capacity=6, phase="ONE"),
+        ),
+    ),
+    "S7-power": ("S7", blocks(span(0, 15), span(15, 30, unit="W"))),
+    "S11-one": ("S11", behaviour(1)),
+    "S11-largest": ("S11", behaviour(32767)),
+    "S11-whole-float": ("S11", behaviour(60.0)),
+    "S11-left-out": ("S11", {"required_behaviour": {}}),
+    "S11-refused-by-the-schema": ("S11", behaviour("0")),
+    "S11-boolean": ("S11", behaviour(False)),
+    "S12-ahead": ("S12", {"offline_mode_at": at(721)}),
+    "S12-ahead-by-its-offset": ("S12", {"offline_mode_at": "2031-03-01T11:30:00-01:00"}),
+    "S13-at-once": ("S13", readings(energy(initial_measure_time=at(15), measure_time=at(15)))),
+    "S13-left-out": ("S13", readings(counted(1, 0))),
+    "S14-rising": ("S14", readings(counted(10, 0), counted(10, 15), counted(11, 30))),
+    "S14-restarted": (
+        "S14",
+        readings(
+            counted(10, 15, initial_measure_time=at(0)),
+            counted(1, 30, initial_measure_time=at(15)),
+        ),
+    ),
+    "S14-net-may-fall": (
+        "S14",
+        readings(
+            {**counted(10, 0), "direction": "NET"},
+            {**counted(9, 15), "direction": "NET"},
+        ),
+    ),
+    "S14-other-phase": (
+        "S14",
+        readings(counted(10, 0, phase="ONE"), counted(9, 15, phase="TWO")),
+    ),
+    "S14-other-asset": (
+        "S14",
+        readings(
+            {"asset_id": "a", "energy_measurement": counted(10, 0)},
+            {"asset_id": "b", "energy_measurement": counted(9, 15)},
+        ),
+    ),
+    "S14-power-is-no-counter": (
+        "S14",
+        readings(
+            {"asset_id": "a", "instantaneous_measurement": instantaneous(value=10)},
+            {"asset_id": "a", "instantaneous_measurement": instantaneous(value=9)},
+        ),
+    ),
+}
+
+
+def found(message: object) -> list[tuple[str, str, str]]:
+    return [(each.rule, each.severity, each.pointer) for each in judge_meaning(message, NOW)]
+
+
+@pytest.mark.parametrize(("rule", "severity", "pointer", "message"), FOUND.values(), ids=FOUND)
+def test_it_is_found_where_it_is(
+    rule: str, severity: str, pointer: str, message: dict[str, Any]
+) -> None:
+    of_the_rule = [each for each in found(message) if each[0] == rule]
+    assert of_the_rule == [(rule, severity, pointer)]
+
+
+@pytest.mark.parametrize(("rule", "message"), NOT_FOUND.values(), ids=NOT_FOUND)
+def test_what_comes_close_is_not_found(rule: str, message: dict[str, Any]) -> None:
+    assert rule not in [name for name, _, _ in found(message)]
+
+
+def test_every_finding_of_meaning_says_what_to_do() -> None:
+    for *_, message in FOUND.values():
+        for finding in judge_meaning(message, NOW):
+            assert finding.layer == "meaning"
+            assert finding.message
+            assert finding.hint
+
+
+def test_the_feel_of_it() -> None:
+    finding = next(iter(judge_meaning(blocks(span(1080, 1065)), NOW)))
+    assert finding.message == "ends before it starts (18:00 to 17:45)"
+    assert finding.hint == "SolarNetwork would let this through; a grid operator will not"
+
+
+def test_days_are_told_where_they_differ() -> None:
+    day_before = block(start_time="2031-03-01T00:00:00Z", end_time="2031-02-28T23:45:00Z")
+    (finding,) = judge_meaning(blocks(day_before), NOW)
+    assert finding.message == "ends before it starts (2031-03-01 00:00 to 2031-02-28 23:45)"
+
+
+def test_energy_is_told_as_power() -> None:
+    (finding,) = judge_meaning(blocks(span(0, 15, unit="KWH", capacity=10)), NOW)
+    assert "10 KWH in this block is 40 kW" in finding.message
+
+
+@pytest.mark.parametrize(("step", "count"), [(15, 96), (15, 92), (15, 100), (60, 23)], ids=str)
+def test_a_day_without_mistakes_has_no_findings(step: int, count: int) -> None:
+    def moment(index: int) -> str:
+        day, minute = divmod(index * step, 24 * 60)
+        return f"2031-03-{day + 1:02}T{minute // 60:02}:{minute % 60:02}:00Z"
+
+    day = [block(start_time=moment(index), end_time=moment(index + 1)) for index in range(count)]
+    assert found(blocks(*day)) == []
+
+
+def test_a_mistake_in_one_block_does_not_hide_one_in_another() -> None:
+    message = blocks(span(60, 45), "no block", {"start_time": None}, span(0, 30), span(15, 45))
+    assert [each[0] for each in found(message)] == ["S1", "S2", "S3"]
+
+
+@pytest.mark.parametrize("message", [None, [], "text", 1, {}, blocks(), {"measurements": {}}])
+def test_what_has_no_meaning_has_no_findings(message: object) -> None:
+    assert found(message) == []
+
+
+@given(strategies.json_values())
+def test_any_json_is_judged(value: object) -> None:
+    for key in ("forecasted_blocks", "measurements", "required_behaviour", "offline_mode_at"):
+        list(judge_meaning({key: value}, NOW))
+        list(judge_meaning({key: [value, {"energy_measurement": value}]}, NOW))
+
+
+@given(strategies.any_messages(), st.data())
+def test_any_message_broken_or_not_is_judged(
+    pair: tuple[str, dict[str, Any]], data: st.DataObject
+) -> None:
+    list(judge_meaning(pair[1], NOW))
+    list(judge_meaning(data.draw(strategies.broken(pair[1])), NOW))
+
+
+def test_meaning_never_decides_the_verdict() -> None:
+    text = '{"message":"m","forecasted_blocks":[' + str(span(60, 45)).replace("'", '"') + "]}"
+    judgement = check("GroupCapacityComplianceError", text)
+    assert judgement.accepted
+    assert [each.rule for each in judgement.of_severity("error")] == ["S1"]
+
+
+def test_a_heartbeat_is_held_against_the_time_that_is_given() -> None:
+    text = '{"offline_mode_at":"2031-03-01T12:00:00Z"}'
+    late = check("Heartbeat", text, now=datetime(2031, 3, 2, tzinfo=UTC))
+    early = check("Heartbeat", text, now=datetime(2031, 2, 28, tzinfo=UTC))
+    assert "S12" in [each.rule for each in late.findings]
+    assert "S12" not in [each.rule for each in early.findings]
