@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: rehearse test lint bench clean
+.PHONY: rehearse test lint bench soak package clean
 
 rehearse: $(VENV)/.core
 	$(BIN)/oscp-sim rehearse scenarios
@@ -19,9 +19,23 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_serve
+
+# 50,000 requests of random shape; the tests run 2,000 of them.
+soak: $(VENV)/.dev
+	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/simulator/test_random_requests.py
+
+# A wheel, installed on its own, must work where there is no checkout.
+package: $(VENV)/.core
+	rm -rf dist build/package
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv build/package
+	build/package/bin/pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt dist/*.whl
+	cd build/package && bin/oscp-sim rehearse && bin/oscp-send --help
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist build
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
