@@ -148,6 +148,8 @@ def base_url(url: str) -> str:
         )
     if port is not None and not 0 < port <= _LARGEST_PORT:
         raise SettingsError(f"url: {url!r} has an impossible port")
+    if not all("!" <= letter <= "~" for letter in parts.netloc):
+        raise SettingsError("url: its host is not ASCII; write an international name as xn--...")
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -170,11 +172,16 @@ def checked_secret(secret: str | Secret) -> Secret:
     """Answers with a token's secret, wrapped so that it is not shown.
 
     Raises:
-        SettingsError: It is empty, or white space was copied along with it.
+        SettingsError: It is empty, white space was copied along with it, or it is not text.
     """
     text = secret.reveal() if isinstance(secret, Secret) else secret
     if not text or text != text.strip():
         raise SettingsError("secret: it is empty, or begins or ends with a blank or a line break")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # From None: the error behind it quotes the secret.
+        raise SettingsError("secret: it is not text in UTF-8") from None
     return Secret(text)
 
 

@@ -43,15 +43,9 @@ class Connection:
 
         secret = None if self.secret_file is None else _read_secret(self.secret_file)
         try:
-            settings = load_settings(
-                url=self.url, token=self.token, secret=secret, file=self.config
-            )
-            settings.secret.reveal().encode()
+            return load_settings(url=self.url, token=self.token, secret=secret, file=self.config)
         except SettingsError as error:
             raise SettingsError(_for_command_line(str(error))) from None
-        except UnicodeEncodeError:  # so Python shows bytes of the environment that are no UTF-8
-            raise SettingsError("secret: it is not text in UTF-8") from None
-        return settings
 
     def client(self, settings: Settings) -> SolarUserClient:
         """Answers with a client of these settings."""

@@ -24,7 +24,8 @@ __all__ = ["judge_meaning"]
 def judge_meaning(message: object, now: datetime) -> Iterator[Finding]:
     """Yields what is wrong with the meaning of a parsed message, valid by its schema or not.
 
-    Parts that the schema refuses are passed over, so that one mistake is reported once.
+    Parts that the schema refuses are passed over, so that one mistake is reported once; but a time
+    without an offset is, because the schema does not say why that matters (S4).
 
     Args:
         message: The parsed message; anything but an object has no meaning to judge.

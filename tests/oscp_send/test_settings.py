@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oscp_send.errors import SettingsError
-from oscp_send.settings import Secret, Settings, base_url, load_settings
+from oscp_send.settings import Secret, Settings, base_url, checked_secret, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,3 +168,14 @@ def test_a_token_that_no_header_can_carry_is_refused_unseen(token: str) -> None:
 def test_a_secret_with_white_space_around_it_is_refused(secret: str) -> None:
     with pytest.raises(SettingsError, match=r"^secret: "):
         load_settings(url="https://h", token="t", secret=secret, environ={})
+
+
+def test_a_secret_of_undecodable_bytes_is_refused_without_showing_it() -> None:
+    with pytest.raises(SettingsError, match="not text in UTF-8") as caught:
+        checked_secret("hidden\udcff")
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_host_that_is_not_ascii_is_refused() -> None:
+    with pytest.raises(SettingsError, match="not ASCII"):
+        base_url("http://\xff")
