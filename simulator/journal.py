@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 from simulator.clock import Clock
 from simulator.entry import Entry, Kind, Party, Request, Response
 from simulator.journal_condition import JournalCondition, NotSeen
-from simulator.redaction import redact_headers, writable
+from simulator.redaction import Concealed, redact_headers, redact_text, writable
 
 __all__ = ["Entry", "Journal", "Kind", "NotSeen", "Party", "Request", "Response"]
+
+_Message = TypeVar("_Message", Request, Response)
 
 
 class Journal:
@@ -33,6 +35,14 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=limit)
         self._last = 0
         self._grown = threading.Condition()
+        self._concealed = Concealed()
+
+    def conceal(self, token: str) -> None:
+        """Replace a token of 64 characters of Base64 in all that is appended from now on.
+
+        For one that stands where its name does not tell that it is a secret, as in a CSV table.
+        """
+        self._concealed.add(token)
 
     @property
     def last(self) -> int:
@@ -82,10 +92,10 @@ class Journal:
             kind=kind,
             action=action,
             instruction_id=instruction_id,
-            request=_safe(request) if request else None,
-            response=_safe(response) if response else None,
+            request=self._safe_request(request) if request else None,
+            response=self._safe(response) if response else None,
             state=state,
-            reason=None if reason is None else writable(reason),
+            reason=None if reason is None else self._open(reason),
             findings=tuple(dict(finding) for finding in findings),
             detail=MappingProxyType(dict(detail or {})),
         )
@@ -161,12 +171,16 @@ class Journal:
             first = self._entries[0].number if self._entries else 0
             return list(islice(self._entries, max(0, number + 1 - first), None)), self._last
 
+    def _safe_request(self, request: Request) -> Request:
+        return replace(self._safe(request), target=self._open(request.target))
+
+    def _safe(self, message: _Message) -> _Message:
+        return replace(
+            message, headers=redact_headers(message.headers), body=self._open(message.body)
+        )
+
+    def _open(self, text: str) -> str:
+        return self._concealed.redact(redact_text(writable(text)))
+
     def _is_beyond(self, number: int) -> bool:
         return self._last > number
-
-
-_Message = TypeVar("_Message", Request, Response)
-
-
-def _safe(message: _Message) -> _Message:
-    return replace(message, headers=redact_headers(message.headers), body=writable(message.body))

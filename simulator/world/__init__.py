@@ -1,24 +1,35 @@
 """Who exists in a rehearsal: users, tokens, nodes, optimizers, providers and groups."""
 
-from simulator.world.load import load_world, world_schema
-from simulator.world.model import (
+from simulator.world.capacity_group import Asset, AssetEnergy, AssetMeasurement, CapacityGroup
+from simulator.world.external_system import (
     SIMULATED,
-    CapacityGroup,
     CapacityOptimizer,
     CapacityProvider,
+    ExternalSystem,
     Simulated,
-    Token,
-    TokenType,
-    User,
-    World,
+    SystemSettings,
 )
+from simulator.world.load import load_world, world_schema
+from simulator.world.model import DEFAULT_ROLES, Token, TokenType, User, World
+from simulator.world.publication import Publication
+from simulator.world.rate_limit import RateLimit
+from simulator.world.security_policy import SecurityPolicy
 
 __all__ = [
+    "DEFAULT_ROLES",
     "SIMULATED",
+    "Asset",
+    "AssetEnergy",
+    "AssetMeasurement",
     "CapacityGroup",
     "CapacityOptimizer",
     "CapacityProvider",
+    "ExternalSystem",
+    "Publication",
+    "RateLimit",
+    "SecurityPolicy",
     "Simulated",
+    "SystemSettings",
     "Token",
     "TokenType",
     "User",

@@ -2,21 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from simulator.world.model import (
-    SIMULATED,
-    CapacityGroup,
-    CapacityOptimizer,
-    CapacityProvider,
-    Simulated,
-    Token,
-    User,
-    World,
+from simulator.world.load_entities import (
+    to_asset,
+    to_group,
+    to_optimizer,
+    to_provider,
+    to_publication,
 )
+from simulator.world.model import DEFAULT_ROLES, Token, User, World
+from simulator.world.rate_limit import RateLimit
 from simulator.world.references import broken_references
+from simulator.world.security_policy import SecurityPolicy
 from simulator.yaml_source import SourceError, YamlDocument, read_yaml, validate
 
 __all__ = ["load_world", "world_schema"]
@@ -41,7 +42,11 @@ def load_world(
     problems = validate(document, world_schema()) or broken_references(document)
     if problems:
         raise SourceError(problems)
-    return World(tuple(map(_user, document.value["users"])))
+    limit = document.value.get("rate_limit")
+    return World(
+        tuple(map(_user, document.value["users"])),
+        rate_limit=None if limit is None else RateLimit(**_whole(limit, "capacity")),
+    )
 
 
 def world_schema() -> dict[str, Any]:
@@ -65,30 +70,31 @@ def _document(
 def _user(value: Mapping[str, Any]) -> User:
     return User(
         id=int(value["id"]),
-        tokens=tuple(Token(**token) for token in value.get("tokens", ())),
+        roles=frozenset(value.get("roles", DEFAULT_ROLES)),
+        tokens=tuple(map(_token, value.get("tokens", ()))),
         nodes=tuple(map(int, value.get("nodes", ()))),
-        capacity_providers=tuple(map(_provider, value.get("capacity_providers", ()))),
-        capacity_optimizers=tuple(
-            CapacityOptimizer(**_whole(each, "id")) for each in value.get("capacity_optimizers", ())
-        ),
-        capacity_groups=tuple(
-            CapacityGroup(**_whole(each, "id", "capacity_provider", "capacity_optimizer"))
-            for each in value.get("capacity_groups", ())
-        ),
+        capacity_providers=tuple(map(to_provider, value.get("capacity_providers", ()))),
+        capacity_optimizers=tuple(map(to_optimizer, value.get("capacity_optimizers", ()))),
+        capacity_groups=tuple(map(to_group, value.get("capacity_groups", ()))),
+        assets=tuple(map(to_asset, value.get("assets", ()))),
+        settings=to_publication(value["settings"]) if "settings" in value else None,
     )
 
 
-def _provider(value: Mapping[str, Any]) -> CapacityProvider:
-    return CapacityProvider(**{**_whole(value, "id"), "base_url": _base_url(value)})
+def _token(value: Mapping[str, Any]) -> Token:
+    policy = value.get("policy")
+    return Token(**{**value, "policy": None if policy is None else _policy(policy)})
 
 
-def _base_url(value: Mapping[str, Any]) -> str | Simulated | None:
-    if "base_url" not in value:
-        return SIMULATED
-    url = value["base_url"]
-    return url if url and url.strip() else None
+def _policy(value: Mapping[str, Any]) -> SecurityPolicy:
+    not_after = value.get("not_after")
+    return SecurityPolicy(
+        node_ids=frozenset(map(int, value.get("node_ids", ()))),
+        api_paths=tuple(value.get("api_paths", ())),
+        not_after=None if not_after is None else datetime.fromisoformat(not_after).astimezone(UTC),
+    )
 
 
 def _whole(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """Copy a mapping, with the named numbers whole: JSON Schema takes 3.0 for an integer."""
-    return {**value, **{name: int(value[name]) for name in names}}
+    return {**value, **{name: int(value[name]) for name in names if name in value}}

@@ -1,16 +1,18 @@
 """The people and things of a rehearsal, found by what a request names them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Final, Literal, Protocol, TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Literal, Protocol, Self, TypeVar
+
+from simulator.world.capacity_group import Asset, CapacityGroup
+from simulator.world.external_system import CapacityOptimizer, CapacityProvider
+from simulator.world.publication import Publication
+from simulator.world.rate_limit import RateLimit
+from simulator.world.security_policy import SecurityPolicy
+from simulator.world.summary import summary_of_user
 
 __all__ = [
-    "SIMULATED",
-    "CapacityGroup",
-    "CapacityOptimizer",
-    "CapacityProvider",
-    "Simulated",
+    "DEFAULT_ROLES",
     "Token",
     "TokenType",
     "User",
@@ -19,14 +21,7 @@ __all__ = [
 
 TokenType = Literal["User", "ReadNodeData"]
 
-
-class Simulated(Enum):
-    """The type of `SIMULATED`, the base URL of a Capacity Provider that the simulator plays."""
-
-    SIMULATED = "simulated"
-
-
-SIMULATED: Final = Simulated.SIMULATED
+DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,78 +33,14 @@ class Token:
         secret: Never part of the repr.
         type: `User` may send instructions, `ReadNodeData` may not (SolarUser roles).
         enabled: Whether it may be used.
+        policy: What it is restricted to; nothing where not given.
     """
 
     id: str
     secret: str = field(repr=False)
     type: TokenType = "User"
     enabled: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityProvider:
-    """A Capacity Provider as its user has configured it.
-
-    Attributes:
-        id: The configId, of one user.
-        name: For people.
-        token: What the Flexibility Provider shows to it; never part of the repr.
-        base_url: Where it listens; None: nowhere, so nothing is sent and the instruction is
-            Completed (as observed in SolarNetwork); `SIMULATED`: the simulator plays it.
-        oscp_version: Delivery works with `2.0` only (as observed in SolarNetwork).
-        enabled: Otherwise it is unknown to the services.
-    """
-
-    id: int
-    name: str
-    token: str = field(repr=False)
-    base_url: str | Simulated | None = SIMULATED
-    oscp_version: str = "2.0"
-    enabled: bool = True
-
-    def deliver_to(self, simulated: str) -> str | None:
-        """Return the base URL to send to, or None where it has none.
-
-        Args:
-            simulated: The base URL of the simulated Capacity Provider.
-        """
-        return simulated if isinstance(self.base_url, Simulated) else self.base_url
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityOptimizer:
-    """A Capacity Optimizer as its user has configured it.
-
-    Attributes:
-        id: The configId, which an instruction names as `coId`.
-        name: For people.
-        enabled: Otherwise it is unknown to the services.
-    """
-
-    id: int
-    name: str
-    enabled: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityGroup:
-    """A Capacity Group between one Capacity Provider and one Capacity Optimizer.
-
-    Attributes:
-        id: The configId, of one user.
-        identifier: What an instruction names as `cgIdentifier` and OSCP as `group_id`.
-        capacity_provider: Its Capacity Provider's id.
-        capacity_optimizer: Its Capacity Optimizer's id.
-        name: For people.
-        enabled: Otherwise it is unknown to the services.
-    """
-
-    id: int
-    identifier: str
-    capacity_provider: int
-    capacity_optimizer: int
-    name: str | None = None
-    enabled: bool = True
+    policy: SecurityPolicy | None = None
 
 
 class _HasId(Protocol):
@@ -137,6 +68,10 @@ class User:
         capacity_providers: In the order of the file, like the rest.
         capacity_optimizers: The user's own.
         capacity_groups: The user's own.
+        roles: What the user's tokens of type `User` may do besides: `ROLE_OSCP` is needed for the
+            OSCP configuration.
+        assets: What is measured in the user's Capacity Groups.
+        settings: Where what OSCP messages tell is published; nowhere where not given.
     """
 
     id: int
@@ -145,6 +80,9 @@ class User:
     capacity_providers: tuple[CapacityProvider, ...] = ()
     capacity_optimizers: tuple[CapacityOptimizer, ...] = ()
     capacity_groups: tuple[CapacityGroup, ...] = ()
+    roles: frozenset[str] = DEFAULT_ROLES
+    assets: tuple[Asset, ...] = ()
+    settings: Publication | None = None
     _providers: Mapping[int, CapacityProvider] = field(init=False, repr=False, compare=False)
     _optimizers: Mapping[int, CapacityOptimizer] = field(init=False, repr=False, compare=False)
     _groups: Mapping[tuple[int, str], CapacityGroup] = field(init=False, repr=False, compare=False)
@@ -176,21 +114,22 @@ class World:
 
     Attributes:
         users: In the order of the file.
+        rate_limit: How many requests each security token may make; any number where not given.
     """
 
     users: tuple[User, ...]
+    rate_limit: RateLimit | None = None
     _users: Mapping[int, User] = field(init=False, repr=False, compare=False)
     _tokens: Mapping[str, tuple[Token, User]] = field(init=False, repr=False, compare=False)
     _nodes: Mapping[int, User] = field(init=False, repr=False, compare=False)
-    _providers: Mapping[str, tuple[CapacityProvider, ...]] = field(
-        init=False, repr=False, compare=False
-    )
+    _providers: Mapping[str, list[CapacityProvider]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         tokens = {token.id: (token, user) for user in self.users for token in user.tokens}
-        providers: dict[str, tuple[CapacityProvider, ...]] = {}
+        providers: dict[str, list[CapacityProvider]] = {}
         for provider in (each for user in self.users for each in user.capacity_providers):
-            providers[provider.token] = (*providers.get(provider.token, ()), provider)
+            if provider.token is not None:
+                providers.setdefault(provider.token, []).append(provider)
         object.__setattr__(self, "_users", _by_id(self.users))
         object.__setattr__(self, "_tokens", tokens)
         object.__setattr__(
@@ -218,48 +157,26 @@ class World:
 
     def providers_with_token(self, token: str) -> tuple[CapacityProvider, ...]:
         """Return the Capacity Providers, of any user, that a delivery with that token is for."""
-        return self._providers.get(token, ())
+        return tuple(self._providers.get(token, ()))
+
+    def with_user(self, user: User) -> Self:
+        """Return a world in which this user stands in the place of the one with the same id.
+
+        Raises:
+            LookupError: There is none with that id.
+        """
+        if user.id not in self._users:
+            message = f"there is no user {user.id} in the world"
+            raise LookupError(message)
+        return replace(
+            self, users=tuple(user if each.id == user.id else each for each in self.users)
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return the world as JSON values in the shape of its file, without secrets and tokens.
 
-        Of a security token its id stays; of a simulated Capacity Provider `base_url` is left out.
+        Of a security token its id stays; of a simulated Capacity Provider `base_url` is left out;
+        service properties are left out, because a header among them may be a credential.
         """
-        return {"users": [_summary_of_user(user) for user in self.users]}
-
-
-def _summary_of_user(user: User) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "tokens": [
-            {"id": token.id, "type": token.type, "enabled": token.enabled} for token in user.tokens
-        ],
-        "nodes": list(user.nodes),
-        "capacity_providers": [_summary_of_provider(each) for each in user.capacity_providers],
-        "capacity_optimizers": [
-            {"id": each.id, "name": each.name, "enabled": each.enabled}
-            for each in user.capacity_optimizers
-        ],
-        "capacity_groups": [
-            {
-                "id": group.id,
-                "identifier": group.identifier,
-                **({} if group.name is None else {"name": group.name}),
-                "capacity_provider": group.capacity_provider,
-                "capacity_optimizer": group.capacity_optimizer,
-                "enabled": group.enabled,
-            }
-            for group in user.capacity_groups
-        ],
-    }
-
-
-def _summary_of_provider(provider: CapacityProvider) -> dict[str, Any]:
-    url = {} if isinstance(provider.base_url, Simulated) else {"base_url": provider.base_url}
-    return {
-        "id": provider.id,
-        "name": provider.name,
-        **url,
-        "oscp_version": provider.oscp_version,
-        "enabled": provider.enabled,
-    }
+        limit = {} if self.rate_limit is None else {"rate_limit": asdict(self.rate_limit)}
+        return limit | {"users": [summary_of_user(user) for user in self.users]}
