@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 __all__ = ["double_text", "parse_long"]
 
@@ -26,7 +27,7 @@ def parse_long(text: str) -> int:
     digits = text.lstrip("+-").lstrip("0")
     if len(digits) > len(str(_LARGEST_LONG)):
         raise ValueError(f'For input string: "{text}"')
-    value = int(text)
+    value = int(digits or "0") * (-1 if text.startswith("-") else 1)
     if not -_LARGEST_LONG - 1 <= value <= _LARGEST_LONG:
         raise ValueError(f'For input string: "{text}"')
     return value
@@ -37,26 +38,20 @@ def double_text(value: float) -> str:
 
     As observed in SolarNetwork: every number of a forwarded message is written in this way.
     """
-    digits, exponent, sign = _shortest_digits(value)
     if value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
-        return sign + _plain(digits, exponent)
+        # Between these two Python writes a double as Java does.
+        return repr(value)
+    digits, exponent = _shortest_digits(abs(value))
+    sign = "-" if value < 0 else ""
     return f"{sign}{digits[0]}.{digits[1:] or '0'}E{exponent}"
 
 
-def _shortest_digits(value: float) -> tuple[str, int, str]:
-    written = repr(value)
+def _shortest_digits(value: float) -> tuple[str, int]:
+    """Answers with the fewest digits that name a double, and its power of ten."""
     mantissa, _, power = f"{value:.1e}".partition("e")
-    if float(f"{mantissa}e{power}") != value:
-        # More than two digits are needed: Python and Java agree on the shortest that are enough.
-        precision = len(re.sub(r"e.*|[-.]", "", written).strip("0")) - 1
-        mantissa, _, power = f"{value:.{precision}e}".partition("e")
-    sign = "-" if mantissa.startswith("-") else ""
-    digits = mantissa.lstrip("-").replace(".", "")
-    return digits.rstrip("0") or "0", int(power), sign
-
-
-def _plain(digits: str, exponent: int) -> str:
-    if exponent < 0:
-        return "0." + "0" * (-exponent - 1) + digits
-    whole = digits[: exponent + 1].ljust(exponent + 1, "0")
-    return f"{whole}.{digits[exponent + 1 :] or '0'}"
+    if float(f"{mantissa}e{power}") == value:
+        # Of two digits Java writes those nearest to the value, where Python writes one.
+        return mantissa.replace(".", "").rstrip("0"), int(power)
+    parts = Decimal(repr(value)).as_tuple()
+    digits = "".join(map(str, parts.digits))
+    return digits.rstrip("0"), int(parts.exponent) + len(digits) - 1

@@ -12,6 +12,10 @@ __all__ = ["main"]
 @click.group(
     cls=LazyGroup,
     lazy_commands={
+        "fidelity": (
+            "simulator.cli.fidelity:fidelity",
+            "List where the guide and the service differ.",
+        ),
         "rehearse": (
             "simulator.cli.rehearse:rehearse",
             "Run scenario files and report what came of them.",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["fidelity_option", "seed_option", "world_option"]
+if TYPE_CHECKING:
+    from oscp_send.fidelity import Behaviour, Fidelity
+
+__all__ = ["behaviour", "fidelity_option", "seed_option", "set_option", "world_option"]
 
 fidelity_option = click.option(
     "--fidelity",
@@ -14,6 +18,13 @@ fidelity_option = click.option(
     default="documented",
     show_default=True,
     help="Follow the public guide, or what SolarNetwork's code does, where the two differ.",
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    metavar="NAME=SIDE",
+    multiple=True,
+    help="Follow SIDE, documented or observed, in one difference; `oscp-sim fidelity` lists them.",
 )
 seed_option = click.option(
     "--seed",
@@ -27,3 +38,27 @@ world_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="YAML file of who exists; the built-in world where not given.",
 )
+
+
+def behaviour(fidelity: Fidelity, settings: tuple[str, ...]) -> Behaviour:
+    """Answers with what `--fidelity` and each `--set` ask for together.
+
+    Raises:
+        click.BadParameter: A setting makes no sense; the command ends with 2.
+    """
+    from oscp_send.fidelity import Behaviour
+
+    chosen: dict[str, str] = {}
+    for setting in settings:
+        name, equals, side = setting.partition("=")
+        if not equals:
+            raise click.BadParameter(
+                f"{setting!r} has no side; write it as {name}=documented or {name}=observed",
+                param_hint="--set",
+            )
+        if chosen.setdefault(name, side) != side:
+            raise click.BadParameter(f"{name!r} is set twice", param_hint="--set")
+    try:
+        return Behaviour(fidelity, chosen)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--set") from None

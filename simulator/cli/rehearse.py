@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.cli.options import fidelity_option, seed_option, world_option
+from simulator.cli.options import (
+    behaviour,
+    fidelity_option,
+    seed_option,
+    set_option,
+    world_option,
+)
 
 if TYPE_CHECKING:
     from oscp_send.fidelity import Fidelity
@@ -23,7 +29,14 @@ _FOLDER = Path("scenarios")
 @world_option
 @seed_option
 @fidelity_option
-def rehearse(paths: tuple[Path, ...], world: Path | None, seed: int, fidelity: Fidelity) -> None:
+@set_option
+def rehearse(
+    paths: tuple[Path, ...],
+    world: Path | None,
+    seed: int,
+    fidelity: Fidelity,
+    settings: tuple[str, ...],
+) -> None:
     """Run scenario files, each in a simulator of its own, and report what came of them.
 
     PATHS are files or folders; without any, the folder scenarios/, or the scenarios that come with
@@ -37,8 +50,9 @@ def rehearse(paths: tuple[Path, ...], world: Path | None, seed: int, fidelity: F
     from simulator.world import load_world
     from simulator.yaml_source import SourceError
 
+    chosen = behaviour(fidelity, settings)
     try:
-        common = Rehearsal(seed, fidelity, load_world(world) if world else None)
+        common = Rehearsal(seed, chosen, load_world(world) if world else None)
         scenarios = load_scenarios(paths or [_default_folder()])
     except SourceError as error:
         click.echo(str(error), err=True)

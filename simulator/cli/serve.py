@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.cli.options import fidelity_option, seed_option, world_option
+from simulator.cli.options import (
+    behaviour,
+    fidelity_option,
+    seed_option,
+    set_option,
+    world_option,
+)
 
 if TYPE_CHECKING:
     from oscp_send.fidelity import Fidelity
@@ -30,13 +36,20 @@ _PORT = 8920
 @world_option
 @seed_option
 @fidelity_option
+@set_option
 @click.option(
     "--url-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write {url, pid} as JSON to this file once the server answers; removed at the end.",
 )
 def serve(
-    host: str, port: int, world: Path | None, seed: int, fidelity: Fidelity, url_file: Path | None
+    host: str,
+    port: int,
+    world: Path | None,
+    seed: int,
+    fidelity: Fidelity,
+    settings: tuple[str, ...],
+    url_file: Path | None,
 ) -> None:
     """Serve all parties on one port until interrupted.
 
@@ -48,8 +61,9 @@ def serve(
     from simulator.simulator import Simulator
     from simulator.yaml_source import SourceError
 
+    chosen = behaviour(fidelity, settings)
     try:
-        simulator = Simulator(world, seed=seed, fidelity=fidelity)
+        simulator = Simulator(world, seed=seed, fidelity=chosen)
     except SourceError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -60,7 +74,7 @@ def serve(
         click.echo(f"what happened      {url}/_sim/journal")
         if world is None:
             click.echo("sign with          token rehearsal-token-0001, secret rehearsal-secret")
-        click.echo(f"seed {seed}, fidelity {fidelity}; Ctrl-C stops", nl=True)
+        click.echo(f"seed {seed}, fidelity {chosen}; Ctrl-C stops", nl=True)
         sys.stdout.flush()
 
     try:
@@ -68,3 +82,8 @@ def serve(
     except PortUnavailable as error:
         click.echo(f"oscp-sim serve: {error}", err=True)
         sys.exit(3)
+    except OSError as error:
+        if url_file is None:
+            raise
+        click.echo(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", err=True)
+        sys.exit(2)

@@ -1,0 +1,72 @@
+"""How Java reads a whole number and writes a double."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from oscp_send.solarnetwork.java import double_text, parse_long
+
+PLAIN = re.compile(r"-?(0|[1-9][0-9]*)\.([0-9]*[1-9]|0)")
+SCIENTIFIC = re.compile(r"-?[1-9]\.([0-9]*[1-9]|0)E-?[1-9][0-9]*")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10, "10.0"),
+        (10_000_000, "1.0E7"),
+        (0.0001, "1.0E-4"),
+        (0.0, "0.0"),
+        (-0.0, "-0.0"),
+        (123.456, "123.456"),
+        (-12.5, "-12.5"),
+        (0.001, "0.001"),
+        (0.0009999, "9.999E-4"),
+        (9_999_999.999, "9999999.999"),
+        (12_345_678.9, "1.23456789E7"),
+        (1e23, "1.0E23"),
+        (1.7976931348623157e308, "1.7976931348623157E308"),
+        (2.2250738585072014e-308, "2.2250738585072014E-308"),
+        (5e-324, "4.9E-324"),
+    ],
+)
+def test_doubles(value: float, text: str) -> None:
+    assert double_text(float(value)) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(2.0**-24)
+def test_a_double_is_written_with_the_fewest_digits_that_name_it(value: float) -> None:
+    text = double_text(value)
+    assert float(text) == value
+    is_plain = value == 0 or 1e-3 <= abs(value) < 1e7
+    assert (PLAIN if is_plain else SCIENTIFIC).fullmatch(text)
+    digits = re.sub(r"E.*|[-.]", "", text).strip("0")
+    shortest = re.sub(r"e.*|[-.]", "", repr(value)).strip("0")
+    assert len(digits) <= max(len(shortest), 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("7", 7), ("+7", 7), ("-7", -7), ("007", 7), ("-0", 0)),
+        ("9223372036854775807", 2**63 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("+" + "0" * 5000 + "1", 1),
+    ],
+)
+def test_longs(text: str, value: int) -> None:
+    assert parse_long(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " 7", "7 ", "7.0", "1e3", "0x7", "+", "--7", "7_0", "9223372036854775808", "9" * 5000],
+)
+def test_texts_that_are_no_long(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^For input string: "):
+        parse_long(text)
