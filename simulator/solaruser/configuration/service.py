@@ -1,0 +1,223 @@
+"""Changing what users have configured, for the whole simulator at once.
+
+The world is never changed but replaced, under a lock, so that whoever reads it meanwhile goes on
+with what was.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Generic
+
+from simulator.solaruser.configuration.entities import (
+    GROUPS,
+    OPTIMIZERS,
+    PROVIDERS,
+    Entity,
+    EntityKind,
+    check_stored,
+    check_unreferenced,
+    no_such_reference,
+)
+from simulator.solaruser.configuration.presentation import flexibility_provider_id
+from simulator.solaruser.refusal import ApiRefused
+from simulator.world import CapacityOptimizer, CapacityProvider, Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simulator.rooms import Rooms
+    from simulator.world import User
+
+__all__ = ["Configuration", "Made"]
+
+# A token is their Base64, 64 characters (OSCP dossier §5.3).
+_TOKEN_BYTES: Final = 48
+# Of the ids of those tokens, beside the collections of a user.
+_SEQUENCE: Final = "flexibility_provider_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Generic[Entity]):
+    """What was created.
+
+    Attributes:
+        entity: As it is now.
+        token: With which an external system is to call the Flexibility Provider; told once, and
+            never part of the repr.
+    """
+
+    entity: Entity
+    token: str | None = field(repr=False)
+
+
+class Configuration:
+    """What users have configured, and how it changes.
+
+    Args:
+        rooms: The shared rooms.
+    """
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._random = Random(f"configuration {rooms.seed}")  # noqa: S311 - for rehearsals only
+        # The last id that was given, of each kind: what is deleted does not give its id back.
+        self._last: dict[str, int] = {}
+
+    def user(self, user_id: int) -> User:
+        """Answers with a user as the world has it now."""
+        user = self._rooms.world.user(user_id)
+        if user is None:
+            raise LookupError(f"user {user_id} is not in the world any more")
+        return user
+
+    def find(self, user_id: int, kind: EntityKind[Entity], entity_id: int) -> Entity:
+        """Answers with what a user has under an id.
+
+        Raises:
+            ApiRefused: Nothing.
+        """
+        entity = kind.find(self.user(user_id), entity_id)
+        if entity is None:
+            why = {"why": f"user {user_id} has no {kind.words} {entity_id}"}
+            raise ApiRefused(403, "UNKNOWN_OBJECT", explanation=why)
+        return entity
+
+    def create(
+        self, user_id: int, kind: EntityKind[Entity], values: dict[str, Any]
+    ) -> Made[Entity]:
+        """Adds to what a user has.
+
+        Args:
+            user_id: Whose it is to be.
+            kind: What it is.
+            values: By the world's names.
+
+        Raises:
+            ApiRefused: The database would not store it.
+        """
+        with self._rooms.world_lock:
+            user = self.user(user_id)
+            now = self._rooms.clock.now()
+            # What a provider is to be shown it tells when it registers.
+            more: dict[str, Any] = {"token": None} if kind.type is CapacityProvider else {}
+            entity = kind.type(id=self._next_id(kind), created=now, modified=now, **more, **values)
+            check_stored(user, kind, entity)
+            token = None
+            if isinstance(entity, CapacityProvider | CapacityOptimizer):
+                token = base64.b64encode(self._random.randbytes(_TOKEN_BYTES)).decode()
+                entity = replace(
+                    entity,
+                    flexibility_provider_id=self._next_flexibility_provider_id(),
+                    flexibility_provider_token=token,
+                )
+            self._last[kind.collection] = entity.id
+            self._replace(user, kind, (*kind.of(user), entity))
+        return Made(entity, token)
+
+    def update(
+        self, user_id: int, kind: EntityKind[Entity], entity_id: int, values: dict[str, Any]
+    ) -> Entity:
+        """Changes what a user has: what a request gives is replaced as a whole, the rest stays.
+
+        Args:
+            user_id: Whose it is.
+            kind: What it is.
+            entity_id: Which it is.
+            values: By the world's names.
+
+        Raises:
+            ApiRefused: There is none (as for a look at one, inferred), or the database would not
+                store it.
+        """
+        with self._rooms.world_lock:
+            user = self.user(user_id)
+            entity = self.find(user_id, kind, entity_id)
+            changed = replace(entity, modified=self._rooms.clock.now(), **values)
+            check_stored(user, kind, changed)
+            self._replace(
+                user, kind, (changed if each is entity else each for each in kind.of(user))
+            )
+        return changed
+
+    def delete(self, user_id: int, kind: EntityKind[Entity], entity_id: int) -> None:
+        """Takes something away from what a user has; what is not there may be taken away, too.
+
+        A Capacity Group takes its settings with it.
+
+        Raises:
+            ApiRefused: Something refers to it.
+        """
+        with self._rooms.world_lock:
+            user = self.user(user_id)
+            check_unreferenced(user, kind, entity_id)
+            self._last[kind.collection] = self._next_id(kind) - 1
+            self._replace(user, kind, (each for each in kind.of(user) if each.id != entity_id))
+
+    def publication(self, user_id: int, group_id: int | None) -> Publication | None:
+        """Answers with the settings of a user, or of one of the user's Capacity Groups."""
+        user = self.user(user_id)
+        if group_id is None:
+            return user.settings
+        group = GROUPS.find(user, group_id)
+        return group.settings if group else None
+
+    def publish(self, user_id: int, group_id: int | None, values: dict[str, Any]) -> Publication:
+        """Sets the settings of a user, or of one of the user's Capacity Groups.
+
+        Args:
+            user_id: Whose they are.
+            group_id: The group; the user where not given.
+            values: By the world's names.
+
+        Raises:
+            ApiRefused: There is no such group (as any reference to what is not there, inferred).
+        """
+        with self._rooms.world_lock:
+            now = self._rooms.clock.now()
+            before = self.publication(user_id, group_id)
+            # Settings of the world's file may have no date of their own: they keep none.
+            created = before.created if before else now
+            settings = Publication(created=created, modified=now, **values)
+            if not self._set_publication(user_id, group_id, settings):
+                raise no_such_reference(f"there is no Capacity Group {group_id}")
+        return settings
+
+    def unpublish(self, user_id: int, group_id: int | None) -> None:
+        """Takes the settings away from a user or a Capacity Group, if there are any."""
+        with self._rooms.world_lock:
+            self._set_publication(user_id, group_id, None)
+
+    def _set_publication(
+        self, user_id: int, group_id: int | None, settings: Publication | None
+    ) -> bool:
+        user = self.user(user_id)
+        if group_id is None:
+            self._rooms.world = self._rooms.world.with_user(replace(user, settings=settings))
+            return True
+        group = GROUPS.find(user, group_id)
+        if group is not None:
+            changed = replace(group, settings=settings)
+            groups = (changed if each is group else each for each in user.capacity_groups)
+            self._replace(user, GROUPS, groups)
+        return group is not None
+
+    def _replace(self, user: User, kind: EntityKind[Entity], entities: Iterable[Entity]) -> None:
+        changes: dict[str, Any] = {kind.collection: tuple(entities)}
+        self._rooms.world = self._rooms.world.with_user(replace(user, **changes))
+
+    def _next_id(self, kind: EntityKind[Entity]) -> int:
+        there = (each.id for user in self._rooms.world.users for each in kind.of(user))
+        return max(self._last.get(kind.collection, 0), *there, 0) + 1
+
+    def _next_flexibility_provider_id(self) -> int:
+        there = (
+            flexibility_provider_id(system)
+            for user in self._rooms.world.users
+            for kind in (PROVIDERS, OPTIMIZERS)
+            for system in kind.of(user)
+        )
+        self._last[_SEQUENCE] = max(self._last.get(_SEQUENCE, 0), *there, 0) + 1
+        return self._last[_SEQUENCE]
