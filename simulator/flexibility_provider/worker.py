@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from random import Random
 from typing import TYPE_CHECKING
 
+from simulator.flexibility_provider.events import InstructionEvents
 from simulator.flexibility_provider.handler import handle
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class FlexibilityProvider:
                 self._handle(message)
             except Exception as error:  # noqa: BLE001 - the thread outlives what a message does to it
                 _LOG.exception("instruction %d could not be handled", message.id)
+                InstructionEvents(self._rooms.events, message).failed(error)
                 self._rooms.instructions.change(
                     "flexibility_provider",
                     message.id,
