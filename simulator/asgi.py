@@ -11,6 +11,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
+from simulator.waiting_threads import Abandoned
 from simulator.wire import environment
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     _Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 __all__ = ["AsgiBridge"]
+
+_STOPPING: _Answer = (503, [], b"")
 
 
 class AsgiBridge:
@@ -57,14 +60,26 @@ class AsgiBridge:
         """Answers one request."""
         if scope["type"] != "http":
             return
-        environ = self._environ(scope, await self._body(receive))
+        # What declares to be too long is refused for that, and need not be sent at all.
+        body = b"" if self._is_too_long(scope) else await self._body(receive)
+        environ = self._environ(scope, body)
         if self._may_wait(scope["path"], environ["QUERY_STRING"]):
-            loop = asyncio.get_running_loop()
-            status, headers, body = await loop.run_in_executor(self._executor, self._run, environ)
+            status, headers, body = await self._answer_of_waiting(environ)
         else:
             status, headers, body = self._run(environ)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def _answer_of_waiting(self, environ: dict[str, Any]) -> _Answer:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, self._run, environ)
+        except Abandoned:
+            return _STOPPING
+
+    def _is_too_long(self, scope: Scope) -> bool:
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        return declared.isdigit() and int(declared) > self._longest_body
 
     async def _body(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []

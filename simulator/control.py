@@ -10,64 +10,119 @@ import orjson
 from flask import Blueprint, Response, request
 
 from simulator.journal import NotSeen, Party
+from simulator.openapi import Operation
+from simulator.solaruser.router import RouteDocs, RouteParameter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from simulator.journal import Entry
     from simulator.rooms import Rooms
 
-__all__ = ["LONGEST_WAIT", "PREFIX", "control"]
+__all__ = ["LONGEST_WAIT", "OPERATIONS", "PREFIX", "control"]
 
 PREFIX = "/_sim"
 LONGEST_WAIT = 60.0
-_FILTERS = frozenset({"action", "party", "since", "wait"})
+
+
+def _query(name: str, schema: Mapping[str, Any], description: str) -> RouteParameter:
+    return RouteParameter(name, "query", False, schema, description)
+
+
+_OBJECT = {"type": "object"}
+_JOURNAL = RouteDocs(
+    parameters=(
+        _query("action", {"type": "string"}, "Only entries about this OSCP message."),
+        _query("party", {"enum": list(get_args(Party))}, "Only entries that this party tells."),
+        _query("since", {"type": "integer", "minimum": 0}, "Only entries with a higher number."),
+        _query(
+            "wait",
+            {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT},
+            "Seconds to wait until there is such an entry.",
+        ),
+    ),
+    response_schema={
+        "type": "object",
+        "properties": {"last": {"type": "integer"}, "entries": {"type": "array", "items": _OBJECT}},
+        "required": ["last", "entries"],
+    },
+    statuses={400: "A filter makes no sense; the body says which and why."},
+)
+_PLAIN = RouteDocs(response_schema=_OBJECT)
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", f"{PREFIX}/health", "Is it there, and how is it set up?", _PLAIN),
+    Operation("GET", f"{PREFIX}/journal", "Everything that happened, in order.", _JOURNAL),
+    Operation("GET", f"{PREFIX}/openapi.json", "This description.", _PLAIN),
+    Operation("POST", f"{PREFIX}/reset", "Forget everything, and start afresh.", _PLAIN),
+    Operation("GET", f"{PREFIX}/world", "Who exists, without secrets.", _PLAIN),
+)
+_FILTERS = frozenset(parameter.name for parameter in _JOURNAL.parameters)
 
 
 class _BadQuery(ValueError):
     """Raised for a query that makes no sense; its text says what would."""
 
 
-def control(rooms: Rooms, seed: int) -> Blueprint:
+def control(rooms: Rooms, openapi: Callable[[], Mapping[str, Any]]) -> Blueprint:
     """Answers with the simulator's own endpoints as a blueprint.
 
     Args:
         rooms: What there is to look into.
-        seed: Shown by `health`.
+        openapi: Makes the description of the API, when it is asked for.
     """
-    blueprint = Blueprint("control", __name__, url_prefix=PREFIX)
+    blueprint = Blueprint("control", __name__)
+    handlers = _Handlers(rooms, openapi)
+    for operation in OPERATIONS:
+        name = operation.path.removeprefix(f"{PREFIX}/").partition(".")[0]
+        handler = getattr(handlers, name)
+        blueprint.route(operation.path, methods=[operation.method], endpoint=name)(handler)
+    return blueprint
 
-    @blueprint.get("/health")
-    def health() -> Response:
+
+class _Handlers:
+    """One method for each of `OPERATIONS`, named after its path."""
+
+    def __init__(self, rooms: Rooms, openapi: Callable[[], Mapping[str, Any]]) -> None:
+        self._rooms = rooms
+        self._openapi = openapi
+        self._first_world = rooms.world
+
+    def health(self) -> Response:
+        rooms = self._rooms
         return _json(
             {
                 "status": "ok",
                 "version": _version(),
-                "seed": seed,
+                "seed": rooms.seed,
                 "fidelity": rooms.behaviour.fidelity,
+                "settings": dict(rooms.behaviour.sides),
                 "now": rooms.clock.now().isoformat().replace("+00:00", "Z"),
             }
         )
 
-    @blueprint.get("/journal")
-    def journal() -> Response:
+    def journal(self) -> Response:
         try:
-            entries = _entries(rooms)
+            entries = _entries(self._rooms)
         except _BadQuery as error:
             return _json({"error": str(error)}, 400)
         return _json(
-            {"last": rooms.journal.last, "entries": [entry.to_dict() for entry in entries]}
+            {"last": self._rooms.journal.last, "entries": [entry.to_dict() for entry in entries]}
         )
 
-    @blueprint.post("/reset")
-    def reset() -> Response:
+    def openapi(self) -> Response:
+        return _json(self._openapi())
+
+    def reset(self) -> Response:
+        rooms = self._rooms
+        with rooms.world_lock:
+            rooms.world = self._first_world
         rooms.instructions.clear()
+        rooms.events.clear()
         rooms.journal.clear()
         return _json({"reset": True, "last": rooms.journal.last})
 
-    @blueprint.get("/world")
-    def world() -> Response:
-        return _json(rooms.world.summary())
-
-    return blueprint
+    def world(self) -> Response:
+        return _json(self._rooms.world.summary())
 
 
 def _entries(rooms: Rooms) -> tuple[Entry, ...]:
@@ -105,7 +160,9 @@ def _number(name: str) -> float:
 
 def _json(content: object, status: int = 200) -> Response:
     return Response(
-        orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE), status, mimetype="application/json"
+        orjson.dumps(content, default=dict, option=orjson.OPT_APPEND_NEWLINE),
+        status,
+        mimetype="application/json",
     )
 
 

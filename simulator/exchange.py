@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.exceptions import BadRequest
+
 from simulator.journal import Journal, Party, Request
 from simulator.journal import Response as RecordedResponse
 
@@ -23,10 +25,16 @@ def body_within(request: FlaskRequest, limit: int) -> bytes | None:
 
     A body that declares its length is not read when that is too long; any other is read no further
     than the limit.
+
+    Raises:
+        BadRequest: It is not sent as HTTP says.
     """
     if (request.content_length or 0) > limit:
         return None
-    body: bytes = request.stream.read(limit + 1)
+    try:
+        body: bytes = request.stream.read(limit + 1)
+    except OSError as error:
+        raise BadRequest(str(error)) from None
     return body if len(body) <= limit else None
 
 
@@ -53,8 +61,16 @@ def record_exchange(
         response=RecordedResponse(
             response.status_code,
             tuple(response.headers.items()),
-            response.get_data(as_text=True),
+            _text(response),
         ),
         findings=findings,
         detail=detail,
     )
+
+
+def _text(response: Response) -> str:
+    data = response.get_data()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return f"({response.mimetype}, {len(data)} bytes)"

@@ -6,15 +6,16 @@ as PostgreSQL and its driver give them back, for replies (SolarUser dossier §2.
 
 from __future__ import annotations
 
-import re
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from oscp_send.instruction import join_parameters
+from simulator.instruction_ageing import WHY, aged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from simulator.clock import Clock
@@ -25,7 +26,10 @@ __all__ = ["STATES", "Instruction", "Instructions", "State"]
 State = Literal["Unknown", "Queued", "Queuing", "Received", "Executing", "Declined", "Completed"]
 STATES: tuple[State, ...] = get_args(State)
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_FINAL = frozenset({"Completed", "Declined"})
+_UNDER_WAY = frozenset({"Queuing", "Executing"})
+# Whoever waits is woken by every change; time alone changes things, too, and wakes nobody.
+_LOOK_UP_EVERY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Instruction:
     result: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_final(self) -> bool:
+        """Whether nothing is to be done any more."""
+        return self.state in _FINAL
+
+    @property
     def parameters(self) -> dict[str, str]:
         """The parameters, joined to the letter."""
         return join_parameters(self.pieces)
@@ -67,21 +76,28 @@ class Instruction:
 
         Inferred from the service's mapping and its driver (SolarUser dossier §2.3).
         """
-        written = ((name, _LONE_SURROGATE.sub("?", value)) for name, value in self.pieces)
+        written = ((_written(name), _written(value)) for name, value in self.pieces)
         return tuple(dict.fromkeys(written))
 
 
 class Instructions:
     """All instructions of a simulator; any thread may add, find and change them.
 
-    Each change of state is told to the journal.
+    Each change of state is told to the journal. Whoever looks sees what time has done meanwhile.
+
+    Args:
+        clock: What time it is.
+        journal: Told of each change.
+        gives_up: Whether time turns an instruction that nobody claims into a `Queued` one.
     """
 
-    def __init__(self, clock: Clock, journal: Journal) -> None:
+    def __init__(self, clock: Clock, journal: Journal, *, gives_up: bool = True) -> None:
+        self._gives_up = gives_up
         self._clock = clock
         self._journal = journal
         self._lock = threading.Condition()
         self._rows: dict[int, Instruction] = {}
+        self._under_way: set[int] = set()
         self._last_id = 0
 
     def add(
@@ -103,28 +119,28 @@ class Instructions:
                 id=self._last_id,
                 created=now,
                 node_id=node_id,
-                topic=topic,
+                topic=_written(topic),
                 instruction_date=instruction_date or now,
                 state=state,
                 status_date=now,
                 pieces=tuple(pieces),
                 expiration_date=expiration_date,
-                result=dict(result),
+                result=_stored(result),
             )
-            self._rows[row.id] = row
-        self._tell("solaruser", row)
+            self._put("solaruser", row)
         return row
 
     def get(self, instruction_id: int) -> Instruction | None:
         """Answers with one instruction, or None."""
         with self._lock:
-            return self._rows.get(instruction_id)
+            return self._look(instruction_id, self._clock.now())
 
     def find(self, fits: Callable[[Instruction], bool]) -> list[Instruction]:
         """Answers with the instructions that fit, by ascending id."""
         with self._lock:
-            rows = list(self._rows.values())
-        return [row for row in rows if fits(row)]
+            now = self._clock.now()
+            rows = [self._look(each, now) for each in list(self._rows)]
+        return [row for row in rows if row is not None and fits(row)]
 
     def change(
         self,
@@ -147,20 +163,32 @@ class Instructions:
             The instruction afterwards; None if there is none, or it is in another state.
         """
         with self._lock:
-            row = self._rows.get(instruction_id)
+            row = self._look(instruction_id, self._clock.now())
             if row is None or row.state != expected:
                 return None
-            row = replace(row, state=state, result=dict(result or {}))
-            self._rows[instruction_id] = row
-        self._tell(party, row)
-        with self._lock:
-            self._lock.notify_all()
+            row = replace(row, state=state, result=_stored(result or {}))
+            self._put(party, row)
         return row
+
+    def set_state(self, instruction_id: int, state: State) -> bool:
+        """Gives an instruction any state, whatever it was, and leaves all else as it is.
+
+        Returns:
+            Whether there is such an instruction, and it was in another state.
+        """
+        with self._lock:
+            row = self._look(instruction_id, self._clock.now())
+            if row is None or row.state == state:
+                return False
+            self._put("solaruser", replace(row, state=state))
+        return True
 
     def clear(self) -> None:
         """Forgets every instruction; ids go on."""
         with self._lock:
             self._rows.clear()
+            self._under_way.clear()
+            self._lock.notify_all()
 
     def wait_until_settled(self, timeout: float) -> bool:
         """Waits until none is with the Flexibility Provider; tells whether that came to be.
@@ -168,14 +196,67 @@ class Instructions:
         Args:
             timeout: Seconds of real time.
         """
+        deadline = time.monotonic() + timeout
+        return self._wait(self._is_settled, lambda: deadline - time.monotonic())
+
+    def wait_until_final(self, instruction_ids: Collection[int], timeout: float) -> bool:
+        """Waits until each of some is `Completed` or `Declined`; tells whether that came to be.
+
+        One that is forgotten meanwhile is not waited for.
+
+        Args:
+            instruction_ids: Which ones.
+            timeout: Seconds by the simulator's clock, but no more than so many seconds of real
+                time: a clock that stands still must not make anybody wait for ever.
+        """
+        deadlines = (
+            (self._clock.monotonic, self._clock.monotonic() + timeout),
+            (time.monotonic, time.monotonic() + timeout),
+        )
+        return self._wait(
+            lambda: all(map(self._is_final, instruction_ids)),
+            lambda: min(deadline - now() for now, deadline in deadlines),
+        )
+
+    def _wait(self, condition: Callable[[], bool], left: Callable[[], float]) -> bool:
         with self._lock:
-            return self._lock.wait_for(self._is_settled, timeout)
+            while not condition():
+                seconds = left()
+                if seconds <= 0:
+                    return False
+                self._lock.wait(min(seconds, _LOOK_UP_EVERY))
+        return True
+
+    def _is_final(self, instruction_id: int) -> bool:
+        row = self._look(instruction_id, self._clock.now())
+        return row is None or row.is_final
 
     def _is_settled(self) -> bool:
-        return all(row.state not in {"Queuing", "Executing"} for row in self._rows.values())
+        now = self._clock.now()
+        while self._under_way:
+            first = next(iter(self._under_way))
+            self._look(first, now)
+            if first in self._under_way:
+                return False
+        return True
 
-    def _tell(self, party: Party, row: Instruction) -> None:
-        reason = row.result.get("error")
+    def _look(self, instruction_id: int, now: datetime) -> Instruction | None:
+        row = self._rows.get(instruction_id)
+        if row is None:
+            return None
+        looked_at = aged(row, now, gives_up=self._gives_up)
+        if looked_at is not row:
+            self._put("solaruser", looked_at, {"why": WHY[looked_at.state]})
+        return looked_at
+
+    def _put(self, party: Party, row: Instruction, detail: Mapping[str, Any] | None = None) -> None:
+        self._rows[row.id] = row
+        if row.state in _UNDER_WAY:
+            self._under_way.add(row.id)
+        else:
+            self._under_way.discard(row.id)
+        # Told before anybody who waits goes on, and in the order in which it happened.
+        reason = row.result.get("error", row.result.get("message"))
         self._journal.append(
             party,
             "state",
@@ -183,4 +264,17 @@ class Instructions:
             instruction_id=row.id,
             state=row.state,
             reason=None if reason is None else str(reason),
+            detail=detail,
         )
+        self._lock.notify_all()
+
+
+def _stored(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _written(value) if isinstance(value, str) else value for name, value in result.items()
+    }
+
+
+def _written(text: str) -> str:
+    """Answers with a text as the database driver writes it: half a surrogate pair is `?`."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

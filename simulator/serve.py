@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ from granian.server.embed import Server
 
 from simulator.asgi import AsgiBridge
 from simulator.control import PREFIX
+from simulator.solaruser import EXEC_PATH
+from simulator.waiting_threads import WaitingThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["PortUnavailable", "serve"]
 
 _LONGEST_BODY = 20_971_520
-_MOST_WAITING = 32
 _ASK_EVERY_SECONDS = 0.005
 _ABANDON_AFTER_SECONDS = 0.05
 
@@ -55,10 +55,11 @@ def serve(
 
     Raises:
         PortUnavailable: The port is taken, or the host is not this machine's.
+        OSError: The URL file cannot be written.
     """
-    port = _free_port(host, port)
-    executor = ThreadPoolExecutor(_MOST_WAITING, thread_name_prefix="waiting")
-    bridge = AsgiBridge(simulator.application, executor, _may_wait, _LONGEST_BODY)
+    address, port = _free_address(host, port)
+    waiting = WaitingThreads()
+    bridge = AsgiBridge(simulator.application, waiting, _may_wait, _LONGEST_BODY)
     url = f"http://{_in_url(host)}:{port}"
 
     def ready() -> None:
@@ -68,55 +69,88 @@ def serve(
 
     simulator.start()
     try:
-        asyncio.run(_serve(bridge, host, port, ready))
+        asyncio.run(_serve(bridge, address, port, ready, waiting.abandon))
     finally:
-        executor.shutdown(wait=False, cancel_futures=True)
         simulator.close(timeout=_ABANDON_AFTER_SECONDS)
         if url_file is not None:
             url_file.unlink(missing_ok=True)
 
 
-async def _serve(bridge: AsgiBridge, host: str, port: int, ready: Callable[[], None]) -> None:
-    server = Server(bridge, address=host, port=port, interface=Interfaces.ASGI, log_enabled=False)
+async def _serve(
+    bridge: AsgiBridge,
+    address: str,
+    port: int,
+    ready: Callable[[], None],
+    abandon: Callable[[], None],
+) -> None:
+    server = Server(
+        bridge, address=address, port=port, interface=Interfaces.ASGI, log_enabled=False
+    )
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        # The server finishes what it has begun, and that may wait for a minute.
+        abandon()
+        loop.call_soon(server.stop)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
-    announcing = loop.create_task(_announce(host, port, ready))
+        loop.add_signal_handler(number, stop)
+
+    def stop_unannounced(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            stop()
+
+    announcing = loop.create_task(_announce(address, port, ready))
+    # Nobody would know of a server that cannot be announced.
+    announcing.add_done_callback(stop_unannounced)
     try:
         await server.serve()
     finally:
         announcing.cancel()
+    if announcing.done():
+        announcing.result()
 
 
-async def _announce(host: str, port: int, ready: Callable[[], None]) -> None:
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
-    while True:
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection(target, port)
-            writer.close()
-            ready()
-            return
+async def _announce(address: str, port: int, ready: Callable[[], None]) -> None:
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - compared
+    while not await _answers(target, port):
         await asyncio.sleep(_ASK_EVERY_SECONDS)
+    ready()
 
 
-def _free_port(host: str, port: int) -> int:
-    """Answers with the port to listen on, having tried it: the server itself fails in silence."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise PortUnavailable(
-                f"cannot listen on {host}:{port}: {reason}; "
-                "choose another with --port, or any free one with --port 0"
-            ) from error
-        free: int = probe.getsockname()[1]
-        return free
+async def _answers(address: str, port: int) -> bool:
+    with suppress(OSError):
+        _, writer = await asyncio.open_connection(address, port)
+        writer.close()
+        return True
+    return False
+
+
+def _free_address(host: str, port: int) -> tuple[str, int]:
+    """Answers with the address and port to listen on, having tried them.
+
+    The server itself takes no names, and fails in silence.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # Of a name with both, as localhost, the address that every client tries.
+        family, _, _, _, where = min(found, key=lambda each: each[0] != socket.AF_INET)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+            address, free = probe.getsockname()[:2]
+            return address, free
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PortUnavailable(
+            f"cannot listen on {host}:{port}: {reason}; "
+            "choose another with --port, or any free one with --port 0"
+        ) from error
 
 
 def _may_wait(path: str, query: str) -> bool:
+    if path == EXEC_PATH or path.startswith(f"{EXEC_PATH}/"):
+        return True
     return path == f"{PREFIX}/journal" and "wait=" in query
 
 

@@ -11,14 +11,17 @@ from oscp_send.fidelity import Behaviour, Fidelity
 from simulator.application import make_application
 from simulator.capacity_provider import BASE_PATH, capacity_provider
 from simulator.clock import Clock, RealClock
-from simulator.control import control
+from simulator.control import OPERATIONS, control
 from simulator.flexibility_provider import FlexibilityProvider
 from simulator.instructions import Instructions
 from simulator.journal import Journal
 from simulator.local_server import LocalServer
+from simulator.openapi import openapi
 from simulator.rooms import Rooms
-from simulator.solaruser import solaruser
+from simulator.solaruser import PREFIX as SOLARUSER
+from simulator.solaruser import solaruser, solaruser_routes
 from simulator.transport import WsgiAdapter
+from simulator.user_events import UserEvents
 from simulator.world import World, load_world
 
 if TYPE_CHECKING:
@@ -69,12 +72,18 @@ class Simulator:
         self.seed = seed
         self.clock: Clock = clock or RealClock()
         self.journal = Journal(self.clock)
+        behaviour = Behaviour.of(fidelity)
         self._rooms = Rooms(
             world=world if isinstance(world, World) else load_world(world),
             journal=self.journal,
             clock=self.clock,
-            behaviour=Behaviour.of(fidelity),
-            instructions=Instructions(self.clock, self.journal),
+            behaviour=behaviour,
+            instructions=Instructions(
+                self.clock, self.journal, gives_up=behaviour.follows_service("stale_queuing")
+            ),
+            events=UserEvents(self.clock, seed),
+            world_lock=threading.Lock(),
+            seed=seed,
         )
         deliveries = requests.Session()
         # A proxy that the environment names is not for parties that live on this machine.
@@ -85,11 +94,12 @@ class Simulator:
             seed=seed,
             simulated_provider=IN_PROCESS_URL + BASE_PATH,
         )
+        routes = solaruser_routes(self._rooms, self._flexibility_provider)
         self.application = make_application(
             [
-                solaruser(self._rooms, self._flexibility_provider),
+                solaruser(self._rooms, routes),
                 capacity_provider(self._rooms),
-                control(self._rooms, seed),
+                control(self._rooms, lambda: openapi(SOLARUSER, routes, OPERATIONS)),
             ]
         )
         deliveries.mount(IN_PROCESS_URL, WsgiAdapter(self.application))

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
 from werkzeug.test import run_wsgi_app
 
 from simulator.wire import environment
@@ -52,7 +53,10 @@ class WsgiAdapter(BaseAdapter):
         response.status_code = int(status.partition(" ")[0])
         response.reason = status.partition(" ")[2]
         response.headers = CaseInsensitiveDict(headers.items())
-        response.raw = io.BytesIO(b"".join(chunks))
+        # Undoes a compression, as for any response that comes over the network.
+        response.raw = HTTPResponse(
+            io.BytesIO(b"".join(chunks)), response.headers, preload_content=False
+        )
         return response
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RAW_HEADERS", "RAW_TARGET", "WireRequest", "environment"]
 
 RAW_HEADERS = "oscp.raw_headers"
-RAW_TARGET = "REQUEST_URI"
+RAW_TARGET = "oscp.raw_target"
 
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 

@@ -45,7 +45,7 @@ def receive(
     action: str,
     request: WireRequest,
     body: bytes | None,
-    groups_of_token: Mapping[str, frozenset[str]],
+    groups_of_token: Mapping[str | None, frozenset[str]],
     now: datetime,
 ) -> Outcome:
     """Answers with what the Capacity Provider makes of a request.
@@ -54,7 +54,8 @@ def receive(
         action: The OSCP message that the path stands for.
         request: As it was sent.
         body: Its body; None where it is too large.
-        groups_of_token: The Capacity Groups of the providers that each token is for.
+        groups_of_token: The Capacity Groups of the providers that each token is for; under None,
+            of those that have none.
         now: The provider's time.
     """
     refusal = _refused_by_headers(request, groups_of_token)
@@ -81,12 +82,12 @@ def receive(
 
 
 def _refused_by_headers(
-    request: WireRequest, groups_of_token: Mapping[str, frozenset[str]]
+    request: WireRequest, groups_of_token: Mapping[str | None, frozenset[str]]
 ) -> Outcome | None:
     authorization = request.header("authorization")
-    if authorization is None:
+    if authorization is None and None not in groups_of_token:
         return Outcome(401, "the Authorization header is missing")
-    if not authorization.startswith(f"{_SCHEME} ") or _token(request) not in groups_of_token:
+    if _token(request) not in groups_of_token:
         return Outcome(403, "the token is unknown")
     media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -96,8 +97,13 @@ def _refused_by_headers(
     return None
 
 
-def _token(request: WireRequest) -> str:
-    return (request.header("authorization") or "").partition(" ")[2]
+def _token(request: WireRequest) -> str | None:
+    """Answers with the token that is shown: None for none, an empty one for another scheme."""
+    authorization = request.header("authorization")
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token if scheme == _SCHEME else ""
 
 
 def _uncorrelated(action: str, request: WireRequest) -> tuple[Finding, ...]:

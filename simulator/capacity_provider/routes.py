@@ -6,19 +6,20 @@ import json
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, request
 
 from simulator.capacity_provider.reception import Outcome, receive
 from simulator.exchange import body_within, record_exchange
 from simulator.wire import WireRequest
-from simulator.world import SIMULATED
+from simulator.world import Simulated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simulator.rooms import Rooms
-    from simulator.world import World
+    from simulator.world import CapacityProvider, World
 
 __all__ = ["BASE_PATH", "capacity_provider"]
 
@@ -43,13 +44,16 @@ _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
 def capacity_provider(rooms: Rooms) -> Blueprint:
     """Answers with the simulated Capacity Provider as a blueprint.
 
-    It plays every provider of the world that has no base URL of its own, telling them apart by
-    the token that they are called with.
+    It plays every provider of the world that has no base URL of its own, or whose base URL leads
+    here, telling them apart by the token that they are called with. One that the configuration
+    API made has not registered, so there is no token that it could demand: it is called without.
     """
     blueprint = Blueprint("capacity_provider", __name__, url_prefix=BASE_PATH)
     reception = _Reception(rooms)
     for path, action in _ACTIONS.items():
-        blueprint.post(path, endpoint=action)(partial(reception.receive, action))
+        blueprint.post(path, endpoint=action, provide_automatic_options=False)(
+            partial(reception.receive, action)
+        )
     blueprint.route(
         "/<path:name>", methods=_METHODS, endpoint="unknown", provide_automatic_options=False
     )(reception.unknown)
@@ -61,7 +65,7 @@ def capacity_provider(rooms: Rooms) -> Blueprint:
 class _Reception:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._groups: tuple[World, Mapping[str, frozenset[str]]] | None = None
+        self._groups: tuple[World, str, Mapping[str | None, frozenset[str]]] | None = None
 
     def read(self) -> None:
         g.wire, g.body = WireRequest.of(request.environ), body_within(request, _MAXIMUM_BODY)
@@ -93,18 +97,18 @@ class _Reception:
         )
         return response
 
-    def _groups_of_token(self) -> Mapping[str, frozenset[str]]:
-        world = self._rooms.world
-        if self._groups is None or self._groups[0] is not world:
-            self._groups = world, _groups_of_token(world)
-        return self._groups[1]
+    def _groups_of_token(self) -> Mapping[str | None, frozenset[str]]:
+        world, host = self._rooms.world, g.wire.header("host") or ""
+        if self._groups is None or self._groups[0] is not world or self._groups[1] != host:
+            self._groups = world, host, _groups_of_token(world, host)
+        return self._groups[2]
 
 
-def _groups_of_token(world: World) -> Mapping[str, frozenset[str]]:
-    groups: dict[str, frozenset[str]] = {}
+def _groups_of_token(world: World, host: str) -> Mapping[str | None, frozenset[str]]:
+    groups: dict[str | None, frozenset[str]] = {}
     for user in world.users:
         for provider in user.capacity_providers:
-            if provider.base_url is not SIMULATED:
+            if not _is_played(provider, host):
                 continue
             own = {
                 group.identifier
@@ -113,6 +117,20 @@ def _groups_of_token(world: World) -> Mapping[str, frozenset[str]]:
             }
             groups[provider.token] = groups.get(provider.token, frozenset()) | own
     return groups
+
+
+def _is_played(provider: CapacityProvider, host: str) -> bool:
+    if isinstance(provider.base_url, Simulated):
+        return True
+    try:
+        url = urlsplit(provider.base_url or "")
+        port = {"http": ":80", "https": ":443"}[url.scheme]
+    except (KeyError, ValueError):
+        return False
+    # A client leaves the port out of `Host` where it is the scheme's own.
+    here = host.lower().removesuffix(port)
+    there = url.netloc.rpartition("@")[2].lower().removesuffix(port)
+    return there == here and url.path == BASE_PATH
 
 
 def _answer(outcome: Outcome) -> Response:

@@ -65,7 +65,7 @@ class RehearsalStarted:
 
     Attributes:
         seed: All that is random follows from it.
-        fidelity: `documented` or `observed`.
+        fidelity: `documented` or `observed`, and what is set otherwise.
         scenarios: What will run, in order.
     """
 

@@ -122,13 +122,15 @@ def _error_name(outcome: Outcome) -> str | None:
 
 def _ending(outcome: Outcome) -> str:
     if outcome.state is None:
-        return f"{_error_name(outcome)}: {outcome.reason}"
+        # The first line says what; what to do is the hint.
+        return f"{_error_name(outcome)}: {(outcome.reason or '').partition(chr(10))[0]}"
     return f"{outcome.state}: {outcome.reason}" if outcome.reason else outcome.state
 
 
 def _hint(outcome: Outcome) -> str | None:
     if isinstance(outcome.error, InvalidMessage) and outcome.error.judgement is not None:
         for finding in outcome.error.judgement.of_severity("error"):
-            return f"{finding.pointer or 'the message'}: {finding.message}; {finding.hint}"
+            mend = f"; {finding.hint}" if finding.hint else ""
+            return f"{finding.pointer or 'the message'}: {finding.message}{mend}"
     hint: str = getattr(outcome.error, "hint", "")
     return hint or None

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oscp_send.fidelity import Behaviour
 from simulator.scenario.events import (
     RehearsalFinished,
     RehearsalStarted,
@@ -21,7 +22,7 @@ from simulator.simulator import Simulator
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from oscp_send.fidelity import Behaviour, Fidelity
+    from oscp_send.fidelity import Fidelity
     from simulator.scenario.events import Event, Listener
     from simulator.scenario.model import Scenario, Step
     from simulator.world import World
@@ -64,9 +65,8 @@ def run(
             listener(event)
 
     began = time.monotonic()
-    fidelity = rehearsal.fidelity if isinstance(rehearsal.fidelity, str) else None
-    name = fidelity or rehearsal.fidelity.fidelity  # type: ignore[union-attr]
-    tell(RehearsalStarted(rehearsal.seed, name, tuple(map(_id, scenarios))))
+    behaviour = Behaviour.of(rehearsal.fidelity)
+    tell(RehearsalStarted(rehearsal.seed, str(behaviour), tuple(map(_id, scenarios))))
     passed = [_run_scenario(scenario, rehearsal, tell) for scenario in scenarios]
     good = sum(passed)
     tell(RehearsalFinished(good, len(passed) - good, time.monotonic() - began))
@@ -81,7 +81,8 @@ def _run_scenario(scenario: Scenario, rehearsal: Rehearsal, tell: Listener) -> b
     simulator = Simulator(
         scenario.world or rehearsal.world,
         seed=rehearsal.seed,
-        fidelity=scenario.fidelity or rehearsal.fidelity,
+        # What is set by name holds whatever fidelity a scenario asks for.
+        fidelity=Behaviour.of(rehearsal.fidelity).under(scenario.fidelity),
     )
     with simulator:
         for number, step in enumerate(scenario.steps, 1):

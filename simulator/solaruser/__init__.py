@@ -1,5 +1,6 @@
 """SolarUser, as far as an OSCP instruction meets it: the instruction API and its queue hook."""
 
-from simulator.solaruser.party import solaruser
+from simulator.solaruser.instruction_routes import EXEC_PATH
+from simulator.solaruser.party import PREFIX, solaruser, solaruser_routes
 
-__all__ = ["solaruser"]
+__all__ = ["EXEC_PATH", "PREFIX", "solaruser", "solaruser_routes"]

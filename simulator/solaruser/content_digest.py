@@ -6,16 +6,28 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from simulator.solaruser.refusal import AuthenticationRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from simulator.wire import WireRequest
 
-__all__ = ["check_digest"]
+__all__ = ["check_digest", "declares_digest"]
 
-_ALGORITHMS = {"md5": "md5", "sha": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
+_ALGORITHMS: Mapping[str, str] = MappingProxyType(
+    {"md5": "md5", "sha": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
+)
+_HEX = re.compile("[0-9A-Fa-f]*")
+
+
+def declares_digest(request: WireRequest) -> bool:
+    """Tells whether a request has a digest of its body that is going to be verified."""
+    return _declared(request) is not None
 
 
 def check_digest(request: WireRequest, body: bytes | None) -> None:
@@ -55,10 +67,9 @@ def _declared(request: WireRequest) -> tuple[str, str] | None:
 
 def _decoded(algorithm: str, value: str, length: int) -> bytes | None:
     if len(value) == 2 * length:
-        try:
-            return bytes.fromhex(value)
-        except ValueError:
-            raise AuthenticationRefused(403, f"Invalid Digest {algorithm} encoding") from None
+        if not _HEX.fullmatch(value):
+            raise AuthenticationRefused(403, f"Invalid Digest {algorithm} encoding")
+        return bytes.fromhex(value)
     try:
         return base64.b64decode(value, validate=False)
     except (binascii.Error, ValueError):

@@ -2,48 +2,74 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
 from oscp_send.check import check
-from oscp_send.solarnetwork.dates import timestamp
 from simulator.exchange import body_within, record_exchange
 from simulator.solaruser.authentication import Authenticator
-from simulator.solaruser.firewall import check_request
+from simulator.solaruser.compression import compress
+from simulator.solaruser.configuration import configuration_routes
+from simulator.solaruser.container_error import container_error
+from simulator.solaruser.cors import add_cors_headers, permissive_headers, preflight
+from simulator.solaruser.firewall import check_content, check_parameter_names, check_request
 from simulator.solaruser.instruction_routes import instruction_routes
+from simulator.solaruser.media_type import media_type_of
+from simulator.solaruser.policy import CONTEXT_PATH, check_access
+from simulator.solaruser.rate_limit import RateLimiter
 from simulator.solaruser.refusal import MAXIMUM_BODY, ApiRefused, AuthenticationRefused
-from simulator.solaruser.replies import container_error, failure
-from simulator.solaruser.router import Call, NoRoute, Router
+from simulator.solaruser.replies import failure
+from simulator.solaruser.request_parameters import request_parameters
+from simulator.solaruser.router import Call, NoRoute, Route, Router
+from simulator.solaruser.user_event_routes import user_event_routes
 from simulator.wire import WireRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simulator.hand_off import HandOff
     from simulator.rooms import Rooms
 
-__all__ = ["PREFIX", "solaruser"]
+__all__ = ["PREFIX", "solaruser", "solaruser_routes"]
 
-PREFIX = "/solaruser"
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-_FORM = "application/x-www-form-urlencoded"
+PREFIX = CONTEXT_PATH
+_LOG = logging.getLogger(__name__)
 
 
-def solaruser(rooms: Rooms, hand_off: HandOff) -> Blueprint:
-    """Answers with SolarUser as a blueprint.
+def solaruser_routes(rooms: Rooms, hand_off: HandOff) -> tuple[Route, ...]:
+    """Answers with all routes that are faked.
 
     Args:
         rooms: The shared rooms.
         hand_off: Takes each admitted message to the Flexibility Provider.
     """
+    return (
+        *instruction_routes(rooms, hand_off),
+        *configuration_routes(rooms),
+        *user_event_routes(rooms),
+    )
+
+
+def solaruser(rooms: Rooms, routes: Sequence[Route]) -> Blueprint:
+    """Answers with SolarUser as a blueprint.
+
+    Args:
+        rooms: The shared rooms.
+        routes: Those of `solaruser_routes`.
+    """
     blueprint = Blueprint("solaruser", __name__)
-    party = _SolarUser(rooms, Router(PREFIX, instruction_routes(rooms, hand_off)))
-    # The second: a path that begins with a slash is none to the first.
-    for rule in (f"{PREFIX}/<path:_>", f"{PREFIX}//<path:_>"):
-        blueprint.route(rule, methods=_METHODS, endpoint="any", provide_automatic_options=False)(
-            party.answer
-        )
+    party = _SolarUser(rooms, Router(PREFIX, routes))
+
+    # Not a route: those take no method that nobody has heard of, and not every path.
+    @blueprint.before_app_request
+    def answer() -> Response | None:
+        is_here = request.path.startswith(f"{PREFIX}/")
+        return party.answer() if is_here else None
+
     return blueprint
 
 
@@ -52,43 +78,95 @@ class _SolarUser:
         self._rooms = rooms
         self._router = router
         self._authenticator = Authenticator(rooms)
+        self._rate_limiter = RateLimiter(rooms.clock)
 
-    def answer(self, _: str) -> Response:
-        call = _call()
+    def answer(self) -> Response:
+        wire = WireRequest.of(request.environ)
+        call = Call(wire, body_within(request, MAXIMUM_BODY), media_type_of(wire), MultiDict())
         response = self._respond(call)
         self._record(call, response)
         if call.afterwards is not None:
             call.afterwards()
+        # What stands in the journal is for people.
+        compress(wire, response)
         return response
 
     def _respond(self, call: Call) -> Response:
         try:
             check_request(call.wire)
-            call.verified = self._authenticator.authenticate(call.wire, call.body)
-            if call.actor.token.type != "User":
-                return failure(403, "Access Denied")
-            return self._router.find(request.path, call).handler(call)
-        except AuthenticationRefused as refusal:
-            call.explanation = refusal.explanation
-            return failure(refusal.status, refusal.message, headers=refusal.headers())
         except ApiRefused as refusal:
-            call.explanation = refusal.explanation
-            return failure(refusal.status, refusal.message, code=refusal.code)
+            return self._refused(call, refusal)
+        response = preflight(call.wire)
+        if response is None:
+            response = self._answered(call)
+            response.headers.extend(call.headers)
+            add_cors_headers(call.wire, response)
+        return response
+
+    def _answered(self, call: Call) -> Response:
+        try:
+            return self._served(call)
+        except AuthenticationRefused as refusal:
+            return self._authentication_refused(call, refusal)
+        except ApiRefused as refusal:
+            return self._refused(call, refusal)
         except NoRoute as error:
             return self._container_error(call, error)
+        except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
+            _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
+            call.explanation = {"why": f"a mistake of the simulator's own: {type(error).__name__}"}
+            return failure(500, "Internal error")
+
+    def _served(self, call: Call) -> Response:
+        """Answers a call that nobody refuses; the order is the service's (dossier §5.7)."""
+        wire, path = call.wire, unquote(call.wire.path)
+        check_content(wire, call.body)
+        call.parameters = MultiDict(request_parameters(wire, call.body))
+        check_parameter_names(call.parameters)
+        call.verified = self._authenticator.actor(wire, call.body)
+        check_access(wire, path, call.verified)
+        self._check_rate(call)
+        if wire.method == "OPTIONS":
+            return self._router.options(path)
+        return self._router.find(path, call).handler(call)
+
+    def _check_rate(self, call: Call) -> None:
+        limit = self._rooms.world.rate_limit
+        if limit is None or not call.wire.path.startswith(f"{PREFIX}/api/"):
+            return
+        if call.verified is not None:
+            key = f"u|{call.verified.token.id}"
+        else:
+            key = call.wire.header("x-forwarded-for") or request.remote_addr or ""
+        allowance = self._rate_limiter.take(limit, key)
+        call.headers += allowance.headers()
+        if allowance.retry_after is not None:
+            why = f"there is no request left for {key} until {allowance.retry_after}"
+            raise ApiRefused(429, None, code="WEB.10000", explanation={"why": why})
+
+    def _authentication_refused(self, call: Call, refusal: AuthenticationRefused) -> Response:
+        call.explanation = refusal.explanation
+        if not refusal.with_headers:
+            return failure(refusal.status, refusal.message)
+        status, code = refusal.status, None
+        if not self._rooms.behaviour.follows_service("authentication_errors"):
+            status, code = 401, "401"
+        headers = [*permissive_headers(), *refusal.headers()]
+        return failure(status, refusal.message, code=code, headers=headers)
+
+    def _refused(self, call: Call, refusal: ApiRefused) -> Response:
+        call.explanation = refusal.explanation
+        return failure(refusal.status, refusal.message, code=refusal.code, errors=refusal.errors)
 
     def _container_error(self, call: Call, error: NoRoute) -> Response:
         call.explanation = {"why": f"{error.status.value} {error.status.phrase}"}
-        response = container_error(
-            error.status.value,
-            error.status.phrase,
-            method=call.wire.method,
-            path=request.path,
-            at=timestamp(self._rooms.clock.now()),
+        return container_error(
+            call.wire,
+            error.status,
+            error.headers,
+            at=self._rooms.clock.now(),
             masked=self._rooms.behaviour.follows_service("container_errors"),
         )
-        response.headers.update(error.headers)
-        return response
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
@@ -117,18 +195,3 @@ class _SolarUser:
             now=self._rooms.clock.now(),
         )
         return [finding.to_dict() for finding in judgement.findings]
-
-
-def _call() -> Call:
-    wire = WireRequest.of(request.environ)
-    body = body_within(request, MAXIMUM_BODY)
-    media_type = (wire.header("content-type") or "").partition(";")[0].strip().lower()
-    pairs = parse_qsl(wire.query, keep_blank_values=True)
-    if media_type == _FORM and wire.method == "POST" and not _has_digest(wire):
-        # With a digest the body is read before its fields, which nobody sees then (§5.5).
-        pairs += parse_qsl((body or b"").decode("utf-8", "replace"), keep_blank_values=True)
-    return Call(wire, body, media_type, MultiDict(pairs))
-
-
-def _has_digest(wire: WireRequest) -> bool:
-    return wire.header("digest") is not None or wire.header("content-md5") is not None

@@ -5,12 +5,12 @@ The checks stand in the service's order (SolarUser dossier §3.1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from oscp_send.solarnetwork import hook_texts
 from oscp_send.solarnetwork.java import parse_long
-from oscp_send.verdict import verdict
+from oscp_send.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from simulator.world import User
 
 __all__ = ["Admitted", "Declined", "judge_instruction"]
+
+_INVALID = "Invalid OSCP message"
+_FAILED = "Error handling OSCP message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,18 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """An instruction that ends here, with the reason that the service gives."""
+    """An instruction that ends here.
+
+    Attributes:
+        error: The reason that the service gives.
+        known: What was read by then: `action`, `coId`, `cgIdentifier`.
+        event: What the user event says of a message that was refused; None where the message was
+            not even looked at.
+    """
 
     error: str
+    known: Mapping[str, Any] = field(default_factory=dict)
+    event: str | None = None
 
 
 def judge_instruction(
@@ -53,47 +65,63 @@ def judge_instruction(
     action = parameters.get("action", "")
     if not action.strip():
         return Declined(hook_texts.MISSING_ACTION)
-    optimizer = _optimizer_id(parameters.get("coId"))
+    optimizer = _optimizer_id(action, parameters.get("coId"))
     if isinstance(optimizer, Declined):
         return optimizer
     identifier = parameters.get("cgIdentifier", "")
+    known = {"action": action, "coId": optimizer}
     if not identifier.strip():
-        return Declined(hook_texts.MISSING_GROUP)
-    return _unknown(owner, optimizer, identifier) or _judged(
-        action, optimizer, identifier, parameters.get("msg", ""), behaviour
-    )
+        return Declined(hook_texts.MISSING_GROUP, known)
+    unknown = _unknown(owner, optimizer, identifier)
+    if unknown is not None:
+        return Declined(unknown, known | {"cgIdentifier": identifier})
+    return _judged(action, optimizer, identifier, parameters.get("msg", ""), behaviour)
 
 
-def _optimizer_id(text: str | None) -> int | Declined:
+def _optimizer_id(action: str, text: str | None) -> int | Declined:
     if text is None:
-        return Declined(hook_texts.MISSING_OPTIMIZER)
+        return Declined(hook_texts.MISSING_OPTIMIZER, {"action": action})
     try:
         return parse_long(text)
     except ValueError:
-        return Declined(hook_texts.INVALID_OPTIMIZER)
+        return Declined(hook_texts.INVALID_OPTIMIZER, {"action": action, "coId": text})
 
 
-def _unknown(owner: User, optimizer_id: int, identifier: str) -> Declined | None:
-    """Refuses what does not exist for the owner, or is not enabled."""
+def _unknown(owner: User, optimizer_id: int, identifier: str) -> str | None:
+    """Answers with why something does not exist for the owner, or is not enabled."""
     optimizer = owner.optimizer(optimizer_id)
     if optimizer is None or not optimizer.enabled:
-        return Declined(hook_texts.UNKNOWN_OPTIMIZER)
+        return hook_texts.UNKNOWN_OPTIMIZER
     group = owner.group(optimizer_id, identifier)
     if group is None or not group.enabled:
-        return Declined(hook_texts.UNKNOWN_GROUP)
+        return hook_texts.UNKNOWN_GROUP
     provider = owner.provider(group.capacity_provider)
     if provider is None or not provider.enabled:
-        return Declined(hook_texts.UNKNOWN_PROVIDER)
+        return hook_texts.UNKNOWN_PROVIDER
     return None
 
 
 def _judged(
     action: str, optimizer: int, identifier: str, text: str, behaviour: Behaviour
 ) -> Admitted | Declined:
+    known = {"action": action, "coId": optimizer, "cgIdentifier": identifier}
     ruling = verdict(action, text, behaviour)
     message = ruling.decoded
     if message is None:
-        return Declined(ruling.error or "")
+        return Declined(ruling.error or "", known, _event(ruling, behaviour))
     if action == "AdjustGroupCapacityForecast" and message["group_id"] != identifier:
-        return Declined(hook_texts.GROUP_MISMATCH)
+        return Declined(hook_texts.GROUP_MISMATCH, known, _INVALID)
     return Admitted(action, optimizer, identifier, message)
+
+
+def _event(ruling: Verdict, behaviour: Behaviour) -> str:
+    """Answers with what the user is told: was the message refused, or did reading it fail?
+
+    By the exception behind each refusal (SolarUser dossier §3.3).
+    """
+    if ruling.stage == "document" and ruling.document is not None:
+        return _FAILED if ruling.document.value is None else _INVALID
+    if ruling.stage == "json":
+        # Were it not for the change of libraries, the service would wrap the parser's exception.
+        return _FAILED if behaviour.follows_service("malformed_message") else _INVALID
+    return _FAILED if ruling.stage in {"schema-lookup", "decode"} else _INVALID

@@ -15,62 +15,34 @@ from flask import Response
 from oscp_send.solarnetwork.dates import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from simulator.instructions import Instruction
 
-__all__ = ["container_error", "failure", "instruction_object", "json_response", "success"]
+__all__ = ["failure", "instruction_object", "json_response"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def success(data: object = None) -> Response:
-    """Answers with 200 and the data, which is left out where there is none."""
-    return json_response({"success": True} if data is None else {"success": True, "data": data})
-
-
 def failure(
     status: int,
-    message: str,
+    message: str | None,
     *,
     code: str | None = None,
+    errors: Sequence[Mapping[str, Any]] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
     """Answers with a refusal, in the service's own words."""
-    content = {"success": False} | ({"code": code} if code else {}) | {"message": message}
+    content: dict[str, Any] = {"success": False}
+    if code:
+        content["code"] = code
+    if message is not None:
+        content["message"] = message
+    if errors:
+        content["errors"] = list(errors)
     response = json_response(content, status)
     response.headers.extend(headers)
     return response
-
-
-def container_error(
-    status: int, error: str, *, method: str, path: str, at: str, masked: bool
-) -> Response:
-    """Answers with what a client sees when the container, not the API, refuses.
-
-    The container hands the error to `/error`, which the security rules allow for GET only: any
-    other method sees an empty 403 (inferred; SolarUser dossier §7.3).
-
-    Args:
-        status: The status inside.
-        error: Its reason phrase.
-        method: The request's method.
-        path: The request's path.
-        at: The time, as the API writes it.
-        masked: Whether the status inside is hidden from methods other than GET.
-    """
-    if masked and method not in {"GET", "HEAD"}:
-        response = Response(status=403)
-        del response.headers["Content-Type"]
-        return response
-    content = {
-        "timestamp": at,
-        "status": status,
-        "error": error,
-        "path": path,
-        "success": False,
-    }
-    return json_response(content, status)
 
 
 def instruction_object(row: Instruction) -> dict[str, Any]:

@@ -8,24 +8,26 @@ that order; what does not fit says which status the container has inside (SolarU
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from flask import Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from flask import Response
     from werkzeug.datastructures import MultiDict
+    from werkzeug.routing import MapAdapter
 
     from simulator.instructions import Instruction
     from simulator.solaruser.authentication import Actor
     from simulator.wire import WireRequest
 
-__all__ = ["Call", "NoRoute", "Route", "Router"]
+__all__ = ["Call", "NoRoute", "Route", "RouteDocs", "RouteParameter", "Router"]
 
 Consumes = Literal["json", "form"]
 
@@ -48,6 +50,7 @@ class Call:
         instruction: The instruction that it is about, for the journal.
         explanation: What the simulator knows beyond the answer, for the journal; no secret.
         afterwards: What is to be done once the exchange stands in the journal.
+        headers: What stands on the response, whatever it is.
     """
 
     wire: WireRequest
@@ -59,6 +62,7 @@ class Call:
     instruction: Instruction | None = None
     explanation: Mapping[str, Any] = field(default_factory=dict)
     afterwards: Callable[[], None] | None = None
+    headers: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def actor(self) -> Actor:
@@ -66,6 +70,42 @@ class Call:
         if self.verified is None:
             raise AssertionError("a route below /sec/ was reached without a verified token")
         return self.verified
+
+
+class RouteParameter(NamedTuple):
+    """A parameter of a route, for the API's description.
+
+    Attributes:
+        name: As the client writes it.
+        where: `query`, `path`, `header`, or `form` for a field of a form body.
+        required: Whether a request without it is refused.
+        schema: JSON Schema of its value.
+        description: One line.
+    """
+
+    name: str
+    where: Literal["query", "path", "header", "form"]
+    required: bool
+    schema: Mapping[str, Any]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDocs:
+    """What the API's description says of a route beyond its summary.
+
+    Attributes:
+        parameters: Of the query, the path, the headers and a form body.
+        request_schema: JSON Schema of a JSON body; None where there is none.
+        response_schema: JSON Schema of the body of a success; None where it has none.
+        statuses: Each status that the handler may answer with, and when. Those that any request
+            may get (authentication, policy, rate limit) are added for all routes in one place.
+    """
+
+    parameters: tuple[RouteParameter, ...] = ()
+    request_schema: Mapping[str, Any] | None = None
+    response_schema: Mapping[str, Any] | None = None
+    statuses: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +121,7 @@ class Route:
         consumes: The kind of body that it needs; any where not given.
         needs: Parameters that must be there.
         lacks: Parameters that must not be there.
+        documentation: What the API's description says of it.
     """
 
     name: str
@@ -91,6 +132,7 @@ class Route:
     consumes: Consumes | None = None
     needs: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
+    documentation: RouteDocs | None = None
 
 
 class NoRoute(Exception):
@@ -120,8 +162,7 @@ class Router:
         self._by_path: dict[str, list[Route]] = {}
         for route in self.routes:
             self._by_path.setdefault(prefix + route.path, []).append(route)
-        rules = [Rule(path, endpoint=path) for path in self._by_path]
-        self._paths = Map(rules, merge_slashes=False).bind("")
+        self._paths = _matcher(tuple(self._by_path))
 
     def find(self, path: str, call: Call) -> Route:
         """Answers with the route of a call, having set the call's path variables.
@@ -133,16 +174,32 @@ class Router:
         Raises:
             NoRoute: Nothing fits.
         """
-        try:
-            endpoint, variables = self._paths.match(path)
-        except HTTPException:
-            raise NoRoute(HTTPStatus.NOT_FOUND) from None
-        call.variables = variables
-        routes = _of_method(self._by_path[endpoint], call.wire.method)
+        routes, call.variables = self._at(path)
+        routes = _of_method(routes, call.wire.method)
         for route in _of_content(routes, call.media_type):
             if route.needs <= call.parameters.keys() and not route.lacks & call.parameters.keys():
                 return route
         raise NoRoute(HTTPStatus.BAD_REQUEST)
+
+    def options(self, path: str) -> Response:
+        """Answers whoever asks what there is at a path, without a body.
+
+        Raises:
+            NoRoute: Nothing.
+        """
+        methods = {route.method for route in self._at(path)[0]} | {"OPTIONS"}
+        if "GET" in methods:
+            methods.add("HEAD")
+        response = Response(status=200, headers={"Allow": ",".join(sorted(methods))})
+        del response.headers["Content-Type"]
+        return response
+
+    def _at(self, path: str) -> tuple[list[Route], Mapping[str, Any]]:
+        try:
+            endpoint, variables = self._paths.match(path)
+        except HTTPException:
+            raise NoRoute(HTTPStatus.NOT_FOUND) from None
+        return self._by_path[endpoint], variables
 
 
 def _of_method(routes: list[Route], method: str) -> list[Route]:
@@ -165,3 +222,9 @@ def _of_content(routes: list[Route], media_type: str) -> list[Route]:
         wanted = sorted({_MEDIA_TYPES[route.consumes] for route in routes if route.consumes})
         raise NoRoute(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, {"Accept": ", ".join(wanted)})
     return fitting
+
+
+@cache
+def _matcher(paths: tuple[str, ...]) -> MapAdapter:
+    """Compiling the paths takes longer than all else in making a simulator; they never change."""
+    return Map([Rule(path, endpoint=path) for path in paths], merge_slashes=False).bind("")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from oscp_send.fidelity import DIFFERENCES, Difference
 from tests.examples.rehearse_in_pytest import rehearse
 
 _HERE = Path(__file__).parent
@@ -19,3 +20,11 @@ def test_the_rehearsal_works() -> None:
 @pytest.mark.parametrize("name", ["send_adjustment.py", "rehearse_in_pytest.py"])
 def test_the_readme_shows_the_snippet_as_it_is(name: str) -> None:
     assert (_HERE / name).read_text(encoding="utf-8").strip() in _README
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda each: each.name)
+def test_the_readme_shows_each_difference_in_fidelity(difference: Difference) -> None:
+    sides = f"{difference.documented} | {difference.observed}"
+    assert (
+        f"| `{difference.name}` | {sides} | {difference.default or 'of the fidelity'} |" in _README
+    )
