@@ -14,7 +14,7 @@ from oscp_send.request_keys import judge_keys
 from oscp_send.request_parameters import GivenParameters, judge_parameters
 from oscp_send.request_relations import is_for_another_group, judge_relations
 from oscp_send.solarnetwork import hook_texts
-from oscp_send.solarnetwork.java import parse_long
+from oscp_send.solarnetwork.addressing import Unaddressed, read_address
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from schemas import Document, JsonError, read
 
@@ -190,26 +190,11 @@ def _ruling(
     """Answers with the stage and the text of the refusal, in the service's order (§3.1)."""
     if refusal is not None:
         return "request", refusal
-    missing = _missing(parameters)
-    if missing is not None:
-        return "parameters", missing
+    address = read_address(parameters)
+    if isinstance(address, Unaddressed):
+        return "parameters", address.error
     if message is not None and message.stage is not None:
         return message.stage, message.error
     if is_for_another_group(parameters):
         return "group", hook_texts.GROUP_MISMATCH
     return None, None
-
-
-def _missing(parameters: Mapping[str, str]) -> str | None:
-    """Answers with the text of the first of checks 2 to 6 that fails (SolarUser dossier §3.1)."""
-    if not parameters:
-        return hook_texts.MISSING_PARAMETERS
-    if not parameters.get("action", "").strip():
-        return hook_texts.MISSING_ACTION
-    if "coId" not in parameters:
-        return hook_texts.MISSING_OPTIMIZER
-    try:
-        parse_long(parameters["coId"])
-    except ValueError:
-        return hook_texts.INVALID_OPTIMIZER
-    return None if parameters.get("cgIdentifier", "").strip() else hook_texts.MISSING_GROUP

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from oscp_send.solarnetwork import hook_texts
-from oscp_send.solarnetwork.java import parse_long
+from oscp_send.solarnetwork.addressing import Address, Unaddressed, read_address
 from oscp_send.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -60,39 +60,21 @@ def judge_instruction(
         owner: The node's owner, under whom everything is looked up.
         behaviour: Which side of each difference to follow.
     """
-    if not parameters:
-        return Declined(hook_texts.MISSING_PARAMETERS)
-    action = parameters.get("action", "")
-    if not action.strip():
-        return Declined(hook_texts.MISSING_ACTION)
-    optimizer = _optimizer_id(action, parameters.get("coId"))
-    if isinstance(optimizer, Declined):
-        return optimizer
-    identifier = parameters.get("cgIdentifier", "")
-    known = {"action": action, "coId": optimizer}
-    if not identifier.strip():
-        return Declined(hook_texts.MISSING_GROUP, known)
-    unknown = _unknown(owner, optimizer, identifier)
+    address = read_address(parameters)
+    if isinstance(address, Unaddressed):
+        return Declined(address.error, address.known)
+    unknown = _unknown(owner, address)
     if unknown is not None:
-        return Declined(unknown, known | {"cgIdentifier": identifier})
-    return _judged(action, optimizer, identifier, parameters.get("msg", ""), behaviour)
+        return Declined(unknown, address.known())
+    return _judged(address, parameters.get("msg", ""), behaviour)
 
 
-def _optimizer_id(action: str, text: str | None) -> int | Declined:
-    if text is None:
-        return Declined(hook_texts.MISSING_OPTIMIZER, {"action": action})
-    try:
-        return parse_long(text)
-    except ValueError:
-        return Declined(hook_texts.INVALID_OPTIMIZER, {"action": action, "coId": text})
-
-
-def _unknown(owner: User, optimizer_id: int, identifier: str) -> str | None:
+def _unknown(owner: User, address: Address) -> str | None:
     """Answers with why something does not exist for the owner, or is not enabled."""
-    optimizer = owner.optimizer(optimizer_id)
+    optimizer = owner.optimizer(address.optimizer)
     if optimizer is None or not optimizer.enabled:
         return hook_texts.UNKNOWN_OPTIMIZER
-    group = owner.group(optimizer_id, identifier)
+    group = owner.group(address.optimizer, address.group)
     if group is None or not group.enabled:
         return hook_texts.UNKNOWN_GROUP
     provider = owner.provider(group.capacity_provider)
@@ -101,17 +83,15 @@ def _unknown(owner: User, optimizer_id: int, identifier: str) -> str | None:
     return None
 
 
-def _judged(
-    action: str, optimizer: int, identifier: str, text: str, behaviour: Behaviour
-) -> Admitted | Declined:
-    known = {"action": action, "coId": optimizer, "cgIdentifier": identifier}
-    ruling = verdict(action, text, behaviour)
+def _judged(address: Address, text: str, behaviour: Behaviour) -> Admitted | Declined:
+    ruling = verdict(address.action, text, behaviour)
     message = ruling.decoded
     if message is None:
-        return Declined(ruling.error or "", known, _event(ruling, behaviour))
-    if action == "AdjustGroupCapacityForecast" and message["group_id"] != identifier:
-        return Declined(hook_texts.GROUP_MISMATCH, known, _INVALID)
-    return Admitted(action, optimizer, identifier, message)
+        return Declined(ruling.error or "", address.known(), _event(ruling, behaviour))
+    is_adjustment = address.action == "AdjustGroupCapacityForecast"
+    if is_adjustment and message["group_id"] != address.group:
+        return Declined(hook_texts.GROUP_MISMATCH, address.known(), _INVALID)
+    return Admitted(address.action, address.optimizer, address.group, message)
 
 
 def _event(ruling: Verdict, behaviour: Behaviour) -> str:
