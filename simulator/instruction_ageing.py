@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from simulator.instructions import Instruction
+    from simulator.instruction import Instruction
 
 __all__ = ["EXPIRY_JOB_EVERY", "STALE_AFTER", "WHY", "aged"]
 

@@ -1,17 +1,13 @@
-"""The database that the real SolarUser and Flexibility Provider share: the instructions.
-
-Two views of each instruction are kept: the parameters to the letter, for delivery, and the pieces
-as PostgreSQL and its driver give them back, for replies (SolarUser dossier §2.2 and §2.3).
-"""
+"""The database that the real SolarUser and Flexibility Provider share: the instructions."""
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from oscp_send.instruction import join_parameters
+from simulator.instruction import STATES, Instruction, State, written
 from simulator.instruction_ageing import WHY, aged
 
 if TYPE_CHECKING:
@@ -23,61 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["STATES", "Instruction", "Instructions", "State"]
 
-State = Literal["Unknown", "Queued", "Queuing", "Received", "Executing", "Declined", "Completed"]
-STATES: tuple[State, ...] = get_args(State)
-
-_FINAL = frozenset({"Completed", "Declined"})
 _UNDER_WAY = frozenset({"Queuing", "Executing"})
 # Whoever waits is woken by every change; time alone changes things, too, and wakes nobody.
 _LOOK_UP_EVERY = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """One instruction, as it stands in the database.
-
-    Attributes:
-        id: From one sequence for all nodes.
-        created: When it was stored, UTC.
-        node_id: The node it is for, which tells its owner.
-        topic: As `OSCP_v20`.
-        instruction_date: As given, or when it came.
-        state: One of `STATES`.
-        status_date: When it was stored (an update does not advance it).
-        pieces: The parameters, cut, as they were before they were stored.
-        expiration_date: As given.
-        result: The result parameters.
-    """
-
-    id: int
-    created: datetime
-    node_id: int
-    topic: str
-    instruction_date: datetime
-    state: State
-    status_date: datetime
-    pieces: tuple[tuple[str, str], ...] = ()
-    expiration_date: datetime | None = None
-    result: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing is to be done any more."""
-        return self.state in _FINAL
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The parameters, joined to the letter."""
-        return join_parameters(self.pieces)
-
-    @property
-    def stored_pieces(self) -> tuple[tuple[str, str], ...]:
-        """The pieces as they are read back: equal ones collapse, a cut surrogate pair is `??`.
-
-        Inferred from the service's mapping and its driver (SolarUser dossier §2.3).
-        """
-        written = ((_written(name), _written(value)) for name, value in self.pieces)
-        return tuple(dict.fromkeys(written))
 
 
 class Instructions:
@@ -119,7 +63,7 @@ class Instructions:
                 id=self._last_id,
                 created=now,
                 node_id=node_id,
-                topic=_written(topic),
+                topic=written(topic),
                 instruction_date=instruction_date or now,
                 state=state,
                 status_date=now,
@@ -271,10 +215,5 @@ class Instructions:
 
 def _stored(result: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: _written(value) if isinstance(value, str) else value for name, value in result.items()
+        name: written(value) if isinstance(value, str) else value for name, value in result.items()
     }
-
-
-def _written(text: str) -> str:
-    """Answers with a text as the database driver writes it: half a surrogate pair is `?`."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -178,6 +178,18 @@ def test_a_difference_follows_the_fidelity_or_its_own_default(
     assert look(gate(fidelity, world())) == (documented if side == "documented" else observed)
 
 
+def test_no_more_than_two_paths_may_be_changed() -> None:
+    """§12: those are the ones that the documentation lists."""
+    changed = world()
+    paths = changed["users"][0]["capacity_providers"][0]["service_props"]["url-paths"]
+    paths["Handshake"] = "/other"
+    simulator = gate("documented", changed)
+    outcome(simulator, "Handshake", {})
+    (exchange,) = delivered(simulator)
+    assert exchange.request is not None
+    assert exchange.request.target.endswith("/handshake")
+
+
 def test_where_the_guide_is_silent_both_fidelities_follow_the_service() -> None:
     silent = {each.name for each in DIFFERENCES if each.default}
     assert silent == {
