@@ -104,6 +104,7 @@ class Simulator:
         )
         deliveries.mount(IN_PROCESS_URL, WsgiAdapter(self.application))
         self._server: LocalServer | None = None
+        self._running = False
         self._server_lock = threading.Lock()
 
     @property
@@ -118,8 +119,14 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """The base URL on the loopback interface; its server starts when it is first asked for."""
+        """The base URL on the loopback interface; its server starts when it is first asked for.
+
+        Raises:
+            RuntimeError: The simulator is not running, so nobody would close the server.
+        """
         with self._server_lock:
+            if not self._running:
+                raise RuntimeError("the simulator is not running: use it in a with statement")
             if self._server is None:
                 self._server = LocalServer(self.application)
             return self._server.url
@@ -144,6 +151,8 @@ class Simulator:
 
     def start(self) -> Self:
         """Starts to deliver; a `with` statement does it."""
+        with self._server_lock:
+            self._running = True
         self._flexibility_provider.start()
         return self
 
@@ -154,6 +163,7 @@ class Simulator:
             timeout: Seconds to wait for deliveries under way; as long as they take where not given.
         """
         with self._server_lock:
+            self._running = False
             if self._server is not None:
                 self._server.close()
                 self._server = None

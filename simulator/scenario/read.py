@@ -141,8 +141,8 @@ class FileReader:
             ),
             step=self._try(part, "/forecast/step", parse_duration, timedelta()),
             capacities=tuple(value["capacities"]),
-            unit=value["unit"],
-            phase=value["phase"],
+            unit=value.get("unit", "KW"),
+            phase=value.get("phase", "ALL"),
         )
 
     def _payload(self, part: YamlDocument) -> JsonText:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from oscp_send.fidelity import DIFFERENCES, Difference
+from simulator.scenario import load_scenarios
+from simulator.scenario.run import Rehearsal, run
+from simulator.world import load_world
 from tests.examples.rehearse_in_pytest import rehearse
 
 _HERE = Path(__file__).parent
@@ -20,6 +24,15 @@ def test_the_rehearsal_works() -> None:
 @pytest.mark.parametrize("name", ["send_adjustment.py", "rehearse_in_pytest.py"])
 def test_the_readme_shows_the_snippet_as_it_is(name: str) -> None:
     assert (_HERE / name).read_text(encoding="utf-8").strip() in _README
+
+
+def test_the_readmes_scenario_passes_in_the_readmes_world(tmp_path: Path) -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", _README, re.DOTALL)
+    world = next(block for block in shown if block.startswith("users:"))
+    scenario = next(block for block in shown if block.startswith("scenario:"))
+    (tmp_path / "evening.yaml").write_text(scenario, encoding="utf-8")
+    scenarios = load_scenarios([tmp_path])
+    assert run(scenarios, Rehearsal(world=load_world(world, "README.md")))
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda each: each.name)

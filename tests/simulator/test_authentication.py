@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,7 @@ MARCH = datetime(2017, 3, 25, 14, 30, tzinfo=UTC)
 BODY = b'{"nodeId":1}'
 
 
+@cache
 def authenticator(now: datetime = NOW, fidelity: Fidelity = "documented") -> Authenticator:
     tokens = [Token(token, secret) for token, secret in SECRETS.items()]
     tokens.append(Token("not-enabled", SECRET, enabled=False))

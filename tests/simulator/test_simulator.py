@@ -286,3 +286,10 @@ def test_no_secret_is_written_anywhere(
 def test_help_is_not_slowed_down_by_an_import() -> None:
     program = "import sys, simulator; sys.exit('flask' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603
+
+
+def test_a_simulator_that_is_closed_starts_no_server() -> None:
+    with Simulator() as simulator:
+        assert simulator.url.startswith("http://127.0.0.1:")
+    with pytest.raises(RuntimeError, match="with statement"):
+        _ = simulator.url
