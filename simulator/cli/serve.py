@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,3 +88,7 @@ def serve(
             raise
         click.echo(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", err=True)
         sys.exit(2)
+    sys.stdout.flush()
+    # All is closed. What is left is to free a long journal, piece by piece, and whoever pressed
+    # Ctrl-C would wait for that longer than for everything else.
+    os._exit(0)
