@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import orjson
@@ -12,6 +11,7 @@ from flask import Blueprint, Response, request
 from simulator.journal import NotSeen, Party
 from simulator.openapi import Operation
 from simulator.solaruser.router import RouteDocs, RouteParameter
+from simulator.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,7 +92,7 @@ class _Handlers:
         return _json(
             {
                 "status": "ok",
-                "version": _version(),
+                "version": version(),
                 "seed": rooms.seed,
                 "fidelity": rooms.behaviour.fidelity,
                 "settings": dict(rooms.behaviour.sides),
@@ -164,10 +164,3 @@ def _json(content: object, status: int = 200) -> Response:
         status,
         mimetype="application/json",
     )
-
-
-def _version() -> str:
-    try:
-        return version("oscp-rehearsal")
-    except PackageNotFoundError:
-        return "unknown"

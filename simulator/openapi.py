@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from simulator.solaruser.router import RouteParameter
+from simulator.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -78,7 +78,7 @@ def openapi(prefix: str, routes: Iterable[Route], operations: Iterable[Operation
         "openapi": "3.1.0",
         "info": {
             "title": "oscp-rehearsal",
-            "version": _version(),
+            "version": version(),
             "description": "SolarNetwork's SolarUser API as far as OSCP instructions need it, and "
             "the simulator's own endpoints below /_sim/.",
         },
@@ -202,13 +202,6 @@ def _response(status: int, text: str, success: Sequence[Mapping[str, Any]]) -> J
 
 def _template(path: str) -> str:
     return _VARIABLE.sub(r"{\1}", path)
-
-
-def _version() -> str:
-    try:
-        return version("oscp-rehearsal")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 _REFUSAL: Mapping[str, Any] = MappingProxyType(
