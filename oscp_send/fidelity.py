@@ -96,6 +96,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         "upper-case T, Z or +hh:mm, and no or exactly three fraction digits",
     ),
     Difference(
+        "exec_waiting",
+        "exec answers as soon as every result is known (the guide says nothing of a pace)",
+        "exec looks after about a second, then ever less often; where one node's result comes "
+        "before another's it waits to the limit, and on a time-out its reply may lack the wrapper",
+    ),
+    Difference(
         "group_forecasts",
         "UpdateGroupCapacityForecast is sent like the other messages",
         "UpdateGroupCapacityForecast is queued, then Declined on delivery",

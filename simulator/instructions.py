@@ -153,14 +153,19 @@ class Instructions:
             timeout: Seconds by the simulator's clock, but no more than so many seconds of real
                 time: a clock that stands still must not make anybody wait for ever.
         """
+        return self._wait(lambda: all(map(self._is_final, instruction_ids)), self._until(timeout))
+
+    def pause(self, seconds: float) -> None:
+        """Lets time pass, by the simulator's clock or in reality, whichever is sooner."""
+        self._wait(lambda: False, self._until(seconds))
+
+    def _until(self, timeout: float) -> Callable[[], float]:
+        """Answers with what tells how many seconds of a time-out that begins now are left."""
         deadlines = (
             (self._clock.monotonic, self._clock.monotonic() + timeout),
             (time.monotonic, time.monotonic() + timeout),
         )
-        return self._wait(
-            lambda: all(map(self._is_final, instruction_ids)),
-            lambda: min(deadline - now() for now, deadline in deadlines),
-        )
+        return lambda: min(deadline - now() for now, deadline in deadlines)
 
     def _wait(self, condition: Callable[[], bool], left: Callable[[], float]) -> bool:
         with self._lock:

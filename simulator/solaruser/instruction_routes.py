@@ -23,7 +23,7 @@ from simulator.solaruser.instruction_request import (
 )
 from simulator.solaruser.instruction_service import InstructionService
 from simulator.solaruser.negotiation import single, stream
-from simulator.solaruser.replies import instruction_object
+from simulator.solaruser.replies import instruction_object, json_response
 from simulator.solaruser.router import Call, Route
 from simulator.solaruser.waiting import wait_for_results
 
@@ -130,6 +130,7 @@ def _route(
 class _InstructionApi:
     def __init__(self, rooms: Rooms, hand_off: HandOff) -> None:
         self._instructions = rooms.instructions
+        self._behaviour = rooms.behaviour
         self._service = InstructionService(rooms)
         self._hand_off = hand_off
 
@@ -167,9 +168,14 @@ class _InstructionApi:
         milliseconds = optional(call, "resultMaxWait", "long", long_of)
         rows, messages = self._queue(call, request)
         self._hand_over(messages)
-        rows = wait_for_results(self._instructions, rows, milliseconds)
-        call.instruction = rows[0]
-        return _queued(call, request, rows)
+        results = wait_for_results(
+            self._instructions,
+            rows,
+            milliseconds,
+            at_the_services_pace=self._behaviour.follows_service("exec_waiting"),
+        )
+        call.instruction = results.rows[0]
+        return _queued(call, request, results.rows, is_wrapped=results.is_wrapped)
 
     def update(self, call: Call) -> Response:
         instruction_id = required(call, "id", LONG, long_of)
@@ -205,6 +211,9 @@ def _listed(call: Call, rows: Iterable[Instruction]) -> Response:
     return stream(call, [instruction_object(row) for row in rows])
 
 
-def _queued(call: Call, request: InstructionRequest, rows: list[Instruction]) -> Response:
+def _queued(
+    call: Call, request: InstructionRequest, rows: list[Instruction], *, is_wrapped: bool = True
+) -> Response:
     shown = [instruction_object(row) for row in rows]
-    return single(call, shown if request.is_list else shown[0])
+    data = shown if request.is_list else shown[0]
+    return single(call, data) if is_wrapped else json_response(data)

@@ -65,14 +65,14 @@ def instruction_object(row: Instruction) -> dict[str, Any]:
     return shown
 
 
-def json_response(content: Mapping[str, Any], status: int = 200) -> Response:
+def json_response(content: object, status: int = 200) -> Response:
     """Answers with JSON as the service writes it: compact UTF-8, no charset in the type."""
     response = Response(_written(content), status, mimetype="application/json")
     response.headers["Vary"] = "Accept"
     return response
 
 
-def _written(content: Mapping[str, Any]) -> bytes:
+def _written(content: object) -> bytes:
     try:
         return orjson.dumps(content)
     except TypeError:

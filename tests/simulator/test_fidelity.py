@@ -83,6 +83,12 @@ def date_times(simulator: Simulator) -> object:
     return outcome(simulator, "AdjustGroupCapacityForecast", forecast)[0]
 
 
+def exec_waiting(simulator: Simulator) -> object:
+    """Is the reply on a time-out wrapped, where the service's next look is too late for it?"""
+    target = f"{INSTR}/exec/other?resultMaxWait=100"
+    return "success" in call(simulator, "POST", target, instruction(70)).json
+
+
 def group_forecasts(simulator: Simulator) -> object:
     return outcome(simulator, "UpdateGroupCapacityForecast", FORECAST)[0]
 
@@ -132,6 +138,7 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "container_errors": (container_errors, (404, False), (403, True)),
     "correlation_id": (correlation_id, "c-1", None),
     "date_times": (date_times, "Completed", "Declined"),
+    "exec_waiting": (exec_waiting, True, False),
     "group_forecasts": (group_forecasts, "Completed", "Declined"),
     "host_port": (host_port, 200, 403),
     "malformed_message": (malformed_message, True, False),

@@ -103,7 +103,7 @@ def test_on_time_out_of_several_each_says_how_it_stands() -> None:
     simulator = Simulator(TWO_USERS, clock=FrozenClock(NOW))
     instructions = simulator._rooms.instructions
     done, waiting = (queued(instructions, state) for state in ("Completed", "Executing"))
-    answered = wait_for_results(instructions, [done, waiting], 100)
+    answered = wait_for_results(instructions, [done, waiting], 100).rows
     assert [(row.id, row.state, row.result) for row in answered] == [
         (done.id, "Completed", {"error": "kept"}),
         (waiting.id, "Executing", TIMEOUT),
