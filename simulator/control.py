@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from simulator.journal import NotSeen, Party
 from simulator.openapi import Operation
-from simulator.solaruser.router import RouteDocs, RouteParameter
+from simulator.route_docs import RouteDocs, RouteParameter
 from simulator.version import version
 
 if TYPE_CHECKING:

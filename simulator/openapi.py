@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from simulator.solaruser.router import RouteParameter
+from simulator.route_docs import RouteParameter
 from simulator.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from simulator.solaruser.router import Route, RouteDocs
+    from simulator.route_docs import RouteDocs
+    from simulator.solaruser.router import Route
 
 __all__ = ["Operation", "openapi"]
 

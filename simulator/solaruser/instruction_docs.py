@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.instructions import STATES
+from simulator.route_docs import RouteDocs, RouteParameter
 from simulator.solaruser.forms import MOST_PARAMETERS
-from simulator.solaruser.router import RouteDocs, RouteParameter
 from simulator.solaruser.waiting import LONGEST_WAIT
 
 if TYPE_CHECKING:

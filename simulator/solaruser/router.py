@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from flask import Response
 from werkzeug.exceptions import HTTPException
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
 
     from simulator.instructions import Instruction
+    from simulator.route_docs import RouteDocs
     from simulator.solaruser.authentication import Actor
     from simulator.wire import WireRequest
 
-__all__ = ["Call", "NoRoute", "Route", "RouteDocs", "RouteParameter", "Router"]
+__all__ = ["Call", "NoRoute", "Route", "Router"]
 
 Consumes = Literal["json", "form"]
 
@@ -70,42 +71,6 @@ class Call:
         if self.verified is None:
             raise AssertionError("a route below /sec/ was reached without a verified token")
         return self.verified
-
-
-class RouteParameter(NamedTuple):
-    """A parameter of a route, for the API's description.
-
-    Attributes:
-        name: As the client writes it.
-        where: `query`, `path`, `header`, or `form` for a field of a form body.
-        required: Whether a request without it is refused.
-        schema: JSON Schema of its value.
-        description: One line.
-    """
-
-    name: str
-    where: Literal["query", "path", "header", "form"]
-    required: bool
-    schema: Mapping[str, Any]
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class RouteDocs:
-    """What the API's description says of a route beyond its summary.
-
-    Attributes:
-        parameters: Of the query, the path, the headers and a form body.
-        request_schema: JSON Schema of a JSON body; None where there is none.
-        response_schema: JSON Schema of the body of a success; None where it has none.
-        statuses: Each status that the handler may answer with, and when. Those that any request
-            may get (authentication, policy, rate limit) are added for all routes in one place.
-    """
-
-    parameters: tuple[RouteParameter, ...] = ()
-    request_schema: Mapping[str, Any] | None = None
-    response_schema: Mapping[str, Any] | None = None
-    statuses: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

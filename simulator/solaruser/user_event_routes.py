@@ -13,10 +13,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from oscp_send.solarnetwork.dates import timestamp
+from simulator.route_docs import RouteDocs, RouteParameter
 from simulator.solaruser.binding import Binding
 from simulator.solaruser.negotiation import stream
 from simulator.solaruser.refusal import ApiRefused
-from simulator.solaruser.router import Call, NoRoute, Route, RouteDocs, RouteParameter
+from simulator.solaruser.router import Call, NoRoute, Route
 from simulator.solaruser.search_filter_text import FilterError, read_search_filter
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from simulator.route_docs import RouteDocs, RouteParameter
 from simulator.solaruser.configuration.entities import ASSETS, GROUPS, EntityKind
 from simulator.solaruser.configuration.fields import properties
 from simulator.solaruser.configuration.kinds import ID
 from simulator.solaruser.configuration.tables import PUBLICATION
-from simulator.solaruser.router import RouteDocs, RouteParameter
 from simulator.world.external_system import MeasurementStyle
 
 if TYPE_CHECKING:

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from flask import Response
 
     from simulator.rooms import Rooms
+    from simulator.route_docs import RouteDocs
     from simulator.solaruser.configuration.fields import Fields
-    from simulator.solaruser.router import Consumes, RouteDocs
+    from simulator.solaruser.router import Consumes
 
     Handler = Callable[[Call], Response]
 
