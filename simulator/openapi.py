@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,18 +25,16 @@ _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
-# What the gate before the routes may answer to any request (SolarUser dossier §5.7, §6 and §7).
+# What the gate before the routes may answer to any request (SolarUser dossier §5.7, §6 and §7). A
+# status that only some routes give stands with those, or the description would hide a mistake.
 _ANY_REQUEST: Mapping[int, str] = MappingProxyType(
     {
         400: "The URL is refused, or a parameter is missing.",
         401: "There is no usable Authorization header, or the token has expired.",
         403: "The token, its signature, its policy or its ownership does not allow it; or one of "
         "404, 405, 406 and 415, masked.",
-        404: "There is nothing at this path.",
-        405: "The path does not take this method.",
         406: "The reply cannot be had in a representation that is accepted.",
         415: "The path does not take this Content-Type.",
-        422: "The request makes no sense.",
         429: "Too many requests.",
     }
 )
@@ -192,11 +191,11 @@ def _responses(statuses: Mapping[int, str], success: Sequence[Mapping[str, Any]]
 
 def _response(status: int, text: str, success: Sequence[Mapping[str, Any]]) -> Json:
     described: Json = {"description": text}
-    if status < 300 and success:  # noqa: PLR2004 - HTTP's own limit
+    if status < HTTPStatus.MULTIPLE_CHOICES and success:
         schemas = [dict(each) for each in success]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
         described["content"] = {_JSON: {"schema": schema}}
-    elif status in _ANY_REQUEST:
+    elif status >= HTTPStatus.BAD_REQUEST:
         described["content"] = {_JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     return described
 
