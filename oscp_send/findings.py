@@ -25,6 +25,8 @@ class Finding:
         message: What is wrong.
         hint: What to do; may be empty.
         source: Whether the guide and the specification say so, or only the running service.
+        exchange: Where it concerns an earlier message: the number under which the simulator's
+            journal has it.
     """
 
     layer: Layer
@@ -34,10 +36,14 @@ class Finding:
     message: str
     hint: str = ""
     source: Source = "documented"
+    exchange: int | None = None
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, Any]:
         """Answers with the finding as JSON values, in a fixed order of keys."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        if self.exchange is None:
+            del values["exchange"]
+        return values
 
 
 @dataclass(frozen=True, slots=True)

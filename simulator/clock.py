@@ -1,11 +1,19 @@
-"""Tell the parties of a rehearsal what time it is."""
+"""Tell the parties of a rehearsal what time it is, and let it pass."""
+
+from __future__ import annotations
 
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["Clock", "FrozenClock", "RealClock"]
+if TYPE_CHECKING:
+    from simulator.agenda import Agenda
+
+__all__ = ["Clock", "FastClock", "FrozenClock", "RealClock"]
+
+# How often a clock that runs faster than the wall's looks up to it, in seconds.
+_TICK = 0.002
 
 
 class Clock(Protocol):
@@ -17,6 +25,22 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that never go back, for measuring how long something took."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return when so many seconds have passed by this clock."""
+        ...
+
+    def seconds_until(self, when: datetime) -> float | None:
+        """Return how long that is in real seconds, or None where somebody must move the clock."""
+        ...
+
+    def attach(self, agenda: Agenda) -> None:
+        """Let what is due in an agenda be done before time passes it by."""
+        ...
+
+    def detach(self, agenda: Agenda) -> None:
+        """Let time pass without that agenda."""
         ...
 
 
@@ -31,9 +55,26 @@ class RealClock:
         """Return the machine's monotonic seconds."""
         return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def seconds_until(self, when: datetime) -> float:
+        """Return the seconds until then, below 0 where it is past."""
+        return (when - self.now()).total_seconds()
+
+    def attach(self, agenda: Agenda) -> None:
+        """Do nothing: this clock waits for nobody."""
+
+    def detach(self, agenda: Agenda) -> None:
+        """Do nothing."""
+
 
 class FrozenClock:
     """A clock that stands still until it is advanced, shared safely between threads.
+
+    Whatever becomes due on the way is done at its instant, before time goes on; so a week passes
+    as quickly as what happens in it can be done, and always in the same order.
 
     Args:
         start: The first instant, with any offset; it is kept in UTC.
@@ -50,26 +91,29 @@ class FrozenClock:
             raise ValueError(message)
         self._start = start.astimezone(UTC)
         self._passed = timedelta()
-        self._lock = threading.Lock()
+        self._moved = threading.Condition()
+        self._advancing = threading.Lock()
+        self._agendas: tuple[Agenda, ...] = ()
 
     def now(self) -> datetime:
         """Return the start plus all that was advanced, in UTC."""
-        with self._lock:
+        with self._moved:
             return self._start + self._passed
 
     def monotonic(self) -> float:
         """Return the seconds by which this clock was advanced."""
-        with self._lock:
+        with self._moved:
             return self._passed.total_seconds()
 
     def advance(self, by: timedelta | float) -> datetime:
-        """Move the clock forward and return the new instant.
+        """Move the clock forward, do what becomes due on the way, and return the new instant.
 
         Args:
             by: A timedelta, or seconds.
 
         Raises:
             ValueError: `by` is negative; time that runs back is another clock.
+            RuntimeError: Something that is due asks for it: it cannot wait for itself.
         """
         step = by if isinstance(by, timedelta) else timedelta(seconds=by)
         if step < timedelta():
@@ -77,6 +121,98 @@ class FrozenClock:
                 f"a clock cannot advance by {step.total_seconds():g} s: make another FrozenClock"
             )
             raise ValueError(message)
-        with self._lock:
-            self._passed += step
-            return self._start + self._passed
+        return self._advance_to(self.now() + step)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until somebody has advanced the clock by so many seconds."""
+        until = self.monotonic() + seconds
+        with self._moved:
+            self._moved.wait_for(lambda: self._passed.total_seconds() >= until)
+
+    def seconds_until(self, when: datetime) -> float | None:
+        """Return None, unless it is due: nothing but being told moves this clock."""
+        return 0.0 if when <= self.now() else None
+
+    def attach(self, agenda: Agenda) -> None:
+        """Let what is due in an agenda be done before time passes it by."""
+        self._agendas += (agenda,)
+
+    def detach(self, agenda: Agenda) -> None:
+        """Let time pass without that agenda."""
+        self._agendas = tuple(each for each in self._agendas if each is not agenda)
+
+    def _advance_to(self, target: datetime) -> datetime:
+        if any(agenda.is_mine for agenda in self._agendas):
+            message = "what is due cannot advance the clock: it would wait for itself"
+            raise RuntimeError(message)
+        with self._advancing:
+            while True:
+                for agenda in self._agendas:
+                    agenda.carry_out_due()
+                due = self._next_due()
+                if due is None or due > target:
+                    break
+                self._move_to(due)
+            self._move_to(target)
+            return self.now()
+
+    def _next_due(self) -> datetime | None:
+        due = [each for each in (agenda.next_due for agenda in self._agendas) if each is not None]
+        return min(due, default=None)
+
+    def _move_to(self, instant: datetime) -> None:
+        with self._moved:
+            self._passed = max(self._passed, instant - self._start)
+            self._moved.notify_all()
+
+
+class FastClock(FrozenClock):
+    """A clock that need not be told: it runs while somebody waits for it, or all the time.
+
+    Without a speed, time stands still while nobody sleeps, and jumps from one thing that is due to
+    the next while somebody does. With one, it runs by itself, never past what is due and not done.
+
+    Args:
+        start: The first instant, with any offset.
+        speed: Its seconds in a second of the wall's clock.
+
+    Raises:
+        ValueError: `start` has no offset, or the speed is not above 0.
+    """
+
+    def __init__(self, start: datetime, speed: float | None = None) -> None:
+        super().__init__(start)
+        if speed is not None and not speed > 0:
+            message = f"a clock cannot run at a speed of {speed:g}: give one above 0"
+            raise ValueError(message)
+        self._speed = speed
+        self._runner: threading.Thread | None = None
+
+    @property
+    def speed(self) -> float | None:
+        """Its seconds in a second of the wall's clock; None where it runs only for who waits."""
+        return self._speed
+
+    def sleep(self, seconds: float) -> None:
+        """Let so much time pass, and do what is due meanwhile."""
+        if self._runner is None or self._speed is None:
+            self.advance(seconds)
+        else:
+            super().sleep(seconds)
+
+    def attach(self, agenda: Agenda) -> None:
+        """Let what is due in an agenda be done before time passes it by, and start to run."""
+        super().attach(agenda)
+        if self._speed is not None and self._runner is None:
+            self._runner = threading.Thread(target=self._run, name="fast-clock", daemon=True)
+            self._runner.start()
+
+    def _run(self) -> None:
+        """Follow the wall's clock at the chosen speed, as long as there is an agenda."""
+        speed, at = self._speed or 1.0, time.monotonic()
+        while self._agendas:
+            time.sleep(_TICK)
+            now = time.monotonic()
+            self.advance((now - at) * speed)
+            at = now
+        self._runner = None

@@ -115,7 +115,7 @@ class _Handlers:
     def reset(self) -> Response:
         rooms = self._rooms
         with rooms.world_lock:
-            rooms.world = self._first_world
+            rooms.replace_world(self._first_world)
         rooms.instructions.clear()
         rooms.events.clear()
         rooms.journal.clear()

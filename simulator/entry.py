@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
-__all__ = ["Entry", "Kind", "Party", "Request", "Response"]
+__all__ = ["ALL_PARTIES", "Entry", "Kind", "Party", "Request", "Response"]
 
 Party = Literal["solaruser", "flexibility_provider", "capacity_provider", "capacity_optimizer"]
 Kind = Literal["exchange", "state", "note"]
+ALL_PARTIES: Final[tuple[Party, ...]] = get_args(Party)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Entry:
         reason: Of a state change: why, as the service gives it.
         findings: Judgements of the message, as JSON mappings.
         detail: Whatever else helps, as JSON values.
+        peer: Of an exchange: the other party, where it is known.
+        sent: Of an exchange: whether the party sent the request, rather than received it.
     """
 
     number: int
@@ -93,6 +96,8 @@ class Entry:
     reason: str | None = None
     findings: tuple[Mapping[str, Any], ...] = ()
     detail: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    peer: Party | None = None
+    sent: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
@@ -101,6 +106,8 @@ class Entry:
             "at": self.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "party": self.party,
             "kind": self.kind,
+            "peer": self.peer,
+            "sent": self.sent,
             "action": self.action,
             "instruction_id": self.instruction_id,
             "request": self.request.to_dict() if self.request else None,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flask import Request as FlaskRequest
     from flask import Response
 
+    from simulator.journal import Entry
     from simulator.wire import WireRequest
 
 __all__ = ["body_within", "record_exchange"]
@@ -49,10 +50,11 @@ def record_exchange(
     instruction_id: int | None = None,
     findings: Iterable[Mapping[str, Any]] = (),
     detail: Mapping[str, Any] | None = None,
-) -> None:
-    """Tells the journal what a party was asked and what it answered."""
+    peer: Party | None = None,
+) -> Entry:
+    """Tells the journal what a party was asked and what it answered, and answers with the entry."""
     text = "(longer than the limit, not read)" if body is None else body.decode("utf-8", "replace")
-    journal.append(
+    return journal.append(
         party,
         "exchange",
         action=action,
@@ -65,6 +67,7 @@ def record_exchange(
         ),
         findings=findings,
         detail=detail,
+        peer=peer,
     )
 
 

@@ -63,6 +63,8 @@ class Journal:
         reason: str | None = None,
         findings: Iterable[Mapping[str, Any]] = (),
         detail: Mapping[str, Any] | None = None,
+        peer: Party | None = None,
+        sent: bool = False,
     ) -> Entry:
         """Number, date and keep an entry, wake everybody who waits, and return it.
 
@@ -77,6 +79,8 @@ class Journal:
             reason: Of a state change: why, as the service gives it.
             findings: Judgements of the message, as JSON mappings.
             detail: Whatever else helps, as JSON values.
+            peer: Of an exchange: the other party.
+            sent: Of an exchange: whether the party sent the request, rather than received it.
 
         Raises:
             ValueError: An exchange without a request, or a state change without a state.
@@ -98,6 +102,8 @@ class Journal:
             reason=None if reason is None else self._open(reason),
             findings=tuple(dict(finding) for finding in findings),
             detail=MappingProxyType(dict(detail or {})),
+            peer=peer,
+            sent=sent,
         )
         with self._grown:
             self._last += 1
@@ -114,9 +120,16 @@ class Journal:
         since: int = 0,
         instruction_id: int | None = None,
         kind: Kind | None = None,
+        sent: bool | None = None,
     ) -> tuple[Entry, ...]:
         """Return the entries with a number above `since` that fit every filter given, in order."""
-        asked = {"party": party, "action": action, "instruction_id": instruction_id, "kind": kind}
+        asked: dict[str, object] = {
+            "party": party,
+            "action": action,
+            "instruction_id": instruction_id,
+            "kind": kind,
+            "sent": sent,
+        }
         wanted = [(name, value) for name, value in asked.items() if value is not None]
         return tuple(
             entry

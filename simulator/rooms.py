@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from simulator.world import CapacityProvider
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from oscp_send.fidelity import Behaviour
+    from simulator.addresses import Addresses
+    from simulator.agenda import Agenda
     from simulator.clock import Clock
     from simulator.instructions import Instructions
     from simulator.journal import Journal
+    from simulator.outgoing import Outgoing
     from simulator.user_events import UserEvents
-    from simulator.world import World
+    from simulator.world import CapacityOptimizer, User, World
 
 __all__ = ["Rooms"]
 
@@ -31,6 +37,10 @@ class Rooms:
             ones do; the other parties leave it alone.
         events: What the services tell each user, for the user to read (SolarUser user events).
         world_lock: Held by whoever replaces `world`; to read it, nobody needs it.
+        agenda: What is to be done later.
+        outgoing: Carries what one party sends another.
+        addresses: Where they are.
+        watchers: Called after each change of the world, by whoever changed it.
         seed: Makes what is invented; the same seed, the same bytes.
     """
 
@@ -41,4 +51,38 @@ class Rooms:
     instructions: Instructions
     events: UserEvents
     world_lock: threading.Lock
+    agenda: Agenda
+    outgoing: Outgoing
+    addresses: Addresses
     seed: int = 1
+    watchers: list[Callable[[], None]] = field(default_factory=list)
+
+    def change_system(
+        self, user_id: int, system: CapacityProvider | CapacityOptimizer, **changes: object
+    ) -> None:
+        """Changes single values of a Capacity Provider or Optimizer, if it still exists.
+
+        Args:
+            user_id: Whose it is.
+            system: Which, by its kind and id; its other values may be out of date.
+            **changes: The new values, by the names of the world.
+        """
+        with self.world_lock:
+            user = self.world.user(user_id)
+            current = None if user is None else _finder(user, system)(system.id)
+            if user is None or current is None:
+                return
+            changed: Any = replace(current, **changes)  # type: ignore[arg-type]
+            self.replace_world(self.world.with_user(user.with_system(changed)))
+
+    def replace_world(self, world: World) -> None:
+        """Puts another world in the place of this one, and tells who watches; under the lock."""
+        self.world = world
+        for watcher in self.watchers:
+            watcher()
+
+
+def _finder(
+    user: User, system: CapacityProvider | CapacityOptimizer
+) -> Callable[[int], CapacityProvider | CapacityOptimizer | None]:
+    return user.provider if isinstance(system, CapacityProvider) else user.optimizer

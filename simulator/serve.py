@@ -67,6 +67,7 @@ def serve(
             _write(url_file, {"url": url, "pid": os.getpid()})
         when_ready(url)
 
+    simulator.public_url = url
     simulator.start()
     try:
         asyncio.run(_serve(bridge, address, port, ready, waiting.abandon))

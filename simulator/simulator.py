@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Self
 import requests
 
 from oscp_send.fidelity import Behaviour, Fidelity
+from simulator.addresses import Addresses
+from simulator.agenda import Agenda
 from simulator.application import make_application
-from simulator.capacity_provider import BASE_PATH, capacity_provider
+from simulator.caller_tokens import with_caller_tokens
+from simulator.capacity_provider import capacity_provider
 from simulator.clock import Clock, RealClock
 from simulator.control import OPERATIONS, control
+from simulator.entry import ALL_PARTIES, Party
 from simulator.flexibility_provider import FlexibilityProvider
 from simulator.instructions import Instructions
 from simulator.journal import Journal
 from simulator.local_server import LocalServer
 from simulator.openapi import openapi
+from simulator.outgoing import IN_PROCESS_URL, Outgoing
 from simulator.rooms import Rooms
 from simulator.solaruser import PREFIX as SOLARUSER
 from simulator.solaruser import solaruser, solaruser_routes
@@ -25,15 +30,12 @@ from simulator.user_events import UserEvents
 from simulator.world import World, load_world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any
 
 __all__ = ["IN_PROCESS_URL", "Simulator"]
-
-# A name that no resolver knows (RFC 2606): what is sent there can only arrive through `session`.
-IN_PROCESS_URL = "http://simulator.invalid"
 
 
 class Simulator:
@@ -51,10 +53,14 @@ class Simulator:
         clock: What time it is for all parties; the machine's where not given.
         fidelity: `documented` follows the public guide, `observed` the running service; a
             `Behaviour` sets single differences.
+        plays: Which parties are played here, all of them unless given: where one is not, its paths
+            are unknown, and the world says where it is.
 
     Attributes:
+        clock: What time it is; `advance` moves one that is frozen or fast.
         journal: Everything that happened, in order, with `wait_for`.
         application: All parties and `/_sim/` as one WSGI application.
+        public_url: The base URL at which others reach it, where somebody else serves it.
 
     Raises:
         SourceError: The world is not well-formed; it says where and what to do.
@@ -68,13 +74,21 @@ class Simulator:
         seed: int = 1,
         clock: Clock | None = None,
         fidelity: Fidelity | Behaviour = "documented",
+        plays: Iterable[Party] = ALL_PARTIES,
     ) -> None:
         self.seed = seed
+        self.plays = frozenset(plays)
+        self.public_url: str | None = None
         self.clock: Clock = clock or RealClock()
         self.journal = Journal(self.clock)
         behaviour = Behaviour.of(fidelity)
+        self._server: LocalServer | None = None
+        self._running = False
+        self._server_lock = threading.Lock()
         self._rooms = Rooms(
-            world=world if isinstance(world, World) else load_world(world),
+            world=with_caller_tokens(
+                world if isinstance(world, World) else load_world(world), seed
+            ),
             journal=self.journal,
             clock=self.clock,
             behaviour=behaviour,
@@ -83,17 +97,12 @@ class Simulator:
             ),
             events=UserEvents(self.clock, seed),
             world_lock=threading.Lock(),
+            agenda=Agenda(self.clock),
+            outgoing=Outgoing(),
+            addresses=Addresses(here=lambda: self.url, known=self._known_url),
             seed=seed,
         )
-        deliveries = requests.Session()
-        # A proxy that the environment names is not for parties that live on this machine.
-        deliveries.trust_env = False
-        self._flexibility_provider = FlexibilityProvider(
-            self._rooms,
-            deliveries,
-            seed=seed,
-            simulated_provider=IN_PROCESS_URL + BASE_PATH,
-        )
+        self._flexibility_provider = FlexibilityProvider(self._rooms)
         routes = solaruser_routes(self._rooms, self._flexibility_provider)
         self.application = make_application(
             [
@@ -102,10 +111,8 @@ class Simulator:
                 control(self._rooms, lambda: openapi(SOLARUSER, routes, OPERATIONS)),
             ]
         )
-        deliveries.mount(IN_PROCESS_URL, WsgiAdapter(self.application))
-        self._server: LocalServer | None = None
-        self._running = False
-        self._server_lock = threading.Lock()
+        self._rooms.outgoing.application = self.application
+        self._conceal_tokens()
 
     @property
     def world(self) -> World:
@@ -124,6 +131,8 @@ class Simulator:
         Raises:
             RuntimeError: The simulator is not running, so nobody would close the server.
         """
+        if self.public_url is not None:
+            return self.public_url
         with self._server_lock:
             if not self._running:
                 raise RuntimeError("the simulator is not running: use it in a with statement")
@@ -153,7 +162,7 @@ class Simulator:
         """Starts to deliver; a `with` statement does it."""
         with self._server_lock:
             self._running = True
-        self._flexibility_provider.start()
+        self._rooms.agenda.start()
         return self
 
     def close(self, timeout: float | None = None) -> None:
@@ -167,7 +176,23 @@ class Simulator:
             if self._server is not None:
                 self._server.close()
                 self._server = None
-        self._flexibility_provider.close(timeout)
+        self._rooms.agenda.close(timeout)
+        self._rooms.outgoing.close()
+
+    @property
+    def pending(self) -> int:
+        """How much is still on its way: messages, answers and tries, but no jobs."""
+        return self._rooms.agenda.pending
+
+    def _known_url(self) -> str | None:
+        return self.public_url or (self._server.url if self._server else None)
+
+    def _conceal_tokens(self) -> None:
+        for user in self.world.users:
+            for system in user.systems:
+                for token in (system.token, system.flexibility_provider_token):
+                    if token is not None:
+                        self.journal.conceal(token)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, request
 
+from simulator.addresses import CAPACITY_PROVIDER_PATH
 from simulator.capacity_provider.reception import Outcome, receive
 from simulator.exchange import body_within, record_exchange
 from simulator.wire import WireRequest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BASE_PATH", "capacity_provider"]
 
-BASE_PATH = "/oscp/cp/2.0"
+BASE_PATH = CAPACITY_PROVIDER_PATH
 
 # The last two have no place at a Capacity Provider of the specification; they are here because the
 # public guide promises that every message of a Capacity Optimizer is delivered.
@@ -93,6 +94,7 @@ class _Reception:
             g.body,
             response,
             action=g.action,
+            peer="flexibility_provider",
             findings=[finding.to_dict() for finding in outcome.findings],
         )
         return response

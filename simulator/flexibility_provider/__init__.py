@@ -1,5 +1,5 @@
 """The Flexibility Provider, as far as it delivers the instructions that SolarUser queued."""
 
-from simulator.flexibility_provider.worker import FlexibilityProvider
+from simulator.flexibility_provider.provider import FlexibilityProvider
 
 __all__ = ["FlexibilityProvider"]

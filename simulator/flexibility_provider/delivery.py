@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import requests
-
 from simulator.journal import Request, Response
+from simulator.outgoing import Reply, Unanswered
 
 if TYPE_CHECKING:
-    from simulator.journal import Journal
+    from simulator.journal import Journal, Party
+    from simulator.outgoing import Outgoing
 
 __all__ = ["Delivery", "DeliveryFailed", "UnknownRecipient", "post"]
 
@@ -27,11 +27,13 @@ class DeliveryFailed(Exception):
 
     Attributes:
         problem: What was wrong with the HTTP exchange; None where there was none.
+        after: Seconds by the simulator's clock until that is known.
     """
 
-    def __init__(self, reason: str, problem: str | None = None) -> None:
+    def __init__(self, reason: str, problem: str | None = None, after: float = 0.0) -> None:
         super().__init__(reason)
         self.problem = problem
+        self.after = after
 
 
 class UnknownRecipient(DeliveryFailed):
@@ -40,74 +42,64 @@ class UnknownRecipient(DeliveryFailed):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request to a Capacity Provider, ready to go.
+    """One request to a Capacity Provider or Optimizer, ready to go.
 
     Attributes:
+        to: Whom it is for.
         action: The OSCP message name.
-        instruction_id: The instruction that it delivers.
-        provider_id: The configId of the Capacity Provider.
-        registration_status: Of the Capacity Provider: `p`, `r` or `f`.
-        oscp_version: Of the Capacity Provider.
-        request_id: The X-Request-ID.
         url: Where to.
         headers: All of them.
         body: JSON.
+        instruction_id: The instruction that it delivers, where it is one.
     """
 
+    to: Party
     action: str
-    instruction_id: int
-    provider_id: int
-    registration_status: str
-    oscp_version: str
-    request_id: str
     url: str
-    headers: dict[str, str]
+    headers: tuple[tuple[str, str], ...]
     body: bytes
+    instruction_id: int | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The X-Request-ID."""
+        return next(value for name, value in self.headers if name == "X-Request-ID")
 
 
-def post(session: requests.Session, delivery: Delivery, journal: Journal) -> None:
-    """Posts a message, once; any status below 400 is success.
+def post(outgoing: Outgoing, delivery: Delivery, journal: Journal) -> Reply:
+    """Posts a message, once, and answers with the reply; any status below 400 is success.
 
     Raises:
-        DeliveryFailed: The provider refused it or could not be reached.
+        DeliveryFailed: It was refused, or could not be brought.
     """
-    response: requests.Response | None = None
+    reply: Reply | None = None
     try:
-        response = session.post(
-            delivery.url, data=delivery.body, headers=delivery.headers, timeout=_TIMEOUT
-        )
-    except requests.RequestException as error:
-        reason = f'I/O error on POST request for "{delivery.url}": {_cause(error)}'
-        raise DeliveryFailed(reason, f"Communication error: {reason}") from error
+        reply = outgoing.post(delivery.url, delivery.headers, delivery.body, timeout=_TIMEOUT)
+    except Unanswered as error:
+        reason = f'I/O error on POST request for "{delivery.url}": {error}'
+        raise DeliveryFailed(reason, f"Communication error: {reason}", error.after) from error
     finally:
-        _record(journal, delivery, response)
-    if response.status_code >= HTTPStatus.BAD_REQUEST:
-        body = f'"{response.text}"' if response.content else "[no body]"
+        _record(journal, delivery, reply)
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        body = f'"{reply.text}"' if reply.body else "[no body]"
         raise DeliveryFailed(
-            f"{response.status_code} {response.reason}: {body}",
+            f"{reply.status} {reply.reason}: {body}",
             # Whether the phrase follows the number there is not known (inferred).
-            f"Invalid HTTP status returned: {response.status_code}",
+            f"Invalid HTTP status returned: {reply.status}",
+            reply.after,
         )
+    return reply
 
 
-def _cause(error: requests.RequestException) -> str:
-    if isinstance(error, requests.ReadTimeout):
-        return "Read timed out"
-    if isinstance(error, requests.ConnectTimeout):
-        return "Connect timed out"
-    return "Connection refused" if "refused" in str(error) else type(error).__name__
-
-
-def _record(journal: Journal, delivery: Delivery, response: requests.Response | None) -> None:
+def _record(journal: Journal, delivery: Delivery, reply: Reply | None) -> None:
     journal.append(
         "flexibility_provider",
         "exchange",
+        peer=delivery.to,
+        sent=True,
         action=delivery.action,
         instruction_id=delivery.instruction_id,
-        request=Request(
-            "POST", delivery.url, tuple(delivery.headers.items()), delivery.body.decode()
-        ),
-        response=None
-        if response is None
-        else Response(response.status_code, tuple(response.headers.items()), response.text),
+        request=Request("POST", delivery.url, delivery.headers, delivery.body.decode()),
+        response=None if reply is None else Response(reply.status, reply.headers, reply.text),
+        detail={"answered_after": reply.after} if reply and reply.after else None,
     )

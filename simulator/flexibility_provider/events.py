@@ -39,6 +39,7 @@ class InstructionEvents:
         self._events = events
         self._user_id = message.user_id
         self._secrets: tuple[str, ...] = ()
+        self._provider: CapacityProvider | None = None
         self._known: dict[str, Any] = {
             "instructionId": message.id,
             "action": message.action,
@@ -58,6 +59,7 @@ class InstructionEvents:
                 may quote its request.
         """
         self._known["content"] = content
+        self._provider = provider
         self._secrets = _secrets(provider)
         told = self._tell((), "Processing queued instruction")
         # In the form of a user event, so that it need not be written anew for each.
@@ -91,10 +93,11 @@ class InstructionEvents:
         return self._events.add(self._user_id, (*_TAGS, *tags), message, {**self._known, **more})
 
     def _tell_http(self, tags: tuple[str, ...], message: str, delivery: Delivery) -> None:
+        provider = self._provider
         data = {
-            "configId": delivery.provider_id,
-            "regStatus": delivery.registration_status,
-            "v": delivery.oscp_version,
+            "configId": provider and provider.id,
+            "regStatus": provider and provider.registration_status[0].lower(),
+            "v": provider and provider.oscp_version,
             "url": self._open(delivery.url),
             "method": "POST",
             "requestId": delivery.request_id,

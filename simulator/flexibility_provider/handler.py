@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from simulator.flexibility_provider.headers import delivery_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import requests
 
     from oscp_send.fidelity import Behaviour
     from simulator.hand_off import QueuedMessage
@@ -38,47 +37,71 @@ PATHS: Mapping[str, str] = MappingProxyType(
 _CUSTOMISABLE = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityComplianceError"})
 
 
-def handle(
-    message: QueuedMessage,
-    rooms: Rooms,
-    session: requests.Session,
-    *,
-    simulated_provider: str,
-    new_request_id: Callable[[], str],
-) -> None:
+def handle(message: QueuedMessage, rooms: Rooms, new_request_id: Callable[[], str]) -> None:
     """Claims an instruction, delivers its message, and settles its state.
 
-    An instruction that is no longer `Queuing` is somebody else's and is left alone.
+    Nothing happens to one that is not `Queuing` any more.
 
     Args:
-        message: As SolarUser handed it over.
+        message: From the queue.
         rooms: The shared rooms.
-        session: Carries the request.
-        simulated_provider: The base URL of the Capacity Provider that the simulator plays.
         new_request_id: Makes an X-Request-ID.
     """
-    instructions = rooms.instructions
-    claimed = instructions.change("flexibility_provider", message.id, "Queuing", "Executing")
+    claimed = rooms.instructions.change("flexibility_provider", message.id, "Queuing", "Executing")
     if claimed is None:
         return
     # Each event is told before the state that goes with it: who sees the state finds the event.
     events = InstructionEvents(rooms.events, message)
     try:
-        group, provider = _recipients(message, rooms)
-        content = _content(message, group)
-        events.processing(content, provider)
-        delivery = _delivery(message, content, provider, rooms, simulated_provider, new_request_id)
-        if delivery is None:
-            _note_silence(message, rooms)
-        else:
-            _post(session, delivery, rooms, events)
+        after = _deliver(message, rooms, events, new_request_id)
     except DeliveryFailed as failure:
-        events.failed(failure)
-        result = {"error": str(failure)}
-        instructions.change("flexibility_provider", message.id, "Executing", "Declined", result)
+        _later(rooms, failure.after, partial(_decline, message, rooms, events, failure))
         return
+    _later(rooms, after, partial(_complete, message, rooms, events))
+
+
+def _deliver(
+    message: QueuedMessage,
+    rooms: Rooms,
+    events: InstructionEvents,
+    new_request_id: Callable[[], str],
+) -> float:
+    """Answers with the seconds by the simulator's clock until the provider has answered."""
+    group, provider = _recipients(message, rooms)
+    content = _content(message, group)
+    events.processing(content, provider)
+    delivery = _delivery(message, content, provider, rooms, new_request_id)
+    if delivery is None:
+        _note_silence(message, rooms)
+        return 0.0
+    try:
+        reply = post(rooms.outgoing, delivery, rooms.journal)
+    except DeliveryFailed as failure:
+        if failure.problem is not None:
+            events.not_answered(delivery, failure.problem)
+        raise
+    events.answered(delivery)
+    return reply.after
+
+
+def _later(rooms: Rooms, seconds: float, task: Callable[[], None]) -> None:
+    if seconds:
+        rooms.agenda.after(seconds, task)
+    else:
+        task()
+
+
+def _complete(message: QueuedMessage, rooms: Rooms, events: InstructionEvents) -> None:
     events.posted()
-    instructions.change("flexibility_provider", message.id, "Executing", "Completed")
+    rooms.instructions.change("flexibility_provider", message.id, "Executing", "Completed")
+
+
+def _decline(
+    message: QueuedMessage, rooms: Rooms, events: InstructionEvents, failure: DeliveryFailed
+) -> None:
+    events.failed(failure)
+    result = {"error": str(failure)}
+    rooms.instructions.change("flexibility_provider", message.id, "Executing", "Declined", result)
 
 
 def _content(message: QueuedMessage, group: CapacityGroup) -> dict[str, Any]:
@@ -87,24 +110,11 @@ def _content(message: QueuedMessage, group: CapacityGroup) -> dict[str, Any]:
     return dict(message.msg)
 
 
-def _post(
-    session: requests.Session, delivery: Delivery, rooms: Rooms, events: InstructionEvents
-) -> None:
-    try:
-        post(session, delivery, rooms.journal)
-    except DeliveryFailed as failure:
-        if failure.problem is not None:
-            events.not_answered(delivery, failure.problem)
-        raise
-    events.answered(delivery)
-
-
-def _delivery(  # noqa: PLR0917 - each of them is needed
+def _delivery(
     message: QueuedMessage,
     content: Mapping[str, Any],
     provider: CapacityProvider,
     rooms: Rooms,
-    simulated_provider: str,
     new_request_id: Callable[[], str],
 ) -> Delivery | None:
     """Answers with the request to make, or None where the provider has no base URL."""
@@ -112,25 +122,21 @@ def _delivery(  # noqa: PLR0917 - each of them is needed
         "group_forecasts"
     ):
         raise DeliveryFailed(hook_texts.unsupported_action(message.action))
-    base_url = provider.deliver_to(simulated_provider)
-    if not base_url or not base_url.strip():
+    base_url = rooms.addresses.of_system(provider)
+    if base_url is None:
         return None
     if provider.oscp_version != "2.0":
         raise DeliveryFailed(
             f"[{message.action}] task with CapacityOptimizer ({message.user_id},{provider.id}) "
             f"failed because the OSCP version {provider.oscp_version or 'null'} is not supported."
         )
-    request_id = new_request_id()
     return Delivery(
+        "capacity_provider",
         message.action,
-        message.id,
-        provider.id,
-        provider.registration_status[0].lower(),
-        provider.oscp_version,
-        request_id,
         base_url + _path(message.action, provider, rooms.behaviour),
-        delivery_headers(provider, request_id, message.correlation_id),
+        delivery_headers(provider, new_request_id(), message.correlation_id),
         jackson.write(content),
+        message.id,
     )
 
 

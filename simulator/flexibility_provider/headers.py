@@ -1,4 +1,4 @@
-"""The headers of what is delivered to a Capacity Provider.
+"""The headers of what the Flexibility Provider sends.
 
 As observed in SolarNetwork (SolarUser dossier §4.2, OSCP dossier §2.2 and §5.9).
 """
@@ -9,39 +9,44 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.world import CapacityProvider
+    from simulator.world import CapacityOptimizer, CapacityProvider
 
-__all__ = ["delivery_headers"]
+__all__ = ["configured_headers", "delivery_headers"]
 
 
 def delivery_headers(
-    provider: CapacityProvider, request_id: str, correlation_id: str | None
-) -> dict[str, str]:
-    """Answers with the headers of one delivery.
+    system: CapacityProvider | CapacityOptimizer,
+    request_id: str,
+    correlation_id: str | None = None,
+    *,
+    authorization: str | None = None,
+) -> tuple[tuple[str, str], ...]:
+    """Answers with the headers of one request.
 
-    A provider that has not registered has told no token, and is shown none. What its service
-    property `http-headers` holds is added: where a header is there already, its values are joined,
-    which says the same as two lines (RFC 9110 §5.3).
+    A system that has not registered has told no token, and is shown none. What its service
+    property `http-headers` holds is added: added, not put in place of one that is there already.
 
     Args:
-        provider: Whom it is for.
+        system: Whom it is for.
         request_id: The X-Request-ID.
         correlation_id: The X-Correlation-ID, where there is one.
+        authorization: What to show in place of the system's token.
     """
-    headers = {"Content-Type": "application/json", "X-Request-ID": request_id}
-    if provider.token is not None:
-        headers = {"Authorization": f"Token {provider.token}"} | headers
+    if authorization is None and system.token is not None:
+        authorization = f"Token {system.token}"
+    headers = [] if authorization is None else [("Authorization", authorization)]
+    headers += [("Content-Type", "application/json"), ("X-Request-ID", request_id)]
     if correlation_id is not None:
-        headers["X-Correlation-ID"] = correlation_id
-    for name, value in _configured(provider):
-        there = next((each for each in headers if each.lower() == name.lower()), None)
-        headers[there or name] = f"{headers[there]}, {value}" if there else value
-    return headers
+        headers.append(("X-Correlation-ID", correlation_id))
+    return (*headers, *configured_headers(system))
 
 
-def _configured(provider: CapacityProvider) -> list[tuple[str, str]]:
-    configured = (provider.service_props or {}).get("http-headers")
+def configured_headers(
+    system: CapacityProvider | CapacityOptimizer,
+) -> tuple[tuple[str, str], ...]:
+    """Answers with what the service property `http-headers` of a system holds."""
+    configured = (system.service_props or {}).get("http-headers")
     if not isinstance(configured, Mapping):
-        return []
+        return ()
     # Only a text can stand in a header; what else JSON may hold there is left out (inferred).
-    return [(name, value) for name, value in configured.items() if isinstance(value, str)]
+    return tuple((name, value) for name, value in configured.items() if isinstance(value, str))

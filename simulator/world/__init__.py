@@ -1,6 +1,7 @@
 """Who exists in a rehearsal: users, tokens, nodes, optimizers, providers and groups."""
 
 from simulator.world.capacity_group import Asset, AssetEnergy, AssetMeasurement, CapacityGroup
+from simulator.world.datum_stream import DatumStream
 from simulator.world.external_system import (
     SIMULATED,
     CapacityOptimizer,
@@ -11,6 +12,7 @@ from simulator.world.external_system import (
 )
 from simulator.world.load import load_world, world_schema
 from simulator.world.model import DEFAULT_ROLES, Token, TokenType, User, World
+from simulator.world.provider_behaviour import Profile, ProviderBehaviour
 from simulator.world.publication import Publication
 from simulator.world.rate_limit import RateLimit
 from simulator.world.security_policy import SecurityPolicy
@@ -24,7 +26,10 @@ __all__ = [
     "CapacityGroup",
     "CapacityOptimizer",
     "CapacityProvider",
+    "DatumStream",
     "ExternalSystem",
+    "Profile",
+    "ProviderBehaviour",
     "Publication",
     "RateLimit",
     "SecurityPolicy",

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Literal
+
+from simulator.world.provider_behaviour import Profile, ProviderBehaviour
 
 __all__ = [
     "OAUTH_CLIENT_SECRET",
@@ -21,12 +23,12 @@ __all__ = [
 RegistrationStatus = Literal["Pending", "Registered", "Failed"]
 MeasurementStyle = Literal["Continuous", "Intermittent"]
 
-# The one service property that no reply shows (SolarUser dossier §8.1); a world never holds it.
+# The one service property that no reply shows (SolarUser dossier §8.1): kept apart from the others.
 OAUTH_CLIENT_SECRET: Final = "oauth-client-secret"  # noqa: S105 - a name, no secret
 
 
 class Simulated(Enum):
-    """The type of `SIMULATED`, the base URL of a Capacity Provider that the simulator plays."""
+    """The type of `SIMULATED`, the base URL of a system that the simulator plays."""
 
     SIMULATED = "simulated"
 
@@ -55,13 +57,15 @@ class ExternalSystem:
         registration_status: How far its registration has come; instructions do not look at it.
         flexibility_provider_id: Of the token with which it calls the Flexibility Provider; made
             from `id` where not given.
-        flexibility_provider_token: That token, where the configuration API made it; never part of
-            the repr.
+        flexibility_provider_token: That token; made when a simulator begins where not given; never
+            part of the repr.
         settings: From its handshake.
         heartbeat_date: When it was last sent a heartbeat.
         offline_date: When it is to be taken for offline.
         service_props: JSON values by name, without `oauth-client-secret`; never part of the repr,
             because a header in it may be a credential.
+        oauth_client_secret: Shown to `oauth-token-url` to get an access token; never part of the
+            repr.
         created: When it was configured; when the simulator began where not given.
         modified: When its configuration last changed; as `created` where not given.
     """
@@ -73,6 +77,7 @@ class ExternalSystem:
     heartbeat_date: datetime | None = None
     offline_date: datetime | None = None
     service_props: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
+    oauth_client_secret: str | None = field(default=None, repr=False)
     created: datetime | None = None
     modified: datetime | None = None
 
@@ -90,6 +95,8 @@ class CapacityProvider(ExternalSystem):
             is Completed (as observed in SolarNetwork); `SIMULATED`: the simulator plays it.
         oscp_version: Delivery works with `2.0` only (as observed in SolarNetwork).
         enabled: Otherwise it is unknown to the services.
+        profile: Whose ways the simulated Capacity Provider has.
+        behaviour: What it does of its own accord.
     """
 
     id: int
@@ -98,14 +105,8 @@ class CapacityProvider(ExternalSystem):
     base_url: str | Simulated | None = SIMULATED
     oscp_version: str | None = "2.0"
     enabled: bool = True
-
-    def deliver_to(self, simulated: str) -> str | None:
-        """Return the base URL to send to, or None where it has none.
-
-        Args:
-            simulated: The base URL of the simulated Capacity Provider.
-        """
-        return simulated if isinstance(self.base_url, Simulated) else self.base_url
+    profile: Profile = "specification"
+    behaviour: ProviderBehaviour = field(default_factory=ProviderBehaviour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,18 @@ class CapacityOptimizer(ExternalSystem):
         id: The configId, which an instruction names as `coId`.
         name: For people.
         enabled: Otherwise it is unknown to the services.
-        base_url: Where it listens; nowhere where not given, which instructions do not mind.
+        base_url: Where it listens; None or blank: nowhere, which instructions do not mind;
+            `SIMULATED`: the simulator plays it.
         oscp_version: What it speaks.
+        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
+            registered: then the Flexibility Provider shows none.
+        heartbeat_every: How often the simulated Capacity Optimizer sends heartbeats.
     """
 
     id: int
     name: str
     enabled: bool = True
-    base_url: str | None = None
+    base_url: str | Simulated | None = SIMULATED
     oscp_version: str | None = "2.0"
+    token: str | None = field(default=None, repr=False)
+    heartbeat_every: timedelta | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from simulator.world.load_entities import (
     to_asset,
+    to_datum_stream,
     to_group,
     to_optimizer,
     to_provider,
@@ -46,6 +47,8 @@ def load_world(
     return World(
         tuple(map(_user, document.value["users"])),
         rate_limit=None if limit is None else RateLimit(**_whole(limit, "capacity")),
+        solaruser=_elsewhere(document.value, "solaruser"),
+        flexibility_provider=_elsewhere(document.value, "flexibility_provider"),
     )
 
 
@@ -53,6 +56,11 @@ def world_schema() -> dict[str, Any]:
     """Return the JSON Schema of a world file, a fresh copy."""
     schema: dict[str, Any] = json.loads(_HERE.joinpath("world.schema.json").read_bytes())
     return schema
+
+
+def _elsewhere(value: Mapping[str, Any], party: str) -> str | None:
+    """Return the base URL of a party that is played elsewhere, without a slash at its end."""
+    return str(value[party]["base_url"]).rstrip("/") if party in value else None
 
 
 def _document(
@@ -78,6 +86,7 @@ def _user(value: Mapping[str, Any]) -> User:
         capacity_groups=tuple(map(to_group, value.get("capacity_groups", ()))),
         assets=tuple(map(to_asset, value.get("assets", ()))),
         settings=to_publication(value["settings"]) if "settings" in value else None,
+        datum_streams=tuple(map(to_datum_stream, value.get("datum_streams", ()))),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
 from simulator.world.capacity_group import Asset, CapacityGroup
+from simulator.world.datum_stream import DatumStream
 from simulator.world.external_system import CapacityOptimizer, CapacityProvider
 from simulator.world.publication import Publication
 from simulator.world.rate_limit import RateLimit
@@ -55,6 +56,10 @@ def _by_id(items: Iterable[_Item]) -> dict[int, _Item]:
     return {item.id: item for item in items}
 
 
+def _replaced(items: tuple[_Item, ...], new: _Item) -> tuple[_Item, ...]:
+    return tuple(new if each.id == new.id else each for each in items)
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A SolarNetwork user, with lookups that cost the same however much the user owns.
@@ -72,6 +77,7 @@ class User:
             OSCP configuration.
         assets: What is measured in the user's Capacity Groups.
         settings: Where what OSCP messages tell is published; nowhere where not given.
+        datum_streams: What the user's nodes measure.
     """
 
     id: int
@@ -83,6 +89,7 @@ class User:
     roles: frozenset[str] = DEFAULT_ROLES
     assets: tuple[Asset, ...] = ()
     settings: Publication | None = None
+    datum_streams: tuple[DatumStream, ...] = ()
     _providers: Mapping[int, CapacityProvider] = field(init=False, repr=False, compare=False)
     _optimizers: Mapping[int, CapacityOptimizer] = field(init=False, repr=False, compare=False)
     _groups: Mapping[tuple[int, str], CapacityGroup] = field(init=False, repr=False, compare=False)
@@ -107,6 +114,17 @@ class User:
         """Return the Capacity Group of that Capacity Optimizer with exactly that identifier."""
         return self._groups.get((optimizer_id, identifier))
 
+    @property
+    def systems(self) -> tuple[CapacityProvider | CapacityOptimizer, ...]:
+        """The user's Capacity Providers, then the Capacity Optimizers."""
+        return (*self.capacity_providers, *self.capacity_optimizers)
+
+    def with_system(self, system: CapacityProvider | CapacityOptimizer) -> Self:
+        """Return a user in whom this system stands in the place of the one with the same id."""
+        if isinstance(system, CapacityProvider):
+            return replace(self, capacity_providers=_replaced(self.capacity_providers, system))
+        return replace(self, capacity_optimizers=_replaced(self.capacity_optimizers, system))
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -115,27 +133,35 @@ class World:
     Attributes:
         users: In the order of the file.
         rate_limit: How many requests each security token may make; any number where not given.
+        solaruser: The base URL of a SolarUser elsewhere; None: the simulator plays it.
+        flexibility_provider: The base URL of a Flexibility Provider elsewhere, with its path; None:
+            the simulator plays it.
     """
 
     users: tuple[User, ...]
     rate_limit: RateLimit | None = None
+    solaruser: str | None = None
+    flexibility_provider: str | None = None
     _users: Mapping[int, User] = field(init=False, repr=False, compare=False)
     _tokens: Mapping[str, tuple[Token, User]] = field(init=False, repr=False, compare=False)
     _nodes: Mapping[int, User] = field(init=False, repr=False, compare=False)
-    _providers: Mapping[str, list[CapacityProvider]] = field(init=False, repr=False, compare=False)
+    _callers: Mapping[str, tuple[User, CapacityProvider | CapacityOptimizer]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         tokens = {token.id: (token, user) for user in self.users for token in user.tokens}
-        providers: dict[str, list[CapacityProvider]] = {}
-        for provider in (each for user in self.users for each in user.capacity_providers):
-            if provider.token is not None:
-                providers.setdefault(provider.token, []).append(provider)
+        callers: dict[str, tuple[User, CapacityProvider | CapacityOptimizer]] = {}
+        for user in self.users:
+            for system in user.systems:
+                if system.flexibility_provider_token is not None:
+                    callers[system.flexibility_provider_token] = (user, system)
         object.__setattr__(self, "_users", _by_id(self.users))
         object.__setattr__(self, "_tokens", tokens)
         object.__setattr__(
             self, "_nodes", {node: user for user in self.users for node in user.nodes}
         )
-        object.__setattr__(self, "_providers", providers)
+        object.__setattr__(self, "_callers", callers)
 
     def user(self, user_id: int) -> User | None:
         """Return the user of that id."""
@@ -155,9 +181,9 @@ class World:
         """Return the user who owns that node."""
         return self._nodes.get(node_id)
 
-    def providers_with_token(self, token: str) -> tuple[CapacityProvider, ...]:
-        """Return the Capacity Providers, of any user, that a delivery with that token is for."""
-        return tuple(self._providers.get(token, ()))
+    def caller(self, token: str) -> tuple[User, CapacityProvider | CapacityOptimizer] | None:
+        """Return whose token that is at the Flexibility Provider: a user, and the user's system."""
+        return self._callers.get(token)
 
     def with_user(self, user: User) -> Self:
         """Return a world in which this user stands in the place of the one with the same id.
@@ -179,4 +205,7 @@ class World:
         service properties are left out, because a header among them may be a credential.
         """
         limit = {} if self.rate_limit is None else {"rate_limit": asdict(self.rate_limit)}
+        for name in ("solaruser", "flexibility_provider"):
+            if getattr(self, name) is not None:
+                limit[name] = {"base_url": getattr(self, name)}
         return limit | {"users": [summary_of_user(user) for user in self.users]}

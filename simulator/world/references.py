@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulator.world.load_entities import is_date_key
+from simulator.durations import parse_duration
+from simulator.world.load_entities import is_date_key, is_duration_key
 from simulator.yaml_source import SourceProblem, YamlDocument
 
 __all__ = ["broken_references"]
@@ -37,6 +38,7 @@ def broken_references(document: YamlDocument) -> list[SourceProblem]:
         *_repeated(document, _names_in_world(users)),
         *_wrong_urls(document, users),
         *_wrong_dates(document, "/users", users),
+        *_wrong_parties(document),
     ]
     for at, user in enumerate(users):
         problems += _repeated(document, _names_of_user(f"/users/{at}", user))
@@ -50,6 +52,12 @@ def _names_in_world(users: Sequence[Mapping[str, Any]]) -> Iterator[_Name]:
         yield f"/users/{at}/id", ("user", user["id"]), f"user {user['id']}"
         for index, token in enumerate(user.get("tokens", ())):
             yield f"/users/{at}/tokens/{index}/id", ("token", token["id"]), f"token {token['id']}"
+        for kind in (_PROVIDERS, _OPTIMIZERS):
+            for index, system in enumerate(user.get(kind, ())):
+                if "flexibility_provider_token" in system:
+                    pointer = f"/users/{at}/{kind}/{index}/flexibility_provider_token"
+                    token = system["flexibility_provider_token"]
+                    yield pointer, ("caller", token), "this flexibility_provider_token"
         for index, node in enumerate(user.get("nodes", ())):
             yield f"/users/{at}/nodes/{index}", ("node", node), f"node {node}"
 
@@ -103,7 +111,8 @@ def _foreign_nodes(
     named = [("/settings", user.get("settings"))]
     for index, group in enumerate(user.get(_GROUPS, ())):
         named.append((f"/{_GROUPS}/{index}/settings", group.get("settings")))
-    named += ((f"/{_ASSETS}/{index}", each) for index, each in enumerate(user.get(_ASSETS, ())))
+    for kind in (_ASSETS, "datum_streams"):
+        named += ((f"/{kind}/{index}", each) for index, each in enumerate(user.get(kind, ())))
     for pointer, item in named:
         if item and item["node_id"] not in nodes:
             message = f"node {item['node_id']} is none of user {user['id']}: add it to nodes"
@@ -124,9 +133,11 @@ def _wrong_urls(
 def _wrong_dates(document: YamlDocument, pointer: str, value: object) -> Iterator[SourceProblem]:
     if isinstance(value, Mapping):
         for key, each in value.items():
-            if is_date_key(key):
+            if is_date_key(key) or (key == "start" and "datum_streams" in pointer):
                 yield from _wrong_date(document, f"{pointer}/{key}", each)
-            elif key != "service_props":
+            elif is_duration_key(key):
+                yield from _wrong_duration(document, f"{pointer}/{key}", each)
+            elif key not in {"service_props", "values"}:
                 yield from _wrong_dates(document, f"{pointer}/{key}", each)
     elif isinstance(value, list):
         for index, each in enumerate(value):
@@ -138,6 +149,21 @@ def _wrong_date(document: YamlDocument, pointer: str, text: str) -> Iterator[Sou
         datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         yield document.problem(pointer, f"there is no such date-time: {error}")
+
+
+def _wrong_duration(document: YamlDocument, pointer: str, text: str) -> Iterator[SourceProblem]:
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        yield document.problem(pointer, str(error))
+
+
+def _wrong_parties(document: YamlDocument) -> Iterator[SourceProblem]:
+    for party in ("solaruser", "flexibility_provider"):
+        if party in document.value:
+            message = _wrong_url(document.value[party]["base_url"] or " x")
+            if message:
+                yield document.problem(f"/{party}/base_url", message)
 
 
 def _wrong_url(url: str | None) -> str | None:

@@ -1,8 +1,8 @@
 """A world as JSON values, in the shape of its file, with nothing in it that is secret."""
 
 from collections.abc import Mapping
-from dataclasses import Field, fields
-from datetime import UTC, datetime
+from dataclasses import MISSING, Field, fields
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def summary_of_user(user: "User") -> dict[str, Any]:
     }
     if user.assets:
         shown["assets"] = [_entity(each) for each in user.assets]
+    if user.datum_streams:
+        shown["datum_streams"] = [_entity(each) for each in user.datum_streams]
     if user.settings is not None:
         shown["settings"] = _entity(user.settings)
     return shown
@@ -45,14 +47,21 @@ def _entity(item: "DataclassInstance") -> dict[str, Any]:
     values = {each.name: getattr(item, each.name) for each in ordered if _is_told(item, each)}
     if values.get("oscp_version", "") is None:
         values["oscp_version"] = ""
+    if values.get("strict", "") is None:
+        values["strict"] = True
     return {name: _plain(value) for name, value in values.items()}
 
 
 def _is_told(item: "DataclassInstance", each: Field[Any]) -> bool:
-    return each.repr and (each.name in _ALWAYS or getattr(item, each.name) != each.default)
+    default = each.default if each.default_factory is MISSING else each.default_factory()
+    return each.repr and (each.name in _ALWAYS or getattr(item, each.name) != default)
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    if isinstance(value, frozenset):
+        return sorted(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, tuple):

@@ -54,7 +54,7 @@ WORLD: dict[str, Any] = {
                     "modified": "2025-12-02T00:00:00Z",
                 },
             ],
-            "capacity_optimizers": [{"id": 7, "name": "My optimizer"}],
+            "capacity_optimizers": [{"id": 7, "name": "My optimizer", "base_url": None}],
             "capacity_groups": [
                 {
                     "id": 19,

@@ -55,7 +55,7 @@ class TestEntries:
         entry = deliver(journal, delivery, findings=[{"rule": "S1"}], detail={"tries": 1})
         assert json.dumps(entry.to_dict(), separators=(",", ":")) == (
             '{"number":1,"at":"2026-01-02T03:04:05.123456Z","party":"capacity_provider",'
-            '"kind":"exchange","action":"AdjustGroupCapacityForecast","instruction_id":7,'
+            '"kind":"exchange","peer":null,"sent":false,"action":"AdjustGroupCapacityForecast","instruction_id":7,'
             '"request":{"method":"POST","target":"/adjust_group_capacity_forecast","headers":'
             '[["Authorization","Token [redacted]"],["X-Correlation-ID","r1"]],"body":'
             + json.dumps(delivery.body)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.clock import FrozenClock
+from simulator.clock import FrozenClock, RealClock
 from simulator.user_events import UserEvents
 from tests.simulator.rig import NOW
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LATER = NOW + timedelta(days=1)
 
 
-class SettableClock:
+class SettableClock(RealClock):
     """A clock that may jump back, as that of a machine does when somebody sets it."""
 
     def __init__(self, instant: datetime) -> None:

@@ -70,7 +70,6 @@ class TestDefaultWorld:
     def test_its_provider_is_simulated(self) -> None:
         (provider,) = self.world.users[0].capacity_providers
         assert provider.base_url is SIMULATED
-        assert provider.deliver_to("http://here/cp") == "http://here/cp"
 
 
 class TestLookups:
@@ -106,19 +105,14 @@ class TestLookups:
         assert user.group(2, "foo-group") is None
         assert user.group(1, "Foo-group") is None
 
-    def test_providers_by_token(self) -> None:
-        found = self.world.providers_with_token("hush-3")
-        assert [provider.id for provider in found] == [3, 5]
-        assert self.world.providers_with_token("hush") == ()
-
-    @pytest.mark.parametrize(
-        ("provider_id", "url"),
-        [(3, "http://here"), (4, "https://grid.example/oscp/cp/2.0"), (5, None)],
-    )
-    def test_where_to_deliver(self, provider_id: int, url: str | None) -> None:
-        provider = self.world.users[0].provider(provider_id)
-        assert provider is not None
-        assert provider.deliver_to("http://here") == url
+    def test_systems_by_the_token_that_they_call_with(self) -> None:
+        provider = CapacityProvider(3, "a", "t", flexibility_provider_token="p")
+        optimizer = CapacityOptimizer(1, "b", flexibility_provider_token="o")
+        user = User(1, capacity_providers=(provider,), capacity_optimizers=(optimizer,))
+        world = World((user,))
+        assert world.caller("p") == (user, provider)
+        assert world.caller("o") == (user, optimizer)
+        assert world.caller("t") is None
 
     def test_a_blank_base_url_is_none(self) -> None:
         assert self.world.users[1].capacity_providers[0].base_url is None

@@ -109,6 +109,7 @@ def test_everything_is_read() -> None:
             "url-paths": {"Heartbeat": "/hb"},
             "anything": [1, {"else": None}],
         },
+        oauth_client_secret="hush-hush",
         created=JANUARY,
         modified=datetime(2026, 1, 2, tzinfo=UTC),
     )
@@ -120,7 +121,7 @@ def test_everything_is_read() -> None:
             oscp_version="1.0",
             registration_status="Pending",
         ),
-        CapacityOptimizer(2, "Harbour"),
+        CapacityOptimizer(2, "Harbour", base_url=None),
     )
     assert user.capacity_groups == (
         CapacityGroup(
@@ -195,7 +196,7 @@ def test_what_is_left_out() -> None:
     ).users
     (provider,), (optimizer,) = user.capacity_providers, user.capacity_optimizers
     assert (provider.base_url, provider.oscp_version) == (SIMULATED, "2.0")
-    assert (optimizer.base_url, optimizer.oscp_version) == (None, "2.0")
+    assert (optimizer.base_url, optimizer.oscp_version) == (SIMULATED, "2.0")
     for system in (provider, optimizer):
         assert system.registration_status == "Registered"
         assert system.enabled
@@ -308,12 +309,12 @@ class TestWithUser:
     world = World((User(1, nodes=(5,)), User(2, nodes=(6,))), rate_limit=None)
 
     def test_it_takes_the_place_of_the_one_before(self) -> None:
-        provider = CapacityProvider(3, "a", "t")
+        provider = CapacityProvider(3, "a", "t", flexibility_provider_token="u")
         changed = self.world.with_user(User(1, nodes=(7,), capacity_providers=(provider,)))
         assert [user.id for user in changed.users] == [1, 2]
         assert changed.owner_of_node(7) is changed.user(1)
         assert changed.owner_of_node(5) is None
-        assert changed.providers_with_token("t") == (provider,)
+        assert changed.caller("u") == (changed.user(1), provider)
         assert changed.users[1] is self.world.users[1]
 
     def test_the_world_before_stays(self) -> None:
@@ -329,6 +330,6 @@ class TestWithUser:
         assert world.with_user(User(1)).rate_limit == world.rate_limit
 
 
-def test_a_provider_without_a_token_is_found_by_none() -> None:
+def test_a_provider_without_a_token_is_nobody_s_caller() -> None:
     world = World((User(1, capacity_providers=(CapacityProvider(3, "a", None),)),))
-    assert world.providers_with_token("None") == ()
+    assert world.caller("None") is None

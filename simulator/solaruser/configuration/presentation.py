@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from oscp_send.solarnetwork.dates import timestamp
+from simulator.addresses import path_of
 from simulator.solaruser.configuration.fields import show
 from simulator.solaruser.configuration.tables import ASSET, GROUP, PUBLICATION, SYSTEM
 from simulator.world import CapacityGroup, CapacityOptimizer, CapacityProvider, Simulated
@@ -15,21 +16,19 @@ if TYPE_CHECKING:
 
     from simulator.world import Asset, Publication, SystemSettings
 
-__all__ = ["SIMULATED_PATH", "Presentation", "base_url_of", "flexibility_provider_id"]
+__all__ = ["Presentation", "base_url_of", "flexibility_provider_id"]
 
-#: Where the simulator plays Capacity Providers: the conventional path (OSCP dossier §2.1).
-SIMULATED_PATH: Final = "/oscp/cp/2.0"
 _LONGEST_NAME: Final = 64
 
 
-def base_url_of(system: CapacityProvider | CapacityOptimizer, simulated: str) -> str | None:
+def base_url_of(system: CapacityProvider | CapacityOptimizer, origin: str) -> str | None:
     """Answers with the base URL of a system as it is shown.
 
     Args:
         system: Whose it is.
-        simulated: That of a provider that the simulator plays.
+        origin: Where the simulator listens.
     """
-    return simulated if isinstance(system.base_url, Simulated) else system.base_url
+    return origin + path_of(system) if isinstance(system.base_url, Simulated) else system.base_url
 
 
 def flexibility_provider_id(system: CapacityProvider | CapacityOptimizer) -> int:
@@ -47,12 +46,12 @@ class Presentation:
 
     Attributes:
         user_id: The user.
-        simulated: The base URL of a provider that the simulator plays.
+        origin: Where the simulator listens, without a path.
         began: When the simulator began, and with it all that the world's file does not date.
     """
 
     user_id: int
-    simulated: str
+    origin: str
     began: datetime
 
     def entity(
@@ -85,7 +84,7 @@ class Presentation:
         self, system: CapacityProvider | CapacityOptimizer, token: str | None
     ) -> dict[str, Any]:
         told = {} if token is None else {"token": token}
-        url = base_url_of(system, self.simulated)
+        url = base_url_of(system, self.origin)
         fields = tuple(each for each in SYSTEM if each.name != "baseUrl")
         shown = show(fields, system) | told | ({} if url is None else {"baseUrl": url})
         shown["flexibilityProviderId"] = flexibility_provider_id(system)

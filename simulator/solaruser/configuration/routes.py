@@ -15,7 +15,6 @@ from simulator.solaruser.configuration.documentation import (
 )
 from simulator.solaruser.configuration.entities import ASSETS, GROUPS, KINDS, EntityKind
 from simulator.solaruser.configuration.presentation import (
-    SIMULATED_PATH,
     Presentation,
     base_url_of,
 )
@@ -166,7 +165,7 @@ class _ConfigurationApi:
         values, shown = self._values(call, kind.fields), self._presentation(call)
         if kind.fields is SYSTEM:
             entity = self._configuration.find(shown.user_id, kind, entity_id)
-            url = base_url_of(entity, shown.simulated)
+            url = base_url_of(entity, shown.origin)
             if entity.base_url is SIMULATED and values["base_url"] == url:
                 # What was shown and comes back is no change.
                 values["base_url"] = SIMULATED
@@ -218,8 +217,7 @@ class _ConfigurationApi:
         host = call.wire.header("host") or "localhost"
         secure = (call.wire.header("x-forwarded-proto") or "").strip().lower() == "https"
         scheme = "https" if secure else "http"
-        simulated = f"{scheme}://{host}{SIMULATED_PATH}"
-        return Presentation(call.actor.user.id, simulated, self._began)
+        return Presentation(call.actor.user.id, f"{scheme}://{host}", self._began)
 
 
 def _check_system(values: dict[str, Any]) -> None:

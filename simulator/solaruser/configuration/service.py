@@ -6,11 +6,11 @@ with what was.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Generic
 
+from simulator.caller_tokens import new_token
 from simulator.solaruser.configuration.entities import (
     GROUPS,
     OPTIMIZERS,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Configuration", "Made"]
 
-# A token is their Base64, 64 characters (OSCP dossier §5.3).
-_TOKEN_BYTES: Final = 48
 # Of the ids of those tokens, beside the collections of a user.
 _SEQUENCE: Final = "flexibility_provider_id"
 
@@ -107,7 +105,7 @@ class Configuration:
             check_stored(user, kind, entity)
             token = None
             if isinstance(entity, CapacityProvider | CapacityOptimizer):
-                token = base64.b64encode(self._random.randbytes(_TOKEN_BYTES)).decode()
+                token = new_token(self._random)
                 entity = replace(
                     entity,
                     flexibility_provider_id=self._next_flexibility_provider_id(),
@@ -195,7 +193,7 @@ class Configuration:
     ) -> bool:
         user = self.user(user_id)
         if group_id is None:
-            self._rooms.world = self._rooms.world.with_user(replace(user, settings=settings))
+            self._rooms.replace_world(self._rooms.world.with_user(replace(user, settings=settings)))
             return True
         group = GROUPS.find(user, group_id)
         if group is not None:
@@ -206,7 +204,7 @@ class Configuration:
 
     def _replace(self, user: User, kind: EntityKind[Entity], entities: Iterable[Entity]) -> None:
         changes: dict[str, Any] = {kind.collection: tuple(entities)}
-        self._rooms.world = self._rooms.world.with_user(replace(user, **changes))
+        self._rooms.replace_world(self._rooms.world.with_user(replace(user, **changes)))
 
     def _next_id(self, kind: EntityKind[Entity]) -> int:
         there = (each.id for user in self._rooms.world.users for each in kind.of(user))

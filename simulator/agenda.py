@@ -1,0 +1,185 @@
+"""What is due, and when, by the simulator's clock."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from simulator.clock import Clock
+
+__all__ = ["Agenda", "Appointment"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(order=True, slots=True)
+class Appointment:
+    """Something to do at an instant; of two at the same one, the first made comes first.
+
+    Attributes:
+        when: The instant, in UTC.
+        number: In the order in which they were made.
+        task: What to do.
+        job: Whether it comes again and again, so that nobody waits for it to be done.
+        cancelled: Whether it is called off.
+    """
+
+    when: datetime
+    number: int
+    task: Callable[[], object] = field(compare=False)
+    job: bool = field(default=False, compare=False)
+    cancelled: bool = field(default=False, compare=False)
+
+    def cancel(self) -> None:
+        """Call it off; without effect where it is done already."""
+        self.cancelled = True
+
+
+class Agenda:
+    """Carries out what is due, one task after the other, in the order in which it is due.
+
+    Its own thread does it, or whoever moves the clock. A task that fails is logged, and the rest
+    goes on.
+
+    Args:
+        clock: What time it is.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._due: list[Appointment] = []
+        self._numbers = count(1)
+        self._busy: int | None = None
+        self._state = "new"
+        self._thread = threading.Thread(target=self._work, name="agenda", daemon=True)
+
+    def at(self, when: datetime, task: Callable[[], object], *, job: bool = False) -> Appointment:
+        """Do something at an instant, or as soon as possible after it.
+
+        Args:
+            when: Aware; one that is past is due at once.
+            task: What to do; it may make further appointments, but must not wait for any.
+            job: Whether it is one of those that always come again, and never count as pending.
+        """
+        with self._changed:
+            appointment = Appointment(when, next(self._numbers), task, job)
+            heapq.heappush(self._due, appointment)
+            self._changed.notify_all()
+        return appointment
+
+    def after(
+        self, seconds: float, task: Callable[[], object], *, job: bool = False
+    ) -> Appointment:
+        """Do something so many seconds from now."""
+        return self.at(self._clock.now() + timedelta(seconds=seconds), task, job=job)
+
+    def soon(self, task: Callable[[], object]) -> Appointment:
+        """Do something as soon as what is due before is done."""
+        return self.at(self._clock.now(), task)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When there is something to do next; None where there is nothing."""
+        with self._changed:
+            self._forget_cancelled()
+            return self._due[0].when if self._due else None
+
+    @property
+    def pending(self) -> int:
+        """How much is still to be done, or being done, jobs left aside."""
+        with self._changed:
+            waiting = sum(not (each.job or each.cancelled) for each in self._due)
+            return waiting + (self._busy is not None)
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread is carrying out a task of this agenda."""
+        return self._busy == threading.get_ident()
+
+    def carry_out_due(self) -> None:
+        """Do, on the calling thread, whatever is due; return when nothing more is."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._busy is None)
+                appointment = self._pop_due()
+                if appointment is None:
+                    return
+                self._busy = threading.get_ident()
+            self._carry_out(appointment)
+
+    def clear(self) -> None:
+        """Call off all that is not being done already."""
+        with self._changed:
+            self._due.clear()
+            self._changed.notify_all()
+
+    def start(self) -> None:
+        """Start to carry out what is due."""
+        self._state = "open"
+        self._clock.attach(self)
+        self._thread.start()
+
+    def close(self, timeout: float | None = None) -> None:
+        """Do what is due already, and no more; may be called again.
+
+        Args:
+            timeout: Seconds of real time to wait for that; as long as it takes where not given.
+        """
+        with self._changed:
+            started, self._state = self._state == "open", "closed"
+            self._changed.notify_all()
+        if started:
+            self._clock.detach(self)
+            self._thread.join(timeout)
+
+    def wake(self) -> None:
+        """Look at the clock again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while (appointment := self._wait_for_due()) is not None:
+            self._carry_out(appointment)
+
+    def _wait_for_due(self) -> Appointment | None:
+        with self._changed:
+            while True:
+                if self._busy is None:
+                    appointment = self._pop_due()
+                    if appointment is not None:
+                        self._busy = threading.get_ident()
+                        return appointment
+                    if self._state == "closed":
+                        return None
+                left = self._clock.seconds_until(self._due[0].when) if self._due else None
+                self._changed.wait(None if left is None or self._busy else max(left, 0.0))
+
+    def _pop_due(self) -> Appointment | None:
+        self._forget_cancelled()
+        if self._due and self._due[0].when <= self._clock.now():
+            return heapq.heappop(self._due)
+        return None
+
+    def _forget_cancelled(self) -> None:
+        while self._due and self._due[0].cancelled:
+            heapq.heappop(self._due)
+
+    def _carry_out(self, appointment: Appointment) -> None:
+        try:
+            appointment.task()
+        except Exception:  # noqa: BLE001 - what is due next is due all the same
+            _LOG.exception("what was due at %s failed", appointment.when.isoformat())
+        finally:
+            with self._changed:
+                self._busy = None
+                self._changed.notify_all()
