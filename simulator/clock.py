@@ -31,6 +31,10 @@ class Clock(Protocol):
         """Return when so many seconds have passed by this clock."""
         ...
 
+    def advance(self, by: timedelta | float) -> datetime:
+        """Move the clock forward, do what becomes due on the way, and return the new instant."""
+        ...
+
     def seconds_until(self, when: datetime) -> float | None:
         """Return how long that is in real seconds, or None where somebody must move the clock."""
         ...
@@ -58,6 +62,18 @@ class RealClock:
     def sleep(self, seconds: float) -> None:
         """Sleep."""
         time.sleep(seconds)
+
+    def advance(self, by: timedelta | float) -> datetime:
+        """Refuse: nobody moves this clock.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        message = (
+            f"the machine's clock cannot be moved by {by}: give the simulator a FrozenClock or a "
+            "FastClock, or start it with --clock frozen or fast"
+        )
+        raise RuntimeError(message)
 
     def seconds_until(self, when: datetime) -> float:
         """Return the seconds until then, below 0 where it is past."""

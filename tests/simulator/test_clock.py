@@ -49,3 +49,8 @@ def test_advances_add_up(seconds: list[int]) -> None:
         assert by_delta.advance(timedelta(seconds=each)) == by_delta.now()
     assert by_number.now() == by_delta.now() == START + timedelta(seconds=sum(seconds))
     assert by_number.monotonic() == sum(seconds)
+
+
+def test_nobody_moves_the_machines_clock() -> None:
+    with pytest.raises(RuntimeError, match="give the simulator a FrozenClock"):
+        RealClock().advance(1)
