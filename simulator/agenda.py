@@ -1,17 +1,23 @@
-"""What is due, and when, by the simulator's clock."""
+"""What is due, and when, by the simulator's clock.
+
+By a clock that the simulator owns, one thing is done after the other, so that the same seed gives
+the same bytes. By the machine's, what has a lane of its own does not wait for other lanes: a slow
+Capacity Provider holds up nobody but itself.
+"""
 
 from __future__ import annotations
 
 import heapq
 import logging
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from datetime import datetime
 
     from simulator.clock import Clock
@@ -30,6 +36,7 @@ class Appointment:
         number: In the order in which they were made.
         task: What to do.
         job: Whether it comes again and again, so that nobody waits for it to be done.
+        lane: Those of one lane are done one after the other; None: one that never takes long.
         cancelled: Whether it is called off.
     """
 
@@ -37,6 +44,7 @@ class Appointment:
     number: int
     task: Callable[[], object] = field(compare=False)
     job: bool = field(default=False, compare=False)
+    lane: Hashable = field(default=None, compare=False)
     cancelled: bool = field(default=False, compare=False)
 
     def cancel(self) -> None:
@@ -60,32 +68,46 @@ class Agenda:
         self._due: list[Appointment] = []
         self._numbers = count(1)
         self._busy: int | None = None
+        self._lanes: dict[Hashable, deque[Appointment]] = {}
         self._state = "new"
         self._thread = threading.Thread(target=self._work, name="agenda", daemon=True)
 
-    def at(self, when: datetime, task: Callable[[], object], *, job: bool = False) -> Appointment:
+    def at(
+        self,
+        when: datetime,
+        task: Callable[[], object],
+        *,
+        job: bool = False,
+        lane: Hashable = None,
+    ) -> Appointment:
         """Do something at an instant, or as soon as possible after it.
 
         Args:
             when: Aware; one that is past is due at once.
             task: What to do; it may make further appointments, but must not wait for any.
             job: Whether it is one of those that always come again, and never count as pending.
+            lane: What it must not be done beside: whoever waits for the same other party.
         """
         with self._changed:
-            appointment = Appointment(when, next(self._numbers), task, job)
+            appointment = Appointment(when, next(self._numbers), task, job, lane)
             heapq.heappush(self._due, appointment)
             self._changed.notify_all()
         return appointment
 
     def after(
-        self, seconds: float, task: Callable[[], object], *, job: bool = False
+        self,
+        seconds: float,
+        task: Callable[[], object],
+        *,
+        job: bool = False,
+        lane: Hashable = None,
     ) -> Appointment:
         """Do something so many seconds from now."""
-        return self.at(self._clock.now() + timedelta(seconds=seconds), task, job=job)
+        return self.at(self._clock.now() + timedelta(seconds=seconds), task, job=job, lane=lane)
 
-    def soon(self, task: Callable[[], object]) -> Appointment:
+    def soon(self, task: Callable[[], object], *, lane: Hashable = None) -> Appointment:
         """Do something as soon as what is due before is done."""
-        return self.at(self._clock.now(), task)
+        return self.at(self._clock.now(), task, lane=lane)
 
     @property
     def next_due(self) -> datetime | None:
@@ -99,7 +121,8 @@ class Agenda:
         """How much is still to be done, or being done, jobs left aside."""
         with self._changed:
             waiting = sum(not (each.job or each.cancelled) for each in self._due)
-            return waiting + (self._busy is not None)
+            in_lanes = sum(len(lane) + 1 for lane in self._lanes.values())
+            return waiting + in_lanes + (self._busy is not None)
 
     @property
     def is_mine(self) -> bool:
@@ -141,6 +164,8 @@ class Agenda:
         if started:
             self._clock.detach(self)
             self._thread.join(timeout)
+            with self._changed:
+                self._changed.wait_for(lambda: not self._lanes, timeout)
 
     def wake(self) -> None:
         """Look at the clock again."""
@@ -149,7 +174,34 @@ class Agenda:
 
     def _work(self) -> None:
         while (appointment := self._wait_for_due()) is not None:
-            self._carry_out(appointment)
+            if appointment.lane is None or self._clock.is_simulated:
+                self._carry_out(appointment)
+            else:
+                self._enter_lane(appointment)
+
+    def _enter_lane(self, appointment: Appointment) -> None:
+        """Let it be done on its lane's own thread, behind what is there already."""
+        with self._changed:
+            self._busy = None
+            self._changed.notify_all()
+            if appointment.lane in self._lanes:
+                self._lanes[appointment.lane].append(appointment)
+                return
+            self._lanes[appointment.lane] = deque()
+        threading.Thread(
+            target=self._drive, args=(appointment,), name=f"lane {appointment.lane}", daemon=True
+        ).start()
+
+    def _drive(self, appointment: Appointment) -> None:
+        following: Appointment | None = appointment
+        while following is not None:
+            _do(following)
+            with self._changed:
+                lane = self._lanes[appointment.lane]
+                following = lane.popleft() if lane else None
+                if following is None:
+                    del self._lanes[appointment.lane]
+                self._changed.notify_all()
 
     def _wait_for_due(self) -> Appointment | None:
         with self._changed:
@@ -175,11 +227,14 @@ class Agenda:
             heapq.heappop(self._due)
 
     def _carry_out(self, appointment: Appointment) -> None:
-        try:
-            appointment.task()
-        except Exception:  # noqa: BLE001 - what is due next is due all the same
-            _LOG.exception("what was due at %s failed", appointment.when.isoformat())
-        finally:
-            with self._changed:
-                self._busy = None
-                self._changed.notify_all()
+        _do(appointment)
+        with self._changed:
+            self._busy = None
+            self._changed.notify_all()
+
+
+def _do(appointment: Appointment) -> None:
+    try:
+        appointment.task()
+    except Exception:  # noqa: BLE001 - what is due next is due all the same
+        _LOG.exception("what was due at %s failed", appointment.when.isoformat())

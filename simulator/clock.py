@@ -19,6 +19,11 @@ _TICK = 0.002
 class Clock(Protocol):
     """The one source of time that all parties of a simulator share."""
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it waits for what is due to be done, as the machine's clock does not."""
+        ...
+
     def now(self) -> datetime:
         """Return the present instant, always aware and always in UTC."""
         ...
@@ -50,6 +55,8 @@ class Clock(Protocol):
 
 class RealClock:
     """The clock of the machine."""
+
+    is_simulated = False
 
     def now(self) -> datetime:
         """Return the present instant in UTC."""
@@ -98,6 +105,8 @@ class FrozenClock:
     Raises:
         ValueError: `start` has no offset, so it names no instant.
     """
+
+    is_simulated = True
 
     def __init__(self, start: datetime) -> None:
         if start.utcoffset() is None:

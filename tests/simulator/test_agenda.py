@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,3 +194,46 @@ class TestFastClock:
     def test_a_speed_is_above_zero(self, speed: float) -> None:
         with pytest.raises(ValueError, match="give one above 0"):
             FastClock(START, speed)
+
+
+class TestLanes:
+    @pytest.fixture
+    def real(self) -> Iterator[Agenda]:
+        agenda = Agenda(RealClock())
+        agenda.start()
+        yield agenda
+        agenda.close(PATIENCE)
+
+    def test_one_that_waits_holds_up_its_own_lane_alone(self, real: Agenda) -> None:
+        let_go, seen = threading.Event(), SimpleQueue[str]()
+        real.soon(lambda: seen.put("slow" if let_go.wait(PATIENCE) else "late"), lane="slow")
+        real.soon(lambda: seen.put("behind the slow one"), lane="slow")
+        real.soon(lambda: seen.put("fast"), lane="fast")
+        assert seen.get(timeout=PATIENCE) == "fast"
+        assert real.pending >= 2
+        let_go.set()
+        real.close(PATIENCE)
+        assert [seen.get_nowait(), seen.get_nowait()] == ["slow", "behind the slow one"]
+        assert real.pending == 0
+
+    def test_what_fails_in_a_lane_does_not_stop_it(
+        self, real: Agenda, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        done = threading.Event()
+
+        def fail() -> None:
+            raise LookupError("nobody is there")
+
+        real.soon(fail, lane=1)
+        real.soon(done.set, lane=1)
+        assert done.wait(PATIENCE)
+        assert "nobody is there" in caplog.text
+
+    def test_by_a_simulated_clock_there_are_no_lanes(
+        self, clock: FrozenClock, agenda: Agenda
+    ) -> None:
+        threads = set[int]()
+        for lane in range(5):
+            agenda.after(1, lambda: threads.add(threading.get_ident()), lane=lane)
+        clock.advance(1)
+        assert threads == {threading.get_ident()}
