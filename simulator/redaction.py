@@ -45,8 +45,10 @@ def redact_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str],
     Of an SNWS2 authorization `Credential` and `SignedHeaders` stay; of any other, the scheme.
     """
     return tuple(
-        (writable(name), _redact(value) if name.lower() in _CREDENTIAL_HEADERS else writable(value))
-        for name, value in headers
+        pair
+        if pair[0].isascii() and pair[1].isascii() and pair[0].lower() not in _CREDENTIAL_HEADERS
+        else _redacted(*pair)
+        for pair in headers
     )
 
 
@@ -95,6 +97,11 @@ class Concealed:
 
     def _or_redacted(self, match: re.Match[str]) -> str:
         return _REDACTED if match[0] in self._tokens else match[0]
+
+
+def _redacted(name: str, value: str) -> tuple[str, str]:
+    safe = _redact(value) if name.lower() in _CREDENTIAL_HEADERS else writable(value)
+    return writable(name), safe
 
 
 def writable(text: str) -> str:
