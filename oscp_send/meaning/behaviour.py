@@ -15,6 +15,7 @@ __all__ = ["judge_behaviour", "judge_heartbeat"]
 
 _INTERVAL = "/required_behaviour/heartbeat_interval"
 _LARGEST_STORED_INTERVAL = 32767
+_FAR_FROM_OVERFLOW = 1e300
 
 
 def judge_behaviour(message: Mapping[str, object]) -> Iterator[Finding]:
@@ -23,6 +24,8 @@ def judge_behaviour(message: Mapping[str, object]) -> Iterator[Finding]:
     interval = behaviour.get("heartbeat_interval") if isinstance(behaviour, Mapping) else None
     if isinstance(interval, bool) or not isinstance(interval, int | float):
         return
+    # JSON's integers know no limit, and no double could say the longest of them.
+    interval = max(-_FAR_FROM_OVERFLOW, min(interval, _FAR_FROM_OVERFLOW))
     if interval < 1:
         yield Finding(
             "meaning",

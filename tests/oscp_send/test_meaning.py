@@ -117,6 +117,8 @@ FOUND: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "S11-half": ("S11", "error", INTERVAL, behaviour(0.5)),
     "S11-fraction": ("S11", "warning", INTERVAL, behaviour(1.5)),
     "S11-more-than-stored": ("S11", "warning", INTERVAL, behaviour(32768)),
+    "S11-more-than-a-double": ("S11", "warning", INTERVAL, behaviour(10**400)),
+    "S11-less-than-a-double": ("S11", "error", INTERVAL, behaviour(-(10**400))),
     "S12-past": ("S12", "warning", "/offline_mode_at", {"offline_mode_at": at(719)}),
     "S12-now": ("S12", "warning", "/offline_mode_at", {"offline_mode_at": at(720)}),
     "S13-group": (
@@ -221,6 +223,7 @@ NOT_FOUND: dict[str, tuple[str, dict[str, Any]]] = {
     "S13-at-once": ("S13", readings(energy(initial_measure_time=at(15), measure_time=at(15)))),
     "S13-left-out": ("S13", readings(counted(1, 0))),
     "S14-rising": ("S14", readings(counted(10, 0), counted(10, 15), counted(11, 30))),
+    "S14-more-than-a-double": ("S14", readings(counted(10**400, 0), counted(9, 15))),
     "S14-restarted": (
         "S14",
         readings(
