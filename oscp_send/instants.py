@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 __all__ = ["has_no_offset", "read_instant"]
 
@@ -18,7 +19,13 @@ def read_instant(text: object) -> datetime | None:
 
     Microseconds are kept and finer digits cut; a leap second counts as the second after it.
     """
-    match = _RFC_3339.fullmatch(text) if isinstance(text, str) else None
+    return _read(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=8192)
+def _read(text: str) -> datetime | None:
+    """Reads a text once: each time of a forecast is looked at again and again on its way."""
+    match = _RFC_3339.fullmatch(text)
     if match is None:
         return None
     day, minute, second, fraction, offset = match.groups()

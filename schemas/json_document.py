@@ -17,6 +17,8 @@ __all__ = ["Document", "read"]
 
 _BYTE_ORDER_MARK = "\ufeff"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# One as it stands, or any escape that may be one: most texts have neither.
+_MAYBE_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 _INDEX = re.compile(r"0|[1-9][0-9]*")
 
 
@@ -66,6 +68,8 @@ class Document:
     @cached_property
     def duplicate_keys(self) -> tuple[str, ...]:
         """The pointers of the properties that are given more than once; the last one counts."""
+        if not _repeats_a_name(self.text):
+            return ()
         return tuple(pointer for pointer, node in self._layout.nodes() if node.repeated)
 
     @cached_property
@@ -84,6 +88,8 @@ class Document:
 
         Such a half is one of the two UTF-16 code units U+D800 to U+DFFF without its other half.
         """
+        if _MAYBE_SURROGATE.search(self.text) is None:
+            return ()
         return tuple(
             pointer
             for pointer, node in self._layout.nodes()
@@ -141,6 +147,19 @@ def _decoded(data: bytes) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _repeats_a_name(text: str) -> bool:
+    """Tells at a glance, for finding out where takes far longer."""
+    repeats = False
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        nonlocal repeats
+        repeats = repeats or len({name for name, _ in pairs}) < len(pairs)
+
+    # Numbers stay texts: their values do not matter, and some are too long to be made numbers.
+    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    return repeats
 
 
 def _child(node: Node, token: str) -> Node | None:
