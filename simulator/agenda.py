@@ -64,7 +64,10 @@ class Agenda:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        # Woken only where there is something for them: two threads that take turns are slow.
+        self._wanted = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
         self._due: list[Appointment] = []
         self._numbers = count(1)
         self._busy: int | None = None
@@ -88,10 +91,12 @@ class Agenda:
             job: Whether it is one of those that always come again, and never count as pending.
             lane: What it must not be done beside: whoever waits for the same other party.
         """
-        with self._changed:
+        with self._lock:
             appointment = Appointment(when, next(self._numbers), task, job, lane)
             heapq.heappush(self._due, appointment)
-            self._changed.notify_all()
+            # Whoever is busy looks again afterwards; a simulated clock calls when time has come.
+            if self._busy is None and self._clock.seconds_until(when) is not None:
+                self._wanted.notify()
         return appointment
 
     def after(
@@ -112,14 +117,14 @@ class Agenda:
     @property
     def next_due(self) -> datetime | None:
         """When there is something to do next; None where there is nothing."""
-        with self._changed:
+        with self._lock:
             self._forget_cancelled()
             return self._due[0].when if self._due else None
 
     @property
     def pending(self) -> int:
         """How much is still to be done, or being done, jobs left aside."""
-        with self._changed:
+        with self._lock:
             waiting = sum(not (each.job or each.cancelled) for each in self._due)
             in_lanes = sum(len(lane) + 1 for lane in self._lanes.values())
             return waiting + in_lanes + (self._busy is not None)
@@ -132,8 +137,8 @@ class Agenda:
     def carry_out_due(self) -> None:
         """Do, on the calling thread, whatever is due; return when nothing more is."""
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._busy is None)
+            with self._lock:
+                self._idle.wait_for(lambda: self._busy is None)
                 appointment = self._pop_due()
                 if appointment is None:
                     return
@@ -142,9 +147,8 @@ class Agenda:
 
     def clear(self) -> None:
         """Call off all that is not being done already."""
-        with self._changed:
+        with self._lock:
             self._due.clear()
-            self._changed.notify_all()
 
     def start(self) -> None:
         """Start to carry out what is due."""
@@ -158,19 +162,14 @@ class Agenda:
         Args:
             timeout: Seconds of real time to wait for that; as long as it takes where not given.
         """
-        with self._changed:
+        with self._lock:
             started, self._state = self._state == "open", "closed"
-            self._changed.notify_all()
+            self._wanted.notify()
         if started:
             self._clock.detach(self)
             self._thread.join(timeout)
-            with self._changed:
-                self._changed.wait_for(lambda: not self._lanes, timeout)
-
-    def wake(self) -> None:
-        """Look at the clock again."""
-        with self._changed:
-            self._changed.notify_all()
+            with self._lock:
+                self._idle.wait_for(lambda: not self._lanes, timeout)
 
     def _work(self) -> None:
         while (appointment := self._wait_for_due()) is not None:
@@ -181,9 +180,8 @@ class Agenda:
 
     def _enter_lane(self, appointment: Appointment) -> None:
         """Let it be done on its lane's own thread, behind what is there already."""
-        with self._changed:
-            self._busy = None
-            self._changed.notify_all()
+        with self._lock:
+            self._be_idle()
             if appointment.lane in self._lanes:
                 self._lanes[appointment.lane].append(appointment)
                 return
@@ -196,25 +194,25 @@ class Agenda:
         following: Appointment | None = appointment
         while following is not None:
             _do(following)
-            with self._changed:
+            with self._lock:
                 lane = self._lanes[appointment.lane]
                 following = lane.popleft() if lane else None
                 if following is None:
                     del self._lanes[appointment.lane]
-                self._changed.notify_all()
+                    self._idle.notify_all()
 
     def _wait_for_due(self) -> Appointment | None:
-        with self._changed:
+        with self._lock:
             while True:
-                if self._busy is None:
-                    appointment = self._pop_due()
-                    if appointment is not None:
-                        self._busy = threading.get_ident()
-                        return appointment
-                    if self._state == "closed":
-                        return None
+                self._idle.wait_for(lambda: self._busy is None)
+                appointment = self._pop_due()
+                if appointment is not None:
+                    self._busy = threading.get_ident()
+                    return appointment
+                if self._state == "closed":
+                    return None
                 left = self._clock.seconds_until(self._due[0].when) if self._due else None
-                self._changed.wait(None if left is None or self._busy else max(left, 0.0))
+                self._wanted.wait(left)
 
     def _pop_due(self) -> Appointment | None:
         self._forget_cancelled()
@@ -228,9 +226,12 @@ class Agenda:
 
     def _carry_out(self, appointment: Appointment) -> None:
         _do(appointment)
-        with self._changed:
-            self._busy = None
-            self._changed.notify_all()
+        with self._lock:
+            self._be_idle()
+
+    def _be_idle(self) -> None:
+        self._busy = None
+        self._idle.notify_all()
 
 
 def _do(appointment: Appointment) -> None:

@@ -4,11 +4,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from simulator.clock import Clock
 from simulator.entry import Entry, Kind, Party, Request, Response
@@ -16,8 +15,6 @@ from simulator.journal_condition import JournalCondition, NotSeen
 from simulator.redaction import Concealed, redact_headers, redact_text, writable
 
 __all__ = ["Entry", "Journal", "Kind", "NotSeen", "Party", "Request", "Response"]
-
-_Message = TypeVar("_Message", Request, Response)
 
 
 class Journal:
@@ -78,7 +75,7 @@ class Journal:
             state: Of a state change: the new state.
             reason: Of a state change: why, as the service gives it.
             findings: Judgements of the message, as JSON mappings.
-            detail: Whatever else helps, as JSON values.
+            detail: Whatever else helps, as JSON values; secrets in its texts are replaced.
             peer: Of an exchange: the other party.
             sent: Of an exchange: whether the party sent the request, rather than received it.
 
@@ -89,25 +86,30 @@ class Journal:
             needed = "request" if kind == "exchange" else "state"
             message = f'a journal entry of kind "{kind}" needs a {needed}'
             raise ValueError(message)
-        entry = Entry(
-            number=0,
+        make = partial(
+            Entry,
             at=self._clock.now(),
             party=party,
             kind=kind,
             action=action,
             instruction_id=instruction_id,
             request=self._safe_request(request) if request else None,
-            response=self._safe(response) if response else None,
+            response=self._safe_response(response) if response else None,
             state=state,
             reason=None if reason is None else self._open(reason),
             findings=tuple(dict(finding) for finding in findings),
-            detail=MappingProxyType(dict(detail or {})),
+            detail=MappingProxyType(
+                {
+                    name: self._open(value) if isinstance(value, str) else value
+                    for name, value in (detail or {}).items()
+                }
+            ),
             peer=peer,
             sent=sent,
         )
         with self._grown:
             self._last += 1
-            entry = replace(entry, number=self._last)
+            entry = make(number=self._last)
             self._entries.append(entry)
             self._grown.notify_all()
         return entry
@@ -185,12 +187,12 @@ class Journal:
             return list(islice(self._entries, max(0, number + 1 - first), None)), self._last
 
     def _safe_request(self, request: Request) -> Request:
-        return replace(self._safe(request), target=self._open(request.target))
+        target, body = self._open(request.target), self._open(request.body)
+        return Request(request.method, target, redact_headers(request.headers), body)
 
-    def _safe(self, message: _Message) -> _Message:
-        return replace(
-            message, headers=redact_headers(message.headers), body=self._open(message.body)
-        )
+    def _safe_response(self, response: Response) -> Response:
+        body = self._open(response.body)
+        return Response(response.status, redact_headers(response.headers), body)
 
     def _open(self, text: str) -> str:
         return self._concealed.redact(redact_text(writable(text)))

@@ -18,6 +18,7 @@ __all__ = [
     "match_text",
     "printable",
     "render",
+    "shortened",
 ]
 
 _LONGEST = 160
@@ -149,7 +150,13 @@ def render(value: object) -> str:
     if isinstance(value, TextPattern):
         return str(value)
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return printable(text if len(text) <= _LONGEST else f"{text[:100]} ... {text[-40:]}")
+    return printable(shortened(text))
+
+
+def shortened(text: str) -> str:
+    """Return a text without blanks around it, and without the middle of anything long."""
+    text = text.strip()
+    return text if len(text) <= _LONGEST else f"{text[:100]} ... {text[-40:]}"
 
 
 def printable(text: str) -> str:

@@ -80,11 +80,12 @@ def openapi(prefix: str, routes: Iterable[Route], operations: Iterable[Operation
             "title": "oscp-rehearsal",
             "version": version(),
             "description": "SolarNetwork's SolarUser API as far as OSCP instructions need it, and "
-            "the simulator's own endpoints below /_sim/.",
+            "the simulator's own endpoints below /_sim/. The parties' OSCP 2.0 endpoints are the "
+            "specification's.",
         },
         "paths": paths,
         "components": {
-            "schemas": {"Refusal": _REFUSAL},
+            "schemas": {"Refusal": _REFUSAL, "Mistake": _MISTAKE},
             "securitySchemes": {
                 "snws2": {
                     "type": "apiKey",
@@ -120,13 +121,24 @@ def _operation(routes: Sequence[Route]) -> Json:
 def _own_operation(operation: Operation) -> Json:
     docs = operation.documentation
     success = [] if docs.response_schema is None else [docs.response_schema]
-    return {
-        "operationId": f"sim-{operation.path.rpartition('/')[2]}",
+    described: Json = {
+        "operationId": _own_name(operation),
         "summary": operation.summary,
         "tags": ["Simulator"],
         "parameters": [_parameter(each, required=each.required) for each in docs.parameters],
-        "responses": _responses({200: "Done.", **docs.statuses}, success),
+        "responses": _responses({200: "Done.", **docs.statuses}, success, "Mistake"),
     }
+    if docs.request_schema is not None:
+        described["requestBody"] = {"content": {_JSON: {"schema": dict(docs.request_schema)}}}
+    return described
+
+
+def _own_name(operation: Operation) -> str:
+    """Answers with a name of its own: where one path takes both, looking has the plain one."""
+    _, _, *parts = _VARIABLE.sub("", operation.path).split("/")
+    name = "-".join(["sim", *filter(None, parts)])
+    is_change = operation.method != "GET" and operation.documentation.request_schema is not None
+    return f"{name}-{operation.method.lower()}" if is_change else name
 
 
 def _parameters(routes: Sequence[Route], docs: Sequence[RouteDocs]) -> list[Json]:
@@ -183,20 +195,23 @@ def _content(routes: Sequence[Route]) -> Json:
     return content
 
 
-def _responses(statuses: Mapping[int, str], success: Sequence[Mapping[str, Any]]) -> Json:
+def _responses(
+    statuses: Mapping[int, str], success: Sequence[Mapping[str, Any]], failure: str = "Refusal"
+) -> Json:
     return {
-        str(status): _response(status, text, success) for status, text in sorted(statuses.items())
+        str(status): _response(status, text, success, failure)
+        for status, text in sorted(statuses.items())
     }
 
 
-def _response(status: int, text: str, success: Sequence[Mapping[str, Any]]) -> Json:
+def _response(status: int, text: str, success: Sequence[Mapping[str, Any]], failure: str) -> Json:
     described: Json = {"description": text}
     if status < HTTPStatus.MULTIPLE_CHOICES and success:
         schemas = [dict(each) for each in success]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
         described["content"] = {_JSON: {"schema": schema}}
     elif status >= HTTPStatus.BAD_REQUEST:
-        described["content"] = {_JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+        described["content"] = {_JSON: {"schema": {"$ref": f"#/components/schemas/{failure}"}}}
     return described
 
 
@@ -214,5 +229,13 @@ _REFUSAL: Mapping[str, Any] = MappingProxyType(
             "message": {"type": "string"},
             "errors": {"type": "array", "items": {"type": "object"}},
         },
+    }
+)
+_MISTAKE: Mapping[str, Any] = MappingProxyType(
+    {
+        "type": "object",
+        "description": "What was wrong, and what to do.",
+        "properties": {"error": {"type": "string"}},
+        "required": ["error"],
     }
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import requests
 from werkzeug.test import run_wsgi_app
 
+from simulator.desk import Desks
 from simulator.wire import environment
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ class Outgoing:
         self._session = requests.Session()
         # A proxy that the environment names is not for parties that live on this machine.
         self._session.trust_env = False
+        # As with SolarNetwork's client, a cookie is not sent back (OSCP dossier §5.10).
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def post(
         self,
@@ -169,11 +173,23 @@ def _ask(  # noqa: PLR0917 - the parts of a request
         wsgi_run_once=False,
     )
     environ[_ANSWERING] = answering
-    chunks, status, got = run_wsgi_app(application, environ, buffered=True)
+    status, got, chunks = _answered(application, environ)
     if answering.after > patience:
         raise Unanswered("read_timeout", "Read timed out", patience)
     number, _, reason = status.partition(" ")
-    return Reply(int(number), reason, tuple(got.items()), b"".join(chunks), answering.after)
+    return Reply(int(number), reason, tuple(got), b"".join(chunks), answering.after)
+
+
+def _answered(
+    application: WSGIApplication, environ: dict[str, Any]
+) -> tuple[str, Iterable[tuple[str, str]], Iterable[bytes]]:
+    """Answers with status line, headers and body; a desk is asked without any WSGI between."""
+    desks = getattr(application, "wsgi_app", application)
+    response = desks.answer(environ) if isinstance(desks, Desks) else None
+    if response is None:
+        chunks, status, headers = run_wsgi_app(application, environ, buffered=True)
+        return status, headers.items(), chunks
+    return response.status, response.headers.items(), [response.get_data()]
 
 
 def _joined(headers: Headers) -> dict[str, str]:

@@ -11,8 +11,17 @@ _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie
 _OPEN_COMPONENTS = frozenset({"Credential", "SignedHeaders"})
 
 # The names of the JSON members whose values are secrets: a token that was just made, the client
-# secret of OAuth (SolarUser dossier §8.1), and the headers that a provider is to be called with.
-_SECRET_MEMBERS = ("token", "oauth-client-secret", *sorted(_CREDENTIAL_HEADERS))
+# secret of OAuth (SolarUser dossier §8.1), what OAuth grants (RFC 6749 §5.1), and the headers that
+# a provider is to be called with.
+_SECRET_MEMBERS = (
+    "token",
+    "oauth-client-secret",
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    *sorted(_CREDENTIAL_HEADERS),
+)
 _TOKEN = re.compile(r"[A-Za-z0-9+/]{64}")
 
 
@@ -35,7 +44,7 @@ _CELL = re.compile(
     rf"""(""(?:{_NAMES})"":)(?:""(?:[^"\\]|\\""|\\.)*""|[\[{{].*\Z|[^",\]}}]+)""", re.DOTALL
 )
 _ELEMENT = re.compile(rf"<({'|'.join(_SECRET_MEMBERS)})>", re.IGNORECASE)
-_FIELD = re.compile(r"(oauth-client-secret=)[^&\s]*")
+_FIELD = re.compile(r"(oauth-client-secret=|client_secret=)[^&\s]*")
 _USER_INFO = re.compile(r"(:\\?/\\?/)[^/?#\s\"'@:]*:[^/?#\s\"'@]*@")
 
 
@@ -56,7 +65,7 @@ def redact_text(text: str) -> str:
     """Return a body or an address without the secrets that can be told by the names they bear.
 
     These are the values of certain members of a JSON text, whole or broken, also where they are
-    told as CSV or XML, of a form's `oauth-client-secret`, and a user name and password in a URL.
+    told as CSV or XML, of a form's client secret, and a user name and password in a URL.
     """
     if _may_hold_secrets(text.lower()):
         text = _MEMBER.sub(rf'\1"{_REDACTED}"', text)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oscp_send.fidelity import Behaviour
+    from simulator.access_tokens import AccessTokens
     from simulator.addresses import Addresses
     from simulator.agenda import Agenda
     from simulator.clock import Clock
@@ -40,8 +41,10 @@ class Rooms:
         agenda: What is to be done later.
         outgoing: Carries what one party sends another.
         addresses: Where they are.
+        access_tokens: What the systems that the simulator plays are shown where they want OAuth.
         watchers: Called after each change of the world, by whoever changed it.
         seed: Makes what is invented; the same seed, the same bytes.
+        clients_clock: By which clients outside of the process go, where it is another clock.
     """
 
     world: World
@@ -54,8 +57,10 @@ class Rooms:
     agenda: Agenda
     outgoing: Outgoing
     addresses: Addresses
+    access_tokens: AccessTokens
     seed: int = 1
     watchers: list[Callable[[], None]] = field(default_factory=list)
+    clients_clock: Clock | None = None
 
     def change_system(
         self, user_id: int, system: CapacityProvider | CapacityOptimizer, **changes: object
@@ -74,6 +79,24 @@ class Rooms:
                 return
             changed: Any = replace(current, **changes)  # type: ignore[arg-type]
             self.replace_world(self.world.with_user(user.with_system(changed)))
+
+    def change_group(self, user_id: int, group_id: int, **changes: object) -> None:
+        """Changes single values of a Capacity Group, if it still exists.
+
+        Args:
+            user_id: Whose it is.
+            group_id: Which.
+            **changes: The new values, by the names of the world.
+        """
+        with self.world_lock:
+            user = self.world.user(user_id)
+            if user is None or all(each.id != group_id for each in user.capacity_groups):
+                return
+            groups = tuple(
+                replace(each, **changes) if each.id == group_id else each  # type: ignore[arg-type]
+                for each in user.capacity_groups
+            )
+            self.replace_world(self.world.with_user(replace(user, capacity_groups=groups)))
 
     def replace_world(self, world: World) -> None:
         """Puts another world in the place of this one, and tells who watches; under the lock."""

@@ -9,12 +9,14 @@ import signal
 import socket
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from simulator.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
 from simulator.asgi import AsgiBridge
 from simulator.control import PREFIX
 from simulator.solaruser import EXEC_PATH
@@ -24,10 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.simulator import Simulator
+    from simulator.world import CapacityProvider
 
 __all__ = ["PortUnavailable", "serve"]
 
 _LONGEST_BODY = 20_971_520
+# Where another party is asked, or all that is due until then is done.
+_COMMANDS = tuple(f"{PREFIX}/{name}" for name in ("clock", "optimizers/", "providers/"))
+_PARTIES = (f"{CAPACITY_PROVIDER_PATH}/", f"{ELMO_PATH}/")
 _ASK_EVERY_SECONDS = 0.005
 _ABANDON_AFTER_SECONDS = 0.05
 
@@ -59,7 +65,9 @@ def serve(
     """
     address, port = _free_address(host, port)
     waiting = WaitingThreads()
-    bridge = AsgiBridge(simulator.application, waiting, _may_wait, _LONGEST_BODY)
+    bridge = AsgiBridge(
+        simulator.application, waiting, partial(_may_wait, simulator), _LONGEST_BODY
+    )
     url = f"http://{_in_url(host)}:{port}"
 
     def ready() -> None:
@@ -67,7 +75,7 @@ def serve(
             _write(url_file, {"url": url, "pid": os.getpid()})
         when_ready(url)
 
-    simulator.public_url = url
+    simulator.serve_at(url)
     simulator.start()
     try:
         asyncio.run(_serve(bridge, address, port, ready, waiting.abandon))
@@ -149,10 +157,17 @@ def _free_address(host: str, port: int) -> tuple[str, int]:
         ) from error
 
 
-def _may_wait(path: str, query: str) -> bool:
-    if path == EXEC_PATH or path.startswith(f"{EXEC_PATH}/"):
+def _may_wait(simulator: Simulator, path: str, query: str) -> bool:
+    """Tells a request whose answer may take its time: nobody else is to wait for it."""
+    if path.startswith(_PARTIES):
+        return any(_is_late(p) for user in simulator.world.users for p in user.capacity_providers)
+    if path == EXEC_PATH or path.startswith((f"{EXEC_PATH}/", *_COMMANDS)):
         return True
     return path == f"{PREFIX}/journal" and "wait=" in query
+
+
+def _is_late(provider: CapacityProvider) -> bool:
+    return bool(provider.behaviour.delay) or provider.behaviour.adjustments == "silent"
 
 
 def _in_url(host: str) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import requests
 
 from oscp_send.fidelity import Behaviour, Fidelity
+from simulator.access_tokens import AccessTokens
 from simulator.addresses import Addresses
 from simulator.agenda import Agenda
 from simulator.application import make_application
 from simulator.caller_tokens import with_caller_tokens
-from simulator.capacity_provider import capacity_provider
+from simulator.capacity_optimizer import capacity_optimizer, optimizer_seats
+from simulator.capacity_provider import capacity_provider, forecast_message, provider_seats
 from simulator.clock import Clock, RealClock
 from simulator.control import OPERATIONS, control
 from simulator.entry import ALL_PARTIES, Party
-from simulator.flexibility_provider import FlexibilityProvider
+from simulator.flexibility_provider import FlexibilityProvider, flexibility_provider
 from simulator.instructions import Instructions
 from simulator.journal import Journal
 from simulator.local_server import LocalServer
@@ -25,15 +28,23 @@ from simulator.outgoing import IN_PROCESS_URL, Outgoing
 from simulator.rooms import Rooms
 from simulator.solaruser import PREFIX as SOLARUSER
 from simulator.solaruser import solaruser, solaruser_routes
+from simulator.token_endpoint import token_endpoint
 from simulator.transport import WsgiAdapter
 from simulator.user_events import UserEvents
 from simulator.world import World, load_world
+from simulator.world_memory import learned, taught
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Any
+
+    from simulator.capacity_optimizer import OptimizerSeat, OptimizerSeats
+    from simulator.capacity_provider import ProviderSeat, ProviderSeats
+    from simulator.desk import Desk
+    from simulator.hand_off import QueuedMessage
+    from simulator.solaruser.router import Route
 
 __all__ = ["IN_PROCESS_URL", "Simulator"]
 
@@ -55,6 +66,8 @@ class Simulator:
             `Behaviour` sets single differences.
         plays: Which parties are played here, all of them unless given: where one is not, its paths
             are unknown, and the world says where it is.
+        control_token: What must be shown below `/_sim/`, as `Authorization: Bearer TOKEN`; nothing
+            unless given.
 
     Attributes:
         clock: What time it is; `advance` moves one that is frozen or fast.
@@ -75,6 +88,7 @@ class Simulator:
         clock: Clock | None = None,
         fidelity: Fidelity | Behaviour = "documented",
         plays: Iterable[Party] = ALL_PARTIES,
+        control_token: str | None = None,
     ) -> None:
         self.seed = seed
         self.plays = frozenset(plays)
@@ -100,18 +114,33 @@ class Simulator:
             agenda=Agenda(self.clock),
             outgoing=Outgoing(),
             addresses=Addresses(here=lambda: self.url, known=self._known_url),
+            access_tokens=AccessTokens(self.clock, seed, lambda: self._rooms.world),
             seed=seed,
         )
         self._flexibility_provider = FlexibilityProvider(self._rooms)
-        routes = solaruser_routes(self._rooms, self._flexibility_provider)
+        self._providers = provider_seats(self._rooms)
+        # A Capacity Optimizer makes its messages of the same fields as a Capacity Provider.
+        self._optimizers = optimizer_seats(
+            self._rooms, partial(forecast_message, profile="specification")
+        )
+        plays_provider = "flexibility_provider" in self.plays
+        routes = solaruser_routes(
+            self._rooms, self._flexibility_provider if plays_provider else self._hand_to_nobody
+        )
         self.application = make_application(
+            self._desks(routes),
             [
-                solaruser(self._rooms, routes),
-                capacity_provider(self._rooms),
-                control(self._rooms, lambda: openapi(SOLARUSER, routes, OPERATIONS)),
-            ]
+                token_endpoint(self._rooms),
+                control(
+                    self._rooms,
+                    self,
+                    lambda: openapi(SOLARUSER, routes, OPERATIONS),
+                    control_token,
+                ),
+            ],
         )
         self._rooms.outgoing.application = self.application
+        self._first_world = self._rooms.world
         self._conceal_tokens()
 
     @property
@@ -140,6 +169,19 @@ class Simulator:
                 self._server = LocalServer(self.application)
             return self._server.url
 
+    def serve_at(self, url: str) -> None:
+        """Takes note that somebody else serves it, for clients outside of this process.
+
+        Where the simulator's clock is not the machine's, requests to SolarUser may be dated by
+        either: such clients have no other.
+
+        Args:
+            url: The base URL at which they reach it.
+        """
+        self.public_url = url
+        if not isinstance(self.clock, RealClock):
+            self._rooms.clients_clock = RealClock()
+
     def session(self) -> requests.Session:
         """Answers with a `requests` session that reaches the simulator without a socket.
 
@@ -162,6 +204,10 @@ class Simulator:
         """Starts to deliver; a `with` statement does it."""
         with self._server_lock:
             self._running = True
+        if "flexibility_provider" in self.plays:
+            self._flexibility_provider.start()
+        for seats in self._seats():
+            seats.plan()
         self._rooms.agenda.start()
         return self
 
@@ -171,6 +217,8 @@ class Simulator:
         Args:
             timeout: Seconds to wait for deliveries under way; as long as they take where not given.
         """
+        for seats in (self._providers, self._optimizers):
+            seats.close()
         with self._server_lock:
             self._running = False
             if self._server is not None:
@@ -179,10 +227,108 @@ class Simulator:
         self._rooms.agenda.close(timeout)
         self._rooms.outgoing.close()
 
+    def reset(self) -> None:
+        """Forgets everything that happened, and starts afresh with the first world.
+
+        Numbers go on, and time does not go back.
+        """
+        self._rooms.agenda.clear()
+        self._rooms.access_tokens.clear()
+        with self._rooms.world_lock:
+            self._rooms.replace_world(self._first_world)
+        self._rooms.instructions.clear()
+        self._rooms.events.clear()
+        self._flexibility_provider.plan()
+        for seats in self._seats():
+            seats.reset()
+        self.journal.clear()
+
+    def provider(self, id: int, user: int | None = None) -> ProviderSeat:  # noqa: A002 - the world's
+        """Answers with a Capacity Provider that is played here: what it knows, and its commands.
+
+        Args:
+            id: Of the Capacity Provider.
+            user: Whose it is; need not be given where one user alone has one of that id.
+
+        Raises:
+            ValueError: Several users have one of that id.
+            LookupError: There is none, or it is not played here.
+        """
+        self._require("capacity_provider")
+        return self._providers.seat(id, user)
+
+    def optimizer(self, id: int, user: int | None = None) -> OptimizerSeat:  # noqa: A002 - the world's
+        """Answers with a Capacity Optimizer that is played here: what it knows, and its commands.
+
+        Args:
+            id: Of the Capacity Optimizer.
+            user: Whose it is; need not be given where one user alone has one of that id.
+
+        Raises:
+            ValueError: Several users have one of that id.
+            LookupError: There is none, or it is not played here.
+        """
+        self._require("capacity_optimizer")
+        return self._optimizers.seat(id, user)
+
+    def remembered(self) -> dict[tuple[int, str, int], dict[str, Any]]:
+        """Answers with what the parties must not forget over a restart; with secrets."""
+        return {
+            **self._providers.remembered(),
+            **self._optimizers.remembered(),
+            **learned(self._first_world, self.world),
+        }
+
+    def recall(self, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]) -> None:
+        """Takes up what the parties remembered before a restart.
+
+        Raises:
+            ValueError: That is not what `remembered` had answered with.
+        """
+        with self._rooms.world_lock:
+            self._rooms.replace_world(taught(self.world, remembered))
+        self._conceal_tokens()
+        for seats in self._seats():
+            seats.recall(remembered)
+
     @property
     def pending(self) -> int:
         """How much is still on its way: messages, answers and tries, but no jobs."""
         return self._rooms.agenda.pending
+
+    def _hand_to_nobody(self, message: QueuedMessage) -> None:
+        """Leaves a message in the queue: a Flexibility Provider elsewhere has no part in it."""
+        self.journal.append(
+            "solaruser",
+            "note",
+            action=message.action,
+            instruction_id=message.id,
+            detail={
+                "why": "it stays in the queue: the Flexibility Provider is not played here, and a "
+                "real one takes messages of its own SolarUser alone"
+            },
+        )
+
+    def _require(self, party: Party) -> None:
+        if party not in self.plays:
+            played = ", ".join(sorted(self.plays)) or "nobody"
+            raise LookupError(f"the simulator does not play the {party}, only {played}")
+
+    def _seats(self) -> tuple[ProviderSeats | OptimizerSeats, ...]:
+        """Answers with the seats of the systems that are played here."""
+        providers = (self._providers,) if "capacity_provider" in self.plays else ()
+        return (*providers, self._optimizers) if "capacity_optimizer" in self.plays else providers
+
+    def _desks(self, routes: Sequence[Route]) -> Iterator[Desk]:
+        """Yields the desks of the parties that are played here."""
+        if "solaruser" in self.plays:
+            yield solaruser(self._rooms, routes)
+        if "flexibility_provider" in self.plays:
+            yield flexibility_provider(self._rooms, self._flexibility_provider)
+        if "capacity_provider" in self.plays:
+            yield from capacity_provider(self._rooms, self._providers)
+        if "capacity_optimizer" in self.plays:
+            yield from capacity_optimizer(self._rooms, self._optimizers)
 
     def _known_url(self) -> str | None:
         return self.public_url or (self._server.url if self._server else None)

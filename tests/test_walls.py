@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parent.parent
-_PARTIES = ("capacity_provider", "flexibility_provider", "solaruser")
+_PARTIES = ("capacity_optimizer", "capacity_provider", "flexibility_provider", "solaruser")
+# The systems outside of SolarNetwork, and what they have in common.
+_OUTSIDE = ("capacity_optimizer", "capacity_provider", "external_system")
 
 
 def _imported(package: str) -> dict[str, set[str]]:
@@ -50,7 +52,13 @@ def test_a_party_never_imports_another(party: str) -> None:
     assert _importing(f"simulator/{party}", (*others, "simulator.simulator")) == []
 
 
-@pytest.mark.parametrize("party", _PARTIES)
-def test_only_who_shares_the_database_touches_it(party: str) -> None:
-    found = _importing(f"simulator/{party}", ("simulator.instructions", "simulator.user_events"))
-    assert party != "capacity_provider" or found == []
+def test_what_external_systems_share_knows_no_party() -> None:
+    parties = tuple(f"simulator.{each}" for each in _PARTIES)
+    assert _importing("simulator/external_system", (*parties, "simulator.simulator")) == []
+
+
+@pytest.mark.parametrize("room", _OUTSIDE)
+def test_only_who_shares_the_database_touches_it(room: str) -> None:
+    assert (
+        _importing(f"simulator/{room}", ("simulator.instructions", "simulator.user_events")) == []
+    )

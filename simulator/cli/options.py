@@ -9,8 +9,17 @@ import click
 
 if TYPE_CHECKING:
     from oscp_send.fidelity import Behaviour, Fidelity
+    from simulator.scenario.seats import Seats
 
-__all__ = ["behaviour", "fidelity_option", "seed_option", "set_option", "world_option"]
+__all__ = [
+    "behaviour",
+    "fidelity_option",
+    "seat_option",
+    "seats",
+    "seed_option",
+    "set_option",
+    "world_option",
+]
 
 fidelity_option = click.option(
     "--fidelity",
@@ -32,6 +41,13 @@ seed_option = click.option(
     default=1,
     show_default=True,
     help="Makes every identifier that is invented.",
+)
+seat_option = click.option(
+    "--seat",
+    metavar="NAME[:ID]=URL",
+    multiple=True,
+    help="A party that is real, and its base URL: solaruser, flexibility_provider, "
+    "capacity_provider:ID or capacity_optimizer:ID. The simulator plays the others.",
 )
 world_option = click.option(
     "--world",
@@ -62,3 +78,20 @@ def behaviour(fidelity: Fidelity, settings: tuple[str, ...]) -> Behaviour:
         return Behaviour(fidelity, chosen)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--set") from None
+
+
+def seats(given: tuple[str, ...]) -> Seats:
+    """Answers with what each `--seat` asks for, together.
+
+    Raises:
+        click.BadParameter: One makes no sense; the command ends with 2.
+    """
+    from simulator.scenario.seats import Seats, parse_seat
+
+    together = Seats()
+    try:
+        for seat in given:
+            together = together.under(parse_seat(seat))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--seat") from None
+    return together

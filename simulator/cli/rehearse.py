@@ -11,6 +11,8 @@ import click
 from simulator.cli.options import (
     behaviour,
     fidelity_option,
+    seat_option,
+    seats,
     seed_option,
     set_option,
     world_option,
@@ -30,12 +32,21 @@ _FOLDER = Path("scenarios")
 @seed_option
 @fidelity_option
 @set_option
+@seat_option
+@click.option(
+    "--sequence",
+    is_flag=True,
+    help="Show what the parties sent one another in each scenario, not only in those that fail or "
+    "say so themselves.",
+)
 def rehearse(
     paths: tuple[Path, ...],
     world: Path | None,
     seed: int,
     fidelity: Fidelity,
     settings: tuple[str, ...],
+    seat: tuple[str, ...],
+    sequence: bool,
 ) -> None:
     """Run scenario files, each in a simulator of its own, and report what came of them.
 
@@ -50,14 +61,14 @@ def rehearse(
     from simulator.world import load_world
     from simulator.yaml_source import SourceError
 
-    chosen = behaviour(fidelity, settings)
+    chosen, real = behaviour(fidelity, settings), seats(seat)
     try:
-        common = Rehearsal(seed, chosen, load_world(world) if world else None)
+        common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
         scenarios = load_scenarios(paths or [_default_folder()])
     except SourceError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    passed = run(scenarios, common, [ConsoleReport(sys.stdout)])
+    passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence)])
     sys.exit(0 if passed else 1)
 
 

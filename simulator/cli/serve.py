@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from simulator.cli.options import (
     behaviour,
     fidelity_option,
+    seat_option,
+    seats,
     seed_option,
     set_option,
     world_option,
 )
+from simulator.entry import Party
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from oscp_send.fidelity import Fidelity
+    from simulator.scenario.clock_setting import ClockSetting, Runs
+    from simulator.simulator import Simulator
 
 __all__ = ["serve"]
 
@@ -39,6 +47,46 @@ _PORT = 8920
 @fidelity_option
 @set_option
 @click.option(
+    "--play",
+    "plays",
+    type=click.Choice(get_args(Party)),
+    multiple=True,
+    help="Play this party; may be given several times. All of them where not given.",
+)
+@seat_option
+@click.option(
+    "--clock",
+    "runs",
+    type=click.Choice(["real", "frozen", "fast"]),
+    default="real",
+    show_default=True,
+    help="The machine's; or one that moves only when POST /_sim/clock says so; or one that also "
+    "runs by itself, at --speed.",
+)
+@click.option(
+    "--start",
+    metavar="INSTANT",
+    help="When a clock that is not the machine's begins, as 2026-03-01T00:00:00Z; now where not "
+    "given.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    help="How many seconds of a fast clock pass in one of the machine's.",
+)
+@click.option(
+    "--control-token",
+    metavar="TOKEN",
+    envvar="OSCP_SIM_CONTROL_TOKEN",
+    help="Ask whoever looks below /_sim/ for this token, as Authorization: Bearer TOKEN. Better "
+    "given in the environment, as OSCP_SIM_CONTROL_TOKEN.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep in this file, over a restart, what registrations and handshakes have agreed.",
+)
+@click.option(
     "--url-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write {url, pid} as JSON to this file once the server answers; removed at the end.",
@@ -50,39 +98,64 @@ def serve(
     seed: int,
     fidelity: Fidelity,
     settings: tuple[str, ...],
+    plays: tuple[Party, ...],
+    seat: tuple[str, ...],
+    runs: Runs,
+    start: str | None,
+    speed: float | None,
+    control_token: str | None,
+    keep: Path | None,
     url_file: Path | None,
 ) -> None:
-    """Serve all parties on one port until interrupted.
+    """Serve the parties of a rehearsal on one port until interrupted.
 
-    Point your client at the URL that is printed, instead of at SolarNetwork. What happened is at
-    /_sim/journal.
+    Point your client at the URLs that are printed, instead of at SolarNetwork. What happened is at
+    /_sim/journal. A party that you have yourself is named with --seat, and is not played.
     """
+    from simulator.cli.announcement import announcement
+    from simulator.keeper import PersistenceError
     from simulator.serve import PortUnavailable
     from simulator.serve import serve as run
     from simulator.simulator import Simulator
+    from simulator.world import load_world
     from simulator.yaml_source import SourceError
 
-    chosen = behaviour(fidelity, settings)
+    chosen, real = behaviour(fidelity, settings), seats(seat)
+    clock = _clock(runs, start, speed)
+    if control_token is not None and not control_token.strip():
+        raise click.BadParameter("it is empty", param_hint="--control-token")
     try:
-        simulator = Simulator(world, seed=seed, fidelity=chosen)
+        placed = real.placed(load_world(world))
     except SourceError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--seat") from None
+    played = [party for party in real.plays if party in (plays or get_args(Party))]
+    simulator = Simulator(
+        placed,
+        seed=seed,
+        clock=clock.make(),
+        fidelity=chosen,
+        plays=played,
+        control_token=control_token,
+    )
 
     def announce(url: str) -> None:
-        click.echo(f"SolarUser          {url}/solaruser/api/v1/sec/instr/add/OSCP_v20")
-        click.echo(f"Capacity Provider  {url}/oscp/cp/2.0")
-        click.echo(f"what happened      {url}/_sim/journal")
-        if world is None:
-            click.echo("sign with          token rehearsal-token-0001, secret rehearsal-secret")
+        for line in announcement(simulator, url, is_built_in=world is None):
+            click.echo(line)
         click.echo(f"seed {seed}, fidelity {chosen}; Ctrl-C stops", nl=True)
         sys.stdout.flush()
 
     try:
-        run(simulator, host, port, when_ready=announce, url_file=url_file)
+        with _keeping(keep, simulator):
+            run(simulator, host, port, when_ready=announce, url_file=url_file)
     except PortUnavailable as error:
         click.echo(f"oscp-sim serve: {error}", err=True)
         sys.exit(3)
+    except PersistenceError as error:
+        click.echo(f"oscp-sim serve: {error}", err=True)
+        sys.exit(2)
     except OSError as error:
         if url_file is None:
             raise
@@ -92,3 +165,27 @@ def serve(
     # All is closed. What is left is to free a long journal, piece by piece, and whoever pressed
     # Ctrl-C would wait for that longer than for everything else.
     os._exit(0)
+
+
+def _clock(runs: Runs, start: str | None, speed: float | None) -> ClockSetting:
+    from simulator.scenario.clock_setting import ClockSetting
+    from simulator.scenario.values import parse_instant
+
+    if runs == "real" and start is not None:
+        raise click.BadParameter(
+            "the machine's clock begins nowhere; add --clock frozen or fast", param_hint="--start"
+        )
+    if runs != "fast" and speed is not None:
+        raise click.BadParameter(f"a {runs} clock has none; add --clock fast", param_hint="--speed")
+    try:
+        return ClockSetting(runs, None if start is None else parse_instant(start), speed)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--start") from None
+
+
+def _keeping(path: Path | None, simulator: Simulator) -> AbstractContextManager[object]:
+    from simulator.keeper import Keeper
+
+    if path is None:
+        return nullcontext()
+    return Keeper(path, simulator.remembered, simulator.recall)

@@ -1,5 +1,6 @@
-"""The Flexibility Provider, as far as it delivers the instructions that SolarUser queued."""
+"""The Flexibility Provider: its own endpoints, and what it delivers of what SolarUser queued."""
 
 from simulator.flexibility_provider.provider import FlexibilityProvider
+from simulator.flexibility_provider.routes import flexibility_provider
 
-__all__ = ["FlexibilityProvider"]
+__all__ = ["FlexibilityProvider", "flexibility_provider"]

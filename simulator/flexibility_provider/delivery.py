@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from simulator.journal import Request, Response
 from simulator.outgoing import Reply, Unanswered
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from simulator.journal import Journal, Party
     from simulator.outgoing import Outgoing
 
-__all__ = ["Delivery", "DeliveryFailed", "UnknownRecipient", "post"]
+__all__ = ["TIMEOUT", "Delivery", "DeliveryFailed", "UnknownRecipient", "post"]
 
-# Connecting takes the keep-alive value by mistake, reading its own: both in seconds (§5.10).
-_TIMEOUT = (60.0, 20.0)
+#: Connecting takes the keep-alive value by mistake, reading its own: both in seconds (§5.10).
+TIMEOUT: Final = (60.0, 20.0)
 
 
 class DeliveryFailed(Exception):
@@ -66,22 +66,34 @@ class Delivery:
         return next(value for name, value in self.headers if name == "X-Request-ID")
 
 
-def post(outgoing: Outgoing, delivery: Delivery, journal: Journal) -> Reply:
+def post(
+    outgoing: Outgoing,
+    delivery: Delivery,
+    journal: Journal,
+    *,
+    timeout: tuple[float, float] = TIMEOUT,
+) -> Reply:
     """Posts a message, once, and answers with the reply; any status below 400 is success.
+
+    Args:
+        outgoing: Carries it.
+        delivery: The message.
+        journal: Told of it.
+        timeout: Seconds to connect, and seconds without a byte of the answer.
 
     Raises:
         DeliveryFailed: It was refused, or could not be brought.
     """
     reply: Reply | None = None
     try:
-        reply = outgoing.post(delivery.url, delivery.headers, delivery.body, timeout=_TIMEOUT)
+        reply = outgoing.post(delivery.url, delivery.headers, delivery.body, timeout=timeout)
     except Unanswered as error:
         reason = f'I/O error on POST request for "{delivery.url}": {error}'
         raise DeliveryFailed(reason, f"Communication error: {reason}", error.after) from error
     finally:
         _record(journal, delivery, reply)
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        body = f'"{reply.text}"' if reply.body else "[no body]"
+        body = f'"{_told(delivery, reply)}"' if reply.body else "[no body]"
         raise DeliveryFailed(
             f"{reply.status} {reply.reason}: {body}",
             # Whether the phrase follows the number there is not known (inferred).
@@ -89,6 +101,15 @@ def post(outgoing: Outgoing, delivery: Delivery, journal: Journal) -> Reply:
             reply.after,
         )
     return reply
+
+
+def _told(delivery: Delivery, reply: Reply) -> str:
+    """Answers with a reply's text, without the access token that it may quote."""
+    for name, value in delivery.headers:
+        scheme, _, token = value.partition(" ")
+        if (name, scheme) == ("Authorization", "Bearer") and token:
+            return reply.text.replace(token, "[redacted]")
+    return reply.text
 
 
 def _record(journal: Journal, delivery: Delivery, reply: Reply | None) -> None:
@@ -100,6 +121,8 @@ def _record(journal: Journal, delivery: Delivery, reply: Reply | None) -> None:
         action=delivery.action,
         instruction_id=delivery.instruction_id,
         request=Request("POST", delivery.url, delivery.headers, delivery.body.decode()),
-        response=None if reply is None else Response(reply.status, reply.headers, reply.text),
+        response=None
+        if reply is None
+        else Response(reply.status, reply.headers, _told(delivery, reply)),
         detail={"answered_after": reply.after} if reply and reply.after else None,
     )

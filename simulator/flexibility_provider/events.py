@@ -118,7 +118,8 @@ def _secrets(provider: CapacityProvider) -> tuple[str, ...]:
     values = headers.values() if isinstance(headers, Mapping) else ()
     # A shorter value of a header is none, and may well be a word of what is told.
     secrets = [each for each in values if isinstance(each, str) and len(each) >= _SHORTEST_SECRET]
-    return tuple(filter(None, (provider.token, _password(base_url), *secrets)))
+    own = (provider.token, provider.oauth_client_secret, _password(base_url))
+    return tuple(filter(None, (*own, *secrets)))
 
 
 def _password(url: str) -> str | None:

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from oscp_send.solarnetwork import hook_texts, jackson
-from simulator.flexibility_provider.delivery import Delivery, DeliveryFailed, UnknownRecipient, post
+from simulator.flexibility_provider.delivery import Delivery, DeliveryFailed, UnknownRecipient
 from simulator.flexibility_provider.events import InstructionEvents
 from simulator.flexibility_provider.headers import delivery_headers
+from simulator.flexibility_provider.url_paths import PATHS, configured_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from oscp_send.fidelity import Behaviour
+    from simulator.flexibility_provider.outbox import Outbox
     from simulator.hand_off import QueuedMessage
     from simulator.rooms import Rooms
     from simulator.world import CapacityGroup, CapacityProvider
 
-__all__ = ["PATHS", "handle"]
-
-PATHS: Mapping[str, str] = MappingProxyType(
-    {
-        "AdjustGroupCapacityForecast": "/adjust_group_capacity_forecast",
-        "GroupCapacityComplianceError": "/group_capacity_compliance_error",
-        "Handshake": "/handshake",
-        "UpdateAssetMeasurement": "/update_asset_measurements",
-        "UpdateGroupCapacityForecast": "/update_group_capacity_forecast",
-        "UpdateGroupMeasurements": "/update_group_measurements",
-    }
-)
+__all__ = ["handle"]
 
 # As documented; nothing of it is applied to instructions (SolarUser dossier §12).
 _CUSTOMISABLE = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityComplianceError"})
 
 
-def handle(message: QueuedMessage, rooms: Rooms, new_request_id: Callable[[], str]) -> None:
+def handle(
+    message: QueuedMessage, rooms: Rooms, outbox: Outbox, new_request_id: Callable[[], str]
+) -> None:
     """Claims an instruction, delivers its message, and settles its state.
 
     Nothing happens to one that is not `Queuing` any more.
@@ -45,6 +36,7 @@ def handle(message: QueuedMessage, rooms: Rooms, new_request_id: Callable[[], st
     Args:
         message: From the queue.
         rooms: The shared rooms.
+        outbox: Sends it.
         new_request_id: Makes an X-Request-ID.
     """
     claimed = rooms.instructions.change("flexibility_provider", message.id, "Queuing", "Executing")
@@ -53,7 +45,7 @@ def handle(message: QueuedMessage, rooms: Rooms, new_request_id: Callable[[], st
     # Each event is told before the state that goes with it: who sees the state finds the event.
     events = InstructionEvents(rooms.events, message)
     try:
-        after = _deliver(message, rooms, events, new_request_id)
+        after = _deliver(message, rooms, events, outbox, new_request_id)
     except DeliveryFailed as failure:
         _later(rooms, failure.after, partial(_decline, message, rooms, events, failure))
         return
@@ -64,6 +56,7 @@ def _deliver(
     message: QueuedMessage,
     rooms: Rooms,
     events: InstructionEvents,
+    outbox: Outbox,
     new_request_id: Callable[[], str],
 ) -> float:
     """Answers with the seconds by the simulator's clock until the provider has answered."""
@@ -75,7 +68,7 @@ def _deliver(
         _note_silence(message, rooms)
         return 0.0
     try:
-        reply = post(rooms.outgoing, delivery, rooms.journal)
+        reply = outbox.send(message.user_id, provider, delivery)
     except DeliveryFailed as failure:
         if failure.problem is not None:
             events.not_answered(delivery, failure.problem)
@@ -142,11 +135,10 @@ def _delivery(
 
 def _path(action: str, provider: CapacityProvider, behaviour: Behaviour) -> str:
     """Answers with the path of a message; that the keys of `url-paths` are actions is inferred."""
-    configured = (provider.service_props or {}).get("url-paths")
     if action in _CUSTOMISABLE and not behaviour.follows_service("url_paths"):
-        path = configured.get(action) if isinstance(configured, Mapping) else None
-        if isinstance(path, str):
-            return path
+        configured = configured_path(provider, action)
+        if configured is not None:
+            return configured
     return PATHS[action]
 
 

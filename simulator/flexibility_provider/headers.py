@@ -20,6 +20,7 @@ def delivery_headers(
     correlation_id: str | None = None,
     *,
     authorization: str | None = None,
+    more: tuple[tuple[str, str], ...] = (),
 ) -> tuple[tuple[str, str], ...]:
     """Answers with the headers of one request.
 
@@ -31,6 +32,7 @@ def delivery_headers(
         request_id: The X-Request-ID.
         correlation_id: The X-Correlation-ID, where there is one.
         authorization: What to show in place of the system's token.
+        more: More headers, before those that are configured.
     """
     if authorization is None and system.token is not None:
         authorization = f"Token {system.token}"
@@ -38,7 +40,7 @@ def delivery_headers(
     headers += [("Content-Type", "application/json"), ("X-Request-ID", request_id)]
     if correlation_id is not None:
         headers.append(("X-Correlation-ID", correlation_id))
-    return (*headers, *configured_headers(system))
+    return (*headers, *more, *configured_headers(system))
 
 
 def configured_headers(

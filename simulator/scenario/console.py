@@ -16,12 +16,15 @@ from simulator.scenario.events import (
     ScenarioStarted,
     StepFinished,
 )
+from simulator.scenario.sequence import LEGEND, draw
 
 __all__ = ["ConsoleReport"]
 
 _Colour = Literal["green", "red", "yellow"]
 # Room for the longest action's name as a step.
 _SHORTEST_NAME = 31
+# What is left of 100 columns for the name of a step.
+_LONGEST_NAME = 53
 
 
 class ConsoleReport:
@@ -30,10 +33,16 @@ class ConsoleReport:
     Args:
         stream: Any text stream.
         colour: Whether to colour; where not given, on a terminal that does not say `NO_COLOR`.
+        sequence: Whether to draw what the parties sent one another in every scenario, rather than
+            only in those that ask for it and those that fail.
     """
 
-    def __init__(self, stream: TextIO, *, colour: bool | None = None) -> None:
+    def __init__(
+        self, stream: TextIO, *, colour: bool | None = None, sequence: bool = False
+    ) -> None:
         self._stream = stream
+        self._sequence = sequence
+        self._drawn: set[ScenarioId] = set()
         self._colour = (
             stream.isatty() and not os.environ.get("NO_COLOR") if colour is None else colour
         )
@@ -49,6 +58,8 @@ class ConsoleReport:
                 self._begin(event)
             case ScenarioStarted():
                 self._steps[event.scenario] = []
+                if event.sequence or self._sequence:
+                    self._drawn.add(event.scenario)
             case StepFinished():
                 self._steps.setdefault(event.scenario, []).append(event)
             case ScenarioFinished():
@@ -68,16 +79,33 @@ class ConsoleReport:
             self._line(self._group)
         verdict = self._paint("ok  ", "green") if event.passed else self._paint("FAIL", "red")
         beginning = f"  {verdict}  {event.scenario.name:<{self._width}}"
-        if len(steps) == 1 and not event.steps_left:
+        is_drawn = event.scenario in self._drawn
+        if len(steps) == 1 and not event.steps_left and not is_drawn:
             self._line(f"{beginning}  {_result(steps[0])}")
         else:
             ran = f"{len(steps)} of " if event.steps_left else ""
             ran += _many(len(steps) + event.steps_left, "step")
             self._line(f"{beginning}  {ran:<25}  {_time(event.duration):>8}")
-            for step in steps:
-                self._line(f"          {_named(step):<{self._width - 2}}  {_result(step)}")
+            if is_drawn:
+                self._draw(steps)
+            else:
+                self._list(steps)
         if not event.passed:
             self._failed.append((event, steps))
+
+    def _list(self, steps: list[StepFinished]) -> None:
+        longest = max((len(_named(step)) for step in steps), default=0)
+        width = min(max(self._width - 2, longest), _LONGEST_NAME)
+        for step in steps:
+            name = _named(step)
+            shown = name if len(name) <= width else f"{name[: width - 3]}..."
+            self._line(f"          {shown:<{width}}  {_result(step)}")
+
+    def _draw(self, steps: list[StepFinished]) -> None:
+        self._line(f"    {LEGEND}\n")
+        for line in draw(steps):
+            self._line(line)
+        self._line("")
 
     def _tell_failures(self) -> None:
         for event, steps in self._failed:
@@ -92,6 +120,9 @@ class ConsoleReport:
                         self._tell_problem(problem)
             if event.steps_left:
                 self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
+            if event.scenario not in self._drawn and any(step.happened for step in steps):
+                self._line("")
+                self._draw(steps)
 
     def _tell_problem(self, problem: Problem) -> None:
         self._line(f"    {problem.where}  {printable(problem.what)}")

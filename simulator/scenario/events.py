@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from simulator.matching import Difference
+from simulator.scenario.happened import Exchange, Happened
 
 __all__ = [
     "Event",
@@ -82,11 +83,17 @@ class ScenarioStarted:
         scenario: Which.
         where: `file:line`.
         steps: How many it has.
+        fidelity: What it runs under.
+        about: One sentence, or None.
+        sequence: Whether to show what the parties send one another even where all is well.
     """
 
     scenario: ScenarioId
     where: str
     steps: int
+    fidelity: str = ""
+    about: str | None = None
+    sequence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +105,12 @@ class StepFinished:
         number: From 1.
         name: As the report calls it.
         where: `file:line`.
-        outcome: The state of the instruction, or the name of the sender's error.
+        outcome: The state of the instruction, the name of the sender's error, or the status of the
+            answer to a simulated party; empty where nothing was sent.
         duration: Seconds.
         parts: Into how many parts the message was split; None where nothing was sent.
         problems: What did not hold; empty where all is well.
+        happened: What the parties sent one another and did meanwhile, in order.
     """
 
     scenario: ScenarioId
@@ -112,6 +121,12 @@ class StepFinished:
     duration: float
     parts: int | None = None
     problems: tuple[Problem, ...] = ()
+    happened: tuple[Happened, ...] = ()
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """What the parties sent one another, in order."""
+        return tuple(each for each in self.happened if isinstance(each, Exchange))
 
 
 @dataclass(frozen=True, slots=True)

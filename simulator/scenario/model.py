@@ -1,43 +1,23 @@
 """A scenario as its file tells it, ready to be run."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from simulator.matching import TextPattern
+from simulator.scenario.clock_setting import ClockSetting
+from simulator.scenario.command import Command, Wait
+from simulator.scenario.expectation import Expect, Message
+from simulator.scenario.seats import Seats
 from simulator.world import World
 from simulator.yaml_source import YamlDocument
 
-__all__ = [
-    "Expect",
-    "Fidelity",
-    "Forecast",
-    "JsonText",
-    "Message",
-    "Parameters",
-    "Received",
-    "Scenario",
-    "Send",
-    "Step",
-]
+__all__ = ["Fidelity", "Forecast", "JsonText", "Parameters", "Scenario", "Send", "Step"]
 
 Fidelity = Literal["documented", "observed"]
 
 
 def _source() -> YamlDocument:
     return YamlDocument.of(None, "scenario")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message given as a value.
-
-    Attributes:
-        value: What the file holds, as JSON values.
-    """
-
-    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,63 +93,18 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """What the Capacity Provider is expected to have received.
-
-    Attributes:
-        nothing: True: no request at all; the rest is then not set.
-        path: Below the Capacity Provider's base URL.
-        headers: Name to value, None for one that must be absent.
-        message: What the message holds at least; None where not looked at, else a `Message`.
-        same_as_sent: Whether it must mean the same as the message sent.
-    """
-
-    nothing: bool = False
-    path: str | None = None
-    headers: Mapping[str, str | None] = field(default_factory=dict)
-    message: Message | None = None
-    same_as_sent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """What is expected to come of a step; None and empty where it is not looked at.
-
-    `source.place("/received/message/group_id")` says on which line of which file an expectation
-    stands.
-
-    Attributes:
-        state: The state in which the instruction ends.
-        reason: Why it was declined, or what the sender's error says.
-        parts: Into how many parts the message is split.
-        within: How long it may take.
-        received: What the Capacity Provider receives.
-        sender: Name of the exception of `oscp_send` that ends the step.
-        source: Where it stands.
-    """
-
-    state: str | None = None
-    reason: TextPattern | None = None
-    parts: int | None = None
-    within: timedelta | None = None
-    received: Received | None = None
-    sender: str | None = None
-    source: YamlDocument = field(default_factory=_source, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do, and what is expected to come of it.
 
     Attributes:
         name: What the report calls it.
-        send: What to do.
+        does: What to do: an instruction to send, a party's own message, or time that passes.
         expect: What should come of it.
         source: Where it stands.
     """
 
     name: str
-    send: Send
+    does: Send | Command | Wait
     expect: Expect = field(default_factory=Expect)
     source: YamlDocument = field(default_factory=_source, repr=False, compare=False)
 
@@ -185,6 +120,9 @@ class Scenario:
         about: One sentence, or None.
         world: None: the rehearsal's own.
         fidelity: None: the rehearsal's own.
+        clock: By which it runs.
+        seats: Which parties are real, and where.
+        sequence: Whether a report shows what the parties sent one another even where all is well.
         source: Where it stands.
     """
 
@@ -194,4 +132,7 @@ class Scenario:
     about: str | None = None
     world: World | None = None
     fidelity: Fidelity | None = None
+    clock: ClockSetting = field(default_factory=ClockSetting)
+    seats: Seats = field(default_factory=Seats)
+    sequence: bool = False
     source: YamlDocument = field(default_factory=_source, repr=False, compare=False)

@@ -1,34 +1,31 @@
 """Make scenarios of what a scenario file holds."""
 
-import difflib
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from __future__ import annotations
 
-from simulator.matching import TextPattern
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from simulator.scenario.clock_setting import ClockSetting
+from simulator.scenario.command import Command, Wait
+from simulator.scenario.expectation import Expect
 from simulator.scenario.find import ScenarioFile, shown
-from simulator.scenario.model import (
-    Expect,
-    Forecast,
-    JsonText,
-    Message,
-    Parameters,
-    Received,
-    Scenario,
-    Send,
-    Step,
-)
-from simulator.scenario.values import parse_duration, parse_expression, parse_instant
+from simulator.scenario.model import Parameters, Scenario, Send, Step
+from simulator.scenario.read_command import COMMANDS, read_command
+from simulator.scenario.read_expect import read_expect
+from simulator.scenario.read_send import read_send
+from simulator.scenario.reader import PartReader
+from simulator.scenario.seats import Seats, parse_url
+from simulator.scenario.values import parse_duration, parse_instant
 from simulator.world import World, load_world
 from simulator.yaml_source import SourceError, SourceProblem, YamlDocument
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 __all__ = ["FileReader"]
 
-_Value = TypeVar("_Value")
-
-_OF_FORECASTS = ("AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast")
-_OF_SENDER = ("optimizer", "group", "action", "correlation_id")
+_OF_ALL = ("world", "fidelity", "clock", "seats", "sequence")
 
 
 class FileReader:
@@ -37,15 +34,17 @@ class FileReader:
     Args:
         file: The file, which gives paths their beginning and scenarios their group.
         document: What it holds, after the schema found nothing.
-
-    Attributes:
-        problems: What was found wrong so far; with any, the scenarios are of no use.
     """
 
     def __init__(self, file: ScenarioFile, document: YamlDocument) -> None:
-        self.problems: list[SourceProblem] = []
+        self._reader = PartReader(file)
         self._file = file
         self._document = document
+
+    @property
+    def problems(self) -> list[SourceProblem]:
+        """What was found wrong so far; with any, the scenarios are of no use."""
+        return self._reader.problems
 
     def scenarios(self) -> list[Scenario]:
         """Return the file's scenarios in its order."""
@@ -57,14 +56,19 @@ class FileReader:
         return [self._scenario(self._document.at(f"/scenarios/{at}"), group) for at in parts]
 
     def _scenario(self, part: YamlDocument, group: str) -> Scenario:
-        value = part.value
+        # What stands beside the list of scenarios holds for each that does not say otherwise.
+        said = {key: part if key in part.value else self._document for key in _OF_ALL}
+        value: Mapping[str, Any] = part.value
         return Scenario(
             name=value["scenario"],
             group=group,
             steps=tuple(self._step(part.at(f"/steps/{at}")) for at in range(len(value["steps"]))),
             about=value.get("about"),
-            world=self._world(part if "world" in value else self._document),
-            fidelity=value.get("fidelity", self._document.value.get("fidelity")),
+            world=self._world(said["world"]),
+            fidelity=said["fidelity"].value.get("fidelity"),
+            clock=self._clock(said["clock"]),
+            seats=self._seats(said["seats"]),
+            sequence=said["sequence"].value.get("sequence", False),
             source=part,
         )
 
@@ -73,151 +77,88 @@ class FileReader:
         world = part.value.get("world")
         if world is None:
             return None
-        path = None if isinstance(world, dict) else self._beside(part, "/world")
+        path = None if isinstance(world, dict) else self._reader.beside(part, "/world")
         try:
             if isinstance(world, dict):
                 return load_world(part.at("/world"))
             return load_world(path, shown(path)) if path else None
         except SourceError as error:
-            self.problems += error.problems
+            self._reader.problems += error.problems
             return None
 
+    def _clock(self, part: YamlDocument) -> ClockSetting:
+        value = part.value.get("clock")
+        if value is None:
+            return ClockSetting()
+        runs = value.get("runs", "frozen")
+        start = None
+        if "start" in value:
+            start = self._reader.attempt(part, "/clock/start", parse_instant, None)
+        if runs == "real" and "start" in value:
+            self._reader.complain(
+                part,
+                "/clock/start",
+                "the machine's clock starts nowhere: leave start out",
+                key=True,
+            )
+        if runs != "fast" and "speed" in value:
+            self._reader.complain(
+                part, "/clock/speed", f"a {runs} clock has no speed: make it fast", key=True
+            )
+        return ClockSetting(runs, start, value.get("speed"))
+
+    def _seats(self, part: YamlDocument) -> Seats:
+        value = part.value.get("seats", {})
+        for name in ("solaruser", "flexibility_provider"):
+            if name in value:
+                self._reader.attempt(part, f"/seats/{name}", parse_url, "")
+        for name in ("capacity_provider", "capacity_optimizer"):
+            for key in value.get(name, {}):
+                self._reader.attempt(part, f"/seats/{name}/{key}", parse_url, "")
+        return Seats(
+            value.get("solaruser"),
+            value.get("flexibility_provider"),
+            _by_id(value.get("capacity_provider", {})),
+            _by_id(value.get("capacity_optimizer", {})),
+        )
+
     def _step(self, part: YamlDocument) -> Step:
-        send = self._send(part.at("/send"))
-        pairs = dict(send.content.pairs) if isinstance(send.content, Parameters) else {}
-        name = part.value.get("name") or send.action or pairs.get("action") or "instruction"
-        expect = self._expect(part.at("/expect")) if "expect" in part.value else Expect(source=part)
-        return Step(name=name, send=send, expect=expect, source=part)
-
-    def _send(self, part: YamlDocument) -> Send:
-        value = part.value
-        optimizer = value.get("optimizer")
-        self._check_senders_own(part)
-        return Send(
-            node=int(value["node"]),
-            content=self._content(part),
-            optimizer=optimizer
-            if optimizer is None or isinstance(optimizer, str)
-            else str(int(optimizer)),
-            group=value.get("group"),
-            action=value.get("action"),
-            correlation_id=value.get("correlation_id"),
-            checked=value.get("checked", True),
-            source=part,
+        does = self._does(part)
+        expect = (
+            read_expect(self._reader, part.at("/expect"), does)
+            if "expect" in part.value
+            else Expect(source=part)
+        )
+        return Step(
+            name=part.value.get("name") or _name(does), does=does, expect=expect, source=part
         )
 
-    def _check_senders_own(self, part: YamlDocument) -> None:
-        """Either parameters say all, or everything is there of which the sender makes them."""
-        for key in _OF_SENDER:
-            if "parameters" in part.value and key in part.value:
-                self._complain(
-                    part, f"/{key}", f'"parameters" says all: leave "{key}" out', key=True
-                )
-            if "parameters" not in part.value and key not in part.value and key != "correlation_id":
-                self._complain(part, "", f'"{key}" is missing; or give "parameters" instead')
-
-    def _content(self, part: YamlDocument) -> Message | JsonText | Forecast | Parameters:
-        value = part.value
-        if "parameters" in value:
-            return Parameters(tuple(value["parameters"].items()))
-        if "forecast" in value:
-            return self._forecast(part)
-        if "text" in value:
-            return JsonText(value["text"])
-        if "file" in value:
-            return self._payload(part)
-        return Message(value["message"])
-
-    def _forecast(self, part: YamlDocument) -> Forecast:
-        value = part.value["forecast"]
-        if part.value.get("action", _OF_FORECASTS[0]) not in _OF_FORECASTS:
-            wanted = " or ".join(_OF_FORECASTS)
-            self._complain(part, "/action", f'"forecast" makes {wanted}; give "message" instead')
-        return Forecast(
-            group_id=value.get("group_id", part.value.get("group", "")),
-            type=value["type"],
-            start=self._try(
-                part, "/forecast/start", parse_instant, datetime.min.replace(tzinfo=UTC)
-            ),
-            step=self._try(part, "/forecast/step", parse_duration, timedelta()),
-            capacities=tuple(value["capacities"]),
-            unit=value.get("unit", "KW"),
-            phase=value.get("phase", "ALL"),
-        )
-
-    def _payload(self, part: YamlDocument) -> JsonText:
-        path = self._beside(part, "/file")
-        if path is None:
-            return JsonText("")
-        try:
-            return JsonText(path.read_bytes().decode("utf-8"), shown(path))
-        except (OSError, UnicodeDecodeError) as error:
-            self._complain(part, "/file", f"{shown(path)} cannot be read as UTF-8 text: {error}")
-            return JsonText("")
-
-    def _expect(self, part: YamlDocument) -> Expect:
-        value = part.value
-        parts = value.get("parts")
-        return Expect(
-            state=value.get("state"),
-            reason=self._reason(part) if "reason" in value else None,
-            parts=None if parts is None else int(parts),
-            within=(
-                self._try(part, "/within", parse_duration, timedelta())
-                if "within" in value
-                else None
-            ),
-            received=_received(value["received"]) if "received" in value else None,
-            sender=value.get("sender"),
-            source=part,
-        )
-
-    def _reason(self, part: YamlDocument) -> TextPattern:
-        reason = part.value["reason"]
-        if isinstance(reason, str):
-            return TextPattern("is", reason)
-        if "starts_with" in reason:
-            return TextPattern("starts_with", reason["starts_with"])
-        return TextPattern("matches", self._try(part, "/reason/matches", parse_expression, ""))
-
-    def _beside(self, part: YamlDocument, pointer: str) -> Path | None:
-        """Return the file that a path names, relative to the scenario file."""
-        named: str = part.value[pointer[1:]]
-        path = self._file.path.parent / named
-        if path.is_file():
-            return path
-        there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, set(there) - {path.name}, n=1, cutoff=0.8)
-        hint = f'; did you mean "{near[0]}"?' if near else "; the path is relative to this file"
-        self._complain(part, pointer, f'there is no file "{named}"{hint}')
-        return None
-
-    def _try(
-        self,
-        part: YamlDocument,
-        pointer: str,
-        read: Callable[[str], _Value],
-        otherwise: _Value,
-    ) -> _Value:
-        """Read a text, or note the problem and go on to find more of them."""
-        try:
-            return read(part.at(pointer).value)
-        except ValueError as error:
-            self._complain(part, pointer, str(error))
-            return otherwise
-
-    def _complain(
-        self, part: YamlDocument, pointer: str, message: str, *, key: bool = False
-    ) -> None:
-        self.problems.append(part.problem(pointer, message, key=key))
+    def _does(self, part: YamlDocument) -> Send | Command | Wait:
+        if "send" in part.value:
+            return read_send(self._reader, part.at("/send"))
+        if "wait" in part.value:
+            return Wait(self._reader.attempt(part, "/wait", parse_duration, timedelta()))
+        name = next(name for name in COMMANDS if name in part.value)
+        return read_command(self._reader, name, part.at(f"/{name}"))
 
 
-def _received(value: str | Mapping[str, Any]) -> Received:
-    if isinstance(value, str):
-        return Received(nothing=True)
-    return Received(
-        path=value.get("path"),
-        headers=value.get("headers", {}),
-        message=Message(value["message"]) if "message" in value else None,
-        same_as_sent=value.get("same_as_sent", False),
-    )
+def _name(does: Send | Command | Wait) -> str:
+    if isinstance(does, Wait):
+        return f"wait {_shown(does.duration)}"
+    if isinstance(does, Command):
+        action = does.fields.get("action") if does.name == "post" else None
+        return action or does.name.replace("_", " ")
+    pairs = dict(does.content.pairs) if isinstance(does.content, Parameters) else {}
+    return does.action or pairs.get("action") or "instruction"
+
+
+def _shown(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _by_id(named: Mapping[str, str]) -> Mapping[int, str]:
+    return {int(key): url for key, url in named.items()}

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oscp_send.fidelity import Behaviour
 from simulator.scenario.events import (
+    Problem,
     RehearsalFinished,
     RehearsalStarted,
     ScenarioFinished,
     ScenarioId,
     ScenarioStarted,
-    StepFinished,
 )
-from simulator.scenario.judging import problems_of
-from simulator.scenario.sending import Outcome, send
+from simulator.scenario.run_step import run_step
+from simulator.scenario.seats import Seats
 from simulator.simulator import Simulator
+from simulator.world import World, load_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from oscp_send.fidelity import Fidelity
     from simulator.scenario.events import Event, Listener
-    from simulator.scenario.model import Scenario, Step
-    from simulator.world import World
+    from simulator.scenario.model import Scenario
 
 __all__ = ["Rehearsal", "run"]
-
-# How long an instruction may take to end, for a step that expects nothing tighter.
-_PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +38,13 @@ class Rehearsal:
         seed: Makes every identifier; the same seed, the same ones.
         fidelity: Whom to follow where the guide and the service differ.
         world: Who exists; the built-in world where not given.
+        seats: Which parties are real, whatever a scenario says.
     """
 
     seed: int = 1
     fidelity: Fidelity | Behaviour = "documented"
     world: World | None = None
+    seats: Seats = field(default_factory=Seats)
 
 
 def run(
@@ -75,48 +74,54 @@ def run(
 
 def _run_scenario(scenario: Scenario, rehearsal: Rehearsal, tell: Listener) -> bool:
     began = time.monotonic()
-    tell(ScenarioStarted(_id(scenario), scenario.source.place(), len(scenario.steps)))
-    done = 0
-    passed = True
-    simulator = Simulator(
-        scenario.world or rehearsal.world,
-        seed=rehearsal.seed,
-        # What is set by name holds whatever fidelity a scenario asks for.
-        fidelity=Behaviour.of(rehearsal.fidelity).under(scenario.fidelity),
+    # What is set by name holds whatever fidelity a scenario asks for.
+    behaviour = Behaviour.of(rehearsal.fidelity).under(scenario.fidelity)
+    tell(
+        ScenarioStarted(
+            _id(scenario),
+            scenario.source.place(),
+            len(scenario.steps),
+            str(behaviour),
+            scenario.about,
+            scenario.sequence,
+        )
     )
-    with simulator:
-        for number, step in enumerate(scenario.steps, 1):
-            finished = _run_step(scenario, number, step, simulator)
-            tell(finished)
-            done, passed = number, not finished.problems
-            if not passed:
-                break
+    seats = scenario.seats.under(rehearsal.seats)
+    done, passed = 0, False
+    problems: tuple[Problem, ...] = ()
+    try:
+        world = seats.placed(scenario.world or rehearsal.world or load_world())
+    except ValueError as error:
+        problems = (_misplaced(scenario, str(error)),)
+    else:
+        with Simulator(
+            world,
+            seed=rehearsal.seed,
+            clock=scenario.clock.make(),
+            fidelity=behaviour,
+            plays=seats.plays,
+        ) as simulator:
+            done, passed = _run_steps(scenario, simulator, seats, tell)
     left = len(scenario.steps) - done
-    tell(ScenarioFinished(_id(scenario), passed, time.monotonic() - began, left))
+    tell(ScenarioFinished(_id(scenario), passed, time.monotonic() - began, left, problems))
     return passed
 
 
-def _run_step(scenario: Scenario, number: int, step: Step, simulator: Simulator) -> StepFinished:
-    mark = simulator.journal.last
-    patience = step.expect.within.total_seconds() if step.expect.within else 0.0
-    began = time.monotonic()
-    outcome = send(step.send, simulator, max(patience, _PATIENCE))
-    duration = time.monotonic() - began
-    received = simulator.journal.entries(party="capacity_provider", kind="exchange", since=mark)
-    return StepFinished(
-        _id(scenario),
-        number,
-        step.name,
-        step.source.place(),
-        _outcome_name(outcome),
-        duration,
-        outcome.parts,
-        problems_of(step, outcome, received, duration),
-    )
+def _run_steps(
+    scenario: Scenario, simulator: Simulator, seats: Seats, tell: Listener
+) -> tuple[int, bool]:
+    """Answers with how many steps ran, and whether all went well."""
+    for number, step in enumerate(scenario.steps, 1):
+        finished = run_step(_id(scenario), number, step, simulator, seats)
+        tell(finished)
+        if finished.problems:
+            return number, False
+    return len(scenario.steps), True
 
 
-def _outcome_name(outcome: Outcome) -> str:
-    return outcome.state or type(outcome.error).__name__
+def _misplaced(scenario: Scenario, why: str) -> Problem:
+    where = scenario.source.place("/seats")
+    return Problem(where, "seats", "the parties of the world", why)
 
 
 def _id(scenario: Scenario) -> ScenarioId:

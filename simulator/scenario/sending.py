@@ -12,7 +12,10 @@ from oscp_send.errors import DeadlinePassed, InstructionDeclined, OscpSendError
 from oscp_send.forecast import forecasted_blocks
 from oscp_send.instruction import TOPIC, Instruction, split
 from oscp_send.messages import AdjustGroupCapacityForecast, UpdateGroupCapacityForecast, wire_text
-from simulator.scenario.model import Forecast, JsonText, Message, Parameters
+from simulator.clock import Clock, RealClock
+from simulator.scenario.acting import is_moved
+from simulator.scenario.expectation import Message
+from simulator.scenario.model import Forecast, JsonText, Parameters
 
 if TYPE_CHECKING:
     from oscp_send.messages import Message as OscpMessage
@@ -56,16 +59,25 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
     # A proxy that the environment names does not lead to this machine.
     session.trust_env = False
 
+    elsewhere = simulator.world.solaruser
+    # A real SolarUser goes by the machine's clock, whatever time it is in the rehearsal.
+    clock = simulator.clock if elsewhere is None else RealClock()
+
     def pause(seconds: float) -> None:
-        # Woken as soon as nothing is on its way any more, rather than after a fixed pause.
-        simulator.wait_until_settled(seconds)
+        if not is_moved(clock):
+            # Woken as soon as nothing is on its way any more, rather than after a fixed pause.
+            _wait(simulator, clock, seconds)
+            return
+        clock.advance(0)
+        if not simulator.wait_until_settled(0):
+            clock.advance(seconds)
 
     client = SolarUserClient(
-        simulator.url,
+        elsewhere or simulator.url,
         token_id,
         secret,
         session=session,
-        clock=simulator.clock.now,
+        clock=clock.now,
         sleep=pause,
     )
     instruction: Instruction | None = None
@@ -83,6 +95,13 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
         except OscpSendError as error:
             return Outcome(None, str(error), error, text, None)
     return Outcome(str(status.state), None, None, text, _parts(instruction))
+
+
+def _wait(simulator: Simulator, clock: Clock, seconds: float) -> None:
+    if simulator.world.solaruser is None:
+        simulator.wait_until_settled(seconds)
+    else:
+        clock.sleep(seconds)
 
 
 def _credentials(world: World, node: int) -> tuple[str, str]:

@@ -158,7 +158,11 @@ class Authenticator:
 
     def _check_skew(self, when: datetime) -> None:
         now = self._rooms.clock.now()
-        if abs(now - when) < _MAXIMUM_SKEW:
+        # Where time is simulated and others are served, their clocks cannot follow: what is dated
+        # by the machine's is as good.
+        clients = self._rooms.clients_clock
+        dates = (now,) if clients is None else (now, clients.now())
+        if any(abs(date - when) < _MAXIMUM_SKEW for date in dates):
             return
         observed = self._rooms.behaviour.follows_service("stale_date")
         why = f"signed at {when.isoformat()}, received at {now.isoformat()}"

@@ -15,7 +15,7 @@ from simulator.solaruser.queue_hook import Admitted, Declined, judge_instruction
 from simulator.solaruser.refusal import ApiRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from oscp_send.solarnetwork.request_body import InstructionBody
     from simulator.instructions import Instruction, State
@@ -166,6 +166,14 @@ class InstructionService:
 
     def _message(self, row: Instruction, owner: User, outcome: Admitted) -> QueuedMessage:
         dropped = self._rooms.behaviour.follows_service("correlation_id")
+        correlation_id = row.parameters.get("correlationId")
+        self._rooms.journal.append(
+            "solaruser",
+            "note",
+            action=outcome.action,
+            instruction_id=row.id,
+            detail=_hand_over(outcome, correlation_id, dropped=dropped),
+        )
         return QueuedMessage(
             id=row.id,
             node_id=row.node_id,
@@ -174,8 +182,28 @@ class InstructionService:
             co_id=outcome.optimizer,
             cg_identifier=outcome.group,
             msg=outcome.message,
-            correlation_id=None if dropped else row.parameters.get("correlationId"),
+            correlation_id=None if dropped else correlation_id,
         )
+
+
+def _hand_over(
+    outcome: Admitted, correlation_id: str | None, *, dropped: bool
+) -> Mapping[str, object]:
+    """Answers with what the journal tells of a message that goes into the queue."""
+    queued: dict[str, object] = {
+        "action": outcome.action,
+        "coId": outcome.optimizer,
+        "cgIdentifier": outcome.group,
+    }
+    if correlation_id is None:
+        return {"handed_over": queued}
+    if not dropped:
+        return {"handed_over": {**queued, "correlationId": correlation_id}}
+    why = (
+        f"correlationId {correlation_id} stays behind: the running SolarUser never puts it into "
+        "the queue (--set correlation_id=documented passes it on)"
+    )
+    return {"handed_over": queued, "why": why}
 
 
 def _check_columns(topic: str, pieces: Sequence[tuple[str, str]]) -> None:

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from flask import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
 from oscp_send.check import check
@@ -31,6 +30,9 @@ from simulator.wire import WireRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flask import Request, Response
+
+    from simulator.desk import Desk
     from simulator.hand_off import HandOff
     from simulator.rooms import Rooms
 
@@ -54,23 +56,14 @@ def solaruser_routes(rooms: Rooms, hand_off: HandOff) -> tuple[Route, ...]:
     )
 
 
-def solaruser(rooms: Rooms, routes: Sequence[Route]) -> Blueprint:
-    """Answers with SolarUser as a blueprint.
+def solaruser(rooms: Rooms, routes: Sequence[Route]) -> Desk:
+    """Answers with SolarUser's desk.
 
     Args:
         rooms: The shared rooms.
         routes: Those of `solaruser_routes`.
     """
-    blueprint = Blueprint("solaruser", __name__)
-    party = _SolarUser(rooms, Router(PREFIX, routes))
-
-    # Not a route: those take no method that nobody has heard of, and not every path.
-    @blueprint.before_app_request
-    def answer() -> Response | None:
-        is_here = request.path.startswith(f"{PREFIX}/")
-        return party.answer() if is_here else None
-
-    return blueprint
+    return _SolarUser(rooms, Router(PREFIX, routes))
 
 
 class _SolarUser:
@@ -80,9 +73,15 @@ class _SolarUser:
         self._authenticator = Authenticator(rooms)
         self._rate_limiter = RateLimiter(rooms.clock)
 
-    def answer(self) -> Response:
+    def is_for(self, path: str) -> bool:
+        """Tells whether a path is one of its own."""
+        return path.startswith(f"{PREFIX}/")
+
+    def answer(self, request: Request) -> Response:
+        """Answers a request."""
         wire = WireRequest.of(request.environ)
         call = Call(wire, body_within(request, MAXIMUM_BODY), media_type_of(wire), MultiDict())
+        call.client_address = request.remote_addr or ""
         response = self._respond(call)
         self._record(call, response)
         if call.afterwards is not None:
@@ -137,7 +136,7 @@ class _SolarUser:
         if call.verified is not None:
             key = f"u|{call.verified.token.id}"
         else:
-            key = call.wire.header("x-forwarded-for") or request.remote_addr or ""
+            key = call.wire.header("x-forwarded-for") or call.client_address
         allowance = self._rate_limiter.take(limit, key)
         call.headers += allowance.headers()
         if allowance.retry_after is not None:

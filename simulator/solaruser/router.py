@@ -52,6 +52,7 @@ class Call:
         explanation: What the simulator knows beyond the answer, for the journal; no secret.
         afterwards: What is to be done once the exchange stands in the journal.
         headers: What stands on the response, whatever it is.
+        client_address: Of whoever asks, as the network has it; empty where that is not known.
     """
 
     wire: WireRequest
@@ -64,6 +65,7 @@ class Call:
     explanation: Mapping[str, Any] = field(default_factory=dict)
     afterwards: Callable[[], None] | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
+    client_address: str = ""
 
     @property
     def actor(self) -> Actor:

@@ -120,9 +120,10 @@ def of(action: str, **more: str) -> dict[str, str]:
 
 def test_the_states_in_order_and_who_sets_them(simulator: Simulator) -> None:
     assert outcome(simulator) == ("Completed", None)
-    entries = [(entry.party, entry.kind, entry.state) for entry in simulator.journal.entries()[:6]]
+    entries = [(entry.party, entry.kind, entry.state) for entry in simulator.journal.entries()[:7]]
     assert entries == [
         ("solaruser", "state", "Queuing"),
+        ("solaruser", "note", None),
         ("solaruser", "exchange", None),
         ("flexibility_provider", "state", "Executing"),
         ("capacity_provider", "exchange", None),
@@ -253,7 +254,7 @@ def test_without_a_base_url_nothing_is_sent_and_it_is_completed(base_url: str | 
         assert delivered(simulator) == []
         exchanges = simulator.journal.entries(party="flexibility_provider", kind="exchange")
         assert exchanges == ()
-        (note,) = simulator.journal.entries(kind="note")
+        (note,) = simulator.journal.entries(party="flexibility_provider", kind="note")
         assert "no base URL" in note.detail["why"]
 
 

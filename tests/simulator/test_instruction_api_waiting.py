@@ -52,6 +52,7 @@ def test_the_exchange_is_told_after_all_that_it_waited_for(simulator: Simulator)
     told = [(entry.party, entry.kind, entry.state) for entry in simulator.journal.entries()]
     assert told == [
         ("solaruser", "state", "Queuing"),
+        ("solaruser", "note", None),
         ("flexibility_provider", "state", "Executing"),
         ("capacity_provider", "exchange", None),
         ("flexibility_provider", "exchange", None),
@@ -291,7 +292,7 @@ MAY_WAIT = {
 
 @pytest.mark.parametrize("row", MAY_WAIT)
 def test_which_requests_may_wait(row: tuple[str, str]) -> None:
-    assert _may_wait(*row) is MAY_WAIT[row]
+    assert _may_wait(Simulator(), *row) is MAY_WAIT[row]
 
 
 class TestWaitingThreads:

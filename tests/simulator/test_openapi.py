@@ -44,7 +44,7 @@ def test_no_server_error_and_no_undocumented_status(case: Case[Any]) -> None:
     response = case.call(
         base_url=IN_PROCESS_URL,
         session=_SIMULATOR.session(),
-        auth=SNWS2Auth("rehearsal-token-0001", "rehearsal-secret", clock=lambda: _NOW),
+        auth=SNWS2Auth("rehearsal-token-0001", "rehearsal-secret", clock=_SIMULATOR.clock.now),
     )
     case.validate_response(response, checks=[not_a_server_error, status_code_conformance])
 
@@ -71,6 +71,13 @@ def test_each_faked_route_is_described() -> None:
         "GET /_sim/openapi.json",
         "POST /_sim/reset",
         "GET /_sim/world",
+        "GET /_sim/clock",
+        "POST /_sim/clock",
+        "GET /_sim/providers/{id}",
+        "POST /_sim/providers/{id}/register",
+        "POST /_sim/providers/{id}/forecast",
+        "GET /_sim/optimizers/{id}",
+        "POST /_sim/optimizers/{id}/adjust",
     } <= operations
 
 

@@ -223,22 +223,37 @@ def test_the_pack_passes_in_either_fidelity(fidelity: str) -> None:
     result = rehearse(str(ROOT / "scenarios"), "--fidelity", fidelity)
     assert result.exit_code == 0, result.stdout + result.stderr
     headings = [line for line in result.stdout.splitlines()[2:] if line and line[0].isalpha()]
-    assert headings == ["declined", "delivery", "guide", "sender", "splitting"]
+    assert headings == [
+        "adjustments",
+        "declined",
+        "delivery",
+        "elmo",
+        "guide",
+        "loop",
+        "offline",
+        "registration",
+        "sender",
+        "splitting",
+    ]
+    assert max(map(len, result.stdout.splitlines())) <= 100
     assert re.search(r"ok    day-ahead-96-blocks +44 parts +Completed", result.stdout)
 
 
 def test_the_pack_cuts_a_character_where_it_says() -> None:
-    from simulator.scenario import JsonText, load_scenarios  # noqa: PLC0415 - for this one alone
+    from simulator.scenario import JsonText, Send, load_scenarios  # noqa: PLC0415 - for this alone
 
-    scenarios = {each.name: each for each in load_scenarios([ROOT / "scenarios"])}
-    content = scenarios["character-across-a-boundary"].steps[0].send.content
-    assert isinstance(content, JsonText)
-    units = content.text.encode("utf-16-le")
+    sent = {each.name: each.steps[0].does for each in load_scenarios([ROOT / "scenarios"])}
+
+    def text(name: str) -> str:
+        does = sent[name]
+        assert isinstance(does, Send)
+        assert isinstance(does.content, JsonText)
+        return does.content.text
+
+    units = text("character-across-a-boundary").encode("utf-16-le")
     assert units[510:514].decode("utf-16-le") == "\U0001f50b"
     for length in (255, 256, 257, 512, 513):
-        content = scenarios[f"message-of-{length}-units"].steps[0].send.content
-        assert isinstance(content, JsonText)
-        assert len(content.text) == length
+        assert len(text(f"message-of-{length}-units")) == length
 
 
 REASONS = [

@@ -90,6 +90,13 @@ def scenario(name: str = "one", send: str = "message: {}", expect: str = "") -> 
     )
 
 
+def content_of(scenario: Scenario) -> Message | JsonText | Forecast | Parameters:
+    """What the first step sends."""
+    does = scenario.steps[0].does
+    assert isinstance(does, Send)
+    return does.content
+
+
 def problems(path: Path) -> list[str]:
     """Say what is wrong below a folder, with the folder left out."""
     with pytest.raises(SourceError) as caught:
@@ -186,7 +193,8 @@ class TestWhatAFileSays:
         first, second = loaded.steps[:2]
         assert line(loaded.source.place()) == 1
         assert line(first.source.place()) == 6
-        assert line(first.send.source.place("/group")) == 10
+        assert isinstance(first.does, Send)
+        assert line(first.does.source.place("/group")) == 10
         assert line(first.expect.source.place("/state")) == 16
         below = "/received/message/required_behaviour/measurement_configuration/0"
         assert line(first.expect.source.place(below)) == 24
@@ -196,7 +204,7 @@ class TestWhatAFileSays:
 
     def test_null_is_a_message_too(self, write: Write) -> None:
         (loaded,) = load_scenarios([write("a.yaml", scenario(send="message: null"))])
-        assert loaded.steps[0].send.content == Message(None)
+        assert content_of(loaded) == Message(None)
 
     def test_a_forecast_may_name_another_group(self, write: Write) -> None:
         forecast = (
@@ -207,7 +215,7 @@ class TestWhatAFileSays:
             "Handshake", "UpdateGroupCapacityForecast"
         )
         (loaded,) = load_scenarios([write("a.yaml", text)])
-        content = loaded.steps[0].send.content
+        content = content_of(loaded)
         assert isinstance(content, Forecast)
         assert content.group_id == "other"
         assert content.start.utcoffset() == timedelta(hours=1)
@@ -490,4 +498,4 @@ def test_a_message_of_the_size_of_a_day_is_read_as_json_would(write: Write) -> N
     ]
     message = {"group_id": "foo-group", "forecasted_blocks": blocks}
     (loaded,) = load_scenarios([write("a.yaml", scenario(send=f"message: {json.dumps(message)}"))])
-    assert loaded.steps[0].send.content == Message(message)
+    assert content_of(loaded) == Message(message)

@@ -93,7 +93,7 @@ def serving(*options: str) -> Iterator[Served]:
         while not said or "Ctrl-C stops" not in said[-1]:
             said.append(process.stdout.readline())
             assert said[-1], process.stderr.read()
-        yield Served(process, said[0].split()[-1].partition("/solaruser")[0], said)
+        yield Served(process, "/".join(said[0].split()[-1].split("/")[:3]), said)
     finally:
         process.kill()
         process.wait(10)
@@ -220,14 +220,17 @@ def test_localhost_is_an_address() -> None:
 
 
 def test_what_it_says(served: Served) -> None:
-    assert [line.split("  ")[0] for line in served.said[:4]] == [
+    assert [line.split("  ")[0] for line in served.said[:6]] == [
         "SolarUser",
+        "Flexibility Provider",
         "Capacity Provider",
+        "Capacity Optimizer",
         "what happened",
         "sign with",
     ]
-    assert f"token {TOKEN}, secret {SECRET}" in served.said[3]
-    assert "seed 1, fidelity documented" in served.said[4]
+    assert f"token {TOKEN}, secret {SECRET}" in served.said[5]
+    assert "seed 1, fidelity documented" in served.said[6]
+    assert max(map(len, served.said)) <= 100
 
 
 # --- the request as it was sent ----------------------------------------------------------------

@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from oscp_send.solarnetwork.java import parse_long
-from simulator.world.external_system import OAUTH_CLIENT_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -185,8 +184,7 @@ def _texts(value: Any) -> object:  # noqa: ANN401 - any JSON value
 def _service_props(value: Any) -> object:  # noqa: ANN401 - any JSON value
     if not isinstance(value, dict):
         raise Unreadable("java.util.Map")
-    # The secret is taken and never shown (§8.1); what is never used either is better not kept.
-    return {name: each for name, each in value.items() if name != OAUTH_CLIENT_SECRET}
+    return value
 
 
 #: JSON Schema of the id of something.
@@ -203,5 +201,5 @@ TEXTS: Final = Kind(
     MappingProxyType({"type": "array", "minItems": 1, "items": {"type": "string"}}),
     _EMPTY,
 )
-#: Any JSON values by name, of which one is a secret.
+#: Any JSON values by name, of which one is a secret: `secret.set_apart` takes it away.
 SERVICE_PROPS: Final = Kind(_service_props, MappingProxyType({"type": "object"}))

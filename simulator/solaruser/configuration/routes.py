@@ -18,6 +18,7 @@ from simulator.solaruser.configuration.presentation import (
     Presentation,
     base_url_of,
 )
+from simulator.solaruser.configuration.secret import set_apart
 from simulator.solaruser.configuration.service import Configuration
 from simulator.solaruser.configuration.tables import PUBLICATION, SYSTEM
 from simulator.solaruser.conversion import LONG, long_of
@@ -205,7 +206,7 @@ class _ConfigurationApi:
         Validation comes first, then what the program asks for, then who may read the node, and last
         what the database takes (inferred).
         """
-        values = read_values(fields, call.body)
+        values = set_apart(read_values(fields, call.body), keep=fields is SYSTEM)
         if fields is SYSTEM:
             _check_system(values)
         if "node_id" in values:

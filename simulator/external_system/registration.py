@@ -1,0 +1,180 @@
+"""How an external system and its Flexibility Provider come to know each other's URL and token.
+
+A system remembers only what it was told or has said itself. Until then it goes by the world, which
+stands for what its operator was told out of band (OSCP dossier §4, who opens registration).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from simulator.addresses import FLEXIBILITY_PROVIDER_PATH
+from simulator.external_system.issued_token import IssuedToken
+from simulator.outgoing import IN_PROCESS_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime, timedelta
+
+    from simulator.rooms import Rooms
+    from simulator.world import CapacityOptimizer, CapacityProvider
+
+__all__ = ["VERSION", "Registration", "base_url"]
+
+VERSION = "2.0"
+
+Taken = Literal["answer", "opening", "repeated"]
+
+
+class Registration:
+    """What one system knows of its registration; its seat's lock guards it.
+
+    Args:
+        rooms: The shared rooms.
+        system: Answers with the system as the world has it.
+        tokens_changed: Called whenever other tokens are good than before.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        system: Callable[[], CapacityProvider | CapacityOptimizer],
+        tokens_changed: Callable[[], None],
+    ) -> None:
+        self._rooms = rooms
+        self._system = system
+        self._tokens_changed = tokens_changed
+        self._issued: tuple[IssuedToken, ...] = ()
+        # The one that was given out last, where it was not out before.
+        self._fresh: str | None = None
+        self._url: str | None = None
+        self._shown: str | None = None
+        self._registered: bool | None = None
+        # Until when the next Register is the answer to our own; None: it is not.
+        self._answer_until: datetime | None = None
+        self._is_open = False
+
+    @property
+    def url(self) -> str:
+        """The base URL of the Flexibility Provider."""
+        elsewhere = self._rooms.world.flexibility_provider
+        return self._url or elsewhere or IN_PROCESS_URL + FLEXIBILITY_PROVIDER_PATH
+
+    @property
+    def shown(self) -> str | None:
+        """The token that is shown to the Flexibility Provider."""
+        return self._shown or self._system().flexibility_provider_token
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether both sides know each other, as far as this one knows."""
+        if self._registered is None:
+            return self._system().registration_status == "Registered"
+        return self._registered
+
+    @property
+    def is_awaiting_answer(self) -> bool:
+        """Whether this side has opened, and the other has not answered yet."""
+        return self._is_open
+
+    @property
+    def issued(self) -> tuple[IssuedToken, ...]:
+        """The tokens that the Flexibility Provider may show; none: it need not show any."""
+        token = None if self._issued else self._system().token
+        return self._issued if token is None else (IssuedToken(token),)
+
+    def issue(self, value: str, now: datetime, valid_for: timedelta | None) -> None:
+        """Gives out a token, beside those that are out; one of them is good for longer."""
+        self._fresh = None if any(each.value == value for each in self.issued) else value
+        kept = tuple(each for each in self.issued if each.value != value)
+        until = None if valid_for is None else now + valid_for
+        self._issued = (*kept, IssuedToken(value, until))
+        self._tokens_changed()
+
+    def end_old_tokens(self) -> None:
+        """Ends what the newest token replaces."""
+        self._issued = self.issued[-1:]
+        self._tokens_changed()
+
+    def show(self, token: str) -> None:
+        """Takes a token that the operator was told out of band."""
+        self._shown = token
+
+    def opened(self) -> None:
+        """Remembers that this side has sent an opening Register: the next one is its answer."""
+        # What the Flexibility Provider changes from now on, this side must be told.
+        self._shown, self._is_open = self.shown, True
+
+    def refused(self) -> None:
+        """Remembers that a Register was not taken: only what was good before is good."""
+        self._is_open = False
+        left = tuple(each for each in self._issued if each.value != self._fresh)
+        if left:
+            self._issued = left
+            self._tokens_changed()
+
+    def answered(self, until: datetime) -> None:
+        """Remembers that this side has sent an answering Register.
+
+        Args:
+            until: One that comes before is no new opening: a Flexibility Provider that answers
+                every Register with its own would else go on for ever.
+        """
+        self._answer_until, self._registered = until, True
+        self.end_old_tokens()
+
+    def take(self, message: Mapping[str, Any], now: datetime) -> Taken:
+        """Takes the URL and token of a Register, and answers with what it is.
+
+        The Flexibility Provider of SolarNetwork names no Register in its answer, so that state
+        alone tells an answer from an opening (OSCP dossier §11.11).
+        """
+        url, token = base_url(message), message["token"]
+        is_repeated = self.is_registered and (url, token) == (self.url, self._shown)
+        self._url, self._shown = url, token
+        if self._is_open or (self._answer_until is not None and now < self._answer_until):
+            self._is_open, self._answer_until, self._registered = False, None, True
+            self.end_old_tokens()
+            return "answer"
+        if is_repeated:
+            return "repeated"
+        self._registered = False
+        return "opening"
+
+    def change(self, message: Mapping[str, Any]) -> None:
+        """Takes another URL and token for those that there were (PUT)."""
+        self._url, self._shown, self._registered = base_url(message), message["token"], True
+
+    def end(self) -> None:
+        """Remembers that the other side has unregistered (DELETE).
+
+        That the tokens stay good, so that it can register again, is (inferred).
+        """
+        self._registered, self._is_open = False, False
+
+    def remembered(self) -> dict[str, Any]:
+        """Answers with what must not be forgotten over a restart, as JSON values."""
+        return {
+            "flexibility_provider": self._url,
+            "flexibility_provider_token": self._shown,
+            "tokens": [
+                {"token": each.value, "until": each.until and each.until.isoformat()}
+                for each in self._issued
+            ],
+            "registered": self._registered,
+        }
+
+    def recall(self, remembered: Mapping[str, Any], tokens: Iterable[IssuedToken]) -> None:
+        """Takes up what was remembered before a restart."""
+        self._url = remembered["flexibility_provider"]
+        self._shown = remembered["flexibility_provider_token"]
+        self._registered = remembered["registered"]
+        self._issued = tuple(tokens)
+        self._tokens_changed()
+
+
+def base_url(message: Mapping[str, Any]) -> str | None:
+    """Answers with the base URL that a Register gives for version 2.0; None where it gives none."""
+    return next(
+        (each["base_url"] for each in message["version_url"] if each["version"] == VERSION), None
+    )

@@ -1,0 +1,134 @@
+"""Days of the whole loop by a fast clock: forecasts, adjustments and heartbeats of many groups.
+
+Each day at ten every Capacity Group is sent the next day's forecast, its Capacity Optimizer asks
+for more by an instruction through SolarUser, and the Capacity Provider answers with a new one;
+heartbeats go both ways every minute.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from oscp_send import AdjustGroupCapacityForecast, SolarUserClient, forecasted_blocks
+from simulator import Simulator
+from simulator.clock import FastClock
+from simulator.outgoing import IN_PROCESS_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simulator.journal import Party
+
+__all__ = ["Tally", "run_days"]
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+TOKEN, SECRET = "rehearsal-token-0001", "rehearsal-secret"
+BLOCKS = 96
+STEP = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What happened in so many days.
+
+    Attributes:
+        received: How many messages each party received, by party and action.
+        refused: How many of them it did not take.
+        states: How many instructions ended in which state.
+        pending: What is still on its way.
+    """
+
+    received: Mapping[tuple[Party, str], int]
+    refused: int
+    states: Mapping[str, int]
+    pending: int
+
+
+def world(groups: int) -> dict[str, Any]:
+    """Answers with a world of one provider and one optimizer, not registered yet."""
+    return {
+        "users": [
+            {
+                "id": 42,
+                "tokens": [{"id": TOKEN, "secret": SECRET}],
+                "nodes": [1],
+                "capacity_providers": [
+                    {
+                        "id": 3,
+                        "name": "Grid",
+                        "token": "cp-token",
+                        "registration_status": "Pending",
+                        "behaviour": {"adjustments": "answer", "heartbeat_every": "60s"},
+                    }
+                ],
+                "capacity_optimizers": [{"id": 1, "name": "Depot"}],
+                "capacity_groups": [
+                    {
+                        "id": number,
+                        "identifier": f"group-{number}",
+                        "capacity_provider": 3,
+                        "capacity_optimizer": 1,
+                    }
+                    for number in range(1, groups + 1)
+                ],
+            }
+        ]
+    }
+
+
+def run_days(days: int, groups: int) -> Tally:
+    """Lets so many days pass, and answers with what happened."""
+    clock = FastClock(START)
+    with Simulator(world(groups), clock=clock) as simulator:
+        provider = simulator.provider(3)
+        provider.register()
+        clock.advance(5)
+        # On the minute's grid, an interval of 60 s would be served every other minute.
+        provider.handshake(heartbeat_interval=59)
+        clock.advance(5)
+        client = SolarUserClient(
+            IN_PROCESS_URL,
+            TOKEN,
+            SECRET,
+            session=simulator.session(),
+            clock=clock.now,
+            sleep=clock.sleep,
+        )
+        for day in range(days):
+            clock.advance(START + timedelta(days=day, hours=10) - clock.now())
+            for number in range(1, groups + 1):
+                _plan(simulator, client, f"group-{number}", START + timedelta(days=day + 1))
+        clock.advance(START + timedelta(days=days) - clock.now())
+        return _tally(simulator)
+
+
+def _plan(simulator: Simulator, client: SolarUserClient, group: str, tomorrow: datetime) -> None:
+    forecast = simulator.provider(3).forecast(
+        group=group, start=tomorrow, step=STEP, capacities=[50.0] * BLOCKS
+    )
+    simulator.clock.sleep(2)
+    wanted = AdjustGroupCapacityForecast(
+        group, "CONSUMPTION", forecasted_blocks(tomorrow, STEP, [55.0] * BLOCKS)
+    )
+    sent = client.send(
+        "AdjustGroupCapacityForecast",
+        wanted,
+        node_id=1,
+        co_id=1,
+        cg_identifier=group,
+        correlation_id=forecast.request_id,
+    )
+    client.wait(sent, timeout=30)
+
+
+def _tally(simulator: Simulator) -> Tally:
+    exchanges = simulator.journal.entries(kind="exchange", sent=False)
+    received = Counter((each.party, each.action or "") for each in exchanges)
+    states: Counter[str] = Counter()
+    for entry in simulator.journal.entries(kind="state"):
+        states[entry.state or ""] += 1
+    refused = sum(each.response is None or each.response.status >= 300 for each in exchanges)
+    return Tally(received, refused, states, simulator.pending)
