@@ -39,6 +39,8 @@ def judge_blocks(message: Mapping[str, object]) -> Iterator[Finding]:
     """Yields what is wrong with the `forecasted_blocks` of a message, in the order of the rules."""
     listed = message.get("forecasted_blocks")
     blocks = list(_readable(listed if isinstance(listed, list) else []))
+    if not blocks:
+        return
     for block in blocks:
         yield from _ends_before_it_starts(block)
     forward = [block for block in blocks if block.end > block.start]

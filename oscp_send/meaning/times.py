@@ -20,6 +20,9 @@ _TIME_FIELDS = frozenset(
 
 def judge_times(message: object) -> Iterator[Finding]:
     """Yields S4 for each time without an offset, wherever it stands."""
+    # Where it stands is of interest only where there is one, and hardly any message has one.
+    if not _lacks_offset(message):
+        return
     waiting: list[tuple[str, object]] = [("", message)]
     while waiting:
         pointer, value = waiting.pop()
@@ -39,3 +42,18 @@ def judge_times(message: object) -> Iterator[Finding]:
                 "end it in Z, or in the local offset such as +02:00: on the days when clocks "
                 "change, a local time alone names two instants or none",
             )
+
+
+def _lacks_offset(message: object) -> bool:
+    waiting = [message]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            for name, member in value.items():
+                if isinstance(member, dict | list):
+                    waiting.append(member)
+                elif name in _TIME_FIELDS and has_no_offset(member):
+                    return True
+    return False

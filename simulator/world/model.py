@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
 from simulator.world.capacity_group import Asset, CapacityGroup
@@ -60,10 +61,11 @@ def _replaced(items: tuple[_Item, ...], new: _Item) -> tuple[_Item, ...]:
     return tuple(new if each.id == new.id else each for each in items)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class User:
     """A SolarNetwork user, with lookups that cost the same however much the user owns.
 
+    What they need is made when it is first asked for: a heartbeat changes a user, and asks little.
     A lookup also finds what is not enabled: whoever asks decides what that means.
 
     Attributes:
@@ -90,17 +92,20 @@ class User:
     assets: tuple[Asset, ...] = ()
     settings: Publication | None = None
     datum_streams: tuple[DatumStream, ...] = ()
-    _providers: Mapping[int, CapacityProvider] = field(init=False, repr=False, compare=False)
-    _optimizers: Mapping[int, CapacityOptimizer] = field(init=False, repr=False, compare=False)
-    _groups: Mapping[tuple[int, str], CapacityGroup] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        groups = {
+    @cached_property
+    def _providers(self) -> Mapping[int, CapacityProvider]:
+        return _by_id(self.capacity_providers)
+
+    @cached_property
+    def _optimizers(self) -> Mapping[int, CapacityOptimizer]:
+        return _by_id(self.capacity_optimizers)
+
+    @cached_property
+    def _groups(self) -> Mapping[tuple[int, str], CapacityGroup]:
+        return {
             (group.capacity_optimizer, group.identifier): group for group in self.capacity_groups
         }
-        object.__setattr__(self, "_providers", _by_id(self.capacity_providers))
-        object.__setattr__(self, "_optimizers", _by_id(self.capacity_optimizers))
-        object.__setattr__(self, "_groups", groups)
 
     def provider(self, provider_id: int) -> CapacityProvider | None:
         """Return the user's Capacity Provider of that id."""
@@ -126,7 +131,7 @@ class User:
         return replace(self, capacity_optimizers=_replaced(self.capacity_optimizers, system))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class World:
     """All users of a rehearsal, with lookups that cost the same however many there are.
 
@@ -142,26 +147,27 @@ class World:
     rate_limit: RateLimit | None = None
     solaruser: str | None = None
     flexibility_provider: str | None = None
-    _users: Mapping[int, User] = field(init=False, repr=False, compare=False)
-    _tokens: Mapping[str, tuple[Token, User]] = field(init=False, repr=False, compare=False)
-    _nodes: Mapping[int, User] = field(init=False, repr=False, compare=False)
-    _callers: Mapping[str, tuple[User, CapacityProvider | CapacityOptimizer]] = field(
-        init=False, repr=False, compare=False
-    )
 
-    def __post_init__(self) -> None:
-        tokens = {token.id: (token, user) for user in self.users for token in user.tokens}
-        callers: dict[str, tuple[User, CapacityProvider | CapacityOptimizer]] = {}
-        for user in self.users:
-            for system in user.systems:
-                if system.flexibility_provider_token is not None:
-                    callers[system.flexibility_provider_token] = (user, system)
-        object.__setattr__(self, "_users", _by_id(self.users))
-        object.__setattr__(self, "_tokens", tokens)
-        object.__setattr__(
-            self, "_nodes", {node: user for user in self.users for node in user.nodes}
-        )
-        object.__setattr__(self, "_callers", callers)
+    @cached_property
+    def _users(self) -> Mapping[int, User]:
+        return _by_id(self.users)
+
+    @cached_property
+    def _tokens(self) -> Mapping[str, tuple[Token, User]]:
+        return {token.id: (token, user) for user in self.users for token in user.tokens}
+
+    @cached_property
+    def _nodes(self) -> Mapping[int, User]:
+        return {node: user for user in self.users for node in user.nodes}
+
+    @cached_property
+    def _callers(self) -> Mapping[str, tuple[User, CapacityProvider | CapacityOptimizer]]:
+        return {
+            system.flexibility_provider_token: (user, system)
+            for user in self.users
+            for system in user.systems
+            if system.flexibility_provider_token is not None
+        }
 
     def user(self, user_id: int) -> User | None:
         """Return the user of that id."""
