@@ -20,6 +20,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_serve
+	$(BIN)/python -m tests.bench_week
 
 # 50,000 requests of random shape; the tests run 2,000 of them.
 soak: $(VENV)/.dev

@@ -187,7 +187,7 @@ class Agenda:
                 return
             self._lanes[appointment.lane] = deque()
         threading.Thread(
-            target=self._drive, args=(appointment,), name=f"lane {appointment.lane}", daemon=True
+            target=self._drive, args=(appointment,), name="agenda lane", daemon=True
         ).start()
 
     def _drive(self, appointment: Appointment) -> None:

@@ -48,7 +48,7 @@ class Timetable:
         self._assignment = None
         if self.is_kept and self._seat.provider.behaviour.timetable is not None:
             when = next_assignment(self._clock.now())
-            self._assignment = self._agenda.at(when, self._assign, job=True)
+            self._assignment = self._agenda.at(when, self._assign, job=True, lane=self._seat.lane)
 
     def usage(self, now: datetime) -> None:
         """Takes note that usage was reported: the next report is due within a minute."""

@@ -109,7 +109,7 @@ class Conduct:
             interval = 60 if "/heartbeat" in self.seat.manners.endpoints else None
             handshake = partial(self.seat.handshake, heartbeat_interval=interval)
             send = partial(insist, self.seat, handshake)
-            self.seat.rooms.agenda.after(after.total_seconds(), send)
+            self.seat.rooms.agenda.after(after.total_seconds(), send, lane=self.seat.lane)
 
     def _handshake(self, call: Call) -> Reaction:
         seat = self.seat

@@ -43,6 +43,7 @@ class Correspondence:
         name: Makes its ids, together with the seed.
         registration: Where it sends to, and which token it shows.
         begin: Makes the memory of what was said, when the first is said.
+        who: What tells it from others of its kind in the journal.
 
     Attributes:
         received: The newest messages that it got, oldest first.
@@ -50,19 +51,21 @@ class Correspondence:
         lock: Held while one message is dealt with; never while an answer is waited for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what a system is made of, in the order above
         self,
         rooms: Rooms,
         party: Party,
         name: str,
         registration: Registration,
         begin: Callable[[], Conversation],
+        who: Mapping[str, object],
     ) -> None:
         self._rooms = rooms
         self._party = party
         self._name = name
         self._registration = registration
         self._begin = begin
+        self._who = who
         self._under_way: list[Said] = []
         self.received: deque[Received] = deque(maxlen=_AT_HAND)
         self.sent: deque[Sent] = deque(maxlen=_AT_HAND)
@@ -154,7 +157,7 @@ class Correspondence:
                 action=said.action,
                 request=request,
                 response=Response(reply.status, reply.headers, reply.text) if reply else None,
-                detail=_detail(result),
+                detail={**_detail(result), **self._who},
             )
             sent = Sent(
                 said.action,

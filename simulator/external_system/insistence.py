@@ -34,7 +34,9 @@ def _attempt(
     if seat.is_success(sent):
         then()
     elif pauses:
-        seat.rooms.agenda.after(pauses[0], lambda: _attempt(seat, send, then, pauses[1:]))
+        seat.rooms.agenda.after(
+            pauses[0], lambda: _attempt(seat, send, then, pauses[1:]), lane=seat.lane
+        )
     else:
         answer = sent.reason if sent.status is None else f"{sent.status} {sent.reason}"
         seat.note(

@@ -52,7 +52,7 @@ class OwnHeartbeats:
         self._appointment = None
 
     def _wait_until(self, when: datetime) -> None:
-        self._appointment = self._agenda.at(when, self._due, job=True)
+        self._appointment = self._agenda.at(when, self._due, job=True, lane=self)
 
     def _due(self) -> None:
         due, seconds = self._appointment, self._interval()

@@ -122,7 +122,7 @@ class _Entrance(Generic[S]):
             keep(call, reaction, seat, entry, is_taken=reaction.is_taken)
         delay = seat.manners.delay.total_seconds()
         for seconds, task in reaction.later:
-            self._rooms.agenda.after(delay + seconds, task)
+            self._rooms.agenda.after(delay + seconds, task, lane=seat.lane)
         return reaction
 
     def _refuse(self, call: Call, refused: Refused, seat: S | None) -> Reaction:

@@ -17,7 +17,7 @@ from simulator.external_system.issued_token import IssuedToken
 from simulator.external_system.registration import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from simulator.entry import Party
     from simulator.external_system.manners import Manners
@@ -66,7 +66,12 @@ class SeatState(ABC):
             lambda: self.system.settings, lambda: self.registration.is_registered
         )
         self.correspondence = Correspondence(
-            rooms, self.party, f"{self.party} {user_id} {self.id}", self.registration, self._begin
+            rooms,
+            self.party,
+            f"{self.party} {user_id} {self.id}",
+            self.registration,
+            self._begin,
+            self.who,
         )
 
     @property
@@ -114,6 +119,11 @@ class SeatState(ABC):
     def note(self, why: str, **detail: object) -> None:
         """Tells the journal what no message tells."""
         self.rooms.journal.append(self.party, "note", detail={"why": why, **self.who, **detail})
+
+    @property
+    def lane(self) -> Hashable:
+        """That of what it sends later, on the agenda: one after the other."""
+        return self.party, self.user_id, self.id
 
     @property
     def who(self) -> dict[str, int]:

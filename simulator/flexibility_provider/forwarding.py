@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from simulator.flexibility_provider.outbox import check_registered
+from simulator.flexibility_provider.outbox import check_registered, lane_of
 from simulator.flexibility_provider.publishing import (
     forecast_source_id,
     publication_of,
@@ -108,10 +108,12 @@ class _Forecast:
 
 
 def _forward(rooms: Rooms, party: FlexibilityProvider, forecast: _Forecast) -> None:
-    if forecast.recipient(rooms.world.user(forecast.user_id)) is None:
+    recipient = forecast.recipient(rooms.world.user(forecast.user_id))
+    if recipient is None:
         _note(rooms, forecast, f"there is nobody to pass on to what {forecast.sender} sent")
         return
-    party.tasks.run(forecast.action, lambda: _attempt(rooms, party, forecast))
+    lane = lane_of(forecast.user_id, recipient)
+    party.tasks.run(forecast.action, lambda: _attempt(rooms, party, forecast), lane=lane)
 
 
 def _attempt(rooms: Rooms, party: FlexibilityProvider, forecast: _Forecast) -> Reply | None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.flexibility_provider.envelope import Refused, database_refused
-from simulator.flexibility_provider.outbox import check_registered
+from simulator.flexibility_provider.outbox import check_registered, lane_of
 from simulator.flexibility_provider.publishing import publish_heartbeat
 from simulator.flexibility_provider.tasks import ConfigurationProblem
 from simulator.world import CapacityProvider, SystemSettings
@@ -62,7 +62,8 @@ def handshake(
         raise Refused(422, "Illegal argument: The required_behaviour property is required.")
     _store(rooms, caller, behaviour)
     attempt = partial(_acknowledge, rooms, party, caller, request_id)
-    return partial(party.tasks.run, "HandshakeAcknowledge", attempt)
+    lane = lane_of(caller.user.id, caller.system)
+    return partial(party.tasks.run, "HandshakeAcknowledge", attempt, lane=lane)
 
 
 def acknowledged(rooms: Rooms, caller: Caller, message: Mapping[str, Any]) -> None:

@@ -65,7 +65,7 @@ class Work(Protocol):
 class Job:
     """One job: it waits for its time, works, and waits again.
 
-    Any thread may plan and review it; it works on the agenda's.
+    Any thread may plan and review it; it works in a lane of its own.
 
     Args:
         rooms: The shared rooms.
@@ -108,7 +108,8 @@ class Job:
         self._number += 1
         if when is not None:
             task = partial(self._begin, self._number, when)
-            self._appointment = self._rooms.agenda.at(when, task, job=True)
+            # A job waits for each system in turn, and holds up nothing but itself.
+            self._appointment = self._rooms.agenda.at(when, task, job=True, lane=self)
 
     def _next(self) -> datetime | None:
         due = self._work.due()
@@ -141,7 +142,7 @@ class Job:
                 self._end(number)
         if seconds is not None:
             # No job: it comes to its end, and whoever waits for what is pending waits for it.
-            self._rooms.agenda.after(seconds, partial(self._go_on, number, steps))
+            self._rooms.agenda.after(seconds, partial(self._go_on, number, steps), lane=self)
 
     def _end(self, number: int) -> None:
         with self._lock:

@@ -18,7 +18,7 @@ from simulator.flexibility_provider.url_paths import path_to
 from simulator.world import CapacityOptimizer, CapacityProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from simulator.journal import Party
     from simulator.outgoing import Reply
@@ -105,6 +105,11 @@ class Outbox:
 def party_of(system: CapacityProvider | CapacityOptimizer) -> Party:
     """Answers with the party that a system is."""
     return "capacity_provider" if isinstance(system, CapacityProvider) else "capacity_optimizer"
+
+
+def lane_of(user_id: int, system: CapacityProvider | CapacityOptimizer) -> Hashable:
+    """Answers with the lane of what waits for a system, on the agenda."""
+    return "flexibility_provider", user_id, party_of(system), system.id
 
 
 def check_registered(

@@ -14,10 +14,12 @@ from simulator.flexibility_provider.handler import handle
 from simulator.flexibility_provider.heartbeats import heartbeat_jobs
 from simulator.flexibility_provider.jobs import Jobs
 from simulator.flexibility_provider.measurements import measurement_jobs
-from simulator.flexibility_provider.outbox import Outbox, party_of
+from simulator.flexibility_provider.outbox import Outbox, lane_of, party_of
 from simulator.flexibility_provider.tasks import Tasks
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from simulator.hand_off import QueuedMessage
     from simulator.journal import Party
     from simulator.rooms import Rooms
@@ -74,7 +76,14 @@ class FlexibilityProvider:
 
     def __call__(self, message: QueuedMessage) -> None:
         """Puts a message into the queue."""
-        self._rooms.agenda.soon(partial(self._handle, message))
+        self._rooms.agenda.soon(partial(self._handle, message), lane=self._lane(message))
+
+    def _lane(self, message: QueuedMessage) -> Hashable:
+        """Answers with the lane of the Capacity Provider that a message is for."""
+        user = self._rooms.world.user(message.user_id)
+        group = user.group(message.co_id, message.cg_identifier) if user else None
+        provider = user.provider(group.capacity_provider) if user and group else None
+        return None if user is None or provider is None else lane_of(user.id, provider)
 
     def _handle(self, message: QueuedMessage) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from simulator.addresses import FLEXIBILITY_PROVIDER_PATH, path_of
 from simulator.caller_tokens import new_token
 from simulator.flexibility_provider.envelope import Refused, database_refused
+from simulator.flexibility_provider.outbox import lane_of
 from simulator.flexibility_provider.tasks import ConfigurationProblem
 from simulator.world import SIMULATED
 
@@ -62,6 +63,7 @@ def register(
         party.tasks.run,
         "Register",
         registering.attempt,
+        lane=lane_of(caller.user.id, caller.system),
         on_success=registering.succeed,
         on_failure=registering.fail,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from simulator.flexibility_provider.delivery import DeliveryFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from random import Random
 
     from simulator.outgoing import Reply
@@ -41,6 +41,7 @@ class _Task:
     name: str
     attempt: Callable[[], Reply | None]
     tries: int
+    lane: Hashable
     on_success: Callable[[], object] | None
     on_failure: Callable[[str], object] | None
 
@@ -63,6 +64,7 @@ class Tasks:
         attempt: Callable[[], Reply | None],
         *,
         tries: int = 3,
+        lane: Hashable = None,
         on_success: Callable[[], object] | None = None,
         on_failure: Callable[[str], object] | None = None,
     ) -> None:
@@ -76,14 +78,16 @@ class Tasks:
                 that it may be tried again; `ConfigurationProblem`, and everything else, that it
                 may not.
             tries: How many attempts there are at most.
+            lane: Whom it waits for: another system need not wait for it.
             on_success: Called when the answer has come, by the simulator's clock.
             on_failure: Called when no try is left, with the reason.
         """
-        self._start(_Task(name, attempt, tries, on_success, on_failure), number=1)
+        self._start(_Task(name, attempt, tries, lane, on_success, on_failure), number=1)
 
     def _start(self, task: _Task, number: int, pause: float = 0.0) -> None:
         delay = self._random.randint(_SHORTEST_DELAY, _LONGEST_DELAY) / 1000
-        self._rooms.agenda.after(pause + delay, partial(self._attempt, task, number))
+        attempt = partial(self._attempt, task, number)
+        self._rooms.agenda.after(pause + delay, attempt, lane=task.lane)
 
     def _attempt(self, task: _Task, number: int) -> None:
         try:
