@@ -6,14 +6,14 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from simulator.capacity_provider.persistence import PersistenceError, load, save
+from simulator.persistence import PersistenceError, load, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from simulator.capacity_provider.persistence import SeatKey
+    from simulator.persistence import SeatKey
 
     Remembered = Mapping[SeatKey, Mapping[str, Any]]
 

@@ -10,7 +10,8 @@ __all__ = ["Publication"]
 class Publication:
     """The settings of a user, or of one Capacity Group (SolarUser dossier §8.4).
 
-    They steer datum streams, which the simulator does not have; they are kept and shown.
+    They decide what the journal notes as published, and the header X-SN-Source-ID; the simulator
+    has no datum streams to write to.
 
     Attributes:
         node_id: The node whose datum streams receive the values.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.capacity_provider.persistence import PersistenceError, load, save
+from simulator.persistence import PersistenceError, load, save
 from tests import strategies
 
 if TYPE_CHECKING:
