@@ -11,7 +11,8 @@ from werkzeug.exceptions import HTTPException
 from simulator.desk import Desks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from flask import Blueprint
 
@@ -20,19 +21,24 @@ if TYPE_CHECKING:
 __all__ = ["make_application"]
 
 
-def make_application(desks: Iterable[Desk], blueprints: Iterable[Blueprint]) -> Flask:
+def make_application(
+    desks: Iterable[Desk],
+    blueprints: Iterable[Blueprint],
+    asked: Callable[[], AbstractContextManager[None]],
+) -> Flask:
     """Answers with a WSGI application of parties, and of what is no party.
 
     Args:
         desks: The parties.
         blueprints: What answers beside them.
+        asked: Entered while a party answers.
     """
     application = Flask("simulator", static_folder=None)
     application.url_map.merge_slashes = False
     for blueprint in blueprints:
         application.register_blueprint(blueprint)
     application.register_error_handler(HTTPException, _refused)
-    application.wsgi_app = Desks(desks, application.wsgi_app, _refused)  # type: ignore[method-assign] # Flask's own way to put something before it
+    application.wsgi_app = Desks(desks, application.wsgi_app, _refused, asked)  # type: ignore[method-assign] # Flask's own way to put something before it
     return application
 
 

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -38,6 +39,7 @@ class Desks:
         desks: The first that a path is for answers.
         otherwise: Answers the rest.
         refused: Makes the answer to a request that is not sent as HTTP says.
+        asked: Entered while a desk answers.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Desks:
         desks: Iterable[Desk],
         otherwise: WSGIApplication,
         refused: Callable[[HTTPException], Response],
+        asked: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._desks = tuple(desks)
         self._otherwise = otherwise
         self._refused = refused
+        self._asked = asked
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
@@ -67,7 +71,8 @@ class Desks:
         desk = next((each for each in self._desks if each.is_for(path)), None)
         if desk is None:
             return None
-        try:
-            return desk.answer(Request(environ))
-        except HTTPException as error:
-            return self._refused(error)
+        with self._asked():
+            try:
+                return desk.answer(Request(environ))
+            except HTTPException as error:
+                return self._refused(error)

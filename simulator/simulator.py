@@ -138,6 +138,7 @@ class Simulator:
                     control_token,
                 ),
             ],
+            self._rooms.agenda.asked,
         )
         self._rooms.outgoing.application = self.application
         self._first_world = self._rooms.world

@@ -7,9 +7,11 @@ heartbeats go both ways every minute.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from oscp_send import AdjustGroupCapacityForecast, SolarUserClient, forecasted_blocks
@@ -39,12 +41,14 @@ class Tally:
         refused: How many of them it did not take.
         states: How many instructions ended in which state.
         pending: What is still on its way.
+        journal: The SHA-256 of everything that the journal has.
     """
 
     received: Mapping[tuple[Party, str], int]
     refused: int
     states: Mapping[str, int]
     pending: int
+    journal: str
 
 
 def world(groups: int) -> dict[str, Any]:
@@ -131,4 +135,7 @@ def _tally(simulator: Simulator) -> Tally:
     for entry in simulator.journal.entries(kind="state"):
         states[entry.state or ""] += 1
     refused = sum(each.response is None or each.response.status >= 300 for each in exchanges)
-    return Tally(received, refused, states, simulator.pending)
+    journal = sha256()
+    for entry in simulator.journal.entries():
+        journal.update(json.dumps(entry.to_dict()).encode())
+    return Tally(received, refused, states, simulator.pending, journal.hexdigest())

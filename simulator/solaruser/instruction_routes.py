@@ -131,6 +131,7 @@ class _InstructionApi:
     def __init__(self, rooms: Rooms, hand_off: HandOff) -> None:
         self._instructions = rooms.instructions
         self._behaviour = rooms.behaviour
+        self._agenda = rooms.agenda
         self._service = InstructionService(rooms)
         self._hand_off = hand_off
 
@@ -168,6 +169,7 @@ class _InstructionApi:
         milliseconds = optional(call, "resultMaxWait", "long", long_of)
         rows, messages = self._queue(call, request)
         self._hand_over(messages)
+        self._agenda.catch_up()
         results = wait_for_results(
             self._instructions,
             rows,

@@ -164,6 +164,43 @@ def test_two_agendas_share_a_clock(clock: FrozenClock, agenda: Agenda) -> None:
     other.close(PATIENCE)
 
 
+class TestWhoAsks:
+    def test_what_a_request_leaves_is_done_before_its_answer_by_who_asked(
+        self, agenda: Agenda
+    ) -> None:
+        threads = list[int]()
+        with agenda.asked():
+            agenda.soon(lambda: threads.append(threading.get_ident()))
+            assert threads == []
+        assert threads == [threading.get_ident()]
+
+    def test_a_request_that_a_task_makes_waits_for_nobody(self, agenda: Agenda) -> None:
+        seen = list[str]()
+
+        def ask() -> None:
+            with agenda.asked():
+                agenda.soon(lambda: seen.append("left by the inner request"))
+            seen.append("asked")
+
+        with agenda.asked():
+            agenda.soon(ask)
+        assert seen == ["asked", "left by the inner request"]
+
+    def test_before_its_start_nobody_does_it(self, clock: FrozenClock) -> None:
+        agenda, done = Agenda(clock), list[int]()
+        with agenda.asked():
+            agenda.soon(lambda: done.append(1))
+        assert (done, agenda.pending) == ([], 1)
+
+    def test_by_the_machines_clock_the_agendas_own_thread_does_it(self) -> None:
+        agenda, thread = Agenda(RealClock()), SimpleQueue[int]()
+        agenda.start()
+        with agenda.asked():
+            agenda.soon(lambda: thread.put(threading.get_ident()))
+        assert thread.get(timeout=PATIENCE) != threading.get_ident()
+        agenda.close(PATIENCE)
+
+
 class TestFastClock:
     def test_it_stands_still_while_nobody_waits(self) -> None:
         clock = FastClock(START)

@@ -56,3 +56,7 @@ def test_every_instruction_is_completed(tally: Tally) -> None:
 
 def test_nothing_is_pending(tally: Tally) -> None:
     assert tally.pending == 0
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    assert run_days(1, 2) == run_days(1, 2)
