@@ -6,18 +6,20 @@ files that replay it.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simulator.clock import FastClock, FrozenClock, RealClock
     from simulator.simulator import Simulator
+    from simulator.world import load_world
 
-__all__ = ["Simulator"]
+__all__ = ["FastClock", "FrozenClock", "RealClock", "Simulator", "load_world"]
 
 
 def __getattr__(name: str) -> object:
-    """Imports `Simulator` when it is first asked for, so that a command's `--help` is quick."""
-    if name != "Simulator":
+    """Imports what is exported when first asked for it, so that a command's `--help` is quick."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from simulator.simulator import Simulator  # noqa: PLC0415
-
-    return Simulator
+    room = {"Simulator": "simulator", "load_world": "world"}.get(name, "clock")
+    return getattr(import_module(f"{__name__}.{room}"), name)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from simulator.entry import ALL_PARTIES
 from simulator.outgoing import IN_PROCESS_URL
 from simulator.world import CapacityProvider, Simulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simulator.entry import Party
     from simulator.world import CapacityOptimizer
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "ELMO_PATH",
     "FLEXIBILITY_PROVIDER_PATH",
     "Addresses",
+    "NobodyThere",
     "path_of",
 ]
 
@@ -36,6 +39,10 @@ def path_of(system: CapacityProvider | CapacityOptimizer) -> str:
     return ELMO_PATH if system.profile == "elmo" else CAPACITY_PROVIDER_PATH
 
 
+class NobodyThere(LookupError):
+    """Raised for a message to a party that is neither played here nor known to be elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """The base URLs of a simulator's parties.
@@ -44,10 +51,12 @@ class Addresses:
         here: Answers with the simulator's own base URL for the world outside of its process, and
             begins to listen there where it does not yet.
         known: The same, or None while it does not listen.
+        plays: Which parties are played here.
     """
 
     here: Callable[[], str]
     known: Callable[[], str | None]
+    plays: frozenset[Party] = frozenset(ALL_PARTIES)
 
     def of_system(self, system: CapacityProvider | CapacityOptimizer) -> str | None:
         """Answers with the base URL to which a system is sent messages; None where it has none."""
@@ -68,3 +77,18 @@ class Addresses:
     def leads_here(self, url: str, path: str) -> bool:
         """Tells whether a base URL is that of the party which is played below a path here."""
         return url in {IN_PROCESS_URL + path, f"{self.known() or IN_PROCESS_URL}{path}"}
+
+    def check_flexibility_provider(self, url: str) -> None:
+        """Does nothing, unless a base URL would be that of a Flexibility Provider played here.
+
+        Raises:
+            NobodyThere: It would, and none is played.
+        """
+        if "flexibility_provider" not in self.plays and self.leads_here(
+            url, FLEXIBILITY_PROVIDER_PATH
+        ):
+            raise NobodyThere(
+                "there is no Flexibility Provider to send to: the simulator does not play the "
+                "flexibility_provider, and the world names none; give the world one, as "
+                "flexibility_provider: {base_url: URL}, or --seat flexibility_provider=URL"
+            )

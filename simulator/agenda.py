@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["Agenda", "Appointment"]
 
 _LOG = logging.getLogger(__name__)
+
+# Seconds of real time after which whoever waits looks up.
+_LONGEST_WAIT: Final = 3600.0
+# How many appointments there are before those that are cancelled are looked for.
+_FEW: Final = 256
 
 
 @dataclass(order=True, slots=True)
@@ -73,6 +78,7 @@ class Agenda:
         self._numbers = count(1)
         self._busy: int | None = None
         self._askers = 0
+        self._tidy_at = _FEW
         self._lanes: dict[Hashable, deque[Appointment]] = {}
         self._state = "new"
         self._thread = threading.Thread(target=self._work, name="agenda", daemon=True)
@@ -96,6 +102,8 @@ class Agenda:
         with self._lock:
             appointment = Appointment(when, next(self._numbers), task, job, lane)
             heapq.heappush(self._due, appointment)
+            if len(self._due) > self._tidy_at:
+                self._tidy()
             # Whoever is busy looks again afterwards; a simulated clock calls when time has come.
             idle = self._busy is None and not self._askers
             if idle and self._clock.seconds_until(when) is not None:
@@ -245,13 +253,20 @@ class Agenda:
                 if self._state == "closed":
                     return None
                 left = self._clock.seconds_until(self._due[0].when) if self._due else None
-                self._wanted.wait(left)
+                # In pieces: a heartbeat may announce a year that no lock can wait for.
+                self._wanted.wait(None if left is None else min(left, _LONGEST_WAIT))
 
     def _pop_due(self) -> Appointment | None:
         self._forget_cancelled()
         if self._due and self._due[0].when <= self._clock.now():
             return heapq.heappop(self._due)
         return None
+
+    def _tidy(self) -> None:
+        """Forgets what is cancelled, however far away it is."""
+        self._due = [each for each in self._due if not each.cancelled]
+        heapq.heapify(self._due)
+        self._tidy_at = max(_FEW, 2 * len(self._due))
 
     def _forget_cancelled(self) -> None:
         while self._due and self._due[0].cancelled:

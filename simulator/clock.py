@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from simulator.durations import parse_duration
 
 if TYPE_CHECKING:
     from simulator.agenda import Agenda
 
 __all__ = ["Clock", "FastClock", "FrozenClock", "RealClock"]
 
+_LOG = logging.getLogger(__name__)
+
+# Where time ends: a day before Python's, so that what is planned a little ahead can still be told.
+_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # How often a clock that runs faster than the wall's looks up to it, in seconds.
 _TICK = 0.002
 
@@ -36,7 +44,7 @@ class Clock(Protocol):
         """Return when so many seconds have passed by this clock."""
         ...
 
-    def advance(self, by: timedelta | float) -> datetime:
+    def advance(self, by: timedelta | float | str) -> datetime:
         """Move the clock forward, do what becomes due on the way, and return the new instant."""
         ...
 
@@ -70,7 +78,7 @@ class RealClock:
         """Sleep."""
         time.sleep(seconds)
 
-    def advance(self, by: timedelta | float) -> datetime:
+    def advance(self, by: timedelta | float | str) -> datetime:
         """Refuse: nobody moves this clock.
 
         Raises:
@@ -130,23 +138,27 @@ class FrozenClock:
         with self._moved:
             return self._passed.total_seconds()
 
-    def advance(self, by: timedelta | float) -> datetime:
+    def advance(self, by: timedelta | float | str) -> datetime:
         """Move the clock forward, do what becomes due on the way, and return the new instant.
 
         Args:
-            by: A timedelta, or seconds.
+            by: A timedelta, seconds, or a duration as `15m`.
 
         Raises:
-            ValueError: `by` is negative; time that runs back is another clock.
+            ValueError: `by` is no duration, or leads beyond the year 9999; or it is negative: time
+                that runs back is another clock.
             RuntimeError: Something that is due asks for it: it cannot wait for itself.
         """
-        step = by if isinstance(by, timedelta) else timedelta(seconds=by)
+        step = _duration(by)
         if step < timedelta():
             message = (
                 f"a clock cannot advance by {step.total_seconds():g} s: make another FrozenClock"
             )
             raise ValueError(message)
-        return self._advance_to(self.now() + step)
+        if step and step > _LAST - self.now():
+            message = f"a clock cannot advance by {by}: no clock goes beyond the year 9999"
+            raise ValueError(message)
+        return self._advance_by(step)
 
     def sleep(self, seconds: float) -> None:
         """Wait until somebody has advanced the clock by so many seconds."""
@@ -166,11 +178,12 @@ class FrozenClock:
         """Let time pass without that agenda."""
         self._agendas = tuple(each for each in self._agendas if each is not agenda)
 
-    def _advance_to(self, target: datetime) -> datetime:
+    def _advance_by(self, step: timedelta) -> datetime:
         if any(agenda.is_mine for agenda in self._agendas):
             message = "what is due cannot advance the clock: it would wait for itself"
             raise RuntimeError(message)
         with self._advancing:
+            target = self.now() + step
             while True:
                 for agenda in self._agendas:
                     agenda.carry_out_due()
@@ -191,24 +204,45 @@ class FrozenClock:
             self._moved.notify_all()
 
 
+def _duration(by: timedelta | float | str) -> timedelta:
+    """Return what a clock is asked to advance by.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if isinstance(by, timedelta):
+        return by
+    if isinstance(by, str):
+        return parse_duration(by)
+    if not math.isfinite(by):
+        message = f"a clock cannot advance by {by} s: give a number of seconds, or a text as 15m"
+        raise ValueError(message)
+    try:
+        return timedelta(seconds=by)
+    except OverflowError:
+        message = f"a clock cannot advance by {by:g} s: no clock goes beyond the year 9999"
+        raise ValueError(message) from None
+
+
 class FastClock(FrozenClock):
     """A clock that need not be told: it runs while somebody waits for it, or all the time.
 
     Without a speed, time stands still while nobody sleeps, and jumps from one thing that is due to
-    the next while somebody does. With one, it runs by itself, never past what is due and not done.
+    the next while somebody does. With one, it runs by itself, never past what is due and not done,
+    until it stops at the end of the year 9999.
 
     Args:
         start: The first instant, with any offset.
         speed: Its seconds in a second of the wall's clock.
 
     Raises:
-        ValueError: `start` has no offset, or the speed is not above 0.
+        ValueError: `start` has no offset, or the speed is not a number above 0.
     """
 
     def __init__(self, start: datetime, speed: float | None = None) -> None:
         super().__init__(start)
-        if speed is not None and not speed > 0:
-            message = f"a clock cannot run at a speed of {speed:g}: give one above 0"
+        if speed is not None and not 0 < speed < math.inf:
+            message = f"a clock cannot run at a speed of {speed:g}: give one above 0, and finite"
             raise ValueError(message)
         self._speed = speed
         self._runner: threading.Thread | None = None
@@ -238,6 +272,20 @@ class FastClock(FrozenClock):
         while self._agendas:
             time.sleep(_TICK)
             now = time.monotonic()
-            self.advance((now - at) * speed)
+            if not self._run_on((now - at) * speed):
+                break
             at = now
         self._runner = None
+
+    def _run_on(self, seconds: float) -> bool:
+        """Advance, and tell whether there is still time left."""
+        left = max(0.0, (_LAST - self.now()).total_seconds())
+        try:
+            self.advance(min(seconds, left))
+        except ValueError:
+            # Somebody else has advanced it meanwhile: there is less left.
+            return True
+        if seconds < left:
+            return True
+        _LOG.warning("the clock has come to the end of the year 9999, and stops there")
+        return False

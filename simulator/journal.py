@@ -35,9 +35,10 @@ class Journal:
         self._concealed = Concealed()
 
     def conceal(self, token: str) -> None:
-        """Replace a token of 64 characters of Base64 in all that is appended from now on.
+        """Replace a token in the texts (but no headers) of all that is appended from now on.
 
-        For one that stands where its name does not tell that it is a secret, as in a CSV table.
+        For one that stands where its name does not tell that it is a secret, as in a CSV table, or
+        in an answer that quotes it; one of less than eight characters is none.
         """
         self._concealed.add(token)
 
@@ -97,7 +98,7 @@ class Journal:
             response=self._safe_response(response) if response else None,
             state=state,
             reason=None if reason is None else self._open(reason),
-            findings=tuple(dict(finding) for finding in findings),
+            findings=tuple(map(self._safe_finding, findings)),
             detail=MappingProxyType(
                 {
                     name: self._open(value) if isinstance(value, str) else value
@@ -193,6 +194,12 @@ class Journal:
     def _safe_response(self, response: Response) -> Response:
         body = self._open(response.body)
         return Response(response.status, redact_headers(response.headers), body)
+
+    def _safe_finding(self, finding: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: self._concealed.redact(value) if isinstance(value, str) else value
+            for name, value in finding.items()
+        }
 
     def _open(self, text: str) -> str:
         return self._concealed.redact(redact_text(writable(text)))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+import time
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
-import requests
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 from werkzeug.test import run_wsgi_app
 
 from simulator.desk import Desks
@@ -25,6 +34,14 @@ __all__ = ["IN_PROCESS_URL", "Answering", "Outgoing", "Reply", "Unanswered"]
 
 # A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
 IN_PROCESS_URL: Final = "http://simulator.invalid"
+
+# The most redirects that are followed, and the bytes of the longest body that is read, in pieces.
+_REDIRECTS: Final = 30
+_LONGEST_BODY: Final = 1_048_576
+_PIECE: Final = 65_536
+
+# What a header can hold: one line, without a blank at its beginning.
+_VALUE: Final = re.compile(r"(?:\S[^\r\n]*)?")
 
 _ANSWERING: Final = "oscp.answering"
 
@@ -98,11 +115,14 @@ class Outgoing:
 
     def __init__(self, application: WSGIApplication | None = None) -> None:
         self.application = application
-        self._session = requests.Session()
-        # A proxy that the environment names is not for parties that live on this machine.
-        self._session.trust_env = False
-        # As with SolarNetwork's client, a cookie is not sent back (OSCP dossier §5.10).
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        # No proxy that the environment names, no cookies, nothing tried again; redirects followed.
+        self._pool = urllib3.PoolManager(
+            num_pools=20,
+            maxsize=4,
+            retries=urllib3.Retry(
+                total=None, connect=0, read=0, status=0, other=0, redirect=_REDIRECTS
+            ),
+        )
 
     def post(
         self,
@@ -117,7 +137,7 @@ class Outgoing:
 
         Args:
             url: Where to.
-            headers: Names and values in order; one that comes twice is sent twice, or joined.
+            headers: Names and values in order; one that comes twice is sent twice.
             body: As it stands.
             timeout: Seconds to connect, and seconds without a byte of the answer.
             method: Of HTTP.
@@ -125,24 +145,27 @@ class Outgoing:
         Raises:
             Unanswered: No answer came.
         """
+        headers = tuple(headers)
+        if not all(_VALUE.fullmatch(value) for _, value in headers):
+            raise Unanswered("other", "InvalidHeader")
         if self.application is not None and url.startswith(f"{IN_PROCESS_URL}/"):
             return _ask(self.application, method, url, headers, body, timeout[1])
         try:
-            response = self._session.request(
-                method, url, data=body, headers=_joined(headers), timeout=timeout
+            response = self._pool.request(
+                method,
+                url,
+                body=body,
+                headers=urllib3.HTTPHeaderDict(headers),
+                timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
+                preload_content=False,
             )
-        except (requests.RequestException, ValueError) as error:
+            return _read(response, timeout[1])
+        except (HTTPError, ValueError) as error:
             raise _unanswered(error) from error
-        return Reply(
-            response.status_code,
-            response.reason or "",
-            tuple(response.headers.items()),
-            response.content,
-        )
 
     def close(self) -> None:
         """Lets go of the connections."""
-        self._session.close()
+        self._pool.clear()
 
 
 def _ask(  # noqa: PLR0917 - the parts of a request
@@ -192,20 +215,37 @@ def _answered(
     return response.status, response.headers.items(), [response.get_data()]
 
 
-def _joined(headers: Headers) -> dict[str, str]:
-    """Answers with headers as the library takes them; joining says the same (RFC 9110 §5.3)."""
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        there = next((each for each in joined if each.lower() == name.lower()), None)
-        joined[there or name] = f"{joined[there]}, {value}" if there else value
-    return joined
+def _read(response: urllib3.BaseHTTPResponse, patience: float) -> Reply:
+    """Answers with a response, and as much of its body as comes in time.
+
+    The service does not look at bodies, so one that is long or never ends must hold up nobody.
+    """
+    deadline = time.monotonic() + patience
+    body = bytearray()
+    try:
+        while len(body) < _LONGEST_BODY and time.monotonic() < deadline:
+            piece = response.read1(_PIECE)
+            if not piece:
+                break
+            body += piece
+        else:
+            response.close()
+    finally:
+        response.release_conn()
+    return Reply(
+        response.status, response.reason or "", tuple(response.headers.items()), bytes(body)
+    )
 
 
 def _unanswered(error: Exception) -> Unanswered:
-    if isinstance(error, requests.ReadTimeout):
+    cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    if isinstance(cause, ReadTimeoutError):
         return Unanswered("read_timeout", "Read timed out")
-    if isinstance(error, requests.ConnectTimeout):
-        return Unanswered("connect_timeout", "Connect timed out")
-    if "refused" in str(error):
+    if isinstance(cause.__cause__, ConnectionRefusedError):
         return Unanswered("refused", "Connection refused")
-    return Unanswered("other", type(error).__name__)
+    # A connection that fails at once counts as one of these to the library.
+    if isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError):
+        return Unanswered("connect_timeout", "Connect timed out")
+    if isinstance(cause, ProtocolError):
+        return Unanswered("other", "Connection broken")
+    return Unanswered("other", type(cause).__name__)

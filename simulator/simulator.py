@@ -65,9 +65,11 @@ class Simulator:
         fidelity: `documented` follows the public guide, `observed` the running service; a
             `Behaviour` sets single differences.
         plays: Which parties are played here, all of them unless given: where one is not, its paths
-            are unknown, and the world says where it is.
+            are unknown, and the world says where it is. Without a Flexibility Provider here or
+            there, a command of another party raises `LookupError`.
         control_token: What must be shown below `/_sim/`, as `Authorization: Bearer TOKEN`; nothing
             unless given.
+        journal_limit: How many entries the journal keeps, the newest; all of them unless given.
 
     Attributes:
         clock: What time it is; `advance` moves one that is frozen or fast.
@@ -89,12 +91,13 @@ class Simulator:
         fidelity: Fidelity | Behaviour = "documented",
         plays: Iterable[Party] = ALL_PARTIES,
         control_token: str | None = None,
+        journal_limit: int | None = None,
     ) -> None:
         self.seed = seed
         self.plays = frozenset(plays)
         self.public_url: str | None = None
         self.clock: Clock = clock or RealClock()
-        self.journal = Journal(self.clock)
+        self.journal = Journal(self.clock, limit=journal_limit)
         behaviour = Behaviour.of(fidelity)
         self._server: LocalServer | None = None
         self._running = False
@@ -113,7 +116,7 @@ class Simulator:
             world_lock=threading.Lock(),
             agenda=Agenda(self.clock),
             outgoing=Outgoing(),
-            addresses=Addresses(here=lambda: self.url, known=self._known_url),
+            addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
             access_tokens=AccessTokens(self.clock, seed, lambda: self._rooms.world),
             seed=seed,
         )
@@ -337,9 +340,10 @@ class Simulator:
     def _conceal_tokens(self) -> None:
         for user in self.world.users:
             for system in user.systems:
-                for token in (system.token, system.flexibility_provider_token):
-                    if token is not None:
-                        self.journal.conceal(token)
+                own = (system.token, system.flexibility_provider_token)
+                for secret in (*own, system.oauth_client_secret):
+                    if secret is not None:
+                        self.journal.conceal(secret)
 
     def __enter__(self) -> Self:
         return self.start()

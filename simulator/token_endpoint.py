@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 
 from simulator.access_tokens import CLIENT_ID
 from simulator.exchange import body_within, record_exchange
+from simulator.redaction import redact_form
 from simulator.wire import WireRequest
 from simulator.world import CapacityOptimizer
 
@@ -87,7 +88,8 @@ class _TokenEndpoint:
         for secret in credentials.secrets:
             token = self._rooms.access_tokens.issue(credentials.id, secret)
             if token is not None:
-                self._rooms.journal.conceal(token.text)
+                for each in (token.text, secret):
+                    self._rooms.journal.conceal(each)
                 return token
         known = self._rooms.access_tokens.systems(credentials.id)
         if known:
@@ -107,7 +109,7 @@ class _TokenEndpoint:
             self._rooms.journal,
             party,
             wire,
-            body,
+            None if body is None else redact_form(body.decode("utf-8", "replace")).encode(),
             response,
             peer="flexibility_provider",
             detail={"why": why or f"an access token is granted to {client}"},

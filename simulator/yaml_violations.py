@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,8 +86,19 @@ def _wrong_kind(breach: _Breach) -> Iterator[_Complaint]:
     got = _PYTHON.get(type(breach.got), "null")
     message = f"expected {_either(_KINDS[kind] for kind in wanted)}, got {_KINDS[got]}"
     if "string" in wanted and got in {"boolean", "integer", "number"}:
-        message += "; put it in quotes"
+        message += f"; {_as_duration(breach) or 'put it in quotes'}"
     yield "", message, False
+
+
+def _as_duration(breach: _Breach) -> str:
+    """Answers with how to write a number where a duration is expected; else with nothing."""
+    form = str(breach.schema.get("pattern", ""))
+    # What takes a number with a unit, and none without, is a duration.
+    if not re.search(form, "2s") or re.search(form, "2"):
+        return ""
+    text = f"{_word(breach.got)}s"
+    is_one = not isinstance(breach.got, bool) and breach.got > 0 and re.search(form, text)
+    return f"write it as {text if is_one else '2s'}"
 
 
 def _not_listed(breach: _Breach) -> Iterator[_Complaint]:

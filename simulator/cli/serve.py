@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from contextlib import nullcontext
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _PORT = 8920
+# Eleven days in a second: beyond that, what is due keeps no clock from falling behind.
+_FASTEST = 1_000_000
+# Some 100 MB of heartbeats; a server that runs for weeks must not grow for ever.
+_JOURNAL = 50_000
 
 
 @click.command()
@@ -71,7 +76,7 @@ _PORT = 8920
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, _FASTEST, min_open=True),
     help="How many seconds of a fast clock pass in one of the machine's.",
 )
 @click.option(
@@ -85,6 +90,14 @@ _PORT = 8920
     "--keep",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep in this file, over a restart, what registrations and handshakes have agreed.",
+)
+@click.option(
+    "--journal",
+    "journal_limit",
+    type=click.IntRange(1),
+    default=_JOURNAL,
+    show_default=True,
+    help="How many entries the journal keeps, the newest.",
 )
 @click.option(
     "--url-file",
@@ -105,6 +118,7 @@ def serve(
     speed: float | None,
     control_token: str | None,
     keep: Path | None,
+    journal_limit: int,
     url_file: Path | None,
 ) -> None:
     """Serve the parties of a rehearsal on one port until interrupted.
@@ -113,6 +127,7 @@ def serve(
     /_sim/journal. A party that you have yourself is named with --seat, and is not played.
     """
     from simulator.cli.announcement import announcement
+    from simulator.cli.parties import played_parties
     from simulator.keeper import PersistenceError
     from simulator.serve import PortUnavailable
     from simulator.serve import serve as run
@@ -122,8 +137,7 @@ def serve(
 
     chosen, real = behaviour(fidelity, settings), seats(seat)
     clock = _clock(runs, start, speed)
-    if control_token is not None and not control_token.strip():
-        raise click.BadParameter("it is empty", param_hint="--control-token")
+    _check_control_token(control_token)
     try:
         placed = real.placed(load_world(world))
     except SourceError as error:
@@ -131,7 +145,10 @@ def serve(
         sys.exit(2)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--seat") from None
-    played = [party for party in real.plays if party in (plays or get_args(Party))]
+    try:
+        played = played_parties(placed, plays)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--play") from None
     simulator = Simulator(
         placed,
         seed=seed,
@@ -139,10 +156,11 @@ def serve(
         fidelity=chosen,
         plays=played,
         control_token=control_token,
+        journal_limit=journal_limit,
     )
 
     def announce(url: str) -> None:
-        for line in announcement(simulator, url, is_built_in=world is None):
+        for line in announcement(simulator, url, placed, is_built_in=world is None):
             click.echo(line)
         click.echo(f"seed {seed}, fidelity {chosen}; Ctrl-C stops", nl=True)
         sys.stdout.flush()
@@ -167,6 +185,19 @@ def serve(
     os._exit(0)
 
 
+def _check_control_token(token: str | None) -> None:
+    if token is None:
+        return
+    if not token.strip():
+        raise click.BadParameter("it is empty", param_hint="--control-token")
+    if not token.isascii() or not token.isprintable():
+        raise click.BadParameter(
+            "it has characters that a header cannot be relied on to carry: use letters, digits "
+            "and signs of ASCII",
+            param_hint="--control-token",
+        )
+
+
 def _clock(runs: Runs, start: str | None, speed: float | None) -> ClockSetting:
     from simulator.scenario.clock_setting import ClockSetting
     from simulator.scenario.values import parse_instant
@@ -177,6 +208,8 @@ def _clock(runs: Runs, start: str | None, speed: float | None) -> ClockSetting:
         )
     if runs != "fast" and speed is not None:
         raise click.BadParameter(f"a {runs} clock has none; add --clock fast", param_hint="--speed")
+    if speed is not None and math.isnan(speed):
+        raise click.BadParameter("nan is no number", param_hint="--speed")
     try:
         return ClockSetting(runs, None if start is None else parse_instant(start), speed)
     except ValueError as error:

@@ -36,7 +36,7 @@ def move_clock(rooms: Rooms) -> Response:
         rooms.clock.advance(seconds)
     except RuntimeError as error:
         return refusal(409, str(error))
-    except OverflowError:
+    except (OverflowError, ValueError):
         return refusal(400, "no clock goes beyond the year 9999")
     return json_answer(_clock(rooms))
 

@@ -94,13 +94,18 @@ _UNKNOWN: Final = {
 }
 
 
+_NOT_SENT: Final = {
+    409: "There is no Flexibility Provider to send to; the body says how to name one."
+}
+
+
 def _of_seats() -> Iterator[Operation]:
     for name, party in SEATS.items():
         path = f"{PREFIX}/{name}/<id>"
         looked = RouteDocs((_ID, _USER), response_schema=_OBJECT, statuses=_UNKNOWN)
         yield Operation("GET", path, f"What a {_NAMES[party]} knows, got and sent.", looked)
         for command, schema in COMMANDS[party].items():
-            told = RouteDocs((_ID, _USER), schema, _OBJECT, _UNKNOWN)
+            told = RouteDocs((_ID, _USER), schema, _OBJECT, {**_UNKNOWN, **_NOT_SENT})
             summary = f"Have a {_NAMES[party]} send {_SENDS[command]}."
             yield Operation("POST", f"{path}/{command}", summary, told)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
+from simulator.addresses import NobodyThere
 from simulator.control.answers import BadRequestBody, json_answer, json_body, refusal
 from simulator.seat_commands import COMMANDS, carry_out, check_fields
 
@@ -48,6 +49,8 @@ class SeatRoutes:
             fields = check_fields(self._commands[command], json_body())
             _refuse_paths(fields)
             return json_answer(carry_out(seat, command, fields).to_dict())
+        except NobodyThere as error:
+            return refusal(409, _text(error))
         except LookupError as error:
             return refusal(404, _text(error))
         except ValueError as error:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Agreement", "behaviour_of", "required_behaviour"]
 
 _FIELDS = ("heartbeat_interval", "measurement_configuration")
+# In seconds.
+_CENTURY = 36_525.0 * 86_400
 
 
 class Agreement:
@@ -47,14 +49,19 @@ class Agreement:
 
     @property
     def is_handshaken(self) -> bool:
-        """Whether there was a handshake since the registration, as far as this side knows."""
+        """Whether there was a handshake, as far as this side knows; a new Register ends none."""
         return self._before() if self._handshaken is None else self._handshaken
 
     @property
     def heartbeat_seconds(self) -> float | None:
-        """How often the other side wants to be sent a heartbeat; None: not at all."""
+        """How often the other side wants to be sent a heartbeat; None: not at all.
+
+        Nobody checks what it asks for, but no calendar goes on for ever: a century is the most.
+        """
         interval = (self._asked or {}).get("heartbeat_interval")
-        return interval if isinstance(interval, int | float) and interval >= 1 else None
+        if not isinstance(interval, int | float) or not interval >= 1:
+            return None
+        return min(interval, _CENTURY)
 
     def require(self, behaviour: Mapping[str, Any]) -> None:
         """Remembers what this side has asked of the other."""

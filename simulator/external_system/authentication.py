@@ -68,7 +68,7 @@ class Authentication(Generic[S]):
         if case == "X2":
             call.mind(case, 'the scheme must be spelt "Token"', found[0].manners)
         good = tuple(seat for seat in found if _is_good(seat, token, call) or scheme == _BEARER)
-        return good or _refused(call, found[0], "X6", "the token has expired")
+        return good or _outdated(call, found, token)
 
     def _misspelt(self, token: str, name: str) -> tuple[S, ...]:
         found = self._seats.calling(self._path, token, name)
@@ -90,6 +90,14 @@ def _is_good(seat: Seat, token: str, call: Call) -> bool:
     return any(
         issued.value == token and issued.is_good(call.now) for issued in seat.registration.issued
     )
+
+
+def _outdated(call: Call, found: tuple[S, ...], token: str) -> tuple[S, ...]:
+    """Refuses a token that was good once, and says why it is not any more."""
+    for seat in found:
+        if any(issued.value == token for issued in seat.registration.issued):
+            return _refused(call, seat, "X6", "the token has expired")
+    return _refused(call, found[0], "X6", "a newer token has replaced this one")
 
 
 def _refused(call: Call, host: S | None, case: str, text: str) -> tuple[S, ...]:

@@ -108,9 +108,11 @@ class Correspondence:
 
         Raises:
             ValueError: There is no such message.
+            NobodyThere: There is no Flexibility Provider.
         """
         if action not in PATHS:
             raise ValueError(f'there is no message "{action}"; there are: {", ".join(PATHS)}')
+        self.check_receiver()
         body = _written(message)
         url = self._registration.url + PATHS[action]
         said = Said(
@@ -133,6 +135,14 @@ class Correspondence:
             result = error
         request = Request(method, url, all_headers, body.decode("utf-8", "replace"))
         return self._came_of(said, request, result)
+
+    def check_receiver(self) -> None:
+        """Does nothing where there is a Flexibility Provider to send to.
+
+        Raises:
+            NobodyThere: There is none.
+        """
+        self._rooms.addresses.check_flexibility_provider(self._registration.url)
 
     def mark_arrived(self) -> None:
         """Remembers what is still under way: whoever writes meanwhile may write because of it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from simulator.addresses import NobodyThere
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,7 +32,11 @@ def insist(seat: Seat, send: Callable[[], Sent], then: Callable[[], object] = la
 def _attempt(
     seat: Seat, send: Callable[[], Sent], then: Callable[[], object], pauses: tuple[float, ...]
 ) -> None:
-    sent = send()
+    try:
+        sent = send()
+    except NobodyThere as nobody:
+        seat.note(f"nothing is sent: {nobody}")
+        return
     if seat.is_success(sent):
         then()
     elif pauses:

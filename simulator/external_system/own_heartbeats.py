@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,29 +39,38 @@ class OwnHeartbeats:
         self._interval = interval
         self._beat = beat
         self._appointment: Appointment | None = None
+        # Of the plan: one that is due already when it is changed knows by it.
+        self._number = 0
+        self._lock = threading.RLock()
 
     def plan(self) -> None:
         """Begins, goes on at another rate, or ends, as the interval has it now."""
-        self.end()
-        seconds = self._interval()
-        if seconds is not None:
-            self._wait_until(self._clock.now() + timedelta(seconds=seconds))
+        with self._lock:
+            self.end()
+            seconds = self._interval()
+            if seconds is not None:
+                self._wait_until(self._clock.now() + timedelta(seconds=seconds))
 
     def end(self) -> None:
         """Sends no more."""
-        if self._appointment is not None:
-            self._appointment.cancel()
-        self._appointment = None
+        with self._lock:
+            if self._appointment is not None:
+                self._appointment.cancel()
+            self._appointment = None
+            self._number += 1
 
     def _wait_until(self, when: datetime) -> None:
-        self._appointment = self._agenda.at(when, self._due, job=True, lane=self)
+        self._number += 1
+        task = partial(self._due, self._number, when)
+        self._appointment = self._agenda.at(when, task, job=True, lane=self)
 
-    def _due(self) -> None:
-        due, seconds = self._appointment, self._interval()
-        if due is None or seconds is None:
-            return
-        step = timedelta(seconds=seconds)
-        missed = (self._clock.now() - due.when) // step
-        # Before it is sent: what comes of it may change the plan.
-        self._wait_until(due.when + step * (missed + 1))
+    def _due(self, number: int, when: datetime) -> None:
+        with self._lock:
+            seconds = self._interval()
+            if number != self._number or seconds is None:
+                return
+            step = timedelta(seconds=seconds)
+            missed = (self._clock.now() - when) // step
+            # Before it is sent: what comes of it may change the plan.
+            self._wait_until(when + step * (missed + 1))
         self._beat()

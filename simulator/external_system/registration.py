@@ -23,6 +23,9 @@ __all__ = ["VERSION", "Registration", "base_url"]
 
 VERSION = "2.0"
 
+# How many tokens are remembered that a registration has ended, the newest.
+_MOST_ENDED = 16
+
 Taken = Literal["answer", "opening", "repeated"]
 
 
@@ -45,6 +48,7 @@ class Registration:
         self._system = system
         self._tokens_changed = tokens_changed
         self._issued: tuple[IssuedToken, ...] = ()
+        self._ended: tuple[str, ...] = ()
         # The one that was given out last, where it was not out before.
         self._fresh: str | None = None
         self._url: str | None = None
@@ -83,16 +87,24 @@ class Registration:
         token = None if self._issued else self._system().token
         return self._issued if token is None else (IssuedToken(token),)
 
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """The tokens that were good until a registration ended them, as far as remembered."""
+        return self._ended
+
     def issue(self, value: str, now: datetime, valid_for: timedelta | None) -> None:
         """Gives out a token, beside those that are out; one of them is good for longer."""
         self._fresh = None if any(each.value == value for each in self.issued) else value
         kept = tuple(each for each in self.issued if each.value != value)
         until = None if valid_for is None else now + valid_for
         self._issued = (*kept, IssuedToken(value, until))
+        self._ended = tuple(each for each in self._ended if each != value)
         self._tokens_changed()
 
     def end_old_tokens(self) -> None:
         """Ends what the newest token replaces."""
+        old = tuple(each.value for each in self.issued[:-1])
+        self._ended = (*self._ended, *old)[-_MOST_ENDED:]
         self._issued = self.issued[-1:]
         self._tokens_changed()
 
@@ -161,6 +173,7 @@ class Registration:
                 {"token": each.value, "until": each.until and each.until.isoformat()}
                 for each in self._issued
             ],
+            "ended_tokens": list(self._ended),
             "registered": self._registered,
         }
 
@@ -170,6 +183,8 @@ class Registration:
         self._shown = remembered["flexibility_provider_token"]
         self._registered = remembered["registered"]
         self._issued = tuple(tokens)
+        # What an earlier version has written knows of none.
+        self._ended = tuple(remembered.get("ended_tokens", ()))[-_MOST_ENDED:]
         self._tokens_changed()
 
 

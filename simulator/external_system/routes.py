@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["external_system"]
 
 S = TypeVar("S", bound=Seat)
+
+_LOG = logging.getLogger(__name__)
+_JSON: Final = (("Content-Type", "application/json"),)
 
 # However late an answer is: whoever waits for it over the network is let go after so many seconds.
 _LONGEST_WAIT: Final = 60.0
@@ -97,6 +102,11 @@ class _Entrance(Generic[S]):
                 longest = self._host(seat).longest_body
                 call.body = _body(request, longest, quietly=True)
             reaction = self._refuse(call, refused, seat)
+        except Exception as error:  # noqa: BLE001 - a party answers, whatever went wrong
+            _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
+            message = f"a mistake of the simulator's own: {type(error).__name__}"
+            reaction = Reaction(500, _JSON, json.dumps({"message": message}).encode())
+            record(self._rooms, self._party, call, reaction, seat)
         self._be_late(request, reaction, seat)
         return _response(reaction)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from simulator.addresses import path_of
+from simulator.addresses import NobodyThere, path_of
 from simulator.caller_tokens import new_token
 from simulator.external_system.agreement import behaviour_of
 from simulator.external_system.conduct import Conduct
@@ -54,9 +55,14 @@ class Seat(SeatState):
             version: The one that it says it speaks.
             request_id: Its X-Request-ID; made from the seed unless given.
             correlation_id: Its X-Correlation-ID.
+
+        Raises:
+            NobodyThere: There is no Flexibility Provider; no command can be carried out then.
         """
+        self.correspondence.check_receiver()
         with self.correspondence.lock:
             if show is not None:
+                self.rooms.journal.conceal(show)
                 self.registration.show(show)
             given = self._issue(token, new=new_token)
             self.registration.opened()
@@ -170,6 +176,7 @@ class Seat(SeatState):
         Args:
             correlation_id: The X-Request-ID of the opening one; None leaves it out.
         """
+        self.correspondence.check_receiver()
         with self.correspondence.lock:
             given = self._issue(None, new=True)
         message = self._register_message(given, None, VERSION)
@@ -193,7 +200,7 @@ class Seat(SeatState):
     @cached_property
     def heartbeats(self) -> OwnHeartbeats:
         """Those that it sends by itself, once it is registered."""
-        return OwnHeartbeats(self.rooms.clock, self.rooms.agenda, self._due_every, self.heartbeat)
+        return OwnHeartbeats(self.rooms.clock, self.rooms.agenda, self._due_every, self._beat)
 
     @cached_property
     def conduct(self) -> Conduct:
@@ -233,6 +240,11 @@ class Seat(SeatState):
     def _due_every(self) -> float | None:
         acts = self.is_configured and self.registration.is_registered
         return self.interval if acts else None
+
+    def _beat(self) -> None:
+        # Where there is nobody to tell, that is no news every time.
+        with suppress(NobodyThere):
+            self.heartbeat()
 
     def _register_message(self, token: str, base_url: str | None, version: str) -> dict[str, Any]:
         if base_url is None:

@@ -163,7 +163,8 @@ class SeatState(ABC):
         with self.correspondence.lock:
             self.registration.recall(remembered, tokens)
             self.agreement.recall(remembered)
-            for token in (*(each.value for each in tokens), self.registration.shown):
+            known = (*(each.value for each in tokens), *self.registration.ended)
+            for token in (*known, self.registration.shown):
                 if token is not None:
                     self.rooms.journal.conceal(token)
 

@@ -91,7 +91,7 @@ class Seats(Generic[S]):
             return self._seat(owner.id, system)
 
     def calling(self, path: str, token: str | None, host: str) -> tuple[S, ...]:
-        """Answers with the seats that a token may be for, expired or not.
+        """Answers with the seats that a token may be for: good, expired, or replaced.
 
         Args:
             path: Below which they are played.
@@ -202,7 +202,7 @@ class Seats(Generic[S]):
                     if _is_played(system, path, host):
                         seat = self._seat(user.id, system)
                         tokens = [each.value for each in seat.registration.issued]
-                        for token in tokens or (None,):
+                        for token in (*(tokens or (None,)), *seat.registration.ended):
                             callers[path, token].append(seat)
             found = {key: tuple(seats) for key, seats in callers.items()}
             if len(self._callers) >= _HOSTS:

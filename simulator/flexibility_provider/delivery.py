@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from simulator.journal import Request, Response
 from simulator.outgoing import Reply, Unanswered
+from simulator.redaction import SHORTEST_SECRET, redact_quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from simulator.journal import Journal, Party
     from simulator.outgoing import Outgoing
 
@@ -20,6 +23,9 @@ __all__ = ["TIMEOUT", "Delivery", "DeliveryFailed", "UnknownRecipient", "post"]
 
 #: Connecting takes the keep-alive value by mistake, reading its own: both in seconds (§5.10).
 TIMEOUT: Final = (60.0, 20.0)
+
+# What every request has, or may have, by itself; none of it is a secret.
+_OWN_HEADERS: Final = ("Content-Type", "X-Request-ID", "X-Correlation-ID", "X-SN-Source-ID")
 
 
 class DeliveryFailed(Exception):
@@ -93,9 +99,9 @@ def post(
     finally:
         _record(journal, delivery, reply)
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        body = f'"{_told(delivery, reply)}"' if reply.body else "[no body]"
+        body = f'"{reply.text}"' if reply.body else "[no body]"
         raise DeliveryFailed(
-            f"{reply.status} {reply.reason}: {body}",
+            _told(delivery, f"{reply.status} {reply.reason}: {body}"),
             # Whether the phrase follows the number there is not known (inferred).
             f"Invalid HTTP status returned: {reply.status}",
             reply.after,
@@ -103,13 +109,23 @@ def post(
     return reply
 
 
-def _told(delivery: Delivery, reply: Reply) -> str:
-    """Answers with a reply's text, without the access token that it may quote."""
-    for name, value in delivery.headers:
-        scheme, _, token = value.partition(" ")
-        if (name, scheme) == ("Authorization", "Bearer") and token:
-            return reply.text.replace(token, "[redacted]")
-    return reply.text
+def _told(delivery: Delivery, text: str) -> str:
+    """Answers with a text of a reply, without the credentials of the request that it may quote."""
+    return redact_quoted(text, _secrets(delivery.headers))
+
+
+def _secrets(headers: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    """Yields what is secret in the headers of a request: all that is configured may be."""
+    own = set(_OWN_HEADERS)
+    for name, value in headers:
+        if name.lower() == "authorization":
+            scheme, _, credentials = value.partition(" ")
+            yield credentials.strip() or scheme
+        elif name in own:
+            # What is configured is added: the first of a name is the provider's own.
+            own.remove(name)
+        elif len(value) >= SHORTEST_SECRET:
+            yield value
 
 
 def _record(journal: Journal, delivery: Delivery, reply: Reply | None) -> None:
@@ -123,6 +139,6 @@ def _record(journal: Journal, delivery: Delivery, reply: Reply | None) -> None:
         request=Request("POST", delivery.url, delivery.headers, delivery.body.decode()),
         response=None
         if reply is None
-        else Response(reply.status, reply.headers, _told(delivery, reply)),
+        else Response(reply.status, reply.headers, _told(delivery, reply.text)),
         detail={"answered_after": reply.after} if reply and reply.after else None,
     )

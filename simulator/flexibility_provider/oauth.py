@@ -94,6 +94,9 @@ class OAuth:
     def _ask(self, client: _Client, timeout: tuple[float, float]) -> _Granted:
         reply: Reply | None = None
         headers = _headers(client)
+        # The answer may quote what it was asked with.
+        for secret in (client.secret, headers[0][1].removeprefix("Basic ")):
+            self._rooms.journal.conceal(secret)
         try:
             reply = self._rooms.outgoing.post(client.url, headers, _BODY, timeout=timeout)
             granted = self._read(client, reply)

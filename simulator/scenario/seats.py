@@ -110,6 +110,10 @@ def parse_url(text: str) -> str:
     if not good or parts.query or parts.fragment:
         message = f'"{text}" is no base URL: write it as http://127.0.0.1:9930/oscp/cp/2.0'
         raise ValueError(message)
+    # Shown in logs and announced, unlike a token.
+    if parts.username is not None or parts.password is not None:
+        message = "a base URL must not hold a user name or password; use the token"
+        raise ValueError(message)
     return text
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from simulator.durations import parse_duration
+from simulator.world.idle_keys import idle_keys
 from simulator.world.load_entities import is_date_key, is_duration_key
 from simulator.yaml_source import SourceProblem, YamlDocument
 
@@ -39,6 +40,7 @@ def broken_references(document: YamlDocument) -> list[SourceProblem]:
         *_wrong_urls(document, users),
         *_wrong_dates(document, "/users", users),
         *_wrong_parties(document),
+        *idle_keys(document),
     ]
     for at, user in enumerate(users):
         problems += _repeated(document, _names_of_user(f"/users/{at}", user))

@@ -262,3 +262,16 @@ def test_over_a_socket(simulator: Simulator) -> None:
     answer = ask_over_network(simulator.url, "POST", TOKEN_PATH, headers, GRANT.encode())
     assert answer.status == 200
     assert rooms_of(simulator).access_tokens.holder(answer.json["access_token"]) == ID
+
+
+@pytest.mark.parametrize("name", ["client%5Fsecret", "%63lient_secret", "client_secre%74"])
+@pytest.mark.parametrize("secret", [HUSH, f"wrong {HUSH}"])
+def test_no_spelling_of_its_name_shows_a_secret(
+    simulator: Simulator, name: str, secret: str
+) -> None:
+    form = f"{GRANT}&client_id={quote_plus(ID)}&{name}={quote_plus(secret)}"
+    assert demand(simulator, None, form).status == (200 if secret == HUSH else 401)
+    (entry,) = simulator.journal.entries(kind="exchange")
+    assert entry.request is not None
+    told = f"{GRANT}&client_id={quote_plus(ID)}&client_secret=[redacted]"
+    assert entry.request.body == told

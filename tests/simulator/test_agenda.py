@@ -164,6 +164,32 @@ def test_two_agendas_share_a_clock(clock: FrozenClock, agenda: Agenda) -> None:
     other.close(PATIENCE)
 
 
+def test_what_is_due_in_ages_does_not_end_the_agenda() -> None:
+    agenda, done = Agenda(RealClock()), threading.Event()
+    agenda.start()
+    agenda.at(datetime.max.replace(tzinfo=UTC), done.clear)
+    agenda.soon(done.set)
+    assert done.wait(PATIENCE)
+    agenda.close(PATIENCE)
+
+
+def test_what_is_called_off_is_not_kept(agenda: Agenda) -> None:
+    for _ in range(5000):
+        agenda.after(86_400, lambda: None).cancel()
+    assert len(agenda._due) < 1000
+
+
+def test_several_who_advance_it_advance_it_by_the_sum(clock: FrozenClock, agenda: Agenda) -> None:
+    for second in range(40):
+        agenda.after(second, lambda: None)
+    threads = [threading.Thread(target=clock.advance, args=(10,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert clock.now() == START + timedelta(seconds=40)
+
+
 class TestWhoAsks:
     def test_what_a_request_leaves_is_done_before_its_answer_by_who_asked(
         self, agenda: Agenda

@@ -88,7 +88,7 @@ def test_x19_an_unknown_group(chosen: int, expected: int) -> None:
         assert ("X19" in rules(simulator)) == (expected == 204)
 
 
-@pytest.mark.parametrize("encoding", ["identity", " Identity ", ""])
+@pytest.mark.parametrize("encoding", ["identity", "Identity ", ""])
 def test_x17_a_body_that_is_not_compressed(encoding: str) -> None:
     with simulated() as simulator:
         more = [("Content-Encoding", encoding)]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulator import Simulator
+from simulator.agenda import Agenda
 from simulator.clock import FrozenClock
+from simulator.external_system.own_heartbeats import OwnHeartbeats
 from tests.simulator.other_side import CO, OtherSide, notes, rules
 from tests.simulator.rig import NOW
 from tests.simulator.test_capacity_provider_cases import BLOCK, simulated, world
@@ -223,6 +225,35 @@ def test_an_interval_below_a_second_is_none(interval: float) -> None:
         other.send("HandshakeAcknowledge", {"required_behaviour": asked})
         simulator.clock.advance(600)
         assert other.got == []
+
+
+@pytest.mark.parametrize("interval", [1e12, 1e300, 9007199254740993])
+def test_an_interval_beyond_every_calendar_is_a_century(interval: float) -> None:
+    with simulated() as simulator:
+        other = OtherSide(simulator)
+        asked = {"heartbeat_interval": interval, "measurement_configuration": []}
+        other.send("HandshakeAcknowledge", {"required_behaviour": asked})
+        simulator.clock.advance(timedelta(days=36_524))
+        assert other.got == []
+        simulator.clock.advance(timedelta(days=2))
+        assert other.actions() == ["Heartbeat"]
+
+
+def test_a_plan_that_changes_while_one_is_due_does_not_double_them() -> None:
+    clock = FrozenClock(NOW)
+    agenda = Agenda(clock)
+    beats = list[datetime]()
+    heartbeats = OwnHeartbeats(clock, agenda, lambda: 60.0, lambda: beats.append(clock.now()))
+    heartbeats.plan()
+    agenda.start()
+    agenda.after(59.9, heartbeats.plan)
+    # Taken off the agenda already, and not begun yet.
+    overtaken = agenda._due[0].task
+    clock.advance(59.9)
+    overtaken()
+    clock.advance(600)
+    assert len(beats) == 10
+    agenda.close(10)
 
 
 def test_a_failed_heartbeat_is_followed_by_the_next() -> None:

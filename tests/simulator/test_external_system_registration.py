@@ -378,3 +378,92 @@ def test_a_capacity_optimizer_registers_and_shakes_hands_alike() -> None:
         assert optimizer.to_dict()["handshaken"] is True
         assert other.actions() == ["Register", "Handshake"]
         assert [entry.party for entry in simulator.journal.entries()] == ["capacity_optimizer"] * 4
+
+
+# --- X6 ------------------------------------------------------------------------------------------
+
+REPLACED = '{"message": "a newer token has replaced this one"}'
+
+
+def replaced(simulator: Simulator) -> OtherSide:
+    """The other side of a provider whose first token a registration has ended."""
+    other = OtherSide(simulator)
+    simulator.provider(3).register(new_token=True)
+    assert other.send("Register", register(), token=other.got[0].json["token"]).status == 204
+    return other
+
+
+def test_x6_a_token_that_a_registration_has_ended() -> None:
+    with simulated({"statuses": {"X6": 401}}, registration_status="Pending") as simulator:
+        other = replaced(simulator)
+        refused = other.send("Heartbeat", HEARTBEAT)
+        assert (refused.status, refused.text) == (401, REPLACED)
+        assert other.send("Heartbeat", HEARTBEAT, token="unknown").status == 403
+
+
+def test_x6_is_one_that_a_world_may_take() -> None:
+    with simulated({"statuses": {"X6": 204}}, registration_status="Pending") as simulator:
+        other = replaced(simulator)
+        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert "X6" in rules(simulator)
+
+
+def test_x6_where_the_new_token_ends_the_old_one_at_once() -> None:
+    behaviour = {"statuses": {"X6": 401}}
+    with simulated(behaviour, profile="solarnetwork") as simulator:
+        simulator.provider(3).register(token="chosen")
+        assert OtherSide(simulator).send("Heartbeat", HEARTBEAT).status == 401
+
+
+def test_x6_is_remembered_over_a_restart_and_old_files_know_of_none() -> None:
+    behaviour = {"statuses": {"X6": 401}}
+    with simulated(behaviour, registration_status="Pending") as before:
+        replaced(before)
+        kept = before.remembered()[42, "capacity_provider", 3]
+    older = {name: value for name, value in kept.items() if name != "ended_tokens"}
+    for each, status in ((kept, 401), (older, 403)):
+        with simulated(behaviour, registration_status="Pending") as after:
+            after.recall({(42, "capacity_provider", 3): each})
+            assert OtherSide(after).send("Heartbeat", HEARTBEAT).status == status
+
+
+def test_an_ended_token_that_is_given_out_again_is_good() -> None:
+    with simulated(profile="solarnetwork") as simulator:
+        other, provider = OtherSide(simulator), simulator.provider(3)
+        provider.register(token="another")
+        assert other.send("Heartbeat", HEARTBEAT).status == 403
+        provider.register(token=PROVIDER_TOKEN)
+        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert provider.registration.ended == ("another",)
+
+
+def test_ended_tokens_are_not_remembered_without_end() -> None:
+    with simulated(profile="solarnetwork") as simulator:
+        provider = simulator.provider(3)
+        for _ in range(40):
+            provider.register(new_token=True)
+        assert len(provider.registration.ended) == 16
+        assert PROVIDER_TOKEN not in provider.registration.ended
+
+
+def test_an_ended_token_of_one_system_may_be_good_for_another() -> None:
+    of: dict[str, Any] = {"users": [{**world()["users"][0], "capacity_groups": []}]}
+    of["users"][0]["capacity_providers"] = [
+        {"id": number, "name": "Grid", "token": "shared-token"} for number in (3, 4)
+    ]
+    with Simulator(of, clock=FrozenClock(NOW)) as simulator:
+        seat = simulator.provider(3)
+        seat.registration.issue("another", simulator.clock.now(), None)
+        seat.registration.end_old_tokens()
+        assert OtherSide(simulator).send("Heartbeat", HEARTBEAT, token="shared-token").status == 204
+        assert len(simulator.provider(4).received) == 1
+        assert seat.received == ()
+
+
+def test_a_token_that_is_shown_from_now_on_is_concealed() -> None:
+    with simulated() as simulator:
+        simulator.provider(3).register(show="told-out-of-band", token="chosen-by-hand")
+        told = simulator.journal.append(
+            "solaruser", "note", reason="told-out-of-band, chosen-by-hand"
+        )
+        assert told.reason == "[redacted], [redacted]"

@@ -396,8 +396,8 @@ def test_a_late_answer_to_an_outdated_register_changes_nothing(there: Peers) -> 
     assert system(there.simulator).registration_status == "Pending"
 
 
-def test_the_new_tokens_are_told_nowhere_from_now_on(there: Peers) -> None:
-    shown = "S" * 64
+@pytest.mark.parametrize("shown", ["S" * 64, "one-of-theirs", "a/b+c=d=="])
+def test_the_new_tokens_are_told_nowhere_from_now_on(there: Peers, shown: str) -> None:
     register(there, registration(shown=shown))
     token = token_of(there.simulator)
     for secret in (token, shown):

@@ -503,3 +503,67 @@ def test_a_changed_secret_is_used_from_the_next_message() -> None:
         queue(there)
     pairs = [each.headers["Authorization"].partition(" ")[2] for each in demands(there)]
     assert [base64.b64decode(pair) for pair in pairs] == [f"me:{HUSH}".encode(), b"me:new"]
+
+
+@pytest.mark.parametrize("shown", ["client secret", "pair"])
+def test_what_the_answer_to_a_demand_quotes_is_not_told(shown: str) -> None:
+    pair = base64.b64encode(f"me:{HUSH}".encode()).decode()
+    quoted = HUSH if shown == "client secret" else pair
+    with peers(wanting()) as there:
+        rooms = rooms_of(there.simulator)
+        rooms.change_system(
+            42, there.simulator.world.users[0].capacity_providers[0], oauth_client_secret=HUSH
+        )
+        refusal = Reply(401, "Unauthorized", body=f"what is {quoted}?".encode())
+        there.decide = lambda sent: refusal if sent.url == TOKEN_URL else NO_CONTENT
+        queue(there)
+        bodies = [e.response.body for e in there.simulator.journal.entries() if e.response]
+    assert "what is [redacted]?" in bodies
+
+
+@pytest.mark.parametrize(
+    ("token", "quoted", "told"),
+    [
+        ("cp-token", "Token cp-token; no cp-tokens", "Token [redacted]; no cp-tokens"),
+        ("short", "Token short; no shorter", "Token [redacted]; no shorter"),
+        ("a/b+c/d+", r"a\/b+c\/d+ and a%2Fb%2Bc%2Fd%2B", "[redacted] and [redacted]"),
+        (
+            "cp-token",
+            "key key-of-mine, e, Basic hush-of-mine",
+            "key [redacted], e, Basic [redacted]",
+        ),
+        ("cp-token", "application/json key-of-min", "application/json key-of-min"),
+    ],
+)
+def test_no_answer_that_quotes_its_request_tells_a_credential(
+    token: str, quoted: str, told: str
+) -> None:
+    headers = {"X-Key": "key-of-mine", "X-Short": "e", "authorization": "Basic hush-of-mine"}
+    of = world([provider(token=token, service_props={"http-headers": headers})])
+    with peers(of) as there:
+        there.decide = lambda _: Reply(400, f"Bad {quoted}", body=quoted.encode())
+        assert queue(there) == ("Declined", f'400 Bad {told}: "{told}"')
+        entries = there.simulator.journal.entries()
+        messages = [each.message for each in events(there)]
+    bodies = [each.response.body for each in entries if each.response and each.sent]
+    assert bodies == [told]
+    assert [each.reason for each in entries if each.reason] == [f'400 Bad {told}: "{told}"']
+    assert not any(quoted in each for each in messages)
+
+
+def test_a_note_of_what_failed_quotes_no_credential() -> None:
+    headers = {"X-Key": "key-of-mine"}
+    of = world(
+        [
+            provider(
+                token="token-of-mine",
+                service_props={"http-headers": headers},
+                settings={"heartbeat_seconds": 50},
+            )
+        ]
+    )
+    with peers(of) as there:
+        there.decide = lambda _: Reply(400, "", body=b"Token token-of-mine, key-of-mine")
+        there.clock.advance(60)
+        told = there.notes[0]
+    assert "Token [redacted], [redacted]" in told

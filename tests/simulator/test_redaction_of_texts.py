@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from simulator import Simulator
 from simulator.clock import RealClock
 from simulator.journal import Journal, Request, Response
 from simulator.redaction import Concealed, redact_text
+from tests.simulator.peers import provider, world
 
 NAMES = (
     *("token", "oauth-client-secret", "Authorization", "authorization", "Cookie"),
@@ -159,3 +162,73 @@ class TestConcealed:
             reason='I/O error on POST request for "http://me:hush-hush@host/"',
         )
         assert HUSH not in repr(entry)
+
+
+class TestTokensOfAnotherForm:
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("cp-token", "[redacted]"),
+            ('no "Token cp-token" here', 'no "Token [redacted]" here'),
+            ("cp-token,cp-token.", "[redacted],[redacted]."),
+            (r'{"why":"no:\ncp-token"}', r'{"why":"no:\n[redacted]"}'),
+            (r"\u0022cp-token\u0022", r"\u0022[redacted]\u0022"),
+            ("a=%20cp-token%20", "a=%20[redacted]%20"),
+            ("cp-token-3", "cp-token-3"),
+            ("cp-tokens and my-cp-token and scp-token", "cp-tokens and my-cp-token and scp-token"),
+            ("CP-TOKEN", "CP-TOKEN"),
+        ],
+    )
+    def test_one_is_replaced_where_it_is_no_part_of_a_word(self, text: str, told: str) -> None:
+        concealed = Concealed()
+        concealed.add("cp-token")
+        assert concealed.redact(text) == told
+
+    def test_the_longest_is_replaced_first(self) -> None:
+        concealed = Concealed()
+        for token in ("hush+hush", "hush+hush+hush"):
+            concealed.add(token)
+        assert concealed.redact("hush+hush+hush hush+hush") == "[redacted] [redacted]"
+
+    @pytest.mark.parametrize(
+        "spelt", [r"a\"b\\cd/e\u00e9+f", r"a\"b\\cd\/eé+f", "a%22b%5Ccd%2Fe%C3%A9%2Bf"]
+    )
+    def test_it_is_known_however_it_is_spelt(self, spelt: str) -> None:
+        concealed = Concealed()
+        concealed.add('a"b\\cd/eé+f')
+        assert concealed.redact(f"({spelt})") == "([redacted])"
+
+    def test_a_long_one_is_no_word_wherever_it_stands(self) -> None:
+        concealed = Concealed()
+        concealed.add("0123456789abcdef" * 2)
+        assert concealed.redact("x" + "0123456789abcdef" * 2 + "y") == "x[redacted]y"
+
+    def test_a_shorter_one_stays(self) -> None:
+        concealed = Concealed()
+        concealed.add("Token-7")
+        assert concealed.redact("Token-7") == "Token-7"
+
+    def test_many_at_once_are_all_concealed(self) -> None:
+        concealed = Concealed()
+        tokens = [f"token-of-{number}" for number in range(200)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(concealed.add, tokens))
+        assert concealed.redact(" ".join(tokens)) == " ".join(["[redacted]"] * 200)
+
+    @pytest.mark.parametrize("kind", ["body", "reason", "detail"])
+    def test_a_simulator_conceals_those_of_its_world(self, kind: str) -> None:
+        of = {
+            "token": "cp-token",
+            "flexibility_provider_token": "fp-token-of-3",
+            "service_props": {"oauth-client-secret": "hush-secret", "oauth-client-id": "a"},
+        }
+        with Simulator(world([provider(3, **of)])) as simulator:
+            quoted = "cp-token fp-token-of-3 hush-secret"
+            entry = simulator.journal.append(
+                "capacity_provider",
+                "exchange",
+                request=Request("POST", "/", (), quoted if kind == "body" else ""),
+                reason=quoted if kind == "reason" else None,
+                detail={"why": quoted if kind == "detail" else ""},
+            )
+        assert repr(entry).count("[redacted]") == 3

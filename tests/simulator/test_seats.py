@@ -47,6 +47,7 @@ def test_a_seat_on_the_command_line(text: str, seats: Seats) -> None:
         ("solaruser=http://a:x", "is no base URL"),
         ("solaruser=http://a:0", "is no base URL"),
         ("solaruser=http://a?b", "is no base URL"),
+        ("solaruser=http://me:hush@a", "must not hold a user name or password"),
     ],
 )
 def test_what_is_no_seat(text: str, told: str) -> None:

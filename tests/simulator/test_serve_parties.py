@@ -154,8 +154,9 @@ class TestTwoSimulators:
             seat = f"--seat=flexibility_provider={rest.url}/oscp/fp/2.0"
             with serving("--world", str(world), "--play=capacity_provider", seat) as grid:
                 loop(grid.url, rest.url)
-                assert [line.split("  ")[0] for line in grid.said[:2]] == [
+                assert [line.split("  ")[0] for line in grid.said[:3]] == [
                     "Capacity Provider",
+                    "Flexibility Provider",
                     "what happened",
                 ]
                 assert grid.end(signal.SIGTERM) == 0
@@ -354,12 +355,34 @@ class TestKeeping:
         (["--seat=grid=http://a"], "names no seat"),
         (["--seat=capacity_provider:7=http://a"], "there is no Capacity Provider 7 in the world"),
         (["--control-token="], "it is empty"),
+        (["--control-token=s\u00e9same"], "letters, digits and signs of ASCII"),
+        (["--control-token=se\x07same"], "letters, digits and signs of ASCII"),
+        (["--clock=fast", "--speed=nan"], "nan is no number"),
+        (["--clock=fast", "--speed=inf"], "is not in the range"),
+        (["--clock=fast", "--speed=1000001"], "is not in the range"),
+        (["--play=capacity_provider"], "--seat flexibility_provider=URL"),
+        (["--play=capacity_optimizer"], "--seat flexibility_provider=URL"),
+        (["--play=solaruser", "--play=capacity_provider"], "--seat flexibility_provider=URL"),
+        (["--play=solaruser", "--seat=solaruser=http://a"], "nothing of it is left to play"),
+        (
+            ["--play=flexibility_provider", "--seat=flexibility_provider=http://a/fp"],
+            "nothing of it is left to play",
+        ),
+        (
+            [
+                "--play=capacity_provider",
+                "--seat=capacity_provider:3=http://a",
+                "--seat=flexibility_provider=http://a/fp",
+            ],
+            "nothing of it is left to play",
+        ),
     ],
 )
 def test_wrong_usage(options: list[str], told: str) -> None:
     ended = CliRunner().invoke(main, ["serve", "--port=0", *options])
     assert ended.exit_code == 2
     assert "Usage: " in ended.stderr
+    assert "same" not in ended.stderr
     assert told in " ".join(ended.stderr.split())
 
 

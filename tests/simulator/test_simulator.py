@@ -293,3 +293,10 @@ def test_a_simulator_that_is_closed_starts_no_server() -> None:
         assert simulator.url.startswith("http://127.0.0.1:")
     with pytest.raises(RuntimeError, match="with statement"):
         _ = simulator.url
+
+
+def test_a_journal_with_a_limit_keeps_the_newest() -> None:
+    with Simulator(clock=FrozenClock(NOW), journal_limit=3) as simulator:
+        for _ in range(3):
+            simulator.provider(3).heartbeat()
+        assert [entry.number for entry in simulator.journal.entries()] == [4, 5, 6]

@@ -23,6 +23,7 @@ SCHEMA: dict[str, Any] = {
         "never": {"not": {}},
         "odd": {"multipleOf": 2},
         "some": {"type": "object", "minProperties": 1},
+        "pause": {"type": "string", "pattern": "^[0-9]+([.][0-9]+)?(s|m)$"},
     },
 }
 
@@ -42,6 +43,31 @@ CASES = {
     "the one word": ("{name: a, word: x}", 'f:1:17: "x" is not known here; known here: nothing'),
     "form": ("{name: a, code: X1}", 'f:1:17: "X1" has not the right form: Small letters'),
     "empty list": ("{name: a, list: []}", "f:1:17: at least 1 must stand here"),
+    "seconds without unit": (
+        "{name: a, pause: 3}",
+        "f:1:18: expected a text, got a whole number; write it as 3s",
+    ),
+    "a fraction of seconds": (
+        "{name: a, pause: 1.5}",
+        "f:1:18: expected a text, got a number; write it as 1.5s",
+    ),
+    "no seconds": (
+        "{name: a, pause: 0}",
+        "f:1:18: expected a text, got a whole number; write it as 2s",
+    ),
+    "seconds below zero": (
+        "{name: a, pause: -3}",
+        "f:1:18: expected a text, got a whole number; write it as 2s",
+    ),
+    "no number of seconds": (
+        "{name: a, pause: true}",
+        "f:1:18: expected a text, got true or false; write it as 2s",
+    ),
+    "a list of seconds": ("{name: a, pause: []}", "f:1:18: expected a text, got a list"),
+    "a form that is no duration": (
+        "{name: a, code: 3}",
+        "f:1:17: expected a text, got a whole number; put it in quotes",
+    ),
     "empty mapping": ("{name: a, some: {}}", "f:1:17: at least 1 key(s) must stand here"),
     "none of several": ("{name: a, either: {}}", "f:1:19: one of a, b must stand here"),
     "two of several": (
