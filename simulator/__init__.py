@@ -1,6 +1,6 @@
 """The world that an OSCP sender talks to.
 
-A fake SolarUser, a Flexibility Provider behind it, and a mock Capacity Provider, with scenario
+A fake SolarUser, a Flexibility Provider, a Capacity Provider and an Optimizer, with scenario
 files that replay it.
 """
 

@@ -50,7 +50,7 @@ __all__ = ["IN_PROCESS_URL", "Simulator"]
 
 
 class Simulator:
-    """A fake SolarUser, a Flexibility Provider behind it, and a mock Capacity Provider.
+    """A fake SolarUser, a Flexibility Provider, a Capacity Provider and a Capacity Optimizer.
 
     A context manager; any number live side by side in one process and share nothing.
 
@@ -102,23 +102,8 @@ class Simulator:
         self._server: LocalServer | None = None
         self._running = False
         self._server_lock = threading.Lock()
-        self._rooms = Rooms(
-            world=with_caller_tokens(
-                world if isinstance(world, World) else load_world(world), seed
-            ),
-            journal=self.journal,
-            clock=self.clock,
-            behaviour=behaviour,
-            instructions=Instructions(
-                self.clock, self.journal, gives_up=behaviour.follows_service("stale_queuing")
-            ),
-            events=UserEvents(self.clock, seed),
-            world_lock=threading.Lock(),
-            agenda=Agenda(self.clock),
-            outgoing=Outgoing(),
-            addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
-            access_tokens=AccessTokens(self.clock, seed, lambda: self._rooms.world),
-            seed=seed,
+        self._rooms = self._furnished(
+            world if isinstance(world, World) else load_world(world), behaviour
         )
         self._flexibility_provider = FlexibilityProvider(self._rooms)
         self._providers = provider_seats(self._rooms)
@@ -311,6 +296,25 @@ class Simulator:
                 "why": "it stays in the queue: the Flexibility Provider is not played here, and a "
                 "real one takes messages of its own SolarUser alone"
             },
+        )
+
+    def _furnished(self, world: World, behaviour: Behaviour) -> Rooms:
+        """Answers with what the parties share, and nothing has happened in yet."""
+        return Rooms(
+            world=with_caller_tokens(world, self.seed),
+            journal=self.journal,
+            clock=self.clock,
+            behaviour=behaviour,
+            instructions=Instructions(
+                self.clock, self.journal, gives_up=behaviour.follows_service("stale_queuing")
+            ),
+            events=UserEvents(self.clock, self.seed),
+            world_lock=threading.Lock(),
+            agenda=Agenda(self.clock),
+            outgoing=Outgoing(),
+            addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
+            access_tokens=AccessTokens(self.clock, self.seed, lambda: self._rooms.world),
+            seed=self.seed,
         )
 
     def _require(self, party: Party) -> None:

@@ -22,7 +22,7 @@ __all__ = ["main"]
         ),
         "serve": (
             "simulator.cli.serve:serve",
-            "Serve all parties on one port until interrupted.",
+            "Serve the parties on one port until interrupted.",
         ),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -31,7 +31,7 @@ __all__ = ["main"]
 def main() -> None:
     """Rehearse OSCP 2.0 through SolarNetwork, without SolarNetwork.
 
-    A fake SolarUser, a Flexibility Provider behind it and a mock Capacity Provider, answering as
-    the real services do. Nothing to configure: the built-in world has one user, one node, one
-    Capacity Group.
+    A fake SolarUser, a Flexibility Provider, a Capacity Provider and a Capacity Optimizer,
+    answering as the real ones do; any of them can be real. Nothing to configure: the built-in world
+    has one user, one node, one Capacity Group.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from simulator.addresses import FLEXIBILITY_PROVIDER_PATH
 from simulator.flexibility_provider.envelope import Refused
-from simulator.flexibility_provider.forwarding import forward_adjustment, forward_update
+from simulator.flexibility_provider.forwarding import forward
 from simulator.flexibility_provider.handshake import acknowledged, handshake, heartbeat
 from simulator.flexibility_provider.registration import register
 from simulator.world import CapacityOptimizer, CapacityProvider
@@ -97,9 +97,7 @@ class _Handlers:
         party, system = self._party, caller.system
         if not isinstance(system, CapacityProvider):
             raise Refused(403, "ACCESS_DENIED")
-        return partial(
-            forward_update, self._rooms, party, caller.user, system, group, message, request_id
-        )
+        return partial(forward, self._rooms, party, caller.user, system, group, message, request_id)
 
     def adjust(
         self, caller: Caller, message: Mapping[str, Any], request_id: str
@@ -108,9 +106,7 @@ class _Handlers:
         party, system = self._party, caller.system
         if not isinstance(system, CapacityOptimizer):
             raise Refused(403, "ACCESS_DENIED")
-        return partial(
-            forward_adjustment, self._rooms, party, caller.user, system, group, message, request_id
-        )
+        return partial(forward, self._rooms, party, caller.user, system, group, message, request_id)
 
 
 def _group(caller: Caller, identifier: str) -> CapacityGroup:

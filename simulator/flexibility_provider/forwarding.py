@@ -16,70 +16,45 @@ from simulator.flexibility_provider.publishing import (
     publication_of,
     publish_forecast,
 )
+from simulator.world import CapacityProvider
 
 if TYPE_CHECKING:
     from simulator.flexibility_provider.provider import FlexibilityProvider
     from simulator.outgoing import Reply
     from simulator.rooms import Rooms
-    from simulator.world import CapacityGroup, CapacityOptimizer, CapacityProvider, User
+    from simulator.world import CapacityGroup, CapacityOptimizer, User
 
-__all__ = ["forward_adjustment", "forward_update"]
+__all__ = ["forward"]
 
 _SOURCE_ID = "X-SN-Source-ID"
 
 
-def forward_update(  # noqa: PLR0917 - who passes what on, and for whom
+def forward(  # noqa: PLR0917 - who passes what on, and for whom
     rooms: Rooms,
     party: FlexibilityProvider,
     user: User,
-    provider: CapacityProvider,
+    sender: CapacityProvider | CapacityOptimizer,
     group: CapacityGroup,
     message: Mapping[str, Any],
     request_id: str,
 ) -> None:
-    """Passes an UpdateGroupCapacityForecast on to the Capacity Optimizer of its group, soon.
+    """Passes a Capacity Provider's forecast on to the Optimizer of its group, or the reverse, soon.
 
-    What is published of it is named in the header X-SN-Source-ID.
+    An Optimizer's is an AdjustGroupCapacityForecast. What is published of a Capacity Provider's is
+    named in the header X-SN-Source-ID.
 
     Args:
         rooms: The shared rooms.
         party: In whose name it is sent.
         user: Whose group it is.
-        provider: Who sent it.
+        sender: Who sent it.
         group: The group that it is for.
         message: It, decoded: floats, aware datetimes; a block may be None.
         request_id: The X-Request-ID with which it came, and with which it goes on.
     """
-    sender = provider.name
-    action = "UpdateGroupCapacityForecast"
-    _forward(rooms, party, _Forecast(action, user.id, sender, group, message, request_id))
-
-
-def forward_adjustment(  # noqa: PLR0917 - who passes what on, and for whom
-    rooms: Rooms,
-    party: FlexibilityProvider,
-    user: User,
-    optimizer: CapacityOptimizer,
-    group: CapacityGroup,
-    message: Mapping[str, Any],
-    request_id: str,
-) -> None:
-    """Passes an AdjustGroupCapacityForecast on to the Capacity Provider of its group, soon.
-
-    The Capacity Optimizer's X-Request-ID becomes that of the request to the Capacity Provider.
-
-    Args:
-        rooms: The shared rooms.
-        party: In whose name it is sent.
-        user: Whose group it is.
-        optimizer: Who sent it.
-        group: The group that it is for.
-        message: It, decoded: floats, aware datetimes; a block may be None.
-        request_id: The X-Request-ID with which it came, and with which it goes on.
-    """
-    sender = optimizer.name
-    action = "AdjustGroupCapacityForecast"
-    _forward(rooms, party, _Forecast(action, user.id, sender, group, message, request_id))
+    is_update = isinstance(sender, CapacityProvider)
+    action = "UpdateGroupCapacityForecast" if is_update else "AdjustGroupCapacityForecast"
+    _forward(rooms, party, _Forecast(action, user.id, sender.name, group, message, request_id))
 
 
 @dataclass(slots=True)

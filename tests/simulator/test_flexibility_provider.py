@@ -285,47 +285,6 @@ def test_as_observed_a_group_forecast_is_declined_on_delivery() -> None:
 # --- OSCP dossier §7.3: what a provider's answer means -----------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (204, b""),
-        (200, b""),
-        (200, b'{"message":"fine"}'),
-        (200, b"\xff\xfe no text"),
-        (202, b"later"),
-        (201, b""),
-        (302, b""),
-        (304, b""),
-    ],
-)
-def test_completed(status: int, body: bytes) -> None:
-    with Provider(status, body) as provider, simulated(base_url=provider.url) as simulator:
-        assert outcome(simulator) == ("Completed", None)
-    assert len(provider.asked) == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "reason"),
-    [
-        (400, b"", "400 Bad Request: [no body]"),
-        (400, b'{"message":"no"}', '400 Bad Request: "{"message":"no"}"'),
-        (401, b"", "401 Unauthorized: [no body]"),
-        (403, b"", "403 Forbidden: [no body]"),
-        (404, b"x", '404 Not Found: "x"'),
-        (409, b"", "409 Conflict: [no body]"),
-        (422, b"", "422 Unprocessable"),
-        (500, b"oops", '500 Internal Server Error: "oops"'),
-        (503, b"", "503 Service Unavailable: [no body]"),
-    ],
-)
-def test_declined_once_and_for_all(status: int, body: bytes, reason: str) -> None:
-    with Provider(status, body) as provider, simulated(base_url=provider.url) as simulator:
-        state, error = outcome(simulator)
-        assert state == "Declined"
-        assert (error or "").startswith(reason)
-    assert len(provider.asked) == 1
-
-
 def test_a_refused_connection_is_declined_at_once() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

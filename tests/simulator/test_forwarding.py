@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.flexibility_provider.forwarding import forward_adjustment, forward_update
+from simulator.flexibility_provider.forwarding import forward
 from tests.simulator.peers import (
     CO_URL,
     CP_URL,
@@ -57,9 +57,9 @@ def pass_on(
     (of,) = user.capacity_groups
     arguments = (of, forecast() if message is None else message, request_id)
     if way == "update":
-        forward_update(rooms, there.party, user, user.capacity_providers[0], *arguments)
+        forward(rooms, there.party, user, user.capacity_providers[0], *arguments)
     else:
-        forward_adjustment(rooms, there.party, user, user.capacity_optimizers[0], *arguments)
+        forward(rooms, there.party, user, user.capacity_optimizers[0], *arguments)
 
 
 def data(there: Peers) -> list[dict[str, Any]]:
@@ -325,7 +325,7 @@ def test_without_an_optimizer_there_is_nothing_more() -> None:
         user = replace(rooms.world.users[0], capacity_optimizers=())
         rooms.world = rooms.world.with_user(user)
         (of,) = user.capacity_groups
-        forward_update(rooms, there.party, user, user.capacity_providers[0], of, forecast(), "r1")
+        forward(rooms, there.party, user, user.capacity_providers[0], of, forecast(), "r1")
         assert there.simulator.pending == 0
         assert there.notes == ["there is nobody to pass on to what Grid 3 sent"]
 

@@ -62,6 +62,9 @@ def outcome(simulator: Simulator) -> tuple[str, str | None]:
         ("200 with any body", 200, b'{"message":"no"}'),
         ("200 with any body", 200, b"<html>\xff"),
         ("202", 202, b"later"),
+        ("any below 400", 201, b""),
+        ("any below 400", 302, b""),
+        ("any below 400", 304, b""),
     ],
 )
 def test_completed(row: str, status: int, body: bytes) -> None:
@@ -74,6 +77,7 @@ def test_completed(row: str, status: int, body: bytes) -> None:
     ("status", "body", "reason"),
     [
         (400, b"", "400 Bad Request: [no body]"),
+        (401, b"", "401 Unauthorized: [no body]"),
         (403, b"", "403 Forbidden: [no body]"),
         (404, b'{"message":"x"}', '404 Not Found: "{"message":"x"}"'),
         (409, b"", "409 Conflict: [no body]"),
