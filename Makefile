@@ -24,7 +24,7 @@ bench: $(VENV)/.dev
 
 # 50,000 requests of random shape; the tests run 2,000 of them.
 soak: $(VENV)/.dev
-	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/simulator/test_random_requests.py
+	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/oscp_sim/test_random_requests.py
 
 # A wheel, installed on its own, must work where there is no checkout.
 package: $(VENV)/.core

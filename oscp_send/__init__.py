@@ -5,154 +5,97 @@ Names are imported when they are first used, so that `import oscp_send` costs no
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from oscp_send.check import check
-    from oscp_send.check_request import check_request
-    from oscp_send.client import SolarUserClient
-    from oscp_send.data_types import (
-        AssetMeasurement,
-        EnergyMeasurement,
-        ForecastedBlock,
-        InstantaneousMeasurement,
-        RequiredBehaviour,
-    )
-    from oscp_send.enumerations import (
-        AssetCategory,
-        CapacityForecastType,
-        EnergyMeasurementDirection,
-        EnergyMeasurementUnit,
-        EnergyType,
-        ForecastedBlockUnit,
-        InstantaneousMeasurementUnit,
-        MeasurementConfiguration,
-        PhaseIndicator,
-    )
-    from oscp_send.errors import (
-        DeadlinePassed,
-        InstructionDeclined,
-        InvalidMessage,
-        InvalidValue,
-        NotAuthorised,
-        NotUnderstood,
-        OscpSendError,
-        PossiblySent,
-        RateLimited,
-        Refused,
-        SettingsError,
-        Unreachable,
-    )
-    from oscp_send.findings import Finding, Judgement
-    from oscp_send.forecast import forecasted_blocks
-    from oscp_send.instruction import Instruction
-    from oscp_send.instruction_status import InstructionState, InstructionStatus
-    from oscp_send.messages import (
-        AdjustGroupCapacityForecast,
-        GroupCapacityComplianceError,
-        Handshake,
-        Message,
-        UpdateAssetMeasurement,
-        UpdateGroupCapacityForecast,
-        UpdateGroupMeasurements,
-        read_message,
-        wire_text,
-    )
-    from oscp_send.secret import Secret
-    from oscp_send.settings import Settings, load_settings
-    from oscp_send.snws2 import SNWS2Auth
-
-__all__ = [
-    "AdjustGroupCapacityForecast",
-    "AssetCategory",
-    "AssetMeasurement",
-    "CapacityForecastType",
-    "DeadlinePassed",
-    "EnergyMeasurement",
-    "EnergyMeasurementDirection",
-    "EnergyMeasurementUnit",
-    "EnergyType",
-    "Finding",
-    "ForecastedBlock",
-    "ForecastedBlockUnit",
-    "GroupCapacityComplianceError",
-    "Handshake",
-    "InstantaneousMeasurement",
-    "InstantaneousMeasurementUnit",
-    "Instruction",
-    "InstructionDeclined",
-    "InstructionState",
-    "InstructionStatus",
-    "InvalidMessage",
-    "InvalidValue",
-    "Judgement",
-    "MeasurementConfiguration",
-    "Message",
-    "NotAuthorised",
-    "NotUnderstood",
-    "OscpSendError",
-    "PhaseIndicator",
-    "PossiblySent",
-    "RateLimited",
-    "Refused",
-    "RequiredBehaviour",
-    "SNWS2Auth",
-    "Secret",
-    "Settings",
-    "SettingsError",
-    "SolarUserClient",
-    "Unreachable",
-    "UpdateAssetMeasurement",
-    "UpdateGroupCapacityForecast",
-    "UpdateGroupMeasurements",
-    "check",
-    "check_request",
-    "forecasted_blocks",
-    "load_settings",
-    "read_message",
-    "wire_text",
-]
+    from oscp_send.client import SolarUserClient as SolarUserClient
+    from oscp_send.errors import DeadlinePassed as DeadlinePassed
+    from oscp_send.errors import InstructionDeclined as InstructionDeclined
+    from oscp_send.errors import InvalidMessage as InvalidMessage
+    from oscp_send.errors import NotAuthorised as NotAuthorised
+    from oscp_send.errors import NotUnderstood as NotUnderstood
+    from oscp_send.errors import PossiblySent as PossiblySent
+    from oscp_send.errors import RateLimited as RateLimited
+    from oscp_send.errors import Refused as Refused
+    from oscp_send.errors import SettingsError as SettingsError
+    from oscp_send.errors import Unreachable as Unreachable
+    from oscp_send.findings import Finding as Finding
+    from oscp_send.findings import Judgement as Judgement
+    from oscp_send.instruction import Instruction as Instruction
+    from oscp_send.instruction import InstructionState as InstructionState
+    from oscp_send.instruction import InstructionStatus as InstructionStatus
+    from oscp_send.judgement import check as check
+    from oscp_send.messages import AdjustGroupCapacityForecast as AdjustGroupCapacityForecast
+    from oscp_send.messages import AssetCategory as AssetCategory
+    from oscp_send.messages import AssetMeasurement as AssetMeasurement
+    from oscp_send.messages import CapacityForecastType as CapacityForecastType
+    from oscp_send.messages import EnergyMeasurement as EnergyMeasurement
+    from oscp_send.messages import EnergyMeasurementDirection as EnergyMeasurementDirection
+    from oscp_send.messages import EnergyMeasurementUnit as EnergyMeasurementUnit
+    from oscp_send.messages import EnergyType as EnergyType
+    from oscp_send.messages import ForecastedBlock as ForecastedBlock
+    from oscp_send.messages import ForecastedBlockUnit as ForecastedBlockUnit
+    from oscp_send.messages import GroupCapacityComplianceError as GroupCapacityComplianceError
+    from oscp_send.messages import Handshake as Handshake
+    from oscp_send.messages import InstantaneousMeasurement as InstantaneousMeasurement
+    from oscp_send.messages import InstantaneousMeasurementUnit as InstantaneousMeasurementUnit
+    from oscp_send.messages import MeasurementConfiguration as MeasurementConfiguration
+    from oscp_send.messages import Message as Message
+    from oscp_send.messages import PhaseIndicator as PhaseIndicator
+    from oscp_send.messages import RequiredBehaviour as RequiredBehaviour
+    from oscp_send.messages import UpdateAssetMeasurement as UpdateAssetMeasurement
+    from oscp_send.messages import UpdateGroupCapacityForecast as UpdateGroupCapacityForecast
+    from oscp_send.messages import UpdateGroupMeasurements as UpdateGroupMeasurements
+    from oscp_send.messages import forecasted_blocks as forecasted_blocks
+    from oscp_send.messages import read_message as read_message
+    from oscp_send.messages import wire_text as wire_text
+    from oscp_send.request_judgement import check_request as check_request
+    from oscp_send.settings import Secret as Secret
+    from oscp_send.settings import Settings as Settings
+    from oscp_send.settings import load_settings as load_settings
+    from oscp_send.snws2 import SNWS2Auth as SNWS2Auth
+    from oscp_send.values import InvalidValue as InvalidValue
+    from oscp_send.values import OscpSendError as OscpSendError
 
 _HOMES: Final = MappingProxyType(
     {
         "AdjustGroupCapacityForecast": "messages",
-        "AssetCategory": "enumerations",
-        "AssetMeasurement": "data_types",
-        "CapacityForecastType": "enumerations",
+        "AssetCategory": "messages",
+        "AssetMeasurement": "messages",
+        "CapacityForecastType": "messages",
         "DeadlinePassed": "errors",
-        "EnergyMeasurement": "data_types",
-        "EnergyMeasurementDirection": "enumerations",
-        "EnergyMeasurementUnit": "enumerations",
-        "EnergyType": "enumerations",
+        "EnergyMeasurement": "messages",
+        "EnergyMeasurementDirection": "messages",
+        "EnergyMeasurementUnit": "messages",
+        "EnergyType": "messages",
         "Finding": "findings",
-        "ForecastedBlock": "data_types",
-        "ForecastedBlockUnit": "enumerations",
+        "ForecastedBlock": "messages",
+        "ForecastedBlockUnit": "messages",
         "GroupCapacityComplianceError": "messages",
         "Handshake": "messages",
-        "InstantaneousMeasurement": "data_types",
-        "InstantaneousMeasurementUnit": "enumerations",
+        "InstantaneousMeasurement": "messages",
+        "InstantaneousMeasurementUnit": "messages",
         "Instruction": "instruction",
         "InstructionDeclined": "errors",
-        "InstructionState": "instruction_status",
-        "InstructionStatus": "instruction_status",
+        "InstructionState": "instruction",
+        "InstructionStatus": "instruction",
         "InvalidMessage": "errors",
-        "InvalidValue": "errors",
+        "InvalidValue": "values",
         "Judgement": "findings",
-        "MeasurementConfiguration": "enumerations",
+        "MeasurementConfiguration": "messages",
         "Message": "messages",
         "NotAuthorised": "errors",
         "NotUnderstood": "errors",
-        "OscpSendError": "errors",
-        "PhaseIndicator": "enumerations",
+        "OscpSendError": "values",
+        "PhaseIndicator": "messages",
         "PossiblySent": "errors",
         "RateLimited": "errors",
         "Refused": "errors",
-        "RequiredBehaviour": "data_types",
+        "RequiredBehaviour": "messages",
         "SNWS2Auth": "snws2",
-        "Secret": "secret",
+        "Secret": "settings",
         "Settings": "settings",
         "SettingsError": "errors",
         "SolarUserClient": "client",
@@ -160,30 +103,16 @@ _HOMES: Final = MappingProxyType(
         "UpdateAssetMeasurement": "messages",
         "UpdateGroupCapacityForecast": "messages",
         "UpdateGroupMeasurements": "messages",
-        "check": "check",
-        "check_request": "check_request",
-        "forecasted_blocks": "forecast",
+        "check": "judgement",
+        "check_request": "request_judgement",
+        "forecasted_blocks": "messages",
         "load_settings": "settings",
         "read_message": "messages",
         "wire_text": "messages",
     }
 )
 
-
-class _Package(ModuleType):
-    """This package, in which `check` and `check_request` are always the functions.
-
-    The import system sets a submodule as an attribute of its package, which would put the module
-    `oscp_send.check` in the function's place, depending on who imported what first.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in {"check", "check_request"} and isinstance(value, ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:

@@ -12,12 +12,13 @@ All derive from `OscpSendError`. The questions that a program asks first:
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from oscp_send.values import InvalidValue, OscpSendError
 
 if TYPE_CHECKING:
     from oscp_send.findings import Judgement
-    from oscp_send.instruction import Instruction
-    from oscp_send.instruction_status import InstructionStatus
+    from oscp_send.instruction import Instruction, InstructionStatus
 
 __all__ = [
     "DeadlinePassed",
@@ -33,35 +34,6 @@ __all__ = [
     "SettingsError",
     "Unreachable",
 ]
-
-
-class OscpSendError(Exception):
-    """The base of everything that this package raises on purpose."""
-
-
-class InvalidValue(OscpSendError, ValueError):
-    """A Python value cannot be a part of a message, or an argument of a call.
-
-    Attributes:
-        pointer: JSON Pointer to the place, such as `/forecasted_blocks/3/unit`.
-        problem: What is wrong with the value, and what was expected.
-        remedy: What to do; may be empty.
-    """
-
-    def __init__(self, pointer: str, problem: str, remedy: str = "") -> None:
-        super().__init__(pointer, problem, remedy)
-        self.pointer = pointer
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        place = self.pointer.lstrip("/")
-        said = f"{self.problem}: {self.remedy}" if self.remedy else self.problem
-        return f"{place}: {said}" if place else said
-
-    def inside(self, pointer: str) -> Self:
-        """Answers with the same error as seen from the value that holds this one."""
-        return type(self)(pointer + self.pointer, self.problem, self.remedy)
 
 
 class SettingsError(OscpSendError, ValueError):

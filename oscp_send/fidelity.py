@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
-from schemas import Fidelity
+from oscp_schemas import Fidelity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 __all__ = ["Finding", "Judgement", "Layer", "Severity", "Source", "Stage"]
 
+
 Layer = Literal["transport", "schema", "meaning"]
 Severity = Literal["error", "warning", "info"]
 Source = Literal["documented", "observed"]

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -18,11 +18,10 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from requests.auth import AuthBase
 
-from oscp_send.secret import Secret
+from oscp_send.settings import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import date
 
     from requests import PreparedRequest
 
@@ -36,6 +35,7 @@ __all__ = [
     "signing_key",
     "string_to_sign",
 ]
+
 
 SCHEME: Final = "SNWS2"
 _FORM: Final = "application/x-www-form-urlencoded"

@@ -5,23 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from oscp_send.answers import raise_if_declined
-from oscp_send.errors import (
-    DeadlinePassed,
-    InvalidValue,
-    OscpSendError,
-    RateLimited,
-    Refused,
-    Unreachable,
-)
-from oscp_send.instruction_status import InstructionStatus
-from oscp_send.remedies import state_hint
+from oscp_send.errors import DeadlinePassed, RateLimited, Refused, Unreachable
+from oscp_send.hints import state_hint
+from oscp_send.instruction import InstructionStatus
+from oscp_send.transport import raise_if_declined
+from oscp_send.values import InvalidValue, OscpSendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
 __all__ = ["wait_for_end"]
+
 
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 10.0

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from jsonschema import Draft7Validator, FormatChecker
 
-import schemas
-from tests.schemas.oracles import registry
+import oscp_schemas
+from tests.oscp_schemas.oracles import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,15 +63,15 @@ def judging() -> Bench:
     """The judgement of a valid message, from its text."""
     text = day_ahead()
     plain = Draft7Validator(
-        schemas.schema(ACTION), registry=registry(), format_checker=FormatChecker()
+        oscp_schemas.schema(ACTION), registry=registry(), format_checker=FormatChecker()
     )
     return Bench(
         "96 blocks judged, from text",
         (
-            Way("schemas.judge", lambda: schemas.judge(ACTION, text)),
+            Way("oscp_schemas.judge", lambda: oscp_schemas.judge(ACTION, text)),
             Way(
-                "schemas.judge, observed",
-                lambda: schemas.judge(ACTION, text, fidelity="observed"),
+                "oscp_schemas.judge, observed",
+                lambda: oscp_schemas.judge(ACTION, text, fidelity="observed"),
             ),
             Way("plain jsonschema", lambda: list(plain.iter_errors(json.loads(text))), rounds=20),
         ),
@@ -81,13 +81,17 @@ def judging() -> Bench:
 def explaining() -> Bench:
     """The judgement of a message with one mistake, and finding the mistake's place."""
     text = day_ahead().replace('"KW"', '"kW"', 1)
-    document = schemas.read(text)
+    document = oscp_schemas.read(text)
     return Bench(
         "96 blocks with one mistake",
         (
-            Way("schemas.judge", lambda: schemas.judge(ACTION, text), rounds=20),
-            Way("schemas.read", lambda: schemas.read(text)),
-            Way("schemas.read and locate", lambda: schemas.read(document.text).locate(""), 50),
+            Way("oscp_schemas.judge", lambda: oscp_schemas.judge(ACTION, text), rounds=20),
+            Way("oscp_schemas.read", lambda: oscp_schemas.read(text)),
+            Way(
+                "oscp_schemas.read and locate",
+                lambda: oscp_schemas.read(document.text).locate(""),
+                50,
+            ),
         ),
     )
 

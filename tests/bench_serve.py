@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response
 
 from oscp_send.client import SolarUserClient
-from simulator.local_server import LocalServer
+from oscp_sim.server import LocalServer
 from tests.bench import ACTION, day_ahead
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def main() -> None:
         began = time.perf_counter()
         command = ["serve", "--port", "0", "--url-file", str(url_file)]
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "simulator.cli", *command], stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "oscp_sim", *command], stdout=subprocess.DEVNULL
         )
         while not url_file.exists():
             time.sleep(0.001)

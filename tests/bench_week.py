@@ -10,7 +10,7 @@ import sys
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from simulator.outgoing import IN_PROCESS_URL, Outgoing
+from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing
 from tests.week import run_days
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas import ACTIONS
+from oscp_schemas import ACTIONS
 
 Message = dict[str, Any]
 

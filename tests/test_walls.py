@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parent.parent
-_PARTIES = ("capacity_optimizer", "capacity_provider", "flexibility_provider", "solaruser")
-# The systems outside of SolarNetwork, and what they have in common.
-_OUTSIDE = ("capacity_optimizer", "capacity_provider", "external_system")
+_PARTIES = ("flexibility_provider", "solaruser", "system")
 
 
 def _imported(package: str) -> dict[str, set[str]]:
@@ -39,26 +37,19 @@ def _importing(package: str, forbidden: tuple[str, ...]) -> list[str]:
 
 
 def test_schemas_stand_on_nothing_of_ours() -> None:
-    assert _importing("schemas", ("oscp_send", "simulator")) == []
+    assert _importing("schemas", ("oscp_send", "oscp_sim")) == []
 
 
 def test_the_sender_knows_nothing_of_the_simulator() -> None:
-    assert _importing("oscp_send", ("simulator",)) == []
+    assert _importing("oscp_send", ("oscp_sim",)) == []
 
 
 @pytest.mark.parametrize("party", _PARTIES)
 def test_a_party_never_imports_another(party: str) -> None:
-    others = tuple(f"simulator.{each}" for each in _PARTIES if each != party)
-    assert _importing(f"simulator/{party}", (*others, "simulator.simulator")) == []
+    others = tuple(f"oscp_sim.{each}" for each in _PARTIES if each != party)
+    assert _importing(f"simulator/oscp_sim/{party}", (*others, "oscp_sim.simulator")) == []
 
 
-def test_what_external_systems_share_knows_no_party() -> None:
-    parties = tuple(f"simulator.{each}" for each in _PARTIES)
-    assert _importing("simulator/external_system", (*parties, "simulator.simulator")) == []
-
-
-@pytest.mark.parametrize("room", _OUTSIDE)
-def test_only_who_shares_the_database_touches_it(room: str) -> None:
-    assert (
-        _importing(f"simulator/{room}", ("simulator.instructions", "simulator.user_events")) == []
-    )
+def test_systems_leave_the_shared_database_alone() -> None:
+    database = ("oscp_sim.instructions", "oscp_sim.user_events")
+    assert _importing("simulator/oscp_sim/system", database) == []

@@ -15,14 +15,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from oscp_send import AdjustGroupCapacityForecast, SolarUserClient, forecasted_blocks
-from simulator import Simulator
-from simulator.clock import FastClock
-from simulator.outgoing import IN_PROCESS_URL
+from oscp_sim import Simulator
+from oscp_sim.clock import FastClock
+from oscp_sim.outgoing import IN_PROCESS_URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simulator.journal import Party
+    from oscp_sim.entry import Party
 
 __all__ = ["Tally", "run_days"]
 

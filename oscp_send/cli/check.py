@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oscp_send.cli.group import FAILED, USAGE
+from oscp_send.cli.main import FAILED, USAGE
 from oscp_send.cli.options import action_option
 
 if TYPE_CHECKING:
-    from oscp_send.cli.report import Report
-    from oscp_send.fidelity import Fidelity
+    from oscp_schemas.date_time import Fidelity
+    from oscp_send.cli.reports import Report
 
 __all__ = ["check"]
 
@@ -51,9 +51,8 @@ def check(
     Exits with 0 when SolarUser would queue all files, 1 when it would refuse one or when --strict
     finds a warning, 2 when a file cannot be read.
     """
-    from oscp_send.cli.examination import examine
-    from oscp_send.cli.report import fails
-    from oscp_send.cli.sources import SourceProblem, read_source
+    from oscp_send.cli.files import SourceProblem, examine, read_source
+    from oscp_send.cli.reports import fails
 
     report = _report(style, fidelity, is_strict=strict)
     code = 0
@@ -73,13 +72,13 @@ def check(
 
 def _report(style: str, fidelity: Fidelity, *, is_strict: bool) -> Report:
     if style == "json":
-        from oscp_send.cli.report_json import JsonReport
+        from oscp_send.cli.reports import JsonReport
 
         return JsonReport(sys.stdout, fidelity, is_strict=is_strict)
     if style == "github":
-        from oscp_send.cli.report_github import GithubReport
+        from oscp_send.cli.reports import GithubReport
 
         return GithubReport(sys.stdout, is_strict=is_strict)
-    from oscp_send.cli.report_text import TextReport
+    from oscp_send.cli.reports import TextReport
 
     return TextReport(sys.stdout, is_strict=is_strict)

@@ -2,24 +2,144 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from oscp_send.cli.address import Address
-from oscp_send.cli.connection import Connection
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from oscp_send.client import SolarUserClient
+    from oscp_send.settings import Settings
+
 __all__ = [
     "ACTIONS",
+    "Address",
+    "Connection",
     "action_option",
     "address_options",
     "connection_options",
     "format_option",
 ]
+
+
+# § To whom a bare message goes.
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What the command line says of the instruction around a message; None where it is silent.
+
+    Attributes:
+        node_id: The node.
+        co_id: The `configId` of the Capacity Optimizer.
+        cg_identifier: The `identifier` of the Capacity Group.
+        correlation_id: The request id of the forecast that is answered.
+    """
+
+    node_id: int | None = None
+    co_id: str | None = None
+    cg_identifier: str | None = None
+    correlation_id: str | None = None
+
+    def is_given(self) -> bool:
+        """Tells whether the command line says anything."""
+        return any(value is not None for value in astuple(self))
+
+    def completed(self, settings: Settings) -> tuple[int, str, str]:
+        """Answers with node, Capacity Optimizer and Capacity Group.
+
+        Raises:
+            UsageError: One of them is neither on the command line nor in the settings.
+        """
+        node_id = self.node_id if self.node_id is not None else settings.node_id
+        co_id = self.co_id if self.co_id is not None else settings.co_id
+        group = self.cg_identifier if self.cg_identifier is not None else settings.cg_identifier
+        if node_id is None:
+            raise _missing("--node-id", "node_id")
+        if co_id is None:
+            raise _missing("--co-id", "co_id")
+        if group is None:
+            raise _missing("--cg-identifier", "cg_identifier")
+        return node_id, co_id, group
+
+
+def _missing(option: str, key: str) -> click.UsageError:
+    return click.UsageError(
+        f"a bare message does not say where it goes: give {option}, or {key} in the "
+        "configuration file"
+    )
+
+
+# § Where SolarUser is and who asks, as the command line says it.
+
+#: What the command line offers where a program would give an argument.
+_OPTIONS = {"url": "--url", "token": "--token", "secret": "--secret-file"}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the command line says; None where it is silent.
+
+    Attributes:
+        url: The base URL of SolarUser.
+        token: The token's id.
+        secret_file: A file that holds the token's secret.
+        config: A TOML file.
+    """
+
+    url: str | None = None
+    token: str | None = None
+    secret_file: str | None = None
+    config: str | None = None
+
+    def settings(self) -> Settings:
+        """Answers with the settings: these, then the environment, then the TOML file.
+
+        Raises:
+            SettingsError: One is missing or unusable.
+        """
+        from oscp_send.errors import SettingsError
+        from oscp_send.settings import load_settings
+
+        secret = None if self.secret_file is None else _read_secret(self.secret_file)
+        try:
+            return load_settings(url=self.url, token=self.token, secret=secret, file=self.config)
+        except SettingsError as error:
+            raise SettingsError(_for_command_line(str(error))) from None
+
+    def client(self, settings: Settings) -> SolarUserClient:
+        """Answers with a client of these settings."""
+        from oscp_send.client import SolarUserClient
+
+        return SolarUserClient.from_settings(settings)
+
+
+def _read_secret(named: str) -> str:
+    from oscp_send.errors import SettingsError
+
+    try:
+        text = Path(named).read_bytes().decode()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        problem = f"it cannot be read: {reason[:1].lower()}{reason[1:]}"
+    except ValueError:
+        problem = "it is not text in UTF-8"
+    else:
+        # The line end that editors and echo add is no part of a secret.
+        return text.removesuffix("\n").removesuffix("\r")
+    raise SettingsError(f"--secret-file {named}: {problem}")
+
+
+def _for_command_line(problem: str) -> str:
+    for key, option in _OPTIONS.items():
+        said = f"no {key}: give it "
+        problem = problem.replace(f"{said}as an argument", f"{said}with {option}")
+    return problem
+
 
 #: The actions of an instruction; written out here, for `--help` is not to import their home.
 ACTIONS: Final = (

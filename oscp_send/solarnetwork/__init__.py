@@ -2,3 +2,5 @@
 
 Each module names the library or class whose behaviour it holds. Nothing here sends anything.
 """
+
+from __future__ import annotations

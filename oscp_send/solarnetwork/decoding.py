@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from oscp_send.instants import read_instant
-from schemas.catalogue import document, document_name
+from oscp_schemas.catalogue import document, document_name
+from oscp_send.times import read_instant
 
 if TYPE_CHECKING:
     from oscp_send.fidelity import Behaviour
 
 __all__ = ["DecodeError", "decode", "read_time"]
+
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{3})?(Z|[+-]\d\d:\d\d)",

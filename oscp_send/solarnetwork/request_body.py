@@ -7,20 +7,115 @@ unknown property or a value of another kind throws it off its track (SolarUser d
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
-from oscp_send.solarnetwork import jackson
-from oscp_send.solarnetwork.dates import read_epoch, read_timestamp
-from oscp_send.solarnetwork.java import parse_long
-from oscp_send.solarnetwork.tokens import Token, TokenKind, tokens_of
-from schemas import JsonError, read
+from oscp_schemas import JsonError, read
+from oscp_send.solarnetwork import json_reading
+from oscp_send.solarnetwork.json_reading import Token, TokenKind, parse_long, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
 
-__all__ = ["BodyRefused", "InstructionBody", "read_body"]
+__all__ = [
+    "BodyRefused",
+    "InstructionBody",
+    "read_body",
+    "read_epoch",
+    "read_form_date",
+    "read_timestamp",
+    "timestamp",
+]
+
+
+# § The dates of SolarNetwork's own API: how it reads and writes them (not those of OSCP
+# messages).
+#
+# As observed in SolarNetwork (SolarUser dossier §1.2, §1.5 and §1.6).
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# No instant that can be written is further from 1970 than so many digits of milliseconds.
+_MOST_DIGITS = 18
+_BLANK = re.compile(
+    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
+_T = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+# A fraction has exactly the three digits of the pattern there (inferred).
+_FORM = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?:(:\d\d)(\.\d{3})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+
+
+def timestamp(instant: datetime) -> str:
+    """Answers with an instant as the API writes it: `2026-01-02 03:04:05.1Z`.
+
+    Always UTC; no to six fraction digits, without trailing zeros.
+    """
+    instant = instant.astimezone(UTC)
+    fraction = f".{instant.microsecond:06}".rstrip("0").rstrip(".")
+    whole = instant.replace(microsecond=0, tzinfo=None).isoformat(sep=" ")
+    return f"{whole}{fraction}Z"
+
+
+def read_timestamp(text: str) -> datetime:
+    """Answers with the instant that a date text of a JSON body names, in UTC.
+
+    Raises:
+        ValueError: The text is none of the accepted forms; the message is the service's.
+    """
+    return _instant(text, _BLANK.fullmatch(text) or _T.fullmatch(text))
+
+
+def read_form_date(text: str) -> datetime:
+    """Answers with the instant that a date text of a query or a form names, in UTC.
+
+    `2026-01-02`, `2026-01-02 03:04`, with seconds, with three fraction digits, with a `T` for the
+    blank; a time may have an offset, and is UTC without one.
+
+    Raises:
+        ValueError: The text is none of the accepted forms; the message is the service's.
+    """
+    return _instant(text, _FORM.fullmatch(text))
+
+
+def read_epoch(text: str) -> datetime:
+    """Answers with the instant that a number names: whole milliseconds, or seconds with a fraction.
+
+    Inferred (SolarUser dossier §1.2).
+
+    Raises:
+        ValueError: No instant is as far away.
+    """
+    try:
+        number = Decimal(text)
+        whole = re.fullmatch(r"-?\d+", text) is not None
+        if not number or number.adjusted() <= _MOST_DIGITS:
+            milliseconds = number if whole else number * 1000
+            return _EPOCH + timedelta(microseconds=int(milliseconds * 1000))
+    except (InvalidOperation, OverflowError):
+        pass
+    raise ValueError(_unparsable(text))
+
+
+def _instant(text: str, match: re.Match[str] | None) -> datetime:
+    if match is None:
+        raise ValueError(_unparsable(text))
+    day, minute, second, fraction, offset = match.groups()
+    whole = f"{day}T{minute or '00:00'}{second or ':00'}.{(fraction or '.')[1:7]:0<6}"
+    try:
+        return datetime.fromisoformat(f"{whole}{offset or 'Z'}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(_unparsable(text)) from None
+
+
+def _unparsable(text: str) -> str:
+    # The index is where Java's parser gives up; only whether it is 0 can be told from here.
+    index = 0 if re.match(r"\d{4}-\d\d-\d\d", text) is None else 10
+    return f"Text '{text}' could not be parsed at index {index}"
+
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NO_BODY = (
@@ -76,13 +171,15 @@ def read_body(data: bytes) -> InstructionBody:
     try:
         document = read(data)
     except JsonError as error:
-        raise BodyRefused(f"Malformed JSON: {jackson.parser_message(error)}", error) from None
+        raise BodyRefused(f"Malformed JSON: {json_reading.parser_message(error)}", error) from None
     if document.value is None:
         raise BodyRefused(_NO_BODY)
-    if document.text.count("{") + document.text.count("[") > jackson.MAXIMUM_DEPTH:
+    if document.text.count("{") + document.text.count("[") > json_reading.MAXIMUM_DEPTH:
         depth = document.depth
-        if depth > jackson.MAXIMUM_DEPTH:
-            raise BodyRefused(f"Malformed JSON: {jackson.too_deep(jackson.MAXIMUM_DEPTH + 1)}")
+        if depth > json_reading.MAXIMUM_DEPTH:
+            raise BodyRefused(
+                f"Malformed JSON: {json_reading.too_deep(json_reading.MAXIMUM_DEPTH + 1)}"
+            )
     return _Reader(tokens_of(document.text)).read()
 
 
@@ -208,8 +305,8 @@ class _Reader:
 
 
 def _truncated(text: str) -> int:
-    if len(text) > jackson.MAXIMUM_NUMBER_LENGTH:
-        raise ValueError(jackson.too_long_a_number(len(text)))
+    if len(text) > json_reading.MAXIMUM_NUMBER_LENGTH:
+        raise ValueError(json_reading.too_long_a_number(len(text)))
     is_whole = text.lstrip("-").isdigit()
     number = int(text) if is_whole else float(text)
     if not -_LARGEST_LONG <= number < _LARGEST_LONG:

@@ -1,6 +1,6 @@
 """Hold your own sender against the simulator, in your own tests."""
 
-from simulator import Simulator
+from oscp_sim import Simulator
 from tests.examples.send_adjustment import ask_for_more
 
 

@@ -9,9 +9,9 @@ from textwrap import indent
 import pytest
 
 from oscp_send.fidelity import DIFFERENCES, Difference
-from simulator.scenario import load_scenarios
-from simulator.scenario.run import Rehearsal, run
-from simulator.world import load_world
+from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.run import Rehearsal, run
+from oscp_sim.world import load_world
 from tests.examples.rehearse_in_pytest import rehearse
 from tests.examples.whole_loop import rehearse_the_loop
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from simulator import Simulator
-from simulator.clock import FrozenClock
+from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
 
 
 def rehearse_the_loop() -> None:

@@ -12,13 +12,13 @@ from oscp_send.errors import (
     InstructionDeclined,
     NotAuthorised,
     NotUnderstood,
-    OscpSendError,
     PossiblySent,
     RateLimited,
     Refused,
     Unreachable,
 )
-from oscp_send.solarnetwork import hook_texts
+from oscp_send.solarnetwork import texts
+from oscp_send.values import OscpSendError
 from tests.oscp_send.sender_world import ADD, HANDSHAKE, NOW, TO, VIEW, make_client, reply
 
 if TYPE_CHECKING:
@@ -139,18 +139,18 @@ def test_an_empty_403_is_explained(service: responses.RequestsMock) -> None:
 
 # SolarUser dossier §3.1 and §4
 DECLINED = {
-    hook_texts.MISSING_PARAMETERS: "texts",
-    hook_texts.MISSING_ACTION: "message name",
-    hook_texts.MISSING_OPTIMIZER: "configId",
-    hook_texts.INVALID_OPTIMIZER: "configId",
-    hook_texts.MISSING_GROUP: "identifier",
-    hook_texts.UNKNOWN_OPTIMIZER: "configId",
-    hook_texts.UNKNOWN_GROUP: "identifier",
-    hook_texts.UNKNOWN_PROVIDER: "not enabled",
-    hook_texts.GROUP_MISMATCH: "group_id",
-    hook_texts.unsupported_action("Heartbeat"): "Handshake",
-    hook_texts.missing_message("Handshake"): "not empty",
-    hook_texts.not_an_object("Handshake"): "object",
+    texts.MISSING_PARAMETERS: "texts",
+    texts.MISSING_ACTION: "message name",
+    texts.MISSING_OPTIMIZER: "configId",
+    texts.INVALID_OPTIMIZER: "configId",
+    texts.MISSING_GROUP: "identifier",
+    texts.UNKNOWN_OPTIMIZER: "configId",
+    texts.UNKNOWN_GROUP: "identifier",
+    texts.UNKNOWN_PROVIDER: "not enabled",
+    texts.GROUP_MISMATCH: "group_id",
+    texts.unsupported_action("Heartbeat"): "Handshake",
+    texts.missing_message("Handshake"): "not empty",
+    texts.not_an_object("Handshake"): "object",
     "JSON schema validation error on [Handshake] OSCP action: /a: x.": "check",
     "java.io.FileNotFoundException: http://x.json": "cannot send this message",
     "[Handshake] task with CapacityOptimizer (1,2) failed because the OSCP version 1.0 is not "

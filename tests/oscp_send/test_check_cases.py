@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.check import check
-from oscp_send.fidelity import Behaviour, Fidelity
+from oscp_schemas import judge
+from oscp_schemas.date_time import Fidelity
+from oscp_send.fidelity import Behaviour
+from oscp_send.judgement import INSTRUCTION_ACTIONS, check
 from oscp_send.messages import read_message
 from oscp_send.solarnetwork.decoding import DecodeError, decode
-from oscp_send.verdict import INSTRUCTION_ACTIONS
-from schemas import judge
 from tests import strategies
 from tests.cases.table import CASES
 

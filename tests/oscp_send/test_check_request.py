@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import oscp_send
-from oscp_send.check_request import RequestJudgement, check_request
+from oscp_send.request_judgement import RequestJudgement, check_request
 from tests.cases.payloads import DROP, changed, compliance, forecast, group_measurements, one_block
 
 ADJUST = "AdjustGroupCapacityForecast"
@@ -64,7 +64,8 @@ def test_it_is_exported() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["import oscp_send.check_request", "from oscp_send import check_request", "pass"]
+    "first",
+    ["import oscp_send.request_judgement", "from oscp_send import check_request", "pass"],
 )
 def test_it_is_the_function_whatever_was_imported_first(first: str) -> None:
     code = f"{first}\nimport oscp_send\nprint(callable(oscp_send.check_request))"

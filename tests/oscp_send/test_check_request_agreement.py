@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oscp_send.check_request import check_request
+from oscp_send.request_judgement import check_request
 from oscp_send.snws2 import SNWS2Auth
-from simulator.simulator import IN_PROCESS_URL, Simulator
+from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.simulator import Simulator
 from tests.cases.payloads import asset_measurements, compliance, forecast, handshake, one_block
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from requests import Session
 
-    from oscp_send.fidelity import Fidelity
+    from oscp_schemas.date_time import Fidelity
 
 ADD = f"{IN_PROCESS_URL}/solaruser/api/v1/sec/instr/add/OSCP_v20"
 # What depends on who exists, which a judgement does not know.

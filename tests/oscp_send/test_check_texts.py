@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oscp_send.check import check
+from oscp_send.judgement import check
 from tests.cases.payloads import (
     DROP,
     asset_measurements,

@@ -12,11 +12,17 @@ import requests
 import responses
 
 from oscp_send.client import SolarUserClient
-from oscp_send.errors import InvalidMessage, InvalidValue, SettingsError
-from oscp_send.instruction import TOPIC, Instruction
-from oscp_send.instruction_status import InstructionState, InstructionStatus, read_timestamp
+from oscp_send.errors import InvalidMessage, SettingsError
+from oscp_send.instruction import (
+    TOPIC,
+    Instruction,
+    InstructionState,
+    InstructionStatus,
+    read_timestamp,
+)
 from oscp_send.messages import AdjustGroupCapacityForecast, Handshake, Message, RequiredBehaviour
 from oscp_send.settings import load_settings
+from oscp_send.values import InvalidValue
 from tests.oscp_send.sender_world import (
     ADD,
     BASE,

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.errors import InvalidValue
-from oscp_send.forecast import forecasted_blocks
-from oscp_send.messages import AdjustGroupCapacityForecast, UpdateGroupCapacityForecast
+from oscp_send.messages import (
+    AdjustGroupCapacityForecast,
+    UpdateGroupCapacityForecast,
+    forecasted_blocks,
+)
+from oscp_send.values import InvalidValue
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")

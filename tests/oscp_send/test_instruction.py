@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.errors import InvalidValue
 from oscp_send.instruction import (
     TOPIC,
     Instruction,
@@ -21,6 +20,7 @@ from oscp_send.instruction import (
 )
 from oscp_send.messages import AdjustGroupCapacityForecast, GroupCapacityComplianceError, Handshake
 from oscp_send.messages import RequiredBehaviour as Behaviour
+from oscp_send.values import InvalidValue
 
 SMILE = "\U0001f600"
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oscp_send.solarnetwork.java import double_text, parse_long
+from oscp_send.solarnetwork.json_reading import double_text, parse_long
 
 PLAIN = re.compile(r"-?(0|[1-9][0-9]*)\.([0-9]*[1-9]|0)")
 SCIENTIFIC = re.compile(r"-?[1-9]\.([0-9]*[1-9]|0)E-?[1-9][0-9]*")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.check import check
+from oscp_send.judgement import check
 from oscp_send.meaning import judge_meaning
 from tests import strategies
 from tests.cases.payloads import asset, block, energy, instantaneous

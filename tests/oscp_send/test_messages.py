@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.errors import InvalidValue, OscpSendError
+from oscp_schemas import judge
 from oscp_send.messages import (
     MESSAGES,
     AdjustGroupCapacityForecast,
@@ -42,7 +42,7 @@ from oscp_send.messages import (
     read_message,
     wire_text,
 )
-from schemas import judge
+from oscp_send.values import InvalidValue, OscpSendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

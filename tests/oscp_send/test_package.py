@@ -19,7 +19,9 @@ def run(code: str) -> str:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    heavy = "{'requests', 'urllib3', 'jsonschema', 'jsonschema_rs', 'schemas', 'click', 'flask'}"
+    heavy = (
+        "{'requests', 'urllib3', 'jsonschema', 'jsonschema_rs', 'oscp_schemas', 'click', 'flask'}"
+    )
     assert run(f"import sys, oscp_send; print({heavy} & set(sys.modules))") == "set()"
 
 
@@ -47,16 +49,16 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        "import oscp_send.check",
-        "from oscp_send.check import check",
+        "import oscp_send.judgement",
+        "from oscp_send.judgement import check",
         "from oscp_send import check",
         "import oscp_send; oscp_send.check",
-        "from oscp_send import SolarUserClient; import oscp_send.check",
+        "from oscp_send import SolarUserClient; import oscp_send.judgement",
     ],
 )
 def test_check_is_the_function_whatever_was_imported_first(first: str) -> None:
     code = (
-        f"{first}\nimport oscp_send\nfrom oscp_send.check import check as original\n"
+        f"{first}\nimport oscp_send\nfrom oscp_send.judgement import check as original\n"
         "from oscp_send import check\n"
         "print(check is original is oscp_send.check, callable(check))"
     )

@@ -7,8 +7,8 @@ import json
 import pytest
 from hypothesis import given
 
-from oscp_send.properties import judge_properties
-from schemas import ACTIONS, read, schema
+from oscp_schemas import ACTIONS, read, schema
+from oscp_send.judgement import judge_properties
 from tests import strategies
 from tests.cases.payloads import block, forecast, forecast_value, handshake, one_asset, one_block
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.check import check
-from oscp_send.schema_hints import near
+from oscp_send.hints import near
+from oscp_send.judgement import check
 from tests import strategies
 from tests.cases.payloads import DROP, forecast, handshake, one_block, one_energy
 

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from oscp_send.secret import Secret
+from oscp_send.settings import Secret
 
 HIDDEN = "hunter2-\u00fc"
 

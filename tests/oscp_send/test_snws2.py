@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_send import snws2
-from oscp_send.secret import Secret
+from oscp_send.settings import Secret
 from oscp_send.snws2 import (
     SNWS2Auth,
     canonical_query,

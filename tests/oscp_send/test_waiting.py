@@ -12,14 +12,14 @@ import responses
 from oscp_send.errors import (
     DeadlinePassed,
     InstructionDeclined,
-    InvalidValue,
     NotAuthorised,
     NotUnderstood,
     RateLimited,
     Refused,
     Unreachable,
 )
-from oscp_send.instruction_status import InstructionState, InstructionStatus
+from oscp_send.instruction import InstructionState, InstructionStatus
+from oscp_send.values import InvalidValue
 from tests.oscp_send.sender_world import NOW, VIEW, make_client, reply
 
 if TYPE_CHECKING:

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.data_types import ForecastedBlock
-from oscp_send.enumerations import CapacityForecastType
-from oscp_send.errors import InvalidValue
-from oscp_send.messages import wire_text
+from oscp_send.messages import CapacityForecastType, ForecastedBlock, wire_text
+from oscp_send.values import InvalidValue
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from oscp_send.cli import main
-from simulator import Simulator
+from oscp_send.cli.main import main
+from oscp_sim import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oscp_send.cli.examination import examine
-from oscp_send.cli.report_text import TextReport
-from oscp_send.cli.sources import Source
+from oscp_send.cli.files import Source, examine
+from oscp_send.cli.reports import TextReport
 from tests.cases.payloads import forecast, one_block
 from tests.oscp_send.cli.given import ACTION, pretty, request_body
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from requests import Request
 
-from oscp_send.cli.curl import command_line
+from oscp_send.cli.send import command_line
 from oscp_send.snws2 import SNWS2Auth
 from tests.cases.payloads import block, compliance, forecast, one_block
 from tests.oscp_send.cli.given import ACTION, TO, request_body
 
 if TYPE_CHECKING:
-    from simulator import Simulator
+    from oscp_sim import Simulator
     from tests.oscp_send.cli.given import Cli, Write
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")

@@ -14,12 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from oscp_send import errors
-from oscp_send.cli import main
-from oscp_send.cli.console import count, printable, printable_lines
+from oscp_send.cli.main import main
 from oscp_send.cli.options import ACTIONS
-from oscp_send.instruction import Instruction
-from oscp_send.instruction_status import InstructionState, InstructionStatus
-from oscp_send.verdict import INSTRUCTION_ACTIONS
+from oscp_send.cli.reports import count, printable, printable_lines
+from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
+from oscp_send.judgement import INSTRUCTION_ACTIONS
 from tests.cases.payloads import forecast
 from tests.oscp_send.cli.given import ACTION, BASE
 
@@ -58,7 +57,7 @@ def test_each_error_has_its_code_and_its_text(
     def fail(*_: Any) -> None:  # noqa: ANN401 - whatever is asked for
         raise error
 
-    monkeypatch.setattr("oscp_send.cli.connection.Connection.settings", fail)
+    monkeypatch.setattr("oscp_send.cli.options.Connection.settings", fail)
     result = cli("view", 5)
     assert result.exit_code == code
     assert result.stdout == ""
@@ -111,7 +110,7 @@ def test_what_an_encoding_lacks_is_escaped(write: Write) -> None:
     file = write("f.json", forecast(**{"caf\u00e9\U0001f600": 1}))
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "oscp_send.cli", "check", file, "--action", ACTION],
+        [sys.executable, "-m", "oscp_send", "check", file, "--action", ACTION],
         capture_output=True,
         env=environment,
         check=False,
@@ -123,7 +122,7 @@ def test_what_an_encoding_lacks_is_escaped(write: Write) -> None:
 
 def test_a_reader_that_goes_away_is_no_traceback(write: Write) -> None:
     file = write("f.json", forecast(**{f"x{number}": 1 for number in range(5000)}))
-    command = f"{sys.executable} -m oscp_send.cli check {file} --action {ACTION} | head -n 1"
+    command = f"{sys.executable} -m oscp_send check {file} --action {ACTION} | head -n 1"
     done = subprocess.run(  # noqa: S602 - our own command, made for a shell
         command, shell=True, capture_output=True, text=True, check=False
     )
@@ -135,7 +134,7 @@ def test_an_interruption_is_no_traceback(write: Write, monkeypatch: pytest.Monke
     def interrupt(*_: Any) -> None:  # noqa: ANN401 - whatever is asked for
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("oscp_send.cli.connection.Connection.settings", interrupt)
+    monkeypatch.setattr("oscp_send.cli.options.Connection.settings", interrupt)
     result = CliRunner().invoke(main, ["view", "5", "--url", BASE])
     assert result.exit_code == 1
     assert result.stderr.strip() == "Aborted!"

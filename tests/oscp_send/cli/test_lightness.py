@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.oscp_send.cli.given import Write
 
 NETWORK = {"requests", "urllib3", "http.client"}
-SCHEMAS = {"schemas", "jsonschema", "jsonschema_rs", "orjson", "referencing"}
-SIMULATOR = {"simulator", "flask", "granian", "werkzeug", "yaml"}
+SCHEMAS = {"jsonschema", "jsonschema_rs", "orjson", "referencing"}
+SIMULATOR = {"oscp_sim", "flask", "granian", "werkzeug", "yaml"}
 
 COMMANDS = ("check", "send", "view", "list", "chunks", "curl", "schema")
 

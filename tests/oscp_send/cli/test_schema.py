@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-import schemas
-from oscp_send.cli.schema import bundled
+import oscp_schemas
+from oscp_send.cli.show import bundled
 from tests import strategies
 from tests.cases.table import CASES
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.cases.case import Case
     from tests.oscp_send.cli.given import Cli
 
-by_action = pytest.mark.parametrize("action", schemas.ACTIONS)
+by_action = pytest.mark.parametrize("action", oscp_schemas.ACTIONS)
 
 
 def references(value: object) -> list[str]:
@@ -34,14 +34,14 @@ def references(value: object) -> list[str]:
 
 @cache
 def validator_of(action: str) -> Draft7Validator:
-    return Draft7Validator(bundled(schemas.schema(action)))
+    return Draft7Validator(bundled(oscp_schemas.schema(action)))
 
 
 @by_action
 def test_it_is_the_document(cli: Cli, action: str) -> None:
     result = cli("schema", action)
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == schemas.schema(action)
+    assert json.loads(result.stdout) == oscp_schemas.schema(action)
 
 
 @by_action
@@ -52,15 +52,15 @@ def test_a_bundle_stands_alone(cli: Cli, action: str) -> None:
     assert set(references(bundle)) == named
     for inner in bundle.get("definitions", {}).values():
         assert "$id" not in inner
-    assert bundle["$id"] == schemas.schema(action)["$id"]
-    assert bundle["examples"] == schemas.schema(action)["examples"]
+    assert bundle["$id"] == oscp_schemas.schema(action)["$id"]
+    assert bundle["examples"] == oscp_schemas.schema(action)["examples"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_bundle_judges_the_judged_payloads(case: Case) -> None:
     try:
-        value = schemas.read(case.text).value
-    except schemas.JsonError:
+        value = oscp_schemas.read(case.text).value
+    except oscp_schemas.JsonError:
         return
     assert validator_of(case.action).is_valid(value) == case.nf
 
@@ -74,7 +74,7 @@ def test_a_bundle_judges_as_the_documents_do(
     assert validator.is_valid(message)
     broken = data.draw(strategies.broken(message))
     if not validator.is_valid(broken):
-        assert schemas.judge(action, broken) != []
+        assert oscp_schemas.judge(action, broken) != []
 
 
 def test_an_unknown_action_is_2_and_recognised(cli: Cli) -> None:
@@ -85,5 +85,5 @@ def test_an_unknown_action_is_2_and_recognised(cli: Cli) -> None:
 
 def test_the_help_names_every_action(cli: Cli) -> None:
     helped = " ".join(cli("schema", "--help").stdout.split())
-    for action in schemas.ACTIONS:
+    for action in oscp_schemas.ACTIONS:
         assert action in helped

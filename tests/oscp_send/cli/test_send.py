@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from simulator import Simulator
+    from oscp_sim import Simulator
     from tests.oscp_send.cli.given import Cli, Write
 
 SECRET = "hunter2-hunter2"

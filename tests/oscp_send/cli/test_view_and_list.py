@@ -15,7 +15,7 @@ from tests.oscp_send.cli.given import ACTION, BASE, VIEW, instruction, reply
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator import Simulator
+    from oscp_sim import Simulator
     from tests.oscp_send.cli.given import Cli, Write
 
 LIST = f"{BASE}/solaruser/api/v1/sec/instr"

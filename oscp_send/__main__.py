@@ -1,0 +1,7 @@
+"""`python -m oscp_send` is `oscp-send`."""
+
+from __future__ import annotations
+
+from oscp_send.cli.main import main
+
+main(prog_name="oscp-send")

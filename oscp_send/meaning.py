@@ -1,0 +1,414 @@
+"""What no schema says of a message: the rules S1 to S19 that need no history (OSCP dossier §3.13).
+
+The real services enforce none of them, so they warn; a grid operator will not be so kind.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+from oscp_schemas import escape_pointer
+from oscp_send.findings import Finding
+from oscp_send.times import has_no_offset, read_instant
+
+__all__ = [
+    "Reading",
+    "energy_readings",
+    "judge_behaviour",
+    "judge_blocks",
+    "judge_heartbeat",
+    "judge_meaning",
+    "judge_measurements",
+    "judge_times",
+]
+
+
+# § S4: every time carries its offset from UTC.
+
+_TIME_FIELDS = frozenset(
+    {"end_time", "initial_measure_time", "measure_time", "offline_mode_at", "start_time"}
+)
+
+
+def judge_times(message: object) -> Iterator[Finding]:
+    """Yields S4 for each time without an offset, wherever it stands."""
+    # Where it stands is of interest only where there is one, and hardly any message has one.
+    if not _lacks_offset(message):
+        return
+    waiting: list[tuple[str, object]] = [("", message)]
+    while waiting:
+        pointer, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(
+                (f"{pointer}/{escape_pointer(str(name))}", value[name]) for name in reversed(value)
+            )
+        elif isinstance(value, list):
+            waiting.extend((f"{pointer}/{i}", value[i]) for i in reversed(range(len(value))))
+        elif pointer.rpartition("/")[2] in _TIME_FIELDS and has_no_offset(value):
+            yield Finding(
+                "meaning",
+                "S4",
+                "error",
+                pointer,
+                f'"{value}" does not say its offset from UTC',
+                "end it in Z, or in the local offset such as +02:00: on the days when clocks "
+                "change, a local time alone names two instants or none",
+            )
+
+
+def _lacks_offset(message: object) -> bool:
+    waiting = [message]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            for name, member in value.items():
+                if isinstance(member, dict | list):
+                    waiting.append(member)
+                elif name in _TIME_FIELDS and has_no_offset(member):
+                    return True
+    return False
+
+
+# § S11 and S12: what a handshake asks for, and when a heartbeat says its sender goes offline.
+
+_INTERVAL = "/required_behaviour/heartbeat_interval"
+_LARGEST_STORED_INTERVAL = 32767
+_FAR_FROM_OVERFLOW = 1e300
+
+
+def judge_behaviour(message: Mapping[str, object]) -> Iterator[Finding]:
+    """Yields what is odd about the heartbeat interval of a handshake (S11)."""
+    behaviour = message.get("required_behaviour")
+    interval = behaviour.get("heartbeat_interval") if isinstance(behaviour, Mapping) else None
+    if isinstance(interval, bool) or not isinstance(interval, int | float):
+        return
+    # JSON's integers know no limit, and no double could say the longest of them.
+    interval = max(-_FAR_FROM_OVERFLOW, min(interval, _FAR_FROM_OVERFLOW))
+    if interval < 1:
+        yield Finding(
+            "meaning",
+            "S11",
+            "error",
+            _INTERVAL,
+            f"{interval:g} is no interval: it counts seconds, 1 or more",
+            "leave heartbeat_interval out when no heartbeats are wanted",
+        )
+    elif interval != int(interval):
+        yield _stored(f"{interval:g} seconds are cut to {int(interval)}", "give whole seconds")
+    elif interval > _LARGEST_STORED_INTERVAL:
+        yield _stored(
+            f"{interval:g} seconds are more than can be stored",
+            f"give {_LARGEST_STORED_INTERVAL} or less",
+        )
+
+
+def judge_heartbeat(message: Mapping[str, object], now: datetime) -> Iterator[Finding]:
+    """Yields S12 for a heartbeat whose sender would be offline already."""
+    offline = read_instant(message.get("offline_mode_at"))
+    if offline is not None and offline <= now:
+        yield Finding(
+            "meaning",
+            "S12",
+            "warning",
+            "/offline_mode_at",
+            f"{message['offline_mode_at']} is in the past: the sender counts as offline at once",
+            "set it at least one heartbeat interval ahead",
+        )
+
+
+def _stored(message: str, hint: str) -> Finding:
+    return Finding("meaning", "S11", "warning", _INTERVAL, message, hint, "observed")
+
+
+# § S1 to S3 and S5 to S7: the forecasted blocks of a message, each and together.
+
+_SINGLE_PHASES = frozenset({"ONE", "TWO", "THREE"})
+_POWER_OF_ENERGY = {"WH": "W", "KWH": "kW"}
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    pointer: str
+    start: datetime
+    end: datetime
+    unit: str
+    phase: str
+    capacity: float | None
+
+    def interval(self) -> str:
+        if self.start.date() == self.end.date():
+            return f"{_clock(self.start)} to {_clock(self.end)}"
+        days = (f"{moment:%Y-%m-%d} {_clock(moment)}" for moment in (self.start, self.end))
+        return " to ".join(days)
+
+
+def judge_blocks(message: Mapping[str, object]) -> Iterator[Finding]:
+    """Yields what is wrong with the `forecasted_blocks` of a message, in the order of the rules."""
+    listed = message.get("forecasted_blocks")
+    blocks = list(_readable(listed if isinstance(listed, list) else []))
+    if not blocks:
+        return
+    for block in blocks:
+        yield from _ends_before_it_starts(block)
+    forward = [block for block in blocks if block.end > block.start]
+    alike: dict[tuple[str, str], list[_Block]] = defaultdict(list)
+    for block in forward:
+        alike[block.phase, block.unit].append(block)
+    for group in alike.values():
+        yield from _overlaps(group)
+    for group in alike.values():
+        yield from _gaps(group)
+    yield from _out_of_order(blocks)
+    for block in blocks:
+        yield from _ampere_of_all_phases(block)
+    yield from _conflicting_totals(forward)
+    yield from _energy(forward)
+
+
+def _readable(blocks: Iterable[object]) -> Iterator[_Block]:
+    for index, block in enumerate(blocks):
+        if not isinstance(block, Mapping):
+            continue
+        start, end = read_instant(block.get("start_time")), read_instant(block.get("end_time"))
+        if start is None or end is None:
+            continue
+        capacity = block.get("capacity")
+        number = isinstance(capacity, int | float) and not isinstance(capacity, bool)
+        yield _Block(
+            f"/forecasted_blocks/{index}",
+            start,
+            end,
+            str(block.get("unit")),
+            str(block.get("phase")),
+            float(capacity) if number and abs(capacity) < _FAR_FROM_OVERFLOW else None,  # type: ignore[arg-type]
+        )
+
+
+def _ends_before_it_starts(block: _Block) -> Iterator[Finding]:
+    if block.end > block.start:
+        return
+    what = "has no length" if block.end == block.start else "ends before it starts"
+    yield Finding(
+        "meaning",
+        "S1",
+        "error",
+        f"{block.pointer}/end_time",
+        f"{what} ({block.interval()})",
+        "SolarNetwork would let this through; a grid operator will not",
+    )
+
+
+def _overlaps(blocks: list[_Block]) -> Iterator[Finding]:
+    ordered = sorted(blocks, key=lambda block: (block.start, block.end))
+    longest = ordered[0]
+    for block in ordered[1:]:
+        if block.start < longest.end:
+            yield Finding(
+                "meaning",
+                "S2",
+                "error",
+                block.pointer,
+                f"{block.interval()} overlaps {longest.pointer}, {longest.interval()}",
+                "blocks of one phase and unit must not overlap: leave one of the two, or cut them",
+            )
+        longest = max(longest, block, key=lambda each: each.end)
+
+
+def _gaps(blocks: list[_Block]) -> Iterator[Finding]:
+    ordered = sorted(blocks, key=lambda block: (block.start, block.end))
+    covered = ordered[0].end
+    for block in ordered[1:]:
+        if block.start > covered:
+            yield Finding(
+                "meaning",
+                "S3",
+                "info",
+                f"{block.pointer}/start_time",
+                f"nothing is said of {_clock(covered)} to {_clock(block.start)}",
+                "gaps are allowed; fill this one if it is not meant",
+            )
+        covered = max(covered, block.end)
+
+
+def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
+    for before, block in pairwise(blocks):
+        if block.start < before.start:
+            yield Finding(
+                "meaning",
+                "S3",
+                "info",
+                f"{block.pointer}/start_time",
+                f"starts before the block that precedes it ({_clock(before.start)})",
+                "any order is allowed; chronological order is easier on every reader",
+            )
+            return
+
+
+def _ampere_of_all_phases(block: _Block) -> Iterator[Finding]:
+    if block.unit == "A" and block.phase == "ALL":
+        yield Finding(
+            "meaning",
+            "S5",
+            "warning",
+            f"{block.pointer}/phase",
+            "amperes of ALL phases are ambiguous: a current is a current of one phase",
+            "state it for ONE, TWO and THREE, or give a power in KW",
+        )
+
+
+def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
+    intervals: dict[tuple[datetime, datetime, str], dict[str, _Block]] = defaultdict(dict)
+    for block in blocks:
+        if block.unit != "A" and block.capacity is not None:
+            intervals[block.start, block.end, block.unit].setdefault(block.phase, block)
+    for phases in intervals.values():
+        total = phases.get("ALL")
+        singles = [phases[phase] for phase in sorted(_SINGLE_PHASES & phases.keys())]
+        if total is None or not singles:
+            continue
+        stated, added = total.capacity or 0.0, sum(block.capacity or 0.0 for block in singles)
+        complete = len(singles) == len(_SINGLE_PHASES)
+        slack = _TOLERANCE * max(1.0, abs(stated), abs(added))
+        if added > stated + slack or (complete and added < stated - slack):
+            yield Finding(
+                "meaning",
+                "S6",
+                "warning",
+                f"{total.pointer}/capacity",
+                f"ALL says {stated:g} {total.unit}, its phases add up to {added:g}",
+                "state an interval either per phase or as ALL, or make the two agree",
+            )
+
+
+def _energy(blocks: list[_Block]) -> Iterator[Finding]:
+    block = next((each for each in blocks if each.unit in _POWER_OF_ENERGY), None)
+    if block is None or block.capacity is None:
+        return
+    power = block.capacity / ((block.end - block.start) / timedelta(hours=1))
+    amount = f"{block.capacity:g} {block.unit}"
+    yield Finding(
+        "meaning",
+        "S7",
+        "info",
+        f"{block.pointer}/unit",
+        f"{amount} in this block is {power:g} {_POWER_OF_ENERGY[block.unit]}",
+        "a WH or KWH capacity is the energy of its block: divide by the block's length to compare",
+    )
+
+
+def _clock(instant: datetime) -> str:
+    return instant.strftime("%H:%M:%S" if instant.second else "%H:%M")
+
+
+# § S13 and S14: the times and the counters of measurements.
+
+
+class Reading(NamedTuple):
+    """What a counter of energy said, and when; `began` is its `initial_measure_time`, if any."""
+
+    pointer: str
+    counter: tuple[object, ...]
+    direction: object
+    at: datetime
+    began: datetime | None
+    value: float | None
+
+
+def judge_measurements(message: Mapping[str, object]) -> Iterator[Finding]:
+    """Yields what is wrong with the `measurements` of a group or of assets."""
+    listed = message.get("measurements")
+    readings = list(energy_readings(listed if isinstance(listed, list) else []))
+    for reading in readings:
+        if reading.began is not None and reading.began > reading.at:
+            yield Finding(
+                "meaning",
+                "S13",
+                "error",
+                f"{reading.pointer}/initial_measure_time",
+                "the counting starts after the reading was taken",
+                "initial_measure_time is the start of the counting: at or before measure_time",
+            )
+    yield from _falling_counters(readings)
+
+
+def energy_readings(
+    measurements: list[object], instant: Callable[[object], datetime | None] = read_instant
+) -> Iterator[Reading]:
+    """Yields the readings of the counters among measurements, of a group or of assets.
+
+    Args:
+        measurements: As a message lists them; what cannot be read is passed over.
+        instant: How to read a time.
+    """
+    for index, entry in enumerate(measurements):
+        if not isinstance(entry, Mapping):
+            continue
+        pointer, energy = f"/measurements/{index}", entry
+        if isinstance(entry.get("energy_measurement"), Mapping):
+            pointer, energy = f"{pointer}/energy_measurement", entry["energy_measurement"]
+        at, value = instant(energy.get("measure_time")), energy.get("value")
+        if at is None or "direction" not in energy:
+            continue
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        yield Reading(
+            pointer,
+            (
+                entry.get("asset_id"),
+                energy.get("phase"),
+                energy.get("unit"),
+                energy.get("direction"),
+                energy.get("energy_type", "TOTAL"),
+            ),
+            energy["direction"],
+            at,
+            instant(energy.get("initial_measure_time")),
+            value if number and abs(value) < _FAR_FROM_OVERFLOW else None,  # type: ignore[arg-type]
+        )
+
+
+def _falling_counters(readings: list[Reading]) -> Iterator[Finding]:
+    latest: dict[str, Reading] = {}
+    for reading in sorted(readings, key=lambda each: each.at):
+        if reading.value is None or reading.direction == "NET":
+            continue
+        counter = repr((reading.counter, reading.began))
+        before = latest.get(counter)
+        if before is not None and before.value is not None and reading.value < before.value:
+            yield Finding(
+                "meaning",
+                "S14",
+                "warning",
+                f"{reading.pointer}/value",
+                f"{reading.value:g} is less than the {before.value:g} of {before.pointer}, "
+                "which is earlier",
+                "a counter that is not restarted never decreases; give initial_measure_time "
+                "where it is",
+            )
+        latest[counter] = reading
+
+
+def judge_meaning(message: object, now: datetime) -> Iterator[Finding]:
+    """Yields what is wrong with the meaning of a parsed message, valid by its schema or not.
+
+    Parts that the schema refuses are passed over, so that one mistake is reported once; but a time
+    without an offset is, because the schema does not say why that matters (S4).
+
+    Args:
+        message: The parsed message; anything but an object has no meaning to judge.
+        now: The time against which a heartbeat is held.
+    """
+    if not isinstance(message, Mapping):
+        return
+    yield from judge_times(message)
+    yield from judge_blocks(message)
+    yield from judge_behaviour(message)
+    yield from judge_heartbeat(message, now)
+    yield from judge_measurements(message)

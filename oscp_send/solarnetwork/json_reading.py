@@ -1,0 +1,286 @@
+"""How Jackson 3 complains of a text and writes a value, as configured in SolarNetwork.
+
+The beginnings of the texts are known (SolarUser dossier §3.3 and §7.1); their rest is inferred and
+changes between versions of that library, so compare beginnings only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from oscp_schemas import JsonError
+
+__all__ = [
+    "MAXIMUM_DEPTH",
+    "MAXIMUM_NUMBER_LENGTH",
+    "SOURCE",
+    "NumberText",
+    "Token",
+    "TokenKind",
+    "double_text",
+    "parse_long",
+    "parser_message",
+    "time_text",
+    "tokens_of",
+    "too_deep",
+    "too_long_a_number",
+    "write",
+]
+
+
+# § How Java reads a whole number from text and writes a double.
+
+_LONG = re.compile(r"[+-]?\d+")
+_LARGEST_LONG = 2**63 - 1
+_SMALLEST_PLAIN = 1e-3
+_LARGEST_PLAIN = 1e7
+
+
+def parse_long(text: str) -> int:
+    """Answers with the 64-bit whole number that `Long.parseLong` reads.
+
+    A sign and leading zeros are read, blanks and fractions are not (as observed in SolarNetwork,
+    queue hook check 5).
+
+    Raises:
+        ValueError: The text is no such number; the message is Java's.
+    """
+    if _LONG.fullmatch(text) is None:
+        raise ValueError(f'For input string: "{text}"')
+    digits = text.lstrip("+-").lstrip("0")
+    if len(digits) > len(str(_LARGEST_LONG)):
+        raise ValueError(f'For input string: "{text}"')
+    value = int(digits or "0") * (-1 if text.startswith("-") else 1)
+    if not -_LARGEST_LONG - 1 <= value <= _LARGEST_LONG:
+        raise ValueError(f'For input string: "{text}"')
+    return value
+
+
+def double_text(value: float) -> str:
+    """Answers with the text of a finite double as Java writes it: `10.0`, `1.0E7`, `1.0E-4`.
+
+    As observed in SolarNetwork: every number of a forwarded message is written in this way.
+    """
+    if value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
+        # Between these two Python writes a double as Java does.
+        return repr(value)
+    digits, exponent = _shortest_digits(abs(value))
+    sign = "-" if value < 0 else ""
+    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{exponent}"
+
+
+def _shortest_digits(value: float) -> tuple[str, int]:
+    """Answers with the fewest digits that name a double, and its power of ten."""
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    if float(f"{mantissa}e{power}") == value:
+        # Of two digits Java writes those nearest to the value, where Python writes one.
+        return mantissa.replace(".", "").rstrip("0"), int(power)
+    parts = Decimal(repr(value)).as_tuple()
+    digits = "".join(map(str, parts.digits))
+    return digits.rstrip("0"), int(parts.exponent) + len(digits) - 1
+
+
+# § A JSON text as the stream of tokens that a hand-written Jackson reader walks along.
+
+TokenKind = Literal[
+    "START_OBJECT",
+    "END_OBJECT",
+    "START_ARRAY",
+    "END_ARRAY",
+    "PROPERTY_NAME",
+    "VALUE_STRING",
+    "VALUE_NUMBER",
+    "VALUE_TRUE",
+    "VALUE_FALSE",
+    "VALUE_NULL",
+]
+
+
+class NumberText(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token, with its text where it has one."""
+
+    kind: TokenKind
+    text: str | None = None
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of an object, in order, repeated names included."""
+
+
+# Neither the digits nor the repeated names of the text may be lost: the reader sees them all.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_Members, parse_int=NumberText, parse_float=NumberText
+)
+
+
+def tokens_of(text: str) -> Iterator[Token]:
+    """Yields the tokens of a text that is known to be JSON.
+
+    Raises:
+        RecursionError: It is nested more deeply than Python can follow.
+    """
+    waiting: list[Any] = [_DECODER.decode(text)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Token):
+            yield value
+        elif isinstance(value, _Members):
+            yield Token("START_OBJECT")
+            waiting.append(Token("END_OBJECT"))
+            for name, member in reversed(value):
+                waiting += (member, Token("PROPERTY_NAME", name))
+        elif isinstance(value, list):
+            yield Token("START_ARRAY")
+            waiting.append(Token("END_ARRAY"))
+            waiting += reversed(value)
+        else:
+            yield _scalar(value)
+
+
+def _scalar(value: object) -> Token:
+    if value is True:
+        return Token("VALUE_TRUE")
+    if value is False:
+        return Token("VALUE_FALSE")
+    if isinstance(value, NumberText):
+        return Token("VALUE_NUMBER", str(value))
+    return Token("VALUE_NULL") if value is None else Token("VALUE_STRING", str(value))
+
+
+MAXIMUM_DEPTH = 500
+MAXIMUM_NUMBER_LENGTH = 1000
+SOURCE = (
+    "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); "
+    "byte offset: #UNKNOWN]"
+)
+
+_VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+_NOT_A_NUMBER = frozenset({"NaN", "Infinity", "-Infinity", "INF", "-INF"})
+_EXPECTATIONS: Mapping[str, str] = {
+    "colon": "was expecting a colon to separate property name and value",
+    "comma or end of array": "was expecting comma to separate Array entries",
+    "comma or end of object": "was expecting comma to separate Object entries",
+    "property name": "was expecting double-quote to start property name",
+}
+
+
+def parser_message(error: JsonError) -> str:
+    """Answers with the parser's text for a mistake, without the place that it appends."""
+    return _MESSAGES.get(error.kind, _unexpected_character)(error)
+
+
+def too_deep(depth: int) -> str:
+    """Answers with the parser's text for a nesting beyond its limit."""
+    return (
+        f"Document nesting depth ({depth}) exceeds the maximum allowed ({MAXIMUM_DEPTH}, "
+        "from `StreamReadConstraints.getMaxNestingDepth()`)"
+    )
+
+
+def too_long_a_number(length: int) -> str:
+    """Answers with the parser's text for a number beyond its limit of characters."""
+    return (
+        f"Number value length ({length}) exceeds the maximum allowed ({MAXIMUM_NUMBER_LENGTH}, "
+        "from `StreamReadConstraints.getMaxNumberLength()`)"
+    )
+
+
+def time_text(instant: datetime) -> str:
+    """Answers with a time as SolarNetwork writes it: UTC, three fraction digits, `Z`."""
+    whole_and_milliseconds, _, _ = instant.isoformat(timespec="milliseconds").partition("+")
+    return f"{whole_and_milliseconds}Z"
+
+
+def write(value: object) -> bytes:
+    """Answers with a decoded value as the Flexibility Provider puts it on the wire.
+
+    Compact UTF-8; numbers as doubles, times by `time_text`, slashes escaped (as observed in
+    SolarNetwork, OSCP dossier §3.3 and §5.10). Half a surrogate pair becomes `?`, as the JDK's
+    UTF-8 encoder has it (inferred).
+    """
+    return _written(value).encode("utf-8", "replace")
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Mapping):
+        members = (f"{_text(str(name))}:{_written(each)}" for name, each in value.items())
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(_written(each) for each in value)}]"
+    if isinstance(value, float):
+        return double_text(value)
+    if isinstance(value, datetime):
+        return f'"{time_text(value)}"'
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _text(value: str) -> str:
+    return encode_basestring(value).replace("/", "\\/")
+
+
+def _unexpected_character(error: JsonError) -> str:
+    if error.character is None:
+        return _end_of_input(error)
+    expectation = _EXPECTATIONS.get(error.context or "", f"expected a valid value {_VALUES}")
+    return (
+        f"Unexpected character ('{error.character}' (code {ord(error.character)})): {expectation}"
+    )
+
+
+def _unrecognized_token(error: JsonError) -> str:
+    if error.token in _NOT_A_NUMBER:
+        return (
+            f"Non-standard token '{error.token}': enable "
+            "`JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
+        )
+    return f"Unrecognized token '{error.token}': was expecting {_VALUES}"
+
+
+def _end_of_input(error: JsonError) -> str:
+    where = {"object": " for Object", "array": " for Array"}.get(error.inside or "", "")
+    return f"Unexpected end-of-input: expected close marker{where}"
+
+
+def _bad_number(error: JsonError) -> str:
+    if error.context == "no leading zero":
+        return "Invalid numeric value: Leading zeroes not allowed"
+    return _unexpected_character(error)
+
+
+def _control_character(error: JsonError) -> str:
+    return (
+        f"Illegal unquoted character ((CTRL-CHAR, code {ord(error.character or chr(0))})): "
+        "has to be escaped using backslash to be included in string value"
+    )
+
+
+def _bad_escape(error: JsonError) -> str:
+    escaped = (error.token or error.character or " ")[-1]
+    return f"Unrecognized character escape '{escaped}' (code {ord(escaped)})"
+
+
+_MESSAGES: Mapping[str, Callable[[JsonError], str]] = {
+    "bad-escape": _bad_escape,
+    "bad-number": _bad_number,
+    "control-character": _control_character,
+    "empty": lambda _: "No content to map due to end-of-input",
+    "end-of-input": _end_of_input,
+    "not-utf8": lambda _: "Invalid UTF-8 start byte",
+    "too-deep": lambda _: too_deep(MAXIMUM_DEPTH + 1),
+    "unrecognized-token": _unrecognized_token,
+}

@@ -1,0 +1,120 @@
+"""Which schema documents there are, and which of them belongs to which action."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+__all__ = [
+    "ACTIONS",
+    "BASE_URI",
+    "UnknownAction",
+    "Violation",
+    "document",
+    "document_name",
+    "document_names",
+    "schema",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing in a message that its schema refuses.
+
+    Attributes:
+        pointer: JSON Pointer (RFC 6901) of the refused value; the empty text is the whole message.
+        rule: The JSON Schema keyword that refuses it: `enum`, `format`, `minItems`, `minimum`,
+            `required`, `type` or `uniqueItems`; or `json` where the text is no JSON.
+        message: What is wrong and what was expected, for a person.
+        expected: The keyword's value, such as `"number"`, a list of texts, `0` or `"date-time"`;
+            for `required` the name of the missing property; for `json` what should have come.
+        got: The refused value; None for `required`; for `json` the text that came instead.
+    """
+
+    pointer: str
+    rule: str
+    message: str
+    expected: object
+    got: object
+
+
+BASE_URI = "http://www.openchargealliance.org/schemas/oscp/2.0/"
+
+_FOLDER = Path(__file__).with_name("oscp20")
+
+# UpdateAssetMeasurement is singular, its file is plural (as observed in SolarNetwork).
+_DOCUMENT_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "AdjustGroupCapacityForecast": "adjust-group-capacity-forecast.json",
+        "GroupCapacityComplianceError": "group-capacity-compliance-error.json",
+        "Handshake": "handshake.json",
+        "HandshakeAcknowledge": "handshake-acknowledge.json",
+        "Heartbeat": "heartbeat.json",
+        "Register": "register.json",
+        "UpdateAssetMeasurement": "update-asset-measurements.json",
+        "UpdateGroupCapacityForecast": "update-group-capacity-forecast.json",
+        "UpdateGroupMeasurements": "update-group-measurements.json",
+    }
+)
+
+ACTIONS: tuple[str, ...] = tuple(_DOCUMENT_NAMES)
+
+
+class UnknownAction(LookupError):
+    """Raised for an action that is none of the nine OSCP 2.0 messages with a schema.
+
+    Attributes:
+        action: The action that was asked for.
+    """
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__(action)
+
+    def __str__(self) -> str:
+        return f"there is no OSCP 2.0 message {self.action!r}{self._hint()}"
+
+    def _hint(self) -> str:
+        from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+        folded = {action.lower(): action for action in ACTIONS}
+        near = get_close_matches(str(self.action).lower(), folded, n=1)
+        return f"; did you mean {folded[near[0]]}?" if near else f"; there are {', '.join(ACTIONS)}"
+
+
+def document_name(action: str) -> str:
+    """Answers with the file name of an action's schema document.
+
+    Raises:
+        UnknownAction: The action is none of `ACTIONS`.
+    """
+    try:
+        return _DOCUMENT_NAMES[action]
+    except (KeyError, TypeError):
+        raise UnknownAction(action) from None
+
+
+def document_names() -> tuple[str, ...]:
+    """Answers with the file names of all schema documents, messages and data types, in order."""
+    return tuple(sorted(path.name for path in _FOLDER.glob("*.json")))
+
+
+def document(name: str) -> dict[str, Any]:
+    """Answers with a fresh copy of one schema document, by its file name."""
+    content: dict[str, Any] = json.loads((_FOLDER / name).read_text(encoding="utf-8"))
+    return content
+
+
+def schema(action: str) -> dict[str, Any]:
+    """Answers with a fresh copy of the schema document of an action (draft-07, OSCP 2.0 §4).
+
+    Its `$ref`s name other documents by file name, relative to its `$id`.
+
+    Raises:
+        UnknownAction: The action is none of `ACTIONS`.
+    """
+    return document(document_name(action))

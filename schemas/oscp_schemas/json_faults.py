@@ -1,0 +1,289 @@
+"""What exactly is wrong with a text that is no JSON, told where the scan stopped."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from oscp_schemas.show import preview
+
+__all__ = [
+    "JsonContext",
+    "JsonError",
+    "JsonErrorKind",
+    "Place",
+    "line_and_column",
+    "string_fault",
+    "structure_fault",
+    "value_fault",
+]
+
+
+# § Why a text is no JSON, and where.
+
+JsonErrorKind = Literal[
+    "bad-escape",  # a backslash in a string, followed by what JSON does not know
+    "bad-number",
+    "byte-order-mark",
+    "control-character",  # raw, below U+0020, inside a string
+    "empty",  # nothing, or nothing but blanks
+    "end-of-input",
+    "not-utf8",
+    "too-deep",
+    "trailing-content",  # one whole value, then more
+    "unexpected-character",
+    "unrecognized-token",  # a word that is not true, false or null; NaN and Infinity too
+]
+
+JsonContext = Literal[
+    "colon",
+    "comma or end of array",
+    "comma or end of object",
+    "digit after point",
+    "digit after sign",
+    "digit in exponent",
+    "end of number",
+    "end of text",
+    "escape",
+    "no leading zero",
+    "no plus sign",
+    "property name",
+    "string",
+    "value",
+]
+
+
+class JsonError(ValueError):
+    """Raised for a text that is no JSON (RFC 8259; strictness as observed in SolarNetwork).
+
+    Attributes:
+        kind: What sort of mistake it is.
+        reason: What was expected and what came instead, for a person.
+        line: The line of the mistake, from 1.
+        column: The column of the mistake, from 1, in characters.
+        offset: How many characters stand before the mistake.
+        character: The character at fault, where it is a single one.
+        token: The word or number at fault, where it is one.
+        context: What was expected there, where that is known.
+        inside: The innermost array or object that is open there; None outside of both.
+    """
+
+    def __init__(
+        self,
+        kind: JsonErrorKind,
+        reason: str,
+        text: str,
+        offset: int,
+        *,
+        character: str | None = None,
+        token: str | None = None,
+        context: JsonContext | None = None,
+        inside: Literal["array", "object"] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.line, self.column = line_and_column(text, offset)
+        self.offset = offset
+        self.character = character
+        self.token = token
+        self.context = context
+        self.inside = inside
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.reason}"
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Answers with line and column, both from 1, of a place in a text; lines end in LF."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+_WORD = re.compile(r"[+-]?[^\W\d][\w$]*")
+_NUMERIC = re.compile(r"[\w.+-]+")
+_STRING_PREFIX = re.compile(
+    r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*'
+)
+_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{0,4}|\\.?", re.DOTALL)
+
+_EXPECTED: dict[JsonContext, str] = {
+    "colon": "a colon after the property name",
+    "comma or end of array": "a comma or the closing bracket",
+    "comma or end of object": "a comma or the closing brace",
+    "digit after point": "a digit after the decimal point",
+    "digit after sign": "a digit",
+    "digit in exponent": "a digit in the exponent",
+    "end of number": "the end of the number",
+    "end of text": "nothing more after the value",
+    "escape": 'one of " \\ / b f n r t after the backslash, or u and four hexadecimal digits',
+    "no leading zero": "no zero before the other digits",
+    "no plus sign": "no plus sign",
+    "property name": "a property name in double quotes",
+    "string": "the closing double quote",
+    "value": "a value",
+}
+
+# In this order: the first that fits is the mistake, at the place of its empty group.
+_NUMBER_FAULTS: tuple[tuple[re.Pattern[str], JsonContext], ...] = (
+    (re.compile(r"()\+"), "no plus sign"),
+    (re.compile(r"-?+()(?![0-9])"), "digit after sign"),
+    (re.compile(r"-?()0[0-9]"), "no leading zero"),
+    (re.compile(r"-?[0-9]+\.()(?![0-9])"), "digit after point"),
+    (re.compile(r"-?[0-9]+(?:\.[0-9]+)?[eE][+-]?+()(?![0-9])"), "digit in exponent"),
+    (re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?()"), "end of number"),
+)
+
+_WORD_HINTS = {
+    "Infinity": "; JSON has no infinity",
+    "NaN": "; JSON has no NaN",
+    "False": "; write false",
+    "None": "; write null",
+    "True": "; write true",
+    "undefined": "; write null",
+}
+
+_CHARACTER_HINTS = {
+    "'": "; JSON quotes with double quotes only",
+    "/": "; JSON has no comments",
+    "#": "; JSON has no comments",
+}
+
+
+class Place(NamedTuple):
+    """Where the scan stopped: the text, the offset, and the innermost open array or object."""
+
+    text: str
+    offset: int
+    inside: Literal["array", "object"] | None
+
+    @property
+    def character(self) -> str | None:
+        """The character there; None at the end of the text."""
+        return self.text[self.offset : self.offset + 1] or None
+
+
+def structure_fault(place: Place, context: JsonContext, *, after_comma: bool = False) -> JsonError:
+    """Answers with the error for a place where `context` should stand and does not."""
+    character = place.character
+    if character is None:
+        return _end(place, context)
+    word = _WORD.match(place.text, place.offset)
+    found = preview(word[0]) if word else _shown(character)
+    hint = _CHARACTER_HINTS.get(character, "")
+    if after_comma and character in "]}":
+        hint = "; a comma must not come last"
+    return JsonError(
+        "trailing-content" if context == "end of text" else "unexpected-character",
+        f"expected {_EXPECTED[context]}, found {found}{hint}",
+        place.text,
+        place.offset,
+        character=character,
+        token=word[0] if word else None,
+        context=context,
+        inside=place.inside,
+    )
+
+
+def value_fault(place: Place, *, after_comma: bool = False) -> JsonError:
+    """Answers with the error for a place where a value should stand, and no right one does."""
+    character = place.character
+    if character is None:
+        return _end(place, "value")
+    if character == '"':
+        return string_fault(place)
+    if word := _WORD.match(place.text, place.offset):
+        return _word_fault(place, word[0])
+    if character in "+-.0123456789":
+        return _number_fault(place)
+    return structure_fault(place, "value", after_comma=after_comma)
+
+
+def string_fault(place: Place) -> JsonError:
+    """Answers with the error for a string, or property name, that starts here and never ends."""
+    text, start, inside = place
+    prefix = _STRING_PREFIX.match(text, start)
+    stop = Place(text, prefix.end() if prefix else start, inside)
+    character = stop.character
+    if character is None:
+        return _end(stop, "string")
+    if character == "\\":
+        return _escape_fault(stop)
+    return JsonError(
+        "control-character",
+        f"expected {_EXPECTED['string']}, found the raw control character U+{ord(character):04X}; "
+        "write it as an escape",
+        text,
+        stop.offset,
+        character=character,
+        context="string",
+        inside=inside,
+    )
+
+
+def _escape_fault(place: Place) -> JsonError:
+    text, offset, inside = place
+    match = _ESCAPE.match(text, offset)
+    escape = match[0] if match else "\\"
+    if offset + len(escape) == len(text):
+        return _end(Place(text, len(text), inside), "escape")
+    # In an unfinished \u escape, the character that is no hexadecimal digit is at fault.
+    at = offset + (len(escape) if escape.startswith("\\u") else 1)
+    return JsonError(
+        "bad-escape",
+        f"expected {_EXPECTED['escape']}, found {_shown(text[at])}",
+        text,
+        at,
+        character=text[at],
+        token=escape,
+        context="escape",
+        inside=inside,
+    )
+
+
+def _word_fault(place: Place, word: str) -> JsonError:
+    return JsonError(
+        "unrecognized-token",
+        f"expected {_EXPECTED['value']}, found {preview(word)}"
+        f"{_WORD_HINTS.get(word.lstrip('+-'), '; a text needs double quotes')}",
+        place.text,
+        place.offset,
+        character=place.character,
+        token=word,
+        context="value",
+        inside=place.inside,
+    )
+
+
+def _number_fault(place: Place) -> JsonError:
+    text, start, inside = place
+    run = _NUMERIC.match(text, start)
+    token = run[0] if run else text[start]
+    matches = ((pattern.match(token), context) for pattern, context in _NUMBER_FAULTS)
+    step, context = next((match.end(1), context) for match, context in matches if match)
+    at = Place(text, start + step, inside)
+    found = "the end of the text" if at.character is None else _shown(at.character)
+    return JsonError(
+        "bad-number",
+        f"{preview(token)} is no number: expected {_EXPECTED[context]}, found {found}",
+        text,
+        at.offset,
+        character=at.character,
+        token=token,
+        context=context,
+        inside=inside,
+    )
+
+
+def _shown(character: str) -> str:
+    return "a double quote" if character == '"' else preview(character)
+
+
+def _end(place: Place, context: JsonContext) -> JsonError:
+    return JsonError(
+        "end-of-input",
+        f"expected {_EXPECTED[context]}, but the text ends here",
+        place.text,
+        len(place.text),
+        context=context,
+        inside=place.inside,
+    )

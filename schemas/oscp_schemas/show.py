@@ -1,0 +1,75 @@
+"""How a value is shown to a person: short, and safe to print."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["escape_pointer", "make_pointer", "pointer_tokens", "preview"]
+
+
+# § JSON Pointers (RFC 6901).
+
+
+def escape_pointer(token: str) -> str:
+    """Answers with a property name as it stands in a JSON Pointer: `~` as `~0`, `/` as `~1`."""
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def make_pointer(path: Iterable[str | int]) -> str:
+    """Answers with the JSON Pointer of a path of property names and array indexes."""
+    return "".join(f"/{escape_pointer(str(step))}" for step in path)
+
+
+def pointer_tokens(pointer: str) -> list[str]:
+    """Answers with the property names and indexes, as text, of which a JSON Pointer is made.
+
+    Raises:
+        LookupError: The text is no JSON Pointer: it is not empty and starts with no slash.
+    """
+    if pointer and not pointer.startswith("/"):
+        raise LookupError(f"{pointer!r} is no JSON Pointer: it should start with a slash")
+    # The order matters: "~01" is the name "~1", not "/".
+    return [each.replace("~1", "/").replace("~0", "~") for each in pointer.split("/")[1:]]
+
+
+_LONGEST = 40
+_LARGEST_INTEGER = 10**_LONGEST
+
+
+def preview(value: object) -> str:
+    """Answers with a value as JSON would write it, cut to 40 characters; containers are named.
+
+    Lone surrogates and control characters come out escaped, whatever the value holds.
+    """
+    match value:
+        case None | bool():
+            return json.dumps(value)
+        case str():
+            return _text(value)
+        case dict():
+            return "an object" if value else "an empty object"
+        case list() | tuple():
+            return f"an array of {len(value)}" if value else "an empty array"
+        case int() | float() | Decimal():
+            return _number(value)
+        case _:
+            return f"a Python {type(value).__name__}"
+
+
+def _text(value: str) -> str:
+    beginning = value[:_LONGEST]
+    shown = json.dumps(beginning, ensure_ascii=not beginning.isprintable())
+    return shown if beginning == value else f'{shown[:-1]}…" ({len(value)} characters)'
+
+
+def _number(value: int | float | Decimal) -> str:
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        # Python refuses to write an integer of more than 4300 digits; a Decimal has no such limit.
+        value = Decimal(value)
+    shown = str(value) if isinstance(value, Decimal) else repr(value)
+    return shown if len(shown) <= _LONGEST else f"{value:.6e}"

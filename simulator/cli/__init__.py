@@ -1,5 +1,0 @@
-"""The command `oscp-sim`."""
-
-from simulator.cli.main import main
-
-__all__ = ["main"]

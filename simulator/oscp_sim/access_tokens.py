@@ -1,0 +1,162 @@
+"""The access tokens of OAuth with which the systems that the simulator plays are called.
+
+It stands for the authorization server that the service property `oauth-token-url` of a Capacity
+Provider or Optimizer names (OSCP dossier §5.9).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from oscp_sim.clock import Clock
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
+
+__all__ = ["CLIENT_ID", "AccessToken", "AccessTokens", "new_token", "with_caller_tokens"]
+
+
+# § The tokens with which external systems call the Flexibility Provider.
+
+# A token is their Base64, 64 characters (OSCP dossier §5.3).
+_TOKEN_BYTES: Final = 48
+
+
+def new_token(random: Random) -> str:
+    """Answers with a token as SolarNetwork makes them: Base64 of 48 random bytes."""
+    return base64.b64encode(random.randbytes(_TOKEN_BYTES)).decode()
+
+
+def with_caller_tokens(world: World, seed: int) -> World:
+    """Answers with a world in which every Capacity Provider and Optimizer has such a token.
+
+    A Capacity Optimizer that the simulator plays gets one to be shown to, too: its Register would
+    have told it.
+
+    Args:
+        world: As its file says.
+        seed: Makes the tokens that are not there; the same seed, the same ones.
+    """
+    return replace(world, users=tuple(_user(user, seed) for user in world.users))
+
+
+def _user(user: User, seed: int) -> User:
+    return replace(
+        user,
+        capacity_providers=tuple(
+            _provider(each, f"{seed} {user.id}") for each in user.capacity_providers
+        ),
+        capacity_optimizers=tuple(
+            _optimizer(each, f"{seed} {user.id}") for each in user.capacity_optimizers
+        ),
+    )
+
+
+def _provider(provider: CapacityProvider, seed: str) -> CapacityProvider:
+    made = provider.flexibility_provider_token or _made(f"{seed} capacity_provider {provider.id}")
+    return replace(provider, flexibility_provider_token=made)
+
+
+def _optimizer(optimizer: CapacityOptimizer, seed: str) -> CapacityOptimizer:
+    name = f"{seed} capacity_optimizer {optimizer.id}"
+    return replace(
+        optimizer,
+        flexibility_provider_token=optimizer.flexibility_provider_token or _made(name),
+        token=optimizer.token or _made(f"{name} shown"),
+    )
+
+
+def _made(name: str) -> str:
+    return new_token(Random(f"caller_token {name}"))  # noqa: S311 - of a rehearsal
+
+
+#: The service property that names a client.
+CLIENT_ID: Final = "oauth-client-id"
+# As usual as any; no source says how long a token is good for.
+_VALID_FOR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a client is granted.
+
+    Attributes:
+        text: What is shown as `Bearer`; 64 characters of Base64, never part of the repr.
+        valid_for: How long it is good for.
+    """
+
+    text: str = field(repr=False)
+    valid_for: timedelta
+
+
+class AccessTokens:
+    """Grants access tokens to the clients that a world names, and tells whose one is.
+
+    Any thread may ask.
+
+    Args:
+        clock: Decides when a token expires.
+        seed: Makes the tokens; the same seed, the same ones.
+        world: Answers with the world as it is now: its clients are the systems with the service
+            property `oauth-client-id` and a client secret.
+    """
+
+    def __init__(self, clock: Clock, seed: int, world: Callable[[], World]) -> None:
+        self._clock = clock
+        self._world = world
+        self._random = Random(f"access_tokens {seed}")  # noqa: S311 - of a rehearsal
+        self._holders: dict[str, tuple[str, datetime]] = {}
+
+    def issue(self, client_id: str, secret: str) -> AccessToken | None:
+        """Answers with a new token for a client; None where the secret is not the client's.
+
+        It is good for an hour, or as long as the behaviour `token_valid_for` of a simulated
+        Capacity Provider says.
+        """
+        known = [
+            system
+            for system in self.systems(client_id)
+            if system.oauth_client_secret is not None
+            and hmac.compare_digest(system.oauth_client_secret.encode(), secret.encode())
+        ]
+        if not known:
+            return None
+        now, valid_for = self._clock.now(), _valid_for(known[0])
+        expired = [text for text, (_, until) in tuple(self._holders.items()) if until <= now]
+        for text in expired:
+            self._holders.pop(text, None)
+        token = AccessToken(new_token(self._random), valid_for)
+        self._holders[token.text] = client_id, now + valid_for
+        return token
+
+    def holder(self, token: str) -> str | None:
+        """Answers with the id of the client whose token that is.
+
+        None where it is unknown or has expired, or the world does not know the client any more.
+        """
+        client_id, until = self._holders.get(token, ("", self._clock.now()))
+        if until <= self._clock.now() or not self.systems(client_id):
+            return None
+        return client_id
+
+    def systems(self, client_id: str) -> tuple[CapacityProvider | CapacityOptimizer, ...]:
+        """Answers with the systems that are called by a client of that id."""
+        return tuple(
+            system
+            for user in self._world().users
+            for system in user.systems
+            if (system.service_props or {}).get(CLIENT_ID) == client_id
+        )
+
+    def clear(self) -> None:
+        """Forgets all tokens: nobody holds one any more."""
+        self._holders.clear()
+
+
+def _valid_for(system: CapacityProvider | CapacityOptimizer) -> timedelta:
+    chosen = system.behaviour.token_valid_for if isinstance(system, CapacityProvider) else None
+    return chosen or _VALID_FOR

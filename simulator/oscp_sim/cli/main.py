@@ -1,0 +1,37 @@
+"""`oscp-sim` and what its commands have in common; each command is imported when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from oscp_send.cli.main import LazyGroup
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy_commands={
+        "fidelity": (
+            "oscp_sim.cli.fidelity:fidelity",
+            "List where the guide and the service differ.",
+        ),
+        "rehearse": (
+            "oscp_sim.cli.rehearse:rehearse",
+            "Run scenario files and report what came of them.",
+        ),
+        "serve": (
+            "oscp_sim.cli.serve:serve",
+            "Serve the parties on one port until interrupted.",
+        ),
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="oscp-rehearsal", prog_name="oscp-sim")
+def main() -> None:
+    """Rehearse OSCP 2.0 through SolarNetwork, without SolarNetwork.
+
+    A fake SolarUser, a Flexibility Provider, a Capacity Provider and a Capacity Optimizer,
+    answering as the real ones do; any of them can be real. Nothing to configure: the built-in world
+    has one user, one node, one Capacity Group.
+    """

@@ -1,0 +1,78 @@
+"""`oscp-sim rehearse`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from oscp_schemas.date_time import Fidelity
+from oscp_sim.cli.options import (
+    behaviour,
+    fidelity_option,
+    seat_option,
+    seats,
+    seed_option,
+    set_option,
+    world_option,
+)
+
+__all__ = ["rehearse"]
+
+
+_FOLDER = Path("scenarios")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@world_option
+@seed_option
+@fidelity_option
+@set_option
+@seat_option
+@click.option(
+    "--sequence",
+    is_flag=True,
+    help="Show what the parties sent one another in each scenario, not only in those that fail or "
+    "say so themselves.",
+)
+def rehearse(
+    paths: tuple[Path, ...],
+    world: Path | None,
+    seed: int,
+    fidelity: Fidelity,
+    settings: tuple[str, ...],
+    seat: tuple[str, ...],
+    sequence: bool,
+) -> None:
+    """Run scenario files, each in a simulator of its own, and report what came of them.
+
+    PATHS are files or folders; without any, the folder scenarios/, or the scenarios that come with
+    this program where there is no such folder.
+
+    Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read.
+    """
+    from oscp_sim.scenario.console import ConsoleReport
+    from oscp_sim.scenario.read import load_scenarios
+    from oscp_sim.scenario.run import Rehearsal, run
+    from oscp_sim.world import load_world
+    from oscp_sim.yaml_source import SourceError
+
+    chosen, real = behaviour(fidelity, settings), seats(seat)
+    try:
+        common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
+        scenarios = load_scenarios(paths or [_default_folder()])
+    except SourceError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence)])
+    sys.exit(0 if passed else 1)
+
+
+def _default_folder() -> Path:
+    if _FOLDER.is_dir():
+        return _FOLDER
+    package = Path(__file__).parent.parent
+    shipped = package / "pack"
+    return shipped if shipped.is_dir() else package.parent.parent / "scenarios"

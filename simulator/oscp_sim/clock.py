@@ -1,0 +1,600 @@
+"""Tell the parties of a rehearsal what time it is, and let it pass."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import math
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Final, Protocol
+
+__all__ = [
+    "Agenda",
+    "Appointment",
+    "Clock",
+    "FastClock",
+    "FrozenClock",
+    "RealClock",
+    "parse_duration",
+]
+
+
+# § Read durations as people write them in files.
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SHORT = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_ISO = re.compile(
+    r"P(?:([0-9]+)D)?(?:T(?=.)(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?\Z"
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration as `15m`, `2s`, `500ms`, `1h30m`, or as in ISO 8601 from days down: `PT15M`.
+
+    Raises:
+        ValueError: It is none, or not above zero; the message says what to write.
+    """
+    if text.startswith("P"):
+        found = _ISO.match(text)
+        parts = list(zip(found.groups(), ("d", "h", "m", "s"), strict=True)) if found else []
+    else:
+        parts = [] if _SHORT.sub("", text) else _SHORT.findall(text)
+    try:
+        duration = timedelta(seconds=sum(float(n) * _UNITS[unit] for n, unit in parts if n))
+    except OverflowError:
+        duration = timedelta()
+    if not duration:
+        message = f'"{text}" is no duration above zero: write it as 15m, 2s, 500ms, 1h30m or PT15M'
+        raise ValueError(message)
+    return duration
+
+
+# § What is due, and when, by the simulator's clock.
+#
+# By a clock that the simulator owns, one thing is done after the other, so that the same seed
+# gives the same bytes. By the machine's, what has a lane of its own does not wait for other
+# lanes: a slow Capacity Provider holds up nobody but itself.
+
+_LOG = logging.getLogger(__name__)
+
+# Seconds of real time after which whoever waits looks up.
+_LONGEST_WAIT: Final = 3600.0
+# How many appointments there are before those that are cancelled are looked for.
+_FEW: Final = 256
+
+
+@dataclass(order=True, slots=True)
+class Appointment:
+    """Something to do at an instant; of two at the same one, the first made comes first.
+
+    Attributes:
+        when: The instant, in UTC.
+        number: In the order in which they were made.
+        task: What to do.
+        job: Whether it comes again and again, so that nobody waits for it to be done.
+        lane: Those of one lane are done one after the other; None: one that never takes long.
+        cancelled: Whether it is called off.
+    """
+
+    when: datetime
+    number: int
+    task: Callable[[], object] = field(compare=False)
+    job: bool = field(default=False, compare=False)
+    lane: Hashable = field(default=None, compare=False)
+    cancelled: bool = field(default=False, compare=False)
+
+    def cancel(self) -> None:
+        """Call it off; without effect where it is done already."""
+        self.cancelled = True
+
+
+class Agenda:
+    """Carries out what is due, one task after the other, in the order in which it is due.
+
+    Its own thread does it, or whoever moves the clock. A task that fails is logged, and the rest
+    goes on.
+
+    Args:
+        clock: What time it is.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        # Woken only where there is something for them: two threads that take turns are slow.
+        self._wanted = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
+        self._due: list[Appointment] = []
+        self._numbers = count(1)
+        self._busy: int | None = None
+        self._askers = 0
+        self._tidy_at = _FEW
+        self._lanes: dict[Hashable, deque[Appointment]] = {}
+        self._state = "new"
+        self._thread = threading.Thread(target=self._work, name="agenda", daemon=True)
+
+    def at(
+        self,
+        when: datetime,
+        task: Callable[[], object],
+        *,
+        job: bool = False,
+        lane: Hashable = None,
+    ) -> Appointment:
+        """Do something at an instant, or as soon as possible after it.
+
+        Args:
+            when: Aware; one that is past is due at once.
+            task: What to do; it may make further appointments, but must not wait for any.
+            job: Whether it is one of those that always come again, and never count as pending.
+            lane: What it must not be done beside: whoever waits for the same other party.
+        """
+        with self._lock:
+            appointment = Appointment(when, next(self._numbers), task, job, lane)
+            heapq.heappush(self._due, appointment)
+            if len(self._due) > self._tidy_at:
+                self._tidy()
+            # Whoever is busy looks again afterwards; a simulated clock calls when time has come.
+            idle = self._busy is None and not self._askers
+            if idle and self._clock.seconds_until(when) is not None:
+                self._wanted.notify()
+        return appointment
+
+    def after(
+        self,
+        seconds: float,
+        task: Callable[[], object],
+        *,
+        job: bool = False,
+        lane: Hashable = None,
+    ) -> Appointment:
+        """Do something so many seconds from now."""
+        return self.at(self._clock.now() + timedelta(seconds=seconds), task, job=job, lane=lane)
+
+    def soon(self, task: Callable[[], object], *, lane: Hashable = None) -> Appointment:
+        """Do something as soon as what is due before is done."""
+        return self.at(self._clock.now(), task, lane=lane)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When there is something to do next; None where there is nothing."""
+        with self._lock:
+            self._forget_cancelled()
+            return self._due[0].when if self._due else None
+
+    @property
+    def pending(self) -> int:
+        """How much is still to be done, or being done, jobs left aside."""
+        with self._lock:
+            waiting = sum(not (each.job or each.cancelled) for each in self._due)
+            in_lanes = sum(len(lane) + 1 for lane in self._lanes.values())
+            return waiting + in_lanes + (self._busy is not None)
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread is carrying out a task of this agenda."""
+        return self._busy == threading.get_ident()
+
+    def carry_out_due(self) -> None:
+        """Do, on the calling thread, whatever is due; return when nothing more is."""
+        while True:
+            with self._lock:
+                self._idle.wait_for(lambda: self._busy is None)
+                appointment = self._pop_due()
+                if appointment is None:
+                    return
+                self._busy = threading.get_ident()
+            self._carry_out(appointment)
+
+    def catch_up(self) -> None:
+        """Do whatever is due by a simulated clock, unless somebody is at it already."""
+        while self._clock.is_simulated:
+            with self._lock:
+                may_do = self._busy is None and self._state == "open"
+                appointment = self._pop_due() if may_do else None
+                if appointment is None:
+                    return
+                self._busy = threading.get_ident()
+            self._carry_out(appointment)
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Let a request of somebody be answered, and do what it leaves to be done at once.
+
+        By a simulated clock whoever asked does it, before the answer is brought: then no thread
+        races another, and what happens has one order. By the machine's, nobody waits for it.
+        """
+        if not self._clock.is_simulated:
+            yield
+            return
+        with self._lock:
+            self._askers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._askers -= 1
+            self.catch_up()
+
+    def clear(self) -> None:
+        """Call off all that is not being done already."""
+        with self._lock:
+            self._due.clear()
+
+    def start(self) -> None:
+        """Start to carry out what is due."""
+        self._state = "open"
+        self._clock.attach(self)
+        self._thread.start()
+
+    def close(self, timeout: float | None = None) -> None:
+        """Do what is due already, and no more; may be called again.
+
+        Args:
+            timeout: Seconds of real time to wait for that; as long as it takes where not given.
+        """
+        with self._lock:
+            started, self._state = self._state == "open", "closed"
+            self._wanted.notify()
+        if started:
+            self._clock.detach(self)
+            self._thread.join(timeout)
+            with self._lock:
+                self._idle.wait_for(lambda: not self._lanes, timeout)
+
+    def _work(self) -> None:
+        while (appointment := self._wait_for_due()) is not None:
+            if appointment.lane is None or self._clock.is_simulated:
+                self._carry_out(appointment)
+            else:
+                self._enter_lane(appointment)
+
+    def _enter_lane(self, appointment: Appointment) -> None:
+        """Let it be done on its lane's own thread, behind what is there already."""
+        with self._lock:
+            self._be_idle()
+            if appointment.lane in self._lanes:
+                self._lanes[appointment.lane].append(appointment)
+                return
+            self._lanes[appointment.lane] = deque()
+        threading.Thread(
+            target=self._drive, args=(appointment,), name="agenda lane", daemon=True
+        ).start()
+
+    def _drive(self, appointment: Appointment) -> None:
+        following: Appointment | None = appointment
+        while following is not None:
+            _do(following)
+            with self._lock:
+                lane = self._lanes[appointment.lane]
+                following = lane.popleft() if lane else None
+                if following is None:
+                    del self._lanes[appointment.lane]
+                    self._idle.notify_all()
+
+    def _wait_for_due(self) -> Appointment | None:
+        with self._lock:
+            while True:
+                self._idle.wait_for(lambda: self._busy is None)
+                appointment = None if self._askers else self._pop_due()
+                if appointment is not None:
+                    self._busy = threading.get_ident()
+                    return appointment
+                if self._state == "closed":
+                    return None
+                left = self._clock.seconds_until(self._due[0].when) if self._due else None
+                # In pieces: a heartbeat may announce a year that no lock can wait for.
+                self._wanted.wait(None if left is None else min(left, _LONGEST_WAIT))
+
+    def _pop_due(self) -> Appointment | None:
+        self._forget_cancelled()
+        if self._due and self._due[0].when <= self._clock.now():
+            return heapq.heappop(self._due)
+        return None
+
+    def _tidy(self) -> None:
+        """Forgets what is cancelled, however far away it is."""
+        self._due = [each for each in self._due if not each.cancelled]
+        heapq.heapify(self._due)
+        self._tidy_at = max(_FEW, 2 * len(self._due))
+
+    def _forget_cancelled(self) -> None:
+        while self._due and self._due[0].cancelled:
+            heapq.heappop(self._due)
+
+    def _carry_out(self, appointment: Appointment) -> None:
+        _do(appointment)
+        with self._lock:
+            self._be_idle()
+
+    def _be_idle(self) -> None:
+        self._busy = None
+        self._idle.notify_all()
+
+
+def _do(appointment: Appointment) -> None:
+    try:
+        appointment.task()
+    except Exception:  # noqa: BLE001 - what is due next is due all the same
+        _LOG.exception("what was due at %s failed", appointment.when.isoformat())
+
+
+# Where time ends: a day before Python's, so that what is planned a little ahead can still be told.
+_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+# How often a clock that runs faster than the wall's looks up to it, in seconds.
+_TICK = 0.002
+
+
+class Clock(Protocol):
+    """The one source of time that all parties of a simulator share."""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it waits for what is due to be done, as the machine's clock does not."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the present instant, always aware and always in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, for measuring how long something took."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return when so many seconds have passed by this clock."""
+        ...
+
+    def advance(self, by: timedelta | float | str) -> datetime:
+        """Move the clock forward, do what becomes due on the way, and return the new instant."""
+        ...
+
+    def seconds_until(self, when: datetime) -> float | None:
+        """Return how long that is in real seconds, or None where somebody must move the clock."""
+        ...
+
+    def attach(self, agenda: Agenda) -> None:
+        """Let what is due in an agenda be done before time passes it by."""
+        ...
+
+    def detach(self, agenda: Agenda) -> None:
+        """Let time pass without that agenda."""
+        ...
+
+
+class RealClock:
+    """The clock of the machine."""
+
+    is_simulated = False
+
+    def now(self) -> datetime:
+        """Return the present instant in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the machine's monotonic seconds."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def advance(self, by: timedelta | float | str) -> datetime:
+        """Refuse: nobody moves this clock.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        message = (
+            f"the machine's clock cannot be moved by {by}: give the simulator a FrozenClock or a "
+            "FastClock, or start it with --clock frozen or fast"
+        )
+        raise RuntimeError(message)
+
+    def seconds_until(self, when: datetime) -> float:
+        """Return the seconds until then, below 0 where it is past."""
+        return (when - self.now()).total_seconds()
+
+    def attach(self, agenda: Agenda) -> None:
+        """Do nothing: this clock waits for nobody."""
+
+    def detach(self, agenda: Agenda) -> None:
+        """Do nothing."""
+
+
+class FrozenClock:
+    """A clock that stands still until it is advanced, shared safely between threads.
+
+    Whatever becomes due on the way is done at its instant, before time goes on; so a week passes
+    as quickly as what happens in it can be done, and always in the same order.
+
+    Args:
+        start: The first instant, with any offset; it is kept in UTC.
+
+    Raises:
+        ValueError: `start` has no offset, so it names no instant.
+    """
+
+    is_simulated = True
+
+    def __init__(self, start: datetime) -> None:
+        if start.utcoffset() is None:
+            message = (
+                f"a clock cannot start at {start.isoformat()}: add an offset, such as tzinfo=UTC"
+            )
+            raise ValueError(message)
+        self._start = start.astimezone(UTC)
+        self._passed = timedelta()
+        self._moved = threading.Condition()
+        self._advancing = threading.Lock()
+        self._agendas: tuple[Agenda, ...] = ()
+
+    def now(self) -> datetime:
+        """Return the start plus all that was advanced, in UTC."""
+        with self._moved:
+            return self._start + self._passed
+
+    def monotonic(self) -> float:
+        """Return the seconds by which this clock was advanced."""
+        with self._moved:
+            return self._passed.total_seconds()
+
+    def advance(self, by: timedelta | float | str) -> datetime:
+        """Move the clock forward, do what becomes due on the way, and return the new instant.
+
+        Args:
+            by: A timedelta, seconds, or a duration as `15m`.
+
+        Raises:
+            ValueError: `by` is no duration, or leads beyond the year 9999; or it is negative: time
+                that runs back is another clock.
+            RuntimeError: Something that is due asks for it: it cannot wait for itself.
+        """
+        step = _duration(by)
+        if step < timedelta():
+            message = (
+                f"a clock cannot advance by {step.total_seconds():g} s: make another FrozenClock"
+            )
+            raise ValueError(message)
+        if step and step > _LAST - self.now():
+            message = f"a clock cannot advance by {by}: no clock goes beyond the year 9999"
+            raise ValueError(message)
+        return self._advance_by(step)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until somebody has advanced the clock by so many seconds."""
+        until = self.monotonic() + seconds
+        with self._moved:
+            self._moved.wait_for(lambda: self._passed.total_seconds() >= until)
+
+    def seconds_until(self, when: datetime) -> float | None:
+        """Return None, unless it is due: nothing but being told moves this clock."""
+        return 0.0 if when <= self.now() else None
+
+    def attach(self, agenda: Agenda) -> None:
+        """Let what is due in an agenda be done before time passes it by."""
+        self._agendas += (agenda,)
+
+    def detach(self, agenda: Agenda) -> None:
+        """Let time pass without that agenda."""
+        self._agendas = tuple(each for each in self._agendas if each is not agenda)
+
+    def _advance_by(self, step: timedelta) -> datetime:
+        if any(agenda.is_mine for agenda in self._agendas):
+            message = "what is due cannot advance the clock: it would wait for itself"
+            raise RuntimeError(message)
+        with self._advancing:
+            target = self.now() + step
+            while True:
+                for agenda in self._agendas:
+                    agenda.carry_out_due()
+                due = self._next_due()
+                if due is None or due > target:
+                    break
+                self._move_to(due)
+            self._move_to(target)
+            return self.now()
+
+    def _next_due(self) -> datetime | None:
+        due = [each for each in (agenda.next_due for agenda in self._agendas) if each is not None]
+        return min(due, default=None)
+
+    def _move_to(self, instant: datetime) -> None:
+        with self._moved:
+            self._passed = max(self._passed, instant - self._start)
+            self._moved.notify_all()
+
+
+def _duration(by: timedelta | float | str) -> timedelta:
+    """Return what a clock is asked to advance by.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if isinstance(by, timedelta):
+        return by
+    if isinstance(by, str):
+        return parse_duration(by)
+    if not math.isfinite(by):
+        message = f"a clock cannot advance by {by} s: give a number of seconds, or a text as 15m"
+        raise ValueError(message)
+    try:
+        return timedelta(seconds=by)
+    except OverflowError:
+        message = f"a clock cannot advance by {by:g} s: no clock goes beyond the year 9999"
+        raise ValueError(message) from None
+
+
+class FastClock(FrozenClock):
+    """A clock that need not be told: it runs while somebody waits for it, or all the time.
+
+    Without a speed, time stands still while nobody sleeps, and jumps from one thing that is due to
+    the next while somebody does. With one, it runs by itself, never past what is due and not done,
+    until it stops at the end of the year 9999.
+
+    Args:
+        start: The first instant, with any offset.
+        speed: Its seconds in a second of the wall's clock.
+
+    Raises:
+        ValueError: `start` has no offset, or the speed is not a number above 0.
+    """
+
+    def __init__(self, start: datetime, speed: float | None = None) -> None:
+        super().__init__(start)
+        if speed is not None and not 0 < speed < math.inf:
+            message = f"a clock cannot run at a speed of {speed:g}: give one above 0, and finite"
+            raise ValueError(message)
+        self._speed = speed
+        self._runner: threading.Thread | None = None
+
+    @property
+    def speed(self) -> float | None:
+        """Its seconds in a second of the wall's clock; None where it runs only for who waits."""
+        return self._speed
+
+    def sleep(self, seconds: float) -> None:
+        """Let so much time pass, and do what is due meanwhile."""
+        if self._runner is None or self._speed is None:
+            self.advance(seconds)
+        else:
+            super().sleep(seconds)
+
+    def attach(self, agenda: Agenda) -> None:
+        """Let what is due in an agenda be done before time passes it by, and start to run."""
+        super().attach(agenda)
+        if self._speed is not None and self._runner is None:
+            self._runner = threading.Thread(target=self._run, name="fast-clock", daemon=True)
+            self._runner.start()
+
+    def _run(self) -> None:
+        """Follow the wall's clock at the chosen speed, as long as there is an agenda."""
+        speed, at = self._speed or 1.0, time.monotonic()
+        while self._agendas:
+            time.sleep(_TICK)
+            now = time.monotonic()
+            if not self._run_on((now - at) * speed):
+                break
+            at = now
+        self._runner = None
+
+    def _run_on(self, seconds: float) -> bool:
+        """Advance, and tell whether there is still time left."""
+        left = max(0.0, (_LAST - self.now()).total_seconds())
+        try:
+            self.advance(min(seconds, left))
+        except ValueError:
+            # Somebody else has advanced it meanwhile: there is less left.
+            return True
+        if seconds < left:
+            return True
+        _LOG.warning("the clock has come to the end of the year 9999, and stops there")
+        return False

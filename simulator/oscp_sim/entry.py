@@ -1,0 +1,122 @@
+"""What a journal remembers of one thing that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal, get_args
+
+__all__ = ["ALL_PARTIES", "Entry", "Kind", "Party", "Request", "Response"]
+
+
+Party = Literal["solaruser", "flexibility_provider", "capacity_provider", "capacity_optimizer"]
+Kind = Literal["exchange", "state", "note"]
+ALL_PARTIES: Final[tuple[Party, ...]] = get_args(Party)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came or went.
+
+    Attributes:
+        method: As `POST`.
+        target: Path and query, raw.
+        headers: Name and value pairs, in order.
+        body: The text; empty where there was none.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, always with the same keys in the same order."""
+        return {
+            "method": self.method,
+            "target": self.target,
+            "headers": [list(pair) for pair in self.headers],
+            "body": self.body,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to a request.
+
+    Attributes:
+        status: HTTP status.
+        headers: Name and value pairs, in order.
+        body: The text; empty where there was none.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, always with the same keys in the same order."""
+        return {
+            "status": self.status,
+            "headers": [list(pair) for pair in self.headers],
+            "body": self.body,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened, as its party saw it.
+
+    Attributes:
+        number: From 1, in the order of the journal.
+        at: When, in UTC, by the simulator's clock.
+        party: Who tells it.
+        kind: `exchange` (a request and its response), `state` (an instruction's state changed), or
+            `note`.
+        action: The OSCP message that it is about.
+        instruction_id: The instruction that it is about.
+        request: Of an exchange.
+        response: Of an exchange; None where no answer came.
+        state: Of a state change: the new state.
+        reason: Of a state change: why, as the service gives it.
+        findings: Judgements of the message, as JSON mappings.
+        detail: Whatever else helps, as JSON values.
+        peer: Of an exchange: the other party, where it is known.
+        sent: Of an exchange: whether the party sent the request, rather than received it.
+    """
+
+    number: int
+    at: datetime
+    party: Party
+    kind: Kind
+    action: str | None = None
+    instruction_id: int | None = None
+    request: Request | None = None
+    response: Response | None = None
+    state: str | None = None
+    reason: str | None = None
+    findings: tuple[Mapping[str, Any], ...] = ()
+    detail: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    peer: Party | None = None
+    sent: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, always with the same keys in the same order."""
+        return {
+            "number": self.number,
+            "at": self.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "party": self.party,
+            "kind": self.kind,
+            "peer": self.peer,
+            "sent": self.sent,
+            "action": self.action,
+            "instruction_id": self.instruction_id,
+            "request": self.request.to_dict() if self.request else None,
+            "response": self.response.to_dict() if self.response else None,
+            "state": self.state,
+            "reason": self.reason,
+            "findings": [dict(finding) for finding in self.findings],
+            "detail": dict(self.detail),
+        }

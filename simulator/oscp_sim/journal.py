@@ -1,0 +1,210 @@
+"""Keep everything that happens in a rehearsal, in order, and let anybody wait for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import islice
+from types import MappingProxyType
+from typing import Any
+
+from oscp_sim.clock import Clock
+from oscp_sim.entry import Entry, Kind, Party, Request, Response
+from oscp_sim.matching import JournalCondition, NotSeen
+from oscp_sim.redaction import Concealed, redact_headers, redact_text, writable
+
+__all__ = ["Entry", "Journal", "Kind", "NotSeen", "Party", "Request", "Response"]
+
+
+class Journal:
+    """The memory that all parties of a simulator share; any thread may write, read and wait.
+
+    Credentials are taken out of what is appended, so that nothing in here needs hiding.
+
+    Args:
+        clock: Dates the entries.
+        limit: How many entries to keep, the newest; all of them where not given.
+    """
+
+    def __init__(self, clock: Clock, *, limit: int | None = None) -> None:
+        self._clock = clock
+        self._entries: deque[Entry] = deque(maxlen=limit)
+        self._last = 0
+        self._grown = threading.Condition()
+        self._concealed = Concealed()
+
+    def conceal(self, token: str) -> None:
+        """Replace a token in the texts (but no headers) of all that is appended from now on.
+
+        For one that stands where its name does not tell that it is a secret, as in a CSV table, or
+        in an answer that quotes it; one of less than eight characters is none.
+        """
+        self._concealed.add(token)
+
+    @property
+    def last(self) -> int:
+        """The number of the newest entry that ever was, 0 before the first: a mark for `since`."""
+        with self._grown:
+            return self._last
+
+    def append(
+        self,
+        party: Party,
+        kind: Kind,
+        *,
+        action: str | None = None,
+        instruction_id: int | None = None,
+        request: Request | None = None,
+        response: Response | None = None,
+        state: str | None = None,
+        reason: str | None = None,
+        findings: Iterable[Mapping[str, Any]] = (),
+        detail: Mapping[str, Any] | None = None,
+        peer: Party | None = None,
+        sent: bool = False,
+    ) -> Entry:
+        """Number, date and keep an entry, wake everybody who waits, and return it.
+
+        Args:
+            party: Who tells it.
+            kind: `exchange`, `state` or `note`.
+            action: The OSCP message that it is about.
+            instruction_id: The instruction that it is about.
+            request: Of an exchange; credentials in its headers are replaced.
+            response: Of an exchange; leave it out where no answer came.
+            state: Of a state change: the new state.
+            reason: Of a state change: why, as the service gives it.
+            findings: Judgements of the message, as JSON mappings.
+            detail: Whatever else helps, as JSON values; secrets in its texts are replaced.
+            peer: Of an exchange: the other party.
+            sent: Of an exchange: whether the party sent the request, rather than received it.
+
+        Raises:
+            ValueError: An exchange without a request, or a state change without a state.
+        """
+        if (kind == "exchange" and request is None) or (kind == "state" and state is None):
+            needed = "request" if kind == "exchange" else "state"
+            message = f'a journal entry of kind "{kind}" needs a {needed}'
+            raise ValueError(message)
+        make = partial(
+            Entry,
+            at=self._clock.now(),
+            party=party,
+            kind=kind,
+            action=action,
+            instruction_id=instruction_id,
+            request=self._safe_request(request) if request else None,
+            response=self._safe_response(response) if response else None,
+            state=state,
+            reason=None if reason is None else self._open(reason),
+            findings=tuple(map(self._safe_finding, findings)),
+            detail=MappingProxyType(
+                {
+                    name: self._open(value) if isinstance(value, str) else value
+                    for name, value in (detail or {}).items()
+                }
+            ),
+            peer=peer,
+            sent=sent,
+        )
+        with self._grown:
+            self._last += 1
+            entry = make(number=self._last)
+            self._entries.append(entry)
+            self._grown.notify_all()
+        return entry
+
+    def entries(
+        self,
+        *,
+        party: Party | None = None,
+        action: str | None = None,
+        since: int = 0,
+        instruction_id: int | None = None,
+        kind: Kind | None = None,
+        sent: bool | None = None,
+    ) -> tuple[Entry, ...]:
+        """Return the entries with a number above `since` that fit every filter given, in order."""
+        asked: dict[str, object] = {
+            "party": party,
+            "action": action,
+            "instruction_id": instruction_id,
+            "kind": kind,
+            "sent": sent,
+        }
+        wanted = [(name, value) for name, value in asked.items() if value is not None]
+        return tuple(
+            entry
+            for entry in self._after(since)[0]
+            if all(getattr(entry, name) == value for name, value in wanted)
+        )
+
+    def clear(self) -> None:
+        """Forget every entry; numbers go on, so that a mark taken before stays good."""
+        with self._grown:
+            self._entries.clear()
+
+    def wait_for(
+        self,
+        condition: Mapping[str, Any] | Callable[[Entry], bool] | None = None,
+        *,
+        timeout: float,
+        since: int = 0,
+        **fields: Any,  # noqa: ANN401 (any field of an entry, each with its own type)
+    ) -> Entry:
+        """Return the first entry that fits, as soon as it is there.
+
+        Args:
+            condition: Expected fields in the shape of `Entry.to_dict()`, or a function of an entry.
+                A mapping may name less than there is; `headers` may be a mapping (None: absent);
+                `body` may be a JSON value that the body's JSON must hold.
+            timeout: Seconds of real time, whatever the simulator's clock says.
+            since: Only entries with a higher number count.
+            **fields: More expected fields, as `party="capacity_provider"`.
+
+        Raises:
+            NotSeen: The time passed; it says what was awaited and what came nearest.
+            ValueError: A field that no entry has.
+        """
+        awaited = JournalCondition(condition, fields)
+        deadline = time.monotonic() + timeout
+        seen = since
+        while True:
+            # Judged outside the lock: a condition may take its time, or read the journal itself.
+            new, seen = self._after(seen)
+            if (found := next(filter(awaited.fits, new), None)) is not None:
+                return found
+            left = deadline - time.monotonic()
+            with self._grown:
+                if left <= 0 or not self._grown.wait_for(partial(self._is_beyond, seen), left):
+                    break
+        raise awaited.not_seen(timeout, self._after(since)[0])
+
+    def _after(self, number: int) -> tuple[list[Entry], int]:
+        """Return the entries above a number, and the number of the newest that ever was."""
+        with self._grown:
+            first = self._entries[0].number if self._entries else 0
+            return list(islice(self._entries, max(0, number + 1 - first), None)), self._last
+
+    def _safe_request(self, request: Request) -> Request:
+        target, body = self._open(request.target), self._open(request.body)
+        return Request(request.method, target, redact_headers(request.headers), body)
+
+    def _safe_response(self, response: Response) -> Response:
+        body = self._open(response.body)
+        return Response(response.status, redact_headers(response.headers), body)
+
+    def _safe_finding(self, finding: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: self._concealed.redact(value) if isinstance(value, str) else value
+            for name, value in finding.items()
+        }
+
+    def _open(self, text: str) -> str:
+        return self._concealed.redact(redact_text(writable(text)))
+
+    def _is_beyond(self, number: int) -> bool:
+        return self._last > number

@@ -1,0 +1,366 @@
+"""Judge journal entries by what somebody waits for, and say which came nearest."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Any, Literal
+
+from oscp_sim.entry import Entry
+
+__all__ = [
+    "Difference",
+    "JournalCondition",
+    "NotSeen",
+    "TextPattern",
+    "match",
+    "match_headers",
+    "match_json",
+    "match_text",
+    "printable",
+    "render",
+    "shortened",
+]
+
+
+# § Hold what came against what was expected, and say field by field where they differ.
+
+_LONGEST = 160
+_NOTHING = "nothing"
+
+# RFC 3339 §5.6, where `t` and `z` may be written small.
+_DATE_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,99}))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where what came is not what was expected.
+
+    Attributes:
+        pointer: JSON Pointer of the place; empty for the whole.
+        expected: What was expected, as a person reads it.
+        got: What came, or `nothing`.
+    """
+
+    pointer: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        place = f"{self.pointer}: " if self.pointer else ""
+        return f"{place}expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextPattern:
+    """What a text should be: exactly `text`, begin with it, or contain a match of it.
+
+    Attributes:
+        kind: `is`, `starts_with`, or `matches` (a Python regular expression, searched for).
+        text: The text or the expression.
+    """
+
+    kind: Literal["is", "starts_with", "matches"]
+    text: str
+
+    def __str__(self) -> str:
+        shown = render(self.text)
+        return {
+            "is": shown,
+            "starts_with": f"a text that starts with {shown}",
+            "matches": f"a text that matches {shown}",
+        }[self.kind]
+
+    def fits(self, text: str) -> bool:
+        """Say whether a text is as it should be."""
+        match self.kind:
+            case "is":
+                return text == self.text
+            case "starts_with":
+                return text.startswith(self.text)
+            case "matches":
+                return re.search(self.text, text) is not None
+
+
+def match(expected: object, got: object) -> tuple[bool, tuple[Difference, ...]]:
+    """Hold a JSON value against an expected one.
+
+    A mapping may hold more than was expected; a list must have the same length. Numbers compare as
+    numbers and two RFC 3339 date-times as instants, because SolarNetwork writes both anew (`10` as
+    `10.0`, times in UTC; as observed). A `TextPattern` may stand where a text is expected.
+
+    Returns:
+        Whether it matches, and if not, every difference.
+    """
+    differences = tuple(_differences(expected, got, ""))
+    return not differences, differences
+
+
+def match_json(expected: object, text: str) -> tuple[bool, tuple[Difference, ...]]:
+    """Hold JSON text against an expected value; an expected text must be the text itself."""
+    if isinstance(expected, str):
+        return match_text(TextPattern("is", expected), text)
+    try:
+        got = json.loads(text)
+    except (ValueError, RecursionError):
+        shown = render(text) if text else "an empty body"
+        return False, (Difference("", render(expected), f"{shown}, which is not JSON"),)
+    return match(expected, got)
+
+
+def match_headers(
+    expected: Mapping[str, str | None], got: Iterable[tuple[str, str]]
+) -> tuple[bool, tuple[Difference, ...]]:
+    """Hold header pairs against expected headers, whatever the case of their names.
+
+    Args:
+        expected: Name to value; None where the header must be absent. A header that came several
+            times matches when one of its values does.
+        got: Name and value pairs in the order in which they came.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in got:
+        values.setdefault(name.lower(), []).append(value)
+    differences = []
+    for name, wanted in expected.items():
+        there = values.get(name.lower(), [])
+        if (wanted is None and there) or (wanted is not None and wanted not in there):
+            shown = ", ".join(map(render, there)) or _NOTHING
+            awaited = _NOTHING if wanted is None else render(wanted)
+            differences.append(Difference(_step("", name), awaited, shown))
+    return not differences, tuple(differences)
+
+
+def match_text(pattern: TextPattern, got: str | None) -> tuple[bool, tuple[Difference, ...]]:
+    """Hold a text, or its absence, against a pattern."""
+    if got is None:
+        return False, (Difference("", str(pattern), _NOTHING),)
+    if pattern.fits(got):
+        return True, ()
+    wanted, shown = (
+        _apart(pattern.text, got) if pattern.kind == "is" else (str(pattern), render(got))
+    )
+    return False, (Difference("", wanted, shown),)
+
+
+def render(value: object) -> str:
+    """Write a value as JSON on one line, shortened in the middle of anything long.
+
+    Characters that could move a terminal's cursor are escaped.
+    """
+    if isinstance(value, TextPattern):
+        return str(value)
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return printable(shortened(text))
+
+
+def shortened(text: str) -> str:
+    """Return a text without blanks around it, and without the middle of anything long."""
+    text = text.strip()
+    return text if len(text) <= _LONGEST else f"{text[:100]} ... {text[-40:]}"
+
+
+def printable(text: str) -> str:
+    """Return the text with every character escaped that is not seen, or could move a cursor."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def _differences(expected: object, got: object, pointer: str) -> Iterator[Difference]:
+    if isinstance(expected, TextPattern):
+        if not isinstance(got, str):
+            yield Difference(pointer, str(expected), _NOTHING if got is None else render(got))
+            return
+        for difference in match_text(expected, got)[1]:
+            yield Difference(pointer, difference.expected, difference.got)
+        return
+    if isinstance(expected, date):
+        expected = expected.isoformat()
+    if isinstance(expected, Mapping) and isinstance(got, Mapping):
+        for key, value in expected.items():
+            if key in got:
+                yield from _differences(value, got[key], _step(pointer, key))
+            else:
+                yield Difference(_step(pointer, key), render(value), _NOTHING)
+    elif isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)):
+        yield from _list_differences(expected, got, pointer)
+    elif not _same(expected, got):
+        yield Difference(pointer, *_apart(expected, got))
+
+
+def _list_differences(
+    expected: Sequence[object], got: Sequence[object], pointer: str
+) -> Iterator[Difference]:
+    if len(expected) != len(got):
+        yield Difference(pointer, f"a list of {len(expected)}", f"a list of {len(got)}")
+        return
+    for index, (wanted, there) in enumerate(zip(expected, got, strict=True)):
+        yield from _differences(wanted, there, _step(pointer, index))
+
+
+def _same(expected: object, got: object) -> bool:
+    if isinstance(expected, bool) or isinstance(got, bool):
+        return expected is got
+    if isinstance(expected, float) and isinstance(got, float) and math.isnan(expected):
+        return math.isnan(got)
+    if isinstance(expected, str) and isinstance(got, str) and expected != got:
+        instant = _instant(expected)
+        return instant is not None and instant == _instant(got)
+    return expected == got
+
+
+def _instant(text: str) -> Fraction | None:
+    """Read an RFC 3339 date-time as exact seconds; None where the text is none."""
+    found = _DATE_TIME.match(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    fraction, sign, hours, minutes = found.groups()[6:]
+    try:
+        whole = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (the offset follows)
+    except ValueError:
+        return None
+    offset = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
+    seconds = whole.toordinal() * 86400 + hour * 3600 + minute * 60 + second - offset
+    return seconds + Fraction(int(fraction or 0), 10 ** len(fraction or ""))
+
+
+def _apart(expected: object, got: object) -> tuple[str, str]:
+    """Render two values; of long texts, the part where they begin to differ."""
+    if not (isinstance(expected, str) and isinstance(got, str)):
+        return render(expected), render(got)
+    if max(len(expected), len(got)) <= _LONGEST:
+        return render(expected), render(got)
+    pairs = enumerate(zip(expected, got, strict=False))
+    shortest = min(len(expected), len(got))
+    at = next((index for index, (one, other) in pairs if one != other), shortest)
+    begin = max(0, at - 20)
+    note = f" (from character {begin + 1})"
+    return render(expected[begin : at + 60]) + note, render(got[begin : at + 60]) + note
+
+
+def _step(pointer: str, token: object) -> str:
+    return f"{pointer}/{str(token).replace('~', '~0').replace('/', '~1')}"
+
+
+_KNOWN = tuple(field.name for field in fields(Entry))
+# An entry about something else, or of another kind, is not near, however few its differences.
+_IDENTITY = frozenset(
+    {"/party", "/kind", "/action", "/instruction_id", "/state", "/request", "/response"}
+)
+
+
+class NotSeen(AssertionError):
+    """What was awaited did not come in time.
+
+    Attributes:
+        nearest: The entry that differed least, or None where none could be compared.
+        differences: How it differed.
+    """
+
+    def __init__(
+        self, message: str, nearest: Entry | None, differences: Sequence[Difference]
+    ) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+        self.differences = tuple(differences)
+
+
+class JournalCondition:
+    """Expected fields of an entry, or a function that knows the right one.
+
+    Args:
+        condition: Either of the two, or None where `more` says it all.
+        more: More expected fields.
+
+    Raises:
+        ValueError: A field that no entry has, or nothing expected at all.
+    """
+
+    def __init__(
+        self,
+        condition: Mapping[str, Any] | Callable[[Entry], bool] | None,
+        more: Mapping[str, Any],
+    ) -> None:
+        self._asks = condition if callable(condition) else None
+        self._expected = {**(condition if isinstance(condition, Mapping) else {}), **more}
+        for name in self._expected:
+            if name not in _KNOWN:
+                near = difflib.get_close_matches(name, _KNOWN, n=1) or _KNOWN
+                message = f'no journal entry has "{name}"; there is {", ".join(near)}'
+                raise ValueError(message)
+        if self._asks is None and not self._expected:
+            message = "name at least one field to wait for, such as party or state"
+            raise ValueError(message)
+
+    def fits(self, entry: Entry) -> bool:
+        """Say whether an entry is the awaited one."""
+        return not any(self._differences(entry)) and (self._asks is None or self._asks(entry))
+
+    def not_seen(self, timeout: float, entries: Sequence[Entry]) -> NotSeen:
+        """Make the error that tells what was awaited and what came nearest."""
+        lines = [f"not seen within {timeout:g} s:", *(f"  {line}" for line in self._awaited())]
+        compared = [(entry, tuple(self._differences(entry))) for entry in entries]
+        if not compared:
+            return NotSeen("\n".join([*lines, "no entry came at all"]), None, ())
+        entry, differences = min(compared, key=_distance)
+        lines.append(f"of {len(entries)} entries the nearest is {_name(entry)}:")
+        lines += [f"  {difference}" for difference in differences]
+        if not differences:
+            lines.append("  its fields fit, and the function given said no")
+        return NotSeen("\n".join(lines), entry, differences)
+
+    def _awaited(self) -> Iterator[str]:
+        for name, value in self._expected.items():
+            yield f"{name}: {render(value)}"
+        if self._asks is not None:
+            yield f"an entry that {getattr(self._asks, '__name__', self._asks)} accepts"
+
+    def _differences(self, entry: Entry) -> Iterator[Difference]:
+        got = entry.to_dict()
+        for name, value in self._expected.items():
+            if name in {"request", "response"} and isinstance(value, Mapping) and got[name]:
+                yield from _below(f"/{name}", _message_differences(value, got[name]))
+            else:
+                yield from _below(f"/{name}", match(value, got[name])[1])
+
+
+def _message_differences(
+    expected: Mapping[str, Any], got: Mapping[str, Any]
+) -> Iterator[Difference]:
+    """Compare a request or response: headers by name, a body that is expected as JSON as JSON."""
+    for name, value in expected.items():
+        if name == "headers" and isinstance(value, Mapping):
+            pairs = [(pair[0], pair[1]) for pair in got["headers"]]
+            yield from _below("/headers", match_headers(value, pairs)[1])
+        elif name == "body":
+            yield from _below("/body", match_json(value, got["body"])[1])
+        else:
+            yield from match({name: value}, got)[1]
+
+
+def _below(pointer: str, differences: Iterable[Difference]) -> Iterator[Difference]:
+    for difference in differences:
+        yield Difference(pointer + difference.pointer, difference.expected, difference.got)
+
+
+def _distance(compared: tuple[Entry, Sequence[Difference]]) -> tuple[int, int, int]:
+    entry, differences = compared
+    strangers = sum(difference.pointer in _IDENTITY for difference in differences)
+    return strangers, len(differences), -entry.number
+
+
+def _name(entry: Entry) -> str:
+    words = [entry.party, entry.kind, entry.action, entry.state]
+    return f"{entry.number} ({', '.join(word for word in words if word)})"

@@ -1,0 +1,250 @@
+"""The faked routes and `/_sim/` as OpenAPI 3.1, made from the tables that they come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from types import MappingProxyType
+from typing import Any
+
+from oscp_sim.http import RouteDocs, RouteParameter
+from oscp_sim.solaruser.router import Route
+
+__all__ = ["Operation", "openapi", "version"]
+
+
+# § Which version of this program runs.
+
+
+def version() -> str:
+    """Answers with the installed version, or `unknown` where it runs without being installed."""
+    try:
+        return version_of("oscp-rehearsal")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+Json = dict[str, Any]
+
+_JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
+_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
+
+# What the gate before the routes may answer to any request (SolarUser dossier §5.7, §6 and §7). A
+# status that only some routes give stands with those, or the description would hide a mistake.
+_ANY_REQUEST: Mapping[int, str] = MappingProxyType(
+    {
+        400: "The URL is refused, or a parameter is missing.",
+        401: "There is no usable Authorization header, or the token has expired.",
+        403: "The token, its signature, its policy or its ownership does not allow it; or one of "
+        "404, 405, 406 and 415, masked.",
+        406: "The reply cannot be had in a representation that is accepted.",
+        415: "The path does not take this Content-Type.",
+        429: "Too many requests.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One of the simulator's own endpoints, as far as its description goes.
+
+    Attributes:
+        method: As `GET`.
+        path: The whole path.
+        summary: One line.
+        documentation: Parameters, bodies and statuses.
+    """
+
+    method: str
+    path: str
+    summary: str
+    documentation: RouteDocs
+
+
+def openapi(prefix: str, routes: Iterable[Route], operations: Iterable[Operation]) -> Json:
+    """Answers with the OpenAPI 3.1 document.
+
+    Args:
+        prefix: Stands before the path of every route.
+        routes: SolarUser's routes; those that share path and method become one operation.
+        operations: The simulator's own endpoints.
+    """
+    paths: dict[str, Json] = {}
+    shared: dict[tuple[str, str], list[Route]] = {}
+    for route in routes:
+        shared.setdefault((_template(prefix + route.path), route.method), []).append(route)
+    for (path, method), group in shared.items():
+        paths.setdefault(path, {})[method.lower()] = _operation(group)
+    for operation in operations:
+        own = paths.setdefault(_template(operation.path), {})
+        own[operation.method.lower()] = _own_operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "oscp-rehearsal",
+            "version": version(),
+            "description": "SolarNetwork's SolarUser API as far as OSCP instructions need it, and "
+            "the simulator's own endpoints below /_sim/. The parties' OSCP 2.0 endpoints are the "
+            "specification's.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {"Refusal": _REFUSAL, "Mistake": _MISTAKE},
+            "securitySchemes": {
+                "snws2": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "SNWS2 Credential=...,SignedHeaders=...,Signature=...",
+                }
+            },
+        },
+    }
+
+
+def _operation(routes: Sequence[Route]) -> Json:
+    docs = [route.documentation for route in routes if route.documentation is not None]
+    statuses = {200: "Done."} | dict(_ANY_REQUEST)
+    for each in docs:
+        statuses |= each.statuses
+    success = [each.response_schema for each in docs if each.response_schema is not None]
+    described: Json = {
+        "operationId": "-".join(route.name for route in routes),
+        "summary": "; ".join(dict.fromkeys(route.summary for route in routes)),
+        "tags": ["SolarUser"],
+        "security": [{"snws2": []}],
+        "parameters": _parameters(routes, docs),
+        "responses": _responses(statuses, success),
+    }
+    content = _content(routes)
+    if content:
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _own_operation(operation: Operation) -> Json:
+    docs = operation.documentation
+    success = [] if docs.response_schema is None else [docs.response_schema]
+    described: Json = {
+        "operationId": _own_name(operation),
+        "summary": operation.summary,
+        "tags": ["Simulator"],
+        "parameters": [_parameter(each, required=each.required) for each in docs.parameters],
+        "responses": _responses({200: "Done.", **docs.statuses}, success, "Mistake"),
+    }
+    if docs.request_schema is not None:
+        described["requestBody"] = {"content": {_JSON: {"schema": dict(docs.request_schema)}}}
+    return described
+
+
+def _own_name(operation: Operation) -> str:
+    """Answers with a name of its own: where one path takes both, looking has the plain one."""
+    _, _, *parts = _VARIABLE.sub("", operation.path).split("/")
+    name = "-".join(["sim", *filter(None, parts)])
+    is_change = operation.method != "GET" and operation.documentation.request_schema is not None
+    return f"{name}-{operation.method.lower()}" if is_change else name
+
+
+def _parameters(routes: Sequence[Route], docs: Sequence[RouteDocs]) -> list[Json]:
+    """A parameter is required only where every route that shares the operation requires it."""
+    found: dict[tuple[str, str], RouteParameter] = {}
+    needed: dict[tuple[str, str], int] = {}
+    for each in docs:
+        for parameter in each.parameters:
+            if parameter.where == "form":
+                continue
+            key = parameter.where, parameter.name
+            found.setdefault(key, parameter)
+            needed[key] = needed.get(key, 0) + parameter.required
+    for name in _VARIABLE.findall(routes[0].path):
+        if ("path", name) not in found:
+            found["path", name] = _path_parameter(name)
+    return [
+        _parameter(
+            parameter, required=parameter.where == "path" or needed.get(key, 0) == len(routes)
+        )
+        for key, parameter in found.items()
+    ]
+
+
+def _path_parameter(name: str) -> RouteParameter:
+    return RouteParameter(name, "path", True, {"type": "string"}, "Part of the path.")
+
+
+def _parameter(parameter: RouteParameter, *, required: bool) -> Json:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": required,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+    }
+
+
+def _content(routes: Sequence[Route]) -> Json:
+    content: Json = {}
+    for route in routes:
+        docs = route.documentation
+        if route.consumes == "form" and docs is not None:
+            fields = [each for each in docs.parameters if each.where == "form"]
+            content.setdefault(_FORM, {"schema": {"anyOf": []}})["schema"]["anyOf"].append(
+                {
+                    "type": "object",
+                    "properties": {each.name: dict(each.schema) for each in fields},
+                    "required": [each.name for each in fields if each.required],
+                }
+            )
+        elif docs is not None and docs.request_schema is not None:
+            content[_JSON] = {"schema": dict(docs.request_schema)}
+    return content
+
+
+def _responses(
+    statuses: Mapping[int, str], success: Sequence[Mapping[str, Any]], failure: str = "Refusal"
+) -> Json:
+    return {
+        str(status): _response(status, text, success, failure)
+        for status, text in sorted(statuses.items())
+    }
+
+
+def _response(status: int, text: str, success: Sequence[Mapping[str, Any]], failure: str) -> Json:
+    described: Json = {"description": text}
+    if status < HTTPStatus.MULTIPLE_CHOICES and success:
+        schemas = [dict(each) for each in success]
+        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+        described["content"] = {_JSON: {"schema": schema}}
+    elif status >= HTTPStatus.BAD_REQUEST:
+        described["content"] = {_JSON: {"schema": {"$ref": f"#/components/schemas/{failure}"}}}
+    return described
+
+
+def _template(path: str) -> str:
+    return _VARIABLE.sub(r"{\1}", path)
+
+
+_REFUSAL: Mapping[str, Any] = MappingProxyType(
+    {
+        "type": "object",
+        "description": "A refusal; empty where the container's error is masked.",
+        "properties": {
+            "success": {"const": False},
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "errors": {"type": "array", "items": {"type": "object"}},
+        },
+    }
+)
+_MISTAKE: Mapping[str, Any] = MappingProxyType(
+    {
+        "type": "object",
+        "description": "What was wrong, and what to do.",
+        "properties": {"error": {"type": "string"}},
+        "required": ["error"],
+    }
+)

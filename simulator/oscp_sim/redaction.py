@@ -1,0 +1,255 @@
+"""Take secrets out of what is about to be remembered; the only place that does."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, unquote_plus
+
+__all__ = [
+    "SHORTEST_SECRET",
+    "Concealed",
+    "is_credential",
+    "redact_form",
+    "redact_headers",
+    "redact_quoted",
+    "redact_text",
+    "writable",
+]
+
+
+#: What is shorter may well be a word of what is told.
+SHORTEST_SECRET = 8
+
+_REDACTED = "[redacted]"
+_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+# A name with one of these in it, hyphens and underscores apart, says the same.
+_CREDENTIAL_WORDS = ("apikey", "token", "secret", "password", "auth", "credential", "cookie")
+# These say which credentials are wanted, and hold none (RFC 9110 §11.6.1 and §11.7.1).
+_CHALLENGES = frozenset({"www-authenticate", "proxy-authenticate"})
+# The value of one of these begins with a scheme, which may stay.
+_WITH_SCHEME = frozenset({"authorization", "proxy-authorization"})
+# What an SNWS2 header says openly (SolarUser, SNWS2 header): who asks, and what was signed.
+_OPEN_COMPONENTS = frozenset({"Credential", "SignedHeaders"})
+
+# The names of the JSON members whose values are secrets: a token that was just made, the client
+# secret of OAuth (SolarUser dossier §8.1), what OAuth grants (RFC 6749 §5.1), and the headers that
+# a provider is to be called with.
+_SECRET_MEMBERS = (
+    "token",
+    "oauth-client-secret",
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    *sorted(_CREDENTIAL_HEADERS),
+)
+_TOKEN = re.compile(r"[A-Za-z0-9+/]{64}")
+# No word is as long as this: what is, is replaced within others, too.
+_LONGEST_WORD = 24
+# Where a word begins: not within another, but also after an escape of JSON or of a URL.
+_BEGINNING = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+_END = r"(?![\w-])"
+
+
+def _spelling(character: str) -> str:
+    """Give a pattern of all the ways in which JSON can spell a character, in either case."""
+    ways = {re.escape(each) for each in (character, character.upper())}
+    codes = {f"{ord(each):04x}" for each in (character, character.upper())}
+    return f"(?:{'|'.join(sorted(ways))}|\\\\u(?i:{'|'.join(sorted(codes))}))"
+
+
+_NAMES = "|".join("".join(map(_spelling, name)) for name in _SECRET_MEMBERS)
+# The text need not be JSON, and need not be whole: from a value that is opened, all is taken.
+_MEMBER = re.compile(
+    rf"""("(?:{_NAMES})"\s*:\s*)"""
+    r"""(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[{].*\Z|[^\s",\]}]+)""",
+    re.DOTALL,
+)
+# The same within a cell of a CSV table, where each quote is doubled, and as an element of XML.
+_CELL = re.compile(
+    rf"""(""(?:{_NAMES})"":)(?:""(?:[^"\\]|\\""|\\.)*""|[\[{{].*\Z|[^",\]}}]+)""", re.DOTALL
+)
+_ELEMENT = re.compile(rf"<({'|'.join(_SECRET_MEMBERS)})>", re.IGNORECASE)
+_FIELD = re.compile(r"(oauth-client-secret=|client_secret=)[^&\s]*")
+_FIELD_NAME = re.compile(r"\s*[\w.-]+\s*")
+_USER_INFO = re.compile(r"(:\\?/\\?/)[^/?#\s\"'@:]*:[^/?#\s\"'@]*@")
+
+
+def redact_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the headers with each credential replaced by `[redacted]`.
+
+    Of an SNWS2 authorization `Credential` and `SignedHeaders` stay; of any other, the scheme. Any
+    other header whose name says that it is a credential has nothing left.
+    """
+    return tuple(
+        pair
+        if pair[0].isascii() and pair[1].isascii() and not is_credential(pair[0])
+        else _redacted(*pair)
+        for pair in headers
+    )
+
+
+@lru_cache(maxsize=1024)
+def is_credential(name: str) -> bool:
+    """Tell whether the name of a header or of a form's field says that its value is a secret."""
+    if name.lower() in _CHALLENGES:
+        return False
+    word = name.lower().replace("-", "").replace("_", "")
+    return any(each in word for each in _CREDENTIAL_WORDS)
+
+
+def redact_text(text: str) -> str:
+    """Return a body or an address without the secrets that can be told by the names they bear.
+
+    These are the values of certain members of a JSON text, whole or broken, also where they are
+    told as CSV or XML, of a form's client secret, and a user name and password in a URL.
+    """
+    if _may_hold_secrets(text.lower()):
+        text = _MEMBER.sub(rf'\1"{_REDACTED}"', text)
+        text = _CELL.sub(rf'\1""{_REDACTED}""', text)
+        text = _FIELD.sub(rf"\1{_REDACTED}", text)
+        text = "".join(_without_elements(text))
+    return _USER_INFO.sub(rf"\1{_REDACTED}@", text) if "@" in text else text
+
+
+def _may_hold_secrets(text: str) -> bool:
+    """Tell at a glance, for most texts hold none, and each exchange is looked at."""
+    return "\\u" in text or any(name in text for name in _SECRET_MEMBERS)
+
+
+def _without_elements(text: str) -> Iterator[str]:
+    at = 0
+    while found := _ELEMENT.search(text, at):
+        yield text[at : found.end()] + _REDACTED
+        at = text.find(f"</{found[1]}>", found.end())
+        if at < 0:
+            return
+    yield text[at:]
+
+
+def redact_form(text: str) -> str:
+    """Return a form without the values of the fields whose names say that they are secrets.
+
+    A name may be spelt in many ways (`client%5Fsecret`): it is decoded, and told so.
+    """
+    return "&".join(map(_without_secret, text.split("&")))
+
+
+def _without_secret(field: str) -> str:
+    name, equals, _ = field.partition("=")
+    try:
+        plain = unquote_plus(name, errors="strict")
+    except UnicodeDecodeError:
+        return field
+    is_secret = bool(equals) and _FIELD_NAME.fullmatch(plain) and is_credential(plain)
+    return f"{plain}={_REDACTED}" if is_secret else field
+
+
+def redact_quoted(text: str, secrets: Iterable[str]) -> str:
+    """Return a text that may quote secrets with each replaced by `[redacted]`.
+
+    One that could be a part of a word is replaced where it stands alone; in any case also where it
+    is spelt as in JSON or in a URL.
+    """
+    if not text:
+        return text
+    spellings = {each for secret in secrets if secret for each in _spellings(secret)}
+    return _without(text, sorted(spellings, key=len, reverse=True))
+
+
+class Concealed:
+    """Tokens that no text may show, in whichever form it is written; any thread may add one."""
+
+    def __init__(self) -> None:
+        self._tokens: set[str] = set()
+        self._lock = threading.Lock()
+        # Of another form than a token of the service, in all their spellings, the longest first.
+        self._others: tuple[str, ...] = ()
+
+    def add(self, token: str) -> None:
+        """Conceal a token from now on.
+
+        One of 64 characters of Base64 is replaced wherever it stands. Of another form, it must
+        have eight at least, and is replaced where it is no part of a longer word.
+        """
+        if _TOKEN.fullmatch(token):
+            self._tokens.add(token)
+        elif len(token) >= SHORTEST_SECRET and token not in self._others:
+            with self._lock:
+                spellings = {*self._others, *_spellings(token)}
+                self._others = tuple(sorted(spellings, key=len, reverse=True))
+
+    def redact(self, text: str) -> str:
+        """Return the text with each concealed token replaced by `[redacted]`."""
+        if self._others:
+            text = _without(text, self._others)
+        return _TOKEN.sub(self._or_redacted, text) if self._tokens else text
+
+    def _or_redacted(self, match: re.Match[str]) -> str:
+        return _REDACTED if match[0] in self._tokens else match[0]
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        if secret in text:
+            text = _alone(secret).sub(_REDACTED, text)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _spellings(secret: str) -> frozenset[str]:
+    """Return a secret as it stands, and as JSON and URLs may spell it."""
+    plain = writable(secret)
+    in_json = {json.dumps(plain, ensure_ascii=escape)[1:-1] for escape in (False, True)}
+    slashed = {each.replace("/", "\\/") for each in in_json}
+    return frozenset({plain, *in_json, *slashed, quote(plain, safe=""), quote_plus(plain)})
+
+
+@lru_cache(maxsize=1024)
+def _alone(secret: str) -> re.Pattern[str]:
+    """Return a pattern of a secret; of one that could be a part of a word, where it is none."""
+    pattern = re.escape(secret)
+    if len(secret) < _LONGEST_WORD:
+        before = _BEGINNING if _is_of_word(secret[0]) else ""
+        after = _END if _is_of_word(secret[-1]) else ""
+        pattern = before + pattern + after
+    return re.compile(pattern)
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or character in "_-"
+
+
+def _redacted(name: str, value: str) -> tuple[str, str]:
+    if not is_credential(name):
+        safe = writable(value)
+    else:
+        safe = _redact(value) if name.lower() in _WITH_SCHEME else _REDACTED
+    return writable(name), safe
+
+
+def writable(text: str) -> str:
+    r"""Return the text with each lone surrogate written as `\udXXX`, so that UTF-8 can hold it."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _redact(value: str) -> str:
+    scheme, blank, credentials = value.partition(" ")
+    if not blank:
+        return _REDACTED
+    if scheme == "SNWS2":
+        return f"{scheme} {','.join(map(_redact_component, credentials.split(',')))}"
+    return f"{writable(scheme)} {_REDACTED}"
+
+
+def _redact_component(component: str) -> str:
+    name, equals, _ = component.partition("=")
+    if name in _OPEN_COMPONENTS:
+        return writable(component)
+    return f"{writable(name)}={_REDACTED}" if equals else _REDACTED

@@ -1,0 +1,167 @@
+"""Write a rehearsal's report for a person at a terminal, or in the log of a job."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, TextIO
+
+import click
+
+from oscp_sim.matching import printable
+from oscp_sim.scenario.events import (
+    Event,
+    Problem,
+    RehearsalFinished,
+    RehearsalStarted,
+    ScenarioFinished,
+    ScenarioId,
+    ScenarioStarted,
+    StepFinished,
+)
+from oscp_sim.scenario.sequence import LEGEND, draw
+
+__all__ = ["ConsoleReport"]
+
+
+_Colour = Literal["green", "red", "yellow"]
+# Room for the longest action's name as a step.
+_SHORTEST_NAME = 31
+# What is left of 100 columns for the name of a step.
+_LONGEST_NAME = 53
+
+
+class ConsoleReport:
+    """A listener that prints one line per scenario as it ends, and at the end what failed and why.
+
+    Args:
+        stream: Any text stream.
+        colour: Whether to colour; where not given, on a terminal that does not say `NO_COLOR`.
+        sequence: Whether to draw what the parties sent one another in every scenario, rather than
+            only in those that ask for it and those that fail.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, colour: bool | None = None, sequence: bool = False
+    ) -> None:
+        self._stream = stream
+        self._sequence = sequence
+        self._drawn: set[ScenarioId] = set()
+        self._colour = (
+            stream.isatty() and not os.environ.get("NO_COLOR") if colour is None else colour
+        )
+        self._width = _SHORTEST_NAME
+        self._group: str | None = None
+        self._steps: dict[ScenarioId, list[StepFinished]] = {}
+        self._failed: list[tuple[ScenarioFinished, list[StepFinished]]] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case RehearsalStarted():
+                self._begin(event)
+            case ScenarioStarted():
+                self._steps[event.scenario] = []
+                if event.sequence or self._sequence:
+                    self._drawn.add(event.scenario)
+            case StepFinished():
+                self._steps.setdefault(event.scenario, []).append(event)
+            case ScenarioFinished():
+                self._tell_scenario(event, self._steps.pop(event.scenario, []))
+            case RehearsalFinished():
+                self._tell_failures()
+                self._tell_totals(event)
+
+    def _begin(self, event: RehearsalStarted) -> None:
+        names = [len(scenario.name) for scenario in event.scenarios]
+        self._width = max([*names, _SHORTEST_NAME])
+        self._line(f"seed {event.seed}, fidelity {event.fidelity}\n")
+
+    def _tell_scenario(self, event: ScenarioFinished, steps: list[StepFinished]) -> None:
+        if event.scenario.group != self._group:
+            self._group = event.scenario.group
+            self._line(self._group)
+        verdict = self._paint("ok  ", "green") if event.passed else self._paint("FAIL", "red")
+        beginning = f"  {verdict}  {event.scenario.name:<{self._width}}"
+        is_drawn = event.scenario in self._drawn
+        if len(steps) == 1 and not event.steps_left and not is_drawn:
+            self._line(f"{beginning}  {_result(steps[0])}")
+        else:
+            ran = f"{len(steps)} of " if event.steps_left else ""
+            ran += _many(len(steps) + event.steps_left, "step")
+            self._line(f"{beginning}  {ran:<25}  {_time(event.duration):>8}")
+            if is_drawn:
+                self._draw(steps)
+            else:
+                self._list(steps)
+        if not event.passed:
+            self._failed.append((event, steps))
+
+    def _list(self, steps: list[StepFinished]) -> None:
+        longest = max((len(_named(step)) for step in steps), default=0)
+        width = min(max(self._width - 2, longest), _LONGEST_NAME)
+        for step in steps:
+            name = _named(step)
+            shown = name if len(name) <= width else f"{name[: width - 3]}..."
+            self._line(f"          {shown:<{width}}  {_result(step)}")
+
+    def _draw(self, steps: list[StepFinished]) -> None:
+        self._line(f"    {LEGEND}\n")
+        for line in draw(steps):
+            self._line(line)
+        self._line("")
+
+    def _tell_failures(self) -> None:
+        for event, steps in self._failed:
+            title = f"{event.scenario.group} / {event.scenario.name}"
+            self._line(f"\n{self._paint(title, 'red')}")
+            for problem in event.problems:
+                self._tell_problem(problem)
+            for step in steps:
+                if step.problems:
+                    self._line(f"  step {_named(step)}  ({step.where})")
+                    for problem in step.problems:
+                        self._tell_problem(problem)
+            if event.steps_left:
+                self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
+            if event.scenario not in self._drawn and any(step.happened for step in steps):
+                self._line("")
+                self._draw(steps)
+
+    def _tell_problem(self, problem: Problem) -> None:
+        self._line(f"    {problem.where}  {printable(problem.what)}")
+        self._line(f"      expected  {printable(problem.expected)}")
+        self._line(f"      got       {printable(problem.got)}")
+        if problem.hint:
+            self._line(f"      {self._paint(printable(problem.hint), 'yellow')}")
+
+    def _tell_totals(self, event: RehearsalFinished) -> None:
+        failed = f", {self._paint(f'{event.failed} failed', 'red')}" if event.failed else ""
+        total = _many(event.passed + event.failed, "scenario")
+        self._line(f"\n{total}, {event.passed} passed{failed} in {_time(event.duration)}")
+
+    def _paint(self, text: str, colour: _Colour) -> str:
+        return click.style(text, fg=colour) if self._colour else text
+
+    def _line(self, text: str) -> None:
+        # What a Capacity Provider answered may not fit the encoding of a terminal.
+        encoding = self._stream.encoding or "utf-8"
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _named(step: StepFinished) -> str:
+    return f"{step.number} {printable(step.name)}"
+
+
+def _result(step: StepFinished) -> str:
+    count, _, word = ("" if step.parts is None else _many(step.parts, "part")).partition(" ")
+    return f"{count:>3} {word:<5}  {printable(step.outcome):<14}  {_time(step.duration):>8}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -1,0 +1,169 @@
+"""What happens in a rehearsal, told to whoever writes a report of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from oscp_sim.matching import Difference
+from oscp_sim.scenario.timeline import Exchange, Happened
+
+__all__ = [
+    "Event",
+    "Listener",
+    "Problem",
+    "RehearsalFinished",
+    "RehearsalStarted",
+    "ScenarioFinished",
+    "ScenarioId",
+    "ScenarioStarted",
+    "StepFinished",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioId:
+    """Which scenario an event is about; scenarios may run at the same time.
+
+    Attributes:
+        group: The heading under which a report shows it.
+        name: Its own.
+    """
+
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One expectation that did not hold.
+
+    Attributes:
+        where: `file:line` of the expectation.
+        what: What was looked at, as `state` or `message /forecasted_blocks/0/unit`.
+        expected: What the file expects, for people.
+        got: What there was instead, for people.
+        hint: What to do about it, where that is known.
+    """
+
+    where: str
+    what: str
+    expected: str
+    got: str
+    hint: str | None = None
+
+    @classmethod
+    def of(cls, difference: Difference, where: str, what: str, hint: str | None = None) -> Problem:
+        """Make a problem of a matcher's difference, which adds its JSON Pointer to `what`."""
+        named = f"{what} {difference.pointer}".strip()
+        return cls(where, named, difference.expected, difference.got, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalStarted:
+    """A rehearsal began.
+
+    Attributes:
+        seed: All that is random follows from it.
+        fidelity: `documented` or `observed`, and what is set otherwise.
+        scenarios: What will run, in order.
+    """
+
+    seed: int
+    fidelity: str
+    scenarios: tuple[ScenarioId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioStarted:
+    """A scenario began.
+
+    Attributes:
+        scenario: Which.
+        where: `file:line`.
+        steps: How many it has.
+        fidelity: What it runs under.
+        about: One sentence, or None.
+        sequence: Whether to show what the parties send one another even where all is well.
+    """
+
+    scenario: ScenarioId
+    where: str
+    steps: int
+    fidelity: str = ""
+    about: str | None = None
+    sequence: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step ended, well or not.
+
+    Attributes:
+        scenario: Whose step.
+        number: From 1.
+        name: As the report calls it.
+        where: `file:line`.
+        outcome: The state of the instruction, the name of the sender's error, or the status of the
+            answer to a simulated party; empty where nothing was sent.
+        duration: Seconds.
+        parts: Into how many parts the message was split; None where nothing was sent.
+        problems: What did not hold; empty where all is well.
+        happened: What the parties sent one another and did meanwhile, in order.
+    """
+
+    scenario: ScenarioId
+    number: int
+    name: str
+    where: str
+    outcome: str
+    duration: float
+    parts: int | None = None
+    problems: tuple[Problem, ...] = ()
+    happened: tuple[Happened, ...] = ()
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """What the parties sent one another, in order."""
+        return tuple(each for each in self.happened if isinstance(each, Exchange))
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFinished:
+    """A scenario ended.
+
+    Attributes:
+        scenario: Which.
+        passed: Whether every step did.
+        duration: Seconds.
+        steps_left: How many steps did not run, because one before them failed.
+        problems: What went wrong outside its steps.
+    """
+
+    scenario: ScenarioId
+    passed: bool
+    duration: float
+    steps_left: int = 0
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalFinished:
+    """A rehearsal ended.
+
+    Attributes:
+        passed: How many scenarios did.
+        failed: How many did not.
+        duration: Seconds.
+    """
+
+    passed: int
+    failed: int
+    duration: float
+
+
+Event: TypeAlias = (
+    RehearsalStarted | ScenarioStarted | StepFinished | ScenarioFinished | RehearsalFinished
+)
+Listener: TypeAlias = Callable[[Event], None]

@@ -1,0 +1,138 @@
+"""Which parties of a rehearsal are real, and where; the simulator plays the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from oscp_sim.entry import ALL_PARTIES, Party
+from oscp_sim.world import World
+
+__all__ = ["Seats", "parse_seat", "parse_url"]
+
+
+Role = Literal["capacity_provider", "capacity_optimizer"]
+
+_OF_MANY: Final = ("capacity_provider", "capacity_optimizer")
+_HOW: Final = "write it as solaruser=URL, flexibility_provider=URL, capacity_provider:ID=URL or "
+_NAMES: Final = {
+    "capacity_provider": "Capacity Provider",
+    "capacity_optimizer": "Capacity Optimizer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """The base URLs of the parties that are real.
+
+    Attributes:
+        solaruser: Without its path, as `https://data.solarnetwork.net`.
+        flexibility_provider: With its path, as `https://oscp.solarnetwork.net/oscp/fp/2.0`.
+        capacity_provider: Of each that is real, by configId, with its path.
+        capacity_optimizer: The same.
+    """
+
+    solaruser: str | None = None
+    flexibility_provider: str | None = None
+    capacity_provider: Mapping[int, str] = field(default_factory=dict, hash=False)
+    capacity_optimizer: Mapping[int, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def plays(self) -> tuple[Party, ...]:
+        """The parties that are left for the simulator."""
+        real = {"solaruser": self.solaruser, "flexibility_provider": self.flexibility_provider}
+        return tuple(party for party in ALL_PARTIES if real.get(party) is None)
+
+    def under(self, other: Seats) -> Seats:
+        """Answers with these seats, and in their place those that the others name."""
+        return Seats(
+            other.solaruser or self.solaruser,
+            other.flexibility_provider or self.flexibility_provider,
+            {**self.capacity_provider, **other.capacity_provider},
+            {**self.capacity_optimizer, **other.capacity_optimizer},
+        )
+
+    def placed(self, world: World) -> World:
+        """Answers with a world in which the real parties are where these seats say.
+
+        Raises:
+            ValueError: A system that is not there, or that several users have.
+        """
+        for role in _OF_MANY:
+            for system_id, url in getattr(self, role).items():
+                world = _placed(world, role, system_id, url)
+        return replace(
+            world,
+            solaruser=self.solaruser or world.solaruser,
+            flexibility_provider=self.flexibility_provider or world.flexibility_provider,
+        )
+
+
+def parse_seat(text: str) -> Seats:
+    """Reads a seat as the command line has it: `capacity_provider:3=http://127.0.0.1:9930/cp`.
+
+    Raises:
+        ValueError: It is none; the message says how to write it.
+    """
+    name, equals, url = text.partition("=")
+    name, colon, number = name.partition(":")
+    if name not in ALL_PARTIES or not equals:
+        message = f"{text!r} names no seat; {_HOW}capacity_optimizer:ID=URL"
+        raise ValueError(message)
+    parse_url(url)
+    if name not in _OF_MANY:
+        if colon:
+            message = f"there is one {name} only: leave :{number} out"
+            raise ValueError(message)
+        return Seats(**{name: url})  # type: ignore[arg-type] # one of the two texts
+    if not number.isascii() or not number.isdigit():
+        message = f"which {_NAMES[name]}? give its id, as {name}:3={url}"
+        raise ValueError(message)
+    return Seats(**{name: {int(number): url}})  # type: ignore[arg-type] # one of the two mappings
+
+
+def parse_url(text: str) -> str:
+    """Return a base URL as it is.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment:
+        message = f'"{text}" is no base URL: write it as http://127.0.0.1:9930/oscp/cp/2.0'
+        raise ValueError(message)
+    # Shown in logs and announced, unlike a token.
+    if parts.username is not None or parts.password is not None:
+        message = "a base URL must not hold a user name or password; use the token"
+        raise ValueError(message)
+    return text
+
+
+def _placed(world: World, role: Role, system_id: int, url: str) -> World:
+    systems = [
+        (user, system)
+        for user in world.users
+        for system in (
+            user.capacity_providers if role == "capacity_provider" else user.capacity_optimizers
+        )
+    ]
+    found = [(user, system) for user, system in systems if system.id == system_id]
+    if not found:
+        there = ", ".join(sorted({str(system.id) for _, system in systems})) or "none"
+        message = f"there is no {_NAMES[role]} {system_id} in the world; there is {there}"
+        raise ValueError(message)
+    if len(found) > 1:
+        users = ", ".join(str(user.id) for user, _ in found)
+        message = (
+            f"users {users} each have a {_NAMES[role]} {system_id}: write its base_url into the "
+            "world instead"
+        )
+        raise ValueError(message)
+    user, system = found[0]
+    return world.with_user(user.with_system(replace(system, base_url=url)))

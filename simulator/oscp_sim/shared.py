@@ -1,0 +1,106 @@
+"""The few things that all parties of a simulator share; all else between them is HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from oscp_send.fidelity import Behaviour
+from oscp_sim.access_tokens import AccessTokens
+from oscp_sim.addresses import Addresses
+from oscp_sim.clock import Agenda, Clock
+from oscp_sim.instructions import Instructions
+from oscp_sim.journal import Journal
+from oscp_sim.outgoing import Outgoing
+from oscp_sim.user_events import UserEvents
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
+
+__all__ = ["Rooms"]
+
+
+@dataclass(slots=True)
+class Rooms:
+    """What a party is given when a simulator is put together.
+
+    Attributes:
+        world: Who exists.
+        journal: Everything that happened.
+        clock: What time it is.
+        behaviour: Which side of each difference in fidelity to follow.
+        instructions: The database that SolarUser and the Flexibility Provider share, as the real
+            ones do; the other parties leave it alone.
+        events: What the services tell each user, for the user to read (SolarUser user events).
+        world_lock: Held by whoever replaces `world`; to read it, nobody needs it.
+        agenda: What is to be done later.
+        outgoing: Carries what one party sends another.
+        addresses: Where they are.
+        access_tokens: What the systems that the simulator plays are shown where they want OAuth.
+        watchers: Called after each change of the world, by whoever changed it.
+        seed: Makes what is invented; the same seed, the same bytes.
+        clients_clock: By which clients outside of the process go, where it is another clock.
+    """
+
+    world: World
+    journal: Journal
+    clock: Clock
+    behaviour: Behaviour
+    instructions: Instructions
+    events: UserEvents
+    world_lock: threading.Lock
+    agenda: Agenda
+    outgoing: Outgoing
+    addresses: Addresses
+    access_tokens: AccessTokens
+    seed: int = 1
+    watchers: list[Callable[[], None]] = field(default_factory=list)
+    clients_clock: Clock | None = None
+
+    def change_system(
+        self, user_id: int, system: CapacityProvider | CapacityOptimizer, **changes: object
+    ) -> None:
+        """Changes single values of a Capacity Provider or Optimizer, if it still exists.
+
+        Args:
+            user_id: Whose it is.
+            system: Which, by its kind and id; its other values may be out of date.
+            **changes: The new values, by the names of the world.
+        """
+        with self.world_lock:
+            user = self.world.user(user_id)
+            current = None if user is None else _finder(user, system)(system.id)
+            if user is None or current is None:
+                return
+            changed: Any = replace(current, **changes)  # type: ignore[arg-type]
+            self.replace_world(self.world.with_user(user.with_system(changed)))
+
+    def change_group(self, user_id: int, group_id: int, **changes: object) -> None:
+        """Changes single values of a Capacity Group, if it still exists.
+
+        Args:
+            user_id: Whose it is.
+            group_id: Which.
+            **changes: The new values, by the names of the world.
+        """
+        with self.world_lock:
+            user = self.world.user(user_id)
+            if user is None or all(each.id != group_id for each in user.capacity_groups):
+                return
+            groups = tuple(
+                replace(each, **changes) if each.id == group_id else each  # type: ignore[arg-type]
+                for each in user.capacity_groups
+            )
+            self.replace_world(self.world.with_user(replace(user, capacity_groups=groups)))
+
+    def replace_world(self, world: World) -> None:
+        """Puts another world in the place of this one, and tells who watches; under the lock."""
+        self.world = world
+        for watcher in self.watchers:
+            watcher()
+
+
+def _finder(
+    user: User, system: CapacityProvider | CapacityOptimizer
+) -> Callable[[int], CapacityProvider | CapacityOptimizer | None]:
+    return user.provider if isinstance(system, CapacityProvider) else user.optimizer

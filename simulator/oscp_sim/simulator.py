@@ -1,0 +1,361 @@
+"""The simulator: all parties put together, for as long as somebody holds it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from oscp_schemas.date_time import Fidelity
+from oscp_send.fidelity import Behaviour
+from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
+from oscp_sim.addresses import Addresses
+from oscp_sim.clock import Agenda, Clock, RealClock
+from oscp_sim.control import OPERATIONS, control
+from oscp_sim.entry import ALL_PARTIES, Party
+from oscp_sim.flexibility_provider.endpoint import flexibility_provider
+from oscp_sim.flexibility_provider.provider import FlexibilityProvider
+from oscp_sim.http import Desk, make_application
+from oscp_sim.instructions import Instructions, QueuedMessage
+from oscp_sim.journal import Journal
+from oscp_sim.keep import learned, taught
+from oscp_sim.openapi import openapi
+from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, WsgiAdapter
+from oscp_sim.server import LocalServer
+from oscp_sim.shared import Rooms
+from oscp_sim.solaruser.party import PREFIX as SOLARUSER
+from oscp_sim.solaruser.party import solaruser, solaruser_routes
+from oscp_sim.solaruser.router import Route
+from oscp_sim.system.capacity_optimizer import OptimizerSeat
+from oscp_sim.system.capacity_provider import ProviderSeat
+from oscp_sim.system.endpoint import (
+    OptimizerSeats,
+    ProviderSeats,
+    capacity_optimizer,
+    capacity_provider,
+    optimizer_seats,
+    provider_seats,
+)
+from oscp_sim.system.forecasts import forecast_message
+from oscp_sim.token_endpoint import token_endpoint
+from oscp_sim.user_events import UserEvents
+from oscp_sim.world import World, load_world
+
+__all__ = ["IN_PROCESS_URL", "Simulator"]
+
+
+class Simulator:
+    """A fake SolarUser, a Flexibility Provider, a Capacity Provider and a Capacity Optimizer.
+
+    A context manager; any number live side by side in one process and share nothing.
+
+        with Simulator() as simulator:
+            client = SolarUserClient(simulator.url, "rehearsal-token-0001", "rehearsal-secret")
+
+    Args:
+        world: Who exists: a `World`, a path of a YAML file, or its content as a mapping; the
+            built-in world where not given.
+        seed: Makes every identifier that the simulator invents; the same seed, the same ones.
+        clock: What time it is for all parties; the machine's where not given.
+        fidelity: `documented` follows the public guide, `observed` the running service; a
+            `Behaviour` sets single differences.
+        plays: Which parties are played here, all of them unless given: where one is not, its paths
+            are unknown, and the world says where it is. Without a Flexibility Provider here or
+            there, a command of another party raises `LookupError`.
+        control_token: What must be shown below `/_sim/`, as `Authorization: Bearer TOKEN`; nothing
+            unless given.
+        journal_limit: How many entries the journal keeps, the newest; all of them unless given.
+
+    Attributes:
+        clock: What time it is; `advance` moves one that is frozen or fast.
+        journal: Everything that happened, in order, with `wait_for`.
+        application: All parties and `/_sim/` as one WSGI application.
+        public_url: The base URL at which others reach it, where somebody else serves it.
+
+    Raises:
+        SourceError: The world is not well-formed; it says where and what to do.
+        ValueError: The fidelity is unknown.
+    """
+
+    def __init__(
+        self,
+        world: World | Path | str | Mapping[str, Any] | None = None,
+        *,
+        seed: int = 1,
+        clock: Clock | None = None,
+        fidelity: Fidelity | Behaviour = "documented",
+        plays: Iterable[Party] = ALL_PARTIES,
+        control_token: str | None = None,
+        journal_limit: int | None = None,
+    ) -> None:
+        self.seed = seed
+        self.plays = frozenset(plays)
+        self.public_url: str | None = None
+        self.clock: Clock = clock or RealClock()
+        self.journal = Journal(self.clock, limit=journal_limit)
+        behaviour = Behaviour.of(fidelity)
+        self._server: LocalServer | None = None
+        self._running = False
+        self._server_lock = threading.Lock()
+        self._rooms = self._furnished(
+            world if isinstance(world, World) else load_world(world), behaviour
+        )
+        self._flexibility_provider = FlexibilityProvider(self._rooms)
+        self._providers = provider_seats(self._rooms)
+        # A Capacity Optimizer makes its messages of the same fields as a Capacity Provider.
+        self._optimizers = optimizer_seats(
+            self._rooms, partial(forecast_message, profile="specification")
+        )
+        plays_provider = "flexibility_provider" in self.plays
+        routes = solaruser_routes(
+            self._rooms, self._flexibility_provider if plays_provider else self._hand_to_nobody
+        )
+        self.application = make_application(
+            self._desks(routes),
+            [
+                token_endpoint(self._rooms),
+                control(
+                    self._rooms,
+                    self,
+                    lambda: openapi(SOLARUSER, routes, OPERATIONS),
+                    control_token,
+                ),
+            ],
+            self._rooms.agenda.asked,
+        )
+        self._rooms.outgoing.application = self.application
+        self._first_world = self._rooms.world
+        self._conceal_tokens()
+
+    @property
+    def world(self) -> World:
+        """Who exists."""
+        return self._rooms.world
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """Which side of each difference in fidelity is followed."""
+        return self._rooms.behaviour
+
+    @property
+    def url(self) -> str:
+        """The base URL on the loopback interface; its server starts when it is first asked for.
+
+        Raises:
+            RuntimeError: The simulator is not running, so nobody would close the server.
+        """
+        if self.public_url is not None:
+            return self.public_url
+        with self._server_lock:
+            if not self._running:
+                raise RuntimeError("the simulator is not running: use it in a with statement")
+            if self._server is None:
+                self._server = LocalServer(self.application)
+            return self._server.url
+
+    def serve_at(self, url: str) -> None:
+        """Takes note that somebody else serves it, for clients outside of this process.
+
+        Where the simulator's clock is not the machine's, requests to SolarUser may be dated by
+        either: such clients have no other.
+
+        Args:
+            url: The base URL at which they reach it.
+        """
+        self.public_url = url
+        if not isinstance(self.clock, RealClock):
+            self._rooms.clients_clock = RealClock()
+
+    def session(self) -> requests.Session:
+        """Answers with a `requests` session that reaches the simulator without a socket.
+
+        Its base URL is `IN_PROCESS_URL`; every other address is reached over the network.
+        """
+        session = requests.Session()
+        session.trust_env = False
+        session.mount(IN_PROCESS_URL, WsgiAdapter(self.application))
+        return session
+
+    def wait_until_settled(self, timeout: float) -> bool:
+        """Waits until no instruction is on its way any more; tells whether that came to be.
+
+        Args:
+            timeout: Seconds of real time.
+        """
+        return self._rooms.instructions.wait_until_settled(timeout)
+
+    def start(self) -> Self:
+        """Starts to deliver; a `with` statement does it."""
+        with self._server_lock:
+            self._running = True
+        if "flexibility_provider" in self.plays:
+            self._flexibility_provider.start()
+        for seats in self._seats():
+            seats.plan()
+        self._rooms.agenda.start()
+        return self
+
+    def close(self, timeout: float | None = None) -> None:
+        """Stops the server and ends what is under way; a `with` statement does it.
+
+        Args:
+            timeout: Seconds to wait for deliveries under way; as long as they take where not given.
+        """
+        for seats in (self._providers, self._optimizers):
+            seats.close()
+        with self._server_lock:
+            self._running = False
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+        self._rooms.agenda.close(timeout)
+        self._rooms.outgoing.close()
+
+    def reset(self) -> None:
+        """Forgets everything that happened, and starts afresh with the first world.
+
+        Numbers go on, and time does not go back.
+        """
+        self._rooms.agenda.clear()
+        self._rooms.access_tokens.clear()
+        with self._rooms.world_lock:
+            self._rooms.replace_world(self._first_world)
+        self._rooms.instructions.clear()
+        self._rooms.events.clear()
+        self._flexibility_provider.plan()
+        for seats in self._seats():
+            seats.reset()
+        self.journal.clear()
+
+    def provider(self, id: int, user: int | None = None) -> ProviderSeat:  # noqa: A002 - the world's
+        """Answers with a Capacity Provider that is played here: what it knows, and its commands.
+
+        Args:
+            id: Of the Capacity Provider.
+            user: Whose it is; need not be given where one user alone has one of that id.
+
+        Raises:
+            ValueError: Several users have one of that id.
+            LookupError: There is none, or it is not played here.
+        """
+        self._require("capacity_provider")
+        return self._providers.seat(id, user)
+
+    def optimizer(self, id: int, user: int | None = None) -> OptimizerSeat:  # noqa: A002 - the world's
+        """Answers with a Capacity Optimizer that is played here: what it knows, and its commands.
+
+        Args:
+            id: Of the Capacity Optimizer.
+            user: Whose it is; need not be given where one user alone has one of that id.
+
+        Raises:
+            ValueError: Several users have one of that id.
+            LookupError: There is none, or it is not played here.
+        """
+        self._require("capacity_optimizer")
+        return self._optimizers.seat(id, user)
+
+    def remembered(self) -> dict[tuple[int, str, int], dict[str, Any]]:
+        """Answers with what the parties must not forget over a restart; with secrets."""
+        return {
+            **self._providers.remembered(),
+            **self._optimizers.remembered(),
+            **learned(self._first_world, self.world),
+        }
+
+    def recall(self, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]) -> None:
+        """Takes up what the parties remembered before a restart.
+
+        Raises:
+            ValueError: That is not what `remembered` had answered with.
+        """
+        with self._rooms.world_lock:
+            self._rooms.replace_world(taught(self.world, remembered))
+        self._conceal_tokens()
+        for seats in self._seats():
+            seats.recall(remembered)
+
+    @property
+    def pending(self) -> int:
+        """How much is still on its way: messages, answers and tries, but no jobs."""
+        return self._rooms.agenda.pending
+
+    def _hand_to_nobody(self, message: QueuedMessage) -> None:
+        """Leaves a message in the queue: a Flexibility Provider elsewhere has no part in it."""
+        self.journal.append(
+            "solaruser",
+            "note",
+            action=message.action,
+            instruction_id=message.id,
+            detail={
+                "why": "it stays in the queue: the Flexibility Provider is not played here, and a "
+                "real one takes messages of its own SolarUser alone"
+            },
+        )
+
+    def _furnished(self, world: World, behaviour: Behaviour) -> Rooms:
+        """Answers with what the parties share, and nothing has happened in yet."""
+        return Rooms(
+            world=with_caller_tokens(world, self.seed),
+            journal=self.journal,
+            clock=self.clock,
+            behaviour=behaviour,
+            instructions=Instructions(
+                self.clock, self.journal, gives_up=behaviour.follows_service("stale_queuing")
+            ),
+            events=UserEvents(self.clock, self.seed),
+            world_lock=threading.Lock(),
+            agenda=Agenda(self.clock),
+            outgoing=Outgoing(),
+            addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
+            access_tokens=AccessTokens(self.clock, self.seed, lambda: self._rooms.world),
+            seed=self.seed,
+        )
+
+    def _require(self, party: Party) -> None:
+        if party not in self.plays:
+            played = ", ".join(sorted(self.plays)) or "nobody"
+            raise LookupError(f"the simulator does not play the {party}, only {played}")
+
+    def _seats(self) -> tuple[ProviderSeats | OptimizerSeats, ...]:
+        """Answers with the seats of the systems that are played here."""
+        providers = (self._providers,) if "capacity_provider" in self.plays else ()
+        return (*providers, self._optimizers) if "capacity_optimizer" in self.plays else providers
+
+    def _desks(self, routes: Sequence[Route]) -> Iterator[Desk]:
+        """Yields the desks of the parties that are played here."""
+        if "solaruser" in self.plays:
+            yield solaruser(self._rooms, routes)
+        if "flexibility_provider" in self.plays:
+            yield flexibility_provider(self._rooms, self._flexibility_provider)
+        if "capacity_provider" in self.plays:
+            yield from capacity_provider(self._rooms, self._providers)
+        if "capacity_optimizer" in self.plays:
+            yield from capacity_optimizer(self._rooms, self._optimizers)
+
+    def _known_url(self) -> str | None:
+        return self.public_url or (self._server.url if self._server else None)
+
+    def _conceal_tokens(self) -> None:
+        for user in self.world.users:
+            for system in user.systems:
+                own = (system.token, system.flexibility_provider_token)
+                for secret in (*own, system.oauth_client_secret):
+                    if secret is not None:
+                        self.journal.conceal(secret)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,102 @@
+"""Waiting for the result of an instruction, as `exec` does (SolarUser dossier §1.9).
+
+By the difference `exec_waiting`, either as soon as everything is final, or at the service's own
+pace: it looks for the first time after about a second, and then less and less often. What that pace
+does on a time-out and with several nodes is inferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from oscp_sim.instructions import Instruction, Instructions
+
+__all__ = ["LONGEST_WAIT", "TIMEOUT_MESSAGE", "Results", "wait_for_results"]
+
+
+#: Milliseconds; also how long is waited where nothing is said.
+LONGEST_WAIT: Final = 60_000
+TIMEOUT_MESSAGE: Final = "Timeout waiting for instruction result."
+_SHORTEST_WAIT: Final = 100
+# Seconds: the pause before the first look, what it grows by, and what a look itself takes.
+_FIRST_PAUSE: Final = 0.5
+_PAUSE_GROWS_BY: Final = 0.125
+_LOOK_TAKES: Final = 0.5
+# Seconds beyond the limit after which the container answers, whatever the look is at.
+_CONTAINER_WAITS_LONGER: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What `exec` answers with.
+
+    Attributes:
+        rows: In the order in which they were queued. On time-out those that are not final say so in
+            their result parameters, which is shown only and not stored.
+        is_wrapped: Whether the reply has its `success` and `data`; the container's has not.
+    """
+
+    rows: list[Instruction]
+    is_wrapped: bool = True
+
+
+def wait_for_results(
+    instructions: Instructions,
+    rows: Sequence[Instruction],
+    milliseconds: int | None,
+    *,
+    at_the_services_pace: bool = False,
+) -> Results:
+    """Answers with instructions once all are final, or the time is up.
+
+    Args:
+        instructions: Where they are.
+        rows: As they were queued; they are the answer where there is no time to wait.
+        milliseconds: As asked for; what is beyond the bounds is brought back to them.
+        at_the_services_pace: Whether to look when the service looks, or to answer at once.
+    """
+    wanted = LONGEST_WAIT if milliseconds is None else max(0, min(milliseconds, LONGEST_WAIT))
+    if wanted < _SHORTEST_WAIT:
+        return Results(list(rows))
+    if at_the_services_pace:
+        return _at_the_services_pace(instructions, rows, wanted / 1000)
+    instructions.wait_until_final([row.id for row in rows], wanted / 1000)
+    return Results([_timed_out(row) for row in _now(instructions, rows)])
+
+
+def _at_the_services_pace(
+    instructions: Instructions, rows: Sequence[Instruction], limit: float
+) -> Results:
+    waited = 0.0
+    some_were_first = False
+    for look in _looks(limit):
+        if look > limit + _CONTAINER_WAITS_LONGER:
+            instructions.pause(limit + _CONTAINER_WAITS_LONGER - waited)
+            return Results(list(rows), is_wrapped=False)
+        instructions.pause(look - waited)
+        waited = look
+        finals = [row.is_final for row in _now(instructions, rows)]
+        if all(finals) and not some_were_first:
+            break
+        # From here on the service counts down to what it never reaches, and so to the limit.
+        some_were_first = some_were_first or any(finals)
+    return Results([_timed_out(row) for row in _now(instructions, rows)])
+
+
+def _looks(limit: float) -> Iterator[float]:
+    """Yields the seconds after which the service looks, the last one at or beyond the limit."""
+    look, pause = 0.0, _FIRST_PAUSE
+    while look < limit:
+        look += pause + _LOOK_TAKES
+        pause += _PAUSE_GROWS_BY
+        yield look
+
+
+def _now(instructions: Instructions, rows: Sequence[Instruction]) -> list[Instruction]:
+    return [instructions.get(row.id) or row for row in rows]
+
+
+def _timed_out(row: Instruction) -> Instruction:
+    return row if row.is_final else replace(row, result={"message": TIMEOUT_MESSAGE})

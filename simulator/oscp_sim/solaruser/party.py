@@ -1,0 +1,200 @@
+"""SolarUser as one party: every request below its prefix, from the first check to the journal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+from flask import Request, Response
+from werkzeug.datastructures import MultiDict
+
+from oscp_send.judgement import check
+from oscp_sim.http import Desk, WireRequest, body_within, record_exchange
+from oscp_sim.instructions import HandOff
+from oscp_sim.shared import Rooms
+from oscp_sim.solaruser.authentication import Authenticator
+from oscp_sim.solaruser.call import (
+    MAXIMUM_BODY,
+    ApiRefused,
+    AuthenticationRefused,
+    Call,
+    NoRoute,
+    media_type_of,
+)
+from oscp_sim.solaruser.configuration.routes import configuration_routes
+from oscp_sim.solaruser.gate import (
+    RateLimiter,
+    add_cors_headers,
+    check_content,
+    check_parameter_names,
+    check_request,
+    permissive_headers,
+    preflight,
+)
+from oscp_sim.solaruser.instructions import instruction_routes
+from oscp_sim.solaruser.parameters import request_parameters
+from oscp_sim.solaruser.policy import CONTEXT_PATH, check_access
+from oscp_sim.solaruser.replies import compress, failure
+from oscp_sim.solaruser.router import Route, Router, container_error
+from oscp_sim.solaruser.user_events import user_event_routes
+
+__all__ = ["PREFIX", "solaruser", "solaruser_routes"]
+
+
+PREFIX = CONTEXT_PATH
+_LOG = logging.getLogger(__name__)
+
+
+def solaruser_routes(rooms: Rooms, hand_off: HandOff) -> tuple[Route, ...]:
+    """Answers with all routes that are faked.
+
+    Args:
+        rooms: The shared rooms.
+        hand_off: Takes each admitted message to the Flexibility Provider.
+    """
+    return (
+        *instruction_routes(rooms, hand_off),
+        *configuration_routes(rooms),
+        *user_event_routes(rooms),
+    )
+
+
+def solaruser(rooms: Rooms, routes: Sequence[Route]) -> Desk:
+    """Answers with SolarUser's desk.
+
+    Args:
+        rooms: The shared rooms.
+        routes: Those of `solaruser_routes`.
+    """
+    return _SolarUser(rooms, Router(PREFIX, routes))
+
+
+class _SolarUser:
+    def __init__(self, rooms: Rooms, router: Router) -> None:
+        self._rooms = rooms
+        self._router = router
+        self._authenticator = Authenticator(rooms)
+        self._rate_limiter = RateLimiter(rooms.clock)
+
+    def is_for(self, path: str) -> bool:
+        """Tells whether a path is one of its own."""
+        return path.startswith(f"{PREFIX}/")
+
+    def answer(self, request: Request) -> Response:
+        """Answers a request."""
+        wire = WireRequest.of(request.environ)
+        call = Call(wire, body_within(request, MAXIMUM_BODY), media_type_of(wire), MultiDict())
+        call.client_address = request.remote_addr or ""
+        response = self._respond(call)
+        self._record(call, response)
+        if call.afterwards is not None:
+            call.afterwards()
+        # What stands in the journal is for people.
+        compress(wire, response)
+        return response
+
+    def _respond(self, call: Call) -> Response:
+        try:
+            check_request(call.wire)
+        except ApiRefused as refusal:
+            return self._refused(call, refusal)
+        response = preflight(call.wire)
+        if response is None:
+            response = self._answered(call)
+            response.headers.extend(call.headers)
+            add_cors_headers(call.wire, response)
+        return response
+
+    def _answered(self, call: Call) -> Response:
+        try:
+            return self._served(call)
+        except AuthenticationRefused as refusal:
+            return self._authentication_refused(call, refusal)
+        except ApiRefused as refusal:
+            return self._refused(call, refusal)
+        except NoRoute as error:
+            return self._container_error(call, error)
+        except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
+            _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
+            call.explanation = {"why": f"a mistake of the simulator's own: {type(error).__name__}"}
+            return failure(500, "Internal error")
+
+    def _served(self, call: Call) -> Response:
+        """Answers a call that nobody refuses; the order is the service's (dossier §5.7)."""
+        wire, path = call.wire, unquote(call.wire.path)
+        check_content(wire, call.body)
+        call.parameters = MultiDict(request_parameters(wire, call.body))
+        check_parameter_names(call.parameters)
+        call.verified = self._authenticator.actor(wire, call.body)
+        check_access(wire, path, call.verified)
+        self._check_rate(call)
+        if wire.method == "OPTIONS":
+            return self._router.options(path)
+        return self._router.find(path, call).handler(call)
+
+    def _check_rate(self, call: Call) -> None:
+        limit = self._rooms.world.rate_limit
+        if limit is None or not call.wire.path.startswith(f"{PREFIX}/api/"):
+            return
+        if call.verified is not None:
+            key = f"u|{call.verified.token.id}"
+        else:
+            key = call.wire.header("x-forwarded-for") or call.client_address
+        allowance = self._rate_limiter.take(limit, key)
+        call.headers += allowance.headers()
+        if allowance.retry_after is not None:
+            why = f"there is no request left for {key} until {allowance.retry_after}"
+            raise ApiRefused(429, None, code="WEB.10000", explanation={"why": why})
+
+    def _authentication_refused(self, call: Call, refusal: AuthenticationRefused) -> Response:
+        call.explanation = refusal.explanation
+        if not refusal.with_headers:
+            return failure(refusal.status, refusal.message)
+        status, code = refusal.status, None
+        if not self._rooms.behaviour.follows_service("authentication_errors"):
+            status, code = 401, "401"
+        headers = [*permissive_headers(), *refusal.headers()]
+        return failure(status, refusal.message, code=code, headers=headers)
+
+    def _refused(self, call: Call, refusal: ApiRefused) -> Response:
+        call.explanation = refusal.explanation
+        return failure(refusal.status, refusal.message, code=refusal.code, errors=refusal.errors)
+
+    def _container_error(self, call: Call, error: NoRoute) -> Response:
+        call.explanation = {"why": f"{error.status.value} {error.status.phrase}"}
+        return container_error(
+            call.wire,
+            error.status,
+            error.headers,
+            at=self._rooms.clock.now(),
+            masked=self._rooms.behaviour.follows_service("container_errors"),
+        )
+
+    def _record(self, call: Call, response: Response) -> None:
+        row = call.instruction
+        record_exchange(
+            self._rooms.journal,
+            "solaruser",
+            call.wire,
+            call.body,
+            response,
+            action=row.parameters.get("action") if row else None,
+            instruction_id=row.id if row else None,
+            findings=self._findings(call),
+            detail=call.explanation,
+        )
+
+    def _findings(self, call: Call) -> list[dict[str, str]]:
+        """Answers with what our own check says of a message that was declined here."""
+        row = call.instruction
+        if row is None or row.state != "Declined" or call.wire.method != "POST":
+            return []
+        parameters = row.parameters
+        judgement = check(
+            parameters.get("action", ""),
+            parameters.get("msg", ""),
+            self._rooms.behaviour,
+            now=self._rooms.clock.now(),
+        )
+        return [finding.to_dict() for finding in judgement.findings]

@@ -1,0 +1,378 @@
+"""In which form a reply is written: as the request's `Accept` asks, by two sets of rules.
+
+One object is negotiated by the framework, a list by the service's own code, which prefers CBOR
+(SolarUser dossier §1.6 and §1.7). What is not said there is inferred.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import cbor2
+import orjson
+from flask import Response
+
+from oscp_send.solarnetwork.request_body import timestamp
+from oscp_sim.http import WireRequest
+from oscp_sim.instructions import Instruction
+from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
+
+__all__ = [
+    "SMALLEST",
+    "MediaRange",
+    "accepted",
+    "compress",
+    "csv_text",
+    "failure",
+    "instruction_object",
+    "json_response",
+    "single",
+    "stream",
+    "xml_text",
+]
+
+
+# § The `Accept` header, read as SolarUser's framework reads it (inferred from the framework).
+
+_ENTRY: Final = re.compile(r'(?:[^,"]|"[^"]*"?)+')
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_QUALITY: Final = re.compile(r"0?\.\d{1,20}|[01]\.?|1\.0{1,20}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One of the media types that a client accepts.
+
+    Attributes:
+        type: As `application`, or `*`.
+        subtype: As `json`, or `*`.
+        quality: From 0 to 1.
+        text: As the framework writes it, with its parameters.
+    """
+
+    type: str
+    subtype: str
+    quality: float
+    text: str
+
+    def takes(self, media_type: str) -> bool:
+        """Tells whether a media type without parameters is one of these."""
+        kind, _, subtype = media_type.partition("/")
+        # `application/*+json` takes `application/json`, too.
+        same = self.subtype in {"*", subtype, f"*+{subtype}"}
+        return self.type == "*" or (self.type == kind and same)
+
+    @property
+    def rank(self) -> tuple[float, bool, bool]:
+        """For sorting: the best quality first, then the most particular."""
+        return -self.quality, self.type == "*", "*" in self.subtype
+
+
+def accepted(header: str | None) -> list[MediaRange]:
+    """Answers with what a client accepts, in its own order; nothing where it does not say.
+
+    Raises:
+        ValueError: The header cannot be read; the message is the framework's.
+    """
+    entries = _ENTRY.findall(header or "")
+    return [_range(entry.strip()) for entry in entries if entry.strip()]
+
+
+def _range(text: str) -> MediaRange:
+    name, *parameters = (part.strip() for part in text.split(";"))
+    if name == "*":
+        name = "*/*"
+    kind, slash, subtype = name.lower().partition("/")
+    if not slash or not subtype:
+        raise ValueError(f"Invalid mime type \"{text}\": does not contain '/'")
+    if kind == "*" != subtype:
+        raise ValueError(f"Invalid mime type \"{text}\": wildcard type is legal only in '*/*'")
+    if not _TOKEN.fullmatch(kind) or not _TOKEN.fullmatch(subtype):
+        raise ValueError(f'Invalid mime type "{text}": Invalid token character')
+    pairs = [part.partition("=")[::2] for part in parameters if part]
+    quality = next((value.strip('"') for key, value in pairs if key.lower() == "q"), "1")
+    if not _QUALITY.fullmatch(quality):
+        raise ValueError(f'Invalid mime type "{text}": Invalid quality value "{quality}"')
+    written = ";".join([f"{kind}/{subtype}", *(f"{key}={value}" for key, value in pairs)])
+    return MediaRange(kind, subtype, float(quality), written)
+
+
+# § Rows of objects as CSV.
+#
+# That the service writes CSV is known, its columns are not: here they are the keys in the order
+# of their first appearance, and what is no plain value stands in its cell as JSON (inferred).
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> bytes:
+    """Answers with a line of names and a line for each row; with nothing where there is no row."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if not names:
+        return b""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    return written.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# § An object as XML.
+#
+# That the service writes XML is known, its elements are not: here each key is an element, each
+# item of a list an `item`, and a key that is no name of XML an `entry` that bears it (inferred).
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+# What XML 1.0 has no way to write.
+_UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(content: Mapping[str, object]) -> bytes:
+    """Answers with a document whose root is `result`; what XML cannot write becomes `?`."""
+    root = ET.Element("result")
+    _fill(root, content)
+    written: bytes = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return written
+
+
+def _fill(element: ET.Element, value: object) -> None:
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            _fill(_child(element, str(name)), member)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _fill(ET.SubElement(element, "item"), item)
+    elif isinstance(value, bool):
+        element.text = str(value).lower()
+    elif value is not None:
+        element.text = _UNWRITABLE.sub("?", str(value))
+
+
+def _child(parent: ET.Element, name: str) -> ET.Element:
+    if _NAME.fullmatch(name):
+        return ET.SubElement(parent, name)
+    return ET.SubElement(parent, "entry", {"name": _UNWRITABLE.sub("?", name)})
+
+
+# § Compressing replies, as the service's container does (SolarUser dossier §1.6).
+
+SMALLEST = 2048
+# Which kinds of reply the service compresses is inferred; CBOR is not among them.
+_KINDS = frozenset({"application/json", "text/csv", "text/html", "text/plain", "text/xml"})
+_LEVEL = 6
+
+
+def compress(request: WireRequest, response: Response) -> None:
+    """Compresses a reply that is long enough, where the client takes gzip.
+
+    Args:
+        request: Says what the client takes.
+        response: Changed in place.
+    """
+    if response.mimetype not in _KINDS or "Content-Encoding" in response.headers:
+        return
+    body = response.get_data()
+    if len(body) < SMALLEST:
+        return
+    response.headers.add("Vary", "Accept-Encoding")
+    if _takes_gzip(request.header("accept-encoding") or ""):
+        # Without a time in it, the same reply is the same bytes.
+        response.set_data(gzip.compress(body, _LEVEL, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for entry in accepted.split(","):
+        coding, *parameters = (part.strip().lower() for part in entry.split(";"))
+        if coding == "gzip":
+            return not any(_is_zero(parameter) for parameter in parameters)
+    return False
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    try:
+        return name.strip() == "q" and float(value) <= 0
+    except ValueError:
+        return False
+
+
+# § The replies of SolarUser: the wrapper, the instruction in it, and the refusals.
+#
+# As observed in SolarNetwork (SolarUser dossier §1.6, §1.7 and §7).
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def failure(
+    status: int,
+    message: str | None,
+    *,
+    code: str | None = None,
+    errors: Sequence[Mapping[str, Any]] = (),
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """Answers with a refusal, in the service's own words."""
+    content: dict[str, Any] = {"success": False}
+    if code:
+        content["code"] = code
+    if message is not None:
+        content["message"] = message
+    if errors:
+        content["errors"] = list(errors)
+    response = json_response(content, status)
+    response.headers.extend(headers)
+    return response
+
+
+def instruction_object(row: Instruction) -> dict[str, Any]:
+    """Answers with an instruction as the API shows it, keys in its order, empty ones left out."""
+    shown: dict[str, Any] = {
+        "id": row.id,
+        "created": timestamp(row.created),
+        "nodeId": row.node_id,
+        "topic": row.topic,
+        "instructionDate": timestamp(row.instruction_date),
+        "state": row.state,
+        "statusDate": timestamp(row.status_date),
+    }
+    if row.expiration_date is not None:
+        shown["expirationDate"] = timestamp(row.expiration_date)
+    if row.pieces:
+        shown["parameters"] = [{"name": name, "value": value} for name, value in row.stored_pieces]
+    if row.result:
+        shown["resultParameters"] = dict(row.result)
+    return shown
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    """Answers with JSON as the service writes it: compact UTF-8, no charset in the type."""
+    response = Response(_written(content), status, mimetype="application/json")
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _written(content: object) -> bytes:
+    try:
+        return orjson.dumps(content)
+    except TypeError:
+        # Half a surrogate pair, quoted from a request: Java's encoder writes a question mark.
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return _LONE_SURROGATE.sub("?", text).encode()
+
+
+_JSON: Final = "application/json"
+_CBOR: Final = "application/cbor"
+_CSV: Final = "text/csv"
+_XML: Final = "text/xml"
+# In the order in which each is tried for an entry of the header.
+_OF_ONE: Final = (_JSON, _CBOR, _CSV, _XML)
+_OF_LISTS: Final = (_CBOR, _JSON, _CSV)
+
+
+def single(
+    call: Call,
+    data: object | None = None,
+    *,
+    status: int = 200,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """Answers with a success and its data, as the framework negotiates: JSON for any type.
+
+    To be called last: what the request asked for is done even where the reply cannot be written.
+
+    Args:
+        call: The request.
+        data: JSON values; left out where there are none.
+        status: HTTP status.
+        headers: More headers of the reply.
+
+    Raises:
+        NoRoute: The client accepts nothing that the service writes.
+    """
+    given = [value for name, value in call.wire.headers if name == "accept"]
+    try:
+        ranges = accepted(", ".join(given))
+    except ValueError:
+        raise NoRoute(HTTPStatus.NOT_ACCEPTABLE) from None
+    media_type = _first(sorted(ranges, key=lambda each: each.rank), _OF_ONE)
+    if ranges and media_type is None:
+        raise NoRoute(HTTPStatus.NOT_ACCEPTABLE)
+    response = _serialized(media_type or _JSON, data, status)
+    response.headers.extend(headers)
+    return response
+
+
+def stream(call: Call, rows: Sequence[Mapping[str, Any]]) -> Response:
+    """Answers with a list, which is left out where nothing is in it: CBOR for any type.
+
+    Entries of `Accept` are taken in their own order, whatever their quality; without the header the
+    reply is JSON.
+
+    Raises:
+        ApiRefused: The client accepts nothing that the service writes.
+    """
+    try:
+        ranges = accepted(call.wire.header("accept"))
+    except ValueError as error:
+        raise ApiRefused(422, f"Illegal argument: {error}") from None
+    media_type = _first(ranges, _OF_LISTS)
+    if ranges and media_type is None:
+        named = ", ".join(each.text for each in ranges)
+        raise ApiRefused(422, f"Illegal argument: No supported media type within [{named}]")
+    return _serialized(media_type or _JSON, list(rows) or None, 200)
+
+
+def _first(ranges: Iterable[MediaRange], offered: Sequence[str]) -> str | None:
+    for each in ranges:
+        for media_type in offered:
+            if each.takes(media_type):
+                return media_type
+    return None
+
+
+def _serialized(media_type: str, data: object | None, status: int) -> Response:
+    content = {"success": True} if data is None else {"success": True, "data": data}
+    if media_type == _JSON:
+        return json_response(content, status)
+    if media_type == _CBOR:
+        body = _cbor(content)
+    elif media_type == _CSV:
+        body = csv_text(_rows(content, data))
+    else:
+        body = xml_text(content)
+    response = Response(body, status)
+    response.headers["Content-Type"] = media_type
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _cbor(content: Mapping[str, Any]) -> bytes:
+    try:
+        return cbor2.dumps(content)
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which JSON has a question mark for.
+        return cbor2.dumps(json.loads(json_response(content).get_data()))
+
+
+def _rows(content: Mapping[str, Any], data: object) -> list[Mapping[str, Any]]:
+    """Answers with what stands in the lines of a table: the data, or else all there is to say."""
+    if data is None:
+        return [content]
+    items = data if isinstance(data, list | tuple) else [data]
+    return [item if isinstance(item, dict) else {"data": item} for item in items]

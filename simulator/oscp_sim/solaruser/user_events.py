@@ -1,0 +1,498 @@
+"""The route on which users read what they are told of their instructions (SolarUser dossier §9.2).
+
+Of its parameters the dossier names the rules; what follows from the framework and the database
+behind them is (inferred): a property that cannot be converted is refused like that of any filter,
+`endDate` is the first instant that does not count, of `tag` and `tags` the plural counts, a
+negative `max` is refused by the database and a negative `offset` ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, Literal, cast
+
+from flask import Response
+
+from oscp_send.solarnetwork.request_body import timestamp
+from oscp_sim.http import RouteDocs, RouteParameter
+from oscp_sim.shared import Rooms
+from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
+from oscp_sim.solaruser.parameters import Binding
+from oscp_sim.solaruser.replies import stream
+from oscp_sim.solaruser.router import Route
+from oscp_sim.user_events import UserEvent
+
+__all__ = [
+    "Comparison",
+    "Every",
+    "FilterError",
+    "Not",
+    "Operator",
+    "SearchFilter",
+    "Some",
+    "compiled",
+    "read_search_filter",
+    "user_event_routes",
+]
+
+
+# § Search filters over JSON data, in the style of LDAP: `(&(action=Handshake)(!(coId=7)))`.
+#
+# | form | fits where | |---|---| | `(&(a)(b)...)`, `(|(a)(b)...)`, `(!(a))` | all fit, any fits,
+# it does not fit | | `(path=value)` | a value is that text or number; `*` in it stands for any
+# text | | `(path=*)` | there is a value | | `(path<>value)` | there is a value that is another
+# one | | `(path<value)`, `<=`, `>`, `>=` | numbers compare as numbers, all else as text | |
+# `(path~=pattern)` | the regular expression is found in a value |
+#
+# A path is the name of a member, or several with slashes between; a slash before the first may be
+# left out. `*` is any one member, `**` any number of them, and a list stands for its elements.
+#
+# The dossier says no more than that there is such a filter (SolarUser dossier §9.2): all of this
+# is (inferred), from SolarNetwork's metadata filters, from LDAP's (RFC 4515), and from what suits
+# JSON.
+
+Operator = Literal["=", "<>", "<", "<=", ">", ">=", "~="]
+
+_TO_ESCAPE = re.compile(r"[()*\\\0]")
+_NUMBER = re.compile(r"[+-]?\d{1,100}(\.\d{1,100})?([eE][+-]?\d{1,3})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Fits where all of its parts fit."""
+
+    parts: tuple[SearchFilter, ...]
+
+    def fits(self, data: Mapping[str, Any]) -> bool:
+        """Tells whether the filter fits some data."""
+        return all(part.fits(data) for part in self.parts)
+
+    def __str__(self) -> str:
+        return f"(&{''.join(map(str, self.parts))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Fits where at least one of its parts fits."""
+
+    parts: tuple[SearchFilter, ...]
+
+    def fits(self, data: Mapping[str, Any]) -> bool:
+        """Tells whether the filter fits some data."""
+        return any(part.fits(data) for part in self.parts)
+
+    def __str__(self) -> str:
+        return f"(|{''.join(map(str, self.parts))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Fits where its part does not."""
+
+    part: SearchFilter
+
+    def fits(self, data: Mapping[str, Any]) -> bool:
+        """Tells whether the filter fits some data."""
+        return not self.part.fits(data)
+
+    def __str__(self) -> str:
+        return f"(!{self.part})"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Fits where a value on its path compares as asked.
+
+    Attributes:
+        path: The names of the members, from the outermost.
+        operator: How to compare.
+        pieces: What to compare with; between each two of them stood a `*`. There is more than one
+            only with `=` and `<>`.
+    """
+
+    path: tuple[str, ...]
+    operator: Operator
+    pieces: tuple[str, ...]
+
+    def fits(self, data: Mapping[str, Any]) -> bool:
+        """Tells whether the filter fits some data."""
+        test = _TESTS[self.operator]
+        return any(test(value, self.pieces) for value in _values(data, self.path))
+
+    def __str__(self) -> str:
+        value = self.pieces[0] if self.operator == "~=" else "*".join(map(_escape, self.pieces))
+        return f"(/{'/'.join(self.path)}{self.operator}{value})"
+
+
+SearchFilter = Every | Some | Not | Comparison
+
+
+@lru_cache(maxsize=64)
+def compiled(pattern: str) -> re.Pattern[str] | None:
+    """Answers with a regular expression, or None where the text is none."""
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning):
+        return None
+
+
+def _escape(text: str) -> str:
+    return _TO_ESCAPE.sub(lambda each: f"\\{ord(each[0]):02x}", text)
+
+
+def _values(data: Mapping[str, Any], path: Iterable[str]) -> list[Any]:
+    """Answers with all values on a path."""
+    found: list[Any] = [data]
+    for name in path:
+        found = _deep(found) if name == "**" else _members(found, name)
+    return _elements(found)
+
+
+def _members(values: Iterable[object], name: str) -> list[Any]:
+    objects = [each for each in _elements(values) if isinstance(each, Mapping)]
+    if name == "*":
+        return [value for each in objects for value in each.values()]
+    return [each[name] for each in objects if name in each]
+
+
+def _deep(values: Iterable[object]) -> list[Any]:
+    """Answers with the values and all that is in them, each once."""
+    found: dict[int, Any] = {}
+    waiting = _elements(values)
+    while waiting:
+        value = waiting.pop()
+        if id(value) not in found:
+            found[id(value)] = value
+            waiting += _elements(_members([value], "*"))
+    return list(found.values())
+
+
+def _elements(values: Iterable[object]) -> list[Any]:
+    found: list[Any] = []
+    for value in values:
+        found += _elements(value) if isinstance(value, list | tuple) else [value]
+    return found
+
+
+def _equals(value: object, pieces: tuple[str, ...]) -> bool:
+    if len(pieces) > 1:
+        return _like(_text(value), pieces)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _text(value) == pieces[0]
+    return _NUMBER.fullmatch(pieces[0]) is not None and Decimal(pieces[0]) == Decimal(str(value))
+
+
+def _like(text: str, pieces: tuple[str, ...]) -> bool:
+    first, *middle, last = pieces
+    if len(first) + len(last) > len(text) or not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = text.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def _order(holds: Callable[[Any, Any], bool]) -> Callable[[object, tuple[str, ...]], bool]:
+    def test(value: object, pieces: tuple[str, ...]) -> bool:
+        left, right = _text(value), pieces[0]
+        if _NUMBER.fullmatch(left) and _NUMBER.fullmatch(right):
+            return holds(Decimal(left), Decimal(right))
+        return holds(left, right)
+
+    return test
+
+
+def _matches(value: object, pieces: tuple[str, ...]) -> bool:
+    pattern = compiled(pieces[0])
+    return pattern is not None and pattern.search(_text(value)) is not None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # An object, or null, is as good as an empty text.
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+_TESTS: Mapping[Operator, Callable[[object, tuple[str, ...]], bool]] = {
+    "=": _equals,
+    "<>": lambda value, pieces: not _equals(value, pieces),
+    "<": _order(lambda left, right: left < right),
+    "<=": _order(lambda left, right: left <= right),
+    ">": _order(lambda left, right: left > right),
+    ">=": _order(lambda left, right: left >= right),
+    "~=": _matches,
+}
+
+
+# § Reading the text of a search filter; what it means is said in `search_filter`.
+#
+# `( ) * \` in a value are written `\28 \29 \2a \5c` (RFC 4515 §3). A regular expression keeps its
+# backslashes instead, and parentheses stand in it in pairs or behind a backslash (inferred).
+
+_DEEPEST = 50
+_BLANKS = re.compile(r"\s*")
+_FILTER_PATH = re.compile(r"[^()=<>~\\!&|]+")
+_OPERATOR = re.compile(r"<>|<=|>=|~=|=|<|>")
+_VALUE = re.compile(r"(?:[^()\\]|\\[0-9A-Fa-f]{2})*")
+_PATTERN_TOKEN = re.compile(r"\\.|[^\\]", re.DOTALL)
+_ESCAPED = re.compile(r"(?:\\[0-9A-Fa-f]{2})+")
+
+
+class FilterError(ValueError):
+    """Raised for a text that is no filter; says where it ceases to be one."""
+
+
+def read_search_filter(text: str) -> SearchFilter:
+    """Answers with the filter that a text describes; `str` of it describes it again.
+
+    Raises:
+        FilterError: The text is no filter.
+    """
+    reader = _Reader(text)
+    found = reader.filter(0)
+    reader.skip(_BLANKS)
+    if reader.at != len(text):
+        raise reader.error("nothing more after the filter")
+    return found
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def filter(self, depth: int) -> SearchFilter:
+        if depth > _DEEPEST:
+            raise self.error(f"at most {_DEEPEST} filters within one another")
+        self.expect("(")
+        sign = self.peek()
+        if sign and sign in "&|!":
+            self.at += 1
+            found = self._group(sign, depth + 1)
+        else:
+            found = self._comparison()
+        self.expect(")")
+        return found
+
+    def _group(self, sign: str, depth: int) -> SearchFilter:
+        if sign == "!":
+            return Not(self.filter(depth))
+        parts = [self.filter(depth)]
+        while self.peek() == "(":
+            parts.append(self.filter(depth))
+        return Every(tuple(parts)) if sign == "&" else Some(tuple(parts))
+
+    def _comparison(self) -> Comparison:
+        path = tuple(self.skip(_FILTER_PATH).strip().removeprefix("/").split("/"))
+        if not all(path):
+            raise self.error("a path, such as /action, without empty names")
+        operator = cast("Operator", self.skip(_OPERATOR))
+        if not operator:
+            raise self.error("one of = <> < <= > >= ~=")
+        if operator == "~=":
+            return Comparison(path, operator, (self._pattern(),))
+        value = self.skip(_VALUE)
+        pieces = value.split("*") if operator in {"=", "<>"} else [value]
+        return Comparison(path, operator, tuple(self._unescaped(each) for each in pieces))
+
+    def _pattern(self) -> str:
+        start, depth = self.at, 0
+        while match := _PATTERN_TOKEN.match(self.text, self.at):
+            depth += {"(": 1, ")": -1}.get(match[0], 0)
+            if depth < 0:
+                break
+            self.at = match.end()
+        pattern = self.text[start : self.at]
+        if compiled(pattern) is None:
+            raise self.error("a regular expression before this")
+        return pattern
+
+    def _unescaped(self, text: str) -> str:
+        try:
+            return _ESCAPED.sub(lambda run: bytes.fromhex(run[0].replace("\\", "")).decode(), text)
+        except UnicodeDecodeError:
+            raise self.error("UTF-8 in the escaped characters before this") from None
+
+    def skip(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            return ""
+        self.at = match.end()
+        return match[0]
+
+    def peek(self) -> str:
+        self.skip(_BLANKS)
+        return self.text[self.at : self.at + 1]
+
+    def expect(self, character: str) -> None:
+        if self.peek() != character:
+            raise self.error(f'"{character}"')
+        self.at += 1
+
+    def error(self, expected: str) -> FilterError:
+        found = f'"{self.text[self.at]}"' if self.at < len(self.text) else "the end"
+        return FilterError(f"at character {self.at + 1}: expected {expected}, found {found}")
+
+
+_EVENTS_PATH = "/api/v1/sec/user/events"
+
+
+def user_event_routes(rooms: Rooms) -> list[Route]:
+    """Answers with the routes of the user events.
+
+    Args:
+        rooms: The shared rooms.
+    """
+
+    def find(call: Call) -> Response:
+        wanted = _wanted(call)
+        events = rooms.events.find(
+            call.actor.user.id,
+            wanted.start,
+            wanted.end,
+            tags=wanted.tags,
+            search_filter=wanted.search_filter.fits if wanted.search_filter else None,
+            offset=wanted.offset,
+            max=wanted.max,
+        )
+        return stream(call, [_shown(event) for event in events])
+
+    return [
+        Route(
+            "user-events",
+            "GET",
+            _EVENTS_PATH,
+            find,
+            "List user events",
+            documentation=_DOCUMENTATION,
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    start: datetime
+    end: datetime
+    tags: tuple[str, ...]
+    search_filter: SearchFilter | None
+    offset: int
+    max: int | None
+
+
+def _wanted(call: Call) -> _Wanted:
+    if call.wire.header("accept") is None:
+        raise NoRoute(HTTPStatus.BAD_REQUEST)
+    binding = Binding(call.parameters)
+    start, end = binding.date("startDate"), binding.date("endDate")
+    offset, most = binding.long("offset"), binding.long("max")
+    binding.check()
+    if start is None or end is None:
+        raise ApiRefused(422, "A date range is required.")
+    if most is not None and most < 0:
+        raise ApiRefused(
+            422,
+            "An invalid query parameter was used, or a required parameter was missing.",
+            code="DAO.00103",
+            explanation={"why": f"max is {most}; it must not be negative"},
+        )
+    search_filter = _search_filter(binding.text("searchFilter") or "")
+    return _Wanted(start, end, _tags(call), search_filter, max(offset or 0, 0), most)
+
+
+def _tags(call: Call) -> tuple[str, ...]:
+    given = call.parameters.getlist("tags" if "tags" in call.parameters else "tag")
+    tags = (tag.strip() for text in given for tag in text.split(","))
+    return tuple(tag for tag in tags if tag)
+
+
+def _search_filter(text: str) -> SearchFilter | None:
+    if not text.strip():
+        return None
+    try:
+        return read_search_filter(text)
+    except FilterError as error:
+        raise ApiRefused(
+            422,
+            "Illegal argument: Invalid search filter.",
+            explanation={"why": f"searchFilter is no filter: {error}"},
+        ) from None
+
+
+def _shown(event: UserEvent) -> dict[str, Any]:
+    """Answers with an event as the API shows it, keys in its order, no data left out."""
+    shown: dict[str, Any] = {
+        "userId": event.user_id,
+        "created": timestamp(event.created),
+        "eventId": str(event.id),
+        "tags": list(event.tags),
+        "message": event.message,
+    }
+    return shown if event.data is None else {**shown, "data": dict(event.data)}
+
+
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_DATE = "as 2026-01-02, 2026-01-02 03:04[:05[.678]], with T for the blank, with Z or an offset"
+_DOCUMENTATION = RouteDocs(
+    parameters=(
+        RouteParameter("Accept", "header", True, _TEXT, "Required; */* yields CBOR."),
+        RouteParameter("startDate", "query", True, _TEXT, f"The first instant, {_DATE}."),
+        RouteParameter("endDate", "query", True, _TEXT, f"The first instant beyond, {_DATE}."),
+        RouteParameter(
+            "tags", "query", False, _TEXT, "Tags with commas between; an event carries all."
+        ),
+        RouteParameter("tag", "query", False, _TEXT, "The same, where there is no tags."),
+        RouteParameter(
+            "searchFilter",
+            "query",
+            False,
+            _TEXT,
+            "A filter of the data, as (&(/action=Handshake)(/coId>5)).",
+        ),
+        RouteParameter(
+            "offset", "query", False, {"type": "integer"}, "How many events to pass over."
+        ),
+        RouteParameter(
+            "max", "query", False, {"type": "integer", "minimum": 0}, "How many events at most."
+        ),
+    ),
+    response_schema={
+        "type": "object",
+        "required": ["success"],
+        "properties": {
+            "success": {"const": True},
+            "data": {
+                "description": "By ascending eventId; left out where there are none.",
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["userId", "created", "eventId", "tags", "message"],
+                    "properties": {
+                        "userId": {"type": "integer"},
+                        "created": {"type": "string"},
+                        "eventId": {"type": "string", "format": "uuid"},
+                        "tags": {"type": "array", "items": {"type": "string"}},
+                        "message": {"type": "string"},
+                        "data": {"type": "object"},
+                    },
+                },
+            },
+        },
+    },
+    statuses={
+        200: "The events of the user who asks.",
+        400: "There is no Accept header.",
+        422: "There is no date range; or a parameter cannot be read; or Accept names no type that "
+        "can be served.",
+    },
+)

@@ -1,0 +1,334 @@
+"""How an external system and its Flexibility Provider come to know each other's URL and token.
+
+A system remembers only what it was told or has said itself. Until then it goes by the world, which
+stands for what its operator was told out of band (OSCP dossier §4, who opens registration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH
+from oscp_sim.outgoing import IN_PROCESS_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime, timedelta
+
+    from oscp_sim.shared import Rooms
+    from oscp_sim.world import CapacityOptimizer, CapacityProvider, SystemSettings
+
+__all__ = [
+    "VERSION",
+    "Agreement",
+    "IssuedToken",
+    "Registration",
+    "base_url",
+    "behaviour_of",
+    "required_behaviour",
+]
+
+
+# § The tokens that an external system has given out, for others to show to it.
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token, and how long it is good.
+
+    Attributes:
+        value: Never part of the repr.
+        until: When it expires; never where not given.
+    """
+
+    value: str = field(repr=False)
+    until: datetime | None = None
+
+    def is_good(self, now: datetime) -> bool:
+        """Tells whether it has not expired."""
+        return self.until is None or now < self.until
+
+
+# § What an external system and its Flexibility Provider ask of each other in their handshakes.
+
+_FIELDS = ("heartbeat_interval", "measurement_configuration")
+# In seconds.
+_CENTURY = 36_525.0 * 86_400
+
+
+class Agreement:
+    """What one system asks of the other side, and what the other side asks of it.
+
+    Args:
+        settings: Answers with what the world says was agreed before the simulator began.
+        registered: Answers with whether the world says that there was such a time.
+    """
+
+    def __init__(
+        self, settings: Callable[[], SystemSettings | None], registered: Callable[[], bool]
+    ) -> None:
+        self._settings = settings
+        self._before = registered
+        self._required: Mapping[str, Any] | None = None
+        self._asked: Mapping[str, Any] | None = None
+        self._handshaken: bool | None = None
+
+    @property
+    def required(self) -> Mapping[str, Any] | None:
+        """What this side asks of the other; None: nothing yet."""
+        if self._required is None:
+            settings = self._settings()
+            return None if settings is None else _written(settings)
+        return self._required
+
+    @property
+    def asked(self) -> Mapping[str, Any] | None:
+        """What the other side asks of this one; None: nothing yet."""
+        return self._asked
+
+    @property
+    def is_handshaken(self) -> bool:
+        """Whether there was a handshake, as far as this side knows; a new Register ends none."""
+        return self._before() if self._handshaken is None else self._handshaken
+
+    @property
+    def heartbeat_seconds(self) -> float | None:
+        """How often the other side wants to be sent a heartbeat; None: not at all.
+
+        Nobody checks what it asks for, but no calendar goes on for ever: a century is the most.
+        """
+        interval = (self._asked or {}).get("heartbeat_interval")
+        if not isinstance(interval, int | float) or not interval >= 1:
+            return None
+        return min(interval, _CENTURY)
+
+    def require(self, behaviour: Mapping[str, Any]) -> None:
+        """Remembers what this side has asked of the other."""
+        self._required = behaviour
+
+    def ask(self, behaviour: Mapping[str, Any] | None) -> None:
+        """Remembers what the other side has asked of this one, where it has, and the handshake."""
+        self._handshaken = True
+        if behaviour:
+            self._asked = behaviour
+
+    def end(self) -> None:
+        """Forgets the handshake: the other side has unregistered."""
+        self._handshaken, self._asked = False, None
+
+    def remembered(self) -> dict[str, Any]:
+        """Answers with what must not be forgotten over a restart, as JSON values."""
+        return {
+            "handshaken": self._handshaken,
+            "required": None if self._required is None else dict(self._required),
+            "asked": None if self._asked is None else dict(self._asked),
+        }
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Takes up what was remembered before a restart."""
+        self._handshaken = remembered["handshaken"]
+        self._required, self._asked = remembered["required"], remembered["asked"]
+
+
+def behaviour_of(
+    heartbeat_interval: float | None, measurement_configuration: Iterable[str] | None
+) -> dict[str, Any]:
+    """Answers with a RequiredBehaviour; None leaves a field out."""
+    behaviour: dict[str, Any] = {}
+    if heartbeat_interval is not None:
+        behaviour["heartbeat_interval"] = heartbeat_interval
+    if measurement_configuration is not None:
+        behaviour["measurement_configuration"] = list(measurement_configuration)
+    return behaviour
+
+
+def required_behaviour(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Answers with what a handshake or its acknowledge asks for; None: nothing.
+
+    The OpenAPI document and ELMO's example have the fields at the top (OSCP dossier §3.5).
+    """
+    nested = message.get("required_behaviour")
+    if isinstance(nested, Mapping):
+        return nested
+    return {name: message[name] for name in _FIELDS if name in message} or None
+
+
+def _written(settings: SystemSettings) -> dict[str, Any]:
+    styles = tuple(style.upper() for style in settings.measurement_styles)
+    return behaviour_of(settings.heartbeat_seconds, styles)
+
+
+VERSION = "2.0"
+
+# How many tokens are remembered that a registration has ended, the newest.
+_MOST_ENDED = 16
+
+Taken = Literal["answer", "opening", "repeated"]
+
+
+class Registration:
+    """What one system knows of its registration; its seat's lock guards it.
+
+    Args:
+        rooms: The shared rooms.
+        system: Answers with the system as the world has it.
+        tokens_changed: Called whenever other tokens are good than before.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        system: Callable[[], CapacityProvider | CapacityOptimizer],
+        tokens_changed: Callable[[], None],
+    ) -> None:
+        self._rooms = rooms
+        self._system = system
+        self._tokens_changed = tokens_changed
+        self._issued: tuple[IssuedToken, ...] = ()
+        self._ended: tuple[str, ...] = ()
+        # The one that was given out last, where it was not out before.
+        self._fresh: str | None = None
+        self._url: str | None = None
+        self._shown: str | None = None
+        self._registered: bool | None = None
+        # Until when the next Register is the answer to our own; None: it is not.
+        self._answer_until: datetime | None = None
+        self._is_open = False
+
+    @property
+    def url(self) -> str:
+        """The base URL of the Flexibility Provider."""
+        elsewhere = self._rooms.world.flexibility_provider
+        return self._url or elsewhere or IN_PROCESS_URL + FLEXIBILITY_PROVIDER_PATH
+
+    @property
+    def shown(self) -> str | None:
+        """The token that is shown to the Flexibility Provider."""
+        return self._shown or self._system().flexibility_provider_token
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether both sides know each other, as far as this one knows."""
+        if self._registered is None:
+            return self._system().registration_status == "Registered"
+        return self._registered
+
+    @property
+    def is_awaiting_answer(self) -> bool:
+        """Whether this side has opened, and the other has not answered yet."""
+        return self._is_open
+
+    @property
+    def issued(self) -> tuple[IssuedToken, ...]:
+        """The tokens that the Flexibility Provider may show; none: it need not show any."""
+        token = None if self._issued else self._system().token
+        return self._issued if token is None else (IssuedToken(token),)
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """The tokens that were good until a registration ended them, as far as remembered."""
+        return self._ended
+
+    def issue(self, value: str, now: datetime, valid_for: timedelta | None) -> None:
+        """Gives out a token, beside those that are out; one of them is good for longer."""
+        self._fresh = None if any(each.value == value for each in self.issued) else value
+        kept = tuple(each for each in self.issued if each.value != value)
+        until = None if valid_for is None else now + valid_for
+        self._issued = (*kept, IssuedToken(value, until))
+        self._ended = tuple(each for each in self._ended if each != value)
+        self._tokens_changed()
+
+    def end_old_tokens(self) -> None:
+        """Ends what the newest token replaces."""
+        old = tuple(each.value for each in self.issued[:-1])
+        self._ended = (*self._ended, *old)[-_MOST_ENDED:]
+        self._issued = self.issued[-1:]
+        self._tokens_changed()
+
+    def show(self, token: str) -> None:
+        """Takes a token that the operator was told out of band."""
+        self._shown = token
+
+    def opened(self) -> None:
+        """Remembers that this side has sent an opening Register: the next one is its answer."""
+        # What the Flexibility Provider changes from now on, this side must be told.
+        self._shown, self._is_open = self.shown, True
+
+    def refused(self) -> None:
+        """Remembers that a Register was not taken: only what was good before is good."""
+        self._is_open = False
+        left = tuple(each for each in self._issued if each.value != self._fresh)
+        if left:
+            self._issued = left
+            self._tokens_changed()
+
+    def answered(self, until: datetime) -> None:
+        """Remembers that this side has sent an answering Register.
+
+        Args:
+            until: One that comes before is no new opening: a Flexibility Provider that answers
+                every Register with its own would else go on for ever.
+        """
+        self._answer_until, self._registered = until, True
+        self.end_old_tokens()
+
+    def take(self, message: Mapping[str, Any], now: datetime) -> Taken:
+        """Takes the URL and token of a Register, and answers with what it is.
+
+        The Flexibility Provider of SolarNetwork names no Register in its answer, so that state
+        alone tells an answer from an opening (OSCP dossier §11.11).
+        """
+        url, token = base_url(message), message["token"]
+        is_repeated = self.is_registered and (url, token) == (self.url, self._shown)
+        self._url, self._shown = url, token
+        if self._is_open or (self._answer_until is not None and now < self._answer_until):
+            self._is_open, self._answer_until, self._registered = False, None, True
+            self.end_old_tokens()
+            return "answer"
+        if is_repeated:
+            return "repeated"
+        self._registered = False
+        return "opening"
+
+    def change(self, message: Mapping[str, Any]) -> None:
+        """Takes another URL and token for those that there were (PUT)."""
+        self._url, self._shown, self._registered = base_url(message), message["token"], True
+
+    def end(self) -> None:
+        """Remembers that the other side has unregistered (DELETE).
+
+        That the tokens stay good, so that it can register again, is (inferred).
+        """
+        self._registered, self._is_open = False, False
+
+    def remembered(self) -> dict[str, Any]:
+        """Answers with what must not be forgotten over a restart, as JSON values."""
+        return {
+            "flexibility_provider": self._url,
+            "flexibility_provider_token": self._shown,
+            "tokens": [
+                {"token": each.value, "until": each.until and each.until.isoformat()}
+                for each in self._issued
+            ],
+            "ended_tokens": list(self._ended),
+            "registered": self._registered,
+        }
+
+    def recall(self, remembered: Mapping[str, Any], tokens: Iterable[IssuedToken]) -> None:
+        """Takes up what was remembered before a restart."""
+        self._url = remembered["flexibility_provider"]
+        self._shown = remembered["flexibility_provider_token"]
+        self._registered = remembered["registered"]
+        self._issued = tuple(tokens)
+        # What an earlier version has written knows of none.
+        self._ended = tuple(remembered.get("ended_tokens", ()))[-_MOST_ENDED:]
+        self._tokens_changed()
+
+
+def base_url(message: Mapping[str, Any]) -> str | None:
+    """Answers with the base URL that a Register gives for version 2.0; None where it gives none."""
+    return next(
+        (each["base_url"] for each in message["version_url"] if each["version"] == VERSION), None
+    )

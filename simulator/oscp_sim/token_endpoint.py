@@ -1,0 +1,183 @@
+"""Where an access token is had: the client-credentials grant of OAuth 2.0 (RFC 6749 §4.4, §5)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, unquote_plus
+
+from flask import Blueprint, Response, request
+
+from oscp_sim.access_tokens import CLIENT_ID, AccessToken
+from oscp_sim.entry import Party
+from oscp_sim.http import WireRequest, body_within, record_exchange
+from oscp_sim.redaction import redact_form
+from oscp_sim.shared import Rooms
+from oscp_sim.world import CapacityOptimizer
+
+__all__ = ["TOKEN_PATH", "token_endpoint"]
+
+
+#: Of the endpoint; a world that wants OAuth names it in `oauth-token-url`.
+TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_GRANT: Final = "client_credentials"
+_LONGEST_BODY: Final = 65_536
+_MOST_FIELDS: Final = 100
+# Nobody may keep what is answered (RFC 6749 §5.1).
+_UNCACHED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class _Credentials(NamedTuple):
+    id: str
+    # As it stands, and decoded: RFC 6749 §2.3.1 has it encoded, many clients do not.
+    secrets: tuple[str, ...]
+
+
+class _Refused(Exception):
+    """Raised for a request that is granted nothing.
+
+    Attributes:
+        error: The code (RFC 6749 §5.2).
+        why: For people.
+    """
+
+    def __init__(self, error: str, why: str) -> None:
+        super().__init__(error)
+        self.error = error
+        self.why = why
+
+
+def token_endpoint(rooms: Rooms) -> Blueprint:
+    """Answers with the endpoint as a blueprint; its tokens are those of `rooms.access_tokens`.
+
+    The journal has each request under the party whose client asks, for that is whom it plays the
+    authorization server of.
+    """
+    endpoint = _TokenEndpoint(rooms)
+    blueprint = Blueprint("oauth", __name__)
+    blueprint.post(TOKEN_PATH, endpoint="token")(endpoint.token)
+    return blueprint
+
+
+class _TokenEndpoint:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def token(self) -> Response:
+        wire, body = WireRequest.of(request.environ), body_within(request, _LONGEST_BODY)
+        client, why = "", ""
+        try:
+            credentials = _credentials(wire, _fields(wire, body))
+            client = credentials.id
+            response = _granted(self._issue(credentials))
+        except _Refused as refused:
+            response, why = _refusal(refused, by_header=wire.header("authorization")), refused.why
+        self._record(wire, body, response, client, why)
+        return response
+
+    def _issue(self, credentials: _Credentials) -> AccessToken:
+        for secret in credentials.secrets:
+            token = self._rooms.access_tokens.issue(credentials.id, secret)
+            if token is not None:
+                for each in (token.text, secret):
+                    self._rooms.journal.conceal(each)
+                return token
+        known = self._rooms.access_tokens.systems(credentials.id)
+        if known:
+            raise _Refused("invalid_client", f"the secret is not that of {credentials.id}")
+        raise _Refused(
+            "invalid_client",
+            f"no Capacity Provider or Optimizer of the world has {CLIENT_ID} {credentials.id}",
+        )
+
+    def _record(
+        self, wire: WireRequest, body: bytes | None, response: Response, client: str, why: str
+    ) -> None:
+        systems = self._rooms.access_tokens.systems(client)
+        of_optimizer = bool(systems) and isinstance(systems[0], CapacityOptimizer)
+        party: Party = "capacity_optimizer" if of_optimizer else "capacity_provider"
+        record_exchange(
+            self._rooms.journal,
+            party,
+            wire,
+            None if body is None else redact_form(body.decode("utf-8", "replace")).encode(),
+            response,
+            peer="flexibility_provider",
+            detail={"why": why or f"an access token is granted to {client}"},
+        )
+
+
+def _fields(wire: WireRequest, body: bytes | None) -> Mapping[str, str]:
+    """Answers with the fields of the form; one without a value is as good as none (§3.1)."""
+    if body is None:
+        raise _Refused("invalid_request", f"the body is longer than {_LONGEST_BODY} bytes")
+    media_type = (wire.header("content-type") or "").partition(";")[0].strip().lower()
+    if media_type != _FORM:
+        raise _Refused("invalid_request", f"the Content-Type must be {_FORM}")
+    try:
+        pairs = parse_qsl(body.decode(), strict_parsing=bool(body), max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise _Refused("invalid_request", "the body is no form") from None
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise _Refused("invalid_request", "a parameter stands there twice")
+    if "grant_type" not in fields:
+        raise _Refused("invalid_request", "grant_type is missing")
+    if fields["grant_type"] != _GRANT:
+        raise _Refused("unsupported_grant_type", f"grant_type must be {_GRANT}")
+    return fields
+
+
+def _credentials(wire: WireRequest, fields: Mapping[str, str]) -> _Credentials:
+    authorization = wire.header("authorization")
+    in_form = fields.get("client_id"), fields.get("client_secret")
+    if authorization is not None:
+        if in_form[1] is not None:
+            raise _Refused("invalid_request", "the client names itself in two ways")
+        return _basic(authorization)
+    client_id, secret = in_form
+    if client_id is None or secret is None:
+        raise _Refused("invalid_client", "no client is named: there is no Authorization header")
+    return _Credentials(client_id, (secret,))
+
+
+def _basic(authorization: str) -> _Credentials:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:
+        pair = ""
+    client_id, colon, secret = pair.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise _Refused("invalid_client", "the Authorization header is not that of HTTP Basic")
+    return _Credentials(unquote_plus(client_id), (unquote_plus(secret), secret))
+
+
+def _granted(token: AccessToken) -> Response:
+    answer = {
+        "access_token": token.text,
+        "token_type": "Bearer",
+        "expires_in": int(token.valid_for.total_seconds()),
+    }
+    return _response(answer, HTTPStatus.OK)
+
+
+def _refusal(refused: _Refused, *, by_header: str | None) -> Response:
+    is_unknown = refused.error == "invalid_client"
+    status = HTTPStatus.UNAUTHORIZED if is_unknown else HTTPStatus.BAD_REQUEST
+    answer = {"error": refused.error, "error_description": refused.why}
+    response = _response(answer, status)
+    if is_unknown and by_header is not None:
+        response.headers["WWW-Authenticate"] = 'Basic realm="oscp"'
+    return response
+
+
+def _response(answer: Mapping[str, object], status: HTTPStatus) -> Response:
+    response = Response(json.dumps(answer), status, mimetype="application/json")
+    response.headers.update(_UNCACHED)
+    return response

@@ -1,0 +1,187 @@
+"""What SolarNetwork tells each of its users about what it does for them: their user events.
+
+As observed in SolarNetwork (SolarUser dossier §9).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from random import Random
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from oscp_send.solarnetwork.request_body import timestamp
+from oscp_sim.clock import Clock
+
+__all__ = ["UserEvent", "UserEvents"]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LARGEST_STEP = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvent:
+    """Something that happened on behalf of a user.
+
+    Attributes:
+        id: A UUID of version 7; later events have greater ones.
+        user_id: Whom it concerns.
+        created: When it happened, UTC.
+        tags: What it is about, from the general to the particular.
+        message: One line for people.
+        data: JSON values; None where there are none.
+    """
+
+    id: UUID
+    user_id: int
+    created: datetime
+    tags: tuple[str, ...]
+    message: str
+    data: Mapping[str, Any] | None = field(default=None, hash=False)
+
+
+class UserEvents:
+    """All events of all users; any thread may add and find them.
+
+    Args:
+        clock: Dates them.
+        seed: Makes the random part of their ids: the same seed and clock, the same ids.
+    """
+
+    def __init__(self, clock: Clock, seed: int) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ids = _Ids(seed)
+        self._events: dict[int, list[UserEvent]] = {}
+
+    def add(
+        self,
+        user_id: int,
+        tags: Iterable[str],
+        message: str,
+        data: Mapping[str, Any] | None = None,
+    ) -> UserEvent:
+        """Keeps an event, and answers with it.
+
+        Args:
+            user_id: Whom it concerns.
+            tags: What it is about.
+            message: One line for people.
+            data: What there is to know of it; must hold no secret. Members without a value are
+                left out, times become texts in SolarNetwork's style.
+        """
+        with self._lock:
+            created = self._clock.now()
+            event = UserEvent(
+                id=self._ids.next(created),
+                user_id=user_id,
+                created=created,
+                tags=tuple(_storable(tag) for tag in tags),
+                message=_storable(message),
+                data=_data(data or {}),
+            )
+            self._events.setdefault(user_id, []).append(event)
+        return event
+
+    def find(
+        self,
+        user_id: int,
+        start: datetime,
+        end: datetime,
+        *,
+        tags: Iterable[str] = (),
+        search_filter: Callable[[Mapping[str, Any]], bool] | None = None,
+        offset: int = 0,
+        max: int | None = None,  # noqa: A002 - the API's own word
+    ) -> list[UserEvent]:
+        """Answers with events of one user, by ascending id.
+
+        Args:
+            user_id: Whose events.
+            start: The first instant that counts.
+            end: The first instant that does not count any more (inferred).
+            tags: An event must carry all of them.
+            search_filter: Tells of an event's data whether it fits.
+            offset: How many of those that fit to pass over.
+            max: How many to answer with at most; all of them where not given.
+        """
+        wanted = frozenset(tags)
+        with self._lock:
+            events = list(self._events.get(user_id, ()))
+        fitting = (
+            event
+            for event in events
+            if start <= event.created < end
+            and wanted.issubset(event.tags)
+            and (search_filter is None or search_filter(event.data or {}))
+        )
+        # Numbers of the API may be greater than a position in a list can be.
+        last = len(events) if max is None else min(offset + max, len(events))
+        return list(islice(fitting, min(offset, last), last))
+
+    def clear(self) -> None:
+        """Forgets every event; ids go on."""
+        with self._lock:
+            self._events.clear()
+
+
+class _Ids:
+    """Makes UUIDs of version 7 that ascend strictly, even while the clock stands still or jumps.
+
+    After RFC 9562 §6.2: microseconds of the clock (method 3), then a random number that is drawn
+    anew for each of them and grows by random steps within one (method 2).
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(f"user_events {seed}")  # noqa: S311 - ids, not secrets
+        self._moment = -1
+        self._tail = 0
+
+    def next(self, instant: datetime) -> UUID:
+        moment = max((instant - _EPOCH) // _MICROSECOND, 0)
+        if moment > self._moment:
+            # The first bit stays free, so that the steps below have room to grow into.
+            self._moment, self._tail = moment, self._random.getrandbits(61)
+        else:
+            self._tail += self._random.randint(1, _LARGEST_STEP)
+        milliseconds, microseconds = divmod(self._moment, 1000)
+        fraction = (microseconds << 12) // 1000
+        return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | self._tail)
+
+
+def _data(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    kept: dict[str, Any] = {
+        _storable(name): _json_value(value) for name, value in data.items() if value is not None
+    }
+    return MappingProxyType(kept) if kept else None
+
+
+class _Json(dict[str, Any]):
+    """An object in which all is a JSON value already; nobody changes it."""
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, _Json):
+        # A message is told of several times, and may be large.
+        return value
+    if isinstance(value, Mapping):
+        return _Json({_storable(str(name)): _json_value(each) for name, each in value.items()})
+    if isinstance(value, list | tuple):
+        return [_json_value(each) for each in value]
+    return value
+
+
+def _storable(text: str) -> str:
+    # Half a surrogate pair cannot be stored: the database driver writes a question mark (inferred).
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
+from tests.oscp_sim.rig import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(NOW)
+
+
+@pytest.fixture
+def simulator(clock: FrozenClock) -> Iterator[Simulator]:
+    """The built-in world, as documented, with time standing still."""
+    with Simulator(clock=clock) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def observed(clock: FrozenClock) -> Iterator[Simulator]:
+    """The same, as observed."""
+    with Simulator(clock=clock, fidelity="observed") as simulator:
+        yield simulator

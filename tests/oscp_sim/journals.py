@@ -1,0 +1,87 @@
+"""Journals as parties write them, for tests of what is made of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from oscp_sim.clock import FrozenClock
+from oscp_sim.entry import Request, Response
+from oscp_sim.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from oscp_sim.entry import Party
+
+START = datetime(2026, 5, 4, 15, 58, tzinfo=UTC)
+CP, FP = "http://cp.test/oscp/cp/2.0", "http://fp.test/oscp/fp/2.0"
+
+
+class Telling:
+    """A journal, and the parties that write into it."""
+
+    def __init__(self) -> None:
+        self.clock = FrozenClock(START)
+        self.journal = Journal(self.clock)
+
+    def received(
+        self,
+        party: Party,
+        target: str,
+        *,
+        peer: Party | None = None,
+        request_id: str | None = "r1",
+        status: int = 204,
+        message: object = None,
+        action: str | None = "Heartbeat",
+        findings: Iterable[Mapping[str, Any]] = (),
+        **detail: object,
+    ) -> None:
+        """A party tells what it was asked."""
+        self.journal.append(
+            party,
+            "exchange",
+            peer=peer,
+            action=action,
+            request=Request("POST", target, _headers(request_id), _body(message)),
+            response=Response(status),
+            findings=findings,
+            detail=detail,
+        )
+
+    def sent(
+        self,
+        party: Party,
+        url: str,
+        peer: Party,
+        *,
+        request_id: str | None = "r1",
+        status: int | None = 204,
+        answer: str = "",
+        message: object = None,
+        action: str | None = "Heartbeat",
+        instruction_id: int | None = None,
+        **detail: object,
+    ) -> None:
+        """A party tells what it has sent."""
+        self.journal.append(
+            party,
+            "exchange",
+            peer=peer,
+            sent=True,
+            action=action,
+            instruction_id=instruction_id,
+            request=Request("POST", url, _headers(request_id), _body(message)),
+            response=None if status is None else Response(status, (), answer),
+            detail=detail,
+        )
+
+
+def _headers(request_id: str | None) -> tuple[tuple[str, str], ...]:
+    return () if request_id is None else (("x-request-id", request_id),)
+
+
+def _body(message: object) -> str:
+    return "" if message is None else json.dumps(message)

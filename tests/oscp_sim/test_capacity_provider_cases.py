@@ -1,0 +1,379 @@
+"""The cases beyond the payload, and what a world may choose for them (OSCP dossier §9.3)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
+from tests.oscp_sim.other_side import CO, CP, OtherSide, rules
+from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask_over_network, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GROUP = {"id": 19, "identifier": "foo-group", "capacity_provider": 3, "capacity_optimizer": 1}
+BLOCK = {
+    "capacity": 42,
+    "phase": "ALL",
+    "unit": "KW",
+    "start_time": "2026-05-04T16:30:00Z",
+    "end_time": "2026-05-04T17:00:00Z",
+}
+ADJUSTMENT = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
+COMPLIANCE = {"message": "too little"}
+HEARTBEAT = {"offline_mode_at": "2026-05-04T16:30:00Z"}
+
+
+def world(behaviour: object = None, **provider: object) -> Mapping[str, Any]:
+    more = {} if behaviour is None else {"behaviour": behaviour}
+    return {
+        "users": [
+            {
+                "id": 42,
+                "nodes": [1],
+                "capacity_providers": [
+                    {"id": 3, "name": "Grid", "token": PROVIDER_TOKEN, **more, **provider}
+                ],
+                "capacity_optimizers": [{"id": 1, "name": "Depot", "token": "co-token"}],
+                "capacity_groups": [GROUP],
+            }
+        ]
+    }
+
+
+def simulated(behaviour: object = None, **provider: object) -> Simulator:
+    return Simulator(world(behaviour, **provider), clock=FrozenClock(NOW))
+
+
+def status(simulator: Simulator, action: str, message: object, **how: Any) -> int:  # noqa: ANN401
+    return OtherSide(simulator).send(action, message, **how).status
+
+
+# --- cases of which only the world can tell ------------------------------------------------------
+
+CHOSEN = {
+    "X1: 403": ({"X1": 403}, {"token": None}, 403),
+    "X2 accepted": ({"X2": 204}, {"authorization": f"token {PROVIDER_TOKEN}"}, 204),
+    "X3: 401": ({"X3": 401}, {"token": f" {PROVIDER_TOKEN}"}, 401),
+    "X4: 401": ({"X4": 401}, {"authorization": "Bearer opaque"}, 401),
+    "X5: 401": ({"X5": 401}, {"token": "co-token"}, 401),
+    "X7 accepted": ({"X7": 204}, {"request_id": None}, 204),
+    "X13: 404": ({"X13": 404}, {"method": "PUT"}, 404),
+    "X14: 400": ({"X14": 400}, {"content_type": "text/plain"}, 400),
+    "X14 accepted": ({"X14": 204}, {"content_type": "text/plain"}, 204),
+    "X17: 400": ({"X17": 400}, {"more": [("Content-Encoding", "gzip")]}, 400),
+    "X20: 404": ({"X20": 404}, {"path": "//adjust_group_capacity_forecast"}, 404),
+}
+
+
+@pytest.mark.parametrize(("statuses", "how", "expected"), CHOSEN.values(), ids=CHOSEN)
+def test_a_world_chooses_the_status_of_a_case(
+    statuses: dict[str, int], how: dict[str, Any], expected: int
+) -> None:
+    with simulated({"statuses": statuses}) as simulator:
+        got = status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT, **how)
+        assert got == expected
+        assert expected != 204 or set(statuses) <= set(rules(simulator))
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(404, 404), (403, 403), (204, 204)])
+def test_x19_an_unknown_group(chosen: int, expected: int) -> None:
+    with simulated({"statuses": {"X19": chosen}}) as simulator:
+        message = {**ADJUSTMENT, "group_id": "bar"}
+        assert status(simulator, "AdjustGroupCapacityForecast", message) == expected
+        assert ("X19" in rules(simulator)) == (expected == 204)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity ", ""])
+def test_x17_a_body_that_is_not_compressed(encoding: str) -> None:
+    with simulated() as simulator:
+        more = [("Content-Encoding", encoding)]
+        assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT, more=more) == 204
+
+
+@pytest.mark.parametrize(("longest", "expected"), [(-1, 413), (0, 204)])
+def test_x18_the_longest_body_is_a_setting(longest: int, expected: int) -> None:
+    limit = len(encoded(ADJUSTMENT)) + longest
+    with simulated({"longest_body": limit}) as simulator:
+        assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT) == expected
+        (entry,) = simulator.journal.entries()
+        assert entry.request is not None
+        assert ("not read" in entry.request.body) == (expected == 413)
+
+
+def test_x18_a_chunked_body_that_is_too_long() -> None:
+    with simulated({"longest_body": 100}) as simulator:
+        headers = [
+            ("Host", "cp.test"),
+            ("Authorization", f"Token {PROVIDER_TOKEN}"),
+            ("Content-Type", "application/json"),
+            ("X-Request-ID", "u"),
+        ]
+        answer = ask_over_network(
+            simulator.url, "POST", f"{CP}/heartbeat", headers, chunks=[b" " * 60] * 3
+        )
+        assert answer.status == 413
+
+
+def test_x8_the_same_request_id_twice_is_taken_and_recorded_as_a_duplicate() -> None:
+    with simulated() as simulator:
+        other = OtherSide(simulator)
+        for _ in range(2):
+            assert other.send("AdjustGroupCapacityForecast", ADJUSTMENT, request_id="u1").status
+        first, second = simulator.journal.entries(kind="exchange")
+        found = [each for each in second.findings if each["rule"] == "S19"]
+        assert [each["exchange"] for each in found] == [first.number]
+        assert "S19" not in {each["rule"] for each in first.findings}
+
+
+STRICT = {
+    "X8": ("AdjustGroupCapacityForecast", ADJUSTMENT, {}, True),
+    "X9": ("GroupCapacityComplianceError", COMPLIANCE, {}, False),
+    "X10": ("GroupCapacityComplianceError", COMPLIANCE, {"correlation_id": "never"}, False),
+    "X11": ("HandshakeAcknowledge", {}, {"correlation_id": "never"}, False),
+    "X20": ("Heartbeat", HEARTBEAT, {"path": "//heartbeat"}, False),
+    "S15": ("GroupCapacityComplianceError", COMPLIANCE, {}, False),
+    "S1": (
+        "AdjustGroupCapacityForecast",
+        {**ADJUSTMENT, "forecasted_blocks": [{**BLOCK, "end_time": BLOCK["start_time"]}]},
+        {},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("action", "message", "how", "twice"), STRICT.values(), ids=STRICT)
+@pytest.mark.parametrize("strict", [[], "own", True])
+def test_a_flagged_case_is_refused_where_the_world_is_strict(  # noqa: PLR0917 - a table's columns
+    request: pytest.FixtureRequest,
+    action: str,
+    message: dict[str, Any],
+    how: dict[str, Any],
+    twice: bool,
+    strict: object,
+) -> None:
+    case = request.node.callspec.id.rpartition("-")[2]
+    chosen = [case] if strict == "own" else strict
+    settings = {"heartbeat_seconds": 60, "measurement_styles": ["Continuous"]}
+    with simulated({"strict": chosen}, settings=settings) as simulator:
+        other = OtherSide(simulator)
+        if twice and strict is not True:
+            assert other.send(action, message, **how).status == 204
+        got = other.send(action, message, **how)
+        assert got.status == (204 if strict == [] else 400)
+        if strict != []:
+            assert simulator.provider(3).received[-1].status == 400
+            assert b'"message"' in got.body
+
+
+def test_information_is_never_a_refusal_where_all_findings_are_to_be() -> None:
+    settings = {"heartbeat_seconds": 60, "measurement_styles": ["Continuous"]}
+    with simulated({"strict": True}, settings=settings) as simulator:
+        other = OtherSide(simulator)
+        energy = {**ADJUSTMENT, "forecasted_blocks": [{**BLOCK, "unit": "KWH"}]}
+        simulator.provider(3).forecast(message=energy, request_id="r1")
+        how: dict[str, Any] = {"correlation_id": "r1"}
+        assert other.send("AdjustGroupCapacityForecast", energy, **how).status == 204
+        assert rules(simulator) == ["S7"]
+
+
+def test_a_case_with_a_status_of_its_own_is_refused_with_that() -> None:
+    with simulated({"statuses": {"X10": 404}}) as simulator:
+        how: dict[str, Any] = {"correlation_id": "never"}
+        assert status(simulator, "GroupCapacityComplianceError", COMPLIANCE, **how) == 404
+
+
+def test_x10_is_no_case_where_the_forecast_was_sent() -> None:
+    with simulated({"strict": ["X9", "X10", "S15", "S18"]}) as simulator:
+        other = OtherSide(simulator)
+        assert simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r1").status == 204
+        how: dict[str, Any] = {"correlation_id": "r1"}
+        assert other.send("GroupCapacityComplianceError", COMPLIANCE, **how).status == 204
+        # One that the Flexibility Provider has refused was never given.
+        other.answers = [403]
+        assert simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r2").status == 403
+        how = {"correlation_id": "r2"}
+        assert other.send("GroupCapacityComplianceError", COMPLIANCE, **how).status == 400
+
+
+def test_x12_a_message_before_the_handshake_is_flagged() -> None:
+    with simulated(registration_status="Pending") as simulator:
+        assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT) == 204
+        assert "S17" in rules(simulator)
+    with simulated() as simulator:
+        assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT) == 204
+        assert "S17" not in rules(simulator)
+
+
+@pytest.mark.parametrize("slashes", ["//", "///"])
+def test_x20_a_double_slash_is_taken_and_flagged(slashes: str) -> None:
+    with simulated() as simulator:
+        assert status(simulator, "Heartbeat", HEARTBEAT, path=f"{slashes}heartbeat") == 204
+        assert "X20" in rules(simulator)
+        assert simulator.provider(3).received[-1].action == "Heartbeat"
+
+
+# --- X21 -----------------------------------------------------------------------------------------
+
+
+def segment(index: int, count: int) -> dict[str, Any]:
+    return {"more": [("X-Segment-Index", str(index)), ("X-Segment-Count", str(count))]}
+
+
+LATER = {**BLOCK, "start_time": BLOCK["end_time"], "end_time": "2026-05-04T17:30:00Z"}
+
+
+@pytest.mark.parametrize("profile", ["specification", "solarnetwork"])
+def test_x21_segments_are_put_together_or_flagged(profile: str) -> None:
+    with simulated({"adjustments": "answer"}, profile=profile) as simulator:
+        other, provider = OtherSide(simulator), simulator.provider(3)
+        action = "AdjustGroupCapacityForecast"
+        second = {**ADJUSTMENT, "forecasted_blocks": [LATER]}
+        assert other.send(action, ADJUSTMENT, request_id="u1", **segment(1, 2)).status == 204
+        assert "X21" in rules(simulator)
+        whole = profile == "solarnetwork"
+        assert simulator.pending == whole
+        how: dict[str, Any] = {"request_id": "u2", "correlation_id": "u1"}
+        assert other.send(action, second, **how, **segment(2, 2)).status == 204
+        got = provider.received[-1].body["forecasted_blocks"]
+        assert got == ([LATER] if whole else [BLOCK, LATER])
+        simulator.clock.advance(1)
+        assert len(other.got) == 1 + whole
+        assert other.got[0].header("X-Correlation-ID") == "u1"
+
+
+def test_x21_a_segment_that_belongs_to_nothing_is_flagged_and_not_acted_on() -> None:
+    with simulated("answer") as simulator:
+        how: dict[str, Any] = {**segment(2, 2), "correlation_id": "never"}
+        assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT, **how) == 204
+        assert "X21" in rules(simulator)
+        assert simulator.pending == 0
+
+
+def test_x21_a_capacity_optimizer_flags_them() -> None:
+    with simulated() as simulator:
+        other = OtherSide(simulator)
+        how: dict[str, Any] = {**segment(1, 2), "token": "co-token", "to": CO}
+        assert other.send("UpdateGroupCapacityForecast", ADJUSTMENT, **how).status == 204
+        assert "X21" in rules(simulator)
+        assert simulator.optimizer(1).received[-1].body == ADJUSTMENT
+
+
+# --- what SolarNetwork itself does wrong ---------------------------------------------------------
+
+EMPTY = {"group_id": "foo-group", "measurements": []}
+LENIENT = {
+    "acknowledge": ("HandshakeAcknowledge", {"required_behaviour": {}}, 204),
+    "handshake": ("Handshake", {"required_behaviour": {}}, 422),
+    "group measurements": ("UpdateGroupMeasurements", EMPTY, 422),
+    "asset measurements": ("UpdateAssetMeasurement", EMPTY, 422),
+}
+
+
+@pytest.mark.parametrize(("action", "message", "by_service"), LENIENT.values(), ids=LENIENT)
+@pytest.mark.parametrize("profile", ["specification", "solarnetwork"])
+def test_what_solarnetwork_sends_against_its_schema_is_taken_with_a_finding(
+    action: str, message: object, by_service: int, profile: str
+) -> None:
+    with simulated(profile=profile) as simulator:
+        expected = by_service if profile == "solarnetwork" else 204
+        assert status(simulator, action, message) == expected
+        (entry,) = simulator.journal.entries(kind="exchange")
+        layers = [(each["layer"], each["severity"]) for each in entry.findings]
+        assert ("schema", "error" if expected == 422 else "warning") in layers
+
+
+def test_other_violations_are_refused_beside_what_is_lenient() -> None:
+    with simulated() as simulator:
+        message = {"required_behaviour": {"heartbeat_interval": "60"}}
+        assert status(simulator, "HandshakeAcknowledge", message) == 400
+        wrong = {"group_id": 7, "measurements": []}
+        assert status(simulator, "UpdateGroupMeasurements", wrong) == 400
+
+
+def test_a_number_beyond_a_double_is_taken_and_shown_as_text() -> None:
+    with simulated() as simulator:
+        body = encoded(ADJUSTMENT).replace(b"42", b"1e400")
+        assert status(simulator, "AdjustGroupCapacityForecast", body) == 204
+        shown = simulator.provider(3).to_dict()["received"][0]["body"]
+        assert shown["forecasted_blocks"][0]["capacity"] == "1E+400"
+
+
+def test_a_profile_has_its_own_envelope_and_statuses() -> None:
+    with simulated(profile="solarnetwork") as simulator:
+        other = OtherSide(simulator)
+        action = "AdjustGroupCapacityForecast"
+        reply = other.send(action, {**ADJUSTMENT, "group_id": "bar"})
+        assert (reply.status, reply.text) == (403, '{"success": false, "message": "ACCESS_DENIED"}')
+        assert other.send(action, "{}").status == 422
+        assert other.send(action, "{", request_id="b").status == 422
+        assert other.send(action, ADJUSTMENT, token=None).status == 403
+        assert other.send("Heartbeat", HEARTBEAT, request_id=None).status == 204
+        assert other.send(action, ADJUSTMENT, request_id=None).status == 400
+        assert other.send("Handshake", {}).status == 422
+        assert other.send("Heartbeat", HEARTBEAT, path="//heartbeat").status == 400
+
+
+# --- url-paths -----------------------------------------------------------------------------------
+
+
+def test_alternative_paths_are_served() -> None:
+    paths = {"Heartbeat": "/alt/oscp-heartbeat", "UpdateAssetMeasurements": "/alt/assets"}
+    with simulated(service_props={"url-paths": paths}) as simulator:
+        other = OtherSide(simulator)
+        assert other.send("Heartbeat", HEARTBEAT, path="/alt/oscp-heartbeat").status == 204
+        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert other.send("Heartbeat", HEARTBEAT, path="/alt/other").status == 404
+        assert other.send("Heartbeat", method="GET", path="/alt/oscp-heartbeat").status == 405
+        assert other.send("UpdateAssetMeasurement", EMPTY, path="/alt/assets").status == 204
+        actions = [each.action for each in simulator.provider(3).received]
+        assert actions[:2] == ["Heartbeat"] * 2
+        assert actions[-1] == "UpdateAssetMeasurement"
+
+
+# --- Bearer --------------------------------------------------------------------------------------
+
+
+def test_an_access_token_is_as_good_as_a_token() -> None:
+    props = {
+        "oauth-token-url": "http://simulator.invalid/oauth/token",
+        "oauth-client-id": "fp",
+        "oauth-client-secret": "very-secret",
+    }
+    with simulated(service_props=props) as simulator:
+        other = OtherSide(simulator)
+        granted = simulator._rooms.access_tokens.issue("fp", "very-secret")
+        assert granted is not None
+        bearer = f"Bearer {granted.text}"
+        assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
+        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert (
+            other.send("Heartbeat", HEARTBEAT, authorization=f"Token {granted.text}").status == 403
+        )
+        assert other.send("Heartbeat", HEARTBEAT, authorization="Bearer x").status == 403
+        simulator.clock.advance(timedelta(hours=2))
+        assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 403
+
+
+def test_an_access_token_of_another_system_is_good_for_nothing() -> None:
+    def provider(number: int) -> dict[str, Any]:
+        props = {
+            "oauth-token-url": "http://simulator.invalid/oauth/token",
+            "oauth-client-id": f"fp-{number}",
+            "oauth-client-secret": f"secret-{number}",
+        }
+        return {"id": number, "name": "x", "token": f"token-{number}", "service_props": props}
+
+    made = {"users": [{"id": 42, "capacity_providers": [provider(1), provider(2)]}]}
+    with Simulator(made, clock=FrozenClock(NOW)) as simulator:
+        other = OtherSide(simulator)
+        granted = simulator._rooms.access_tokens.issue("fp-2", "secret-2")
+        assert granted is not None
+        bearer = f"Bearer {granted.text}"
+        assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
+        assert simulator.provider(1).received == ()
+        assert len(simulator.provider(2).received) == 1

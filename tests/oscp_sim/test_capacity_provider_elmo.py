@@ -1,0 +1,200 @@
+"""A Capacity Provider with ELMO's ways and timetable (OSCP dossier §4)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
+from tests.oscp_sim.other_side import OtherSide, notes, rules
+from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.test_capacity_provider_cases import BLOCK, world
+from tests.oscp_sim.test_external_system_registration import FP, register
+
+ELMO = "/oscp/2.0"
+# 09:00 in Taipei.
+MORNING = datetime(2026, 5, 4, 1, tzinfo=UTC)
+USAGE = {
+    "group_id": "foo-group",
+    "measurements": [
+        {
+            "value": 1,
+            "phase": "ALL",
+            "unit": "KWH",
+            "direction": "NET",
+            "measure_time": "2026-05-04T01:00:00Z",
+        }
+    ],
+}
+
+
+def elmo(behaviour: object = None, **more: object) -> Simulator:
+    made = world(behaviour or {"timetable": 100}, profile="elmo", **more)
+    return Simulator(made, clock=FrozenClock(MORNING))
+
+
+def test_tomorrow_is_assigned_at_ten_every_day() -> None:
+    with elmo() as simulator:
+        other = OtherSide(simulator)
+        simulator.clock.advance(timedelta(minutes=59))
+        assert other.got == []
+        simulator.clock.advance(timedelta(minutes=1))
+        (got,) = other.got
+        blocks = got.json["forecasted_blocks"]
+        assert len(blocks) == 24
+        assert blocks[0] == {
+            "capacity": 100,
+            "phase": "ALL",
+            "unit": "KW",
+            "start_time": "2026-05-05T00:00:00.000+08:00",
+            "end_time": "2026-05-05T01:00:00.000+08:00",
+        }
+        simulator.clock.advance(timedelta(days=3))
+        assert len(other.got) == 4
+        assert simulator.pending == 0
+
+
+def test_nothing_is_assigned_before_the_registration() -> None:
+    with elmo(registration_status="Pending") as simulator:
+        other = OtherSide(simulator)
+        simulator.clock.advance(timedelta(days=1))
+        assert other.got == []
+        assert "not registered" in notes(simulator)[0].detail["why"]
+
+
+def test_an_assignment_that_is_not_taken_is_sent_again() -> None:
+    with elmo() as simulator:
+        # ELMO takes 204 alone for an answer.
+        other = OtherSide(simulator, answers=[200, 500])
+        simulator.clock.advance(timedelta(hours=2))
+        assert len(other.got) == 3
+
+
+def test_nothing_is_assigned_by_one_that_is_configured_no_more() -> None:
+    with elmo() as simulator:
+        other, rooms = OtherSide(simulator), rooms_of(simulator)
+        with rooms.world_lock:
+            rooms.replace_world(type(rooms.world)(users=()))
+        simulator.clock.advance(timedelta(days=2))
+        assert other.got == []
+
+
+def test_without_a_timetable_nothing_is_sent() -> None:
+    with elmo({"adjustments": "accept"}) as simulator:
+        other = OtherSide(simulator)
+        simulator.clock.advance(timedelta(days=2))
+        assert other.got == []
+
+
+@pytest.mark.parametrize(
+    ("purpose", "blocks", "end"),
+    [
+        ("negotiation_assign_capacity", 24, "2026-05-06T00:00:00.000+08:00"),
+        ("negotiation_reply_request_additional_capacity", 24, "2026-05-06T00:00:00.000+08:00"),
+        ("emergency_assign_capacity", 1, "2026-05-05T00:00:00.000+08:00"),
+    ],
+)
+def test_the_purposes_of_its_test_bed(purpose: str, blocks: int, end: str) -> None:
+    with elmo() as simulator:
+        other = OtherSide(simulator)
+        assert simulator.provider(3).forecast(purpose=purpose, capacity=7).status == 204
+        got = other.got[0].json["forecasted_blocks"]
+        assert (len(got), got[-1]["end_time"]) == (blocks, end)
+
+
+def test_it_is_registered_with_by_the_other_side_and_shakes_hands_itself() -> None:
+    """Register back at once after its 204, and a Handshake 5 s later."""
+    with elmo(registration_status="Pending") as simulator:
+        other = OtherSide(simulator)
+        assert other.send("Register", register(), to=ELMO).status == 204
+        simulator.clock.advance(5)
+        assert [(each.action, each.at) for each in other.got] == [
+            ("Register", "01:00:00.000"),
+            ("Handshake", "01:00:05.000"),
+        ]
+        # Told to somebody outside, it is where the outside finds it.
+        (version,) = other.got[0].json["version_url"]
+        assert version == {"version": "2.0", "base_url": simulator.url + ELMO}
+        assert other.got[1].url == f"{FP}/handshake"
+
+
+@pytest.mark.parametrize("action", ["HandshakeAcknowledge", "GroupCapacityComplianceError"])
+@pytest.mark.parametrize(("named", "status"), [(False, 400), (True, 204)])
+def test_it_wants_a_correlation_id(action: str, named: bool, status: int) -> None:
+    with elmo() as simulator:
+        other, provider = OtherSide(simulator), simulator.provider(3)
+        provider.handshake(request_id="h1")
+        provider.forecast(capacities=[5], request_id="r1")
+        message: dict[str, Any] = {} if action.startswith("H") else {"message": "x"}
+        known = "h1" if action.startswith("H") else "r1"
+        how: dict[str, Any] = {"correlation_id": known} if named else {}
+        assert other.send(action, message, to=ELMO, **how).status == status
+
+
+@pytest.mark.parametrize("action", ["Heartbeat", "Handshake", "UpdateAssetMeasurement"])
+def test_it_has_no_other_endpoints(action: str) -> None:
+    with elmo() as simulator:
+        assert OtherSide(simulator).send(action, {}, to=ELMO).status == 404
+
+
+def test_it_is_not_below_the_usual_path() -> None:
+    with elmo() as simulator:
+        assert OtherSide(simulator).send("UpdateGroupMeasurements", USAGE).status == 403
+
+
+def test_an_unknown_group_is_a_bad_request() -> None:
+    with elmo() as simulator:
+        message = {**USAGE, "group_id": "bar"}
+        assert OtherSide(simulator).send("UpdateGroupMeasurements", message, to=ELMO).status == 400
+
+
+def test_a_late_request_is_flagged() -> None:
+    message = {"group_id": "foo-group", "type": "CONSUMPTION"}
+    tomorrow = {
+        **BLOCK,
+        "start_time": "2026-05-05T00:00:00+08:00",
+        "end_time": "2026-05-05T01:00:00+08:00",
+    }
+    with elmo() as simulator:
+        other = OtherSide(simulator)
+        asked = {**message, "forecasted_blocks": [tomorrow]}
+        other.send("AdjustGroupCapacityForecast", asked, to=ELMO)
+        assert "elmo-timetable" not in rules(simulator)
+        simulator.clock.advance(timedelta(hours=5, seconds=1))
+        other.send("AdjustGroupCapacityForecast", asked, to=ELMO, request_id="u2")
+        assert "elmo-timetable" in rules(simulator)
+
+
+def test_an_answer_comes_by_four() -> None:
+    behaviour = {"adjustments": "answer", "answer_after": "12h"}
+    with elmo(behaviour) as simulator:
+        other = OtherSide(simulator)
+        asked = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
+        other.send("AdjustGroupCapacityForecast", asked, to=ELMO)
+        simulator.clock.advance(timedelta(hours=7))
+        assert [each.at for each in other.got] == ["08:00:00.000"]
+
+
+def test_missing_usage_is_noticed_once() -> None:
+    with elmo() as simulator:
+        other = OtherSide(simulator)
+        for number in range(3):
+            other.send("UpdateGroupMeasurements", USAGE, to=ELMO, request_id=f"u{number}")
+            simulator.clock.advance(60)
+        assert notes(simulator) == []
+        simulator.clock.advance(600)
+        (note,) = notes(simulator)
+        assert [each["rule"] for each in note.findings] == ["elmo-timetable"]
+        other.send("UpdateGroupMeasurements", USAGE, to=ELMO, request_id="u9")
+        simulator.clock.advance(600)
+        assert len(notes(simulator)) == 2
+
+
+def test_others_do_not_miss_any() -> None:
+    with Simulator(world(), clock=FrozenClock(MORNING)) as simulator:
+        OtherSide(simulator).send("UpdateGroupMeasurements", USAGE)
+        simulator.clock.advance(600)
+        assert notes(simulator) == []

@@ -1,0 +1,211 @@
+"""The simulator's own endpoints below `/_sim/`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oscp_sim import Simulator
+from tests.oscp_sim.rig import (
+    PROVIDER_TOKEN,
+    SECRET,
+    TOKEN,
+    VIEW,
+    Answer,
+    ask,
+    ask_over_network,
+    get,
+    instruction,
+    post,
+    settled,
+)
+
+if TYPE_CHECKING:
+    from oscp_sim.clock import FrozenClock
+
+HOST = [("Host", "h")]
+
+
+def look(simulator: Simulator, path: str) -> Answer:
+    return ask(simulator, "GET", f"/_sim/{path}", HOST)
+
+
+def entries(answer: Answer) -> list[dict[str, Any]]:
+    assert answer.status == 200
+    found: list[dict[str, Any]] = answer.json["entries"]
+    return found
+
+
+@pytest.fixture
+def busy(simulator: Simulator) -> Simulator:
+    """One message delivered, one declined."""
+    post(simulator, instruction())
+    settled(simulator)
+    post(simulator, instruction(action="Nonsense"))
+    return simulator
+
+
+def test_health(simulator: Simulator, clock: FrozenClock) -> None:
+    health = look(simulator, "health").json
+    assert health["status"] == "ok"
+    assert (health["seed"], health["fidelity"]) == (1, "documented")
+    assert health["version"]
+    assert health["now"] == "2026-01-02T03:04:05.123456Z"
+    clock.advance(1)
+    assert look(simulator, "health").json["now"] == "2026-01-02T03:04:06.123456Z"
+
+
+def test_health_tells_the_seed_and_the_fidelity() -> None:
+    health = look(Simulator(seed=7, fidelity="observed"), "health").json
+    assert (health["seed"], health["fidelity"]) == (7, "observed")
+
+
+def test_the_journal_in_order(busy: Simulator) -> None:
+    answer = look(busy, "journal")
+    assert answer.header("Content-Type") == "application/json"
+    found = entries(answer)
+    assert [entry["number"] for entry in found] == list(range(1, len(found) + 1))
+    assert answer.json["last"] == len(found)
+    assert found == [entry.to_dict() for entry in busy.journal.entries()]
+
+
+def test_the_delivered_message_is_seen_there(busy: Simulator) -> None:
+    (entry,) = entries(look(busy, "journal?party=capacity_provider"))
+    assert entry["request"]["target"] == "/oscp/cp/2.0/handshake"
+    assert entry["request"]["body"] == "{}"
+    assert entry["response"]["status"] == 204
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("party=solaruser", {"party": "solaruser"}),
+        ("party=flexibility_provider", {"party": "flexibility_provider"}),
+        ("action=Handshake", {"action": "Handshake"}),
+        ("party=solaruser&action=Nonsense", {"party": "solaruser", "action": "Nonsense"}),
+        ("party=capacity_optimizer", {"party": "capacity_optimizer"}),
+        ("action=", {"action": ""}),
+    ],
+)
+def test_filters(busy: Simulator, query: str, fields: dict[str, str]) -> None:
+    expected = [
+        entry.to_dict()
+        for entry in busy.journal.entries()
+        if all(getattr(entry, name) == value for name, value in fields.items())
+    ]
+    assert entries(look(busy, f"journal?{query}")) == expected
+
+
+def test_since_leaves_out_what_is_known(busy: Simulator) -> None:
+    last = busy.journal.last
+    assert [entry["number"] for entry in entries(look(busy, f"journal?since={last - 1}"))] == [last]
+    assert entries(look(busy, f"journal?since={last}")) == []
+    assert entries(look(busy, f"journal?since={last + 99}")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("part=solaruser", "unknown filter 'part'; known: action, "),
+        ("party=grid", "unknown party 'grid'; known: solaruser, flexibility_provider"),
+        ("since=yesterday", "since is a number, 0 or more, not 'yesterday'"),
+        ("since=-1", "since is a number, 0 or more, not '-1'"),
+        ("since=nan", "since is a number"),
+        ("wait=inf", "wait is a number"),
+        ("wait=soon", "wait is a number, 0 or more, not 'soon'"),
+        ("wait=", "wait is a number"),
+    ],
+)
+def test_a_query_that_makes_no_sense(simulator: Simulator, query: str, told: str) -> None:
+    answer = look(simulator, f"journal?{query}")
+    assert answer.status == 400
+    assert answer.json["error"].startswith(told)
+
+
+def test_wait_answers_at_once_with_what_is_there(busy: Simulator) -> None:
+    began = time.monotonic()
+    assert entries(look(busy, "journal?party=capacity_provider&wait=60"))
+    assert time.monotonic() - began < 30
+
+
+def test_wait_answers_as_soon_as_something_fits(simulator: Simulator) -> None:
+    """From another thread, while other requests are answered."""
+    answers: list[Answer] = []
+
+    def wait() -> None:
+        target = "/_sim/journal?party=capacity_provider&action=Handshake&wait=60"
+        answers.append(ask_over_network(simulator.url, "GET", target, HOST))
+
+    began = time.monotonic()
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    # What does not fit does not wake it.
+    assert post(simulator, instruction(action="Nonsense")).data["state"] == "Declined"
+    post(simulator, instruction())
+    waiting.join(30)
+    assert not waiting.is_alive()
+    (entry,) = entries(answers[0])
+    assert entry["party"] == "capacity_provider"
+    assert time.monotonic() - began < 30
+
+
+def test_wait_ends_when_its_time_is_over(simulator: Simulator) -> None:
+    answer = look(simulator, "journal?party=capacity_provider&wait=0.01")
+    assert answer.json == {"last": 0, "entries": []}
+
+
+def test_reset_forgets_and_numbers_go_on(busy: Simulator) -> None:
+    last = busy.journal.last
+    answer = ask(busy, "POST", "/_sim/reset", HOST)
+    assert answer.json == {"reset": True, "last": last}
+    assert entries(look(busy, "journal")) == []
+    assert get(busy, f"{VIEW}?id=1").body == b'{"success":true}'
+    assert post(busy, instruction()).data["id"] == 3
+    settled(busy)
+    found = entries(look(busy, f"journal?since={last}&party=capacity_provider"))
+    assert [entry["instruction_id"] for entry in found] == [None]
+    assert found[0]["number"] > last
+
+
+def test_reset_wakes_whoever_waits_for_what_it_forgets() -> None:
+    simulator = Simulator()
+    assert post(simulator, instruction(), when=simulator.clock.now()).data["state"] == "Queuing"
+    settled_in_time: list[bool] = []
+    waiting = threading.Thread(
+        target=lambda: settled_in_time.append(simulator.wait_until_settled(30))
+    )
+    waiting.start()
+    began = time.monotonic()
+    ask(simulator, "POST", "/_sim/reset", HOST)
+    waiting.join(30)
+    assert settled_in_time == [True]
+    assert time.monotonic() - began < 15
+
+
+def test_the_world_without_secrets(simulator: Simulator) -> None:
+    answer = look(simulator, "world")
+    (user,) = answer.json["users"]
+    assert user["tokens"][0]["id"] == TOKEN
+    assert user["capacity_groups"][0]["identifier"] == "foo-group"
+    for secret in (SECRET, PROVIDER_TOKEN):
+        assert secret.encode() not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "health"), ("POST", "journal"), ("GET", "reset"), ("DELETE", "world")],
+)
+def test_another_method(simulator: Simulator, method: str, path: str) -> None:
+    answer = ask(simulator, method, f"/_sim/{path}", HOST)
+    assert answer.status == 405
+    assert answer.header("Allow")
+    assert "/_sim/journal" in answer.json["hint"]
+
+
+def test_it_writes_nothing_into_the_journal_itself(simulator: Simulator) -> None:
+    for path in ("health", "journal", "world"):
+        look(simulator, path)
+    assert simulator.journal.last == 0

@@ -1,0 +1,180 @@
+"""The simulator's clock, looked at and moved from outside."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oscp_sim import Simulator
+from oscp_sim.clock import FastClock, FrozenClock
+from tests.oscp_sim.rig import ask, get, instruction, post, rooms_of, signed_headers
+
+if TYPE_CHECKING:
+    from tests.oscp_sim.rig import Answer
+
+START = datetime(2026, 5, 4, 15, 58, tzinfo=UTC)
+HOST = [("Host", "h")]
+
+
+@pytest.fixture
+def frozen() -> Simulator:
+    return Simulator(clock=FrozenClock(START))
+
+
+def clock(simulator: Simulator) -> dict[str, Any]:
+    answer = ask(simulator, "GET", "/_sim/clock", HOST)
+    assert answer.status == 200
+    shown: dict[str, Any] = answer.json
+    return shown
+
+
+def advance(simulator: Simulator, by: object) -> Answer:
+    body = by if isinstance(by, bytes) else json.dumps({"advance": by}).encode()
+    return ask(simulator, "POST", "/_sim/clock", HOST, body)
+
+
+def test_what_time_it_is(frozen: Simulator) -> None:
+    assert clock(frozen) == {
+        "now": "2026-05-04T15:58:00Z",
+        "runs": "frozen",
+        "next_due": None,
+        "pending": 0,
+    }
+    rooms_of(frozen).agenda.after(2.5, lambda: None)
+    assert clock(frozen)["next_due"] == "2026-05-04T15:58:02.500000Z"
+    assert clock(frozen)["pending"] == 1
+
+
+def test_how_it_runs() -> None:
+    with Simulator() as simulator:
+        assert clock(simulator)["runs"] == "real"
+    fast = clock(Simulator(clock=FastClock(START, 60)))
+    assert (fast["runs"], fast["speed"]) == ("fast", 60)
+    standing = clock(Simulator(clock=FastClock(START)))
+    assert (standing["runs"], standing["speed"]) == ("fast", None)
+
+
+@pytest.mark.parametrize(
+    ("by", "now"),
+    [
+        (90, "15:59:30"),
+        (0.5, "15:58:00.500000"),
+        (0, "15:58:00"),
+        ("15m", "16:13:00"),
+        ("PT1H", "16:58:00"),
+    ],
+)
+def test_it_is_moved(frozen: Simulator, by: object, now: str) -> None:
+    with frozen:
+        answer = advance(frozen, by)
+    assert (answer.status, answer.json["now"]) == (200, f"2026-05-04T{now}Z")
+
+
+def test_what_is_due_is_done_meanwhile(frozen: Simulator) -> None:
+    done: list[datetime] = []
+    with frozen:
+        agenda = rooms_of(frozen).agenda
+        agenda.after(60, lambda: done.append(frozen.clock.now()))
+        assert advance(frozen, 59).json["pending"] == 1
+        assert done == []
+        assert advance(frozen, 1).json["pending"] == 0
+    assert done == [START + timedelta(minutes=1)]
+
+
+def test_the_machine_s_is_not() -> None:
+    with Simulator() as simulator:
+        answer = advance(simulator, 60)
+    assert answer.status == 409
+    assert "--clock frozen or fast" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        (-1, "0 or more"),
+        (True, "a number of seconds"),
+        (None, "a number of seconds"),
+        ([1], "a number of seconds"),
+        ("soon", '"soon" is no duration'),
+        ("-1s", "is no duration"),
+        (1e300, "at most 366d"),
+        ("367d", "at most 366d"),
+        (b"", "say by how much"),
+        (b"[]", "say by how much"),
+        (b'{"advance": 1, "to": 2}', "say by how much"),
+        (b"{", "not JSON"),
+        (b'{"advance": NaN}', "not JSON"),
+        (b"\xff", "not JSON"),
+    ],
+)
+def test_what_makes_no_sense(frozen: Simulator, by: object, told: str) -> None:
+    with frozen:
+        answer = advance(frozen, by)
+    assert answer.status == 400
+    assert told in answer.json["error"]
+    assert clock(frozen)["now"] == "2026-05-04T15:58:00Z"
+
+
+def test_the_end_of_time() -> None:
+    with Simulator(clock=FrozenClock(datetime(9999, 12, 31, tzinfo=UTC))) as simulator:
+        answer = advance(simulator, "2d")
+    assert (answer.status, answer.json["error"]) == (400, "no clock goes beyond the year 9999")
+
+
+# --- the dates of clients who have another clock -----------------------------------------------
+
+
+def test_who_is_served_may_date_requests_by_the_machine_s_clock(frozen: Simulator) -> None:
+    machine = datetime.now(UTC)
+    with frozen:
+        assert post(frozen, instruction(), when=machine).status == 401
+        frozen.serve_at("http://127.0.0.1:9")
+        assert post(frozen, instruction(), when=machine).data["state"] == "Queuing"
+        assert post(frozen, instruction(), when=START).data["state"] == "Queuing"
+        for other in (START + timedelta(minutes=15), machine - timedelta(minutes=16)):
+            assert post(frozen, instruction(), when=other).status == 401
+
+
+def test_but_not_where_there_is_one_clock_alone() -> None:
+    with Simulator() as simulator:
+        simulator.serve_at("http://127.0.0.1:9")
+        assert rooms_of(simulator).clients_clock is None
+        old = datetime.now(UTC) - timedelta(hours=1)
+        assert get(simulator, "/solaruser/api/v1/sec/instr/view?id=1", when=old).status == 401
+
+
+# --- the control token -------------------------------------------------------------------------
+
+
+class TestControlToken:
+    @pytest.fixture
+    def guarded(self) -> Simulator:
+        return Simulator(clock=FrozenClock(START), control_token="sesame")
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [("GET", "clock"), ("GET", "journal"), ("POST", "reset"), ("GET", "providers/3")],
+    )
+    @pytest.mark.parametrize("shown", [None, "Bearer other", "Bearer", "Token sesame", "sesame"])
+    def test_without_it_nothing_is_told(
+        self, guarded: Simulator, method: str, path: str, shown: str | None
+    ) -> None:
+        headers = HOST if shown is None else [*HOST, ("Authorization", shown)]
+        answer = ask(guarded, method, f"/_sim/{path}", headers)
+        assert (answer.status, answer.header("WWW-Authenticate")) == (401, "Bearer")
+        assert "sesame" not in str(answer)
+
+    def test_with_it_all_is(self, guarded: Simulator) -> None:
+        headers = [*HOST, ("Authorization", "Bearer sesame")]
+        assert ask(guarded, "GET", "/_sim/clock", headers).status == 200
+
+    def test_whether_it_is_there_anybody_may_ask(self, guarded: Simulator) -> None:
+        assert ask(guarded, "GET", "/_sim/health", HOST).status == 200
+
+    def test_the_parties_have_tokens_of_their_own(self, guarded: Simulator) -> None:
+        target = "/solaruser/api/v1/sec/instr/view?id=1"
+        headers = signed_headers("GET", target, when=START)
+        assert ask(guarded, "GET", target, headers).status == 200

@@ -1,0 +1,362 @@
+"""The one table of differences: each is honoured in code, alone and by a fidelity (§12, §13)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+from click.testing import CliRunner
+
+from oscp_schemas.date_time import Fidelity
+from oscp_send.fidelity import DIFFERENCES, Behaviour, Difference
+from oscp_sim import Simulator
+from oscp_sim.cli.main import main
+from oscp_sim.clock import FrozenClock
+from tests.oscp_sim.gate import INSTR, WORLD, call, gate
+from tests.oscp_sim.rig import ADD, HOST, NOW, VIEW, ask, delivered, instruction, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NAMES = [each.name for each in DIFFERENCES]
+BLOCK = {
+    "capacity": 1,
+    "phase": "ALL",
+    "unit": "KW",
+    "start_time": "2026-01-01T00:00:00Z",
+    "end_time": "2026-01-01T01:00:00Z",
+}
+FORECAST = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
+MEASUREMENTS = {
+    "group_id": "foo-group",
+    "measurements": [
+        {
+            "asset_id": "a",
+            "asset_category": "CHARGING",
+            "energy_measurement": {
+                "value": 1,
+                "phase": "ALL",
+                "unit": "KWH",
+                "direction": "NET",
+                "measure_time": "2026-01-01T00:00:00Z",
+            },
+        }
+    ],
+}
+
+
+def outcome(simulator: Simulator, action: str, message: object, **more: str) -> Any:  # noqa: ANN401
+    """The state and the reason in the end."""
+    text = message if isinstance(message, str) else json.dumps(message)
+    with simulator:
+        sent = call(simulator, "POST", ADD, instruction(70, action=action, msg=text, **more))
+        settled(simulator)
+        data = call(simulator, "GET", f"{VIEW}?id={sent.data['id']}").data
+    return data["state"], data.get("resultParameters", {}).get("error", "")
+
+
+def asset_measurements(simulator: Simulator) -> object:
+    return outcome(simulator, "UpdateAssetMeasurement", MEASUREMENTS)[0]
+
+
+def authentication_errors(simulator: Simulator) -> object:
+    answer = call(simulator, "GET", VIEW, secret="another")
+    return answer.status, answer.json.get("code")
+
+
+def container_errors(simulator: Simulator) -> object:
+    answer = call(simulator, "POST", f"{INSTR}/nope")
+    return answer.status, answer.body == b""
+
+
+def correlation_id(simulator: Simulator) -> object:
+    outcome(simulator, "Handshake", {}, correlationId="c-1")
+    (exchange,) = delivered(simulator)
+    assert exchange.request is not None
+    return dict(exchange.request.headers).get("x-correlation-id")
+
+
+def date_times(simulator: Simulator) -> object:
+    forecast = FORECAST | {"forecasted_blocks": [BLOCK | {"start_time": "2026-01-01T00:00:00.5Z"}]}
+    return outcome(simulator, "AdjustGroupCapacityForecast", forecast)[0]
+
+
+def exec_waiting(simulator: Simulator) -> object:
+    """Is the reply on a time-out wrapped, where the service's next look is too late for it?"""
+    target = f"{INSTR}/exec/other?resultMaxWait=100"
+    return "success" in call(simulator, "POST", target, instruction(70)).json
+
+
+def group_forecasts(simulator: Simulator) -> object:
+    return outcome(simulator, "UpdateGroupCapacityForecast", FORECAST)[0]
+
+
+def host_port(simulator: Simulator) -> object:
+    proxied = [("X-Forwarded-Proto", "https")]
+    return call(simulator, "GET", f"{VIEW}?id=1", unsigned=proxied).status
+
+
+def malformed_message(simulator: Simulator) -> object:
+    return outcome(simulator, "Handshake", "{")[1].startswith("Invalid JSON for [Handshake]")
+
+
+def parameter_splitting(simulator: Simulator) -> object:
+    body = {"nodeId": 70, "params": {"note": "n" * 300, "msg": "m" * 300}}
+    pieces = call(simulator, "POST", f"{INSTR}/add/Other", body).data["parameters"]
+    return [(each["name"], len(each["value"])) for each in pieces]
+
+
+def stale_date(simulator: Simulator) -> object:
+    return call(simulator, "GET", VIEW, when=NOW - timedelta(hours=1)).status
+
+
+def stale_queuing(simulator: Simulator) -> object:
+    """Nothing is started: nobody claims it."""
+    sent = call(simulator, "POST", ADD, instruction(70))
+    clock = simulator.clock
+    assert isinstance(clock, FrozenClock)
+    clock.advance(31)
+    target = f"{VIEW}?id={sent.data['id']}"
+    return call(simulator, "GET", target, when=NOW + timedelta(seconds=31)).data["state"]
+
+
+def url_paths(simulator: Simulator) -> object:
+    outcome(simulator, "GroupCapacityComplianceError", {"message": "Too much"})
+    seen = [
+        each for each in simulator.journal.entries(party="flexibility_provider") if each.request
+    ]
+    assert seen[0].request is not None
+    return seen[0].request.target.rpartition("/")[2]
+
+
+# Name: what to look at, and what it is on the documented and on the observed side.
+HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
+    "asset_measurements": (asset_measurements, "Completed", "Declined"),
+    "authentication_errors": (authentication_errors, (401, "401"), (403, None)),
+    "container_errors": (container_errors, (404, False), (403, True)),
+    "correlation_id": (correlation_id, "c-1", None),
+    "date_times": (date_times, "Completed", "Declined"),
+    "exec_waiting": (exec_waiting, True, False),
+    "group_forecasts": (group_forecasts, "Completed", "Declined"),
+    "host_port": (host_port, 200, 403),
+    "malformed_message": (malformed_message, True, False),
+    "parameter_splitting": (
+        parameter_splitting,
+        [("note", 300), ("msg", 256), ("msg", 44)],
+        [("note", 256), ("note", 44), ("msg", 256), ("msg", 44)],
+    ),
+    "stale_date": (stale_date, 401, 403),
+    "stale_queuing": (stale_queuing, "Queuing", "Queued"),
+    "url_paths": (url_paths, "mine", "group_capacity_compliance_error"),
+}
+
+
+def world() -> dict[str, Any]:
+    """As in the gate's tests, with a provider whose paths are set."""
+    first, second = WORLD["users"]
+    provider = first["capacity_providers"][0] | {
+        "service_props": {"url-paths": {"GroupCapacityComplianceError": "/mine"}}
+    }
+    return {"users": [first | {"capacity_providers": [provider]}, second]}
+
+
+def test_every_difference_is_looked_at() -> None:
+    assert list(HONOURED) == sorted(NAMES) == NAMES
+
+
+@pytest.mark.parametrize("fidelity", get_args(Fidelity))
+@pytest.mark.parametrize("side", get_args(Fidelity))
+@pytest.mark.parametrize("name", HONOURED)
+def test_a_difference_is_honoured_alone(name: str, side: Fidelity, fidelity: Fidelity) -> None:
+    look, documented, observed = HONOURED[name]
+    got = look(gate(Behaviour(fidelity, {name: side}), world()))
+    assert got == (documented if side == "documented" else observed)
+
+
+@pytest.mark.parametrize("fidelity", get_args(Fidelity))
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=NAMES)
+def test_a_difference_follows_the_fidelity_or_its_own_default(
+    difference: Difference, fidelity: Fidelity
+) -> None:
+    look, documented, observed = HONOURED[difference.name]
+    side = difference.default or fidelity
+    assert look(gate(fidelity, world())) == (documented if side == "documented" else observed)
+
+
+def test_no_more_than_two_paths_may_be_changed() -> None:
+    """§12: those are the ones that the documentation lists."""
+    changed = world()
+    paths = changed["users"][0]["capacity_providers"][0]["service_props"]["url-paths"]
+    paths["Handshake"] = "/other"
+    simulator = gate("documented", changed)
+    outcome(simulator, "Handshake", {})
+    (exchange,) = delivered(simulator)
+    assert exchange.request is not None
+    assert exchange.request.target.endswith("/handshake")
+
+
+def test_where_the_guide_is_silent_both_fidelities_follow_the_service() -> None:
+    silent = {each.name for each in DIFFERENCES if each.default}
+    assert silent == {
+        "authentication_errors",
+        "host_port",
+        "parameter_splitting",
+        "stale_queuing",
+    }
+    assert {each.default for each in DIFFERENCES} == {None, "observed"}
+
+
+# --- the table and the behaviour ---------------------------------------------------------------
+
+
+def test_both_sides_of_every_difference_are_told() -> None:
+    for each in DIFFERENCES:
+        assert each.documented
+        assert each.observed
+        assert each.documented != each.observed
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"corelation_id": "observed"}, "did you mean 'correlation_id'?"),
+        ({"xyz": "observed"}, "known: asset_measurements, "),
+        ({"stale_date": "obseved"}, "did you mean 'observed'?"),
+        ({"container_errors": "hidden"}, "'documented' or 'observed' or 'plain' or 'masked'"),
+        ({"stale_date": "masked"}, "stale_date is 'documented' or 'observed', not 'masked'"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(settings: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        Behaviour("documented", settings)
+    assert complaint in str(caught.value)
+
+
+def test_an_unknown_fidelity_is_refused() -> None:
+    with pytest.raises(ValueError, match="did you mean 'observed'"):
+        Simulator(fidelity="observe")  # type: ignore[arg-type]
+
+
+def test_a_behaviour_tells_each_side() -> None:
+    behaviour = Behaviour("observed", {"container_errors": "plain", "host_port": "documented"})
+    assert behaviour.settings == {"container_errors": "documented", "host_port": "documented"}
+    sides = dict.fromkeys(NAMES, "observed") | dict(behaviour.settings)
+    assert dict(behaviour.sides) == sides
+    assert str(behaviour) == "observed (container_errors=documented, host_port=documented)"
+    assert str(Behaviour()) == "documented"
+    assert behaviour.under(None) is behaviour
+    assert behaviour.under("documented").side("stale_date") == "documented"
+    assert behaviour.under("documented").side("host_port") == "documented"
+
+
+def test_asking_for_a_difference_that_is_not_in_the_table_is_a_mistake() -> None:
+    with pytest.raises(KeyError):
+        Behaviour().follows_service("no_such")
+
+
+def test_health_shows_fidelity_and_settings() -> None:
+    behaviour = Behaviour("observed", {"correlation_id": "documented"})
+    health = ask(gate(behaviour), "GET", "/_sim/health", [("Host", HOST)]).json
+    assert health["fidelity"] == "observed"
+    assert health["settings"] == dict(behaviour.sides)
+    assert health["settings"]["correlation_id"] == "documented"
+
+
+# --- the command line --------------------------------------------------------------------------
+
+
+def oscp_sim(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(arguments), prog_name="oscp-sim")
+    return result.exit_code, result.output
+
+
+def test_the_table_for_people() -> None:
+    code, text = oscp_sim("fidelity", "--fidelity", "observed", "--set", "correlation_id=forwarded")
+    assert code == 0
+    assert text.startswith("fidelity observed (correlation_id=documented)")
+    blocks = {block.split()[0]: block for block in text.split("\n\n")[1:]}
+    assert list(blocks) == NAMES
+    for name, block in blocks.items():
+        side = "documented" if name == "correlation_id" else "observed"
+        assert f"* {side}" in block
+        assert block.count("*") == 1
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_table_for_programs() -> None:
+    code, text = oscp_sim("fidelity", "--format", "json", "--set", "stale_date=observed")
+    assert code == 0
+    table = json.loads(text)
+    assert table["fidelity"] == "documented"
+    assert [each["name"] for each in table["differences"]] == NAMES
+    assert list(table["differences"][0]) == ["name", "documented", "observed", "default", "side"]
+    sides = {each["name"]: each["side"] for each in table["differences"]}
+    assert sides == dict(Behaviour("documented", {"stale_date": "observed"}).sides)
+
+
+@pytest.mark.parametrize("command", ["serve", "rehearse", "fidelity"])
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("corelation_id=observed", "did you mean 'correlation_id'?"),
+        ("correlation_id=maybe", "correlation_id is 'documented' or 'observed'"),
+        ("correlation_id", "write it as correlation_id=documented"),
+    ],
+)
+def test_a_wrong_setting_ends_the_command_with_2(
+    command: str, setting: str, complaint: str
+) -> None:
+    code, text = oscp_sim(command, "--set", setting)
+    assert code == 2
+    assert complaint in " ".join(text.split())
+
+
+def test_a_setting_that_contradicts_itself_ends_the_command_with_2() -> None:
+    code, text = oscp_sim(
+        "fidelity", "--set", "stale_date=observed", "--set", "stale_date=documented"
+    )
+    assert code == 2
+    assert "is set twice" in text
+
+
+SCENARIO = """
+scenarios:
+  - scenario: correlated
+    {fidelity}
+    steps:
+      - send:
+          node: 1
+          optimizer: 1
+          group: foo-group
+          action: Handshake
+          correlation_id: c-1
+          message: {{}}
+        expect:
+          received:
+            headers:
+              x-correlation-id: c-1
+"""
+
+
+@pytest.mark.parametrize(
+    ("of_scenario", "arguments", "code"),
+    [
+        ("about: nothing", [], 0),
+        ("about: nothing", ["--fidelity", "observed"], 1),
+        ("about: nothing", ["--fidelity", "observed", "--set", "correlation_id=documented"], 0),
+        ("fidelity: observed", [], 1),
+        ("fidelity: observed", ["--set", "correlation_id=documented"], 0),
+        ("fidelity: documented", ["--fidelity", "observed"], 0),
+        ("fidelity: documented", ["--set", "correlation_id=observed"], 1),
+    ],
+)
+def test_a_rehearsal_takes_settings_and_a_scenario_s_fidelity_leaves_them(
+    tmp_path: Path, of_scenario: str, arguments: list[str], code: int
+) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(SCENARIO.format(fidelity=of_scenario))
+    got, text = oscp_sim("rehearse", str(file), *arguments)
+    assert got == code, text

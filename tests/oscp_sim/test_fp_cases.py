@@ -1,0 +1,74 @@
+"""All judged payloads at the Flexibility Provider: the column FP of OSCP dossier §9.2."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oscp_schemas import judge
+from oscp_sim.flexibility_provider.envelope import ContainerRefused, Refused
+from oscp_sim.flexibility_provider.reading import read_message
+from tests.cases.table import CASES
+from tests.oscp_sim.fp_callers import PATHS, heard, say
+from tests.oscp_sim.peers import group, peers, world
+
+if TYPE_CHECKING:
+    from tests.cases.case import Case
+
+HAVE_ENDPOINT = [case for case in CASES if case.fp is not None]
+HAVE_NONE = [case for case in CASES if case.fp is None]
+
+
+def groups(case: Case) -> list[dict[str, Any]]:
+    """The group that a case names: its column leaves the database aside."""
+    try:
+        name = json.loads(case.text.removeprefix("\ufeff"))["group_id"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return [group()]
+    taken = str(name).lower() if isinstance(name, bool) else str(name)
+    return [group(identifier=taken)]
+
+
+@pytest.mark.parametrize("case", HAVE_ENDPOINT, ids=[f"{c.id}: {c.title}" for c in HAVE_ENDPOINT])
+def test_status(case: Case) -> None:
+    body = case.text.encode("utf-8", "surrogatepass")
+    with peers(world()) as there:
+        rooms = there.simulator._rooms
+        (user,) = rooms.world.users
+        of = groups(case)[0]
+        # A world file does not hold each of these names.
+        rooms.change_group(user.id, user.capacity_groups[0].id, identifier=of["identifier"])
+        answer = say(there.simulator, case.action, body)
+        assert (answer.status, heard(there.simulator).action) == (case.fp, case.action)
+
+
+@pytest.mark.parametrize("case", HAVE_NONE, ids=[f"{c.id}: {c.title}" for c in HAVE_NONE])
+def test_no_endpoint(case: Case) -> None:
+    assert case.action not in PATHS
+
+
+@pytest.mark.parametrize("case", HAVE_ENDPOINT, ids=[f"{c.id}: {c.title}" for c in HAVE_ENDPOINT])
+def test_what_the_schema_refuses_is_a_finding_whatever_the_answer(case: Case) -> None:
+    body = case.text.encode("utf-8", "surrogatepass")
+    with peers(world()) as there:
+        say(there.simulator, case.action, body)
+        entry = heard(there.simulator)
+    found = [finding["rule"] for finding in entry.findings if finding["layer"] == "schema"]
+    assert found == [violation.rule for violation in judge(case.action, body)]
+
+
+def test_every_case_has_been_looked_at() -> None:
+    assert len(CASES) == 195
+    assert len(HAVE_ENDPOINT) == 150
+
+
+@pytest.mark.parametrize("case", HAVE_ENDPOINT, ids=[case.id for case in HAVE_ENDPOINT])
+def test_reading_answers_or_refuses(case: Case) -> None:
+    try:
+        message = read_message(case.action, case.text.encode("utf-8", "surrogatepass"))
+    except (Refused, ContainerRefused):
+        assert case.fp in {400, 422}
+    else:
+        assert isinstance(message.value, dict)

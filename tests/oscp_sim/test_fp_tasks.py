@@ -1,0 +1,173 @@
+"""What the Flexibility Provider does in the background: OSCP dossier §5.3, §5.6 and §5.10."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
+from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, Tasks
+from oscp_sim.outgoing import Reply
+from tests.oscp_sim.rig import NOW, rooms_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Outcome = Reply | Exception | None
+FAILED = DeliveryFailed("503 Service Unavailable: [no body]")
+
+
+@dataclass
+class Attempts:
+    """An attempt that turns out as told, and notes when it was made."""
+
+    clock: FrozenClock
+    outcomes: list[Outcome]
+    made: list[float] = field(default_factory=list)
+    ended: list[tuple[float, str]] = field(default_factory=list)
+
+    def __call__(self) -> Reply | None:
+        self.made.append(self._now())
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def succeeded(self) -> None:
+        self.ended.append((self._now(), "success"))
+
+    def failed(self, why: str) -> None:
+        self.ended.append((self._now(), why))
+
+    def _now(self) -> float:
+        return (self.clock.now() - NOW).total_seconds()
+
+
+@pytest.fixture
+def running(clock: FrozenClock) -> Iterator[Simulator]:
+    with Simulator(clock=clock) as simulator:
+        yield simulator
+
+
+def run(simulator: Simulator, *outcomes: Outcome, tries: int = 3, seed: int = 1) -> Attempts:
+    rooms = rooms_of(simulator)
+    assert isinstance(rooms.clock, FrozenClock)
+    attempts = Attempts(rooms.clock, list(outcomes))
+    Tasks(rooms, Random(seed)).run(
+        "Heartbeat",
+        attempts,
+        tries=tries,
+        on_success=attempts.succeeded,
+        on_failure=attempts.failed,
+    )
+    rooms.clock.advance(timedelta(hours=1))
+    return attempts
+
+
+def notes(simulator: Simulator) -> list[tuple[str | None, str]]:
+    entries = simulator.journal.entries(party="flexibility_provider", kind="note")
+    return [(entry.action, entry.detail["why"]) for entry in entries]
+
+
+def test_nothing_is_done_at_once(running: Simulator, clock: FrozenClock) -> None:
+    attempts = Attempts(clock, [None])
+    Tasks(rooms_of(running), Random(1)).run("Heartbeat", attempts)
+    assert running.pending == 1
+    clock.advance(0.499)
+    assert attempts.made == []
+    clock.advance(1)
+    assert len(attempts.made) == 1
+    assert running.pending == 0
+
+
+@pytest.mark.parametrize("reply", [None, Reply(204, "No Content")])
+def test_success_at_the_first_try(running: Simulator, reply: Reply | None) -> None:
+    attempts = run(running, reply)
+    assert [told for _, told in attempts.ended] == ["success"]
+    assert attempts.ended[0][0] == attempts.made[0]
+    assert notes(running) == []
+
+
+def test_success_is_told_when_the_answer_has_come(running: Simulator) -> None:
+    attempts = run(running, Reply(204, "No Content", after=7.5))
+    assert attempts.ended == [(attempts.made[0] + 7.5, "success")]
+
+
+def test_three_tries_after_5_and_10_seconds(running: Simulator) -> None:
+    attempts = run(running, FAILED, FAILED, FAILED)
+    first, second, third = attempts.made
+    assert 5.5 <= second - first <= 6.499
+    assert 10.5 <= third - second <= 11.499
+    why = f"Heartbeat failed, try 3 of 3: {FAILED}"
+    assert attempts.ended == [(third, why)]
+    assert notes(running) == [("Heartbeat", why)]
+
+
+def test_a_later_try_may_succeed(running: Simulator) -> None:
+    attempts = run(running, FAILED, FAILED, None)
+    assert attempts.ended == [(attempts.made[2], "success")]
+    assert notes(running) == []
+
+
+@pytest.mark.parametrize("tries", [1, 2, 3, 4, 5])
+def test_as_many_tries_as_are_wanted(running: Simulator, tries: int) -> None:
+    attempts = run(running, *[FAILED] * 6, tries=tries)
+    assert len(attempts.made) == tries
+    assert len(attempts.ended) == 1
+    pauses = [b - a for a, b in zip(attempts.made, attempts.made[1:], strict=False)]
+    assert all(pause < 6.5 for pause in pauses[:1])
+    assert all(10.5 <= pause < 11.5 for pause in pauses[1:])
+
+
+def test_a_silence_passes_before_the_next_try(running: Simulator) -> None:
+    silent = DeliveryFailed("Read timed out", after=20.0)
+    first, second, third = (attempts := run(running, silent, silent, silent)).made
+    assert 25.5 <= second - first <= 26.499
+    assert 30.5 <= third - second <= 31.499
+    assert attempts.ended[0][0] == third + 20
+
+
+def test_a_configuration_problem_is_not_tried_again(running: Simulator) -> None:
+    attempts = run(running, ConfigurationProblem("Grid is not Registered"))
+    assert len(attempts.made) == 1
+    assert notes(running) == [("Heartbeat", "Grid is not Registered")]
+    assert attempts.ended == [(attempts.made[0], "Grid is not Registered")]
+
+
+def test_anything_else_is_not_tried_again(running: Simulator) -> None:
+    attempts = run(running, ValueError("/forecasted_blocks/0 is null"))
+    assert len(attempts.made) == 1
+    told = "Heartbeat cannot be done: ValueError: /forecasted_blocks/0 is null"
+    assert notes(running) == [("Heartbeat", told)]
+
+
+def test_nobody_need_be_told(running: Simulator, clock: FrozenClock) -> None:
+    tasks = Tasks(rooms_of(running), Random(1))
+    tasks.run("Register", Attempts(clock, [None]))
+    tasks.run("Register", Attempts(clock, [FAILED]), tries=1)
+    clock.advance(60)
+    assert [action for action, _ in notes(running)] == ["Register"]
+
+
+def test_a_secret_in_a_reason_is_not_told(running: Simulator) -> None:
+    token = "A" * 64
+    running.journal.conceal(token)
+    run(running, DeliveryFailed(f'I/O error on "http://me:secret@cp.test": {token}'), tries=1)
+    told = notes(running)[0][1]
+    assert "secret" not in told
+    assert token not in told
+
+
+@given(st.integers())
+def test_the_delay_is_of_whole_milliseconds(seed: int) -> None:
+    with Simulator(clock=FrozenClock(NOW)) as simulator:
+        (delay,) = run(simulator, None, seed=seed).made
+    assert 0.5 <= delay <= 1.499
+    assert round(delay * 1000) / 1000 == delay

@@ -1,0 +1,388 @@
+"""Waiting for results: the SolarUser dossier §1.9."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
+from oscp_sim.serve import Abandoned, AsgiBridge, WaitingThreads, _may_wait
+from oscp_sim.solaruser.exec import wait_for_results
+from tests.oscp_sim.instruction_api import TWO_USERS, form, handshake_form, ids, states
+from tests.oscp_sim.rig import (
+    BASE,
+    NOW,
+    Provider,
+    ask_over_network,
+    encoded,
+    get,
+    instruction,
+    post,
+    signed_headers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oscp_sim.instructions import Instruction, Instructions
+
+EXEC = f"{BASE}/exec/OSCP_v20"
+OTHER = f"{BASE}/exec/other"
+TIMEOUT = {"message": "Timeout waiting for instruction result."}
+PATIENCE = 20
+
+
+def test_the_final_state_is_answered(simulator: Simulator) -> None:
+    data = post(simulator, instruction(), EXEC).data
+    assert data["state"] == "Completed"
+    assert "resultParameters" not in data
+    assert get(simulator, f"{BASE}/view?id=1").data == data
+
+
+def test_the_exchange_is_told_after_all_that_it_waited_for(simulator: Simulator) -> None:
+    post(simulator, instruction(), EXEC)
+    told = [(entry.party, entry.kind, entry.state) for entry in simulator.journal.entries()]
+    assert told == [
+        ("solaruser", "state", "Queuing"),
+        ("solaruser", "note", None),
+        ("flexibility_provider", "state", "Executing"),
+        ("capacity_provider", "exchange", None),
+        ("flexibility_provider", "exchange", None),
+        ("flexibility_provider", "state", "Completed"),
+        ("solaruser", "exchange", None),
+    ]
+
+
+def test_what_is_declined_when_it_is_queued_is_answered(simulator: Simulator) -> None:
+    data = post(simulator, instruction(coId="77"), EXEC).data
+    assert (data["state"], data["resultParameters"]) == (
+        "Declined",
+        {"error": "Unknown capacity optimizer"},
+    )
+
+
+def test_what_the_provider_refuses_is_answered() -> None:
+    with Provider(status=500, body=b"no") as provider:
+        world = TWO_USERS | {"users": [dict(TWO_USERS["users"][0])]}
+        world["users"][0]["capacity_providers"] = [
+            {"id": 3, "name": "P", "token": "cp-token", "base_url": provider.url}
+        ]
+        with Simulator(world, clock=FrozenClock(NOW)) as simulator:
+            data = post(simulator, instruction(), EXEC).data
+    assert data["state"] == "Declined"
+    assert data["resultParameters"]["error"].startswith("500 ")
+
+
+def test_several_nodes_are_all_waited_for() -> None:
+    with Simulator(TWO_USERS, clock=FrozenClock(NOW)) as simulator:
+        answer = form(simulator, EXEC, handshake_form(("nodeIds", "12,1,11")))
+    assert [(each["nodeId"], each["state"]) for each in answer.data] == [
+        (12, "Completed"),
+        (1, "Completed"),
+        (11, "Completed"),
+    ]
+
+
+# --- the time-out ------------------------------------------------------------------------------
+
+
+def test_on_time_out_what_is_unfinished_says_so_in_the_reply_only(simulator: Simulator) -> None:
+    data = post(simulator, {"nodeId": 1}, f"{OTHER}?resultMaxWait=100").data
+    assert (data["state"], data["resultParameters"]) == ("Queued", TIMEOUT)
+    assert "resultParameters" not in get(simulator, f"{BASE}/view?id=1").data
+
+
+def test_on_time_out_of_several_each_says_how_it_stands() -> None:
+    simulator = Simulator(TWO_USERS, clock=FrozenClock(NOW))
+    instructions = simulator._rooms.instructions
+    done, waiting = (queued(instructions, state) for state in ("Completed", "Executing"))
+    answered = wait_for_results(instructions, [done, waiting], 100).rows
+    assert [(row.id, row.state, row.result) for row in answered] == [
+        (done.id, "Completed", {"error": "kept"}),
+        (waiting.id, "Executing", TIMEOUT),
+    ]
+
+
+@pytest.mark.parametrize("wait", ["0", "99", "-1", "-99999999999", "1", "%2099%20"])
+def test_below_100_ms_it_is_answered_at_once(wait: str) -> None:
+    # Not started: nobody will ever finish it.
+    simulator = Simulator(clock=FrozenClock(NOW))
+    data = post(simulator, instruction(), f"{EXEC}?resultMaxWait={wait.replace('%20', '')}").data
+    assert data["state"] == "Queuing"
+    assert "resultParameters" not in data
+
+
+def test_below_100_ms_it_is_delivered_all_the_same(simulator: Simulator) -> None:
+    post(simulator, instruction(), f"{EXEC}?resultMaxWait=0")
+    assert simulator.wait_until_settled(PATIENCE)
+    assert ids(get(simulator, f"{BASE}?nodeId=1&state=Completed")) == [1]
+
+
+@pytest.mark.parametrize("body", ["json", "form"])
+@pytest.mark.parametrize("text", ["abc", "1.5", "99999999999999999999"])
+def test_a_wait_that_is_no_number(simulator: Simulator, body: str, text: str) -> None:
+    target = f"{OTHER}?resultMaxWait={text}"
+    answer = (
+        post(simulator, {"nodeId": 1}, target)
+        if body == "json"
+        else form(simulator, target, "nodeId=1")
+    )
+    status, message = answer.refusal
+    assert status == 422
+    assert message.startswith("Illegal argument: Method parameter 'resultMaxWait': Failed to ")
+    assert simulator.journal.entries(kind="state") == ()
+
+
+class Recorder:
+    """In the place of the instructions: what would be waited for, and how long."""
+
+    def __init__(self, instructions: Instructions) -> None:
+        self.get = instructions.get
+        self.asked: list[float] = []
+
+    def wait_until_final(self, _: object, timeout: float) -> bool:
+        self.asked.append(timeout)
+        return False
+
+
+CLAMPED: dict[str, tuple[int | None, list[float]]] = {
+    "absent": (None, [60.0]),
+    "longest": (60_000, [60.0]),
+    "longer": (60_001, [60.0]),
+    "far-longer": (2**63 - 1, [60.0]),
+    "as-asked": (1234, [1.234]),
+    "shortest": (100, [0.1]),
+    "too-short": (99, []),
+    "zero": (0, []),
+    "negative": (-(2**63), []),
+}
+
+
+@pytest.mark.parametrize("row", CLAMPED.values(), ids=CLAMPED)
+def test_the_wait_is_clamped(row: tuple[int | None, list[float]]) -> None:
+    milliseconds, expected = row
+    instructions = Simulator(clock=FrozenClock(NOW))._rooms.instructions
+    recorder = Recorder(instructions)
+    wait_for_results(recorder, [queued(instructions)], milliseconds)  # type: ignore[arg-type]
+    assert recorder.asked == expected
+
+
+@pytest.mark.parametrize("target", [f"{EXEC}?resultMaxWait=", EXEC])
+def test_an_empty_wait_is_the_longest(simulator: Simulator, target: str) -> None:
+    assert post(simulator, instruction(), target).data["state"] == "Completed"
+
+
+# --- waiting, alone ----------------------------------------------------------------------------
+
+
+def queued(instructions: Instructions, state: str = "Queued") -> Instruction:
+    return instructions.add(
+        node_id=1,
+        topic="x",
+        pieces=(),
+        state=state,  # type: ignore[arg-type]
+        result={} if state == "Queued" else {"error": "kept"},
+    )
+
+
+def wakes(simulator: Simulator, row: Instruction, by: Callable[[], object]) -> tuple[bool, float]:
+    """What waiting comes to when something happens meanwhile, and after how many seconds."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(
+            simulator._rooms.instructions.wait_until_final, [row.id], 3 * PATIENCE
+        )
+        by()
+        return waiting.result(PATIENCE), time.monotonic() - began
+
+
+@pytest.mark.parametrize("state", ["Completed", "Declined"])
+def test_it_ends_with_a_final_state(simulator: Simulator, state: str) -> None:
+    instructions = simulator._rooms.instructions
+    row = queued(instructions)
+    ended, seconds = wakes(
+        simulator,
+        row,
+        lambda: instructions.set_state(row.id, state),  # type: ignore[arg-type]
+    )
+    assert ended
+    assert seconds < PATIENCE
+
+
+def test_it_ends_with_what_is_forgotten(simulator: Simulator) -> None:
+    ended, _ = wakes(
+        simulator, queued(simulator._rooms.instructions), simulator._rooms.instructions.clear
+    )
+    assert ended
+
+
+class Ticking(FrozenClock):
+    """Twenty seconds pass whenever somebody looks at it."""
+
+    def monotonic(self) -> float:
+        self.advance(20)
+        return super().monotonic()
+
+
+def test_it_ends_by_the_simulator_s_clock() -> None:
+    instructions = Simulator(clock=Ticking(NOW))._rooms.instructions
+    row = queued(instructions)
+    began = time.monotonic()
+    assert instructions.wait_until_final([row.id], 2 * PATIENCE) is False
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_it_ends_with_what_the_clock_alone_brings() -> None:
+    instructions = Simulator(clock=Ticking(NOW))._rooms.instructions
+    row = instructions.add(
+        node_id=1, topic="x", pieces=(), state="Queued", result={}, expiration_date=NOW
+    )
+    assert instructions.wait_until_final([row.id], 100 * PATIENCE) is True
+    found = instructions.get(row.id)
+    assert found is not None
+    assert (found.state, found.result) == ("Declined", {"message": "Expired"})
+
+
+def test_a_clock_that_stands_still_keeps_nobody_for_ever(simulator: Simulator) -> None:
+    row = queued(simulator._rooms.instructions)
+    assert simulator._rooms.instructions.wait_until_final([row.id], 0.05) is False
+
+
+# --- nobody else has to wait -------------------------------------------------------------------
+
+
+def test_others_are_answered_meanwhile(simulator: Simulator) -> None:
+    host = simulator.url.removeprefix("http://")
+
+    def over_network(method: str, target: str, body: bytes) -> int:
+        headers = signed_headers(method, target, body, host=host)
+        return ask_over_network(simulator.url, method, target, headers, body).status
+
+    with ThreadPoolExecutor(1) as pool:
+        body = encoded({"nodeId": 1})
+        waiting = pool.submit(over_network, "POST", f"{OTHER}?resultMaxWait=60000", body)
+        simulator.journal.wait_for(kind="state", state="Queued", timeout=PATIENCE)
+        assert over_network("GET", f"{BASE}/view?id=1", b"") == 200
+        assert not waiting.done()
+        update = f"{BASE}/updateState?id=1&state=Completed"
+        assert over_network("POST", update, b"") == 200
+        assert waiting.result(PATIENCE) == 200
+    assert ("solaruser", 1, "Completed") in states(simulator)
+
+
+MAY_WAIT = {
+    ("/solaruser/api/v1/sec/instr/exec", ""): True,
+    ("/solaruser/api/v1/sec/instr/exec", "resultMaxWait=1"): True,
+    ("/solaruser/api/v1/sec/instr/exec/OSCP_v20", ""): True,
+    ("/solaruser/api/v1/sec/instr/execute", ""): False,
+    ("/solaruser/api/v1/sec/instr/add/exec", ""): False,
+    ("/solaruser/api/v1/sec/instr", "x=/exec/"): False,
+    ("/_sim/journal", "wait=5"): True,
+    ("/_sim/journal", ""): False,
+}
+
+
+@pytest.mark.parametrize("row", MAY_WAIT)
+def test_which_requests_may_wait(row: tuple[str, str]) -> None:
+    assert _may_wait(Simulator(), *row) is MAY_WAIT[row]
+
+
+class TestWaitingThreads:
+    def test_the_result_is_the_call_s(self) -> None:
+        assert WaitingThreads().submit(int, "11", base=2).result(PATIENCE) == 3
+
+    def test_an_exception_is_the_call_s(self) -> None:
+        future = WaitingThreads().submit(int, "x")
+        with pytest.raises(ValueError, match="invalid literal"):
+            future.result(PATIENCE)
+
+    def test_calls_do_not_wait_for_each_other(self) -> None:
+        threads, gate = WaitingThreads(), threading.Barrier(100)
+        futures = [threads.submit(gate.wait, PATIENCE) for _ in range(100)]
+        assert sorted(future.result(PATIENCE) for future in futures) == list(range(100))
+
+    def test_whoever_still_waits_can_be_let_go(self) -> None:
+        threads, gate = WaitingThreads(), threading.Event()
+        done = threads.submit(int, "1")
+        assert done.result(PATIENCE) == 1
+        waiting = threads.submit(gate.wait, PATIENCE)
+        threads.abandon()
+        with pytest.raises(Abandoned):
+            waiting.result(PATIENCE)
+        gate.set()
+        assert done.result(PATIENCE) == 1
+
+
+class Wsgi:
+    """An application whose requests to `/wait` wait until somebody opens the gate."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.waits = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/wait":
+            self.waits.set()
+            self.gate.wait(PATIENCE)
+        start_response("200 OK", [("X-Path", environ["PATH_INFO"])])
+        return [b"done"]
+
+
+async def asked(bridge: AsgiBridge, path: str) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(event: dict[str, Any]) -> None:
+        sent.append(event)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+        "server": ("127.0.0.1", 80),
+    }
+    await bridge(scope, receive, send)
+    return sent
+
+
+async def with_one_waiting(release: Callable[[Wsgi, WaitingThreads], None]) -> list[Any]:
+    """The answer of a request that waits, and of another meanwhile."""
+    application, threads = Wsgi(), WaitingThreads()
+    bridge = AsgiBridge(application, threads, lambda path, _: path == "/wait", 100)
+    waiting = asyncio.create_task(asked(bridge, "/wait"))
+    await asyncio.to_thread(application.waits.wait, PATIENCE)
+    other = await asked(bridge, "/other")
+    assert not waiting.done()
+    release(application, threads)
+    answers = [await waiting, other]
+    application.gate.set()
+    return answers
+
+
+def test_the_loop_goes_on_while_a_request_waits() -> None:
+    def opened(application: Wsgi, _: WaitingThreads) -> None:
+        application.gate.set()
+
+    (waited, _), (other, _) = asyncio.run(with_one_waiting(opened))
+    assert (waited["status"], waited["headers"]) == (200, [(b"x-path", b"/wait")])
+    assert (other["status"], other["headers"]) == (200, [(b"x-path", b"/other")])
+
+
+def test_a_server_that_stops_waits_for_nobody() -> None:
+    def abandoned(_: Wsgi, threads: WaitingThreads) -> None:
+        threads.abandon()
+
+    (waited, body), _ = asyncio.run(with_one_waiting(abandoned))
+    assert (waited["status"], body["body"]) == (503, b"")

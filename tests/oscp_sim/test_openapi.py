@@ -1,0 +1,98 @@
+"""What the API's description allows is never answered with 500, nor as it does not say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import status_code_conformance
+
+from oscp_send.snws2 import SNWS2Auth
+from oscp_sim.clock import FrozenClock
+from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from schemathesis import Case
+
+_NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+_SIMULATOR = Simulator(clock=FrozenClock(_NOW))
+_DOCUMENT: dict[str, Any] = _SIMULATOR.session().get(f"{IN_PROCESS_URL}/_sim/openapi.json").json()
+_SCHEMA = schemathesis.openapi.from_dict(_DOCUMENT)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _delivering() -> Iterator[None]:
+    with _SIMULATOR:
+        yield
+
+
+@_SCHEMA.parametrize()
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_no_server_error_and_no_undocumented_status(case: Case[Any]) -> None:
+    if case.path == "/_sim/journal" or "/exec" in case.path:
+        # Nobody wants to wait here.
+        case.query = {
+            **{name: value for name, value in (case.query or {}).items() if name != "wait"},
+            "resultMaxWait": "0",
+        }
+    response = case.call(
+        base_url=IN_PROCESS_URL,
+        session=_SIMULATOR.session(),
+        auth=SNWS2Auth("rehearsal-token-0001", "rehearsal-secret", clock=_SIMULATOR.clock.now),
+    )
+    case.validate_response(response, checks=[not_a_server_error, status_code_conformance])
+
+
+def test_each_faked_route_is_described() -> None:
+    operations = {
+        f"{method.upper()} {path}" for path, group in _DOCUMENT["paths"].items() for method in group
+    }
+    base = "/solaruser/api/v1/sec"
+    assert {
+        f"GET {base}/instr",
+        f"GET {base}/instr/view",
+        f"GET {base}/instr/viewActive",
+        f"GET {base}/instr/viewPending",
+        f"POST {base}/instr/add",
+        f"POST {base}/instr/add/{{topic}}",
+        f"POST {base}/instr/exec",
+        f"POST {base}/instr/exec/{{topic}}",
+        f"POST {base}/instr/updateState",
+        f"GET {base}/user/events",
+        f"POST {base}/user/oscp/capacity-groups",
+        "GET /_sim/health",
+        "GET /_sim/journal",
+        "GET /_sim/openapi.json",
+        "POST /_sim/reset",
+        "GET /_sim/world",
+        "GET /_sim/clock",
+        "POST /_sim/clock",
+        "GET /_sim/providers/{id}",
+        "POST /_sim/providers/{id}/register",
+        "POST /_sim/providers/{id}/forecast",
+        "GET /_sim/optimizers/{id}",
+        "POST /_sim/optimizers/{id}/adjust",
+    } <= operations
+
+
+def test_the_document_is_openapi_31() -> None:
+    assert _DOCUMENT["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize("path", sorted(_DOCUMENT["paths"]))
+def test_each_operation_has_a_summary_and_an_id_of_its_own(path: str) -> None:
+    for operation in _DOCUMENT["paths"][path].values():
+        assert operation["summary"]
+        assert operation["operationId"]
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [each["operationId"] for group in _DOCUMENT["paths"].values() for each in group.values()]
+    assert len(ids) == len(set(ids))

@@ -1,0 +1,235 @@
+"""Secrets in bodies and addresses, which the journal is not to remember."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from oscp_sim import Simulator
+from oscp_sim.clock import RealClock
+from oscp_sim.entry import Request, Response
+from oscp_sim.journal import Journal
+from oscp_sim.redaction import Concealed, redact_text
+from tests.oscp_sim.peers import provider, world
+
+NAMES = (
+    *("token", "oauth-client-secret", "Authorization", "authorization", "Cookie"),
+    *("Proxy-Authorization", "Set-Cookie", "OAUTH-CLIENT-SECRET"),
+)
+HUSH = "hush-hush"
+TAKEN_OUT = {
+    '{"token":"hush-hush"}': '{"token":"[redacted]"}',
+    '{"a":1,"token" :\n "hush-hush","b":2}': '{"a":1,"token" :\n "[redacted]","b":2}',
+    r'{"token":"a\"hush-hush"}': '{"token":"[redacted]"}',
+    r'{"token":"hush-hush\\"}': '{"token":"[redacted]"}',
+    '{"token":"hush-hush': '{"token":"[redacted]"',
+    '{"token":"hush-hush\\': '{"token":"[redacted]"',
+    '{"token":hush-hush}': '{"token":"[redacted]"}',
+    '{"token":["hush-hush"],"b":2}': '{"token":"[redacted]"',
+    r'{"t\u006Fke\u006e":"hush-hush"}': r'{"t\u006Fke\u006e":"[redacted]"}',
+    '{"a":{"oauth-client-secret":"hush-hush"}}': '{"a":{"oauth-client-secret":"[redacted]"}}',
+    "a=1&oauth-client-secret=hush-hush&b=2": "a=1&oauth-client-secret=[redacted]&b=2",
+    "http://me:hush-hush@host/": "http://[redacted]@host/",
+    r'"http:\/\/me:hush-hush@host"': r'"http:\/\/[redacted]@host"',
+    '"{""token"":""hush-hush"",""b"":2}"': '"{""token"":""[redacted]"",""b"":2}"',
+    "<token>hush-hush</token><b>2</b>": "<token>[redacted]</token><b>2</b>",
+    "<a><Cookie><item>hush-hush</item></Cookie></a>": "<a><Cookie>[redacted]</Cookie></a>",
+    "<token>hush-hush": "<token>[redacted]",
+}
+
+
+@pytest.mark.parametrize("text", TAKEN_OUT)
+def test_what_is_taken_out(text: str) -> None:
+    assert redact_text(text) == TAKEN_OUT[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"tokens":"a"}',
+        '{"a":"token"}',
+        '["token","b"]',
+        '{"a token":"b"}',
+        '{"msg":"{\\"group_id\\":\\"depot-a\\"}"}',
+        "token=a",
+        "http://host/a:b@c",
+        "me@host",
+        "<tokens>a</tokens>",
+    ],
+)
+def test_what_stays(text: str) -> None:
+    assert redact_text(text) == text
+
+
+SECRETS = st.sampled_from([HUSH, None, 7, f'"{HUSH}', f"{HUSH}\\", f"a, {HUSH}", f"{{{HUSH}"])
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(("a", *NAMES)),
+        st.one_of(
+            SECRETS,
+            st.lists(SECRETS, max_size=2),
+            st.dictionaries(st.sampled_from(NAMES), SECRETS, max_size=2),
+        ),
+    ),
+    st.integers(0, 60),
+    st.booleans(),
+)
+@example({"token": HUSH}, 15, False)
+def test_no_json_however_cut_shows_a_secret(value: dict[str, Any], cut: int, escape: bool) -> None:
+    """Only what stands under no secret name may still be there."""
+    text = json.dumps(_with_secrets(value), ensure_ascii=escape)
+    assert HUSH not in redact_text(text[: len(text) - cut])
+
+
+def _with_secrets(value: dict[str, Any]) -> dict[str, Any]:
+    named = {name: each if name in NAMES else 0 for name, each in value.items()}
+    return named | {"oauth-client-secret": HUSH}
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_it_is_the_same_twice(before: str, after: str) -> None:
+    once = redact_text(f'{before}{{"token":"hush-hush"}}{after}')
+    assert redact_text(once) == once
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        '"',
+        '"token"',
+        '"token":"',
+        '"token":"\\',
+        '""token"":""',
+        "<token>",
+        "://a:",
+        "a:",
+        "\\u0074",
+    ],
+)
+def test_a_long_text_takes_no_longer_than_it_is(unit: str) -> None:
+    """A quarter of a million characters end in good time, or this test never does."""
+    text = f'"":</@://{unit * (250_000 // len(unit))}'
+    assert redact_text(text)
+
+
+class TestConcealed:
+    TOKEN = "aB3+/" * 12 + "aB3+"
+
+    def test_it_is_replaced_wherever_it_stands(self) -> None:
+        concealed = Concealed()
+        concealed.add(self.TOKEN)
+        assert (
+            concealed.redact(f"x@{self.TOKEN}gtoken,{self.TOKEN}")
+            == "x@[redacted]gtoken,[redacted]"
+        )
+
+    def test_another_of_its_kind_stays(self) -> None:
+        concealed = Concealed()
+        text = "f" * 64
+        assert concealed.redact(text) == text
+        concealed.add(self.TOKEN)
+        assert concealed.redact(text) == text
+
+    def test_the_journal_conceals(self) -> None:
+        journal = Journal(RealClock())
+        journal.conceal(self.TOKEN)
+        entry = journal.append(
+            "solaruser",
+            "exchange",
+            request=Request("POST", f"/a?b={self.TOKEN}", (), self.TOKEN),
+            response=Response(200, (), f"<a>{self.TOKEN}</a>"),
+            reason=self.TOKEN,
+        )
+        assert self.TOKEN not in repr(entry)
+        assert repr(entry).count("[redacted]") == 4
+
+    def test_the_journal_redacts_addresses(self) -> None:
+        journal = Journal(RealClock())
+        entry = journal.append(
+            "flexibility_provider",
+            "exchange",
+            request=Request("POST", "http://me:hush-hush@host/"),
+            reason='I/O error on POST request for "http://me:hush-hush@host/"',
+        )
+        assert HUSH not in repr(entry)
+
+
+class TestTokensOfAnotherForm:
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("cp-token", "[redacted]"),
+            ('no "Token cp-token" here', 'no "Token [redacted]" here'),
+            ("cp-token,cp-token.", "[redacted],[redacted]."),
+            (r'{"why":"no:\ncp-token"}', r'{"why":"no:\n[redacted]"}'),
+            (r"\u0022cp-token\u0022", r"\u0022[redacted]\u0022"),
+            ("a=%20cp-token%20", "a=%20[redacted]%20"),
+            ("cp-token-3", "cp-token-3"),
+            ("cp-tokens and my-cp-token and scp-token", "cp-tokens and my-cp-token and scp-token"),
+            ("CP-TOKEN", "CP-TOKEN"),
+        ],
+    )
+    def test_one_is_replaced_where_it_is_no_part_of_a_word(self, text: str, told: str) -> None:
+        concealed = Concealed()
+        concealed.add("cp-token")
+        assert concealed.redact(text) == told
+
+    def test_the_longest_is_replaced_first(self) -> None:
+        concealed = Concealed()
+        for token in ("hush+hush", "hush+hush+hush"):
+            concealed.add(token)
+        assert concealed.redact("hush+hush+hush hush+hush") == "[redacted] [redacted]"
+
+    @pytest.mark.parametrize(
+        "spelt", [r"a\"b\\cd/e\u00e9+f", r"a\"b\\cd\/eé+f", "a%22b%5Ccd%2Fe%C3%A9%2Bf"]
+    )
+    def test_it_is_known_however_it_is_spelt(self, spelt: str) -> None:
+        concealed = Concealed()
+        concealed.add('a"b\\cd/eé+f')
+        assert concealed.redact(f"({spelt})") == "([redacted])"
+
+    def test_a_long_one_is_no_word_wherever_it_stands(self) -> None:
+        concealed = Concealed()
+        concealed.add("0123456789abcdef" * 2)
+        assert concealed.redact("x" + "0123456789abcdef" * 2 + "y") == "x[redacted]y"
+
+    def test_a_shorter_one_stays(self) -> None:
+        concealed = Concealed()
+        concealed.add("Token-7")
+        assert concealed.redact("Token-7") == "Token-7"
+
+    def test_many_at_once_are_all_concealed(self) -> None:
+        concealed = Concealed()
+        tokens = [f"token-of-{number}" for number in range(200)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(concealed.add, tokens))
+        assert concealed.redact(" ".join(tokens)) == " ".join(["[redacted]"] * 200)
+
+    @pytest.mark.parametrize("kind", ["body", "reason", "detail"])
+    def test_a_simulator_conceals_those_of_its_world(self, kind: str) -> None:
+        of = {
+            "token": "cp-token",
+            "flexibility_provider_token": "fp-token-of-3",
+            "service_props": {"oauth-client-secret": "hush-secret", "oauth-client-id": "a"},
+        }
+        with Simulator(world([provider(3, **of)])) as simulator:
+            quoted = "cp-token fp-token-of-3 hush-secret"
+            entry = simulator.journal.append(
+                "capacity_provider",
+                "exchange",
+                request=Request("POST", "/", (), quoted if kind == "body" else ""),
+                reason=quoted if kind == "reason" else None,
+                detail={"why": quoted if kind == "detail" else ""},
+            )
+        assert repr(entry).count("[redacted]") == 3

@@ -1,0 +1,353 @@
+"""`oscp-sim serve`, as a process of its own: the server made for load, started and stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from oscp_send import SolarUserClient
+from oscp_sim.cli.main import main
+from tests.oscp_sim.rig import (
+    ADD,
+    BASE,
+    JSON,
+    PROVIDER_TOKEN,
+    SECRET,
+    TOKEN,
+    Answer,
+    Headers,
+    ask_over_network,
+    authorization,
+    canonical,
+    encoded,
+    http_date,
+    instruction,
+    signature,
+    signed_headers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from click.testing import Result
+
+ROOT = Path(__file__).parents[2]
+HOST = [("Host", "h")]
+PROGRAM = [sys.executable, "-c", "from oscp_sim.cli import main; main()", "serve"]
+
+
+@dataclass
+class Served:
+    process: subprocess.Popen[str]
+    url: str
+    said: list[str]
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        headers: Headers,
+        body: bytes = b"",
+        chunks: list[bytes] | None = None,
+    ) -> Answer:
+        return ask_over_network(self.url, method, target, headers, body, chunks=chunks)
+
+    def get(self, target: str) -> Answer:
+        return self.ask("GET", target, HOST)
+
+    def post(self, body: bytes, target: str = ADD) -> Answer:
+        headers = signed_headers("POST", target, body, when=datetime.now(UTC))
+        return self.ask("POST", target, headers, body)
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(5)
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[Served]:
+    process = subprocess.Popen(  # noqa: S603
+        [*PROGRAM, "--port", "0", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        said: list[str] = []
+        while not said or "Ctrl-C stops" not in said[-1]:
+            said.append(process.stdout.readline())
+            assert said[-1], process.stderr.read()
+        yield Served(process, "/".join(said[0].split()[-1].split("/")[:3]), said)
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+        process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with serving() as served:
+        yield served
+
+
+# --- start and end -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_from_the_url_file_to_the_signal(tmp_path: Path, number: signal.Signals) -> None:
+    file = tmp_path / "url.json"
+    file.write_text("of another time")
+    with serving("--url-file", str(file), "--seed", "7") as served:
+        content = json.loads(file.read_text())
+        assert content == {"url": served.url, "pid": served.process.pid}
+        assert [each.name for each in tmp_path.iterdir()] == ["url.json"]
+        assert served.get("/_sim/health").json["seed"] == 7
+        assert served.end(number) == 0
+        assert not file.exists()
+        with pytest.raises(OSError, match="refused"):
+            served.get("/_sim/health")
+        assert served.process.stderr is not None
+        assert served.process.stderr.read() == ""
+
+
+def test_it_ends_while_somebody_waits() -> None:
+    with serving() as served:
+        waiting = socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2])))
+        with waiting:
+            waiting.sendall(b"GET /_sim/journal?wait=60 HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert served.get("/_sim/health").status == 200
+            assert served.end(signal.SIGTERM) == 0
+
+
+def test_it_ends_while_a_provider_does_not_answer(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(10)
+        world = tmp_path / "world.yaml"
+        world.write_text(
+            f"""
+users:
+  - id: 42
+    tokens: [{{id: {TOKEN}, secret: {SECRET}}}]
+    nodes: [1]
+    capacity_providers:
+      - {{id: 3, name: Grid, token: t, base_url: "http://127.0.0.1:{silent.getsockname()[1]}"}}
+    capacity_optimizers: [{{id: 1, name: Depot}}]
+    capacity_groups:
+      - {{id: 19, identifier: foo-group, capacity_provider: 3, capacity_optimizer: 1}}
+"""
+        )
+        with serving("--world", str(world)) as served:
+            assert served.post(encoded(instruction())).data["state"] == "Queuing"
+            connection, _ = silent.accept()
+            with connection:
+                assert served.end(signal.SIGINT) == 0
+
+
+def run(*options: str) -> Result:
+    """In this process: it ends before anything is served."""
+    return CliRunner().invoke(main, ["serve", *options])
+
+
+def test_a_busy_port_is_one_line_and_exit_3() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = run("--port", str(port))
+    assert (ended.exit_code, ended.stdout) == (3, "")
+    assert ended.stderr == (
+        f"oscp-sim serve: cannot listen on 127.0.0.1:{port}: address already in use; "
+        "choose another with --port, or any free one with --port 0\n"
+    )
+
+
+def test_an_address_of_another_machine() -> None:
+    ended = run("--host", "192.0.2.1", "--port", "0")
+    assert ended.exit_code == 3
+    assert ended.stderr.startswith("oscp-sim serve: cannot listen on 192.0.2.1:0: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_world_that_is_wrong_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "world.yaml"
+    path.write_text("users:\n  - id: 1\n    node: [1]\n")
+    ended = run("--port", "0", "--world", str(path))
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert f"{path}:3:5: " in ended.stderr
+    assert '"nodes"' in ended.stderr
+
+
+@pytest.mark.parametrize("option", ["--port=65536", "--port=x", "--fidelity=both", "--sed=1"])
+def test_wrong_usage(option: str) -> None:
+    ended = run(option)
+    assert ended.exit_code == 2
+    assert "Usage: " in ended.stderr
+
+
+def test_a_url_file_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "url.json"
+    ended = subprocess.run(  # noqa: S603
+        [*PROGRAM, "--port", "0", "--url-file", str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"oscp-sim serve: {path} cannot be written: ")
+
+
+def test_localhost_is_an_address() -> None:
+    with serving("--host", "localhost", "--fidelity", "observed") as served:
+        assert served.url.startswith("http://localhost:")
+        assert served.get("/_sim/health").json["fidelity"] == "observed"
+
+
+def test_what_it_says(served: Served) -> None:
+    assert [line.split("  ")[0] for line in served.said[:6]] == [
+        "SolarUser",
+        "Flexibility Provider",
+        "Capacity Provider",
+        "Capacity Optimizer",
+        "what happened",
+        "sign with",
+    ]
+    assert f"token {TOKEN}, secret {SECRET}" in served.said[5]
+    assert "seed 1, fidelity documented" in served.said[6]
+    assert max(map(len, served.said)) <= 100
+
+
+# --- the request as it was sent ----------------------------------------------------------------
+
+
+def test_an_integrator_s_program_is_served(served: Served) -> None:
+    with SolarUserClient(served.url, TOKEN, SECRET) as client:
+        queued = client.send("Handshake", "{}", node_id=1, co_id=1, cg_identifier="foo-group")
+        assert client.wait(queued, timeout=10, poll=0.01).state == "Completed"
+    found = served.get("/_sim/journal?party=capacity_provider").json["entries"]
+    assert found[-1]["request"]["target"] == "/oscp/cp/2.0/handshake"
+
+
+@pytest.mark.parametrize(
+    ("target", "topic"),
+    [
+        (f"{BASE}/add/OSCP%5Fv20", "OSCP_v20"),
+        (f"{BASE}/add/OSCP%5fv20", "OSCP_v20"),
+        (f"{BASE}/add/caf%C3%A9", "caf\u00e9"),
+        (f"{BASE}/add/a%20b?x=%7e&y=1+2&y=%2B", "a b"),
+    ],
+)
+def test_the_raw_target_is_verified(served: Served, target: str, topic: str) -> None:
+    assert served.post(encoded(instruction()), target).data["topic"] == topic
+
+
+def test_of_repeated_headers_the_first_is_signed(served: Served) -> None:
+    body = encoded(instruction())
+    now = datetime.now(UTC)
+    headers = [
+        ("Host", "h"),
+        ("X-SN-Date", http_date(now)),
+        ("Content-Type", JSON),
+        ("X-Note", "first"),
+        ("X-Note", "second"),
+    ]
+    names = ["content-type", "host", "x-note", "x-sn-date"]
+    made = signature(SECRET, now, canonical("POST", ADD, headers, names, body))
+    signed = [*headers, ("Authorization", authorization(TOKEN, names, made))]
+    assert served.ask("POST", ADD, signed, body).data["state"] == "Queuing"
+    other = [*headers[:3], headers[4], headers[3], signed[-1]]
+    assert served.ask("POST", ADD, other, body).refusal == (403, "Bad credentials")
+
+
+def test_a_chunked_body(served: Served) -> None:
+    body = encoded(instruction())
+    headers = signed_headers("POST", ADD, body, when=datetime.now(UTC))
+    answer = served.ask("POST", ADD, headers, chunks=[body[:5], body[5:50], body[50:]])
+    assert answer.data["state"] == "Queuing"
+    message = b'{"message":"x"}'
+    headers = [
+        *HOST,
+        ("Authorization", f"Token {PROVIDER_TOKEN}"),
+        ("Content-Type", JSON),
+        ("X-Request-ID", "1"),
+    ]
+    target = "/oscp/cp/2.0/group_capacity_compliance_error"
+    answer = served.ask("POST", target, headers, chunks=[message[:4], message[4:]])
+    assert (answer.status, answer.body) == (204, b"")
+
+
+def test_a_large_message(served: Served) -> None:
+    """Of half a megabyte, in 2,000 parts."""
+    message = '{"message":"' + "abcdefg " * 64_000 + '"}'
+    body = encoded(instruction(action="GroupCapacityComplianceError", msg=message))
+    data = served.post(body).data
+    assert data["state"] == "Queuing"
+    assert len(body) > 500_000
+
+
+def test_what_declares_to_be_over_the_limit_need_not_be_sent(served: Served) -> None:
+    more = [("Content-Type", JSON)]
+    headers = signed_headers("POST", ADD, more=more, when=datetime.now(UTC))
+    answer = ask_over_network(served.url, "POST", ADD, headers, declared=20_971_521)
+    assert answer.refusal == (403, "Maximum upload size of 20971520 bytes exceeded")
+
+
+def test_a_chunked_body_over_the_limit_is_refused(served: Served) -> None:
+    headers = signed_headers("POST", ADD, more=[("Content-Type", JSON)], when=datetime.now(UTC))
+    answer = served.ask("POST", ADD, headers, chunks=[b" " * 1_048_576] * 20 + [b" "])
+    assert answer.refusal == (403, "Maximum upload size of 20971520 bytes exceeded")
+
+
+def test_who_waits_holds_up_nobody(served: Served) -> None:
+    last = served.get("/_sim/journal").json["last"]
+    answers: list[Answer] = []
+    target = f"/_sim/journal?party=capacity_provider&since={last}&wait=30"
+    threads = [
+        threading.Thread(target=lambda: answers.append(served.get(target))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    assert served.get("/_sim/health").status == 200
+    assert served.post(encoded(instruction())).data["state"] == "Queuing"
+    for thread in threads:
+        thread.join(30)
+    assert [len(answer.json["entries"]) for answer in answers] == [1] * 4
+
+
+def test_a_connection_serves_many_requests(served: Served) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        for _ in range(20):
+            assert session.get(f"{served.url}/_sim/health", timeout=10).ok
+
+
+@pytest.mark.parametrize("raw", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0\0\0\r\n\r\n"])
+def test_what_is_no_request_harms_nobody(served: Served, raw: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(10)
+        assert b" 500 " not in connection.recv(100)
+    assert served.get("/_sim/health").status == 200
+
+
+def test_a_body_that_ends_early_harms_nobody(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) as connection:
+        connection.sendall(b"POST /_sim/reset HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab")
+    assert served.get("/_sim/health").status == 200

@@ -1,0 +1,62 @@
+"""Days of the whole loop by a fast clock: nothing is left pending, and nothing is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.week import Tally, run_days
+
+if TYPE_CHECKING:
+    from oscp_sim.entry import Party
+
+DAYS, GROUPS = 2, 3
+MINUTES = DAYS * 24 * 60
+PLANS = DAYS * GROUPS
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    return run_days(DAYS, GROUPS)
+
+
+EXPECTED: dict[tuple[Party, str], int] = {
+    ("flexibility_provider", "Register"): 1,
+    ("capacity_provider", "Register"): 1,
+    ("flexibility_provider", "Handshake"): 1,
+    ("capacity_provider", "HandshakeAcknowledge"): 1,
+    # The first of its own comes a minute after it registered; the other side's at each full one.
+    ("flexibility_provider", "Heartbeat"): MINUTES - 1,
+    ("capacity_provider", "Heartbeat"): MINUTES,
+    # The forecast of each day, and the one that answers the adjustment.
+    ("flexibility_provider", "UpdateGroupCapacityForecast"): 2 * PLANS,
+    ("capacity_optimizer", "UpdateGroupCapacityForecast"): 2 * PLANS,
+    ("capacity_provider", "AdjustGroupCapacityForecast"): PLANS,
+}
+
+
+@pytest.mark.parametrize("message", EXPECTED, ids=" ".join)
+def test_every_message_arrives_once(tally: Tally, message: tuple[Party, str]) -> None:
+    assert tally.received[message] == EXPECTED[message]
+
+
+def test_nothing_else_is_said(tally: Tally) -> None:
+    said = {message for message in tally.received if message[0] != "solaruser"}
+    assert said == EXPECTED.keys()
+
+
+def test_nothing_is_refused(tally: Tally) -> None:
+    assert tally.refused == 0
+
+
+def test_every_instruction_is_completed(tally: Tally) -> None:
+    assert tally.states == {"Queuing": PLANS, "Executing": PLANS, "Completed": PLANS}
+
+
+def test_nothing_is_pending(tally: Tally) -> None:
+    assert tally.pending == 0
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    assert run_days(1, 2, hashed=True) == run_days(1, 2, hashed=True)
