@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["escape_pointer", "make_pointer", "pointer_tokens", "preview"]
+__all__ = ["escape_pointer", "make_pointer", "nearest", "pointer_tokens", "preview"]
 
 
 # § JSON Pointers (RFC 6901).
@@ -73,3 +73,10 @@ def _number(value: int | float | Decimal) -> str:
         value = Decimal(value)
     shown = str(value) if isinstance(value, Decimal) else repr(value)
     return shown if len(shown) <= _LONGEST else f"{value:.6e}"
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt one was probably meant to be, or None."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    return next(iter(get_close_matches(str(name), list(known), n=1)), None)
