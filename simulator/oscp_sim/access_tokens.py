@@ -1,7 +1,7 @@
 """The access tokens of OAuth with which the systems that the simulator plays are called.
 
 It stands for the authorization server that the service property `oauth-token-url` of a Capacity
-Provider or Optimizer names (OSCP dossier §5.9).
+Provider or Optimizer names (oscp20.md §5.9).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["CLIENT_ID", "AccessToken", "AccessTokens", "new_token", "with_caller
 
 # § The tokens with which external systems call the Flexibility Provider.
 
-# A token is their Base64, 64 characters (OSCP dossier §5.3).
+# A token is their Base64, 64 characters (oscp20.md §5.3).
 _TOKEN_BYTES: Final = 48
 
 

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-# By convention (OSCP dossier §2.1); Taipower's has no role in it.
+# By convention (oscp20.md §2.1); Taipower's has no role in it.
 CAPACITY_PROVIDER_PATH: Final = "/oscp/cp/2.0"
 CAPACITY_OPTIMIZER_PATH: Final = "/oscp/co/2.0"
 FLEXIBILITY_PROVIDER_PATH: Final = "/oscp/fp/2.0"

@@ -17,12 +17,12 @@ from itertools import count
 from typing import Final, Protocol
 
 __all__ = [
-    "Agenda",
-    "Appointment",
     "Clock",
     "FastClock",
     "FrozenClock",
     "RealClock",
+    "Schedule",
+    "Task",
     "parse_duration",
 ]
 
@@ -60,35 +60,35 @@ def parse_duration(text: str) -> timedelta:
 # § What is due, and when, by the simulator's clock.
 #
 # By a clock that the simulator owns, one thing is done after the other, so that the same seed
-# gives the same bytes. By the machine's, what has a lane of its own does not wait for other
-# lanes: a slow Capacity Provider holds up nobody but itself.
+# gives the same bytes. By the machine's, what has a queue of its own does not wait for other
+# queues: a slow Capacity Provider holds up nobody but itself.
 
 _LOG = logging.getLogger(__name__)
 
 # Seconds of real time after which whoever waits looks up.
 _LONGEST_WAIT: Final = 3600.0
-# How many appointments there are before those that are cancelled are looked for.
+# How many tasks there are before those that are cancelled are looked for.
 _FEW: Final = 256
 
 
 @dataclass(order=True, slots=True)
-class Appointment:
+class Task:
     """Something to do at an instant; of two at the same one, the first made comes first.
 
     Attributes:
         when: The instant, in UTC.
         number: In the order in which they were made.
-        task: What to do.
+        do: What to do.
         job: Whether it comes again and again, so that nobody waits for it to be done.
-        lane: Those of one lane are done one after the other; None: one that never takes long.
+        queue: Those of one queue are done one after the other; None: one that never takes long.
         cancelled: Whether it is called off.
     """
 
     when: datetime
     number: int
-    task: Callable[[], object] = field(compare=False)
+    do: Callable[[], object] = field(compare=False)
     job: bool = field(default=False, compare=False)
-    lane: Hashable = field(default=None, compare=False)
+    queue: Hashable = field(default=None, compare=False)
     cancelled: bool = field(default=False, compare=False)
 
     def cancel(self) -> None:
@@ -96,7 +96,7 @@ class Appointment:
         self.cancelled = True
 
 
-class Agenda:
+class Schedule:
     """Carries out what is due, one task after the other, in the order in which it is due.
 
     Its own thread does it, or whoever moves the clock. A task that fails is logged, and the rest
@@ -112,56 +112,56 @@ class Agenda:
         # Woken only where there is something for them: two threads that take turns are slow.
         self._wanted = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
-        self._due: list[Appointment] = []
+        self._due: list[Task] = []
         self._numbers = count(1)
         self._busy: int | None = None
         self._askers = 0
         self._tidy_at = _FEW
-        self._lanes: dict[Hashable, deque[Appointment]] = {}
+        self._queues: dict[Hashable, deque[Task]] = {}
         self._state = "new"
-        self._thread = threading.Thread(target=self._work, name="agenda", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="schedule", daemon=True)
 
     def at(
         self,
         when: datetime,
-        task: Callable[[], object],
+        do: Callable[[], object],
         *,
         job: bool = False,
-        lane: Hashable = None,
-    ) -> Appointment:
+        queue: Hashable = None,
+    ) -> Task:
         """Do something at an instant, or as soon as possible after it.
 
         Args:
             when: Aware; one that is past is due at once.
-            task: What to do; it may make further appointments, but must not wait for any.
+            do: What to do; it may make further tasks, but must not wait for any.
             job: Whether it is one of those that always come again, and never count as pending.
-            lane: What it must not be done beside: whoever waits for the same other party.
+            queue: What it must not be done beside: whoever waits for the same other party.
         """
         with self._lock:
-            appointment = Appointment(when, next(self._numbers), task, job, lane)
-            heapq.heappush(self._due, appointment)
+            task = Task(when, next(self._numbers), do, job, queue)
+            heapq.heappush(self._due, task)
             if len(self._due) > self._tidy_at:
                 self._tidy()
             # Whoever is busy looks again afterwards; a simulated clock calls when time has come.
             idle = self._busy is None and not self._askers
             if idle and self._clock.seconds_until(when) is not None:
                 self._wanted.notify()
-        return appointment
+        return task
 
     def after(
         self,
         seconds: float,
-        task: Callable[[], object],
+        do: Callable[[], object],
         *,
         job: bool = False,
-        lane: Hashable = None,
-    ) -> Appointment:
+        queue: Hashable = None,
+    ) -> Task:
         """Do something so many seconds from now."""
-        return self.at(self._clock.now() + timedelta(seconds=seconds), task, job=job, lane=lane)
+        return self.at(self._clock.now() + timedelta(seconds=seconds), do, job=job, queue=queue)
 
-    def soon(self, task: Callable[[], object], *, lane: Hashable = None) -> Appointment:
+    def soon(self, do: Callable[[], object], *, queue: Hashable = None) -> Task:
         """Do something as soon as what is due before is done."""
-        return self.at(self._clock.now(), task, lane=lane)
+        return self.at(self._clock.now(), do, queue=queue)
 
     @property
     def next_due(self) -> datetime | None:
@@ -175,12 +175,12 @@ class Agenda:
         """How much is still to be done, or being done, jobs left aside."""
         with self._lock:
             waiting = sum(not (each.job or each.cancelled) for each in self._due)
-            in_lanes = sum(len(lane) + 1 for lane in self._lanes.values())
-            return waiting + in_lanes + (self._busy is not None)
+            in_queues = sum(len(queue) + 1 for queue in self._queues.values())
+            return waiting + in_queues + (self._busy is not None)
 
     @property
     def is_mine(self) -> bool:
-        """Whether the calling thread is carrying out a task of this agenda."""
+        """Whether the calling thread is carrying out a task of this schedule."""
         return self._busy == threading.get_ident()
 
     def carry_out_due(self) -> None:
@@ -188,22 +188,22 @@ class Agenda:
         while True:
             with self._lock:
                 self._idle.wait_for(lambda: self._busy is None)
-                appointment = self._pop_due()
-                if appointment is None:
+                task = self._pop_due()
+                if task is None:
                     return
                 self._busy = threading.get_ident()
-            self._carry_out(appointment)
+            self._carry_out(task)
 
     def catch_up(self) -> None:
         """Do whatever is due by a simulated clock, unless somebody is at it already."""
         while self._clock.is_simulated:
             with self._lock:
                 may_do = self._busy is None and self._state == "open"
-                appointment = self._pop_due() if may_do else None
-                if appointment is None:
+                task = self._pop_due() if may_do else None
+                if task is None:
                     return
                 self._busy = threading.get_ident()
-            self._carry_out(appointment)
+            self._carry_out(task)
 
     @contextmanager
     def asked(self) -> Iterator[None]:
@@ -248,53 +248,53 @@ class Agenda:
             self._clock.detach(self)
             self._thread.join(timeout)
             with self._lock:
-                self._idle.wait_for(lambda: not self._lanes, timeout)
+                self._idle.wait_for(lambda: not self._queues, timeout)
 
     def _work(self) -> None:
-        while (appointment := self._wait_for_due()) is not None:
-            if appointment.lane is None or self._clock.is_simulated:
-                self._carry_out(appointment)
+        while (task := self._wait_for_due()) is not None:
+            if task.queue is None or self._clock.is_simulated:
+                self._carry_out(task)
             else:
-                self._enter_lane(appointment)
+                self._enter_queue(task)
 
-    def _enter_lane(self, appointment: Appointment) -> None:
-        """Let it be done on its lane's own thread, behind what is there already."""
+    def _enter_queue(self, task: Task) -> None:
+        """Let it be done on its queue's own thread, behind what is there already."""
         with self._lock:
             self._be_idle()
-            if appointment.lane in self._lanes:
-                self._lanes[appointment.lane].append(appointment)
+            if task.queue in self._queues:
+                self._queues[task.queue].append(task)
                 return
-            self._lanes[appointment.lane] = deque()
+            self._queues[task.queue] = deque()
         threading.Thread(
-            target=self._drive, args=(appointment,), name="agenda lane", daemon=True
+            target=self._drive, args=(task,), name="schedule queue", daemon=True
         ).start()
 
-    def _drive(self, appointment: Appointment) -> None:
-        following: Appointment | None = appointment
+    def _drive(self, task: Task) -> None:
+        following: Task | None = task
         while following is not None:
             _do(following)
             with self._lock:
-                lane = self._lanes[appointment.lane]
-                following = lane.popleft() if lane else None
+                queue = self._queues[task.queue]
+                following = queue.popleft() if queue else None
                 if following is None:
-                    del self._lanes[appointment.lane]
+                    del self._queues[task.queue]
                     self._idle.notify_all()
 
-    def _wait_for_due(self) -> Appointment | None:
+    def _wait_for_due(self) -> Task | None:
         with self._lock:
             while True:
                 self._idle.wait_for(lambda: self._busy is None)
-                appointment = None if self._askers else self._pop_due()
-                if appointment is not None:
+                task = None if self._askers else self._pop_due()
+                if task is not None:
                     self._busy = threading.get_ident()
-                    return appointment
+                    return task
                 if self._state == "closed":
                     return None
                 left = self._clock.seconds_until(self._due[0].when) if self._due else None
                 # In pieces: a heartbeat may announce a year that no lock can wait for.
                 self._wanted.wait(None if left is None else min(left, _LONGEST_WAIT))
 
-    def _pop_due(self) -> Appointment | None:
+    def _pop_due(self) -> Task | None:
         self._forget_cancelled()
         if self._due and self._due[0].when <= self._clock.now():
             return heapq.heappop(self._due)
@@ -310,8 +310,8 @@ class Agenda:
         while self._due and self._due[0].cancelled:
             heapq.heappop(self._due)
 
-    def _carry_out(self, appointment: Appointment) -> None:
-        _do(appointment)
+    def _carry_out(self, task: Task) -> None:
+        _do(task)
         with self._lock:
             self._be_idle()
 
@@ -320,11 +320,11 @@ class Agenda:
         self._idle.notify_all()
 
 
-def _do(appointment: Appointment) -> None:
+def _do(task: Task) -> None:
     try:
-        appointment.task()
+        task.do()
     except Exception:  # noqa: BLE001 - what is due next is due all the same
-        _LOG.exception("what was due at %s failed", appointment.when.isoformat())
+        _LOG.exception("what was due at %s failed", task.when.isoformat())
 
 
 # Where time ends: a day before Python's, so that what is planned a little ahead can still be told.
@@ -361,12 +361,12 @@ class Clock(Protocol):
         """Return how long that is in real seconds, or None where somebody must move the clock."""
         ...
 
-    def attach(self, agenda: Agenda) -> None:
-        """Let what is due in an agenda be done before time passes it by."""
+    def attach(self, schedule: Schedule) -> None:
+        """Let what is due in a schedule be done before time passes it by."""
         ...
 
-    def detach(self, agenda: Agenda) -> None:
-        """Let time pass without that agenda."""
+    def detach(self, schedule: Schedule) -> None:
+        """Let time pass without that schedule."""
         ...
 
 
@@ -403,10 +403,10 @@ class RealClock:
         """Return the seconds until then, below 0 where it is past."""
         return (when - self.now()).total_seconds()
 
-    def attach(self, agenda: Agenda) -> None:
+    def attach(self, schedule: Schedule) -> None:
         """Do nothing: this clock waits for nobody."""
 
-    def detach(self, agenda: Agenda) -> None:
+    def detach(self, schedule: Schedule) -> None:
         """Do nothing."""
 
 
@@ -435,7 +435,7 @@ class FrozenClock:
         self._passed = timedelta()
         self._moved = threading.Condition()
         self._advancing = threading.Lock()
-        self._agendas: tuple[Agenda, ...] = ()
+        self._schedules: tuple[Schedule, ...] = ()
 
     def now(self) -> datetime:
         """Return the start plus all that was advanced, in UTC."""
@@ -479,23 +479,23 @@ class FrozenClock:
         """Return None, unless it is due: nothing but being told moves this clock."""
         return 0.0 if when <= self.now() else None
 
-    def attach(self, agenda: Agenda) -> None:
-        """Let what is due in an agenda be done before time passes it by."""
-        self._agendas += (agenda,)
+    def attach(self, schedule: Schedule) -> None:
+        """Let what is due in a schedule be done before time passes it by."""
+        self._schedules += (schedule,)
 
-    def detach(self, agenda: Agenda) -> None:
-        """Let time pass without that agenda."""
-        self._agendas = tuple(each for each in self._agendas if each is not agenda)
+    def detach(self, schedule: Schedule) -> None:
+        """Let time pass without that schedule."""
+        self._schedules = tuple(each for each in self._schedules if each is not schedule)
 
     def _advance_by(self, step: timedelta) -> datetime:
-        if any(agenda.is_mine for agenda in self._agendas):
+        if any(schedule.is_mine for schedule in self._schedules):
             message = "what is due cannot advance the clock: it would wait for itself"
             raise RuntimeError(message)
         with self._advancing:
             target = self.now() + step
             while True:
-                for agenda in self._agendas:
-                    agenda.carry_out_due()
+                for schedule in self._schedules:
+                    schedule.carry_out_due()
                 due = self._next_due()
                 if due is None or due > target:
                     break
@@ -504,7 +504,9 @@ class FrozenClock:
             return self.now()
 
     def _next_due(self) -> datetime | None:
-        due = [each for each in (agenda.next_due for agenda in self._agendas) if each is not None]
+        due = [
+            each for each in (schedule.next_due for schedule in self._schedules) if each is not None
+        ]
         return min(due, default=None)
 
     def _move_to(self, instant: datetime) -> None:
@@ -568,17 +570,17 @@ class FastClock(FrozenClock):
         else:
             super().sleep(seconds)
 
-    def attach(self, agenda: Agenda) -> None:
-        """Let what is due in an agenda be done before time passes it by, and start to run."""
-        super().attach(agenda)
+    def attach(self, schedule: Schedule) -> None:
+        """Let what is due in a schedule be done before time passes it by, and start to run."""
+        super().attach(schedule)
         if self._speed is not None and self._runner is None:
             self._runner = threading.Thread(target=self._run, name="fast-clock", daemon=True)
             self._runner.start()
 
     def _run(self) -> None:
-        """Follow the wall's clock at the chosen speed, as long as there is an agenda."""
+        """Follow the wall's clock at the chosen speed, as long as there is a schedule."""
         speed, at = self._speed or 1.0, time.monotonic()
-        while self._agendas:
+        while self._schedules:
             time.sleep(_TICK)
             now = time.monotonic()
             if not self._run_on((now - at) * speed):

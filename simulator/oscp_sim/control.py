@@ -22,7 +22,7 @@ from oscp_sim.http import RouteDocs, RouteParameter
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.system.call import Sent
 
 __all__ = [
@@ -333,36 +333,36 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 # § The simulator's clock, looked at and moved from outside.
 
 
-def show_clock(rooms: Rooms) -> Response:
+def show_clock(shared: Shared) -> Response:
     """Answers with what time it is, how the clock runs, and what is due."""
-    return json_answer(_clock(rooms))
+    return json_answer(_clock(shared))
 
 
-def move_clock(rooms: Rooms) -> Response:
+def move_clock(shared: Shared) -> Response:
     """Lets time pass by as much as the request's body says, and answers as `show_clock`."""
     try:
         seconds = _seconds(json_body())
     except BadRequestBody as error:
         return refusal(400, str(error))
     try:
-        rooms.clock.advance(seconds)
+        shared.clock.advance(seconds)
     except RuntimeError as error:
         return refusal(409, str(error))
     except (OverflowError, ValueError):
         return refusal(400, "no clock goes beyond the year 9999")
-    return json_answer(_clock(rooms))
+    return json_answer(_clock(shared))
 
 
-def _clock(rooms: Rooms) -> dict[str, Any]:
-    due = rooms.agenda.next_due
+def _clock(shared: Shared) -> dict[str, Any]:
+    due = shared.schedule.next_due
     shown: dict[str, Any] = {
-        "now": _instant(rooms.clock.now()),
-        "runs": _runs(rooms.clock),
+        "now": _instant(shared.clock.now()),
+        "runs": _runs(shared.clock),
         "next_due": None if due is None else _instant(due),
-        "pending": rooms.agenda.pending,
+        "pending": shared.schedule.pending,
     }
-    if isinstance(rooms.clock, FastClock):
-        shown["speed"] = rooms.clock.speed
+    if isinstance(shared.clock, FastClock):
+        shown["speed"] = shared.clock.speed
     return shown
 
 
@@ -513,7 +513,7 @@ _OPEN = f"{PREFIX}/health"
 
 
 def control(
-    rooms: Rooms,
+    shared: Shared,
     parties: Parties,
     openapi: Callable[[], Mapping[str, Any]],
     token: str | None = None,
@@ -521,13 +521,13 @@ def control(
     """Answers with the simulator's own endpoints as a blueprint.
 
     Args:
-        rooms: What there is to look into.
+        shared: What there is to look into.
         parties: Who is played, and who starts all afresh.
         openapi: Makes the description of the API, when it is asked for.
         token: What must be shown, as `Authorization: Bearer TOKEN`; nothing where not given.
     """
     blueprint = Blueprint("control", __name__)
-    handlers = _Handlers(rooms, parties, openapi)
+    handlers = _Handlers(shared, parties, openapi)
     for operation in OPERATIONS:
         blueprint.route(operation.path, methods=[operation.method], endpoint=_endpoint(operation))(
             handlers.of(operation)
@@ -553,9 +553,9 @@ def _endpoint(operation: Operation) -> str:
 
 class _Handlers:
     def __init__(
-        self, rooms: Rooms, parties: Parties, openapi: Callable[[], Mapping[str, Any]]
+        self, shared: Shared, parties: Parties, openapi: Callable[[], Mapping[str, Any]]
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._parties = parties
         self._openapi = openapi
         self._seats = {name: SeatRoutes(parties, party) for name, party in SEATS.items()}
@@ -567,25 +567,25 @@ class _Handlers:
             seats = self._seats[name]
             return partial(seats.carry_out, rest[1]) if len(rest) > 1 else seats.show
         if name == "clock":
-            return partial(move_clock if operation.method == "POST" else show_clock, self._rooms)
+            return partial(move_clock if operation.method == "POST" else show_clock, self._shared)
         handler: Callable[[], Response] = getattr(self, name.partition(".")[0])
         return handler
 
     def health(self) -> Response:
-        rooms = self._rooms
+        shared = self._shared
         return json_answer(
             {
                 "status": "ok",
                 "version": version(),
-                "seed": rooms.seed,
-                "fidelity": rooms.behaviour.fidelity,
-                "settings": dict(rooms.behaviour.sides),
-                "now": rooms.clock.now().isoformat().replace("+00:00", "Z"),
+                "seed": shared.seed,
+                "fidelity": shared.behaviour.fidelity,
+                "settings": dict(shared.behaviour.sides),
+                "now": shared.clock.now().isoformat().replace("+00:00", "Z"),
             }
         )
 
     def journal(self) -> Response:
-        journal = self._rooms.journal
+        journal = self._shared.journal
         try:
             entries = entries_asked_for(journal)
         except BadQuery as error:
@@ -599,7 +599,7 @@ class _Handlers:
 
     def reset(self) -> Response:
         self._parties.reset()
-        return json_answer({"reset": True, "last": self._rooms.journal.last})
+        return json_answer({"reset": True, "last": self._shared.journal.last})
 
     def world(self) -> Response:
-        return json_answer(self._rooms.world.summary())
+        return json_answer(self._shared.world.summary())

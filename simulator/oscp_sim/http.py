@@ -293,9 +293,9 @@ def _refused(error: HTTPException) -> Response:
 
 # § What the framework of SolarNetwork's services refuses before anybody asks who it is.
 #
-# As observed in SolarNetwork (SolarUser dossier §5.7 and §7.1). Which strings, and how the texts
+# As observed in SolarNetwork (solaruser.md §5.7 and §7.1). Which strings, and how the texts
 # go on, are those of the framework's own firewall; that the Flexibility Provider has the same one
-# is (inferred), as its dossier says of a double slash (OSCP dossier §9.3, X20).
+# is (inferred), as its dossier says of a double slash (oscp20.md §9.3, X20).
 
 # In the order in which the services list them.
 _METHODS = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PATCH", "PUT")

@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """The body of a message on `instr/OSCP_v20` (SolarUser dossier §3.4).
+    """The body of a message on `instr/OSCP_v20` (solaruser.md §3.4).
 
     Attributes:
         id: The instruction.
@@ -69,7 +69,7 @@ class HandOff(Protocol):
 # § One instruction, in the two views of it that matter.
 #
 # The parameters to the letter, for delivery, and the pieces as PostgreSQL and its driver give
-# them back, for replies (SolarUser dossier §2.2 and §2.3).
+# them back, for replies (solaruser.md §2.2 and §2.3).
 
 State = Literal["Unknown", "Queued", "Queuing", "Received", "Executing", "Declined", "Completed"]
 STATES: tuple[State, ...] = get_args(State)
@@ -119,7 +119,7 @@ class Instruction:
     def stored_pieces(self) -> tuple[tuple[str, str], ...]:
         """The pieces as they are read back: equal ones collapse, a cut surrogate pair is `??`.
 
-        Inferred from the service's mapping and its driver (SolarUser dossier §2.3).
+        Inferred from the service's mapping and its driver (solaruser.md §2.3).
         """
         read_back = ((written(name), written(value)) for name, value in self.pieces)
         return tuple(dict.fromkeys(read_back))
@@ -132,7 +132,7 @@ def written(text: str) -> str:
 
 # § What time alone does to an instruction: the jobs that SolarNetwork runs over its database.
 #
-# As observed in SolarNetwork (SolarUser dossier §2.6). There is no job here: whoever looks at an
+# As observed in SolarNetwork (solaruser.md §2.6). There is no job here: whoever looks at an
 # instruction sees it as the jobs would have left it by then. The weekly purge of old instructions
 # is left out.
 

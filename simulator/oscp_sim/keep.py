@@ -33,7 +33,7 @@ __all__ = ["Keeper", "PersistenceError", "SeatKey", "learned", "load", "save", "
 # what.
 #
 # A Capacity Provider that forgets is locked out: the token that it was given in a Register is
-# known to nobody else (OSCP dossier §5.3). The file therefore holds tokens, and is its owner's
+# known to nobody else (oscp20.md §5.3). The file therefore holds tokens, and is its owner's
 # alone.
 
 #: User id, kind (`capacity_provider` or `capacity_optimizer`) and id of the system.

@@ -34,7 +34,7 @@ _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
-# What the gate before the routes may answer to any request (SolarUser dossier §5.7, §6 and §7). A
+# What the gate before the routes may answer to any request (solaruser.md §5.7, §6 and §7). A
 # status that only some routes give stands with those, or the description would hide a mistake.
 _ANY_REQUEST: Mapping[int, str] = MappingProxyType(
     {

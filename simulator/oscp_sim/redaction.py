@@ -36,7 +36,7 @@ _WITH_SCHEME = frozenset({"authorization", "proxy-authorization"})
 _OPEN_COMPONENTS = frozenset({"Credential", "SignedHeaders"})
 
 # The names of the JSON members whose values are secrets: a token that was just made, the client
-# secret of OAuth (SolarUser dossier §8.1), what OAuth grants (RFC 6749 §5.1), and the headers that
+# secret of OAuth (solaruser.md §8.1), what OAuth grants (RFC 6749 §5.1), and the headers that
 # a provider is to be called with.
 _SECRET_MEMBERS = (
     "token",

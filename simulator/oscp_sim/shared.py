@@ -10,18 +10,18 @@ from typing import Any
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens
 from oscp_sim.addresses import Addresses
-from oscp_sim.clock import Agenda, Clock
+from oscp_sim.clock import Clock, Schedule
 from oscp_sim.instructions import Instructions
 from oscp_sim.journal import Journal
 from oscp_sim.outgoing import Outgoing
 from oscp_sim.user_events import UserEvents
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
-__all__ = ["Rooms"]
+__all__ = ["Shared"]
 
 
 @dataclass(slots=True)
-class Rooms:
+class Shared:
     """What a party is given when a simulator is put together.
 
     Attributes:
@@ -33,7 +33,7 @@ class Rooms:
             ones do; the other parties leave it alone.
         events: What the services tell each user, for the user to read (SolarUser user events).
         world_lock: Held by whoever replaces `world`; to read it, nobody needs it.
-        agenda: What is to be done later.
+        schedule: What is to be done later.
         outgoing: Carries what one party sends another.
         addresses: Where they are.
         access_tokens: What the systems that the simulator plays are shown where they want OAuth.
@@ -49,7 +49,7 @@ class Rooms:
     instructions: Instructions
     events: UserEvents
     world_lock: threading.Lock
-    agenda: Agenda
+    schedule: Schedule
     outgoing: Outgoing
     addresses: Addresses
     access_tokens: AccessTokens

@@ -15,7 +15,7 @@ from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
 from oscp_sim.addresses import Addresses
-from oscp_sim.clock import Agenda, Clock, RealClock
+from oscp_sim.clock import Clock, RealClock, Schedule
 from oscp_sim.control import OPERATIONS, control
 from oscp_sim.entry import ALL_PARTIES, Party
 from oscp_sim.flexibility_provider.endpoint import flexibility_provider
@@ -27,7 +27,7 @@ from oscp_sim.keep import learned, taught
 from oscp_sim.openapi import openapi
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, WsgiAdapter
 from oscp_sim.server import LocalServer
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.solaruser.party import PREFIX as SOLARUSER
 from oscp_sim.solaruser.party import solaruser, solaruser_routes
 from oscp_sim.solaruser.router import Route
@@ -102,45 +102,45 @@ class Simulator:
         self._server: LocalServer | None = None
         self._running = False
         self._server_lock = threading.Lock()
-        self._rooms = self._furnished(
+        self._shared = self._furnished(
             world if isinstance(world, World) else load_world(world), behaviour
         )
-        self._flexibility_provider = FlexibilityProvider(self._rooms)
-        self._providers = provider_seats(self._rooms)
+        self._flexibility_provider = FlexibilityProvider(self._shared)
+        self._providers = provider_seats(self._shared)
         # A Capacity Optimizer makes its messages of the same fields as a Capacity Provider.
         self._optimizers = optimizer_seats(
-            self._rooms, partial(forecast_message, profile="specification")
+            self._shared, partial(forecast_message, profile="specification")
         )
         plays_provider = "flexibility_provider" in self.plays
         routes = solaruser_routes(
-            self._rooms, self._flexibility_provider if plays_provider else self._hand_to_nobody
+            self._shared, self._flexibility_provider if plays_provider else self._hand_to_nobody
         )
         self.application = make_application(
             self._desks(routes),
             [
-                token_endpoint(self._rooms),
+                token_endpoint(self._shared),
                 control(
-                    self._rooms,
+                    self._shared,
                     self,
                     lambda: openapi(SOLARUSER, routes, OPERATIONS),
                     control_token,
                 ),
             ],
-            self._rooms.agenda.asked,
+            self._shared.schedule.asked,
         )
-        self._rooms.outgoing.application = self.application
-        self._first_world = self._rooms.world
+        self._shared.outgoing.application = self.application
+        self._first_world = self._shared.world
         self._conceal_tokens()
 
     @property
     def world(self) -> World:
         """Who exists."""
-        return self._rooms.world
+        return self._shared.world
 
     @property
     def behaviour(self) -> Behaviour:
         """Which side of each difference in fidelity is followed."""
-        return self._rooms.behaviour
+        return self._shared.behaviour
 
     @property
     def url(self) -> str:
@@ -169,7 +169,7 @@ class Simulator:
         """
         self.public_url = url
         if not isinstance(self.clock, RealClock):
-            self._rooms.clients_clock = RealClock()
+            self._shared.clients_clock = RealClock()
 
     def session(self) -> requests.Session:
         """Answers with a `requests` session that reaches the simulator without a socket.
@@ -187,7 +187,7 @@ class Simulator:
         Args:
             timeout: Seconds of real time.
         """
-        return self._rooms.instructions.wait_until_settled(timeout)
+        return self._shared.instructions.wait_until_settled(timeout)
 
     def start(self) -> Self:
         """Starts to deliver; a `with` statement does it."""
@@ -197,7 +197,7 @@ class Simulator:
             self._flexibility_provider.start()
         for seats in self._seats():
             seats.plan()
-        self._rooms.agenda.start()
+        self._shared.schedule.start()
         return self
 
     def close(self, timeout: float | None = None) -> None:
@@ -213,20 +213,20 @@ class Simulator:
             if self._server is not None:
                 self._server.close()
                 self._server = None
-        self._rooms.agenda.close(timeout)
-        self._rooms.outgoing.close()
+        self._shared.schedule.close(timeout)
+        self._shared.outgoing.close()
 
     def reset(self) -> None:
         """Forgets everything that happened, and starts afresh with the first world.
 
         Numbers go on, and time does not go back.
         """
-        self._rooms.agenda.clear()
-        self._rooms.access_tokens.clear()
-        with self._rooms.world_lock:
-            self._rooms.replace_world(self._first_world)
-        self._rooms.instructions.clear()
-        self._rooms.events.clear()
+        self._shared.schedule.clear()
+        self._shared.access_tokens.clear()
+        with self._shared.world_lock:
+            self._shared.replace_world(self._first_world)
+        self._shared.instructions.clear()
+        self._shared.events.clear()
         self._flexibility_provider.plan()
         for seats in self._seats():
             seats.reset()
@@ -274,8 +274,8 @@ class Simulator:
         Raises:
             ValueError: That is not what `remembered` had answered with.
         """
-        with self._rooms.world_lock:
-            self._rooms.replace_world(taught(self.world, remembered))
+        with self._shared.world_lock:
+            self._shared.replace_world(taught(self.world, remembered))
         self._conceal_tokens()
         for seats in self._seats():
             seats.recall(remembered)
@@ -283,7 +283,7 @@ class Simulator:
     @property
     def pending(self) -> int:
         """How much is still on its way: messages, answers and tries, but no jobs."""
-        return self._rooms.agenda.pending
+        return self._shared.schedule.pending
 
     def _hand_to_nobody(self, message: QueuedMessage) -> None:
         """Leaves a message in the queue: a Flexibility Provider elsewhere has no part in it."""
@@ -298,9 +298,9 @@ class Simulator:
             },
         )
 
-    def _furnished(self, world: World, behaviour: Behaviour) -> Rooms:
+    def _furnished(self, world: World, behaviour: Behaviour) -> Shared:
         """Answers with what the parties share, and nothing has happened in yet."""
-        return Rooms(
+        return Shared(
             world=with_caller_tokens(world, self.seed),
             journal=self.journal,
             clock=self.clock,
@@ -310,10 +310,10 @@ class Simulator:
             ),
             events=UserEvents(self.clock, self.seed),
             world_lock=threading.Lock(),
-            agenda=Agenda(self.clock),
+            schedule=Schedule(self.clock),
             outgoing=Outgoing(),
             addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
-            access_tokens=AccessTokens(self.clock, self.seed, lambda: self._rooms.world),
+            access_tokens=AccessTokens(self.clock, self.seed, lambda: self._shared.world),
             seed=self.seed,
         )
 
@@ -330,13 +330,13 @@ class Simulator:
     def _desks(self, routes: Sequence[Route]) -> Iterator[Desk]:
         """Yields the desks of the parties that are played here."""
         if "solaruser" in self.plays:
-            yield solaruser(self._rooms, routes)
+            yield solaruser(self._shared, routes)
         if "flexibility_provider" in self.plays:
-            yield flexibility_provider(self._rooms, self._flexibility_provider)
+            yield flexibility_provider(self._shared, self._flexibility_provider)
         if "capacity_provider" in self.plays:
-            yield from capacity_provider(self._rooms, self._providers)
+            yield from capacity_provider(self._shared, self._providers)
         if "capacity_optimizer" in self.plays:
-            yield from capacity_optimizer(self._rooms, self._optimizers)
+            yield from capacity_optimizer(self._shared, self._optimizers)
 
     def _known_url(self) -> str | None:
         return self.public_url or (self._server.url if self._server else None)

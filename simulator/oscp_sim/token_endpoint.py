@@ -15,7 +15,7 @@ from oscp_sim.access_tokens import CLIENT_ID, AccessToken
 from oscp_sim.entry import Party
 from oscp_sim.http import WireRequest, body_within, record_exchange
 from oscp_sim.redaction import redact_form
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer
 
 __all__ = ["TOKEN_PATH", "token_endpoint"]
@@ -52,21 +52,21 @@ class _Refused(Exception):
         self.why = why
 
 
-def token_endpoint(rooms: Rooms) -> Blueprint:
-    """Answers with the endpoint as a blueprint; its tokens are those of `rooms.access_tokens`.
+def token_endpoint(shared: Shared) -> Blueprint:
+    """Answers with the endpoint as a blueprint; its tokens are those of `shared.access_tokens`.
 
     The journal has each request under the party whose client asks, for that is whom it plays the
     authorization server of.
     """
-    endpoint = _TokenEndpoint(rooms)
+    endpoint = _TokenEndpoint(shared)
     blueprint = Blueprint("oauth", __name__)
     blueprint.post(TOKEN_PATH, endpoint="token")(endpoint.token)
     return blueprint
 
 
 class _TokenEndpoint:
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     def token(self) -> Response:
         wire, body = WireRequest.of(request.environ), body_within(request, _LONGEST_BODY)
@@ -82,12 +82,12 @@ class _TokenEndpoint:
 
     def _issue(self, credentials: _Credentials) -> AccessToken:
         for secret in credentials.secrets:
-            token = self._rooms.access_tokens.issue(credentials.id, secret)
+            token = self._shared.access_tokens.issue(credentials.id, secret)
             if token is not None:
                 for each in (token.text, secret):
-                    self._rooms.journal.conceal(each)
+                    self._shared.journal.conceal(each)
                 return token
-        known = self._rooms.access_tokens.systems(credentials.id)
+        known = self._shared.access_tokens.systems(credentials.id)
         if known:
             raise _Refused("invalid_client", f"the secret is not that of {credentials.id}")
         raise _Refused(
@@ -98,11 +98,11 @@ class _TokenEndpoint:
     def _record(
         self, wire: WireRequest, body: bytes | None, response: Response, client: str, why: str
     ) -> None:
-        systems = self._rooms.access_tokens.systems(client)
+        systems = self._shared.access_tokens.systems(client)
         of_optimizer = bool(systems) and isinstance(systems[0], CapacityOptimizer)
         party: Party = "capacity_optimizer" if of_optimizer else "capacity_provider"
         record_exchange(
-            self._rooms.journal,
+            self._shared.journal,
             party,
             wire,
             None if body is None else redact_form(body.decode("utf-8", "replace")).encode(),

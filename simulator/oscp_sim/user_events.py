@@ -1,6 +1,6 @@
 """What SolarNetwork tells each of its users about what it does for them: their user events.
 
-As observed in SolarNetwork (SolarUser dossier §9).
+As observed in SolarNetwork (solaruser.md §9).
 """
 
 from __future__ import annotations

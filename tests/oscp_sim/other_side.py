@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from oscp_sim.outgoing import IN_PROCESS_URL, Reply, Unanswered
-from tests.oscp_sim.rig import PROVIDER_TOKEN, encoded, rooms_of
+from tests.oscp_sim.rig import PROVIDER_TOKEN, encoded, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,11 +69,11 @@ class OtherSide:
     answers: list[int | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._rooms = rooms_of(self.simulator)
-        outgoing: Any = self._rooms.outgoing
+        self._shared = shared_of(self.simulator)
+        outgoing: Any = self._shared.outgoing
         self._within: Outgoing = getattr(outgoing, "_within", outgoing)
         # All that the systems use of it.
-        self._rooms.outgoing = self  # type: ignore[assignment]
+        self._shared.outgoing = self  # type: ignore[assignment]
 
     def post(
         self,
@@ -87,7 +87,7 @@ class OtherSide:
         """Takes what a simulated system sends."""
         assert timeout[0] > 0
         assert timeout[1] > 0
-        at = self._rooms.clock.now().isoformat(timespec="milliseconds")
+        at = self._shared.clock.now().isoformat(timespec="milliseconds")
         self.got.append(Got(at[11:23], method, url, tuple(headers), body))
         status = self.answers.pop(0) if self.answers else 204
         if status is None:

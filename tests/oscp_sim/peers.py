@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import Outgoing, Reply, Unanswered
-from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.rig import shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -160,6 +160,6 @@ def peers(
     clock = FrozenClock(start)
     simulator = Simulator(of, clock=clock, seed=seed, fidelity=fidelity)
     found = Peers(simulator, clock)
-    rooms_of(simulator).outgoing = _Stub(found)
+    shared_of(simulator).outgoing = _Stub(found)
     with simulator:
         yield found

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from oscp_sim import Simulator
     from oscp_sim.entry import Entry
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
 
 TOKEN = "rehearsal-token-0001"
 SECRET = "rehearsal-secret"
@@ -241,9 +241,9 @@ def instruction(node: int = 1, /, **parameters: str) -> dict[str, Any]:
     return {"nodeId": node, "params": usual | parameters}
 
 
-def rooms_of(simulator: Simulator) -> Rooms:
+def shared_of(simulator: Simulator) -> Shared:
     """What the simulator's parties share, for tests of one of them alone."""
-    return simulator._rooms
+    return simulator._shared
 
 
 def settled(simulator: Simulator) -> None:

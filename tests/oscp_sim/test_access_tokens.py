@@ -18,7 +18,7 @@ from oscp_sim.entry import Request
 from oscp_sim.token_endpoint import TOKEN_PATH
 from oscp_sim.world import load_world
 from tests.oscp_sim.peers import START, optimizer, provider, world
-from tests.oscp_sim.rig import FORM, Answer, ask, ask_over_network, rooms_of
+from tests.oscp_sim.rig import FORM, Answer, ask, ask_over_network, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ def test_5_1_a_token_is_granted(simulator: Simulator) -> None:
     assert answer.header("Cache-Control") == "no-store"
     assert answer.header("Pragma") == "no-cache"
     assert (answer.header("Content-Type") or "").startswith("application/json")
-    assert rooms_of(simulator).access_tokens.holder(answer.json["access_token"]) == ID
+    assert shared_of(simulator).access_tokens.holder(answer.json["access_token"]) == ID
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_only_post(simulator: Simulator, method: str) -> None:
 def test_a_token_expires(
     simulator: Simulator, clock: FrozenClock, client_id: str, seconds: int
 ) -> None:
-    tokens = rooms_of(simulator).access_tokens
+    tokens = shared_of(simulator).access_tokens
     token = demand(simulator, basic(client_id, HUSH)).json["access_token"]
     clock.advance(seconds - 0.001)
     assert tokens.holder(token) == client_id
@@ -201,7 +201,7 @@ def test_a_token_expires(
 
 
 def test_a_new_token_does_not_end_the_old_one(simulator: Simulator) -> None:
-    tokens = rooms_of(simulator).access_tokens
+    tokens = shared_of(simulator).access_tokens
     first, second = (demand(simulator, GOOD).json["access_token"] for _ in range(2))
     assert (tokens.holder(first), tokens.holder(second)) == (ID, ID)
     assert tokens.holder("x" * 64) is None
@@ -242,7 +242,7 @@ def test_neither_token_nor_secret_shows(simulator: Simulator) -> None:
     shown = str([entry.to_dict() for entry in simulator.journal.entries()])
     for secret in (token, HUSH, quote_plus(HUSH), GOOD.partition(" ")[2]):
         assert secret not in shown
-    granted = rooms_of(simulator).access_tokens.issue(ID, HUSH)
+    granted = shared_of(simulator).access_tokens.issue(ID, HUSH)
     assert granted is not None
     assert granted.text not in repr(granted)
 
@@ -261,7 +261,7 @@ def test_over_a_socket(simulator: Simulator) -> None:
     headers = [("Host", "sim.test"), ("Authorization", GOOD), ("Content-Type", FORM)]
     answer = ask_over_network(simulator.url, "POST", TOKEN_PATH, headers, GRANT.encode())
     assert answer.status == 200
-    assert rooms_of(simulator).access_tokens.holder(answer.json["access_token"]) == ID
+    assert shared_of(simulator).access_tokens.holder(answer.json["access_token"]) == ID
 
 
 @pytest.mark.parametrize("name", ["client%5Fsecret", "%63lient_secret", "client_secre%74"])

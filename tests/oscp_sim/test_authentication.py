@@ -29,7 +29,7 @@ from tests.oscp_sim.rig import (
     authorization,
     canonical,
     http_date,
-    rooms_of,
+    shared_of,
     signature,
     signed_headers,
 )
@@ -55,7 +55,7 @@ def authenticator(now: datetime = NOW, fidelity: Fidelity = "documented") -> Aut
     tokens = [Token(token, secret) for token, secret in SECRETS.items()]
     tokens.append(Token("not-enabled", SECRET, enabled=False))
     world = World((User(7, tuple(tokens), nodes=(1,)),))
-    return Authenticator(rooms_of(Simulator(world, clock=FrozenClock(now), fidelity=fidelity)))
+    return Authenticator(shared_of(Simulator(world, clock=FrozenClock(now), fidelity=fidelity)))
 
 
 @dataclass(frozen=True)

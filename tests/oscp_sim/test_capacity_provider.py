@@ -1,4 +1,4 @@
-"""What a simulated Capacity Provider takes and refuses (OSCP dossier §9.3, §1.2 and §2.4)."""
+"""What a simulated Capacity Provider takes and refuses (oscp20.md §9.3, §1.2 and §2.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a simulated Capacity Provider makes of an adjustment (OSCP dossier §3.7, §5.10, §7.3)."""
+"""What a simulated Capacity Provider makes of an adjustment (oscp20.md §3.7, §5.10, §7.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cases beyond the payload, and what a world may choose for them (OSCP dossier §9.3)."""
+"""The cases beyond the payload, and what a world may choose for them (oscp20.md §9.3)."""
 
 from __future__ import annotations
 
@@ -346,7 +346,7 @@ def test_an_access_token_is_as_good_as_a_token() -> None:
     }
     with simulated(service_props=props) as simulator:
         other = OtherSide(simulator)
-        granted = simulator._rooms.access_tokens.issue("fp", "very-secret")
+        granted = simulator._shared.access_tokens.issue("fp", "very-secret")
         assert granted is not None
         bearer = f"Bearer {granted.text}"
         assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
@@ -371,7 +371,7 @@ def test_an_access_token_of_another_system_is_good_for_nothing() -> None:
     made = {"users": [{"id": 42, "capacity_providers": [provider(1), provider(2)]}]}
     with Simulator(made, clock=FrozenClock(NOW)) as simulator:
         other = OtherSide(simulator)
-        granted = simulator._rooms.access_tokens.issue("fp-2", "secret-2")
+        granted = simulator._shared.access_tokens.issue("fp-2", "secret-2")
         assert granted is not None
         bearer = f"Bearer {granted.text}"
         assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 204

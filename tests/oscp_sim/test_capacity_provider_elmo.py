@@ -1,4 +1,4 @@
-"""A Capacity Provider with ELMO's ways and timetable (OSCP dossier §4)."""
+"""A Capacity Provider with ELMO's ways and timetable (oscp20.md §4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.other_side import OtherSide, notes, rules
-from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.rig import shared_of
 from tests.oscp_sim.test_capacity_provider_cases import BLOCK, world
 from tests.oscp_sim.test_external_system_registration import FP, register
 
@@ -75,9 +75,9 @@ def test_an_assignment_that_is_not_taken_is_sent_again() -> None:
 
 def test_nothing_is_assigned_by_one_that_is_configured_no_more() -> None:
     with elmo() as simulator:
-        other, rooms = OtherSide(simulator), rooms_of(simulator)
-        with rooms.world_lock:
-            rooms.replace_world(type(rooms.world)(users=()))
+        other, shared = OtherSide(simulator), shared_of(simulator)
+        with shared.world_lock:
+            shared.replace_world(type(shared.world)(users=()))
         simulator.clock.advance(timedelta(days=2))
         assert other.got == []
 

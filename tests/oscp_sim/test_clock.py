@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.clock import Agenda, Clock, FastClock, FrozenClock, RealClock
+from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock, Schedule
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -103,7 +103,7 @@ def test_a_fast_clock_stops_at_the_end_of_time(caplog: pytest.LogCaptureFixture)
     clock = FastClock(START, 1e300)
     try:
         with caplog.at_level(logging.WARNING):
-            clock.attach(Agenda(clock))
+            clock.attach(Schedule(clock))
             deadline = time.monotonic() + 20
             while "stops there" not in caplog.text:
                 assert not died

@@ -1,4 +1,4 @@
-"""The fields of the OSCP configuration API: the rows of SolarUser dossier §8.1 to §8.4."""
+"""The fields of the OSCP configuration API: the rows of solaruser.md §8.1 to §8.4."""
 
 from __future__ import annotations
 
@@ -387,7 +387,7 @@ COERCED = {
 
 @pytest.mark.parametrize("row", COERCED)
 def test_a_value_that_is_taken_for_another(simulator: Simulator, row: str) -> None:
-    """Inferred, as the service's other classes take them (OSCP dossier §5.1)."""
+    """Inferred, as the service's other classes take them (oscp20.md §5.1)."""
     field, value, wanted = COERCED[row]
     assert created(simulator, "/capacity-groups", {**GROUP, field: value})[field] == wanted
 

@@ -1,4 +1,4 @@
-"""What the OSCP configuration API refuses to store or to read (SolarUser dossier §7.2 and §8)."""
+"""What the OSCP configuration API refuses to store or to read (solaruser.md §7.2 and §8)."""
 
 from __future__ import annotations
 

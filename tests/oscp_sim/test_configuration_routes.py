@@ -1,4 +1,4 @@
-"""The routes of the OSCP configuration API: the rows of SolarUser dossier §8's table, and §8.5."""
+"""The routes of the OSCP configuration API: the rows of solaruser.md §8's table, and §8.5."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.oscp_sim.configuration_api import (
     refused,
     shown,
 )
-from tests.oscp_sim.rig import FORM, rooms_of
+from tests.oscp_sim.rig import FORM, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ class TestRows:
         simulator = Simulator(world, clock=clock)
         answer = call(simulator, method, path, body)
         assert answer.refusal == (403, "Access Denied")
-        assert rooms_of(simulator).world is simulator.world
+        assert shared_of(simulator).world is simulator.world
 
     def test_its_reply_takes_other_forms(self, simulator: Simulator, row: str) -> None:
         method, path, body, status, has_data = ROWS[row]
@@ -120,7 +120,7 @@ class TestRows:
         method, path, body, status, has_data = ROWS[row]
         fitting = [
             route
-            for route in configuration_routes(rooms_of(simulator))
+            for route in configuration_routes(shared_of(simulator))
             if route.method == method and _same_path(route.path, BASE + path)
         ]
         (route,) = fitting
@@ -142,7 +142,7 @@ def _same_path(template: str, path: str) -> bool:
 
 
 def test_each_route_is_a_row(simulator: Simulator) -> None:
-    routes = configuration_routes(rooms_of(simulator))
+    routes = configuration_routes(shared_of(simulator))
     assert len(routes) == len(ROWS)
     assert len({route.name for route in routes}) == len(ROWS)
 

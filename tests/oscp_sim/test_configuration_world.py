@@ -1,6 +1,6 @@
 """What the OSCP configuration API changes the whole simulator sees at once, apart from secrets.
 
-SolarUser dossier §3.1, §4.1, §4.2 and §8; OSCP dossier §2.2, §5.3 and §5.9.
+solaruser.md §3.1, §4.1, §4.2 and §8; oscp20.md §2.2, §5.3 and §5.9.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from tests.oscp_sim.rig import (
     get,
     instruction,
     post,
-    rooms_of,
     settled,
+    shared_of,
 )
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class TestDelivery:
         found = {name.lower(): value for name, value in headers}
         assert target == "/cp/handshake"
         assert found["x-extra"] == "yes"
-        # Added, not put in place of one that is there (OSCP dossier §5.9).
+        # Added, not put in place of one that is there (oscp20.md §5.9).
         ids = [value for name, value in headers if name.lower() == "x-request-id"]
         assert (len(ids), ids[-1]) == (2, "mine")
         assert "x-number" not in found
@@ -326,8 +326,8 @@ class TestToken:
 
 def _all_of(simulator: Simulator) -> str:
     entries = [entry.to_dict() for entry in simulator.journal.entries()]
-    rooms = rooms_of(simulator)
-    return f"{entries!r} {simulator.world!r} {simulator.world.summary()!r} {rooms!r}"
+    shared = shared_of(simulator)
+    return f"{entries!r} {simulator.world!r} {simulator.world.summary()!r} {shared!r}"
 
 
 class TestSecrets:
@@ -371,8 +371,8 @@ class TestSecrets:
         assert "hush-hush" not in repr(told)
         assert "hush-hush" not in caplog.text
         assert "hush-hush" not in "".join(capfd.readouterr())
-        rooms = rooms_of(simulator)
-        assert "Basic hush" not in repr(rooms.world)
+        shared = shared_of(simulator)
+        assert "Basic hush" not in repr(shared.world)
 
     def test_nor_those_of_the_world_s_file(self, simulator: Simulator) -> None:
         for path in ("/capacity-providers", "/capacity-optimizers", "/capacity-groups"):

@@ -10,7 +10,7 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FastClock, FrozenClock
-from tests.oscp_sim.rig import ask, get, instruction, post, rooms_of, signed_headers
+from tests.oscp_sim.rig import ask, get, instruction, post, shared_of, signed_headers
 
 if TYPE_CHECKING:
     from tests.oscp_sim.rig import Answer
@@ -43,7 +43,7 @@ def test_what_time_it_is(frozen: Simulator) -> None:
         "next_due": None,
         "pending": 0,
     }
-    rooms_of(frozen).agenda.after(2.5, lambda: None)
+    shared_of(frozen).schedule.after(2.5, lambda: None)
     assert clock(frozen)["next_due"] == "2026-05-04T15:58:02.500000Z"
     assert clock(frozen)["pending"] == 1
 
@@ -76,8 +76,8 @@ def test_it_is_moved(frozen: Simulator, by: object, now: str) -> None:
 def test_what_is_due_is_done_meanwhile(frozen: Simulator) -> None:
     done: list[datetime] = []
     with frozen:
-        agenda = rooms_of(frozen).agenda
-        agenda.after(60, lambda: done.append(frozen.clock.now()))
+        schedule = shared_of(frozen).schedule
+        schedule.after(60, lambda: done.append(frozen.clock.now()))
         assert advance(frozen, 59).json["pending"] == 1
         assert done == []
         assert advance(frozen, 1).json["pending"] == 0
@@ -141,7 +141,7 @@ def test_who_is_served_may_date_requests_by_the_machine_s_clock(frozen: Simulato
 def test_but_not_where_there_is_one_clock_alone() -> None:
     with Simulator() as simulator:
         simulator.serve_at("http://127.0.0.1:9")
-        assert rooms_of(simulator).clients_clock is None
+        assert shared_of(simulator).clients_clock is None
         old = datetime.now(UTC) - timedelta(hours=1)
         assert get(simulator, "/solaruser/api/v1/sec/instr/view?id=1", when=old).status == 401
 

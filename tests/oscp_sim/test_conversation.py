@@ -1,4 +1,4 @@
-"""Rules that need history (OSCP dossier §3.13): each finds its mistake, and no other."""
+"""Rules that need history (oscp20.md §3.13): each finds its mistake, and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ELMO's timetable and what it assigns (OSCP dossier §4)."""
+"""ELMO's timetable and what it assigns (oscp20.md §4)."""
 
 from __future__ import annotations
 

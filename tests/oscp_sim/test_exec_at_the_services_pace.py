@@ -1,4 +1,4 @@
-"""`exec` where it keeps the service's own pace (SolarUser dossier §1.9), on a clock of our own."""
+"""`exec` where it keeps the service's own pace (solaruser.md §1.9), on a clock of our own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Paced:
 
     def __init__(self, events: dict[float, tuple[int, State]]) -> None:
         self.simulator = Simulator(clock=FrozenClock(NOW))
-        self.instructions: Instructions = self.simulator._rooms.instructions
+        self.instructions: Instructions = self.simulator._shared.instructions
         self.passed = 0.0
         self._events = sorted(events.items())
 

@@ -1,4 +1,4 @@
-"""Heartbeats both ways, and what follows when they fail to come (OSCP dossier §3.6 and §3.14)."""
+"""Heartbeats both ways, and what follows when they fail to come (oscp20.md §3.6 and §3.14)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oscp_sim import Simulator
-from oscp_sim.clock import Agenda, FrozenClock
+from oscp_sim.clock import FrozenClock, Schedule
 from oscp_sim.system.heartbeats import OwnHeartbeats
 from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
 from tests.oscp_sim.rig import NOW
@@ -132,7 +132,7 @@ def test_s12_a_heartbeat_of_the_past_is_taken_with_a_finding() -> None:
         assert "S12" in rules(simulator)
 
 
-def test_the_end_of_time_is_no_appointment() -> None:
+def test_the_end_of_time_is_no_task() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
         message = {"offline_mode_at": "9999-12-31T23:59:59.999999Z"}
@@ -240,19 +240,19 @@ def test_an_interval_beyond_every_calendar_is_a_century(interval: float) -> None
 
 def test_a_plan_that_changes_while_one_is_due_does_not_double_them() -> None:
     clock = FrozenClock(NOW)
-    agenda = Agenda(clock)
+    schedule = Schedule(clock)
     beats = list[datetime]()
-    heartbeats = OwnHeartbeats(clock, agenda, lambda: 60.0, lambda: beats.append(clock.now()))
+    heartbeats = OwnHeartbeats(clock, schedule, lambda: 60.0, lambda: beats.append(clock.now()))
     heartbeats.plan()
-    agenda.start()
-    agenda.after(59.9, heartbeats.plan)
-    # Taken off the agenda already, and not begun yet.
-    overtaken = agenda._due[0].task
+    schedule.start()
+    schedule.after(59.9, heartbeats.plan)
+    # Taken off the schedule already, and not begun yet.
+    overtaken = schedule._due[0].task
     clock.advance(59.9)
     overtaken()
     clock.advance(600)
     assert len(beats) == 10
-    agenda.close(10)
+    schedule.close(10)
 
 
 def test_a_failed_heartbeat_is_followed_by_the_next() -> None:

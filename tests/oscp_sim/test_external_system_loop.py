@@ -1,4 +1,4 @@
-"""Simulated systems and the Flexibility Provider between them (OSCP dossier §7.1 and §11)."""
+"""Simulated systems and the Flexibility Provider between them (oscp20.md §7.1 and §11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registration and handshake of a simulated system (OSCP dossier §3.4, §3.5, §4 and §11)."""
+"""Registration and handshake of a simulated system (oscp20.md §3.4, §3.5, §4 and §11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SolarNetwork's own simulator can do, and what it cannot (OSCP dossier §6.1 and §6.2).
+"""What SolarNetwork's own simulator can do, and what it cannot (oscp20.md §6.1 and §6.2).
 
 One test for each of its abilities, and one for each weakness that a mock may have as well.
 """

@@ -14,7 +14,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL, Reply
 from oscp_sim.system.forecasts import forecast_message
 from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
-from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, rooms_of
+from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, shared_of
 from tests.oscp_sim.test_capacity_provider_cases import (
     ADJUSTMENT,
     COMPLIANCE,
@@ -139,15 +139,15 @@ def test_a_group_of_another_system_is_unknown() -> None:
 
 def test_a_change_of_the_world_is_followed() -> None:
     with simulated() as simulator:
-        other, rooms = OtherSide(simulator), rooms_of(simulator)
-        provider = rooms.world.users[0].capacity_providers[0]
+        other, shared = OtherSide(simulator), shared_of(simulator)
+        provider = shared.world.users[0].capacity_providers[0]
         assert other.send("Heartbeat", HEARTBEAT, token="changed").status == 403
-        rooms.change_system(42, provider, token="changed")
+        shared.change_system(42, provider, token="changed")
         assert other.send("Heartbeat", HEARTBEAT, token="changed").status == 204
         assert other.send("Heartbeat", HEARTBEAT).status == 403
         seat = simulator.provider(3)
-        with rooms.world_lock:
-            rooms.replace_world(type(rooms.world)(users=()))
+        with shared.world_lock:
+            shared.replace_world(type(shared.world)(users=()))
         assert other.send("Heartbeat", HEARTBEAT, token="changed").status == 403
         # It lives on in the hands of who has it.
         assert seat.to_dict()["name"] == "Grid"
@@ -156,19 +156,19 @@ def test_a_change_of_the_world_is_followed() -> None:
 
 def test_a_system_that_is_configured_no_more_does_nothing_more() -> None:
     with simulated({"heartbeat_every": "1m"}) as simulator:
-        other, rooms = OtherSide(simulator), rooms_of(simulator)
-        with rooms.world_lock:
-            rooms.replace_world(type(rooms.world)(users=()))
+        other, shared = OtherSide(simulator), shared_of(simulator)
+        with shared.world_lock:
+            shared.replace_world(type(shared.world)(users=()))
         simulator.clock.advance(timedelta(minutes=5))
         assert other.got == []
 
 
 def test_nobody_waits_for_heartbeats_in_its_place() -> None:
     with simulated() as simulator:
-        other, rooms = OtherSide(simulator), rooms_of(simulator)
+        other, shared = OtherSide(simulator), shared_of(simulator)
         assert other.send("Heartbeat", {"offline_mode_at": "2026-01-02T03:05:00Z"}).status == 204
-        with rooms.world_lock:
-            rooms.replace_world(type(rooms.world)(users=()))
+        with shared.world_lock:
+            shared.replace_world(type(shared.world)(users=()))
         assert other.send("Heartbeat", HEARTBEAT).status == 403
         simulator.clock.advance(timedelta(minutes=5))
         assert notes(simulator) == []

@@ -1,4 +1,4 @@
-"""Delivering: SolarUser dossier §4.1 and §4.2, OSCP dossier §7.3, against a real HTTP server."""
+"""Delivering: solaruser.md §4.1 and §4.2, oscp20.md §7.3, against a real HTTP server."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_as_observed_a_group_forecast_is_declined_on_delivery() -> None:
         assert delivered(simulator) == []
 
 
-# --- OSCP dossier §7.3: what a provider's answer means -----------------------------------------
+# --- oscp20.md §7.3: what a provider's answer means -----------------------------------------
 
 
 def test_a_refused_connection_is_declined_at_once() -> None:

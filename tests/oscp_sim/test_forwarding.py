@@ -1,4 +1,4 @@
-"""Passing forecasts on: OSCP dossier §5.6, with the rules of §5.9 and §5.10."""
+"""Passing forecasts on: oscp20.md §5.6, with the rules of §5.9 and §5.10."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.rig import shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,14 +52,14 @@ def pass_on(
     there: Peers, way: Way, message: dict[str, Any] | None = None, request_id: str = "r1"
 ) -> None:
     """What the endpoint does once it has answered."""
-    rooms = rooms_of(there.simulator)
-    (user,) = rooms.world.users
+    shared = shared_of(there.simulator)
+    (user,) = shared.world.users
     (of,) = user.capacity_groups
     arguments = (of, forecast() if message is None else message, request_id)
     if way == "update":
-        forward(rooms, there.party, user, user.capacity_providers[0], *arguments)
+        forward(shared, there.party, user, user.capacity_providers[0], *arguments)
     else:
-        forward(rooms, there.party, user, user.capacity_optimizers[0], *arguments)
+        forward(shared, there.party, user, user.capacity_optimizers[0], *arguments)
 
 
 def data(there: Peers) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def test_to_whom_and_with_which_headers(way: Way) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_body_is_rebuilt(way: Way) -> None:
-    """OSCP dossier §7.2: doubles, UTC, three fraction digits."""
+    """oscp20.md §7.2: doubles, UTC, three fraction digits."""
     with peers(world()) as there:
         pass_on(there, way)
         there.clock.advance(2)
@@ -159,10 +159,10 @@ def test_http_headers_are_added() -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_system_that_has_told_no_token_is_shown_none(way: Way) -> None:
     with peers(world()) as there:
-        rooms = rooms_of(there.simulator)
-        user = rooms.world.users[0]
+        shared = shared_of(there.simulator)
+        user = shared.world.users[0]
         for system in user.systems:
-            rooms.change_system(user.id, system, token=None)
+            shared.change_system(user.id, system, token=None)
         pass_on(there, way)
         there.clock.advance(2)
     assert "Authorization" not in there.sent[0].headers
@@ -321,11 +321,11 @@ def test_without_a_base_url_it_is_published_and_not_sent(way: Way, base_url: str
 
 def test_without_an_optimizer_there_is_nothing_more() -> None:
     with peers(world(settings=SETTINGS)) as there:
-        rooms = rooms_of(there.simulator)
-        user = replace(rooms.world.users[0], capacity_optimizers=())
-        rooms.world = rooms.world.with_user(user)
+        shared = shared_of(there.simulator)
+        user = replace(shared.world.users[0], capacity_optimizers=())
+        shared.world = shared.world.with_user(user)
         (of,) = user.capacity_groups
-        forward(rooms, there.party, user, user.capacity_providers[0], of, forecast(), "r1")
+        forward(shared, there.party, user, user.capacity_providers[0], of, forecast(), "r1")
         assert there.simulator.pending == 0
         assert there.notes == ["there is nobody to pass on to what Grid 3 sent"]
 
@@ -333,11 +333,11 @@ def test_without_an_optimizer_there_is_nothing_more() -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_the_world_is_looked_at_when_it_is_sent(way: Way) -> None:
     with peers(world()) as there:
-        rooms = rooms_of(there.simulator)
-        user = rooms.world.users[0]
+        shared = shared_of(there.simulator)
+        user = shared.world.users[0]
         pass_on(there, way)
         system = user.capacity_optimizers[0] if way == "update" else user.capacity_providers[0]
-        rooms.change_system(user.id, system, base_url="http://moved.test", token="another")
+        shared.change_system(user.id, system, base_url="http://moved.test", token="another")
         there.clock.advance(2)
     assert there.sent[0].url.startswith("http://moved.test/")
     assert there.sent[0].headers["Authorization"] == "Token another"
@@ -345,9 +345,11 @@ def test_the_world_is_looked_at_when_it_is_sent(way: Way) -> None:
 
 def test_what_is_gone_before_it_is_sent_is_not_sent() -> None:
     with peers(world()) as there:
-        rooms = rooms_of(there.simulator)
+        shared = shared_of(there.simulator)
         pass_on(there, "update")
-        rooms.world = rooms.world.with_user(replace(rooms.world.users[0], capacity_optimizers=()))
+        shared.world = shared.world.with_user(
+            replace(shared.world.users[0], capacity_optimizers=())
+        )
         there.clock.advance(60)
         assert there.sent == []
         assert there.notes == ["there is nobody any more to pass on to what Grid 3 sent"]

@@ -1,4 +1,4 @@
-"""All judged payloads at the Flexibility Provider: the column FP of OSCP dossier §9.2."""
+"""All judged payloads at the Flexibility Provider: the column FP of oscp20.md §9.2."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def groups(case: Case) -> list[dict[str, Any]]:
 def test_status(case: Case) -> None:
     body = case.text.encode("utf-8", "surrogatepass")
     with peers(world()) as there:
-        rooms = there.simulator._rooms
-        (user,) = rooms.world.users
+        shared = there.simulator._shared
+        (user,) = shared.world.users
         of = groups(case)[0]
         # A world file does not hold each of these names.
-        rooms.change_group(user.id, user.capacity_groups[0].id, identifier=of["identifier"])
+        shared.change_group(user.id, user.capacity_groups[0].id, identifier=of["identifier"])
         answer = say(there.simulator, case.action, body)
         assert (answer.status, heard(there.simulator).action) == (case.fp, case.action)
 

@@ -1,4 +1,4 @@
-"""Forecasts and adjustments at the Flexibility Provider: OSCP dossier §5.1, §5.6 and §9.3.
+"""Forecasts and adjustments at the Flexibility Provider: oscp20.md §5.1, §5.6 and §9.3.
 
 Cases X8, X10, X12, X19 and X21, each by its name; how they go on is told in `test_forwarding`.
 """
@@ -218,9 +218,9 @@ def test_an_empty_request_id_is_one(there: Peers) -> None:
 
 
 def test_an_update_that_no_optimizer_gets(there: Peers) -> None:
-    rooms = there.simulator._rooms
-    (user,) = rooms.world.users
-    rooms.change_group(user.id, user.capacity_groups[0].id, capacity_optimizer=9)
+    shared = there.simulator._shared
+    (user,) = shared.world.users
+    shared.change_group(user.id, user.capacity_groups[0].id, capacity_optimizer=9)
     assert say(there.simulator, UPDATE).status == 204
     there.clock.advance(60)
     assert there.sent == []

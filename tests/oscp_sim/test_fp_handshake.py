@@ -1,4 +1,4 @@
-"""Handshakes with the Flexibility Provider, and heartbeats: OSCP dossier §5.4, §5.5 and §9.3."""
+"""Handshakes with the Flexibility Provider, and heartbeats: oscp20.md §5.4, §5.5 and §9.3."""
 
 from __future__ import annotations
 
@@ -174,10 +174,10 @@ def test_without_a_base_url_nothing_is_sent() -> None:
 
 def test_one_that_is_gone_meanwhile(there: Peers) -> None:
     say(there.simulator, HANDSHAKE)
-    rooms = there.simulator._rooms
-    (user,) = rooms.world.users
-    with rooms.world_lock:
-        rooms.replace_world(rooms.world.with_user(type(user)(id=user.id)))
+    shared = there.simulator._shared
+    (user,) = shared.world.users
+    with shared.world_lock:
+        shared.replace_world(shared.world.with_user(type(user)(id=user.id)))
     there.clock.advance(60)
     assert there.sent == []
     assert "does not exist any more" in there.notes[0]

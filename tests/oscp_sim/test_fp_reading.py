@@ -1,4 +1,4 @@
-"""How the Flexibility Provider's endpoints read messages: OSCP dossier §2.5, §3.2, §3.3, §5.1."""
+"""How the Flexibility Provider's endpoints read messages: oscp20.md §2.5, §3.2, §3.3, §5.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registering with the Flexibility Provider: OSCP dossier §3.4, §5.3 and §9.3."""
+"""Registering with the Flexibility Provider: oscp20.md §3.4, §5.3 and §9.3."""
 
 from __future__ import annotations
 
@@ -298,9 +298,9 @@ def test_one_that_reaches_the_simulator_over_a_socket_is_played_here() -> None:
 def test_over_real_sockets() -> None:
     with Provider() as grid, Simulator(clock=FrozenClock(NOW)) as simulator:
         assert say(simulator, REGISTER, registration(grid.url)).status == 204
-        rooms = simulator._rooms
-        assert isinstance(rooms.clock, FrozenClock)
-        rooms.clock.advance(2)
+        shared = simulator._shared
+        assert isinstance(shared.clock, FrozenClock)
+        shared.clock.advance(2)
         ((target, headers, body),) = grid.asked
         assert target == "/cp/register"
         assert dict(headers)["Authorization"] == "Token cp-token-new"
@@ -321,13 +321,13 @@ def test_the_base_url_that_is_told_within_the_process() -> None:
 
 
 def test_one_whose_configuration_is_gone(there: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = there.simulator._rooms
-    (user,) = rooms.world.users
+    shared = there.simulator._shared
+    (user,) = shared.world.users
     token = token_of(there.simulator)
-    found = rooms.world.caller(token)
-    empty = rooms.world.with_user(type(user)(id=user.id))
-    with rooms.world_lock:
-        rooms.replace_world(empty)
+    found = shared.world.caller(token)
+    empty = shared.world.with_user(type(user)(id=user.id))
+    with shared.world_lock:
+        shared.replace_world(empty)
     monkeypatch.setattr(type(empty), "caller", lambda *_: found)
     answer = say(there.simulator, REGISTER, registration(), token=token)
     assert refused(answer) == (403, "REGISTRATION_NOT_CONFIRMED")
@@ -335,10 +335,10 @@ def test_one_whose_configuration_is_gone(there: Peers, monkeypatch: pytest.Monke
 
 def test_one_that_is_gone_before_the_task_begins(there: Peers) -> None:
     register(there)
-    rooms = there.simulator._rooms
-    (user,) = rooms.world.users
-    with rooms.world_lock:
-        rooms.replace_world(rooms.world.with_user(type(user)(id=user.id)))
+    shared = there.simulator._shared
+    (user,) = shared.world.users
+    with shared.world_lock:
+        shared.replace_world(shared.world.with_user(type(user)(id=user.id)))
     there.clock.advance(60)
     assert there.sent == []
     assert "does not exist any more" in there.notes[0]

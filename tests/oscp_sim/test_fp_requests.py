@@ -1,4 +1,4 @@
-"""Who may ask the Flexibility Provider what, and how it refuses: OSCP dossier §2.5, §5.1, §9.3.
+"""Who may ask the Flexibility Provider what, and how it refuses: oscp20.md §2.5, §5.1, §9.3.
 
 Cases X1 to X7, X13 to X18 and X20, each by its name.
 """
@@ -372,8 +372,8 @@ def test_400_without_a_body(fp: Simulator, action: str, body: bytes) -> None:
 
 
 def test_500_for_a_mistake_of_our_own(fp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = fp._rooms
-    monkeypatch.setattr(type(rooms), "change_system", lambda *_args, **_changes: 1 // 0)
+    shared = fp._shared
+    monkeypatch.setattr(type(shared), "change_system", lambda *_args, **_changes: 1 // 0)
     answer = say(fp, HEARTBEAT)
     assert (answer.status, answer.json) == (500, {"success": False, "message": "Internal error"})
     assert "ZeroDivisionError" in why(fp)

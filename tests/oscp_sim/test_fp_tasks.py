@@ -1,4 +1,4 @@
-"""What the Flexibility Provider does in the background: OSCP dossier §5.3, §5.6 and §5.10."""
+"""What the Flexibility Provider does in the background: oscp20.md §5.3, §5.6 and §5.10."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, Tasks
 from oscp_sim.outgoing import Reply
-from tests.oscp_sim.rig import NOW, rooms_of
+from tests.oscp_sim.rig import NOW, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,17 +57,17 @@ def running(clock: FrozenClock) -> Iterator[Simulator]:
 
 
 def run(simulator: Simulator, *outcomes: Outcome, tries: int = 3, seed: int = 1) -> Attempts:
-    rooms = rooms_of(simulator)
-    assert isinstance(rooms.clock, FrozenClock)
-    attempts = Attempts(rooms.clock, list(outcomes))
-    Tasks(rooms, Random(seed)).run(
+    shared = shared_of(simulator)
+    assert isinstance(shared.clock, FrozenClock)
+    attempts = Attempts(shared.clock, list(outcomes))
+    Tasks(shared, Random(seed)).run(
         "Heartbeat",
         attempts,
         tries=tries,
         on_success=attempts.succeeded,
         on_failure=attempts.failed,
     )
-    rooms.clock.advance(timedelta(hours=1))
+    shared.clock.advance(timedelta(hours=1))
     return attempts
 
 
@@ -78,7 +78,7 @@ def notes(simulator: Simulator) -> list[tuple[str | None, str]]:
 
 def test_nothing_is_done_at_once(running: Simulator, clock: FrozenClock) -> None:
     attempts = Attempts(clock, [None])
-    Tasks(rooms_of(running), Random(1)).run("Heartbeat", attempts)
+    Tasks(shared_of(running), Random(1)).run("Heartbeat", attempts)
     assert running.pending == 1
     clock.advance(0.499)
     assert attempts.made == []
@@ -149,7 +149,7 @@ def test_anything_else_is_not_tried_again(running: Simulator) -> None:
 
 
 def test_nobody_need_be_told(running: Simulator, clock: FrozenClock) -> None:
-    tasks = Tasks(rooms_of(running), Random(1))
+    tasks = Tasks(shared_of(running), Random(1))
     tasks.run("Register", Attempts(clock, [None]))
     tasks.run("Register", Attempts(clock, [FAILED]), tries=1)
     clock.advance(60)

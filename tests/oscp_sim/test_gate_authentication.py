@@ -31,7 +31,7 @@ from tests.oscp_sim.rig import (
     canonical,
     http_date,
     instruction,
-    rooms_of,
+    shared_of,
     signature,
     signed_headers,
 )
@@ -80,7 +80,7 @@ class BrokenWorld(World):
 def broken(simulator: Simulator, trouble: Exception) -> Answer:
     world = BrokenWorld(simulator.world.users)
     object.__setattr__(world, "trouble", trouble)
-    rooms_of(simulator).world = world
+    shared_of(simulator).world = world
     return viewed(simulator, headers_of())
 
 

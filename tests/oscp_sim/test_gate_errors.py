@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oscp_send.fidelity import Behaviour
 from oscp_sim.solaruser.call import content_type_problem
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, call, gate
-from tests.oscp_sim.rig import ADD, FORM, HOST, JSON, VIEW, ask, instruction, rooms_of
+from tests.oscp_sim.rig import ADD, FORM, HOST, JSON, VIEW, ask, instruction, shared_of
 
 if TYPE_CHECKING:
     from oscp_schemas.date_time import Fidelity
@@ -199,7 +199,7 @@ def test_row_of_7_1_any_other_exception(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = gate()
-    monkeypatch.setattr(rooms_of(simulator).instructions, "get", None)
+    monkeypatch.setattr(shared_of(simulator).instructions, "get", None)
     answer = call(simulator, "GET", f"{VIEW}?id=1")
     assert answer.refusal == (500, "Internal error")
     assert answer.header("Content-Type") == JSON

@@ -27,7 +27,7 @@ from tests.oscp_sim.rig import (
     canonical,
     http_date,
     instruction,
-    rooms_of,
+    shared_of,
     signature,
 )
 
@@ -114,13 +114,13 @@ bodies = st.one_of(
 def test_no_request_is_a_500_or_gets_past(
     simulator: Simulator, method: str, target: str, headers: Headers, body: bytes
 ) -> None:
-    before = rooms_of(simulator).instructions.find(lambda _: True)
+    before = shared_of(simulator).instructions.find(lambda _: True)
     answer = ask(simulator, method, target, headers, body)
     assert 200 <= answer.status < 500
     if answer.status == 200:
         # Nobody signed it: it was a browser's question, or one about what there is.
         assert method == "OPTIONS"
-    assert rooms_of(simulator).instructions.find(lambda _: True) == before
+    assert shared_of(simulator).instructions.find(lambda _: True) == before
     assert SECRET_OF_ALL.encode() not in answer.body
 
 
@@ -215,7 +215,7 @@ def test_the_authenticator_lets_nobody_in(
     headers = [("x-sn-date", date), ("authorization", f"SNWS2 {claim}"), *more]
     wire = WireRequest("POST", ADD, "", tuple((name.lower(), value) for name, value in headers))
     with pytest.raises((AuthenticationRefused, ApiRefused, NoRoute)):
-        Authenticator(rooms_of(simulator)).authenticate(wire, body)
+        Authenticator(shared_of(simulator)).authenticate(wire, body)
 
 
 # --- one user's data ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The heartbeats that the Flexibility Provider sends: OSCP dossier §5.5."""
+"""The heartbeats that the Flexibility Provider sends: oscp20.md §5.5."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.rig import shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,7 +221,7 @@ def test_who_does_not_want_it_any_more_is_not_sent_it() -> None:
         there.decide = lambda sent: Reply(204, "", after=5.0) if "/3/" in sent.url else None
         there.clock.advance(57)
         other = there.simulator.world.users[0].capacity_providers[1]
-        rooms_of(there.simulator).change_system(42, other, enabled=False)
+        shared_of(there.simulator).change_system(42, other, enabled=False)
         there.clock.advance(10)
         assert [each.url[-11] for each in there.sent] == ["3"]
 

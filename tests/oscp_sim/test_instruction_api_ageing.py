@@ -1,4 +1,4 @@
-"""States and what time does to them: the SolarUser dossier §2.4 and §2.6."""
+"""States and what time does to them: the solaruser.md §2.4 and §2.6."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_2_6_expiry_is_merged_into_what_there_is() -> None:
 def test_2_6_what_expires_on_its_way_stays_declined(
     simulator: Simulator, clock: FrozenClock
 ) -> None:
-    instructions = simulator._rooms.instructions
+    instructions = simulator._shared.instructions
     row = instructions.add(
         node_id=1, topic="x", pieces=(), state="Executing", result={}, expiration_date=NOW
     )
@@ -240,7 +240,7 @@ def test_ageing(
 
 def test_waiting_until_all_is_settled_sees_what_is_stale(simulator: Simulator) -> None:
     for _ in range(3):
-        simulator._rooms.instructions.add(
+        simulator._shared.instructions.add(
             node_id=1,
             topic="OSCP_v20",
             pieces=(),
@@ -256,5 +256,5 @@ def test_waiting_until_all_is_settled_ends_with_a_reset() -> None:
     simulator = Simulator(clock=FrozenClock(NOW))
     post(simulator, instruction())
     assert not simulator.wait_until_settled(0)
-    simulator._rooms.instructions.clear()
+    simulator._shared.instructions.clear()
     assert simulator.wait_until_settled(0)

@@ -1,4 +1,4 @@
-"""JSON bodies of `add` and `exec`: the tables of the SolarUser dossier §1.2 to §1.4, row by row."""
+"""JSON bodies of `add` and `exec`: the tables of the solaruser.md §1.2 to §1.4, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters, views and changes of state: the SolarUser dossier §1.8 and §1.10, with §6.3."""
+"""Filters, views and changes of state: the solaruser.md §1.8 and §1.10, with §6.3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms: the tables of the SolarUser dossier §1.5, and of §7.1 and §7.4 what concerns forms."""
+"""Forms: the tables of the solaruser.md §1.5, and of §7.1 and §7.4 what concerns forms."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ def test_json_and_form_store_the_same(
     with Simulator(clock=FrozenClock(NOW)) as simulator:
         by_json = post(simulator, body, target).data
         by_form = post_any_form(simulator, target, written)
-        stored = [simulator._rooms.instructions.get(each) for each in (1, 2)]
+        stored = [simulator._shared.instructions.get(each) for each in (1, 2)]
     assert (by_json.pop("id"), by_form.pop("id")) == (1, 2)
     assert by_form == by_json
     first, second = stored

@@ -1,4 +1,4 @@
-"""Replies and their forms: the SolarUser dossier §1.6 and §1.7."""
+"""Replies and their forms: the solaruser.md §1.6 and §1.7."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def test_1_7_the_list_is_data_and_has_no_counts(stored: Simulator) -> None:
 
 
 def test_1_7_there_is_no_row_limit_and_ids_ascend(simulator: Simulator) -> None:
-    instructions = simulator._rooms.instructions
+    instructions = simulator._shared.instructions
     for _ in range(2100):
         instructions.add(node_id=1, topic="x", pieces=(), state="Queued", result={})
     assert ids(get(simulator, f"{BASE}?nodeId=1", more=accepting("application/json"))) == list(

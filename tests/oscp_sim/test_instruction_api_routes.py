@@ -1,4 +1,4 @@
-"""The 22 routes of the instruction API: SolarUser dossier §1.1, each row by its number."""
+"""The 22 routes of the instruction API: solaruser.md §1.1, each row by its number."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.oscp_sim.rig import (
     get,
     instruction,
     post,
-    rooms_of,
     settled,
+    shared_of,
     signed_headers,
 )
 
@@ -158,7 +158,7 @@ def test_row_updates(two_users: Simulator, row: int, place: str) -> None:
 
 
 def test_there_are_22_of_them(simulator: Simulator) -> None:
-    routes = instruction_routes(rooms_of(simulator), lambda _: None)
+    routes = instruction_routes(shared_of(simulator), lambda _: None)
     names = sorted(int(route.name.removeprefix("instr-")) for route in routes)
     assert names == list(range(1, 23))
     assert all(route.documentation is not None for route in routes)

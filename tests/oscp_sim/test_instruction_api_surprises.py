@@ -1,4 +1,4 @@
-"""What surprises an integrator most: the SolarUser dossier §11 and §12, by number and topic.
+"""What surprises an integrator most: the solaruser.md §11 and §12, by number and topic.
 
 Those of the signature, the configuration and the delivery are with the tests of these.
 """
@@ -32,8 +32,8 @@ from tests.oscp_sim.rig import (
     get,
     instruction,
     post,
-    rooms_of,
     settled,
+    shared_of,
 )
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def test_a_row_is_as_it_is_described(
 
 
 def test_what_a_route_needs_is_described_as_required(simulator: Simulator) -> None:
-    for route in instruction_routes(rooms_of(simulator), lambda _: None):
+    for route in instruction_routes(shared_of(simulator), lambda _: None):
         docs = route.documentation
         assert docs is not None
         required = {each.name for each in docs.parameters if each.required}

@@ -1,4 +1,4 @@
-"""Texts as values: dates, numbers and states, each alone (SolarUser dossier §1.2, §1.5, §7.1)."""
+"""Texts as values: dates, numbers and states, each alone (solaruser.md §1.2, §1.5, §7.1)."""
 
 from __future__ import annotations
 

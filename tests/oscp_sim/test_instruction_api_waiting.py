@@ -1,4 +1,4 @@
-"""Waiting for results: the SolarUser dossier §1.9."""
+"""Waiting for results: the solaruser.md §1.9."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_on_time_out_what_is_unfinished_says_so_in_the_reply_only(simulator: Sim
 
 def test_on_time_out_of_several_each_says_how_it_stands() -> None:
     simulator = Simulator(TWO_USERS, clock=FrozenClock(NOW))
-    instructions = simulator._rooms.instructions
+    instructions = simulator._shared.instructions
     done, waiting = (queued(instructions, state) for state in ("Completed", "Executing"))
     answered = wait_for_results(instructions, [done, waiting], 100).rows
     assert [(row.id, row.state, row.result) for row in answered] == [
@@ -167,7 +167,7 @@ CLAMPED: dict[str, tuple[int | None, list[float]]] = {
 @pytest.mark.parametrize("row", CLAMPED.values(), ids=CLAMPED)
 def test_the_wait_is_clamped(row: tuple[int | None, list[float]]) -> None:
     milliseconds, expected = row
-    instructions = Simulator(clock=FrozenClock(NOW))._rooms.instructions
+    instructions = Simulator(clock=FrozenClock(NOW))._shared.instructions
     recorder = Recorder(instructions)
     wait_for_results(recorder, [queued(instructions)], milliseconds)  # type: ignore[arg-type]
     assert recorder.asked == expected
@@ -196,7 +196,7 @@ def wakes(simulator: Simulator, row: Instruction, by: Callable[[], object]) -> t
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(
-            simulator._rooms.instructions.wait_until_final, [row.id], 3 * PATIENCE
+            simulator._shared.instructions.wait_until_final, [row.id], 3 * PATIENCE
         )
         by()
         return waiting.result(PATIENCE), time.monotonic() - began
@@ -204,7 +204,7 @@ def wakes(simulator: Simulator, row: Instruction, by: Callable[[], object]) -> t
 
 @pytest.mark.parametrize("state", ["Completed", "Declined"])
 def test_it_ends_with_a_final_state(simulator: Simulator, state: str) -> None:
-    instructions = simulator._rooms.instructions
+    instructions = simulator._shared.instructions
     row = queued(instructions)
     ended, seconds = wakes(
         simulator,
@@ -217,7 +217,7 @@ def test_it_ends_with_a_final_state(simulator: Simulator, state: str) -> None:
 
 def test_it_ends_with_what_is_forgotten(simulator: Simulator) -> None:
     ended, _ = wakes(
-        simulator, queued(simulator._rooms.instructions), simulator._rooms.instructions.clear
+        simulator, queued(simulator._shared.instructions), simulator._shared.instructions.clear
     )
     assert ended
 
@@ -231,7 +231,7 @@ class Ticking(FrozenClock):
 
 
 def test_it_ends_by_the_simulator_s_clock() -> None:
-    instructions = Simulator(clock=Ticking(NOW))._rooms.instructions
+    instructions = Simulator(clock=Ticking(NOW))._shared.instructions
     row = queued(instructions)
     began = time.monotonic()
     assert instructions.wait_until_final([row.id], 2 * PATIENCE) is False
@@ -239,7 +239,7 @@ def test_it_ends_by_the_simulator_s_clock() -> None:
 
 
 def test_it_ends_with_what_the_clock_alone_brings() -> None:
-    instructions = Simulator(clock=Ticking(NOW))._rooms.instructions
+    instructions = Simulator(clock=Ticking(NOW))._shared.instructions
     row = instructions.add(
         node_id=1, topic="x", pieces=(), state="Queued", result={}, expiration_date=NOW
     )
@@ -250,8 +250,8 @@ def test_it_ends_with_what_the_clock_alone_brings() -> None:
 
 
 def test_a_clock_that_stands_still_keeps_nobody_for_ever(simulator: Simulator) -> None:
-    row = queued(simulator._rooms.instructions)
-    assert simulator._rooms.instructions.wait_until_final([row.id], 0.05) is False
+    row = queued(simulator._shared.instructions)
+    assert simulator._shared.instructions.wait_until_final([row.id], 0.05) is False
 
 
 # --- nobody else has to wait -------------------------------------------------------------------

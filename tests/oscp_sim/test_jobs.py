@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from oscp_sim.flexibility_provider.schedule import Job, Jobs, Timetable
 from tests.oscp_sim.peers import START, optimizer, peers, provider, world
-from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.rig import shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
 
 INSTANTS = st.timedeltas(timedelta(), timedelta(days=36500)).map(
     lambda passed: datetime(2000, 1, 1, tzinfo=UTC) + passed
@@ -38,7 +38,7 @@ def test_the_next_instant_of_a_timetable(now: datetime, second: int, odd: bool) 
 class Work:
     """Does what it is told, and says when."""
 
-    rooms: Rooms
+    shared: Shared
     next: datetime | None = None
     every: timedelta | None = None
     pauses: list[float] = field(default_factory=list)
@@ -54,134 +54,136 @@ class Work:
         yield from self.pauses
         if self.fails:
             raise ZeroDivisionError
-        self.done.append(self.rooms.clock.now())
+        self.done.append(self.shared.clock.now())
         self.next = None if self.every is None else begun + self.every
 
 
 @pytest.fixture
-def rooms() -> Iterator[Rooms]:
+def shared() -> Iterator[Shared]:
     with peers(world()) as there:
-        yield rooms_of(there.simulator)
+        yield shared_of(there.simulator)
 
 
 def seconds(instants: list[datetime]) -> list[float]:
     return [(each - START).total_seconds() for each in instants]
 
 
-def test_it_is_begun_when_it_is_due_and_not_before(rooms: Rooms) -> None:
-    work = Work(rooms, START + timedelta(seconds=200))
-    Job(rooms, Timetable(10), work).plan()
-    rooms.clock.advance(1000)
+def test_it_is_begun_when_it_is_due_and_not_before(shared: Shared) -> None:
+    work = Work(shared, START + timedelta(seconds=200))
+    Job(shared, Timetable(10), work).plan()
+    shared.clock.advance(1000)
     assert seconds(work.begun) == [245]
 
 
-def test_it_comes_again_for_as_long_as_there_is_something(rooms: Rooms) -> None:
-    work = Work(rooms, START, every=timedelta())
-    Job(rooms, Timetable(10), work).plan()
-    rooms.clock.advance(200)
+def test_it_comes_again_for_as_long_as_there_is_something(shared: Shared) -> None:
+    work = Work(shared, START, every=timedelta())
+    Job(shared, Timetable(10), work).plan()
+    shared.clock.advance(200)
     assert seconds(work.begun) == [5, 65, 125, 185]
 
 
-def test_what_nobody_needs_is_not_on_the_agenda(rooms: Rooms) -> None:
-    job = Job(rooms, Timetable(10), Work(rooms))
+def test_what_nobody_needs_is_not_on_the_schedule(shared: Shared) -> None:
+    job = Job(shared, Timetable(10), Work(shared))
     job.plan()
-    assert rooms.agenda.next_due is None
+    assert shared.schedule.next_due is None
     job.review()
-    assert rooms.agenda.next_due is None
+    assert shared.schedule.next_due is None
 
 
-def test_a_review_follows_what_has_changed(rooms: Rooms) -> None:
-    work = Work(rooms)
-    job = Job(rooms, Timetable(10), work)
+def test_a_review_follows_what_has_changed(shared: Shared) -> None:
+    work = Work(shared)
+    job = Job(shared, Timetable(10), work)
     job.plan()
     work.next = START + timedelta(hours=1)
     job.review()
-    assert rooms.agenda.next_due == START + timedelta(hours=1, seconds=5)
+    assert shared.schedule.next_due == START + timedelta(hours=1, seconds=5)
     work.next = START
     job.review()
-    assert rooms.agenda.next_due == START + timedelta(seconds=5)
+    assert shared.schedule.next_due == START + timedelta(seconds=5)
     work.next = None
     job.review()
-    assert rooms.agenda.next_due is None
-    rooms.clock.advance(7200)
+    assert shared.schedule.next_due is None
+    shared.clock.advance(7200)
     assert work.begun == []
 
 
-def test_a_run_that_lasts_is_not_overtaken(rooms: Rooms) -> None:
-    work = Work(rooms, START, every=timedelta(), pauses=[50.0, 50.0])
-    job = Job(rooms, Timetable(10), work)
+def test_a_run_that_lasts_is_not_overtaken(shared: Shared) -> None:
+    work = Work(shared, START, every=timedelta(), pauses=[50.0, 50.0])
+    job = Job(shared, Timetable(10), work)
     job.plan()
-    rooms.clock.advance(10)
+    shared.clock.advance(10)
     job.review()
-    assert rooms.agenda.pending == 1
-    rooms.clock.advance(190)
+    assert shared.schedule.pending == 1
+    shared.clock.advance(190)
     assert seconds(work.begun) == [5, 125]
     assert seconds(work.done) == [105]
 
 
 def test_one_that_fails_unexpectedly_comes_again(
-    rooms: Rooms, caplog: pytest.LogCaptureFixture
+    shared: Shared, caplog: pytest.LogCaptureFixture
 ) -> None:
-    work = Work(rooms, START, fails=True)
-    Job(rooms, Timetable(10), work).plan()
+    work = Work(shared, START, fails=True)
+    Job(shared, Timetable(10), work).plan()
     with caplog.at_level(logging.CRITICAL):
-        rooms.clock.advance(70)
+        shared.clock.advance(70)
     assert seconds(work.begun) == [5, 65]
 
 
-def test_planning_again_calls_off_what_is_under_way(rooms: Rooms) -> None:
-    work = Work(rooms, START, every=timedelta(), pauses=[50.0])
-    job = Job(rooms, Timetable(10), work)
+def test_planning_again_calls_off_what_is_under_way(shared: Shared) -> None:
+    work = Work(shared, START, every=timedelta(), pauses=[50.0])
+    job = Job(shared, Timetable(10), work)
     job.plan()
-    rooms.clock.advance(30)
-    rooms.agenda.clear()
+    shared.clock.advance(30)
+    shared.schedule.clear()
     job.plan()
     assert seconds(work.begun) == [5]
-    rooms.clock.advance(95)
+    shared.clock.advance(95)
     assert seconds(work.begun) == [5, 65, 125]
     assert seconds(work.done) == [115]
 
 
-def test_what_was_called_off_does_not_go_on_though_it_is_still_on_the_agenda(rooms: Rooms) -> None:
-    work = Work(rooms, START, every=timedelta(), pauses=[50.0])
-    job = Job(rooms, Timetable(10), work)
+def test_what_was_called_off_does_not_go_on_though_it_is_still_on_the_schedule(
+    shared: Shared,
+) -> None:
+    work = Work(shared, START, every=timedelta(), pauses=[50.0])
+    job = Job(shared, Timetable(10), work)
     job.plan()
-    rooms.clock.advance(30)
+    shared.clock.advance(30)
     job.plan()
-    rooms.clock.advance(50)
+    shared.clock.advance(50)
     assert seconds(work.begun) == [5, 65]
     assert work.done == []
 
 
-def test_a_review_counts_again_once_a_run_was_called_off(rooms: Rooms) -> None:
-    work = Work(rooms, START, every=timedelta(), pauses=[50.0])
-    job = Job(rooms, Timetable(10), work)
+def test_a_review_counts_again_once_a_run_was_called_off(shared: Shared) -> None:
+    work = Work(shared, START, every=timedelta(), pauses=[50.0])
+    job = Job(shared, Timetable(10), work)
     job.plan()
-    rooms.clock.advance(30)
+    shared.clock.advance(30)
     job.plan()
     work.next = None
     job.review()
-    rooms.clock.advance(600)
+    shared.clock.advance(600)
     assert seconds(work.begun) == [5]
 
 
-def test_planning_twice_does_not_do_it_twice(rooms: Rooms) -> None:
-    work = Work(rooms, START, every=timedelta())
-    job = Job(rooms, Timetable(10), work)
+def test_planning_twice_does_not_do_it_twice(shared: Shared) -> None:
+    work = Work(shared, START, every=timedelta())
+    job = Job(shared, Timetable(10), work)
     for _ in range(3):
         job.plan()
-    rooms.clock.advance(70)
+    shared.clock.advance(70)
     assert seconds(work.begun) == [5, 65]
 
 
-def test_jobs_that_are_not_started_are_not_planned(rooms: Rooms) -> None:
-    work = Work(rooms, START, every=timedelta())
-    jobs = Jobs(rooms, [Job(rooms, Timetable(10), work)])
+def test_jobs_that_are_not_started_are_not_planned(shared: Shared) -> None:
+    work = Work(shared, START, every=timedelta())
+    jobs = Jobs(shared, [Job(shared, Timetable(10), work)])
     jobs.plan()
-    assert rooms.agenda.next_due is None
+    assert shared.schedule.next_due is None
     jobs.start()
     jobs.start()
-    rooms.clock.advance(70)
+    shared.clock.advance(70)
     assert seconds(work.begun) == [5, 65]
 
 
@@ -192,8 +194,8 @@ BEATS = {"settings": {"heartbeat_seconds": 60}}
 
 def test_a_year_without_such_a_system_has_no_ticks() -> None:
     with peers(world()) as there:
-        agenda = rooms_of(there.simulator).agenda
-        assert agenda.next_due is None
+        schedule = shared_of(there.simulator).schedule
+        assert schedule.next_due is None
         there.clock.advance(timedelta(days=365))
         assert there.clock.now() == NEVER
         assert there.sent == []
@@ -208,32 +210,32 @@ def test_a_year_with_one_that_is_far_from_due_has_few() -> None:
 
 def test_jobs_are_never_pending() -> None:
     with peers(world([provider(**BEATS)])) as there:
-        assert rooms_of(there.simulator).agenda.next_due is not None
+        assert shared_of(there.simulator).schedule.next_due is not None
         assert there.simulator.pending == 0
 
 
 def test_a_changed_world_changes_what_is_planned() -> None:
     with peers(world([provider(registration_status="Pending", **BEATS)], [optimizer()])) as there:
-        rooms = rooms_of(there.simulator)
-        (system,) = rooms.world.users[0].capacity_providers
-        assert rooms.agenda.next_due is None
-        rooms.change_system(42, system, registration_status="Registered")
-        assert rooms.agenda.next_due == START.replace(minute=1, second=0)
-        rooms.change_system(42, system, enabled=False)
-        assert rooms.agenda.next_due is None
+        shared = shared_of(there.simulator)
+        (system,) = shared.world.users[0].capacity_providers
+        assert shared.schedule.next_due is None
+        shared.change_system(42, system, registration_status="Registered")
+        assert shared.schedule.next_due == START.replace(minute=1, second=0)
+        shared.change_system(42, system, enabled=False)
+        assert shared.schedule.next_due is None
 
 
-def test_a_cleared_agenda_is_planned_again() -> None:
-    """As a reset does it: the agenda is cleared, the world replaced, and all planned anew."""
+def test_a_cleared_schedule_is_planned_again() -> None:
+    """As a reset does it: the schedule is cleared, the world replaced, and all planned anew."""
     with peers(world([provider(**BEATS)])) as there:
-        rooms, first = rooms_of(there.simulator), rooms_of(there.simulator).world
+        shared, first = shared_of(there.simulator), shared_of(there.simulator).world
         there.clock.advance(60)
         assert len(there.sent) == 1
-        rooms.agenda.clear()
-        with rooms.world_lock:
-            rooms.replace_world(first)
+        shared.schedule.clear()
+        with shared.world_lock:
+            shared.replace_world(first)
         there.party.plan()
         there.party.plan()
         there.clock.advance(60)
         assert len(there.sent) == 2
-        assert rooms.world.users[0].capacity_providers[0].heartbeat_date is not None
+        assert shared.world.users[0].capacity_providers[0].heartbeat_date is not None

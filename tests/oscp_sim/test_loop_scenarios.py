@@ -1,4 +1,4 @@
-"""OSCP dossier §7.1: the twelve exchanges as scenario files have them, and what a person sees."""
+"""oscp20.md §7.1: the twelve exchanges as scenario files have them, and what a person sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measurements that the Flexibility Provider sends: OSCP dossier §5.7."""
+"""The measurements that the Flexibility Provider sends: oscp20.md §5.7."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.rig import shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,11 +183,11 @@ def test_a_group_that_was_never_told_begins_with_the_last_whole_window() -> None
 )
 def test_which_groups_are_told(of: dict[str, Any], *, told: bool) -> None:
     with peers(of) as there:
-        agenda = rooms_of(there.simulator).agenda
+        schedule = shared_of(there.simulator).schedule
         there.clock.advance(timedelta(minutes=16))
         assert bool(there.to(CP_URL)) == told
         if not told and not there.to(CO_URL):
-            assert agenda.next_due is None
+            assert schedule.next_due is None
 
 
 @given(st.sampled_from(sorted(PERIODS)), st.lists(st.integers(1, 9000), min_size=1, max_size=5))
@@ -298,9 +298,9 @@ def test_a_system_may_want_each_asset(value: object) -> None:
     # The world's schema knows booleans only; the configuration API takes what it is given.
     of = metered([asset(instantaneous=POWER), asset(2, category="Storage")])
     with peers(of) as there:
-        rooms = rooms_of(there.simulator)
-        (system,) = rooms.world.users[0].capacity_providers
-        rooms.change_system(42, system, **props)
+        shared = shared_of(there.simulator)
+        (system,) = shared.world.users[0].capacity_providers
+        shared.change_system(42, system, **props)
         there.clock.advance(timedelta(minutes=16))
         (sent,) = there.sent
     assert sent.url == f"{CP_URL}/3/update_asset_measurements"
@@ -333,9 +333,9 @@ def test_a_system_may_want_each_asset(value: object) -> None:
 @pytest.mark.parametrize("value", [False, "false", "no", "0", 0, None, "", [], {}])
 def test_what_is_no_yes_is_no(value: object) -> None:
     with peers(metered()) as there:
-        rooms = rooms_of(there.simulator)
-        (system,) = rooms.world.users[0].capacity_providers
-        rooms.change_system(42, system, service_props={"group-asset-measurement": value})
+        shared = shared_of(there.simulator)
+        (system,) = shared.world.users[0].capacity_providers
+        shared.change_system(42, system, service_props={"group-asset-measurement": value})
         there.clock.advance(timedelta(minutes=16))
         assert there.sent[0].url.endswith("/update_group_measurements")
 

@@ -1,4 +1,4 @@
-"""Calling systems that want OAuth: OSCP dossier §5.9."""
+"""Calling systems that want OAuth: oscp20.md §5.9."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import VIEW, ask, get, instruction, post, rooms_of, settled, signed_headers
+from tests.oscp_sim.rig import VIEW, ask, get, instruction, post, settled, shared_of, signed_headers
 from tests.oscp_sim.test_forwarding import pass_on
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def demands(there: Peers) -> list[Sent]:
 
 def events(there: Peers) -> list[UserEvent]:
     after = there.clock.now() + timedelta(days=1)
-    return rooms_of(there.simulator).events.find(42, START, after)
+    return shared_of(there.simulator).events.find(42, START, after)
 
 
 def queue(there: Peers, **parameters: str) -> tuple[str, str | None]:
@@ -127,7 +127,7 @@ def test_one_that_has_told_no_token_is_shown_one_all_the_same() -> None:
     with peers(wanting()) as there:
         there.decide = granting()
         (system,) = there.simulator.world.users[0].capacity_providers
-        rooms_of(there.simulator).change_system(42, system, token=None)
+        shared_of(there.simulator).change_system(42, system, token=None)
         queue(there)
     assert messages(there)[0].headers["Authorization"] == "Bearer access-1"
 
@@ -239,7 +239,7 @@ def test_another_client_gets_another_token(change: dict[str, Any]) -> None:
         there.decide = lambda sent: grants if "auth.test" in sent.url else None
         queue(there)
         (system,) = there.simulator.world.users[0].capacity_providers
-        rooms_of(there.simulator).change_system(42, system, **change)
+        shared_of(there.simulator).change_system(42, system, **change)
         queue(there)
         assert len(there.to("http://auth.test")) == 2
 
@@ -359,10 +359,10 @@ def test_the_simulators_own_token_endpoint_will_do(expected: str) -> None:
     }
     with Simulator(world([system]), clock=FrozenClock(START)) as simulator:
         if expected == "another":
-            rooms = rooms_of(simulator)
+            shared = shared_of(simulator)
             props = {**own, "oauth-client-id": expected}
             (there,) = simulator.world.users[0].capacity_providers
-            rooms.change_system(42, there, service_props=props)
+            shared.change_system(42, there, service_props=props)
         simulator.clock.advance(timedelta(minutes=6))
         beats = simulator.journal.entries(party="flexibility_provider", action="Heartbeat")
         assert [each.response and each.response.status for each in beats] == [204] * 6
@@ -382,13 +382,13 @@ def test_the_simulators_own_token_endpoint_will_do(expected: str) -> None:
 
 
 def everything(there: Peers) -> str:
-    rooms = rooms_of(there.simulator)
+    shared = shared_of(there.simulator)
     return " ".join(
         (
             json.dumps([entry.to_dict() for entry in there.simulator.journal.entries()]),
             repr([(each.message, each.data) for each in events(there)]),
-            repr(rooms.world),
-            json.dumps(rooms.world.summary()),
+            repr(shared.world),
+            json.dumps(shared.world.summary()),
             repr(there.party.outbox.oauth._granted),
         )
     )
@@ -498,8 +498,8 @@ def test_a_changed_secret_is_used_from_the_next_message() -> None:
         configure(there, "PUT", "/capacity-providers/3", {**PROPS, "oauth-client-secret": "new"})
         (system,) = there.simulator.world.users[0].capacity_providers
         url, version = f"{CP_URL}/3", "2.0"
-        rooms = rooms_of(there.simulator)
-        rooms.change_system(42, system, base_url=url, oscp_version=version)
+        shared = shared_of(there.simulator)
+        shared.change_system(42, system, base_url=url, oscp_version=version)
         queue(there)
     pairs = [each.headers["Authorization"].partition(" ")[2] for each in demands(there)]
     assert [base64.b64decode(pair) for pair in pairs] == [f"me:{HUSH}".encode(), b"me:new"]
@@ -510,8 +510,8 @@ def test_what_the_answer_to_a_demand_quotes_is_not_told(shown: str) -> None:
     pair = base64.b64encode(f"me:{HUSH}".encode()).decode()
     quoted = HUSH if shown == "client secret" else pair
     with peers(wanting()) as there:
-        rooms = rooms_of(there.simulator)
-        rooms.change_system(
+        shared = shared_of(there.simulator)
+        shared.change_system(
             42, there.simulator.world.users[0].capacity_providers[0], oauth_client_secret=HUSH
         )
         refusal = Reply(401, "Unauthorized", body=f"what is {quoted}?".encode())

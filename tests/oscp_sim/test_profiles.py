@@ -1,4 +1,4 @@
-"""Whose ways a Capacity Provider has: the rows of OSCP dossier §4 that one can show."""
+"""Whose ways a Capacity Provider has: the rows of oscp20.md §4 that one can show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of an instruction, by what its Capacity Provider does: OSCP dossier §7.3 and §5.10.
+"""What becomes of an instruction, by what its Capacity Provider does: oscp20.md §7.3 and §5.10.
 
 Nobody waits for a time-out of the service's: a party in this process says by the clock how late it
 is, and over a real socket the time-out is made short.
@@ -19,7 +19,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import Answering
 from tests.oscp_sim.peers import START, provider, world
-from tests.oscp_sim.rig import VIEW, Provider, get, instruction, post, rooms_of, settled
+from tests.oscp_sim.rig import VIEW, Provider, get, instruction, post, settled, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,7 +191,7 @@ class Late:
 def test_an_answer_within_twenty_seconds_counts_when_it_comes(after: float, status: int) -> None:
     late = Late(after, status)
     with simulated(base_url="http://simulator.invalid/cp") as simulator:
-        rooms_of(simulator).outgoing.application = late
+        shared_of(simulator).outgoing.application = late
         send(simulator)
         simulator.clock.advance(after - 0.001)
         assert state(simulator) == ("Executing", None)
@@ -205,7 +205,7 @@ def test_an_answer_within_twenty_seconds_counts_when_it_comes(after: float, stat
 def test_no_answer_for_over_twenty_seconds_is_declined(after: float) -> None:
     late = Late(after)
     with simulated(base_url="http://simulator.invalid/cp") as simulator:
-        rooms_of(simulator).outgoing.application = late
+        shared_of(simulator).outgoing.application = late
         send(simulator)
         simulator.clock.advance(19.999)
         assert state(simulator) == ("Executing", None)

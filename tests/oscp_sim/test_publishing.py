@@ -1,4 +1,4 @@
-"""What is published of a heartbeat: OSCP dossier §5.5. (Of a forecast: see `test_forwarding`.)"""
+"""What is published of a heartbeat: oscp20.md §5.5. (Of a forecast: see `test_forwarding`.)"""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 
 from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from tests.oscp_sim.peers import START, peers, world
-from tests.oscp_sim.rig import rooms_of
+from tests.oscp_sim.rig import shared_of
 
 
 def published(role: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
     with peers(world(**settings)) as there:
-        rooms = rooms_of(there.simulator)
-        (user,) = rooms.world.users
+        shared = shared_of(there.simulator)
+        (user,) = shared.world.users
         (of,) = user.capacity_groups
-        publish_heartbeat(rooms, user, of, role, START + timedelta(minutes=2))
+        publish_heartbeat(shared, user, of, role, START + timedelta(minutes=2))
         return [entry.detail["datum"] for entry in there.simulator.journal.entries(kind="note")]
 
 

@@ -1,4 +1,4 @@
-"""The queue hook: each row of SolarUser dossier §3.1 and §3.3, through the API."""
+"""The queue hook: each row of solaruser.md §3.1 and §3.3, through the API."""
 
 from __future__ import annotations
 

@@ -377,7 +377,7 @@ def overlapping() -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(forward_blocks(), min_size=1, max_size=5)
 
 
-def lane(each: dict[str, Any]) -> tuple[str, bool]:
+def queue(each: dict[str, Any]) -> tuple[str, bool]:
     return each["phase"], each["unit"] == "A"
 
 
@@ -399,7 +399,7 @@ def at(blocks: list[dict[str, Any]], where: tuple[str, bool], moment: datetime) 
     return [
         each
         for each in blocks
-        if lane(each) == where and bounds(each)[0] <= moment < bounds(each)[1]
+        if queue(each) == where and bounds(each)[0] <= moment < bounds(each)[1]
     ]
 
 
@@ -422,7 +422,7 @@ def sole(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for each in blocks:
         start, end = bounds(each)
         if not any(
-            lane(each) == lane(other) and bounds(other)[0] < end and start < bounds(other)[1]
+            queue(each) == queue(other) and bounds(other)[0] < end and start < bounds(other)[1]
             for other in kept
         ):
             kept.append(each)
@@ -443,7 +443,7 @@ def test_grant_gives_what_was_asked_and_keeps_the_rest(
         for two in forecast
     )
     for moment in moments(asked, forecast, made):
-        for where in {lane(each) for each in [*asked, *forecast, *made]}:
+        for where in {queue(each) for each in [*asked, *forecast, *made]}:
             wanted = at(asked, where, moment)[-1:] or (at(forecast, where, moment) if based else [])
             found = at(made, where, moment)
             assert len(found) == len(wanted)
@@ -460,7 +460,7 @@ def test_trim_exceeds_neither_the_wish_nor_the_limit(
     assert judge("UpdateGroupCapacityForecast", message(*made)) == []
     assert is_free_of_overlaps(message(*made))
     for moment in moments(asked, forecast, made):
-        for where in {lane(each) for each in [*asked, *forecast, *made]}:
+        for where in {queue(each) for each in [*asked, *forecast, *made]}:
             found = at(made, where, moment)
             # It covers the same.
             assert len(found) == len(at(granted, where, moment))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oscp_sim.clock import Agenda, Clock, FastClock, FrozenClock, RealClock
+from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock, Schedule
 from oscp_sim.conversation.memory import NO_FORECAST_NAMED
 from oscp_sim.scenario.act import finish_what_is_due, is_moved
 from oscp_sim.scenario.events import Event, ScenarioFinished, StepFinished
@@ -253,12 +253,12 @@ steps:
 
 def test_what_is_due_is_done_before_anybody_looks() -> None:
     clock = FrozenClock(START)
-    agenda = Agenda(clock)
+    schedule = Schedule(clock)
     done: list[int] = []
     # Attached by hand: its own thread is not there to be quicker.
-    clock.attach(agenda)
-    agenda.soon(lambda: done.append(1))
-    agenda.after(0.001, lambda: done.append(2))
+    clock.attach(schedule)
+    schedule.soon(lambda: done.append(1))
+    schedule.after(0.001, lambda: done.append(2))
     finish_what_is_due(clock)
     assert (done, clock.now()) == ([1], START)
 

@@ -1,4 +1,4 @@
-"""What SolarUser gives back: SolarUser dossier §1.6, §1.7, §1.10, §2.1, §2.3 and §6.3."""
+"""What SolarUser gives back: solaruser.md §1.6, §1.7, §1.10, §2.1, §2.3 and §6.3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SolarUser makes of a request: SolarUser dossier §1.1 to §1.4, §5.7, §7.1, §7.3 and §7.4."""
+"""What SolarUser makes of a request: solaruser.md §1.1 to §1.4, §5.7, §7.1, §7.3 and §7.4."""
 
 from __future__ import annotations
 

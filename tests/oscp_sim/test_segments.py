@@ -1,4 +1,4 @@
-"""Messages in segments (OSCP dossier §2.3, X21), by both readings of what they correlate to."""
+"""Messages in segments (oscp20.md §2.3, X21), by both readings of what they correlate to."""
 
 from __future__ import annotations
 

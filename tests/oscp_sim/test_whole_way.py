@@ -1,6 +1,6 @@
 """The whole way: what an integrator's program sends arrives with the same meaning, or it is told.
 
-What arrives is held against a restatement of OSCP dossier §3.2 and §3.3, made for this test: times
+What arrives is held against a restatement of oscp20.md §3.2 and §3.3, made for this test: times
 as instants cut to milliseconds, numbers as doubles, unknown properties gone, nothing else changed.
 """
 

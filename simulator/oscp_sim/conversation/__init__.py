@@ -1,4 +1,4 @@
-"""What was said between two parties, and what that makes of the next message (OSCP dossier §3.13).
+"""What was said between two parties, and what that makes of the next message (oscp20.md §3.13).
 
 A party keeps one conversation with each other side. The rules that need no history are those of
 `oscp_send.meaning`, which is asked as well: no rule of the one repeats a finding of the other.

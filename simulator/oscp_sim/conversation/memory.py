@@ -121,7 +121,7 @@ FORECAST_BEFORE_HANDSHAKE: Final = (
 )
 
 
-# § Which case of headers and sequence (OSCP dossier §9.3) a finding is.
+# § Which case of headers and sequence (oscp20.md §9.3) a finding is.
 
 # Of each case, the rules and the remedies of its findings.
 CASES: Final[Mapping[str, frozenset[tuple[str, str]]]] = MappingProxyType(

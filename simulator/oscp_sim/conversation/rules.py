@@ -205,7 +205,7 @@ def _is_repeated(reading: Reading, sender: Side) -> bool:
     return request_id is not None and sender.ids.find(request_id) is not None
 
 
-# § S9: the fallback forecasts cover the time for which a party is offline (OSCP dossier §3.14).
+# § S9: the fallback forecasts cover the time for which a party is offline (oscp20.md §3.14).
 
 _FALLBACK = "FALLBACK_"
 _NORMAL = ("CONSUMPTION", "GENERATION")

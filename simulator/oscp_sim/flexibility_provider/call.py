@@ -18,7 +18,7 @@ __all__ = ["Call", "Caller", "caller_of", "check_role"]
 
 # § Who calls the Flexibility Provider, and where that caller may go.
 #
-# As observed in SolarNetwork (OSCP dossier §2.4, §5.1, §5.2 and §9.3).
+# As observed in SolarNetwork (oscp20.md §2.4, §5.1, §5.2 and §9.3).
 
 _SCHEME = "Token"
 

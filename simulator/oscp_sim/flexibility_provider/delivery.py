@@ -1,6 +1,6 @@
 """What the Flexibility Provider does after it has answered: a moment later, and again if it fails.
 
-As observed in SolarNetwork (OSCP dossier §5.3, §5.4, §5.6 and §5.10).
+As observed in SolarNetwork (oscp20.md §5.3, §5.4, §5.6 and §5.10).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from oscp_sim.entry import Party, Request, Response
 from oscp_sim.journal import Journal
 from oscp_sim.outgoing import Outgoing, Reply, Unanswered
 from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 
 __all__ = [
     "TIMEOUT",
@@ -32,7 +32,7 @@ __all__ = [
 
 # § Posting a message to a Capacity Provider, and what its answer means.
 #
-# As observed in SolarNetwork (SolarUser dossier §4.2, OSCP dossier §5.10 and §7.3).
+# As observed in SolarNetwork (solaruser.md §4.2, oscp20.md §5.10 and §7.3).
 
 #: Connecting takes the keep-alive value by mistake, reading its own: both in seconds (§5.10).
 TIMEOUT: Final = (60.0, 20.0)
@@ -177,7 +177,7 @@ class _Task:
     name: str
     attempt: Callable[[], Reply | None]
     tries: int
-    lane: Hashable
+    queue: Hashable
     on_success: Callable[[], object] | None
     on_failure: Callable[[str], object] | None
 
@@ -186,12 +186,12 @@ class Tasks:
     """Does in the background what an answer leaves to be done.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         random: Makes the delays.
     """
 
-    def __init__(self, rooms: Rooms, random: Random) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, random: Random) -> None:
+        self._shared = shared
         self._random = random
 
     def run(
@@ -200,7 +200,7 @@ class Tasks:
         attempt: Callable[[], Reply | None],
         *,
         tries: int = 3,
-        lane: Hashable = None,
+        queue: Hashable = None,
         on_success: Callable[[], object] | None = None,
         on_failure: Callable[[str], object] | None = None,
     ) -> None:
@@ -214,16 +214,16 @@ class Tasks:
                 that it may be tried again; `ConfigurationProblem`, and everything else, that it
                 may not.
             tries: How many attempts there are at most.
-            lane: Whom it waits for: another system need not wait for it.
+            queue: Whom it waits for: another system need not wait for it.
             on_success: Called when the answer has come, by the simulator's clock.
             on_failure: Called when no try is left, with the reason.
         """
-        self._start(_Task(name, attempt, tries, lane, on_success, on_failure), number=1)
+        self._start(_Task(name, attempt, tries, queue, on_success, on_failure), number=1)
 
     def _start(self, task: _Task, number: int, pause: float = 0.0) -> None:
         delay = self._random.randint(_SHORTEST_DELAY, _LONGEST_DELAY) / 1000
         attempt = partial(self._attempt, task, number)
-        self._rooms.agenda.after(pause + delay, attempt, lane=task.lane)
+        self._shared.schedule.after(pause + delay, attempt, queue=task.queue)
 
     def _attempt(self, task: _Task, number: int) -> None:
         try:
@@ -248,7 +248,7 @@ class Tasks:
         self._start(task, number + 1, failure.after + pause)
 
     def _give_up(self, task: _Task, why: str) -> None:
-        self._rooms.journal.append(
+        self._shared.journal.append(
             "flexibility_provider", "note", action=task.name, detail={"why": why}
         )
         if task.on_failure is not None:
@@ -256,6 +256,6 @@ class Tasks:
 
     def _later(self, seconds: float, call: Callable[[], object]) -> None:
         if seconds:
-            self._rooms.agenda.after(seconds, call)
+            self._shared.schedule.after(seconds, call)
         else:
             call()

@@ -1,6 +1,6 @@
 """The Flexibility Provider as one party of HTTP: from the first check of a request to the journal.
 
-As observed in SolarNetwork (OSCP dossier §2.4, §2.5, §5.1 and §9.3). In which order what is wrong
+As observed in SolarNetwork (oscp20.md §2.4, §2.5, §5.1 and §9.3). In which order what is wrong
 is found out, where several things are, is (inferred): who asks, where to, how, and what.
 """
 
@@ -34,13 +34,13 @@ from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 from oscp_sim.flexibility_provider.reading import judge_message, read_message
 from oscp_sim.flexibility_provider.registration import acknowledged, handshake, heartbeat, register
 from oscp_sim.http import Desk, WireRequest, body_within, record_exchange, rejection
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider
 
 __all__ = ["ANY_SYSTEM", "Endpoint", "endpoints", "flexibility_provider"]
 
 
-# § The Flexibility Provider's endpoints: who may post which message where (OSCP dossier §5.1).
+# § The Flexibility Provider's endpoints: who may post which message where (oscp20.md §5.1).
 
 ANY_SYSTEM: Final[frozenset[Party]] = frozenset({"capacity_provider", "capacity_optimizer"})
 
@@ -65,19 +65,19 @@ class Endpoint:
     needs_request_id: bool = True
 
 
-def endpoints(rooms: Rooms, party: FlexibilityProvider) -> dict[str, Endpoint]:
+def endpoints(shared: Shared, party: FlexibilityProvider) -> dict[str, Endpoint]:
     """Answers with all endpoints by their paths.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: Whose they are.
     """
     provider: frozenset[Party] = frozenset({"capacity_provider"})
     optimizer: frozenset[Party] = frozenset({"capacity_optimizer"})
-    handlers = _Handlers(rooms, party)
+    handlers = _Handlers(shared, party)
     found: dict[str, Endpoint] = {
         "/register": Endpoint("Register", handlers.register, needs_request_id=False),
-        "/handshake": Endpoint("Handshake", partial(handshake, rooms, party)),
+        "/handshake": Endpoint("Handshake", partial(handshake, shared, party)),
         "/handshake_acknowledge": Endpoint("HandshakeAcknowledge", handlers.acknowledged),
         "/heartbeat": Endpoint("Heartbeat", handlers.heartbeat, needs_request_id=False),
         "/update_group_capacity_forecast": Endpoint(
@@ -91,20 +91,20 @@ def endpoints(rooms: Rooms, party: FlexibilityProvider) -> dict[str, Endpoint]:
 
 
 class _Handlers:
-    def __init__(self, rooms: Rooms, party: FlexibilityProvider) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, party: FlexibilityProvider) -> None:
+        self._shared = shared
         self._party = party
 
     def register(
         self, caller: Caller, message: Mapping[str, Any], _request_id: str
     ) -> Callable[[], object]:
-        return register(self._rooms, self._party, caller, message)
+        return register(self._shared, self._party, caller, message)
 
     def acknowledged(self, caller: Caller, message: Mapping[str, Any], _request_id: str) -> None:
-        acknowledged(self._rooms, caller, message)
+        acknowledged(self._shared, caller, message)
 
     def heartbeat(self, caller: Caller, message: Mapping[str, Any], _request_id: str) -> None:
-        heartbeat(self._rooms, caller, message)
+        heartbeat(self._shared, caller, message)
 
     def update(
         self, caller: Caller, message: Mapping[str, Any], request_id: str
@@ -113,7 +113,9 @@ class _Handlers:
         party, system = self._party, caller.system
         if not isinstance(system, CapacityProvider):
             raise Refused(403, "ACCESS_DENIED")
-        return partial(forward, self._rooms, party, caller.user, system, group, message, request_id)
+        return partial(
+            forward, self._shared, party, caller.user, system, group, message, request_id
+        )
 
     def adjust(
         self, caller: Caller, message: Mapping[str, Any], request_id: str
@@ -122,7 +124,9 @@ class _Handlers:
         party, system = self._party, caller.system
         if not isinstance(system, CapacityOptimizer):
             raise Refused(403, "ACCESS_DENIED")
-        return partial(forward, self._rooms, party, caller.user, system, group, message, request_id)
+        return partial(
+            forward, self._shared, party, caller.user, system, group, message, request_id
+        )
 
 
 def _group(caller: Caller, identifier: str) -> CapacityGroup:
@@ -149,21 +153,21 @@ _READING: Final = frozenset({"GET", "HEAD"})
 _JSON: Final = re.compile(r"application/(?:[^/\s]+\+)?json")
 
 
-def flexibility_provider(rooms: Rooms, party: FlexibilityProvider) -> Desk:
+def flexibility_provider(shared: Shared, party: FlexibilityProvider) -> Desk:
     """Answers with the desk of the Flexibility Provider's endpoints.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: In whose name they answer, and what they leave to be done.
     """
-    return _Reception(rooms, party)
+    return _Reception(shared, party)
 
 
 class _Reception:
-    def __init__(self, rooms: Rooms, party: FlexibilityProvider) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, party: FlexibilityProvider) -> None:
+        self._shared = shared
         self._party = party
-        self._endpoints = endpoints(rooms, party)
+        self._endpoints = endpoints(shared, party)
 
     def is_for(self, path: str) -> bool:
         """Tells whether a path is one of its own."""
@@ -191,7 +195,7 @@ class _Reception:
             return refusal.response()
         except ContainerRefused as refusal:
             call.why = refusal.why or str(refusal)
-            return container_error(call.wire, refusal, self._rooms.clock.now())
+            return container_error(call.wire, refusal, self._shared.clock.now())
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
             _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
             call.why = f"a mistake of the simulator's own: {type(error).__name__}"
@@ -205,7 +209,7 @@ class _Reception:
         call.action = endpoint.action if endpoint else None
         if path == _PING:
             return self._shown(call, {"allGood": True, "results": {}})
-        call.caller = caller_of(call.wire, self._rooms.world, self._party.was_replaced)
+        call.caller = caller_of(call.wire, self._shared.world, self._party.was_replaced)
         check_role(call.caller, endpoint.roles if endpoint else ANY_SYSTEM)
         if path == _HELLO:
             return self._shown(call, f"Hi there, {call.caller.system.name}.")
@@ -236,7 +240,7 @@ class _Reception:
         action, message = call.action, call.message if taken else None
         if action is None or not call.is_read:
             return None
-        now = self._rooms.clock.now()
+        now = self._shared.clock.now()
         document = message.document if message else None
         call.findings += judge_message(action, call.body or b"", document, now)
         if message is None:
@@ -248,7 +252,7 @@ class _Reception:
 
     def _record(self, call: Call, response: Response) -> Entry:
         return record_exchange(
-            self._rooms.journal,
+            self._shared.journal,
             "flexibility_provider",
             call.wire,
             call.body,

@@ -1,6 +1,6 @@
 """The answers of the Flexibility Provider's endpoints.
 
-As observed in SolarNetwork (OSCP dossier §2.4 and §2.5); the bodies of the container's errors are
+As observed in SolarNetwork (oscp20.md §2.4 and §2.5); the bodies of the container's errors are
 those that the same framework writes elsewhere (inferred).
 """
 

@@ -1,6 +1,6 @@
 """Passing forecasts on: from a Capacity Provider to its group's Optimizer, and the reverse.
 
-As observed in SolarNetwork (OSCP dossier §5.6): whoever sent the message is answered before, the
+As observed in SolarNetwork (oscp20.md §5.6): whoever sent the message is answered before, the
 X-Request-ID stays the same, an X-Correlation-ID is not passed on, and the body is rebuilt.
 """
 
@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.solarnetwork.request_body import timestamp
-from oscp_sim.flexibility_provider.outbox import check_registered, lane_of
+from oscp_sim.flexibility_provider.outbox import check_registered, queue_of
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 from oscp_sim.outgoing import Reply
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider, Publication, User
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 
 # § What the Flexibility Provider publishes of the messages that it is sent.
 #
-# As observed in SolarNetwork (OSCP dossier §5.5 and §5.6, SolarUser dossier §8.4). The simulator
+# As observed in SolarNetwork (oscp20.md §5.5 and §5.6, solaruser.md §8.4). The simulator
 # has no datum streams to write to: what would be published is a note in the journal.
 
 _TEMPLATE: Final = "/oscp/{role}/{action}/{cp}/{co}/{cgIdentifier}"
@@ -98,7 +98,7 @@ def forecast_source_id(
 
 
 def publish_forecast(  # noqa: PLR0917 - whose, by which settings, named how, and what
-    rooms: Rooms,
+    shared: Shared,
     user: User,
     settings: Publication,
     source_id: str,
@@ -109,7 +109,7 @@ def publish_forecast(  # noqa: PLR0917 - whose, by which settings, named how, an
     """Publishes a forecast, as a datum for each instant at which a block of it starts.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         user: Whose it is.
         settings: The user's, or the group's.
         source_id: The datum stream.
@@ -126,16 +126,16 @@ def publish_forecast(  # noqa: PLR0917 - whose, by which settings, named how, an
             "i": samples,
             "s": status,
         }
-        _note_datum(rooms, user, settings, action, datum)
+        _note_datum(shared, user, settings, action, datum)
 
 
 def publish_heartbeat(
-    rooms: Rooms, user: User, group: CapacityGroup, role: str, offline_at: datetime
+    shared: Shared, user: User, group: CapacityGroup, role: str, offline_at: datetime
 ) -> None:
     """Publishes a heartbeat as a datum of one Capacity Group, where its settings say so.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         user: Whose group it is.
         group: The group.
         role: Of who sent it: `cp` or `co`.
@@ -148,16 +148,16 @@ def publish_heartbeat(
     datum = {
         "nodeId": settings.node_id,
         "sourceId": source_id_of(settings, group, role, "Heartbeat"),
-        "created": timestamp(rooms.clock.now()),
+        "created": timestamp(shared.clock.now()),
         "s": {"expires": timestamp(offline_at)},
     }
-    _note_datum(rooms, user, settings, "Heartbeat", datum)
+    _note_datum(shared, user, settings, "Heartbeat", datum)
 
 
 def _note_datum(
-    rooms: Rooms, user: User, settings: Publication, action: str, datum: Mapping[str, Any]
+    shared: Shared, user: User, settings: Publication, action: str, datum: Mapping[str, Any]
 ) -> None:
-    rooms.journal.append(
+    shared.journal.append(
         "flexibility_provider",
         "note",
         action=action,
@@ -190,7 +190,7 @@ _SOURCE_ID = "X-SN-Source-ID"
 
 
 def forward(  # noqa: PLR0917 - who passes what on, and for whom
-    rooms: Rooms,
+    shared: Shared,
     party: FlexibilityProvider,
     user: User,
     sender: CapacityProvider | CapacityOptimizer,
@@ -204,7 +204,7 @@ def forward(  # noqa: PLR0917 - who passes what on, and for whom
     named in the header X-SN-Source-ID.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: In whose name it is sent.
         user: Whose group it is.
         sender: Who sent it.
@@ -214,7 +214,7 @@ def forward(  # noqa: PLR0917 - who passes what on, and for whom
     """
     is_update = isinstance(sender, CapacityProvider)
     action = "UpdateGroupCapacityForecast" if is_update else "AdjustGroupCapacityForecast"
-    _forward(rooms, party, _Forecast(action, user.id, sender.name, group, message, request_id))
+    _forward(shared, party, _Forecast(action, user.id, sender.name, group, message, request_id))
 
 
 @dataclass(slots=True)
@@ -242,26 +242,26 @@ class _Forecast:
         return user.provider(self.group.capacity_provider)
 
 
-def _forward(rooms: Rooms, party: FlexibilityProvider, forecast: _Forecast) -> None:
-    recipient = forecast.recipient(rooms.world.user(forecast.user_id))
+def _forward(shared: Shared, party: FlexibilityProvider, forecast: _Forecast) -> None:
+    recipient = forecast.recipient(shared.world.user(forecast.user_id))
     if recipient is None:
-        _note(rooms, forecast, f"there is nobody to pass on to what {forecast.sender} sent")
+        _note(shared, forecast, f"there is nobody to pass on to what {forecast.sender} sent")
         return
-    lane = lane_of(forecast.user_id, recipient)
-    party.tasks.run(forecast.action, lambda: _attempt(rooms, party, forecast), lane=lane)
+    queue = queue_of(forecast.user_id, recipient)
+    party.tasks.run(forecast.action, lambda: _attempt(shared, party, forecast), queue=queue)
 
 
-def _attempt(rooms: Rooms, party: FlexibilityProvider, forecast: _Forecast) -> Reply | None:
-    user = rooms.world.user(forecast.user_id)
+def _attempt(shared: Shared, party: FlexibilityProvider, forecast: _Forecast) -> Reply | None:
+    user = shared.world.user(forecast.user_id)
     system = forecast.recipient(user)
     if user is None or system is None:
         _note(
-            rooms, forecast, f"there is nobody any more to pass on to what {forecast.sender} sent"
+            shared, forecast, f"there is nobody any more to pass on to what {forecast.sender} sent"
         )
         return None
     check_registered(user.id, system, forecast.action)
     _check_blocks(forecast)
-    _publish(rooms, user, forecast)
+    _publish(shared, user, forecast)
     source_id = forecast.published_to if forecast.is_update else None
     delivery = party.outbox.delivery(
         system,
@@ -271,7 +271,7 @@ def _attempt(rooms: Rooms, party: FlexibilityProvider, forecast: _Forecast) -> R
         more=() if source_id is None else ((_SOURCE_ID, source_id),),
     )
     if delivery is None:
-        _note(rooms, forecast, f"{system.name} has no base URL: nothing is sent")
+        _note(shared, forecast, f"{system.name} has no base URL: nothing is sent")
         return None
     return party.outbox.send(user.id, system, delivery)
 
@@ -283,7 +283,7 @@ def _check_blocks(forecast: _Forecast) -> None:
             raise ValueError(f"/forecasted_blocks/{index} is null")  # noqa: TRY004 - of a message
 
 
-def _publish(rooms: Rooms, user: User, forecast: _Forecast) -> None:
+def _publish(shared: Shared, user: User, forecast: _Forecast) -> None:
     """Publishes a forecast with the first attempt, and not again with a further one (inferred)."""
     if forecast.is_published:
         return
@@ -299,7 +299,7 @@ def _publish(rooms: Rooms, user: User, forecast: _Forecast) -> None:
         settings, group, role, forecast.action, forecast.message["type"]
     )
     publish_forecast(
-        rooms,
+        shared,
         user,
         settings,
         forecast.published_to,
@@ -309,7 +309,7 @@ def _publish(rooms: Rooms, user: User, forecast: _Forecast) -> None:
     )
 
 
-def _note(rooms: Rooms, forecast: _Forecast, why: str) -> None:
-    rooms.journal.append(
+def _note(shared: Shared, forecast: _Forecast, why: str) -> None:
+    shared.journal.append(
         "flexibility_provider", "note", action=forecast.action, detail={"why": why}
     )

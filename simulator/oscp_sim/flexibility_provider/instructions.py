@@ -1,4 +1,4 @@
-"""What the Flexibility Provider does with one message from the queue (SolarUser dossier §4.1)."""
+"""What the Flexibility Provider does with one message from the queue (solaruser.md §4.1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oscp_send.solarnetwork import json_reading, texts
 from oscp_sim.flexibility_provider.delivery import Delivery, DeliveryFailed, UnknownRecipient
 from oscp_sim.flexibility_provider.outbox import PATHS, Outbox, configured_path, delivery_headers
 from oscp_sim.instructions import QueuedMessage
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.user_events import UserEvent, UserEvents
 from oscp_sim.world import CapacityGroup, CapacityProvider
 
@@ -22,7 +22,7 @@ __all__ = ["InstructionEvents", "handle"]
 
 # § The user events of an instruction that the Flexibility Provider delivers.
 #
-# As observed in SolarNetwork (SolarUser dossier §9.1).
+# As observed in SolarNetwork (solaruser.md §9.1).
 
 _TAGS = ("oscp", "instruction")
 _REDACTED = "[redacted]"
@@ -133,12 +133,12 @@ def _password(url: str) -> str | None:
         return None
 
 
-# As documented; nothing of it is applied to instructions (SolarUser dossier §12).
+# As documented; nothing of it is applied to instructions (solaruser.md §12).
 _CUSTOMISABLE = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityComplianceError"})
 
 
 def handle(
-    message: QueuedMessage, rooms: Rooms, outbox: Outbox, new_request_id: Callable[[], str]
+    message: QueuedMessage, shared: Shared, outbox: Outbox, new_request_id: Callable[[], str]
 ) -> None:
     """Claims an instruction, delivers its message, and settles its state.
 
@@ -146,37 +146,37 @@ def handle(
 
     Args:
         message: From the queue.
-        rooms: The shared rooms.
+        shared: The shared shared.
         outbox: Sends it.
         new_request_id: Makes an X-Request-ID.
     """
-    claimed = rooms.instructions.change("flexibility_provider", message.id, "Queuing", "Executing")
+    claimed = shared.instructions.change("flexibility_provider", message.id, "Queuing", "Executing")
     if claimed is None:
         return
     # Each event is told before the state that goes with it: who sees the state finds the event.
-    events = InstructionEvents(rooms.events, message)
+    events = InstructionEvents(shared.events, message)
     try:
-        after = _deliver(message, rooms, events, outbox, new_request_id)
+        after = _deliver(message, shared, events, outbox, new_request_id)
     except DeliveryFailed as failure:
-        _later(rooms, failure.after, partial(_decline, message, rooms, events, failure))
+        _later(shared, failure.after, partial(_decline, message, shared, events, failure))
         return
-    _later(rooms, after, partial(_complete, message, rooms, events))
+    _later(shared, after, partial(_complete, message, shared, events))
 
 
 def _deliver(
     message: QueuedMessage,
-    rooms: Rooms,
+    shared: Shared,
     events: InstructionEvents,
     outbox: Outbox,
     new_request_id: Callable[[], str],
 ) -> float:
     """Answers with the seconds by the simulator's clock until the provider has answered."""
-    group, provider = _recipients(message, rooms)
+    group, provider = _recipients(message, shared)
     content = _content(message, group)
     events.processing(content, provider)
-    delivery = _delivery(message, content, provider, rooms, new_request_id)
+    delivery = _delivery(message, content, provider, shared, new_request_id)
     if delivery is None:
-        _note_silence(message, rooms)
+        _note_silence(message, shared)
         return 0.0
     try:
         reply = outbox.send(message.user_id, provider, delivery)
@@ -188,24 +188,24 @@ def _deliver(
     return reply.after
 
 
-def _later(rooms: Rooms, seconds: float, task: Callable[[], None]) -> None:
+def _later(shared: Shared, seconds: float, task: Callable[[], None]) -> None:
     if seconds:
-        rooms.agenda.after(seconds, task)
+        shared.schedule.after(seconds, task)
     else:
         task()
 
 
-def _complete(message: QueuedMessage, rooms: Rooms, events: InstructionEvents) -> None:
+def _complete(message: QueuedMessage, shared: Shared, events: InstructionEvents) -> None:
     events.posted()
-    rooms.instructions.change("flexibility_provider", message.id, "Executing", "Completed")
+    shared.instructions.change("flexibility_provider", message.id, "Executing", "Completed")
 
 
 def _decline(
-    message: QueuedMessage, rooms: Rooms, events: InstructionEvents, failure: DeliveryFailed
+    message: QueuedMessage, shared: Shared, events: InstructionEvents, failure: DeliveryFailed
 ) -> None:
     events.failed(failure)
     result = {"error": str(failure)}
-    rooms.instructions.change("flexibility_provider", message.id, "Executing", "Declined", result)
+    shared.instructions.change("flexibility_provider", message.id, "Executing", "Declined", result)
 
 
 def _content(message: QueuedMessage, group: CapacityGroup) -> dict[str, Any]:
@@ -218,15 +218,15 @@ def _delivery(
     message: QueuedMessage,
     content: Mapping[str, Any],
     provider: CapacityProvider,
-    rooms: Rooms,
+    shared: Shared,
     new_request_id: Callable[[], str],
 ) -> Delivery | None:
     """Answers with the request to make, or None where the provider has no base URL."""
-    if message.action == "UpdateGroupCapacityForecast" and rooms.behaviour.follows_service(
+    if message.action == "UpdateGroupCapacityForecast" and shared.behaviour.follows_service(
         "group_forecasts"
     ):
         raise DeliveryFailed(texts.unsupported_action(message.action))
-    base_url = rooms.addresses.of_system(provider)
+    base_url = shared.addresses.of_system(provider)
     if base_url is None:
         return None
     if provider.oscp_version != "2.0":
@@ -237,7 +237,7 @@ def _delivery(
     return Delivery(
         "capacity_provider",
         message.action,
-        base_url + _path(message.action, provider, rooms.behaviour),
+        base_url + _path(message.action, provider, shared.behaviour),
         delivery_headers(provider, new_request_id(), message.correlation_id),
         json_reading.write(content),
         message.id,
@@ -253,9 +253,9 @@ def _path(action: str, provider: CapacityProvider, behaviour: Behaviour) -> str:
     return PATHS[action]
 
 
-def _recipients(message: QueuedMessage, rooms: Rooms) -> tuple[CapacityGroup, CapacityProvider]:
+def _recipients(message: QueuedMessage, shared: Shared) -> tuple[CapacityGroup, CapacityProvider]:
     """Looks everything up once more: the world may have changed since the message was queued."""
-    owner = rooms.world.user(message.user_id)
+    owner = shared.world.user(message.user_id)
     optimizer = owner.optimizer(message.co_id) if owner else None
     if owner is None or optimizer is None or not optimizer.enabled:
         raise UnknownRecipient(texts.UNKNOWN_OPTIMIZER)
@@ -268,8 +268,8 @@ def _recipients(message: QueuedMessage, rooms: Rooms) -> tuple[CapacityGroup, Ca
     return group, provider
 
 
-def _note_silence(message: QueuedMessage, rooms: Rooms) -> None:
-    rooms.journal.append(
+def _note_silence(message: QueuedMessage, shared: Shared) -> None:
+    shared.journal.append(
         "flexibility_provider",
         "note",
         action=message.action,

@@ -1,4 +1,4 @@
-"""The measurements that the Flexibility Provider sends (OSCP dossier §5.7)."""
+"""The measurements that the Flexibility Provider sends (oscp20.md §5.7)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed
 from oscp_sim.flexibility_provider.outbox import Outbox, check_version
 from oscp_sim.flexibility_provider.schedule import Job, Timetable
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider, DatumStream, User
 from oscp_sim.world.model import Asset, AssetMeasurement, Audience, StatisticType
 
@@ -54,7 +54,7 @@ def measured(
     """Answers with what an asset's datum stream measures in a span of time.
 
     That several properties are added up is (inferred). Where nothing was measured, it is zero
-    (OSCP dossier §5.7).
+    (oscp20.md §5.7).
 
     Args:
         streams: Those of the asset's user.
@@ -136,7 +136,7 @@ def _statistic(readings: _Readings, kind: StatisticType, window: Window) -> floa
     return min(values) if kind == "Minimum" else max(values)
 
 
-# § The measurements of a Capacity Group as an OSCP message (OSCP dossier §3.10, §3.11 and §5.7).
+# § The measurements of a Capacity Group as an OSCP message (oscp20.md §3.10, §3.11 and §5.7).
 #
 # As observed in SolarNetwork; what an asset leaves open is decided here, and said where.
 
@@ -324,21 +324,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def measurement_jobs(
-    rooms: Rooms, outbox: Outbox, new_request_id: Callable[[], str]
+    shared: Shared, outbox: Outbox, new_request_id: Callable[[], str]
 ) -> tuple[Job, Job]:
     """Answers with the two jobs: Capacity Providers at second 50, Optimizers at second 20.
 
     Both of every odd minute.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         outbox: Sends the measurements.
         new_request_id: Makes an X-Request-ID.
     """
-    make = partial(_Measurements, rooms, outbox, new_request_id)
+    make = partial(_Measurements, shared, outbox, new_request_id)
     return (
-        Job(rooms, Timetable(second=50, odd_minutes=True), make("CapacityProvider")),
-        Job(rooms, Timetable(second=20, odd_minutes=True), make("CapacityOptimizer")),
+        Job(shared, Timetable(second=50, odd_minutes=True), make("CapacityProvider")),
+        Job(shared, Timetable(second=20, odd_minutes=True), make("CapacityOptimizer")),
     )
 
 
@@ -356,18 +356,18 @@ class _Group:
 class _Measurements:
     def __init__(
         self,
-        rooms: Rooms,
+        shared: Shared,
         outbox: Outbox,
         new_request_id: Callable[[], str],
         audience: Audience,
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._outbox = outbox
         self._new_request_id = new_request_id
         self._audience = audience
 
     def due(self) -> datetime | None:
-        now = self._rooms.clock.now()
+        now = self._shared.clock.now()
         return min((each.window.end for each in self._groups(now)), default=None)
 
     def steps(self, begun: datetime) -> Iterator[float]:
@@ -389,7 +389,7 @@ class _Measurements:
                 if failure is not None:
                     self._note(f"{due.system.name} has not been told measurements: {failure}")
                     break
-                self._rooms.change_group(user_id, group_id, **{self._date: due.window.end})
+                self._shared.change_group(user_id, group_id, **{self._date: due.window.end})
 
     @property
     def _date(self) -> str:
@@ -419,7 +419,7 @@ class _Measurements:
 
     def _groups(self, now: datetime) -> Iterator[_Group]:
         """Answers with each group whose audience is told its measurements, due or not."""
-        for user in self._rooms.world.users:
+        for user in self._shared.world.users:
             if not user.assets:
                 continue
             for group in user.capacity_groups:
@@ -472,6 +472,6 @@ class _Measurements:
             return None
 
     def _note(self, why: str) -> None:
-        self._rooms.journal.append(
+        self._shared.journal.append(
             "flexibility_provider", "note", action=GROUP_ACTION, detail={"why": why}
         )

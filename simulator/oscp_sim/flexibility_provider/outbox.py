@@ -1,6 +1,6 @@
 """Sending a message to an external system, in the way in which that system wants to be called.
 
-As observed in SolarNetwork (OSCP dossier §2.2, §5.6, §5.9 and §5.10).
+As observed in SolarNetwork (oscp20.md §2.2, §5.6, §5.9 and §5.10).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oscp_sim.flexibility_provider.delivery import (
 )
 from oscp_sim.outgoing import Reply, Unanswered
 from oscp_sim.redaction import redact_text
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 
-# § Where below its base URL an external system is sent each message (OSCP dossier §1.2 and §5.9).
+# § Where below its base URL an external system is sent each message (oscp20.md §1.2 and §5.9).
 
 #: The standard paths, by action.
 PATHS: Mapping[str, str] = MappingProxyType(
@@ -60,7 +60,7 @@ PATHS: Mapping[str, str] = MappingProxyType(
         "UpdateGroupMeasurements": "/update_group_measurements",
     }
 )
-# The action is in the singular, the key for it in the plural (OSCP dossier §1.2).
+# The action is in the singular, the key for it in the plural (oscp20.md §1.2).
 _KEYS: Mapping[str, str] = MappingProxyType({"UpdateAssetMeasurement": "UpdateAssetMeasurements"})
 _NOT_CUSTOMISABLE = frozenset({"Handshake"})
 
@@ -90,7 +90,7 @@ def configured_path(system: CapacityProvider | CapacityOptimizer, action: str) -
 
 # § The headers of what the Flexibility Provider sends.
 #
-# As observed in SolarNetwork (SolarUser dossier §4.2, OSCP dossier §2.2 and §5.9).
+# As observed in SolarNetwork (solaruser.md §4.2, oscp20.md §2.2 and §5.9).
 
 
 def delivery_headers(
@@ -135,7 +135,7 @@ def configured_headers(
 
 # § The access tokens with which the Flexibility Provider calls systems that want OAuth.
 #
-# As observed in SolarNetwork, the grant is that of client credentials (OSCP dossier §5.9; RFC
+# As observed in SolarNetwork, the grant is that of client credentials (oscp20.md §5.9; RFC
 # 6749 §4.4). That the client is named by HTTP Basic is (inferred), and so are the words of a
 # failure.
 
@@ -164,11 +164,11 @@ class OAuth:
     """Gets access tokens, and keeps each until it expires.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._granted: dict[tuple[int, type, int], _Granted] = {}
 
     def token(
@@ -191,7 +191,7 @@ class OAuth:
         if client is None:
             return None
         key = (user_id, type(system), system.id)
-        granted, now = self._granted.get(key), self._rooms.clock.now()
+        granted, now = self._granted.get(key), self._shared.clock.now()
         if granted is None or granted.client != client or granted.until <= now:
             granted = self._granted[key] = self._ask(client, timeout)
         return granted.token
@@ -205,9 +205,9 @@ class OAuth:
         headers = _headers(client)
         # The answer may quote what it was asked with.
         for secret in (client.secret, headers[0][1].removeprefix("Basic ")):
-            self._rooms.journal.conceal(secret)
+            self._shared.journal.conceal(secret)
         try:
-            reply = self._rooms.outgoing.post(client.url, headers, _BODY, timeout=timeout)
+            reply = self._shared.outgoing.post(client.url, headers, _BODY, timeout=timeout)
             granted = self._read(client, reply)
         except Unanswered as error:
             raise _failed(client, str(error), error.after) from error
@@ -224,16 +224,16 @@ class OAuth:
         token, kind = answer.get("access_token"), answer.get("token_type")
         if not isinstance(token, str) or not token:
             raise _failed(client, "its answer has no access_token", reply.after)
-        self._rooms.journal.conceal(token)
+        self._shared.journal.conceal(token)
         if not isinstance(kind, str) or kind.lower() != "bearer":
             raise _failed(client, "the token_type of its answer is not Bearer", reply.after)
-        now = self._rooms.clock.now()
+        now = self._shared.clock.now()
         return _Granted(client, token, now + _seconds(answer.get("expires_in")))
 
     def _record(
         self, client: _Client, headers: tuple[tuple[str, str], ...], reply: Reply | None
     ) -> None:
-        self._rooms.journal.append(
+        self._shared.journal.append(
             "flexibility_provider",
             "exchange",
             sent=True,
@@ -293,7 +293,7 @@ class Outbox:
     """Sends what the Flexibility Provider has to say to the systems of its users.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         sending: Told of each message that is about to be sent: whose system, which, and what.
 
     Attributes:
@@ -301,11 +301,11 @@ class Outbox:
         oauth: The access tokens for those who want them.
     """
 
-    def __init__(self, rooms: Rooms, sending: Sending) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, sending: Sending) -> None:
+        self._shared = shared
         self._sending = sending
         self.timeout: tuple[float, float] = TIMEOUT
-        self.oauth = OAuth(rooms)
+        self.oauth = OAuth(shared)
 
     def delivery(
         self,
@@ -327,7 +327,7 @@ class Outbox:
             correlation_id: The X-Correlation-ID, where there is one.
             more: More headers.
         """
-        base_url = self._rooms.addresses.of_system(system)
+        base_url = self._shared.addresses.of_system(system)
         if base_url is None:
             return None
         return Delivery(
@@ -357,7 +357,7 @@ class Outbox:
         if token is not None:
             delivery = replace(delivery, headers=_with_bearer(delivery.headers, system, token))
         self._sending(user_id, system, delivery)
-        return post(self._rooms.outgoing, delivery, self._rooms.journal, timeout=self.timeout)
+        return post(self._shared.outgoing, delivery, self._shared.journal, timeout=self.timeout)
 
 
 def party_of(system: CapacityProvider | CapacityOptimizer) -> Party:
@@ -365,8 +365,8 @@ def party_of(system: CapacityProvider | CapacityOptimizer) -> Party:
     return "capacity_provider" if isinstance(system, CapacityProvider) else "capacity_optimizer"
 
 
-def lane_of(user_id: int, system: CapacityProvider | CapacityOptimizer) -> Hashable:
-    """Answers with the lane of what waits for a system, on the agenda."""
+def queue_of(user_id: int, system: CapacityProvider | CapacityOptimizer) -> Hashable:
+    """Answers with the queue of what waits for a system, on the schedule."""
     return "flexibility_provider", user_id, party_of(system), system.id
 
 

@@ -18,10 +18,10 @@ from oscp_sim.entry import Party
 from oscp_sim.flexibility_provider.delivery import Delivery, Tasks
 from oscp_sim.flexibility_provider.instructions import InstructionEvents, handle
 from oscp_sim.flexibility_provider.measurements import measurement_jobs
-from oscp_sim.flexibility_provider.outbox import Outbox, lane_of, party_of
+from oscp_sim.flexibility_provider.outbox import Outbox, party_of, queue_of
 from oscp_sim.flexibility_provider.schedule import Jobs, heartbeat_jobs
 from oscp_sim.instructions import QueuedMessage
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
 __all__ = ["Conversations", "FlexibilityProvider"]
@@ -30,7 +30,7 @@ __all__ = ["Conversations", "FlexibilityProvider"]
 # § What the Flexibility Provider and each external system said to each other.
 #
 # The service remembers nothing of it: its answers are the same whatever was said before. What
-# does not fit is told by the journal alone (OSCP dossier §3.13 and §9.3).
+# does not fit is told by the journal alone (oscp20.md §3.13 and §9.3).
 
 # Of what it sends, what a system's next message may have to do with.
 _REMEMBERED: Final = frozenset(
@@ -42,11 +42,11 @@ class Conversations:
     """Remembers, as far as it needs to, what was said; any thread may ask.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._lock = threading.Lock()
         self._of: dict[tuple[int, Party, int], Conversation] = {}
 
@@ -83,7 +83,7 @@ class Conversations:
             delivery.request_id,
             names.get("x-correlation-id"),
             sent=True,
-            at=self._rooms.clock.now(),
+            at=self._shared.clock.now(),
         )
         self.remember(user_id, system, said)
 
@@ -112,7 +112,7 @@ class FlexibilityProvider:
     Calling it hands a message over: it is the simulator's `HandOff`.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
 
     Attributes:
         random: Makes all that it invents.
@@ -121,18 +121,18 @@ class FlexibilityProvider:
         tasks: What it does in the background.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self.random = Random(f"flexibility_provider {rooms.seed}")  # noqa: S311 - of a rehearsal
-        self.conversations = Conversations(rooms)
-        self.outbox = Outbox(rooms, self.conversations.sending)
-        self.tasks = Tasks(rooms, self.random)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self.random = Random(f"flexibility_provider {shared.seed}")  # noqa: S311 - of a rehearsal
+        self.conversations = Conversations(shared)
+        self.outbox = Outbox(shared, self.conversations.sending)
+        self.tasks = Tasks(shared, self.random)
         self._replaced: dict[tuple[int, Party, int], str | None] = {}
         self._jobs = Jobs(
-            rooms,
+            shared,
             (
-                *heartbeat_jobs(rooms, self.outbox, self.new_request_id),
-                *measurement_jobs(rooms, self.outbox, self.new_request_id),
+                *heartbeat_jobs(shared, self.outbox, self.new_request_id),
+                *measurement_jobs(shared, self.outbox, self.new_request_id),
             ),
         )
 
@@ -141,7 +141,7 @@ class FlexibilityProvider:
         self._jobs.start()
 
     def plan(self) -> None:
-        """Plans that anew, after the agenda was cleared; nothing where it has not been started.
+        """Plans that anew, after the schedule was cleared; nothing where it has not been started.
 
         Access tokens and what was said are forgotten, too, as if it had just begun.
         """
@@ -152,22 +152,22 @@ class FlexibilityProvider:
 
     def __call__(self, message: QueuedMessage) -> None:
         """Puts a message into the queue."""
-        self._rooms.agenda.soon(partial(self._handle, message), lane=self._lane(message))
+        self._shared.schedule.soon(partial(self._handle, message), queue=self._queue(message))
 
-    def _lane(self, message: QueuedMessage) -> Hashable:
-        """Answers with the lane of the Capacity Provider that a message is for."""
-        user = self._rooms.world.user(message.user_id)
+    def _queue(self, message: QueuedMessage) -> Hashable:
+        """Answers with the queue of the Capacity Provider that a message is for."""
+        user = self._shared.world.user(message.user_id)
         group = user.group(message.co_id, message.cg_identifier) if user else None
         provider = user.provider(group.capacity_provider) if user and group else None
-        return None if user is None or provider is None else lane_of(user.id, provider)
+        return None if user is None or provider is None else queue_of(user.id, provider)
 
     def _handle(self, message: QueuedMessage) -> None:
         try:
-            handle(message, self._rooms, self.outbox, self.new_request_id)
+            handle(message, self._shared, self.outbox, self.new_request_id)
         except Exception as error:  # noqa: BLE001 - an instruction has an end, whatever its message does
             _LOG.exception("instruction %d could not be handled", message.id)
-            InstructionEvents(self._rooms.events, message).failed(error)
-            self._rooms.instructions.change(
+            InstructionEvents(self._shared.events, message).failed(error)
+            self._shared.instructions.change(
                 "flexibility_provider",
                 message.id,
                 "Executing",

@@ -1,7 +1,7 @@
 """What there is to say of a message that the Flexibility Provider is sent, whatever it answers.
 
 Its endpoints ask neither the schema nor the meaning; so what they let through is told by the
-journal (OSCP dossier §5.1).
+journal (oscp20.md §5.1).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 
 # § Reading the JSON of a request's body as SolarNetwork's parser does.
 #
-# The beginnings of the texts are known, their rest is inferred (OSCP dossier §2.5, §5.1 and
+# The beginnings of the texts are known, their rest is inferred (oscp20.md §2.5, §5.1 and
 # §9.1).
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -114,7 +114,7 @@ _AS_WRITTEN: Final = json.JSONDecoder(
 )
 
 
-# § How the Flexibility Provider's endpoints read a time (OSCP dossier §3.2 and §5.1).
+# § How the Flexibility Provider's endpoints read a time (oscp20.md §3.2 and §5.1).
 #
 # The same reader that SolarUser's messages go through, but no schema has been there before it: so
 # a number is taken, a day too many, and an hour 24.
@@ -206,7 +206,7 @@ def _zone(match: re.Match[str]) -> timezone:
 # § How the single values of a message are read by SolarNetwork's message classes, without a
 # schema.
 #
-# What they take though the schema refuses it, and the reverse (OSCP dossier §5.1 and §9.2); the
+# What they take though the schema refuses it, and the reverse (oscp20.md §5.1 and §9.2); the
 # words after each beginning are inferred.
 
 Path = tuple[str | int, ...]
@@ -320,7 +320,7 @@ def _double(value: Any) -> float:  # noqa: ANN401 - any JSON value but a text
 #
 # Which properties there are, which must be given and which lists must not be empty is the same as
 # in the schemas, from which the classes were made; everything else is more lenient, or stricter
-# (OSCP dossier §5.1).
+# (oscp20.md §5.1).
 
 _LONGEST_LIST: Final = 2_147_483_647
 _SECOND_WORD: Final = re.compile("_([a-z])")

@@ -1,6 +1,6 @@
 """What a system asks of the Flexibility Provider, and how long it is to be taken as online.
 
-As observed in SolarNetwork (OSCP dossier §3.5, §3.6, §5.4 and §5.5).
+As observed in SolarNetwork (oscp20.md §3.5, §3.6, §5.4 and §5.5).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from oscp_sim.flexibility_provider.call import Caller
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem
 from oscp_sim.flexibility_provider.envelope import Refused, database_refused
 from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
-from oscp_sim.flexibility_provider.outbox import check_registered, lane_of
+from oscp_sim.flexibility_provider.outbox import check_registered, queue_of
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 from oscp_sim.outgoing import Reply
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, CapacityOptimizer, CapacityProvider, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
 
 __all__ = ["acknowledged", "handshake", "heartbeat", "register"]
 
 
-# § How an external system registers with the Flexibility Provider (OSCP dossier §3.4 and §5.3).
+# § How an external system registers with the Flexibility Provider (oscp20.md §3.4 and §5.3).
 
 _VERSION: Final = "2.0"
 # The database's columns, in characters (§3.4).
@@ -36,12 +36,12 @@ _NO_VERSION: Final = "URL version '2.0' required but not provided."
 
 
 def register(
-    rooms: Rooms, party: FlexibilityProvider, caller: Caller, message: Mapping[str, Any]
+    shared: Shared, party: FlexibilityProvider, caller: Caller, message: Mapping[str, Any]
 ) -> Callable[[], None]:
     """Takes note of where a system is and of its token, and replaces the token that it has here.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: In whose name it is answered.
         caller: The system.
         message: Its Register, decoded.
@@ -59,16 +59,16 @@ def register(
         raise Refused(501, headers={"X-Error-Message": _NO_VERSION}, why=_NO_VERSION)
     _check_columns(message["token"], found["base_url"])
     token = new_token(party.random)
-    rooms.journal.conceal(token)
-    rooms.journal.conceal(message["token"])
-    _store(rooms, caller, message["token"], found["base_url"], token)
+    shared.journal.conceal(token)
+    shared.journal.conceal(message["token"])
+    _store(shared, caller, message["token"], found["base_url"], token)
     party.note_replaced(caller.user.id, caller.system)
-    registering = _Registering(rooms, party, caller, token)
+    registering = _Registering(shared, party, caller, token)
     return partial(
         party.tasks.run,
         "Register",
         registering.attempt,
-        lane=lane_of(caller.user.id, caller.system),
+        queue=queue_of(caller.user.id, caller.system),
         on_success=registering.succeed,
         on_failure=registering.fail,
     )
@@ -83,11 +83,11 @@ def _check_columns(token: str, base_url: str) -> None:
         raise database_refused("a text there holds no NUL")
 
 
-def _store(rooms: Rooms, caller: Caller, token: str, base_url: str, own_token: str) -> None:
-    leads_here = rooms.addresses.leads_here(base_url, path_of(caller.system))
-    with rooms.world_lock:
-        user = rooms.world.user(caller.user.id)
-        system = caller.current(rooms.world)
+def _store(shared: Shared, caller: Caller, token: str, base_url: str, own_token: str) -> None:
+    leads_here = shared.addresses.leads_here(base_url, path_of(caller.system))
+    with shared.world_lock:
+        user = shared.world.user(caller.user.id)
+        system = caller.current(shared.world)
         if user is None or system is None:
             raise Refused(403, "REGISTRATION_NOT_CONFIRMED", why="its configuration is gone")
         if not leads_here:
@@ -101,7 +101,7 @@ def _store(rooms: Rooms, caller: Caller, token: str, base_url: str, own_token: s
             token=token or None,
             flexibility_provider_token=own_token,
         )
-        rooms.replace_world(rooms.world.with_user(user.with_system(changed)))
+        shared.replace_world(shared.world.with_user(user.with_system(changed)))
 
 
 def _check_unique(user: User, caller: Caller, base_url: str) -> None:
@@ -119,9 +119,9 @@ class _Registering:
     """The Flexibility Provider's own Register, in answer to a system's."""
 
     def __init__(
-        self, rooms: Rooms, party: FlexibilityProvider, caller: Caller, token: str
+        self, shared: Shared, party: FlexibilityProvider, caller: Caller, token: str
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._party = party
         self._caller = caller
         self._token = token
@@ -138,7 +138,7 @@ class _Registering:
     def succeed(self) -> None:
         # One that has registered again meanwhile waits for its second Register (inferred).
         if self._is_latest():
-            self._rooms.change_system(
+            self._shared.change_system(
                 self._caller.user.id, self._caller.system, registration_status="Registered"
             )
 
@@ -151,20 +151,20 @@ class _Registering:
             "SolarNetwork, somebody has to make a new token in SolarUser "
             f"(configuration of this {self._caller.role.replace('_', ' ')})."
         )
-        self._rooms.journal.append(
+        self._shared.journal.append(
             "flexibility_provider", "note", action="Register", detail={"why": why}
         )
 
     def _message(self, system: CapacityProvider | CapacityOptimizer) -> Mapping[str, Any]:
-        to = self._rooms.addresses.of_system(system) or ""
-        here = self._rooms.addresses.announced(FLEXIBILITY_PROVIDER_PATH, to=to)
+        to = self._shared.addresses.of_system(system) or ""
+        here = self._shared.addresses.announced(FLEXIBILITY_PROVIDER_PATH, to=to)
         return {
             "token": self._token,
             "version_url": [{"version": _VERSION, "base_url": here}],
         }
 
     def _system(self) -> CapacityProvider | CapacityOptimizer:
-        system = self._caller.current(self._rooms.world)
+        system = self._caller.current(self._shared.world)
         if system is None:
             raise ConfigurationProblem(f"{self._caller.system.name} does not exist any more")
         if system.flexibility_provider_token != self._token:
@@ -174,7 +174,7 @@ class _Registering:
         return system
 
     def _is_latest(self) -> bool:
-        return self._rooms.world.caller(self._token) is not None
+        return self._shared.world.caller(self._token) is not None
 
 
 _STYLES: Final[Mapping[str, MeasurementStyle]] = MappingProxyType(
@@ -187,7 +187,7 @@ _ANSWER: Final[Mapping[str, Any]] = MappingProxyType({"required_behaviour": {}})
 
 
 def handshake(
-    rooms: Rooms,
+    shared: Shared,
     party: FlexibilityProvider,
     caller: Caller,
     message: Mapping[str, Any],
@@ -196,7 +196,7 @@ def handshake(
     """Stores what a system asks for in a Handshake.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: In whose name it is answered.
         caller: The system.
         message: Its Handshake, decoded.
@@ -211,13 +211,13 @@ def handshake(
     behaviour = message.get("required_behaviour")
     if behaviour is None:
         raise Refused(422, "Illegal argument: The required_behaviour property is required.")
-    _store_settings(rooms, caller, behaviour)
-    attempt = partial(_acknowledge, rooms, party, caller, request_id)
-    lane = lane_of(caller.user.id, caller.system)
-    return partial(party.tasks.run, "HandshakeAcknowledge", attempt, lane=lane)
+    _store_settings(shared, caller, behaviour)
+    attempt = partial(_acknowledge, shared, party, caller, request_id)
+    queue = queue_of(caller.user.id, caller.system)
+    return partial(party.tasks.run, "HandshakeAcknowledge", attempt, queue=queue)
 
 
-def acknowledged(rooms: Rooms, caller: Caller, message: Mapping[str, Any]) -> None:
+def acknowledged(shared: Shared, caller: Caller, message: Mapping[str, Any]) -> None:
     """Overwrites what a system asks for with that of its HandshakeAcknowledge, if it says any.
 
     Nobody looks whether it was sent a Handshake at all (§9.3, X11).
@@ -227,21 +227,21 @@ def acknowledged(rooms: Rooms, caller: Caller, message: Mapping[str, Any]) -> No
     """
     behaviour = message.get("required_behaviour")
     if behaviour is not None:
-        _store_settings(rooms, caller, behaviour)
+        _store_settings(shared, caller, behaviour)
 
 
-def heartbeat(rooms: Rooms, caller: Caller, message: Mapping[str, Any]) -> None:
+def heartbeat(shared: Shared, caller: Caller, message: Mapping[str, Any]) -> None:
     """Stores from when on a system is to be taken as offline, plausible or not."""
     offline_at = message["offline_mode_at"]
-    rooms.change_system(caller.user.id, caller.system, offline_date=offline_at)
+    shared.change_system(caller.user.id, caller.system, offline_date=offline_at)
     is_provider = isinstance(caller.system, CapacityProvider)
     for group in caller.user.capacity_groups:
         of = group.capacity_provider if is_provider else group.capacity_optimizer
         if of == caller.system.id:
-            publish_heartbeat(rooms, caller.user, group, "cp" if is_provider else "co", offline_at)
+            publish_heartbeat(shared, caller.user, group, "cp" if is_provider else "co", offline_at)
 
 
-def _store_settings(rooms: Rooms, caller: Caller, behaviour: Mapping[str, Any]) -> None:
+def _store_settings(shared: Shared, caller: Caller, behaviour: Mapping[str, Any]) -> None:
     interval = behaviour.get("heartbeat_interval")
     seconds = None if interval is None else _whole(interval)
     if seconds is not None and not -_LARGEST - 1 <= seconds <= _LARGEST:
@@ -249,7 +249,7 @@ def _store_settings(rooms: Rooms, caller: Caller, behaviour: Mapping[str, Any]) 
     # Each once, in the order in which they are asked for; one that is null is none.
     asked = dict.fromkeys(each for each in behaviour["measurement_configuration"] if each)
     settings = SystemSettings(seconds, tuple(_STYLES[each] for each in asked))
-    rooms.change_system(caller.user.id, caller.system, settings=settings)
+    shared.change_system(caller.user.id, caller.system, settings=settings)
 
 
 def _whole(interval: float) -> int:
@@ -258,9 +258,9 @@ def _whole(interval: float) -> int:
 
 
 def _acknowledge(
-    rooms: Rooms, party: FlexibilityProvider, caller: Caller, handshake_id: str
+    shared: Shared, party: FlexibilityProvider, caller: Caller, handshake_id: str
 ) -> Reply:
-    system = caller.current(rooms.world)
+    system = caller.current(shared.world)
     if system is None:
         raise ConfigurationProblem(f"{caller.system.name} does not exist any more")
     check_registered(caller.user.id, system, "HandshakeAcknowledge")

@@ -1,4 +1,4 @@
-"""The heartbeats that the Flexibility Provider sends (OSCP dossier §5.5)."""
+"""The heartbeats that the Flexibility Provider sends (oscp20.md §5.5)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from oscp_sim.clock import Appointment
+from oscp_sim.clock import Task
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed
 from oscp_sim.flexibility_provider.outbox import Outbox, check_version
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
 __all__ = ["Job", "Jobs", "Timetable", "Work", "heartbeat_jobs"]
@@ -20,7 +20,7 @@ __all__ = ["Job", "Jobs", "Timetable", "Work", "heartbeat_jobs"]
 
 # § What the Flexibility Provider does again and again, at fixed seconds of the clock.
 #
-# As observed in SolarNetwork (OSCP dossier §5.5 and §5.7). A job is on the agenda only while
+# As observed in SolarNetwork (oscp20.md §5.5 and §5.7). A job is on the schedule only while
 # there is something for it to do, and then for the first time that it can be done.
 
 _MINUTE = timedelta(minutes=1)
@@ -68,22 +68,22 @@ class Work(Protocol):
 class Job:
     """One job: it waits for its time, works, and waits again.
 
-    Any thread may plan and review it; it works in a lane of its own.
+    Any thread may plan and review it; it works in a queue of its own.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         timetable: When it may begin.
         work: What it does.
     """
 
-    def __init__(self, rooms: Rooms, timetable: Timetable, work: Work) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, timetable: Timetable, work: Work) -> None:
+        self._shared = shared
         self._timetable = timetable
         self._work = work
         # Held for a look at what is planned, never while it works: that changes the world, and who
         # changes the world reviews.
         self._lock = threading.Lock()
-        self._appointment: Appointment | None = None
+        self._task: Task | None = None
         self._is_working = False
         self._last: datetime | None = None
         # Of what is planned or under way: what was called off does not go on.
@@ -101,25 +101,25 @@ class Job:
             if self._is_working:
                 return
             when = self._next()
-            if when != (self._appointment and self._appointment.when):
+            if when != (self._task and self._task.when):
                 self._plan(when)
 
     def _plan(self, when: datetime | None) -> None:
-        if self._appointment is not None:
-            self._appointment.cancel()
-            self._appointment = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
         self._number += 1
         if when is not None:
             task = partial(self._begin, self._number, when)
             # A job waits for each system in turn, and holds up nothing but itself.
-            self._appointment = self._rooms.agenda.at(when, task, job=True, lane=self)
+            self._task = self._shared.schedule.at(when, task, job=True, queue=self)
 
     def _next(self) -> datetime | None:
         due = self._work.due()
         if due is None:
             return None
         try:
-            when = self._timetable.first_from(max(due, self._rooms.clock.now()))
+            when = self._timetable.first_from(max(due, self._shared.clock.now()))
             if self._last is not None and when <= self._last:
                 return self._timetable.first_from(self._last + _MINUTE)
         except OverflowError:
@@ -131,7 +131,7 @@ class Job:
         with self._lock:
             if number != self._number:
                 return
-            self._appointment, self._is_working, self._last = None, True, when
+            self._task, self._is_working, self._last = None, True, when
         self._go_on(number, self._work.steps(when))
 
     def _go_on(self, number: int, steps: Iterator[float]) -> None:
@@ -145,7 +145,7 @@ class Job:
                 self._end(number)
         if seconds is not None:
             # No job: it comes to its end, and whoever waits for what is pending waits for it.
-            self._rooms.agenda.after(seconds, partial(self._go_on, number, steps), lane=self)
+            self._shared.schedule.after(seconds, partial(self._go_on, number, steps), queue=self)
 
     def _end(self, number: int) -> None:
         with self._lock:
@@ -158,12 +158,12 @@ class Jobs:
     """All jobs of a Flexibility Provider, kept in step with the world.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         jobs: They themselves.
     """
 
-    def __init__(self, rooms: Rooms, jobs: Iterable[Job]) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, jobs: Iterable[Job]) -> None:
+        self._shared = shared
         self._jobs = tuple(jobs)
         self._is_started = False
 
@@ -171,11 +171,11 @@ class Jobs:
         """Plans them, and from now on again whenever the world changes."""
         if not self._is_started:
             self._is_started = True
-            self._rooms.watchers.append(self._review)
+            self._shared.watchers.append(self._review)
             self.plan()
 
     def plan(self) -> None:
-        """Plans them anew, after the agenda was cleared; nothing where they are not started."""
+        """Plans them anew, after the schedule was cleared; nothing where they are not started."""
         if self._is_started:
             for job in self._jobs:
                 job.plan()
@@ -196,31 +196,31 @@ _JUST_AFTER: Final = timedelta(microseconds=1)
 
 
 def heartbeat_jobs(
-    rooms: Rooms, outbox: Outbox, new_request_id: Callable[[], str]
+    shared: Shared, outbox: Outbox, new_request_id: Callable[[], str]
 ) -> tuple[Job, Job]:
     """Answers with the two jobs: Capacity Providers at second 0, Optimizers at second 30.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         outbox: Sends them.
         new_request_id: Makes an X-Request-ID.
     """
-    make = partial(_Heartbeats, rooms, outbox, new_request_id)
+    make = partial(_Heartbeats, shared, outbox, new_request_id)
     return (
-        Job(rooms, Timetable(second=0), make(CapacityProvider)),
-        Job(rooms, Timetable(second=30), make(CapacityOptimizer)),
+        Job(shared, Timetable(second=0), make(CapacityProvider)),
+        Job(shared, Timetable(second=30), make(CapacityOptimizer)),
     )
 
 
 class _Heartbeats:
     def __init__(
         self,
-        rooms: Rooms,
+        shared: Shared,
         outbox: Outbox,
         new_request_id: Callable[[], str],
         kind: type[System],
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._outbox = outbox
         self._new_request_id = new_request_id
         self._kind = kind
@@ -238,7 +238,7 @@ class _Heartbeats:
             if system is None:
                 continue
             # When it was sent, which is never before the timetable's instant.
-            now, after, failure = self._rooms.clock.now(), 0.0, None
+            now, after, failure = self._shared.clock.now(), 0.0, None
             try:
                 after = self._send(user_id, system, now)
             except (DeliveryFailed, ConfigurationProblem) as problem:
@@ -248,7 +248,7 @@ class _Heartbeats:
             if failure is not None:
                 self._note(f"{system.name} has not been sent a heartbeat: {failure}")
                 return
-            self._rooms.change_system(user_id, system, heartbeat_date=now)
+            self._shared.change_system(user_id, system, heartbeat_date=now)
 
     def _send(self, user_id: int, system: System, now: datetime) -> float:
         """Answers with the seconds by the simulator's clock until the answer comes."""
@@ -264,7 +264,7 @@ class _Heartbeats:
 
     def _wanted(self) -> Iterator[tuple[int, System, datetime]]:
         """Answers with each system that wants heartbeats, whose it is, and when it is due."""
-        for user in self._rooms.world.users:
+        for user in self._shared.world.users:
             for system in user.systems:
                 interval = _interval(system)
                 if isinstance(system, self._kind) and interval is not None:
@@ -277,7 +277,7 @@ class _Heartbeats:
         return next((each for each in found if each.id == chosen.id), None)
 
     def _note(self, why: str) -> None:
-        self._rooms.journal.append(
+        self._shared.journal.append(
             "flexibility_provider", "note", action=_ACTION, detail={"why": why}
         )
 

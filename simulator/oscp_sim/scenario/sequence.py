@@ -155,7 +155,7 @@ _TELLERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 _WIDTH: Final = 100
 _PARTIES: Final = 18
 _LONGEST_TEXT: Final = 300
-# The protocol's own short names of its roles (OSCP dossier §1.1).
+# The protocol's own short names of its roles (oscp20.md §1.1).
 _SHORT: Final[Mapping[str | None, str]] = {
     "solaruser": "SolarUser",
     "flexibility_provider": "FP",

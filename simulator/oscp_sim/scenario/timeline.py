@@ -14,7 +14,7 @@ from oscp_sim.entry import Entry, Party
 __all__ = ["QUEUE", "Exchange", "Happened", "Note", "happened"]
 
 
-#: Where SolarUser puts a message for the Flexibility Provider (SolarUser dossier §3.4).
+#: Where SolarUser puts a message for the Flexibility Provider (solaruser.md §3.4).
 QUEUE: Final = "instr/OSCP_v20"
 
 _INSTRUCTIONS: Final = "/sec/instr/"
@@ -176,7 +176,7 @@ def _exchange(entry: Entry) -> Exchange:
     assert request is not None, "the journal takes no exchange without"  # noqa: S101
     other = entry.peer
     if entry.party == "solaruser" and _INSTRUCTIONS in request.target:
-        # An integrator's program acts as its Capacity Optimizer (OSCP dossier §7.1).
+        # An integrator's program acts as its Capacity Optimizer (oscp20.md §7.1).
         other = "capacity_optimizer"
     url = urlsplit(request.target)
     return Exchange(

@@ -1,6 +1,6 @@
 """Verifying an SNWS2 signature in the order, and with the answers, of the real service.
 
-As observed in SolarNetwork (SolarUser dossier §5; the order is that of §5.7).
+As observed in SolarNetwork (solaruser.md §5; the order is that of §5.7).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from oscp_send.snws2 import (
     string_to_sign,
 )
 from oscp_sim.http import WireRequest
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import (
     Actor,
     ApiRefused,
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-# § The date of a request, which its signature covers (SolarUser dossier §5.2).
+# § The date of a request, which its signature covers (solaruser.md §5.2).
 
 # In English whatever the locale, which is why nothing of the standard library reads them here.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -100,7 +100,7 @@ def _year(text: str) -> int:
 
 # § The `Authorization` header of SNWS2, and which headers it must have signed.
 #
-# As observed in SolarNetwork (SolarUser dossier §5.1).
+# As observed in SolarNetwork (solaruser.md §5.1).
 
 _SIGNATURE_LENGTH = 64
 _FEWEST_SIGNED_HEADERS = 2
@@ -189,11 +189,11 @@ class Authenticator:
     simulated: such a request counts as anonymous, and the journal says so.
 
     Args:
-        rooms: Who exists, what time it is, and which side of each difference to follow.
+        shared: Who exists, what time it is, and which side of each difference to follow.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         # Derived keys by token and day; a token's secret never changes within a world.
         self._keys: dict[tuple[str, str, date], bytes] = {}
 
@@ -224,18 +224,18 @@ class Authenticator:
         check_signed_headers(request, claim.signed)
         check_digest(request, body)
         actor = self._actor(claim.token_id)
-        check_policy(actor.token, unquote(request.path), self._rooms.clock.now())
+        check_policy(actor.token, unquote(request.path), self._shared.clock.now())
         canonical = self._canonical(request, body, claim.signed)
         self._check_signature(actor.token, when, canonical, claim.signature)
         self._check_skew(when)
         return actor
 
     def _actor(self, token_id: str) -> Actor:
-        world = self._rooms.world
+        world = self._shared.world
         try:
             token, user = world.token(token_id), world.owner_of_token(token_id)
         except (ConnectionError, TimeoutError) as error:
-            # Which of the codes, and what it says, depends on the trouble (dossier §7.2).
+            # Which of the codes, and what it says, depends on the trouble (solaruser.md §7.2).
             why = f"the user store cannot be reached: {type(error).__name__}"
             raise ApiRefused(429, None, code="DAO.00200", explanation={"why": why}) from error
         except Exception as error:
@@ -253,7 +253,7 @@ class Authenticator:
             raise too_large()
         # The container has read the fields of a form before its body could be hashed.
         hashed = b"" if is_consumed_form(request) else body
-        proxied = self._rooms.behaviour.follows_service("host_port")
+        proxied = self._shared.behaviour.follows_service("host_port")
         headers = [
             (name, _proxied_host(request, value) if name == "host" and proxied else value)
             for name, value in request.headers
@@ -285,14 +285,14 @@ class Authenticator:
         )
 
     def _check_skew(self, when: datetime) -> None:
-        now = self._rooms.clock.now()
+        now = self._shared.clock.now()
         # Where time is simulated and others are served, their clocks cannot follow: what is dated
         # by the machine's is as good.
-        clients = self._rooms.clients_clock
+        clients = self._shared.clients_clock
         dates = (now,) if clients is None else (now, clients.now())
         if any(abs(date - when) < _MAXIMUM_SKEW for date in dates):
             return
-        observed = self._rooms.behaviour.follows_service("stale_date")
+        observed = self._shared.behaviour.follows_service("stale_date")
         why = f"signed at {when.isoformat()}, received at {now.isoformat()}"
         raise AuthenticationRefused(
             403 if observed else 401, "Date skew too large", explanation={"why": why}

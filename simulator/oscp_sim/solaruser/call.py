@@ -1,4 +1,4 @@
-"""Verifying the digest that a request declares of its own body (SolarUser dossier §5.5)."""
+"""Verifying the digest that a request declares of its own body (solaruser.md §5.5)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 
 # § The media type of a request's body, and whether a Content-Type is one at all.
 #
-# The rules and texts are those of Spring's parser (SolarUser dossier §5.7; the texts are
+# The rules and texts are those of Spring's parser (solaruser.md §5.7; the texts are
 # inferred).
 
 _NO_TOKEN_CHARACTER = re.compile(r"[^!#$%&'*+\-.0-9A-Z^_`a-z{|}~]")
@@ -117,7 +117,7 @@ def _token_problem(text: str) -> str | None:
 
 # § A refusal before a request reaches the API: status, text, headers, and why, for ourselves.
 
-# The service's own limit, of every kind of body (SolarUser dossier §5.7 and §7.4).
+# The service's own limit, of every kind of body (solaruser.md §5.7 and §7.4).
 MAXIMUM_BODY = 20_971_520
 
 

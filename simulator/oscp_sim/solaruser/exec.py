@@ -1,4 +1,4 @@
-"""Waiting for the result of an instruction, as `exec` does (SolarUser dossier §1.9).
+"""Waiting for the result of an instruction, as `exec` does (solaruser.md §1.9).
 
 By the difference `exec_waiting`, either as soon as everything is final, or at the service's own
 pace: it looks for the first time after about a second, and then less and less often. What that pace

@@ -1,4 +1,4 @@
-"""Limiting how many requests a token may make, as a token bucket (SolarUser dossier §7.4)."""
+"""Limiting how many requests a token may make, as a token bucket (solaruser.md §7.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 # § What the framework refuses before anybody asks who it is.
 #
-# As observed in SolarNetwork (SolarUser dossier §5.7 and §7.1).
+# As observed in SolarNetwork (solaruser.md §5.7 and §7.1).
 
 
 def check_request(request: WireRequest) -> None:
@@ -76,7 +76,7 @@ def check_parameter_names(names: Iterable[str]) -> None:
             )
 
 
-# § Letting browsers of any origin in (SolarUser dossier §7.4).
+# § Letting browsers of any origin in (solaruser.md §7.4).
 #
 # As Spring's own processor does it; that every origin counts as a foreign one, even the service's
 # own, makes no difference to a browser. The list of methods is inferred.

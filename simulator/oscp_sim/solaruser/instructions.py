@@ -1,4 +1,4 @@
-"""The routes of the instruction API (SolarUser dossier §1.1)."""
+"""The routes of the instruction API (solaruser.md §1.1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oscp_send.solarnetwork import texts
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_send.solarnetwork.texts import Address, Unaddressed, read_address
 from oscp_sim.instructions import HandOff, Instruction, QueuedMessage, State
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import Actor, ApiRefused, Call
 from oscp_sim.solaruser.exec import wait_for_results
 from oscp_sim.solaruser.instruction_docs import documentation
@@ -56,7 +56,7 @@ __all__ = [
 
 # § The OSCP queue hook: would SolarUser queue an instruction, and if not, why.
 #
-# The checks stand in the service's order (SolarUser dossier §3.1).
+# The checks stand in the service's order (solaruser.md §3.1).
 
 _INVALID = "Invalid OSCP message"
 _FAILED = "Error handling OSCP message"
@@ -135,7 +135,7 @@ def _judged(address: Address, text: str, behaviour: Behaviour) -> Admitted | Dec
 def _event(ruling: Verdict, behaviour: Behaviour) -> str:
     """Answers with what the user is told: was the message refused, or did reading it fail?
 
-    By the exception behind each refusal (SolarUser dossier §3.3).
+    By the exception behind each refusal (solaruser.md §3.3).
     """
     if ruling.stage == "document" and ruling.document is not None:
         return _FAILED if ruling.document.value is None else _INVALID
@@ -145,7 +145,7 @@ def _event(ruling: Verdict, behaviour: Behaviour) -> str:
     return _FAILED if ruling.stage in {"schema-lookup", "decode"} else _INVALID
 
 
-# § The user events of an instruction that SolarUser declines or queues (SolarUser dossier §9.1).
+# § The user events of an instruction that SolarUser declines or queues (solaruser.md §9.1).
 
 _TAGS = ("oscp", "instruction")
 
@@ -181,7 +181,7 @@ def _refusal(outcome: Declined) -> dict[str, object]:
     return {**outcome.known, "message": outcome.error}
 
 
-# § What a request to `add` or `exec` asks for, whichever way it says so (SolarUser dossier §1.1).
+# § What a request to `add` or `exec` asks for, whichever way it says so (solaruser.md §1.1).
 
 if TYPE_CHECKING:
     Reader = Callable[[Call], "InstructionRequest"]
@@ -253,7 +253,7 @@ def _request(
 
 # § Queueing instructions, finding them again and changing them: what stands behind the routes.
 #
-# As observed in SolarNetwork (SolarUser dossier §1.8, §1.10, §2.5 and §6.3).
+# As observed in SolarNetwork (solaruser.md §1.8, §1.10, §2.5 and §6.3).
 
 _LONGEST_TOPIC = 128
 _LONGEST_NAME = 256
@@ -266,11 +266,11 @@ class InstructionService:
     """What SolarUser does with instructions once it knows who asks.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     def queue(
         self, actor: Actor, node_ids: Iterable[int], topic: str, body: InstructionBody
@@ -291,7 +291,7 @@ class InstructionService:
         Raises:
             ApiRefused: One of them is for a node that is out of bounds.
         """
-        found = [self._rooms.instructions.get(each) for each in sorted(set(instruction_ids))]
+        found = [self._shared.instructions.get(each) for each in sorted(set(instruction_ids))]
         rows = [row for row in found if row is not None]
         for row in rows:
             self.owner(actor, row.node_id)
@@ -314,7 +314,7 @@ class InstructionService:
             ApiRefused: One of them is for a node that is out of bounds; none is changed then.
         """
         for row in self.view(actor, instruction_ids):
-            self._rooms.instructions.set_state(row.id, state)
+            self._shared.instructions.set_state(row.id, state)
 
     def update_found(self, actor: Actor, wanted: InstructionFilter, state: State) -> list[int]:
         """Gives the instructions of a filter a state, all of the user's own where it names none.
@@ -326,7 +326,7 @@ class InstructionService:
             ApiRefused: It names a node, or an instruction for one, that is out of bounds.
         """
         rows = self._found(actor, wanted)
-        return [row.id for row in rows if self._rooms.instructions.set_state(row.id, state)]
+        return [row.id for row in rows if self._shared.instructions.set_state(row.id, state)]
 
     def owner(self, actor: Actor, node_id: int) -> User:
         """Answers with the owner of a node, who must be the one who asks.
@@ -335,7 +335,7 @@ class InstructionService:
             ApiRefused: The node is unknown, somebody else's, or none of those that the token is
                 restricted to.
         """
-        owner = self._rooms.world.owner_of_node(node_id)
+        owner = self._shared.world.owner_of_node(node_id)
         if owner is None:
             raise ApiRefused(403, "UNKNOWN_OBJECT")
         if owner.id != actor.user.id or not may_use_node(actor.token, node_id):
@@ -352,11 +352,11 @@ class InstructionService:
         if wanted.instruction_ids:
             rows = self.view(actor, wanted.instruction_ids)
         else:
-            rows = self._rooms.instructions.find(lambda row: row.node_id in nodes)
+            rows = self._shared.instructions.find(lambda row: row.node_id in nodes)
         return [row for row in rows if row.node_id in nodes and wanted.fits(row)]
 
     def _split(self, parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        if self._rooms.behaviour.follows_service("parameter_splitting"):
+        if self._shared.behaviour.follows_service("parameter_splitting"):
             return split_parameters(parameters)
         return [
             piece
@@ -373,12 +373,12 @@ class InstructionService:
         pieces: Sequence[tuple[str, str]],
         body: InstructionBody,
     ) -> Queued:
-        behaviour = self._rooms.behaviour
+        behaviour = self._shared.behaviour
         outcome = (
             judge_instruction(join_parameters(pieces), owner, behaviour) if topic == TOPIC else None
         )
         error = outcome.error if isinstance(outcome, Declined) else None
-        row = self._rooms.instructions.add(
+        row = self._shared.instructions.add(
             node_id=node_id,
             topic=topic,
             pieces=pieces,
@@ -388,15 +388,15 @@ class InstructionService:
             instruction_date=body.instruction_date,
             expiration_date=body.expiration_date,
         )
-        tell_outcome(self._rooms.events, owner.id, row.id, outcome)
+        tell_outcome(self._shared.events, owner.id, row.id, outcome)
         if not isinstance(outcome, Admitted):
             return row, None
         return row, self._message(row, owner, outcome)
 
     def _message(self, row: Instruction, owner: User, outcome: Admitted) -> QueuedMessage:
-        dropped = self._rooms.behaviour.follows_service("correlation_id")
+        dropped = self._shared.behaviour.follows_service("correlation_id")
         correlation_id = row.parameters.get("correlationId")
-        self._rooms.journal.append(
+        self._shared.journal.append(
             "solaruser",
             "note",
             action=outcome.action,
@@ -436,7 +436,7 @@ def _hand_over(
 
 
 def _check_columns(topic: str, pieces: Sequence[tuple[str, str]]) -> None:
-    """Refuses what the database's columns do not take (SolarUser dossier §2.2)."""
+    """Refuses what the database's columns do not take (solaruser.md §2.2)."""
     texts = (topic, *(text for piece in pieces for text in piece))
     if any("\0" in text for text in texts):
         why = "a NUL character cannot be stored"
@@ -465,14 +465,14 @@ _ACTIVE: tuple[State, ...] = ("Queued",)
 _PENDING: tuple[State, ...] = ("Queued", "Received", "Executing")
 
 
-def instruction_routes(rooms: Rooms, hand_off: HandOff) -> list[Route]:
+def instruction_routes(shared: Shared, hand_off: HandOff) -> list[Route]:
     """Answers with the routes, named after the rows of the dossier's table.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         hand_off: Takes each admitted message to the Flexibility Provider.
     """
-    api = _InstructionApi(rooms, hand_off)
+    api = _InstructionApi(shared, hand_off)
     return [*_views(api), *_queueing(api), *_updates(api)]
 
 
@@ -544,11 +544,11 @@ def _route(
 
 
 class _InstructionApi:
-    def __init__(self, rooms: Rooms, hand_off: HandOff) -> None:
-        self._instructions = rooms.instructions
-        self._behaviour = rooms.behaviour
-        self._agenda = rooms.agenda
-        self._service = InstructionService(rooms)
+    def __init__(self, shared: Shared, hand_off: HandOff) -> None:
+        self._instructions = shared.instructions
+        self._behaviour = shared.behaviour
+        self._schedule = shared.schedule
+        self._service = InstructionService(shared)
         self._hand_off = hand_off
 
     def find(self, call: Call) -> Response:
@@ -585,7 +585,7 @@ class _InstructionApi:
         milliseconds = optional(call, "resultMaxWait", "long", long_of)
         rows, messages = self._queue(call, request)
         self._hand_over(messages)
-        self._agenda.catch_up()
+        self._schedule.catch_up()
         results = wait_for_results(
             self._instructions,
             rows,

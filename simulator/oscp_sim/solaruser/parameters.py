@@ -1,4 +1,4 @@
-"""Which instructions are meant: the filter parameters (SolarUser dossier §1.8)."""
+"""Which instructions are meant: the filter parameters (solaruser.md §1.8)."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ __all__ = [
 
 # § The parameters of a request as the container reads them: those of the query, then of a form.
 #
-# As observed in SolarNetwork (SolarUser dossier §5.4, §5.5 and §7.4). A signature covers them and
+# As observed in SolarNetwork (solaruser.md §5.4, §5.5 and §7.4). A signature covers them and
 # the routes read them, so both ask here.
 
 FORM = "application/x-www-form-urlencoded"
-# The container's own limits (inferred; SolarUser dossier §7.4), and what it says beyond them, too.
+# The container's own limits (inferred; solaruser.md §7.4), and what it says beyond them, too.
 LONGEST_FORM = 2_097_152
 MOST_PARAMETERS = 1000
 
@@ -198,7 +198,7 @@ def _unconvertible(name: str, kind: str, error: ValueError) -> ApiRefused:
 
 # § How SolarUser's framework puts the fields of a query or a form into an object.
 #
-# The codes are the service's, the texts behind them inferred (SolarUser dossier §1.5 and §7.2).
+# The codes are the service's, the texts behind them inferred (solaruser.md §1.5 and §7.2).
 
 _INSTANT: Final = "java.time.Instant"
 

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 from oscp_send.judgement import check
 from oscp_sim.http import Desk, WireRequest, body_within, record_exchange
 from oscp_sim.instructions import HandOff
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.solaruser.authentication import Authenticator
 from oscp_sim.solaruser.call import (
     MAXIMUM_BODY,
@@ -46,36 +46,36 @@ PREFIX = CONTEXT_PATH
 _LOG = logging.getLogger(__name__)
 
 
-def solaruser_routes(rooms: Rooms, hand_off: HandOff) -> tuple[Route, ...]:
+def solaruser_routes(shared: Shared, hand_off: HandOff) -> tuple[Route, ...]:
     """Answers with all routes that are faked.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         hand_off: Takes each admitted message to the Flexibility Provider.
     """
     return (
-        *instruction_routes(rooms, hand_off),
-        *configuration_routes(rooms),
-        *user_event_routes(rooms),
+        *instruction_routes(shared, hand_off),
+        *configuration_routes(shared),
+        *user_event_routes(shared),
     )
 
 
-def solaruser(rooms: Rooms, routes: Sequence[Route]) -> Desk:
+def solaruser(shared: Shared, routes: Sequence[Route]) -> Desk:
     """Answers with SolarUser's desk.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         routes: Those of `solaruser_routes`.
     """
-    return _SolarUser(rooms, Router(PREFIX, routes))
+    return _SolarUser(shared, Router(PREFIX, routes))
 
 
 class _SolarUser:
-    def __init__(self, rooms: Rooms, router: Router) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, router: Router) -> None:
+        self._shared = shared
         self._router = router
-        self._authenticator = Authenticator(rooms)
-        self._rate_limiter = RateLimiter(rooms.clock)
+        self._authenticator = Authenticator(shared)
+        self._rate_limiter = RateLimiter(shared.clock)
 
     def is_for(self, path: str) -> bool:
         """Tells whether a path is one of its own."""
@@ -121,7 +121,7 @@ class _SolarUser:
             return failure(500, "Internal error")
 
     def _served(self, call: Call) -> Response:
-        """Answers a call that nobody refuses; the order is the service's (dossier §5.7)."""
+        """Answers a call that nobody refuses; the order is the service's (solaruser.md §5.7)."""
         wire, path = call.wire, unquote(call.wire.path)
         check_content(wire, call.body)
         call.parameters = MultiDict(request_parameters(wire, call.body))
@@ -134,7 +134,7 @@ class _SolarUser:
         return self._router.find(path, call).handler(call)
 
     def _check_rate(self, call: Call) -> None:
-        limit = self._rooms.world.rate_limit
+        limit = self._shared.world.rate_limit
         if limit is None or not call.wire.path.startswith(f"{PREFIX}/api/"):
             return
         if call.verified is not None:
@@ -152,7 +152,7 @@ class _SolarUser:
         if not refusal.with_headers:
             return failure(refusal.status, refusal.message)
         status, code = refusal.status, None
-        if not self._rooms.behaviour.follows_service("authentication_errors"):
+        if not self._shared.behaviour.follows_service("authentication_errors"):
             status, code = 401, "401"
         headers = [*permissive_headers(), *refusal.headers()]
         return failure(status, refusal.message, code=code, headers=headers)
@@ -167,14 +167,14 @@ class _SolarUser:
             call.wire,
             error.status,
             error.headers,
-            at=self._rooms.clock.now(),
-            masked=self._rooms.behaviour.follows_service("container_errors"),
+            at=self._shared.clock.now(),
+            masked=self._shared.behaviour.follows_service("container_errors"),
         )
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
         record_exchange(
-            self._rooms.journal,
+            self._shared.journal,
             "solaruser",
             call.wire,
             call.body,
@@ -194,7 +194,7 @@ class _SolarUser:
         judgement = check(
             parameters.get("action", ""),
             parameters.get("msg", ""),
-            self._rooms.behaviour,
-            now=self._rooms.clock.now(),
+            self._shared.behaviour,
+            now=self._shared.clock.now(),
         )
         return [finding.to_dict() for finding in judgement.findings]

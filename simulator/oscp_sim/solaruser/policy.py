@@ -1,6 +1,6 @@
 """Who may do what: the roles that a path needs, and what a token's own policy leaves of it.
 
-As observed in SolarNetwork (SolarUser dossier §6).
+As observed in SolarNetwork (solaruser.md §6).
 """
 
 from __future__ import annotations

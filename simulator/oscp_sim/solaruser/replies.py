@@ -1,7 +1,7 @@
 """In which form a reply is written: as the request's `Accept` asks, by two sets of rules.
 
 One object is negotiated by the framework, a list by the service's own code, which prefers CBOR
-(SolarUser dossier §1.6 and §1.7). What is not said there is inferred.
+(solaruser.md §1.6 and §1.7). What is not said there is inferred.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _child(parent: ET.Element, name: str) -> ET.Element:
     return ET.SubElement(parent, "entry", {"name": _UNWRITABLE.sub("?", name)})
 
 
-# § Compressing replies, as the service's container does (SolarUser dossier §1.6).
+# § Compressing replies, as the service's container does (solaruser.md §1.6).
 
 SMALLEST = 2048
 # Which kinds of reply the service compresses is inferred; CBOR is not among them.
@@ -214,7 +214,7 @@ def _is_zero(parameter: str) -> bool:
 
 # § The replies of SolarUser: the wrapper, the instruction in it, and the refusals.
 #
-# As observed in SolarNetwork (SolarUser dossier §1.6, §1.7 and §7).
+# As observed in SolarNetwork (solaruser.md §1.6, §1.7 and §7).
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 

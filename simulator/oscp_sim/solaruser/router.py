@@ -1,4 +1,4 @@
-"""What a client sees when the container, not the API, refuses (SolarUser dossier §7.3)."""
+"""What a client sees when the container, not the API, refuses (solaruser.md §7.3)."""
 
 from __future__ import annotations
 

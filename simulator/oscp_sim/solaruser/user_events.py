@@ -1,4 +1,4 @@
-"""The route on which users read what they are told of their instructions (SolarUser dossier §9.2).
+"""The route on which users read what they are told of their instructions (solaruser.md §9.2).
 
 Of its parameters the dossier names the rules; what follows from the framework and the database
 behind them is (inferred): a property that cannot be converted is refused like that of any filter,
@@ -21,7 +21,7 @@ from flask import Response
 
 from oscp_send.solarnetwork.request_body import timestamp
 from oscp_sim.http import RouteDocs, RouteParameter
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 from oscp_sim.solaruser.parameters import Binding
 from oscp_sim.solaruser.replies import stream
@@ -53,7 +53,7 @@ __all__ = [
 # A path is the name of a member, or several with slashes between; a slash before the first may be
 # left out. `*` is any one member, `**` any number of them, and a list stands for its elements.
 #
-# The dossier says no more than that there is such a filter (SolarUser dossier §9.2): all of this
+# The dossier says no more than that there is such a filter (solaruser.md §9.2): all of this
 # is (inferred), from SolarNetwork's metadata filters, from LDAP's (RFC 4515), and from what suits
 # JSON.
 
@@ -347,16 +347,16 @@ class _Reader:
 _EVENTS_PATH = "/api/v1/sec/user/events"
 
 
-def user_event_routes(rooms: Rooms) -> list[Route]:
+def user_event_routes(shared: Shared) -> list[Route]:
     """Answers with the routes of the user events.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
     """
 
     def find(call: Call) -> Response:
         wanted = _wanted(call)
-        events = rooms.events.find(
+        events = shared.events.find(
             call.actor.user.id,
             wanted.start,
             wanted.end,

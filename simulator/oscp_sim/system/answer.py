@@ -1,4 +1,4 @@
-"""The forecast with which a Capacity Provider answers an adjustment (OSCP dossier §3.7, §7.1).
+"""The forecast with which a Capacity Provider answers an adjustment (oscp20.md §3.7, §7.1).
 
 Granted, trimmed or denied, as its behaviour says. What was not asked about stays as it was.
 """
@@ -56,7 +56,7 @@ class Piece:
     source: Mapping[str, Any] | None = None
 
     @property
-    def lane(self) -> tuple[str, bool]:
+    def queue(self) -> tuple[str, bool]:
         """What it competes for with others: a phase, and its power or its current.
 
         Energy is power over time, so a block in KWH and one in W say something of the same.
@@ -76,7 +76,7 @@ class Piece:
     def part(self, start: datetime, end: datetime) -> Piece:
         """Answers with what is left of it from one moment to another, at most all of it.
 
-        An energy is that of its interval, so a part has its share of it (OSCP dossier §3.13, S7).
+        An energy is that of its interval, so a part has its share of it (oscp20.md §3.13, S7).
         """
         start, end = max(start, self.start), min(end, self.end)
         if (start, end) == (self.start, self.end):
@@ -125,7 +125,7 @@ def carve(pieces: Iterable[Piece], hole: Piece, *, same_unit: bool = False) -> l
     """Answers with what is left of pieces where another one takes its interval.
 
     Args:
-        pieces: Those of other lanes stay as they are.
+        pieces: Those of other queues stay as they are.
         hole: What takes its place.
         same_unit: Whether only pieces in the same unit make way.
     """
@@ -143,7 +143,7 @@ def carve(pieces: Iterable[Piece], hole: Piece, *, same_unit: bool = False) -> l
 
 
 def _compete(piece: Piece, hole: Piece, *, same_unit: bool) -> bool:
-    return piece.lane == hole.lane and (not same_unit or piece.unit == hole.unit)
+    return piece.queue == hole.queue and (not same_unit or piece.unit == hole.unit)
 
 
 def _cut(instant: datetime | None) -> datetime | None:
@@ -278,7 +278,7 @@ def _answered(piece: Piece, forecast: Iterable[Piece], behaviour: ProviderBehavi
         return [piece.holding(0)]
     if behaviour.limit is not None:
         return [piece.holding(min(piece.capacity, behaviour.limit))]
-    return _at_most(piece, [each for each in forecast if each.lane == piece.lane])
+    return _at_most(piece, [each for each in forecast if each.queue == piece.queue])
 
 
 def _at_most(piece: Piece, forecast: Iterable[Piece]) -> list[Piece]:

@@ -200,7 +200,7 @@ def tolerated(action: str, violation: Violation, manners: Manners) -> Finding | 
     """Answers with a remark on what a system accepts against the schema; None: it does not.
 
     That is an acknowledge that asks for nothing, as SolarNetwork's Flexibility Provider writes it,
-    and a list of no measurements, which its job sends (OSCP dossier §11.8 and §11.26).
+    and a list of no measurements, which its job sends (oscp20.md §11.8 and §11.26).
     """
     if violation.rule == "required" and violation.pointer == "/required_behaviour":
         if action in manners.configuration_needed:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from oscp_sim.entry import Party
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
     from oscp_sim.system.call import Sent
     from oscp_sim.world import CapacityGroup, CapacityOptimizer
 
 __all__ = ["MANNERS", "Compose", "OptimizerSeat"]
 
 
-# What a Capacity Optimizer of the specification takes (OSCP dossier §1.2), and the group
+# What a Capacity Optimizer of the specification takes (oscp20.md §1.2), and the group
 # measurements that SolarNetwork's job sends to one as well (§5.7).
 _ACTIONS: Final = (
     "Register",
@@ -56,7 +56,7 @@ class OptimizerSeat(Seat):
 
     Args:
         compose: Makes an adjustment of the fields of `adjust`.
-        rooms: The shared rooms.
+        shared: The shared shared.
         user_id: Whose it is.
         system: As the world has it.
         tokens_changed: Called whenever other tokens are good than before.
@@ -67,12 +67,12 @@ class OptimizerSeat(Seat):
     def __init__(
         self,
         compose: Compose,
-        rooms: Rooms,
+        shared: Shared,
         user_id: int,
         system: CapacityOptimizer,
         tokens_changed: Callable[[], None],
     ) -> None:
-        super().__init__(rooms, user_id, system, tokens_changed)
+        super().__init__(shared, user_id, system, tokens_changed)
         self._compose = compose
         self._groups: tuple[tuple[CapacityGroup, ...], frozenset[str]] | None = None
 
@@ -89,7 +89,7 @@ class OptimizerSeat(Seat):
         Raises:
             ValueError: The fields make no adjustment.
         """
-        now = self.rooms.clock.now()
+        now = self.shared.clock.now()
         message = self._compose(fields, groups=sorted(self.groups), now=now)
         return self.post(
             "AdjustGroupCapacityForecast",
@@ -117,7 +117,7 @@ class OptimizerSeat(Seat):
     @property
     def groups(self) -> frozenset[str]:
         """The identifiers of its Capacity Groups."""
-        user = self.rooms.world.user(self.user_id)
+        user = self.shared.world.user(self.user_id)
         groups = user.capacity_groups if user else ()
         if self._groups is None or self._groups[0] is not groups:
             own = frozenset(
@@ -136,5 +136,5 @@ class OptimizerSeat(Seat):
         return {**super().to_dict(), "forecasts": [dict(each) for each in self.forecasts]}
 
     def _find(self) -> CapacityOptimizer | None:
-        user = self.rooms.world.user(self.user_id)
+        user = self.shared.world.user(self.user_id)
         return user.optimizer(self.id) if user else None

@@ -53,7 +53,7 @@ class ProviderSeat(Seat):
             fields,
             groups=sorted(self.groups),
             profile=self.provider.profile,
-            now=self.rooms.clock.now(),
+            now=self.shared.clock.now(),
         )
         return self.post(_FORECAST, message, request_id=request_id, correlation_id=correlation_id)
 
@@ -113,7 +113,7 @@ class ProviderSeat(Seat):
     @property
     def groups(self) -> frozenset[str]:
         """The identifiers of its Capacity Groups."""
-        user = self.rooms.world.user(self.user_id)
+        user = self.shared.world.user(self.user_id)
         groups = user.capacity_groups if user else ()
         if self._groups is None or self._groups[0] is not groups:
             own = frozenset(each.identifier for each in groups if each.capacity_provider == self.id)
@@ -147,7 +147,7 @@ class ProviderSeat(Seat):
         return ProviderConduct(self)
 
     def plan(self) -> None:
-        """Makes appointments for what it does by itself."""
+        """Makes tasks for what it does by itself."""
         super().plan()
         self.timetable.plan()
 
@@ -172,5 +172,5 @@ class ProviderSeat(Seat):
         return deque(maxlen=_FORECASTS)
 
     def _find(self) -> CapacityProvider | None:
-        user = self.rooms.world.user(self.user_id)
+        user = self.shared.world.user(self.user_id)
         return user.provider(self.id) if user else None

@@ -1,4 +1,4 @@
-"""ELMO's day: what a Capacity Provider with its profile does by the clock (OSCP dossier §4)."""
+"""ELMO's day: what a Capacity Provider with its profile does by the clock (oscp20.md §4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from oscp_send.messages import ForecastedBlock
-    from oscp_sim.clock import Appointment
+    from oscp_sim.clock import Task
     from oscp_sim.system.capacity_provider import ProviderSeat
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-# § The timetable of ELMO, Taipower's Capacity Provider, and what it assigns (OSCP dossier §4).
+# § The timetable of ELMO, Taipower's Capacity Provider, and what it assigns (oscp20.md §4).
 #
 # Capacities for tomorrow by 10:00, requests for more of them by 14:00, answers to these by 16:00,
 # usage every minute; an emergency is an Update for what is left of today. All in Taipei's time,
@@ -186,10 +186,10 @@ class Timetable:
 
     def __init__(self, seat: ProviderSeat) -> None:
         self._seat = seat
-        self._agenda = seat.rooms.agenda
-        self._clock = seat.rooms.clock
-        self._assignment: Appointment | None = None
-        self._watch: Appointment | None = None
+        self._schedule = seat.shared.schedule
+        self._clock = seat.shared.clock
+        self._assignment: Task | None = None
+        self._watch: Task | None = None
         self._last_usage: datetime | None = None
 
     @property
@@ -198,13 +198,15 @@ class Timetable:
         return PROFILES[self._seat.provider.profile].has_timetable
 
     def plan(self) -> None:
-        """Makes the appointment for the next assignment, if there are any."""
+        """Makes the task for the next assignment, if there are any."""
         if self._assignment is not None:
             self._assignment.cancel()
         self._assignment = None
         if self.is_kept and self._seat.provider.behaviour.timetable is not None:
             when = next_assignment(self._clock.now())
-            self._assignment = self._agenda.at(when, self._assign, job=True, lane=self._seat.lane)
+            self._assignment = self._schedule.at(
+                when, self._assign, job=True, queue=self._seat.queue
+            )
 
     def usage(self, now: datetime) -> None:
         """Takes note that usage was reported: the next report is due within a minute."""
@@ -212,13 +214,13 @@ class Timetable:
             return
         self._last_usage = now
         if self._watch is None:
-            self._watch = self._agenda.at(now + _USAGE_WITHIN, self._look, job=True)
+            self._watch = self._schedule.at(now + _USAGE_WITHIN, self._look, job=True)
 
     def end(self) -> None:
         """Does nothing any more."""
-        for appointment in (self._assignment, self._watch):
-            if appointment is not None:
-                appointment.cancel()
+        for task in (self._assignment, self._watch):
+            if task is not None:
+                task.cancel()
         self._assignment = self._watch = self._last_usage = None
 
     def _assign(self) -> None:
@@ -246,9 +248,9 @@ class Timetable:
             return
         finding = missed_measurements(last, self._clock.now())
         if finding is None:
-            self._watch = self._agenda.at(last + _USAGE_WITHIN, self._look, job=True)
+            self._watch = self._schedule.at(last + _USAGE_WITHIN, self._look, job=True)
             return
-        self._seat.rooms.journal.append(
+        self._seat.shared.journal.append(
             self._seat.party,
             "note",
             action="UpdateGroupMeasurements",

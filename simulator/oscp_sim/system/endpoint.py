@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from oscp_sim.entry import Entry, Party
     from oscp_sim.http import Desk
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
     from oscp_sim.system.profile import Manners
     from oscp_sim.world import CapacityProvider
 
@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 
-# § Which system a request is for, by the token that it shows (OSCP dossier §2.2 and §9.3).
+# § Which system a request is for, by the token that it shows (oscp20.md §2.2 and §9.3).
 
 S = TypeVar("S", bound=Seat)
 
@@ -71,13 +71,13 @@ class Authentication(Generic[S]):
     """Tells the systems that are played below one path apart.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         seats: All that there are.
         path: Below which they are played.
     """
 
-    def __init__(self, rooms: Rooms, seats: Seats[S], path: str) -> None:
-        self._rooms = rooms
+    def __init__(self, shared: Shared, seats: Seats[S], path: str) -> None:
+        self._shared = shared
         self._seats = seats
         self._path = path
 
@@ -122,8 +122,8 @@ class Authentication(Generic[S]):
         return tuple(seat for seat in found if seat.manners.status("X2") < 400)  # noqa: PLR2004 - HTTP
 
     def _bearing(self, token: str) -> tuple[S, ...]:
-        """Answers with the systems for which an access token was granted (OSCP dossier §5.9)."""
-        client = self._rooms.access_tokens.holder(token)
+        """Answers with the systems for which an access token was granted (oscp20.md §5.9)."""
+        client = self._shared.access_tokens.holder(token)
         if client is None:
             return ()
         return tuple(
@@ -266,7 +266,9 @@ def _refuse_if_minded(finding: Finding, seat: Seat) -> None:
 # § What is kept of a message that an external system got: by the journal, and by the system.
 
 
-def record(rooms: Rooms, party: Party, call: Call, reaction: Reaction, seat: Seat | None) -> Entry:
+def record(
+    shared: Shared, party: Party, call: Call, reaction: Reaction, seat: Seat | None
+) -> Entry:
     """Tells the journal of a message and its answer, and answers with the entry."""
     wire, body = call.wire, call.body
     text = "(longer than the limit, not read)" if body is None else body.decode("utf-8", "replace")
@@ -274,7 +276,7 @@ def record(rooms: Rooms, party: Party, call: Call, reaction: Reaction, seat: Sea
     detail: dict[str, object] = {} if seat is None else {**seat.who}
     if reaction.is_silent:
         detail["why"] = "silent, as its behaviour says: there is no answer to this"
-    return rooms.journal.append(
+    return shared.journal.append(
         party,
         "exchange",
         peer="flexibility_provider",
@@ -330,7 +332,7 @@ _LONGEST_WAIT: Final = 60.0
 
 
 def external_system(
-    rooms: Rooms, party: Party, seats: Seats[S], paths: Iterable[str], manners: Manners
+    shared: Shared, party: Party, seats: Seats[S], paths: Iterable[str], manners: Manners
 ) -> tuple[Desk, ...]:
     """Answers with the desks of all simulated systems of one kind, one for each path.
 
@@ -339,27 +341,27 @@ def external_system(
     has not registered, so there is no token that it could demand: it is called without.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: What kind of system they are.
         seats: All that there are.
         paths: Below which they are played.
         manners: Those of nobody in particular.
     """
-    return tuple(_Entrance(rooms, party, seats, path, manners) for path in paths)
+    return tuple(_Entrance(shared, party, seats, path, manners) for path in paths)
 
 
 class _Entrance(Generic[S]):
     """Where messages come in, below one path."""
 
     def __init__(
-        self, rooms: Rooms, party: Party, seats: Seats[S], path: str, manners: Manners
+        self, shared: Shared, party: Party, seats: Seats[S], path: str, manners: Manners
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._party = party
         self._seats = seats
         self._manners = manners
         self._path = path
-        self._authentication = Authentication(rooms, seats, path)
+        self._authentication = Authentication(shared, seats, path)
 
     def is_for(self, path: str) -> bool:
         """Tells whether a path lies below its own, however many slashes are between."""
@@ -368,7 +370,7 @@ class _Entrance(Generic[S]):
     def answer(self, request: FlaskRequest) -> FlaskResponse:
         """Answers a request."""
         rest = request.path[len(self._path) :]
-        call = Call.of(WireRequest.of(request.environ), self._rooms.clock.now())
+        call = Call.of(WireRequest.of(request.environ), self._shared.clock.now())
         seat: S | None = None
         try:
             path = f"/{rest.lstrip('/')}"
@@ -393,7 +395,7 @@ class _Entrance(Generic[S]):
             _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
             message = f"a mistake of the simulator's own: {type(error).__name__}"
             reaction = Reaction(500, _JSON_routes, json.dumps({"message": message}).encode())
-            record(self._rooms, self._party, call, reaction, seat)
+            record(self._shared, self._party, call, reaction, seat)
         self._be_late(request, reaction, seat)
         return _response(reaction)
 
@@ -415,11 +417,11 @@ class _Entrance(Generic[S]):
     def _take(self, call: Call, seat: S) -> Reaction:
         with seat.correspondence.lock:
             reaction = judge_message(call, seat)
-            entry = record(self._rooms, self._party, call, reaction, seat)
+            entry = record(self._shared, self._party, call, reaction, seat)
             keep(call, reaction, seat, entry, is_taken=reaction.is_taken)
         delay = seat.manners.delay.total_seconds()
         for seconds, task in reaction.later:
-            self._rooms.agenda.after(delay + seconds, task, lane=seat.lane)
+            self._shared.schedule.after(delay + seconds, task, queue=seat.queue)
         return reaction
 
     def _refuse(self, call: Call, refused: Refused, seat: S | None) -> Reaction:
@@ -430,7 +432,7 @@ class _Entrance(Generic[S]):
             allowed = ", ".join(_methods(call.action, manners))
             headers = tuple((n, allowed if n == "Allow" else value) for n, value in headers)
         reaction = Reaction(answer.status, headers, answer.body)
-        entry = record(self._rooms, self._party, call, reaction, seat)
+        entry = record(self._shared, self._party, call, reaction, seat)
         if seat is not None:
             with seat.correspondence.lock:
                 keep(call, reaction, seat, entry, is_taken=False)
@@ -511,10 +513,10 @@ BASE_PATH = CAPACITY_PROVIDER_PATH
 ProviderSeats: TypeAlias = Seats[ProviderSeat]
 
 
-def provider_seats(rooms: Rooms) -> ProviderSeats:
+def provider_seats(shared: Shared) -> ProviderSeats:
     """Answers with the seats of all Capacity Providers that the simulator plays."""
     return Seats(
-        rooms, "capacity_provider", lambda user: user.capacity_providers, ProviderSeat, _acts
+        shared, "capacity_provider", lambda user: user.capacity_providers, ProviderSeat, _acts
     )
 
 
@@ -523,30 +525,30 @@ def _acts(provider: CapacityProvider) -> bool:
     return behaviour.heartbeat_every is not None or behaviour.timetable is not None
 
 
-def capacity_provider(rooms: Rooms, seats: ProviderSeats) -> tuple[Desk, ...]:
-    """Answers with their desks (OSCP 2.0, base paths by convention; OSCP dossier §1.2).
+def capacity_provider(shared: Shared, seats: ProviderSeats) -> tuple[Desk, ...]:
+    """Answers with their desks (OSCP 2.0, base paths by convention; oscp20.md §1.2).
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         seats: All that there are.
     """
     plain = ProviderManners(PROFILES["specification"], ProviderBehaviour())
     paths = (CAPACITY_PROVIDER_PATH, ELMO_PATH)
-    return external_system(rooms, "capacity_provider", seats, paths, plain)
+    return external_system(shared, "capacity_provider", seats, paths, plain)
 
 
 OptimizerSeats: TypeAlias = Seats[OptimizerSeat]
 
 
-def optimizer_seats(rooms: Rooms, compose: Compose) -> OptimizerSeats:
+def optimizer_seats(shared: Shared, compose: Compose) -> OptimizerSeats:
     """Answers with the seats of all Capacity Optimizers that the simulator plays.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         compose: Makes their adjustments.
     """
     return Seats(
-        rooms,
+        shared,
         "capacity_optimizer",
         lambda user: user.capacity_optimizers,
         partial(OptimizerSeat, compose),
@@ -554,11 +556,11 @@ def optimizer_seats(rooms: Rooms, compose: Compose) -> OptimizerSeats:
     )
 
 
-def capacity_optimizer(rooms: Rooms, seats: OptimizerSeats) -> tuple[Desk, ...]:
-    """Answers with their desks (OSCP 2.0, base path by convention; OSCP dossier §1.2).
+def capacity_optimizer(shared: Shared, seats: OptimizerSeats) -> tuple[Desk, ...]:
+    """Answers with their desks (OSCP 2.0, base path by convention; oscp20.md §1.2).
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         seats: All that there are.
     """
-    return external_system(rooms, "capacity_optimizer", seats, (CAPACITY_OPTIMIZER_PATH,), MANNERS)
+    return external_system(shared, "capacity_optimizer", seats, (CAPACITY_OPTIMIZER_PATH,), MANNERS)

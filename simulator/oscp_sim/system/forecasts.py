@@ -1,7 +1,7 @@
 """The forecast that a Capacity Provider is told to send, made of what a person would rather write.
 
 A raw message, a table, a start with a list of capacities, or one of the purposes of ELMO's test bed
-(OSCP dossier §3.7, §3.8 and §4).
+(oscp20.md §3.7, §3.8 and §4).
 """
 
 from __future__ import annotations

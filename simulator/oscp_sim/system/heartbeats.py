@@ -1,4 +1,4 @@
-"""Whether the other side is there, as far as its heartbeats tell (OSCP dossier §3.14)."""
+"""Whether the other side is there, as far as its heartbeats tell (oscp20.md §3.14)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oscp_sim.clock import Agenda, Appointment, Clock
+    from oscp_sim.clock import Clock, Schedule, Task
 
 __all__ = ["OwnHeartbeats", "Presence"]
 
@@ -23,7 +23,7 @@ class OwnHeartbeats:
 
     Args:
         clock: What time it is.
-        agenda: Where to wait.
+        schedule: Where to wait.
         interval: Answers with the seconds between two; None: none are to be sent.
         beat: Sends one.
     """
@@ -31,15 +31,15 @@ class OwnHeartbeats:
     def __init__(
         self,
         clock: Clock,
-        agenda: Agenda,
+        schedule: Schedule,
         interval: Callable[[], float | None],
         beat: Callable[[], object],
     ) -> None:
         self._clock = clock
-        self._agenda = agenda
+        self._schedule = schedule
         self._interval = interval
         self._beat = beat
-        self._appointment: Appointment | None = None
+        self._task: Task | None = None
         # Of the plan: one that is due already when it is changed knows by it.
         self._number = 0
         self._lock = threading.RLock()
@@ -55,15 +55,15 @@ class OwnHeartbeats:
     def end(self) -> None:
         """Sends no more."""
         with self._lock:
-            if self._appointment is not None:
-                self._appointment.cancel()
-            self._appointment = None
+            if self._task is not None:
+                self._task.cancel()
+            self._task = None
             self._number += 1
 
     def _wait_until(self, when: datetime) -> None:
         self._number += 1
         task = partial(self._due, self._number, when)
-        self._appointment = self._agenda.at(when, task, job=True, lane=self)
+        self._task = self._schedule.at(when, task, job=True, queue=self)
 
     def _due(self, number: int, when: datetime) -> None:
         with self._lock:
@@ -87,7 +87,7 @@ class Presence:
 
     Args:
         clock: What time it is.
-        agenda: Where to wait.
+        schedule: Where to wait.
         gone: Called when the other side has to be taken for offline, with its `offline_mode_at`.
         back: Called when it is there again, with the same instant.
     """
@@ -95,15 +95,15 @@ class Presence:
     def __init__(
         self,
         clock: Clock,
-        agenda: Agenda,
+        schedule: Schedule,
         gone: Callable[[datetime], None],
         back: Callable[[datetime], None],
     ) -> None:
         self._clock = clock
-        self._agenda = agenda
+        self._schedule = schedule
         self._gone = gone
         self._back = back
-        self._appointment: Appointment | None = None
+        self._task: Task | None = None
         self.offline_at: datetime | None = None
         self.is_offline = False
 
@@ -113,25 +113,25 @@ class Presence:
         if self.is_offline and before is not None and offline_mode_at > self._clock.now():
             self.is_offline = False
             self._back(before)
-        appointment = self._appointment
-        if appointment is None or appointment.when > offline_mode_at + _AFTER:
+        task = self._task
+        if task is None or task.when > offline_mode_at + _AFTER:
             self._wait_until(offline_mode_at)
-        # Else the appointment comes before, and makes the next one then.
+        # Else the task comes before, and makes the next one then.
 
     def end(self) -> None:
         """Waits no more."""
-        if self._appointment is not None:
-            self._appointment.cancel()
-        self._appointment, self.offline_at, self.is_offline = None, None, False
+        if self._task is not None:
+            self._task.cancel()
+        self._task, self.offline_at, self.is_offline = None, None, False
 
     def _wait_until(self, instant: datetime) -> None:
-        if self._appointment is not None:
-            self._appointment.cancel()
+        if self._task is not None:
+            self._task.cancel()
         # A job, for it is made anew as long as heartbeats come.
-        self._appointment = self._agenda.at(_later(instant), self._look, job=True)
+        self._task = self._schedule.at(_later(instant), self._look, job=True)
 
     def _look(self) -> None:
-        self._appointment = None
+        self._task = None
         if self.offline_at is None or self.is_offline:
             return
         if self._clock.now() > self.offline_at:

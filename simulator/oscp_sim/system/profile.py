@@ -42,7 +42,7 @@ __all__ = [
 
 # § The messages of OSCP 2.0, and the path of each below its receiver's base URL.
 
-# The action of asset measurements is singular, its path is plural (OSCP dossier §1.2).
+# The action of asset measurements is singular, its path is plural (oscp20.md §1.2).
 PATHS: Mapping[str, str] = MappingProxyType(
     {
         "Register": "/register",
@@ -56,7 +56,7 @@ PATHS: Mapping[str, str] = MappingProxyType(
         "UpdateAssetMeasurement": "/update_asset_measurements",
     }
 )
-# The same message under the key that `url-paths` has for it (OSCP dossier §5.9).
+# The same message under the key that `url-paths` has for it (oscp20.md §5.9).
 _PLURAL = "UpdateAssetMeasurements"
 
 
@@ -215,7 +215,7 @@ class _Refusal:
     body: bytes
 
 
-# As suggested for a mock (OSCP dossier §2.4 and §9.3).
+# As suggested for a mock (oscp20.md §2.4 and §9.3).
 _STATUSES: Final[Mapping[str, int]] = MappingProxyType(
     {
         "X1": 401,
@@ -297,7 +297,7 @@ _FAILURE: Final = 400
 _MILLISECOND: Final = 1000
 
 # Accepted with a remark unless they are refused on purpose; the other cases are refused anyway, or
-# are nothing to refuse (OSCP dossier §9.3).
+# are nothing to refuse (oscp20.md §9.3).
 _REMARKS: Final = frozenset({"X8", "X9", "X10", "X11", "X12", "X20", "X21"})
 
 
@@ -403,7 +403,7 @@ def written(message: UpdateGroupCapacityForecast, profile: Profile) -> dict[str,
 
 # § Whose ways a simulated Capacity Provider has: the specification's, SolarNetwork's or ELMO's.
 #
-# One column of the dossier's table of differences each (OSCP dossier §4), as far as a Capacity
+# One column of the dossier's table of differences each (oscp20.md §4), as far as a Capacity
 # Provider can show them, with the statuses that are suggested for it (§2.4 and §9.3).
 
 #: The path of every message, and what it is called.
@@ -637,7 +637,7 @@ _ERROR_HEADER: Final = "X-Error-Message"
 _BODILESS: Final = frozenset({"X1", "X2", "X3", "X4", "X5", "X6"})
 # By its container rather than its own code (inferred for the body).
 _OF_THE_CONTAINER: Final = frozenset({"X7", "X13", "X14", "X20", "path"})
-# The code and the beginning of the text for a JSON Schema keyword (OSCP dossier §2.5).
+# The code and the beginning of the text for a JSON Schema keyword (oscp20.md §2.5).
 _CODES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "required": ("VAL.00004", ""),

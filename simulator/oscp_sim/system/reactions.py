@@ -69,8 +69,8 @@ class Conduct:
     @cached_property
     def presence(self) -> Presence:
         """Whether the Flexibility Provider is there."""
-        rooms = self.seat.rooms
-        return Presence(rooms.clock, rooms.agenda, self._gone, self._back)
+        shared = self.seat.shared
+        return Presence(shared.clock, shared.schedule, self._gone, self._back)
 
     def end(self) -> None:
         """Waits for nothing any more."""
@@ -82,7 +82,7 @@ class Conduct:
             return self._unregister()
         if base_url(call.content) is None:
             raise Refused("versions", "URL version '2.0' required but not provided.")
-        seat.rooms.journal.conceal(call.content["token"])
+        seat.shared.journal.conceal(call.content["token"])
         if call.wire.method == "PUT":
             seat.registration.change(call.content)
             seat.heartbeats.plan()
@@ -111,11 +111,11 @@ class Conduct:
         """Sends a Handshake after an answering Register, where that is the system's way."""
         after = self.seat.manners.handshake_after
         if after is not None:
-            # One that has no place for heartbeats asks for none (OSCP dossier §4: ELMO).
+            # One that has no place for heartbeats asks for none (oscp20.md §4: ELMO).
             interval = 60 if "/heartbeat" in self.seat.manners.endpoints else None
             handshake = partial(self.seat.handshake, heartbeat_interval=interval)
             send = partial(insist, self.seat, handshake)
-            self.seat.rooms.agenda.after(after.total_seconds(), send, lane=self.seat.lane)
+            self.seat.shared.schedule.after(after.total_seconds(), send, queue=self.seat.queue)
 
     def _handshake(self, call: Call) -> Reaction:
         seat = self.seat
@@ -153,7 +153,7 @@ class Conduct:
         seat = self.seat
         with seat.correspondence.lock:
             findings = seat.correspondence.conversation.judge_offline(offline_mode_at)
-        seat.rooms.journal.append(
+        seat.shared.journal.append(
             seat.party,
             "note",
             action="Heartbeat",

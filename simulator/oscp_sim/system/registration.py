@@ -1,7 +1,7 @@
 """How an external system and its Flexibility Provider come to know each other's URL and token.
 
 A system remembers only what it was told or has said itself. Until then it goes by the world, which
-stands for what its operator was told out of band (OSCP dossier §4, who opens registration).
+stands for what its operator was told out of band (oscp20.md §4, who opens registration).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime, timedelta
 
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
     from oscp_sim.world import CapacityOptimizer, CapacityProvider, SystemSettings
 
 __all__ = [
@@ -147,7 +147,7 @@ def behaviour_of(
 def required_behaviour(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Answers with what a handshake or its acknowledge asks for; None: nothing.
 
-    The OpenAPI document and ELMO's example have the fields at the top (OSCP dossier §3.5).
+    The OpenAPI document and ELMO's example have the fields at the top (oscp20.md §3.5).
     """
     nested = message.get("required_behaviour")
     if isinstance(nested, Mapping):
@@ -172,18 +172,18 @@ class Registration:
     """What one system knows of its registration; its seat's lock guards it.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         system: Answers with the system as the world has it.
         tokens_changed: Called whenever other tokens are good than before.
     """
 
     def __init__(
         self,
-        rooms: Rooms,
+        shared: Shared,
         system: Callable[[], CapacityProvider | CapacityOptimizer],
         tokens_changed: Callable[[], None],
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._system = system
         self._tokens_changed = tokens_changed
         self._issued: tuple[IssuedToken, ...] = ()
@@ -200,7 +200,7 @@ class Registration:
     @property
     def url(self) -> str:
         """The base URL of the Flexibility Provider."""
-        elsewhere = self._rooms.world.flexibility_provider
+        elsewhere = self._shared.world.flexibility_provider
         return self._url or elsewhere or IN_PROCESS_URL + FLEXIBILITY_PROVIDER_PATH
 
     @property
@@ -278,7 +278,7 @@ class Registration:
         """Takes the URL and token of a Register, and answers with what it is.
 
         The Flexibility Provider of SolarNetwork names no Register in its answer, so that state
-        alone tells an answer from an opening (OSCP dossier §11.11).
+        alone tells an answer from an opening (oscp20.md §11.11).
         """
         url, token = base_url(message), message["token"]
         is_repeated = self.is_registered and (url, token) == (self.url, self._shown)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from oscp_sim.entry import Party
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
     from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
 __all__ = ["Seats"]
@@ -33,22 +33,22 @@ class Seats(Generic[S]):
     """Makes a seat for each system that the simulator plays, and keeps it.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: What kind of system they are.
         systems: Answers with a user's systems of that kind.
-        make: Makes a seat of rooms, user id, system, and what to call when its tokens change.
+        make: Makes a seat of shared, user id, system, and what to call when its tokens change.
         acts: Tells whether a system does anything by itself from the start.
     """
 
     def __init__(
         self,
-        rooms: Rooms,
+        shared: Shared,
         party: Party,
         systems: Callable[[User], Sequence[CapacityProvider | CapacityOptimizer]],
-        make: Callable[[Rooms, int, Any, Callable[[], None]], S],
+        make: Callable[[Shared, int, Any, Callable[[], None]], S],
         acts: Callable[[Any], bool],
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._party = party
         self._systems = systems
         self._make = make
@@ -74,7 +74,7 @@ class Seats(Generic[S]):
         """
         found = [
             (owner, system)
-            for owner in self._rooms.world.users
+            for owner in self._shared.world.users
             for system in self._systems(owner)
             if system.id == id and user in {None, owner.id}
         ]
@@ -99,7 +99,7 @@ class Seats(Generic[S]):
             token: What was shown; None: nothing.
             host: The name under which the simulator was called.
         """
-        world = self._rooms.world
+        world = self._shared.world
         if self._of_world is not world:
             self._follow(world)
         found = self._callers.get(host if self._has_addresses else "")
@@ -114,7 +114,7 @@ class Seats(Generic[S]):
 
     def first(self, path: str) -> S | None:
         """Answers with the first seat that is played below a path."""
-        world = self._rooms.world
+        world = self._shared.world
         if self._of_world is not world:
             self._follow(world)
         if path not in self._firsts:
@@ -123,8 +123,8 @@ class Seats(Generic[S]):
         return self._firsts.get(path)
 
     def plan(self) -> None:
-        """Makes appointments for what the systems do by themselves."""
-        for user in self._rooms.world.users:
+        """Makes tasks for what the systems do by themselves."""
+        for user in self._shared.world.users:
             for system in self._systems(user):
                 if isinstance(system.base_url, Simulated) and (
                     self._acts(system) or (user.id, system.id) in self._seats
@@ -213,7 +213,7 @@ class Seats(Generic[S]):
             return found
 
     def _played(self, path: str) -> Iterator[S]:
-        for user in self._rooms.world.users:
+        for user in self._shared.world.users:
             for system in self._systems(user):
                 if path_of(system) == path and isinstance(system.base_url, Simulated):
                     yield self._seat(user.id, system)
@@ -222,7 +222,7 @@ class Seats(Generic[S]):
         key = user_id, system.id
         seat = self._seats.get(key)
         if seat is None:
-            seat = self._make(self._rooms, user_id, system, self._tokens_changed)
+            seat = self._make(self._shared, user_id, system, self._tokens_changed)
             self._seats[key] = seat
         return seat
 
@@ -234,12 +234,12 @@ class Seats(Generic[S]):
         if (user_id, system.id) in self._seats:
             return True
         url = system.base_url if isinstance(system.base_url, str) else ""
-        return self._rooms.addresses.leads_here(url, path_of(system))
+        return self._shared.addresses.leads_here(url, path_of(system))
 
     def _all(self) -> str:
         found = [
             f"{system.id} of user {user.id}"
-            for user in self._rooms.world.users
+            for user in self._shared.world.users
             for system in self._systems(user)
         ]
         return ", ".join(found) or "none at all"

@@ -1,4 +1,4 @@
-"""Messages that were too large for one request, put together again (OSCP dossier §2.3 and X21).
+"""Messages that were too large for one request, put together again (oscp20.md §2.3 and X21).
 
 All of it is second hand, and no implementation that was read uses it. The sources contradict one
 another in one point: whether later segments correlate to the first one's request id, or to that of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Assembled", "CorrelatesTo", "Segmenting", "Segments", "Taken", "assemble"]
 
 
-# § Messages that come in segments (OSCP dossier §2.3 and X21), as one system deals with them.
+# § Messages that come in segments (oscp20.md §2.3 and X21), as one system deals with them.
 
 
 class Assembled(Protocol):

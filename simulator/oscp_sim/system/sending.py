@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from oscp_sim.entry import Party
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
     from oscp_sim.system.call import Received
     from oscp_sim.system.registration import Registration
     from oscp_sim.system.system import Seat
@@ -44,7 +44,7 @@ class Correspondence:
     """What one system says and hears.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         party: Who the system is.
         name: Makes its ids, together with the seed.
         registration: Where it sends to, and which token it shows.
@@ -59,14 +59,14 @@ class Correspondence:
 
     def __init__(  # noqa: PLR0917 - what a system is made of, in the order above
         self,
-        rooms: Rooms,
+        shared: Shared,
         party: Party,
         name: str,
         registration: Registration,
         begin: Callable[[], Conversation],
         who: Mapping[str, object],
     ) -> None:
-        self._rooms = rooms
+        self._shared = shared
         self._party = party
         self._name = name
         self._registration = registration
@@ -80,7 +80,7 @@ class Correspondence:
     @cached_property
     def random(self) -> Random:
         """Makes what is invented; the same seed, the same."""
-        return Random(f"{self._name} {self._rooms.seed}")  # noqa: S311 - of a rehearsal
+        return Random(f"{self._name} {self._shared.seed}")  # noqa: S311 - of a rehearsal
 
     @cached_property
     def conversation(self) -> Conversation:
@@ -127,14 +127,14 @@ class Correspondence:
             request_id,
             correlation_id,
             sent=True,
-            at=self._rooms.clock.now(),
+            at=self._shared.clock.now(),
         )
         with self.lock:
             self._under_way.append(said)
         all_headers = (*self._headers(request_id, correlation_id), *headers)
         result: Reply | Unanswered
         try:
-            result = self._rooms.outgoing.post(
+            result = self._shared.outgoing.post(
                 url, all_headers, body, timeout=_TIMEOUT, method=method
             )
         except Unanswered as error:
@@ -148,7 +148,7 @@ class Correspondence:
         Raises:
             NobodyThere: There is none.
         """
-        self._rooms.addresses.check_flexibility_provider(self._registration.url)
+        self._shared.addresses.check_flexibility_provider(self._registration.url)
 
     def mark_arrived(self) -> None:
         """Remembers what is still under way: whoever writes meanwhile may write because of it."""
@@ -165,7 +165,7 @@ class Correspondence:
     def _came_of(self, said: Said, request: Request, result: Reply | Unanswered) -> Sent:
         reply = result if isinstance(result, Reply) else None
         with self.lock:
-            entry = self._rooms.journal.append(
+            entry = self._shared.journal.append(
                 self._party,
                 "exchange",
                 peer="flexibility_provider",
@@ -220,7 +220,7 @@ def _detail(result: Reply | Unanswered) -> dict[str, object]:
     return {**detail, "answered_after": result.after} if result.after else detail
 
 
-# Seconds before the second and the third try: SolarNetwork's (OSCP dossier §5.3).
+# Seconds before the second and the third try: SolarNetwork's (oscp20.md §5.3).
 _PAUSES: Final = (5.0, 10.0)
 
 
@@ -246,8 +246,8 @@ def _attempt(
     if seat.is_success(sent):
         then()
     elif pauses:
-        seat.rooms.agenda.after(
-            pauses[0], lambda: _attempt(seat, send, then, pauses[1:]), lane=seat.lane
+        seat.shared.schedule.after(
+            pauses[0], lambda: _attempt(seat, send, then, pauses[1:]), queue=seat.queue
         )
     else:
         answer = sent.reason if sent.status is None else f"{sent.status} {sent.reason}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from oscp_sim.entry import Party
-    from oscp_sim.shared import Rooms
+    from oscp_sim.shared import Shared
     from oscp_sim.system.call import Received, Sent
     from oscp_sim.system.profile import Manners
     from oscp_sim.system.segments import Segmenting
@@ -39,14 +39,14 @@ class SeatState(ABC):
     """One system that the simulator plays, as far as it remembers.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
         user_id: Whose system it is.
         system: As the world has it.
         tokens_changed: Called whenever other tokens are good than before.
 
     Attributes:
         party: What kind of system it is.
-        rooms: The shared rooms.
+        shared: The shared shared.
         user_id: Whose system it is.
         id: Of the system.
         registration: How it and the Flexibility Provider know each other.
@@ -58,21 +58,21 @@ class SeatState(ABC):
 
     def __init__(
         self,
-        rooms: Rooms,
+        shared: Shared,
         user_id: int,
         system: CapacityProvider | CapacityOptimizer,
         tokens_changed: Callable[[], None],
     ) -> None:
-        self.rooms = rooms
+        self.shared = shared
         self.user_id = user_id
         self.id = system.id
         self._known = system
-        self.registration = Registration(rooms, lambda: self.system, tokens_changed)
+        self.registration = Registration(shared, lambda: self.system, tokens_changed)
         self.agreement = Agreement(
             lambda: self.system.settings, lambda: self.registration.is_registered
         )
         self.correspondence = Correspondence(
-            rooms,
+            shared,
             self.party,
             f"{self.party} {user_id} {self.id}",
             self.registration,
@@ -124,11 +124,11 @@ class SeatState(ABC):
 
     def note(self, why: str, **detail: object) -> None:
         """Tells the journal what no message tells."""
-        self.rooms.journal.append(self.party, "note", detail={"why": why, **self.who, **detail})
+        self.shared.journal.append(self.party, "note", detail={"why": why, **self.who, **detail})
 
     @property
-    def lane(self) -> Hashable:
-        """That of what it sends later, on the agenda: one after the other."""
+    def queue(self) -> Hashable:
+        """That of what it sends later, on the schedule: one after the other."""
         return self.party, self.user_id, self.id
 
     @property
@@ -172,7 +172,7 @@ class SeatState(ABC):
             known = (*(each.value for each in tokens), *self.registration.ended)
             for token in (*known, self.registration.shown):
                 if token is not None:
-                    self.rooms.journal.conceal(token)
+                    self.shared.journal.conceal(token)
 
     def _begin(self) -> Conversation:
         return Conversation(
@@ -188,9 +188,9 @@ class SeatState(ABC):
             token = issued[-1].value
         if token is None:
             token = self._new_token()
-        self.rooms.journal.conceal(token)
+        self.shared.journal.conceal(token)
         ends = self.manners.token_valid_for
-        self.registration.issue(token, self.rooms.clock.now(), ends)
+        self.registration.issue(token, self.shared.clock.now(), ends)
         if self.manners.old_token_ends_at_once:
             self.registration.end_old_tokens()
         return token
@@ -239,7 +239,7 @@ class Seat(SeatState):
         self.correspondence.check_receiver()
         with self.correspondence.lock:
             if show is not None:
-                self.rooms.journal.conceal(show)
+                self.shared.journal.conceal(show)
                 self.registration.show(show)
             given = self._issue(token, new=new_token)
             self.registration.opened()
@@ -312,7 +312,7 @@ class Seat(SeatState):
         """
         if offline_mode_at is None:
             interval = self.interval or _USUAL_INTERVAL
-            offline_mode_at = self.rooms.clock.now() + timedelta(seconds=2 * interval)
+            offline_mode_at = self.shared.clock.now() + timedelta(seconds=2 * interval)
         if isinstance(offline_mode_at, datetime):
             offline_mode_at = self.write_time(offline_mode_at)
         message = {"offline_mode_at": offline_mode_at}
@@ -360,7 +360,7 @@ class Seat(SeatState):
         sent = self.post("Register", message, correlation_id=correlation_id)
         with self.correspondence.lock:
             if self.is_success(sent):
-                self.registration.answered(self.rooms.clock.now() + _ANSWERS_WITHIN)
+                self.registration.answered(self.shared.clock.now() + _ANSWERS_WITHIN)
                 self.heartbeats.plan()
             elif sent.status is not None:
                 self.registration.refused()
@@ -377,7 +377,7 @@ class Seat(SeatState):
     @cached_property
     def heartbeats(self) -> OwnHeartbeats:
         """Those that it sends by itself, once it is registered."""
-        return OwnHeartbeats(self.rooms.clock, self.rooms.agenda, self._due_every, self._beat)
+        return OwnHeartbeats(self.shared.clock, self.shared.schedule, self._due_every, self._beat)
 
     @cached_property
     def conduct(self) -> Conduct:
@@ -385,7 +385,7 @@ class Seat(SeatState):
         return Conduct(self)
 
     def plan(self) -> None:
-        """Makes appointments for what it does by itself."""
+        """Makes tasks for what it does by itself."""
         self.heartbeats.plan()
 
     def end(self) -> None:
@@ -426,7 +426,7 @@ class Seat(SeatState):
     def _register_message(self, token: str, base_url: str | None, version: str) -> dict[str, Any]:
         if base_url is None:
             to = self.registration.url
-            base_url = self.rooms.addresses.announced(path_of(self.system), to=to)
+            base_url = self.shared.addresses.announced(path_of(self.system), to=to)
         return {"token": token, "version_url": [{"version": version, "base_url": base_url}]}
 
     def _new_token(self) -> str:

@@ -57,7 +57,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The settings of a user, or of one Capacity Group (SolarUser dossier §8.4).
+    """The settings of a user, or of one Capacity Group (solaruser.md §8.4).
 
     They decide what the journal notes as published, and the header X-SN-Source-ID; the simulator
     has no datum streams to write to.
@@ -195,7 +195,7 @@ class AssetEnergy(AssetMeasurement):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What is measured in a Capacity Group (SolarUser dossier §8.3).
+    """What is measured in a Capacity Group (solaruser.md §8.3).
 
     Attributes:
         id: The configId, of one user.
@@ -283,7 +283,7 @@ class ProviderBehaviour:
 RegistrationStatus = Literal["Pending", "Registered", "Failed"]
 MeasurementStyle = Literal["Continuous", "Intermittent"]
 
-# The one service property that no reply shows (SolarUser dossier §8.1): kept apart from the others.
+# The one service property that no reply shows (solaruser.md §8.1): kept apart from the others.
 OAUTH_CLIENT_SECRET: Final = "oauth-client-secret"  # noqa: S105 - a name, no secret
 
 
@@ -311,7 +311,7 @@ class SystemSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalSystem:
-    """What a Capacity Provider and a Capacity Optimizer have in common (SolarUser dossier §8.1).
+    """What a Capacity Provider and a Capacity Optimizer have in common (solaruser.md §8.1).
 
     Attributes:
         registration_status: How far its registration has come; instructions do not look at it.
@@ -350,7 +350,7 @@ class CapacityProvider(ExternalSystem):
         id: The configId, of one user.
         name: For people.
         token: What the Flexibility Provider shows to it; never part of the repr. None before it has
-            registered: then the Flexibility Provider shows none (OSCP dossier §2.2).
+            registered: then the Flexibility Provider shows none (oscp20.md §2.2).
         base_url: Where it listens; None or blank: nowhere, so nothing is sent and the instruction
             is Completed (as observed in SolarNetwork); `SIMULATED`: the simulator plays it.
         oscp_version: Delivery works with `2.0` only (as observed in SolarNetwork).
@@ -399,7 +399,7 @@ class CapacityOptimizer(ExternalSystem):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A token bucket for each security token (SolarUser dossier §7.4).
+    """A token bucket for each security token (solaruser.md §7.4).
 
     Attributes:
         capacity: How many requests it holds when it is full.
@@ -417,7 +417,7 @@ class RateLimit:
 class SecurityPolicy:
     """The security policy of a token; what is empty or None restricts nothing.
 
-    As observed in SolarNetwork (SolarUser dossier §6.2); that an empty `node_ids` restricts nothing
+    As observed in SolarNetwork (solaruser.md §6.2); that an empty `node_ids` restricts nothing
     is inferred.
 
     Attributes:

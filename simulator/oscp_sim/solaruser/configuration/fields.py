@@ -209,7 +209,7 @@ def properties(fields: Fields) -> dict[str, Any]:
 # shown.
 #
 # How leniently a value of another JSON type is taken is inferred from the service's other message
-# classes, which take numbers as texts and the reverse (OSCP dossier §5.1).
+# classes, which take numbers as texts and the reverse (oscp20.md §5.1).
 
 _LARGEST_LONG: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -276,7 +276,7 @@ def choice(type_name: str, names: Sequence[str], codes: Mapping[str, str] | None
         names: As they are shown, and may be given.
         codes: The letters that may be given in place of a name, each with it; their case, and
             then that of the names, does not matter. The service knows such letters for most of its
-            enumerations (SolarUser dossier §8.3); only those that are known are here.
+            enumerations (solaruser.md §8.3); only those that are known are here.
     """
     listed = f": not one of the values accepted for Enum class: [{', '.join(names)}]"
     either = {name.lower(): name for name in names} | dict(codes) if codes else {}
@@ -381,7 +381,7 @@ TEXTS: Final = Kind(
 SERVICE_PROPS: Final = Kind(_service_props, MappingProxyType({"type": "object"}))
 
 
-# § The fields of all that the OSCP configuration API knows (SolarUser dossier §8.1 to §8.4).
+# § The fields of all that the OSCP configuration API knows (solaruser.md §8.1 to §8.4).
 
 #: How the service names datum streams where the settings do not say.
 SOURCE_ID_TEMPLATE: Final = "/oscp/{role}/{action}/{cp}/{co}/{cgIdentifier}"
@@ -525,7 +525,7 @@ PUBLICATION: Final[Fields] = (
 # § What a user configures one by one, and what the database says of how they hang together.
 #
 # Which rules there are is known, that each is told as here is inferred from the service's
-# catalogue of codes (SolarUser dossier §7.2): a duplicate is `DAO.00101`, and a reference that
+# catalogue of codes (solaruser.md §7.2): a duplicate is `DAO.00101`, and a reference that
 # leads nowhere `DAO.00105`, also one that would lead nowhere once something is deleted.
 
 Entity = TypeVar("Entity", bound=CapacityProvider | CapacityOptimizer | CapacityGroup | Asset)
@@ -676,7 +676,7 @@ def read_values(fields: Fields, body: bytes | None) -> dict[str, Any]:
 
 
 def check_columns(fields: Fields, values: dict[str, Any]) -> None:
-    """Refuses what the database's columns do not take (SolarUser dossier §2.2 and §7.2).
+    """Refuses what the database's columns do not take (solaruser.md §2.2 and §7.2).
 
     Raises:
         ApiRefused: A text is too long for them, or holds a NUL character.

@@ -1,4 +1,4 @@
-"""The routes of the OSCP configuration API (SolarUser dossier §8)."""
+"""The routes of the OSCP configuration API (solaruser.md §8)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from flask import Response
 
 from oscp_sim.http import RouteDocs, RouteParameter
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import ApiRefused, Call
 from oscp_sim.solaruser.configuration.fields import (
     ASSETS,
@@ -186,13 +186,13 @@ _CONTEXT: Final = "/solaruser"
 _BASE: Final = "/api/v1/sec/user/oscp"
 
 
-def configuration_routes(rooms: Rooms) -> list[Route]:
+def configuration_routes(shared: Shared) -> list[Route]:
     """Answers with the routes, each named after what it does.
 
     Args:
-        rooms: The shared rooms; their world changes.
+        shared: The shared shared; their world changes.
     """
-    api = _ConfigurationApi(rooms)
+    api = _ConfigurationApi(shared)
     routes = [*_routes_of_settings(api)]
     for kind in KINDS:
         routes += _routes_of(api, kind)
@@ -264,11 +264,11 @@ def _list_of(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 class _ConfigurationApi:
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._configuration = Configuration(rooms)
-        self._nodes = InstructionService(rooms)
-        self._began = rooms.clock.now()
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._configuration = Configuration(shared)
+        self._nodes = InstructionService(shared)
+        self._began = shared.clock.now()
 
     def all(self, kind: EntityKind[Any], call: Call) -> Response:
         shown = self._presentation(call)
@@ -292,7 +292,7 @@ class _ConfigurationApi:
         made = self._configuration.create(shown.user_id, kind, values)
         if made.token is not None:
             # Whatever the form of the reply, the journal does not keep it.
-            self._rooms.journal.conceal(made.token)
+            self._shared.journal.conceal(made.token)
         location = f"{_CONTEXT}{_BASE}{kind.path}/{made.entity.id}"
         return single(
             call,

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic
 from oscp_send.solarnetwork.request_body import timestamp
 from oscp_sim.access_tokens import new_token
 from oscp_sim.addresses import path_of
-from oscp_sim.shared import Rooms
+from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import ApiRefused
 from oscp_sim.solaruser.configuration.fields import (
     ASSET,
@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 
-# § Showing what users have configured (SolarUser dossier §8.1 to §8.5).
+# § Showing what users have configured (solaruser.md §8.1 to §8.5).
 
 _LONGEST_NAME: Final = 64
 
@@ -204,18 +204,18 @@ class Configuration:
     """What users have configured, and how it changes.
 
     Args:
-        rooms: The shared rooms.
+        shared: The shared shared.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._random = Random(f"configuration {rooms.seed}")  # noqa: S311 - for rehearsals only
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._random = Random(f"configuration {shared.seed}")  # noqa: S311 - for rehearsals only
         # The last id that was given, of each kind: what is deleted does not give its id back.
         self._last: dict[str, int] = {}
 
     def user(self, user_id: int) -> User:
         """Answers with a user as the world has it now."""
-        user = self._rooms.world.user(user_id)
+        user = self._shared.world.user(user_id)
         if user is None:
             raise LookupError(f"user {user_id} is not in the world any more")
         return user
@@ -245,9 +245,9 @@ class Configuration:
         Raises:
             ApiRefused: The database would not store it.
         """
-        with self._rooms.world_lock:
+        with self._shared.world_lock:
             user = self.user(user_id)
-            now = self._rooms.clock.now()
+            now = self._shared.clock.now()
             # What a provider is to be shown it tells when it registers.
             more: dict[str, Any] = {"token": None} if kind.type is CapacityProvider else {}
             entity = kind.type(id=self._next_id(kind), created=now, modified=now, **more, **values)
@@ -279,10 +279,10 @@ class Configuration:
             ApiRefused: There is none (as for a look at one, inferred), or the database would not
                 store it.
         """
-        with self._rooms.world_lock:
+        with self._shared.world_lock:
             user = self.user(user_id)
             entity = self.find(user_id, kind, entity_id)
-            changed = replace(entity, modified=self._rooms.clock.now(), **values)
+            changed = replace(entity, modified=self._shared.clock.now(), **values)
             check_stored(user, kind, changed)
             self._replace(
                 user, kind, (changed if each is entity else each for each in kind.of(user))
@@ -297,7 +297,7 @@ class Configuration:
         Raises:
             ApiRefused: Something refers to it.
         """
-        with self._rooms.world_lock:
+        with self._shared.world_lock:
             user = self.user(user_id)
             check_unreferenced(user, kind, entity_id)
             self._last[kind.collection] = self._next_id(kind) - 1
@@ -322,8 +322,8 @@ class Configuration:
         Raises:
             ApiRefused: There is no such group (as any reference to what is not there, inferred).
         """
-        with self._rooms.world_lock:
-            now = self._rooms.clock.now()
+        with self._shared.world_lock:
+            now = self._shared.clock.now()
             before = self.publication(user_id, group_id)
             # Settings of the world's file may have no date of their own: they keep none.
             created = before.created if before else now
@@ -334,7 +334,7 @@ class Configuration:
 
     def unpublish(self, user_id: int, group_id: int | None) -> None:
         """Takes the settings away from a user or a Capacity Group, if there are any."""
-        with self._rooms.world_lock:
+        with self._shared.world_lock:
             self._set_publication(user_id, group_id, None)
 
     def _set_publication(
@@ -342,7 +342,9 @@ class Configuration:
     ) -> bool:
         user = self.user(user_id)
         if group_id is None:
-            self._rooms.replace_world(self._rooms.world.with_user(replace(user, settings=settings)))
+            self._shared.replace_world(
+                self._shared.world.with_user(replace(user, settings=settings))
+            )
             return True
         group = GROUPS.find(user, group_id)
         if group is not None:
@@ -353,16 +355,16 @@ class Configuration:
 
     def _replace(self, user: User, kind: EntityKind[Entity], entities: Iterable[Entity]) -> None:
         changes: dict[str, Any] = {kind.collection: tuple(entities)}
-        self._rooms.replace_world(self._rooms.world.with_user(replace(user, **changes)))
+        self._shared.replace_world(self._shared.world.with_user(replace(user, **changes)))
 
     def _next_id(self, kind: EntityKind[Entity]) -> int:
-        there = (each.id for user in self._rooms.world.users for each in kind.of(user))
+        there = (each.id for user in self._shared.world.users for each in kind.of(user))
         return max(self._last.get(kind.collection, 0), *there, 0) + 1
 
     def _next_flexibility_provider_id(self) -> int:
         there = (
             flexibility_provider_id(system)
-            for user in self._rooms.world.users
+            for user in self._shared.world.users
             for kind in (PROVIDERS, OPTIMIZERS)
             for system in kind.of(user)
         )
