@@ -247,7 +247,7 @@ def test_a_plan_that_changes_while_one_is_due_does_not_double_them() -> None:
     schedule.start()
     schedule.after(59.9, heartbeats.plan)
     # Taken off the schedule already, and not begun yet.
-    overtaken = schedule._due[0].task
+    overtaken = schedule._due[0].do
     clock.advance(59.9)
     overtaken()
     clock.advance(600)
