@@ -1,31 +1,25 @@
 """How long a week of the whole loop takes by a fast clock: `python -m tests.bench_week`.
 
 20 Capacity Groups with a forecast and an adjustment each day, and heartbeats both ways each minute.
-The reference is the same number of requests to the emptiest WSGI application there is.
+The reference is the same number of requests to a party that does nothing.
 """
 
 from __future__ import annotations
 
 import sys
 from time import perf_counter
-from typing import TYPE_CHECKING
 
+from oscp_sim.http import Request, Response
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing
 from tests.week import run_days
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 DAYS, GROUPS = 7, 20
 TIMEOUT = (1.0, 1.0)
 
 
-def nothing(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def nothing(_: Request) -> Response:
     """Answers 204 to everything."""
-    start_response("204 No Content", [])
-    return ()
+    return Response(204)
 
 
 def reference(requests: int) -> float:
@@ -33,7 +27,7 @@ def reference(requests: int) -> float:
     outgoing = Outgoing(nothing)
     began = perf_counter()
     for _ in range(requests):
-        outgoing.post(f"{IN_PROCESS_URL}/", (), b"{}", timeout=TIMEOUT)
+        outgoing.send(Request("POST", f"{IN_PROCESS_URL}/", (), b"{}"), timeout=TIMEOUT)
     return perf_counter() - began
 
 

@@ -22,7 +22,7 @@ from oscp_sim.outgoing import IN_PROCESS_URL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
 
 __all__ = ["Tally", "run_days"]
 
@@ -44,7 +44,7 @@ class Tally:
         journal: The SHA-256 of everything that the journal has, where it is asked for.
     """
 
-    received: Mapping[tuple[Party, str], int]
+    received: Mapping[tuple[PartyName, str], int]
     refused: int
     states: Mapping[str, int]
     pending: int

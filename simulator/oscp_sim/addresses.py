@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from oscp_sim.entry import ALL_PARTIES, Party
+from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated
 
@@ -52,7 +52,7 @@ class Addresses:
 
     here: Callable[[], str]
     known: Callable[[], str | None]
-    plays: frozenset[Party] = frozenset(ALL_PARTIES)
+    plays: frozenset[PartyName] = frozenset(ALL_PARTIES)
 
     def of_system(self, system: CapacityProvider | CapacityOptimizer) -> str | None:
         """Answers with the base URL to which a system is sent messages; None where it has none."""

@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.clock import Clock, FastClock, FrozenClock, parse_duration
-from oscp_sim.entry import Entry, Party
+from oscp_sim.entry import Entry, PartyName
 from oscp_sim.http import RouteDocs, RouteParameter
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
@@ -255,7 +255,7 @@ _OBJECT: Final = {"type": "object"}
 _JOURNAL: Final = RouteDocs(
     parameters=(
         _query("action", {"type": "string"}, "Only entries about this OSCP message."),
-        _query("party", {"enum": list(get_args(Party))}, "Only entries that this party tells."),
+        _query("party", {"enum": list(get_args(PartyName))}, "Only entries that this party tells."),
         _query("since", {"type": "integer", "minimum": 0}, "Only entries with a higher number."),
         _query(
             "wait",
@@ -409,11 +409,11 @@ def entries_asked_for(journal: Journal) -> tuple[Entry, ...]:
     if unknown:
         raise BadQuery(f"unknown filter {unknown[0]!r}; known: {', '.join(sorted(FILTERS))}")
     party, action, since = request.args.get("party"), request.args.get("action"), _number("since")
-    if party is not None and party not in get_args(Party):
-        raise BadQuery(f"unknown party {party!r}; known: {', '.join(get_args(Party))}")
+    if party is not None and party not in get_args(PartyName):
+        raise BadQuery(f"unknown party {party!r}; known: {', '.join(get_args(PartyName))}")
     wanted: dict[str, Any] = {"party": party, "action": action}
     deadline = time.monotonic() + min(_number("wait"), LONGEST_WAIT)
-    known = cast("Party | None", party)
+    known = cast("PartyName | None", party)
     while True:
         found = journal.entries(party=known, action=action, since=int(since))
         left = deadline - time.monotonic()

@@ -8,61 +8,14 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
-__all__ = ["ALL_PARTIES", "Entry", "Kind", "Party", "Request", "Response"]
+from oscp_sim.http import Request, Response
+
+__all__ = ["ALL_PARTIES", "Entry", "Kind", "PartyName"]
 
 
-Party = Literal["solaruser", "flexibility_provider", "capacity_provider", "capacity_optimizer"]
+PartyName = Literal["solaruser", "flexibility_provider", "capacity_provider", "capacity_optimizer"]
 Kind = Literal["exchange", "state", "note"]
-ALL_PARTIES: Final[tuple[Party, ...]] = get_args(Party)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as it came or went.
-
-    Attributes:
-        method: As `POST`.
-        target: Path and query, raw.
-        headers: Name and value pairs, in order.
-        body: The text; empty where there was none.
-    """
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values, always with the same keys in the same order."""
-        return {
-            "method": self.method,
-            "target": self.target,
-            "headers": [list(pair) for pair in self.headers],
-            "body": self.body,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """The answer to a request.
-
-    Attributes:
-        status: HTTP status.
-        headers: Name and value pairs, in order.
-        body: The text; empty where there was none.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values, always with the same keys in the same order."""
-        return {
-            "status": self.status,
-            "headers": [list(pair) for pair in self.headers],
-            "body": self.body,
-        }
+ALL_PARTIES: Final[tuple[PartyName, ...]] = get_args(PartyName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +38,12 @@ class Entry:
         detail: Whatever else helps, as JSON values.
         peer: Of an exchange: the other party, where it is known.
         sent: Of an exchange: whether the party sent the request, rather than received it.
+        exchange_id: Of an exchange: its number, which the entries of its two sides share.
     """
 
     number: int
     at: datetime
-    party: Party
+    party: PartyName
     kind: Kind
     action: str | None = None
     instruction_id: int | None = None
@@ -99,8 +53,9 @@ class Entry:
     reason: str | None = None
     findings: tuple[Mapping[str, Any], ...] = ()
     detail: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    peer: Party | None = None
+    peer: PartyName | None = None
     sent: bool = False
+    exchange_id: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
@@ -111,6 +66,7 @@ class Entry:
             "kind": self.kind,
             "peer": self.peer,
             "sent": self.sent,
+            "exchange_id": self.exchange_id,
             "action": self.action,
             "instruction_id": self.instruction_id,
             "request": self.request.to_dict() if self.request else None,

@@ -1,326 +1,265 @@
-"""What the API's description says of a route, whoever answers it."""
+"""The one contract of the house: a request, a response, and a party that turns one into the other.
+
+The same two types are what a server receives, what a party answers, what one party sends another,
+and what the journal keeps.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
-from urllib.parse import quote, unquote
-
-from flask import Blueprint, Flask, Response
-from flask import Request as FlaskRequest
-from werkzeug.exceptions import BadRequest, HTTPException
-
-from oscp_sim.entry import Entry, Party, Request
-from oscp_sim.entry import Response as RecordedResponse
-from oscp_sim.journal import Journal
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from urllib.parse import unquote
 
 __all__ = [
-    "RAW_HEADERS",
-    "RAW_TARGET",
-    "Desk",
-    "Desks",
+    "LONGEST_BODY",
+    "Headers",
+    "Parties",
+    "Party",
+    "Request",
+    "Response",
     "RouteDocs",
     "RouteParameter",
-    "WireRequest",
-    "body_within",
-    "environment",
-    "make_application",
-    "record_exchange",
     "rejection",
+    "respond",
 ]
 
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 
-# § A request as it stood on the wire, whatever the server between has made of it.
-#
-# WSGI decodes the path and joins repeated headers, but a signature covers what was sent. Our
-# servers put both into the environment of each request, raw; this is where they are named and
-# read.
+#: Bytes of the longest body that is read; SolarUser's own limit (solaruser.md §7.4).
+LONGEST_BODY: Final = 20_971_520
 
-RAW_HEADERS = "oscp.raw_headers"
-RAW_TARGET = "oscp.raw_target"
-
-_UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_UNREAD: Final = "(longer than the limit, not read)"
 
 
 @dataclass(frozen=True, slots=True)
-class WireRequest:
-    """What was sent, before anything was decoded.
+class Request:
+    """A request exactly as it was sent.
 
     Attributes:
         method: As `POST`.
-        path: As sent, undecoded, without the query.
-        query: As sent, without the question mark; empty where there is none.
-        headers: Lower-case names and values, in order, repeated ones included.
+        target: As on the request line: the raw path and query, or a whole URL where it was sent.
+        headers: Names and values in order, repeated ones included; names of a received request
+            are lower case.
+        body: The bytes; None where there were more than are read.
+        client: The address of the client; empty where it is not known.
+        exchange_id: The number that both sides' journal entries share; None where the sender is not
+            played here.
     """
 
     method: str
-    path: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, environ: Mapping[str, Any]) -> WireRequest:
-        """Answers with the request of a WSGI environment, as raw as its server left it."""
-        target = environ.get(RAW_TARGET)
-        if target is None:
-            path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
-            target = f"{quote(path)}?{environ.get('QUERY_STRING', '')}"
-        if not target.startswith("/"):
-            target = "/" + target.partition("://")[2].partition("/")[2]
-        path, _, query = target.partition("?")
-        return cls(environ["REQUEST_METHOD"], path, query, _headers(environ))
+    target: str
+    headers: Headers = ()
+    body: bytes | None = b""
+    client: str = field(default="", compare=False)
+    exchange_id: int | None = field(default=None, compare=False)
 
     @property
-    def target(self) -> str:
-        """Path and query, as on the request line."""
-        return f"{self.path}?{self.query}" if self.query else self.path
+    def path(self) -> str:
+        """The path as sent, undecoded, without the query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The query as sent, without the question mark; empty where there is none."""
+        return self.target.partition("?")[2]
+
+    @property
+    def text(self) -> str:
+        """The body as text; what is not UTF-8 is replaced."""
+        return _UNREAD if self.body is None else self.body.decode("utf-8", "replace")
 
     def header(self, name: str) -> str | None:
-        """Answers with the first value of a header, by its lower-case name, or None."""
-        return next((value for each, value in self.headers if each == name), None)
+        """Return the first value of a header, by its lower-case name, or None."""
+        for each, value in self.headers:
+            if each == name:
+                return value
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, always with the same keys in the same order."""
+        return {
+            "method": self.method,
+            "target": self.target,
+            "headers": [list(pair) for pair in self.headers],
+            "body": self.text,
+        }
 
 
-def environment(
-    method: str, target: str, headers: Iterable[tuple[str, str]], *, path: str, **server: object
-) -> dict[str, Any]:
-    """Answers with a WSGI environment that also keeps the request as it was sent.
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to a request.
+
+    Attributes:
+        status: Of HTTP.
+        headers: Names and values in order.
+        body: The bytes.
+        reason: The phrase beside the status; None for the usual one.
+        after: Seconds by the simulator's clock until the answer comes; infinite for one that never
+            does. Over the network it really comes that late.
+    """
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    reason: str | None = field(default=None, compare=False)
+    after: float = field(default=0.0, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The body as text; what is not UTF-8 is replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def shown(self) -> str:
+        """The body for people: as text, or described where it is not text."""
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError:
+            media_type = (self.header("content-type") or "").partition(";")[0]
+            return f"({media_type}, {len(self.body)} bytes)"
+
+    @property
+    def phrase(self) -> str:
+        """The phrase beside the status."""
+        if self.reason is not None:
+            return self.reason
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return "Unknown"
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, by its name in any case, or None."""
+        wanted = name.lower()
+        return next((value for each, value in self.headers if each.lower() == wanted), None)
+
+    def adding(self, headers: Iterable[tuple[str, str]]) -> Response:
+        """Return the same response with more headers behind its own."""
+        return replace(self, headers=(*self.headers, *headers))
+
+    def setting(self, headers: Mapping[str, str]) -> Response:
+        """Return the same response with these headers in the place of those of the same name."""
+        left = {name.lower(): (name, value) for name, value in headers.items()}
+        kept = [left.pop(name.lower(), (name, value)) for name, value in self.headers]
+        return replace(self, headers=(*kept, *left.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values, always with the same keys in the same order."""
+        return {
+            "status": self.status,
+            "headers": [list(pair) for pair in self.headers],
+            "body": self.text,
+        }
+
+
+def respond(
+    status: int,
+    body: bytes | None = None,
+    content_type: str | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """Return a response with the headers that describe its body, then the others.
 
     Args:
-        method: As `POST`.
-        target: The raw path and query.
-        headers: Names and values in order, as sent.
-        path: The decoded path.
-        **server: What else the environment holds, `wsgi_` standing for `wsgi.`.
+        status: Of HTTP.
+        body: The bytes; None for an answer without a body.
+        content_type: Of the body.
+        headers: More headers, in order.
     """
-    raw = tuple((name.lower(), value) for name, value in headers)
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path.encode("utf-8", "surrogateescape").decode("latin-1"),
-        "QUERY_STRING": target.partition("?")[2],
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        RAW_TARGET: target,
-        RAW_HEADERS: raw,
-    }
-    environ.update((name.replace("wsgi_", "wsgi."), value) for name, value in server.items())
-    for name, value in raw:
-        key = _UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
-        environ[key] = f"{environ[key]},{value}" if key in environ else value
-    return environ
+    described: list[tuple[str, str]] = []
+    if content_type is not None:
+        described.append(("Content-Type", content_type))
+    if body is not None:
+        described.append(("Content-Length", str(len(body))))
+    return Response(status, (*described, *headers), body or b"")
 
 
-def _headers(environ: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    if RAW_HEADERS in environ:
-        raw: tuple[tuple[str, str], ...] = environ[RAW_HEADERS]
-        return raw
-    named = [
-        (key[5:].lower().replace("_", "-"), value)
-        for key, value in environ.items()
-        if key.startswith("HTTP_")
-    ]
-    return tuple(named + [(name, environ[k]) for name, k in _UNPREFIXED.items() if environ.get(k)])
-
-
-# § Reading a request's body within a limit, and telling the journal of the whole exchange.
-
-
-def body_within(request: FlaskRequest, limit: int) -> bytes | None:
-    """Answers with a request's body, or None where it is longer than `limit` bytes.
-
-    A body that declares its length is not read when that is too long; any other is read no further
-    than the limit.
-
-    Raises:
-        BadRequest: It is not sent as HTTP says.
-    """
-    if (request.content_length or 0) > limit:
-        return None
-    try:
-        body: bytes = request.stream.read(limit + 1)
-    except OSError as error:
-        raise BadRequest(str(error)) from None
-    return body if len(body) <= limit else None
-
-
-def record_exchange(
-    journal: Journal,
-    party: Party,
-    wire: WireRequest,
-    body: bytes | None,
-    response: Response,
-    *,
-    action: str | None = None,
-    instruction_id: int | None = None,
-    findings: Iterable[Mapping[str, Any]] = (),
-    detail: Mapping[str, Any] | None = None,
-    peer: Party | None = None,
-) -> Entry:
-    """Tells the journal what a party was asked and what it answered, and answers with the entry."""
-    text = "(longer than the limit, not read)" if body is None else body.decode("utf-8", "replace")
-    return journal.append(
-        party,
-        "exchange",
-        action=action,
-        instruction_id=instruction_id,
-        request=Request(wire.method, wire.target, wire.headers, text),
-        response=RecordedResponse(
-            response.status_code,
-            tuple(response.headers.items()),
-            _text(response),
-        ),
-        findings=findings,
-        detail=detail,
-        peer=peer,
-    )
-
-
-def _text(response: Response) -> str:
-    data = response.get_data()
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return f"({response.mimetype}, {len(data)} bytes)"
-
-
-# § Parties at their own desks: what is for one of them goes there straight.
-#
-# A party looks at a request itself, from the first byte to the journal, as the service that it
-# plays does; a web framework's routing before it would only hide what came.
-
-
-class Desk(Protocol):
-    """A party that answers what is sent to its paths."""
+class Party(Protocol):
+    """Whom requests are sent to: SolarUser, the Flexibility Provider, systems, a token endpoint."""
 
     def is_for(self, path: str) -> bool:
-        """Tells whether a decoded path is one of its own."""
+        """Return whether a decoded path is one of the party's."""
         ...
 
-    def answer(self, request: FlaskRequest) -> Response:
-        """Answers a request."""
+    def handle(self, request: Request) -> Response:
+        """Answer a request, and record the exchange in the journal."""
         ...
 
 
-class Desks:
-    """A WSGI application that brings each request to its desk, and all others to another one.
+class Parties:
+    """The parties that are played here, each below its own paths.
 
     Args:
-        desks: The first that a path is for answers.
-        otherwise: Answers the rest.
-        refused: Makes the answer to a request that is not sent as HTTP says.
-        asked: Entered while a desk answers.
+        parties: The first that a path belongs to answers.
+        asked: Entered while a party answers.
     """
 
     def __init__(
-        self,
-        desks: Iterable[Desk],
-        otherwise: WSGIApplication,
-        refused: Callable[[HTTPException], Response],
-        asked: Callable[[], AbstractContextManager[None]],
+        self, parties: Iterable[Party], asked: Callable[[], AbstractContextManager[None]]
     ) -> None:
-        self._desks = tuple(desks)
-        self._otherwise = otherwise
-        self._refused = refused
+        self._parties = tuple(parties)
         self._asked = asked
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answers one request."""
-        response = self.answer(environ)
-        if response is None:
-            return self._otherwise(environ, start_response)
-        chunks: Iterable[bytes] = response(environ, start_response)
-        return chunks
+    def have(self, path: str) -> bool:
+        """Return whether a decoded path belongs to one of them."""
+        return self._at(path) is not None
 
-    def answer(self, environ: dict[str, Any]) -> Response | None:
-        """Answers with the response of the desk that a request is for; None where there is none."""
-        # WSGI has a decoded path in the encoding of its bytes.
-        path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
-        # As the request itself has it: however many slashes it begins with.
-        path = f"/{path.lstrip('/')}"
-        desk = next((each for each in self._desks if each.is_for(path)), None)
-        if desk is None:
-            return None
+    def handle(self, request: Request) -> Response:
+        """Return the answer of the party that a request is for.
+
+        Raises:
+            LookupError: It is for none; see `have`.
+        """
+        party = self._at(unquote(request.path, errors="replace"))
+        if party is None:
+            raise LookupError(f"no party is at {request.path}")
         with self._asked():
-            try:
-                return desk.answer(FlaskRequest(environ))
-            except HTTPException as error:
-                return self._refused(error)
+            response = party.handle(_bounded(request))
+        return replace(response, body=b"") if request.method == "HEAD" else response
+
+    def _at(self, path: str) -> Party | None:
+        # However many slashes a path begins with, it is looked up with one.
+        path = f"/{path.lstrip('/')}"
+        return next((party for party in self._parties if party.is_for(path)), None)
 
 
-# § The Flask application that all parties are registered on, and its answer to everything else.
+def _bounded(request: Request) -> Request:
+    """Return a request without its body where that is, or is declared to be, over the limit."""
+    declared = request.header("content-length") or "0"
+    length = int(declared) if declared.isdecimal() else 0
+    longest = max(length, len(request.body or b""))
+    return replace(request, body=None) if longest > LONGEST_BODY else request
 
 
-def make_application(
-    desks: Iterable[Desk],
-    blueprints: Iterable[Blueprint],
-    asked: Callable[[], AbstractContextManager[None]],
-) -> Flask:
-    """Answers with a WSGI application of parties, and of what is no party.
-
-    Args:
-        desks: The parties.
-        blueprints: What answers beside them.
-        asked: Entered while a party answers.
-    """
-    application = Flask("simulator", static_folder=None)
-    application.url_map.merge_slashes = False
-    for blueprint in blueprints:
-        application.register_blueprint(blueprint)
-    application.register_error_handler(HTTPException, _refused)
-    application.wsgi_app = Desks(desks, application.wsgi_app, _refused, asked)  # type: ignore[method-assign] # Flask's own way to put something before it
-    return application
-
-
-def _refused(error: HTTPException) -> Response:
-    told = {
-        "error": f"{error.code} {error.name}",
-        "hint": "SolarUser is at /solaruser/api/v1/sec/instr, the Capacity Provider at "
-        "/oscp/cp/2.0, the Flexibility Provider at /oscp/fp/2.0, and what happened at "
-        "/_sim/journal",
-    }
-    response = Response(json.dumps(told) + "\n", error.code or 500, mimetype="application/json")
-    for name, value in error.get_headers():
-        if name == "Allow":
-            response.headers[name] = value
-    return response
-
-
-# § What the framework of SolarNetwork's services refuses before anybody asks who it is.
-#
-# As observed in SolarNetwork (solaruser.md §5.7 and §7.1). Which strings, and how the texts
-# go on, are those of the framework's own firewall; that the Flexibility Provider has the same one
-# is (inferred), as its dossier says of a double slash (oscp20.md §9.3, X20).
-
-# In the order in which the services list them.
-_METHODS = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PATCH", "PUT")
+# What the framework of SolarNetwork's services refuses before anything else looks at a request
+# (solaruser.md §5.7 and §7.1; oscp20.md §9.3, X20), in the order in which the services list it.
+_METHODS: Final = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PATCH", "PUT")
 # "//" before anything else: which of several is named is not known.
-_ANYWHERE = ("//", ";", "\\", "\0", "\n", "\r")
-_ENCODED = re.compile("%(?:2e|3b|2f|5c|00|0a|0d|25)", re.IGNORECASE)
-_DECODED = ("%", "\u2028", "\u2029")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_NOT_PRINTABLE = re.compile("[^ -~]")
+_ANYWHERE: Final = ("//", ";", "\\", "\0", "\n", "\r")
+_ENCODED: Final = re.compile("%(?:2e|3b|2f|5c|00|0a|0d|25)", re.IGNORECASE)
+_DECODED: Final = ("%", "\u2028", "\u2029")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_PRINTABLE: Final = re.compile("[^ -~]")
 
 
-def rejection(request: WireRequest) -> str | None:
-    """Answers with why a method, an address or a header looks like an attack; None where none does.
+def rejection(request: Request) -> str | None:
+    """Return why a method, an address or a header looks like an attack, or None.
 
-    The text is the service's; it goes with the status 400, whoever asks.
+    The text is the service's; it goes with the status 400, signed or not.
     """
     if request.method not in _METHODS:
         return _rejected(
             f'the HTTP method "{request.method}" was not included within the list of allowed HTTP '
             f"methods [{', '.join(_METHODS)}]"
         )
-    return _of_path(request.path) or _of_headers(request)
+    return _path_rejection(request.path) or _header_rejection(request.headers)
 
 
-def _of_path(path: str) -> str | None:
+def _path_rejection(path: str) -> str | None:
     found = next((text for text in _ANYWHERE if text in path), None)
     encoded = _ENCODED.search(path)
     if found is None and encoded:
@@ -338,8 +277,8 @@ def _of_path(path: str) -> str | None:
     return None
 
 
-def _of_headers(request: WireRequest) -> str | None:
-    for name, value in request.headers:
+def _header_rejection(headers: Headers) -> str | None:
+    for name, value in headers:
         if _CONTROL.search(name) or _CONTROL.search(value):
             # The service quotes the value; this does not, for it may be a credential.
             shown = _CONTROL.sub("?", name)

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from oscp_send.instruction import join_parameters
 from oscp_sim.clock import Clock
-from oscp_sim.entry import Party
+from oscp_sim.entry import PartyName
 from oscp_sim.journal import Journal
 
 __all__ = [
@@ -254,7 +254,7 @@ class Instructions:
 
     def change(
         self,
-        party: Party,
+        party: PartyName,
         instruction_id: int,
         expected: State,
         state: State,
@@ -364,7 +364,9 @@ class Instructions:
             self._put("solaruser", looked_at, {"why": WHY[looked_at.state]})
         return looked_at
 
-    def _put(self, party: Party, row: Instruction, detail: Mapping[str, Any] | None = None) -> None:
+    def _put(
+        self, party: PartyName, row: Instruction, detail: Mapping[str, Any] | None = None
+    ) -> None:
         self._rows[row.id] = row
         if row.state in _UNDER_WAY:
             self._under_way.add(row.id)

@@ -7,16 +7,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from types import MappingProxyType
 from typing import Any
 
 from oscp_sim.clock import Clock
-from oscp_sim.entry import Entry, Kind, Party, Request, Response
+from oscp_sim.entry import Entry, Kind, PartyName
+from oscp_sim.http import Request, Response
 from oscp_sim.matching import JournalCondition, NotSeen
 from oscp_sim.redaction import Concealed, redact_headers, redact_text, writable
 
-__all__ = ["Entry", "Journal", "Kind", "NotSeen", "Party", "Request", "Response"]
+__all__ = ["Entry", "Journal", "Kind", "NotSeen", "PartyName"]
 
 
 class Journal:
@@ -33,6 +34,7 @@ class Journal:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=limit)
         self._last = 0
+        self._exchanges = count(1)
         self._grown = threading.Condition()
         self._concealed = Concealed()
 
@@ -50,9 +52,13 @@ class Journal:
         with self._grown:
             return self._last
 
+    def new_exchange_id(self) -> int:
+        """Return a number for an exchange that is about to begin, for both of its sides."""
+        return next(self._exchanges)
+
     def append(
         self,
-        party: Party,
+        party: PartyName,
         kind: Kind,
         *,
         action: str | None = None,
@@ -63,7 +69,7 @@ class Journal:
         reason: str | None = None,
         findings: Iterable[Mapping[str, Any]] = (),
         detail: Mapping[str, Any] | None = None,
-        peer: Party | None = None,
+        peer: PartyName | None = None,
         sent: bool = False,
     ) -> Entry:
         """Number, date and keep an entry, wake everybody who waits, and return it.
@@ -109,6 +115,7 @@ class Journal:
             ),
             peer=peer,
             sent=sent,
+            exchange_id=(request.exchange_id or self.new_exchange_id()) if request else None,
         )
         with self._grown:
             self._last += 1
@@ -120,7 +127,7 @@ class Journal:
     def entries(
         self,
         *,
-        party: Party | None = None,
+        party: PartyName | None = None,
         action: str | None = None,
         since: int = 0,
         instruction_id: int | None = None,
@@ -190,11 +197,12 @@ class Journal:
             return list(islice(self._entries, max(0, number + 1 - first), None)), self._last
 
     def _safe_request(self, request: Request) -> Request:
-        target, body = self._open(request.target), self._open(request.body)
-        return Request(request.method, target, redact_headers(request.headers), body)
+        body = self._open(request.text).encode()
+        headers = redact_headers(request.headers)
+        return Request(request.method, self._open(request.target), headers, body)
 
     def _safe_response(self, response: Response) -> Response:
-        body = self._open(response.body)
+        body = self._open(response.shown).encode()
         return Response(response.status, redact_headers(response.headers), body)
 
     def _safe_finding(self, finding: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,21 +1,18 @@
-"""HTTP between the simulated parties: the same requests, through WSGI, without a socket."""
+"""Requests from one party to another: a call where the other is played here, else HTTP."""
 
 from __future__ import annotations
 
 import io
 import re
-import sys
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
+import requests
 import urllib3
-from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPResponse
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -24,19 +21,12 @@ from urllib3.exceptions import (
     ProtocolError,
     ReadTimeoutError,
 )
-from werkzeug.test import run_wsgi_app
 
-from oscp_sim.http import Desks, environment
+from oscp_sim.http import Request, Response
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+__all__ = ["IN_PROCESS_URL", "Outgoing", "SimulatorAdapter", "Unanswered"]
 
-__all__ = ["IN_PROCESS_URL", "Answering", "Outgoing", "Reply", "Unanswered", "WsgiAdapter"]
-
-
-# § Requests from one party to another: through WSGI in this process, else over the network.
-
-# A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
+#: A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
 IN_PROCESS_URL: Final = "http://simulator.invalid"
 
 # The most redirects that are followed, and the bytes of the longest body that is read, in pieces.
@@ -46,54 +36,10 @@ _PIECE: Final = 65_536
 
 # What a header can hold: one line, without a blank at its beginning.
 _VALUE: Final = re.compile(r"(?:\S[^\r\n]*)?")
-
-_ANSWERING: Final = "oscp.answering"
+_HERE: Final = "127.0.0.1"
 
 Failure = Literal["refused", "connect_timeout", "read_timeout", "other"]
-Headers: TypeAlias = "Iterable[tuple[str, str]]"
-
-
-@dataclass(slots=True)
-class Answering:
-    """How long a party in this process takes to answer, as it says itself.
-
-    Nobody really waits: whoever asked goes on that much later by the simulator's clock.
-
-    Attributes:
-        after: Seconds; infinite for one that never answers.
-    """
-
-    after: float = 0.0
-
-    @staticmethod
-    def of(environ: Mapping[str, Any]) -> Answering | None:
-        """Answers with where to say it, or None for a request that came over the network."""
-        found: Answering | None = environ.get(_ANSWERING)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What another party answered.
-
-    Attributes:
-        status: Of HTTP.
-        reason: The phrase beside it.
-        headers: Names and values, in order.
-        body: As it came, with any compression undone.
-        after: Seconds by the simulator's clock until it comes; 0 for what came over the network.
-    """
-
-    status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-    after: float = 0.0
-
-    @property
-    def text(self) -> str:
-        """The body as text; what is not UTF-8 is replaced."""
-        return self.body.decode("utf-8", "replace")
+Handler: TypeAlias = Callable[[Request], Response]
 
 
 class Unanswered(Exception):
@@ -114,11 +60,11 @@ class Outgoing:
     """Sends requests; whether the other party is simulated or real shows in its URL alone.
 
     Args:
-        application: Who answers below `IN_PROCESS_URL`; may be set later.
+        handle: Answers what is sent below `IN_PROCESS_URL`; may be set later.
     """
 
-    def __init__(self, application: WSGIApplication | None = None) -> None:
-        self.application = application
+    def __init__(self, handle: Handler | None = None) -> None:
+        self.handle = handle
         # No proxy that the environment names, no cookies, nothing tried again; redirects followed.
         self._pool = urllib3.PoolManager(
             num_pools=20,
@@ -128,38 +74,29 @@ class Outgoing:
             ),
         )
 
-    def post(
-        self,
-        url: str,
-        headers: Headers,
-        body: bytes,
-        *,
-        timeout: tuple[float, float],
-        method: str = "POST",
-    ) -> Reply:
-        """Sends a request, once.
+    def send(self, request: Request, *, timeout: tuple[float, float]) -> Response:
+        """Send a request, once, and return the answer.
 
         Args:
-            url: Where to.
-            headers: Names and values in order; one that comes twice is sent twice.
-            body: As it stands.
+            request: Its target is a URL; a header that is there twice is sent twice.
             timeout: Seconds to connect, and seconds without a byte of the answer.
-            method: Of HTTP.
 
         Raises:
             Unanswered: No answer came.
         """
-        headers = tuple(headers)
-        if not all(_VALUE.fullmatch(value) for _, value in headers):
+        if not all(_VALUE.fullmatch(value) for _, value in request.headers):
             raise Unanswered("other", "InvalidHeader")
-        if self.application is not None and url.startswith(f"{IN_PROCESS_URL}/"):
-            return _ask(self.application, method, url, headers, body, timeout[1])
+        if self.handle is not None and request.target.startswith(f"{IN_PROCESS_URL}/"):
+            answer = self.handle(_received(request))
+            if answer.after > timeout[1]:
+                raise Unanswered("read_timeout", "Read timed out", timeout[1])
+            return answer
         try:
             response = self._pool.request(
-                method,
-                url,
-                body=body,
-                headers=urllib3.HTTPHeaderDict(headers),
+                request.method,
+                request.target,
+                body=request.body,
+                headers=urllib3.HTTPHeaderDict(request.headers),
                 timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
                 preload_content=False,
             )
@@ -168,59 +105,30 @@ class Outgoing:
             raise _unanswered(error) from error
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Let go of the connections."""
         self._pool.clear()
 
 
-def _ask(  # noqa: PLR0917 - the parts of a request
-    application: WSGIApplication,
-    method: str,
-    url: str,
-    headers: Headers,
-    body: bytes,
-    patience: float,
-) -> Reply:
-    parts = urlsplit(url)
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
-    answering = Answering()
-    environ = environment(
-        method,
-        target,
-        [("Host", parts.netloc), *headers, ("Content-Length", str(len(body)))],
-        path=unquote(parts.path),
-        SERVER_NAME=parts.hostname or "",
-        SERVER_PORT="80",
-        REMOTE_ADDR="127.0.0.1",
-        wsgi_version=(1, 0),
-        wsgi_url_scheme=parts.scheme,
-        wsgi_input=io.BytesIO(body),
-        wsgi_errors=sys.stderr,
-        wsgi_multithread=True,
-        wsgi_multiprocess=False,
-        wsgi_run_once=False,
+def _received(request: Request) -> Request:
+    """Return a request as the party that its URL leads to receives it."""
+    url = urlsplit(request.target)
+    body = request.body or b""
+    return Request(
+        request.method,
+        url.path + (f"?{url.query}" if url.query else ""),
+        (
+            ("host", url.netloc),
+            *((name.lower(), value) for name, value in request.headers),
+            ("content-length", str(len(body))),
+        ),
+        body,
+        client=_HERE,
+        exchange_id=request.exchange_id,
     )
-    environ[_ANSWERING] = answering
-    status, got, chunks = _answered(application, environ)
-    if answering.after > patience:
-        raise Unanswered("read_timeout", "Read timed out", patience)
-    number, _, reason = status.partition(" ")
-    return Reply(int(number), reason, tuple(got), b"".join(chunks), answering.after)
 
 
-def _answered(
-    application: WSGIApplication, environ: dict[str, Any]
-) -> tuple[str, Iterable[tuple[str, str]], Iterable[bytes]]:
-    """Answers with status line, headers and body; a desk is asked without any WSGI between."""
-    desks = getattr(application, "wsgi_app", application)
-    response = desks.answer(environ) if isinstance(desks, Desks) else None
-    if response is None:
-        chunks, status, headers = run_wsgi_app(application, environ, buffered=True)
-        return status, headers.items(), chunks
-    return response.status, response.headers.items(), [response.get_data()]
-
-
-def _read(response: urllib3.BaseHTTPResponse, patience: float) -> Reply:
-    """Answers with a response, and as much of its body as comes in time.
+def _read(response: urllib3.BaseHTTPResponse, patience: float) -> Response:
+    """Return a response, with as much of its body as comes in time.
 
     The service does not look at bodies, so one that is long or never ends must hold up nobody.
     """
@@ -236,9 +144,8 @@ def _read(response: urllib3.BaseHTTPResponse, patience: float) -> Reply:
             response.close()
     finally:
         response.release_conn()
-    return Reply(
-        response.status, response.reason or "", tuple(response.headers.items()), bytes(body)
-    )
+    headers = tuple(response.headers.items())
+    return Response(response.status, headers, bytes(body), response.reason or "")
 
 
 def _unanswered(error: Exception) -> Unanswered:
@@ -255,69 +162,53 @@ def _unanswered(error: Exception) -> Unanswered:
     return Unanswered("other", type(cause).__name__)
 
 
-class WsgiAdapter(BaseAdapter):
-    """Lets a `requests` session reach a WSGI application in this process.
+class SimulatorAdapter(BaseAdapter):
+    """Lets a `requests` session reach a simulator in this process, without a socket.
 
-    Mount it on a base URL: `session.mount("http://simulator.invalid", WsgiAdapter(app))`.
+    Mount it on a base URL: `session.mount(IN_PROCESS_URL, SimulatorAdapter(simulator.handle))`.
 
     Args:
-        application: What answers every request that comes this way.
+        handle: Answers every request that comes this way.
     """
 
-    def __init__(self, application: WSGIApplication) -> None:
+    def __init__(self, handle: Handler) -> None:
         super().__init__()
-        self._application = application
+        self._handle = handle
 
     def send(  # noqa: PLR0917 - the signature is requests'
         self,
-        request: PreparedRequest,
+        request: requests.PreparedRequest,
         stream: bool = False,  # noqa: ARG002
         timeout: float | tuple[float, float] | tuple[float, None] | None = None,  # noqa: ARG002
         verify: bool | str = True,  # noqa: ARG002
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,  # noqa: ARG002
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
-    ) -> Response:
-        """Answers with the application's response; there is nothing to time out or to verify."""
-        chunks, status, headers = run_wsgi_app(self._application, _environ(request), buffered=True)
-        response = Response()
+    ) -> requests.Response:
+        """Return the simulator's answer; there is nothing to time out or to verify."""
+        answer = self._handle(_prepared(request))
+        response = requests.Response()
         response.request = request
         response.url = request.url or ""
-        response.status_code = int(status.partition(" ")[0])
-        response.reason = status.partition(" ")[2]
-        response.headers = CaseInsensitiveDict(headers.items())
+        response.status_code = answer.status
+        response.reason = answer.phrase
+        response.headers = CaseInsensitiveDict(answer.headers)
         # Undoes a compression, as for any response that comes over the network.
-        response.raw = HTTPResponse(
-            io.BytesIO(b"".join(chunks)), response.headers, preload_content=False
+        response.raw = urllib3.HTTPResponse(
+            io.BytesIO(answer.body), response.headers, preload_content=False
         )
         return response
 
     def close(self) -> None:
-        """Does nothing: there is no connection."""
+        """Do nothing: there is no connection."""
 
 
-def _environ(request: PreparedRequest) -> dict[str, Any]:
-    url = urlsplit(request.url or "")
+def _prepared(request: requests.PreparedRequest) -> Request:
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else bytes(body)
-    headers = [(name, _text(value)) for name, value in request.headers.items()]
-    if "host" not in {name.lower() for name, _ in headers}:
-        headers.insert(0, ("Host", url.netloc))
-    return environment(
-        request.method or "GET",
-        request.path_url,
-        headers,
-        path=unquote(url.path or "/"),
-        SERVER_NAME=url.hostname or "",
-        SERVER_PORT=str(url.port or 80),
-        REMOTE_ADDR="127.0.0.1",
-        wsgi_version=(1, 0),
-        wsgi_url_scheme=url.scheme,
-        wsgi_input=io.BytesIO(body),
-        wsgi_errors=sys.stderr,
-        wsgi_multithread=True,
-        wsgi_multiprocess=False,
-        wsgi_run_once=False,
-    )
+    headers = [(name.lower(), _text(value)) for name, value in request.headers.items()]
+    if "host" not in dict(headers):
+        headers.insert(0, ("host", urlsplit(request.url or "").netloc))
+    return Request(request.method or "GET", request.path_url, tuple(headers), body, client=_HERE)
 
 
 def _text(value: str | bytes) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import signal
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable
@@ -23,8 +21,9 @@ from granian.server.embed import Server
 
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
 from oscp_sim.control import PREFIX
-from oscp_sim.http import environment
+from oscp_sim.http import Request
 from oscp_sim.solaruser.instructions import EXEC_PATH
+from oscp_sim.web import environment
 from oscp_sim.world import CapacityProvider
 
 if TYPE_CHECKING:
@@ -167,25 +166,10 @@ class AsgiBridge:
         path: bytes = scope["raw_path"]
         query: bytes = scope["query_string"]
         target = (path + b"?" + query if query else path).decode("latin-1")
-        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]]
-        host, port = scope["server"]
-        return environment(
-            scope["method"],
-            target,
-            headers,
-            path=scope["path"],
-            SERVER_NAME=host,
-            SERVER_PORT=str(port),
-            REMOTE_ADDR=(scope.get("client") or ("",))[0],
-            wsgi_version=(1, 0),
-            wsgi_url_scheme=scope["scheme"],
-            wsgi_input=io.BytesIO(body),
-            wsgi_input_terminated=True,
-            wsgi_errors=sys.stderr,
-            wsgi_multithread=True,
-            wsgi_multiprocess=False,
-            wsgi_run_once=False,
-        )
+        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
+        client = (scope.get("client") or ("",))[0]
+        request = Request(scope["method"], target, headers, body, client)
+        return environment(request, scope["scheme"])
 
     def _run(self, environ: dict[str, Any]) -> _Answer:
         answer: list[tuple[int, list[tuple[bytes, bytes]]]] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from oscp_sim.http import RAW_HEADERS, RAW_TARGET
+from oscp_sim.web import RAW_HEADERS, RAW_TARGET
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 import requests
 
@@ -17,15 +18,15 @@ from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
 from oscp_sim.addresses import Addresses
 from oscp_sim.clock import Clock, RealClock, Schedule
 from oscp_sim.control import OPERATIONS, control
-from oscp_sim.entry import ALL_PARTIES, Party
+from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.flexibility_provider.endpoint import flexibility_provider
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
-from oscp_sim.http import Desk, make_application
+from oscp_sim.http import Parties, Party, Request, Response
 from oscp_sim.instructions import Instructions, QueuedMessage
 from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
 from oscp_sim.openapi import openapi
-from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, WsgiAdapter
+from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
 from oscp_sim.server import LocalServer
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.party import PREFIX as SOLARUSER
@@ -42,8 +43,9 @@ from oscp_sim.system.endpoint import (
     provider_seats,
 )
 from oscp_sim.system.forecasts import forecast_message
-from oscp_sim.token_endpoint import token_endpoint
+from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
+from oscp_sim.web import make_application, through_wsgi
 from oscp_sim.world import World, load_world
 
 __all__ = ["IN_PROCESS_URL", "Simulator"]
@@ -89,7 +91,7 @@ class Simulator:
         seed: int = 1,
         clock: Clock | None = None,
         fidelity: Fidelity | Behaviour = "documented",
-        plays: Iterable[Party] = ALL_PARTIES,
+        plays: Iterable[PartyName] = ALL_PARTIES,
         control_token: str | None = None,
         journal_limit: int | None = None,
     ) -> None:
@@ -115,20 +117,13 @@ class Simulator:
         routes = solaruser_routes(
             self._shared, self._flexibility_provider if plays_provider else self._hand_to_nobody
         )
-        self.application = make_application(
-            self._desks(routes),
-            [
-                token_endpoint(self._shared),
-                control(
-                    self._shared,
-                    self,
-                    lambda: openapi(SOLARUSER, routes, OPERATIONS),
-                    control_token,
-                ),
-            ],
-            self._shared.schedule.asked,
+        self._closing = threading.Event()
+        self._parties = Parties(self._played(routes), self._shared.schedule.asked)
+        pages = control(
+            self._shared, self, lambda: openapi(SOLARUSER, routes, OPERATIONS), control_token
         )
-        self._shared.outgoing.application = self.application
+        self.application = make_application(self._parties, [pages], self._closing)
+        self._shared.outgoing.handle = self.handle
         self._first_world = self._shared.world
         self._conceal_tokens()
 
@@ -178,8 +173,14 @@ class Simulator:
         """
         session = requests.Session()
         session.trust_env = False
-        session.mount(IN_PROCESS_URL, WsgiAdapter(self.application))
+        session.mount(IN_PROCESS_URL, SimulatorAdapter(self.handle))
         return session
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request in this process, as the server does for one that comes to `url`."""
+        if self._parties.have(unquote(request.path, errors="replace")):
+            return self._parties.handle(request)
+        return through_wsgi(self.application)(request)
 
     def wait_until_settled(self, timeout: float) -> bool:
         """Waits until no instruction is on its way any more; tells whether that came to be.
@@ -206,8 +207,7 @@ class Simulator:
         Args:
             timeout: Seconds to wait for deliveries under way; as long as they take where not given.
         """
-        for seats in (self._providers, self._optimizers):
-            seats.close()
+        self._closing.set()
         with self._server_lock:
             self._running = False
             if self._server is not None:
@@ -317,7 +317,7 @@ class Simulator:
             seed=self.seed,
         )
 
-    def _require(self, party: Party) -> None:
+    def _require(self, party: PartyName) -> None:
         if party not in self.plays:
             played = ", ".join(sorted(self.plays)) or "nobody"
             raise LookupError(f"the simulator does not play the {party}, only {played}")
@@ -327,8 +327,8 @@ class Simulator:
         providers = (self._providers,) if "capacity_provider" in self.plays else ()
         return (*providers, self._optimizers) if "capacity_optimizer" in self.plays else providers
 
-    def _desks(self, routes: Sequence[Route]) -> Iterator[Desk]:
-        """Yields the desks of the parties that are played here."""
+    def _played(self, routes: Sequence[Route]) -> Iterator[Party]:
+        """Yield the parties that are played here."""
         if "solaruser" in self.plays:
             yield solaruser(self._shared, routes)
         if "flexibility_provider" in self.plays:
@@ -337,6 +337,7 @@ class Simulator:
             yield from capacity_provider(self._shared, self._providers)
         if "capacity_optimizer" in self.plays:
             yield from capacity_optimizer(self._shared, self._optimizers)
+        yield TokenEndpoint(self._shared)
 
     def _known_url(self) -> str | None:
         return self.public_url or (self._server.url if self._server else None)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus
 
-from flask import Blueprint, Response, request
-
 from oscp_sim.access_tokens import CLIENT_ID, AccessToken
-from oscp_sim.entry import Party
-from oscp_sim.http import WireRequest, body_within, record_exchange
+from oscp_sim.entry import PartyName
+from oscp_sim.http import Request, Response, respond
 from oscp_sim.redaction import redact_form
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer
 
-__all__ = ["TOKEN_PATH", "token_endpoint"]
+__all__ = ["TOKEN_PATH", "TokenEndpoint"]
 
 
 #: Of the endpoint; a world that wants OAuth names it in `oauth-token-url`.
@@ -29,7 +28,8 @@ _GRANT: Final = "client_credentials"
 _LONGEST_BODY: Final = 65_536
 _MOST_FIELDS: Final = 100
 # Nobody may keep what is answered (RFC 6749 §5.1).
-_UNCACHED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_UNCACHED: Final = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+_CHALLENGE: Final = (("WWW-Authenticate", 'Basic realm="oscp"'),)
 
 
 class _Credentials(NamedTuple):
@@ -52,32 +52,36 @@ class _Refused(Exception):
         self.why = why
 
 
-def token_endpoint(shared: Shared) -> Blueprint:
-    """Answers with the endpoint as a blueprint; its tokens are those of `shared.access_tokens`.
+class TokenEndpoint:
+    """The authorization server of the systems that are played here.
 
-    The journal has each request under the party whose client asks, for that is whom it plays the
-    authorization server of.
+    Its tokens are those of `shared.access_tokens`. The journal has each request under the party
+    whose client asks, because it plays that party's authorization server.
+
+    Args:
+        shared: What all parties share.
     """
-    endpoint = _TokenEndpoint(shared)
-    blueprint = Blueprint("oauth", __name__)
-    blueprint.post(TOKEN_PATH, endpoint="token")(endpoint.token)
-    return blueprint
 
-
-class _TokenEndpoint:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
 
-    def token(self) -> Response:
-        wire, body = WireRequest.of(request.environ), body_within(request, _LONGEST_BODY)
+    def is_for(self, path: str) -> bool:
+        """Return whether a path is the endpoint's."""
+        return path == TOKEN_PATH
+
+    def handle(self, request: Request) -> Response:
+        """Grant an access token, or refuse."""
+        if request.method != "POST":
+            return respond(405, headers=[("Allow", "POST")])
         client, why = "", ""
         try:
-            credentials = _credentials(wire, _fields(wire, body))
+            credentials = _credentials(request, _fields(request))
             client = credentials.id
             response = _granted(self._issue(credentials))
         except _Refused as refused:
-            response, why = _refusal(refused, by_header=wire.header("authorization")), refused.why
-        self._record(wire, body, response, client, why)
+            by_header = request.header("authorization")
+            response, why = _refusal(refused, by_header=by_header), refused.why
+        self._record(request, response, client, why)
         return response
 
     def _issue(self, credentials: _Credentials) -> AccessToken:
@@ -95,28 +99,27 @@ class _TokenEndpoint:
             f"no Capacity Provider or Optimizer of the world has {CLIENT_ID} {credentials.id}",
         )
 
-    def _record(
-        self, wire: WireRequest, body: bytes | None, response: Response, client: str, why: str
-    ) -> None:
+    def _record(self, request: Request, response: Response, client: str, why: str) -> None:
         systems = self._shared.access_tokens.systems(client)
         of_optimizer = bool(systems) and isinstance(systems[0], CapacityOptimizer)
-        party: Party = "capacity_optimizer" if of_optimizer else "capacity_provider"
-        record_exchange(
-            self._shared.journal,
+        party: PartyName = "capacity_optimizer" if of_optimizer else "capacity_provider"
+        body = None if request.body is None else redact_form(request.text).encode()
+        self._shared.journal.append(
             party,
-            wire,
-            None if body is None else redact_form(body.decode("utf-8", "replace")).encode(),
-            response,
+            "exchange",
+            request=replace(request, body=body),
+            response=response,
             peer="flexibility_provider",
             detail={"why": why or f"an access token is granted to {client}"},
         )
 
 
-def _fields(wire: WireRequest, body: bytes | None) -> Mapping[str, str]:
+def _fields(request: Request) -> Mapping[str, str]:
     """Answers with the fields of the form; one without a value is as good as none (§3.1)."""
-    if body is None:
+    body = request.body
+    if body is None or len(body) > _LONGEST_BODY:
         raise _Refused("invalid_request", f"the body is longer than {_LONGEST_BODY} bytes")
-    media_type = (wire.header("content-type") or "").partition(";")[0].strip().lower()
+    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
     if media_type != _FORM:
         raise _Refused("invalid_request", f"the Content-Type must be {_FORM}")
     try:
@@ -133,8 +136,8 @@ def _fields(wire: WireRequest, body: bytes | None) -> Mapping[str, str]:
     return fields
 
 
-def _credentials(wire: WireRequest, fields: Mapping[str, str]) -> _Credentials:
-    authorization = wire.header("authorization")
+def _credentials(request: Request, fields: Mapping[str, str]) -> _Credentials:
+    authorization = request.header("authorization")
     in_form = fields.get("client_id"), fields.get("client_secret")
     if authorization is not None:
         if in_form[1] is not None:
@@ -171,13 +174,9 @@ def _refusal(refused: _Refused, *, by_header: str | None) -> Response:
     is_unknown = refused.error == "invalid_client"
     status = HTTPStatus.UNAUTHORIZED if is_unknown else HTTPStatus.BAD_REQUEST
     answer = {"error": refused.error, "error_description": refused.why}
-    response = _response(answer, status)
-    if is_unknown and by_header is not None:
-        response.headers["WWW-Authenticate"] = 'Basic realm="oscp"'
-    return response
+    challenged = is_unknown and by_header is not None
+    return _response(answer, status).adding(_CHALLENGE if challenged else ())
 
 
 def _response(answer: Mapping[str, object], status: HTTPStatus) -> Response:
-    response = Response(json.dumps(answer), status, mimetype="application/json")
-    response.headers.update(_UNCACHED)
-    return response
+    return respond(status, json.dumps(answer).encode(), "application/json", _UNCACHED)

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from oscp_sim.clock import FrozenClock
-from oscp_sim.entry import Request, Response
+from oscp_sim.http import Request, Response
 from oscp_sim.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
 
 START = datetime(2026, 5, 4, 15, 58, tzinfo=UTC)
 CP, FP = "http://cp.test/oscp/cp/2.0", "http://fp.test/oscp/fp/2.0"
@@ -28,10 +28,10 @@ class Telling:
 
     def received(
         self,
-        party: Party,
+        party: PartyName,
         target: str,
         *,
-        peer: Party | None = None,
+        peer: PartyName | None = None,
         request_id: str | None = "r1",
         status: int = 204,
         message: object = None,
@@ -45,7 +45,7 @@ class Telling:
             "exchange",
             peer=peer,
             action=action,
-            request=Request("POST", target, _headers(request_id), _body(message)),
+            request=Request("POST", target, _headers(request_id), _body(message).encode()),
             response=Response(status),
             findings=findings,
             detail=detail,
@@ -53,9 +53,9 @@ class Telling:
 
     def sent(
         self,
-        party: Party,
+        party: PartyName,
         url: str,
-        peer: Party,
+        peer: PartyName,
         *,
         request_id: str | None = "r1",
         status: int | None = 204,
@@ -73,8 +73,8 @@ class Telling:
             sent=True,
             action=action,
             instruction_id=instruction_id,
-            request=Request("POST", url, _headers(request_id), _body(message)),
-            response=None if status is None else Response(status, (), answer),
+            request=Request("POST", url, _headers(request_id), _body(message).encode()),
+            response=None if status is None else Response(status, (), answer.encode()),
             detail=detail,
         )
 

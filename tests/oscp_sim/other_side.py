@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from oscp_sim.outgoing import IN_PROCESS_URL, Reply, Unanswered
+from oscp_sim.http import Request, Response
+from oscp_sim.outgoing import IN_PROCESS_URL, Unanswered
 from tests.oscp_sim.rig import PROVIDER_TOKEN, encoded, shared_of
 
 if TYPE_CHECKING:
@@ -75,29 +76,23 @@ class OtherSide:
         # All that the systems use of it.
         self._shared.outgoing = self  # type: ignore[assignment]
 
-    def post(
-        self,
-        url: str,
-        headers: Iterable[tuple[str, str]],
-        body: bytes,
-        *,
-        timeout: tuple[float, float],
-        method: str = "POST",
-    ) -> Reply:
+    def send(self, request: Request, *, timeout: tuple[float, float]) -> Response:
         """Takes what a simulated system sends."""
         assert timeout[0] > 0
         assert timeout[1] > 0
         at = self._shared.clock.now().isoformat(timespec="milliseconds")
-        self.got.append(Got(at[11:23], method, url, tuple(headers), body))
+        method, url, body = request.method, request.target, request.body
+        assert body is not None
+        self.got.append(Got(at[11:23], method, url, request.headers, body))
         status = self.answers.pop(0) if self.answers else 204
         if status is None:
             raise Unanswered("refused", "Connection refused")
-        return Reply(status, "as told")
+        return Response(status, reason="as told")
 
     def close(self) -> None:
         self._within.close()
 
-    def send(
+    def tell(
         self,
         action: str,
         message: object = None,
@@ -112,7 +107,7 @@ class OtherSide:
         authorization: str | None = None,
         more: Iterable[tuple[str, str]] = (),
         patience: float = 20.0,
-    ) -> Reply:
+    ) -> Response:
         """Sends a message to a simulated system, as another party in this process does."""
         shown = authorization or (None if token is None else f"Token {token}")
         named = {
@@ -122,13 +117,10 @@ class OtherSide:
             "X-Correlation-ID": correlation_id,
         }
         headers = [(name, value) for name, value in named.items() if value is not None]
-        return self._within.post(
-            IN_PROCESS_URL + to + (path or PATHS[action]),
-            [*headers, *more],
-            b"" if message is None else encoded(message),
-            timeout=(60.0, patience),
-            method=method,
-        )
+        body = b"" if message is None else encoded(message)
+        url = IN_PROCESS_URL + to + (path or PATHS[action])
+        request = Request(method, url, (*headers, *more), body)
+        return self._within.send(request, timeout=(60.0, patience))
 
     def actions(self) -> list[str]:
         return [each.action for each in self.got]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.outgoing import Outgoing, Reply, Unanswered
+from oscp_sim.http import Request, Response
+from oscp_sim.outgoing import Outgoing, Unanswered
 from tests.oscp_sim.rig import shared_of
 
 if TYPE_CHECKING:
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
     from oscp_schemas.date_time import Fidelity
     from oscp_sim.entry import Entry
     from oscp_sim.flexibility_provider.provider import FlexibilityProvider
-    from oscp_sim.outgoing import Headers
 
 START = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 CP_URL, CO_URL = "http://cp.test/oscp", "http://co.test/oscp"
-NO_CONTENT = Reply(204, "No Content")
-ERROR = Reply(500, "Internal Server Error")
+NO_CONTENT = Response(204, reason="No Content")
+ERROR = Response(500, reason="Internal Server Error")
 SILENT = Unanswered("read_timeout", "Read timed out", 20.0)
 
-Answer = Reply | Unanswered
+Answer = Response | Unanswered
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Peers:
     def to(self, url: str) -> list[Sent]:
         return [each for each in self.sent if each.url.startswith(url)]
 
-    def answer(self, sent: Sent) -> Reply:
+    def answer(self, sent: Sent) -> Response:
         self.sent.append(sent)
         answer = self.answers.pop(0) if self.answers else self.decide(sent) or NO_CONTENT
         if isinstance(answer, Unanswered):
@@ -98,18 +98,11 @@ class _Stub(Outgoing):
         super().__init__()
         self._peers = peers
 
-    def post(
-        self,
-        url: str,
-        headers: Headers,
-        body: bytes,
-        *,
-        timeout: tuple[float, float],
-        method: str = "POST",
-    ) -> Reply:
-        assert (timeout, method) == ((60.0, 20.0), "POST")
-        now = self._peers.clock.now()
-        return self._peers.answer(Sent(now, url, tuple(headers), body))
+    def send(self, request: Request, *, timeout: tuple[float, float]) -> Response:
+        assert (timeout, request.method) == ((60.0, 20.0), "POST")
+        now, body = self._peers.clock.now(), request.body
+        assert body is not None
+        return self._peers.answer(Sent(now, request.target, request.headers, body))
 
 
 def provider(number: int = 3, /, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - of a world file

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import io
 import json
 import threading
 from dataclasses import dataclass, field
@@ -16,11 +15,9 @@ from datetime import UTC, date, datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import quote, unquote, unquote_plus, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
-from werkzeug.test import run_wsgi_app
-
-from oscp_sim.http import environment
+from oscp_sim.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -160,25 +157,11 @@ def ask(
     simulator: Simulator, method: str, target: str, headers: Headers, body: bytes = b""
 ) -> Answer:
     """Puts a request to a simulator in this process, exactly as it stands here."""
-    if body and not any(name.lower() == "content-length" for name, _ in headers):
-        headers = [*headers, ("Content-Length", str(len(body)))]
-    environ = environment(
-        method,
-        target,
-        headers,
-        path=unquote(target.partition("?")[0]),
-        SERVER_NAME="solaruser.test",
-        SERVER_PORT="80",
-        wsgi_version=(1, 0),
-        wsgi_url_scheme="http",
-        wsgi_input=io.BytesIO(body),
-        wsgi_errors=io.StringIO(),
-        wsgi_multithread=False,
-        wsgi_multiprocess=False,
-        wsgi_run_once=False,
-    )
-    chunks, status, got = run_wsgi_app(simulator.application, environ, buffered=True)
-    return Answer(int(status[:3]), tuple(got.items()), b"".join(chunks))
+    sent = [(name.lower(), value) for name, value in headers]
+    if body and not any(name == "content-length" for name, _ in sent):
+        sent.append(("content-length", str(len(body))))
+    response = simulator.handle(Request(method, target, tuple(sent), body))
+    return Answer(response.status, response.headers, response.body)
 
 
 def ask_over_network(

@@ -14,7 +14,7 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.access_tokens import AccessTokens
 from oscp_sim.clock import FrozenClock
-from oscp_sim.entry import Request
+from oscp_sim.http import Request
 from oscp_sim.token_endpoint import TOKEN_PATH
 from oscp_sim.world import load_world
 from tests.oscp_sim.peers import START, optimizer, provider, world
@@ -237,7 +237,9 @@ def test_neither_token_nor_secret_shows(simulator: Simulator) -> None:
     demand(simulator, basic(ID, "shout-" + HUSH))
     # Whoever it is shown to may quote it, where no name tells what it is.
     simulator.journal.append(
-        "capacity_provider", "exchange", request=Request("POST", "/x", (), f"what is {token}?")
+        "capacity_provider",
+        "exchange",
+        request=Request("POST", "/x", (), f"what is {token}?".encode()),
     )
     shown = str([entry.to_dict() for entry in simulator.journal.entries()])
     for secret in (token, HUSH, quote_plus(HUSH), GOOD.partition(" ")[2]):
@@ -274,4 +276,4 @@ def test_no_spelling_of_its_name_shows_a_secret(
     (entry,) = simulator.journal.entries(kind="exchange")
     assert entry.request is not None
     told = f"{GRANT}&client_id={quote_plus(ID)}&client_secret=[redacted]"
-    assert entry.request.body == told
+    assert entry.request.text == told

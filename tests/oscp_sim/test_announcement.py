@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
 
 URL = "http://127.0.0.1:8920"
 REAL = "http://grid.test/oscp/cp/2.0"
@@ -25,7 +25,7 @@ PENDING = {"registration_status": "Pending"}
 
 def said(
     *systems: dict[str, Any],
-    plays: tuple[Party, ...] = (),
+    plays: tuple[PartyName, ...] = (),
     optimizers: Sequence[dict[str, Any]] = (),
     **world: object,
 ) -> list[str]:

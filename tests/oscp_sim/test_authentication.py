@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request
 from oscp_sim.solaruser.authentication import Authenticator
 from oscp_sim.solaruser.call import AuthenticationRefused
 from oscp_sim.world import Token, User, World
@@ -89,29 +89,28 @@ class Signed:
         )
         return replace(self, headers=headers, when=when)
 
-    def sent(self, *unsigned: tuple[str, str], signature_is: str | None = None) -> WireRequest:
+    def sent(self, *unsigned: tuple[str, str], signature_is: str | None = None) -> Request:
         text = canonical(self.method, self.target, self.headers, self.names, self.body, self.fields)
         made = signature_is or signature(self.secret, self.when, text, self.day)
         header = authorization(self.token, self.names, made)
-        path, _, query = self.target.partition("?")
         headers = (*self.headers, *unsigned, ("authorization", header))
-        return WireRequest(self.method, path, query, headers)
+        return Request(self.method, self.target, headers)
 
 
 def refusal(
-    request: WireRequest,
+    request: Request,
     body: bytes | None = BODY,
     *,
     now: datetime = NOW,
     fidelity: Fidelity = "documented",
 ) -> AuthenticationRefused:
     with pytest.raises(AuthenticationRefused) as caught:
-        authenticator(now, fidelity).authenticate(request, body)
+        authenticator(now, fidelity).authenticate(replace(request, body=body))
     return caught.value
 
 
 def refused(
-    request: WireRequest,
+    request: Request,
     body: bytes | None = BODY,
     *,
     now: datetime = NOW,
@@ -123,8 +122,8 @@ def refused(
     return error.status, error.message
 
 
-def accepted(request: WireRequest, body: bytes = BODY, now: datetime = NOW) -> str:
-    return authenticator(now).authenticate(request, body).token.id
+def accepted(request: Request, body: bytes = BODY, now: datetime = NOW) -> str:
+    return authenticator(now).authenticate(replace(request, body=body)).token.id
 
 
 # --- §5.8: the vectors -------------------------------------------------------------------------
@@ -225,11 +224,10 @@ VECTORS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def vector_request(vector: tuple[Any, ...], made: str) -> WireRequest:
+def vector_request(vector: tuple[Any, ...], made: str) -> Request:
     token, _, method, target, headers, names, _, _ = vector
-    path, _, query = target.partition("?")
     header = ("authorization", authorization(token, names.split(";"), made))
-    return WireRequest(method, path, query, (*headers, header))
+    return Request(method, target, (*headers, header))
 
 
 @pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
@@ -251,7 +249,7 @@ def test_a_vector_with_another_signature_is_not(vector: tuple[Any, ...]) -> None
 def test_what_the_sender_signs_is_verified() -> None:
     headers = signed_headers("POST", ADD, BODY)
     pairs = tuple((name.lower(), value) for name, value in headers)
-    assert accepted(WireRequest("POST", ADD, "", pairs)) == TOKEN
+    assert accepted(Request("POST", ADD, pairs)) == TOKEN
 
 
 def test_signed_headers_stand_in_any_order() -> None:
@@ -363,8 +361,7 @@ def test_the_skew_is_strict_to_the_millisecond() -> None:
 def test_the_path_is_verified_as_it_was_sent(target: str) -> None:
     assert accepted(replace(Signed(), target=target).sent()) == TOKEN
     other = replace(Signed(), target=ADD).sent()
-    path = target.partition("?")[0]
-    assert refused(replace(other, path=path))[1] == "Bad credentials"
+    assert refused(replace(other, target=target))[1] == "Bad credentials"
 
 
 def test_parameters_are_sorted_and_decoded_before_they_are_encoded() -> None:
@@ -487,7 +484,7 @@ def test_the_window_is_that_of_the_request_and_not_of_the_server() -> None:
 # --- §5.7: rejections --------------------------------------------------------------------------
 
 
-def changed(request: WireRequest, **headers: str | None) -> WireRequest:
+def changed(request: Request, **headers: str | None) -> Request:
     """The request with headers replaced, or taken out where None."""
     new = {name.replace("_", "-"): value for name, value in headers.items()}
     kept = [(name, new.get(name, value)) for name, value in request.headers]
@@ -507,7 +504,7 @@ def header_of(**components: str | None) -> str:
 ANONYMOUS = (401, "Full authentication is required to access this resource")
 NO_HOST = "The 'Host' HTTP header must be included in SignedHeaders"
 NO_DATE = "One of the 'Date' or 'X-SN-Date' HTTP headers must be included in SignedHeaders"
-REJECTED: dict[str, tuple[WireRequest, tuple[int, str]]] = {
+REJECTED: dict[str, tuple[Request, tuple[int, str]]] = {
     "no-authorization": (changed(Signed().sent(), authorization=None), ANONYMOUS),
     "other-scheme": (changed(Signed().sent(), authorization="Token x"), ANONYMOUS),
     "lower-case-scheme": (changed(Signed().sent(), authorization="snws2 Credential=x"), ANONYMOUS),
@@ -520,7 +517,7 @@ REJECTED: dict[str, tuple[WireRequest, tuple[int, str]]] = {
         (403, "Invalid HTTP X-SN-Date header value"),
     ),
     "unparsable-date": (
-        WireRequest("POST", ADD, "", (("date", "yesterday"), *Signed().sent().headers[2:])),
+        Request("POST", ADD, (("date", "yesterday"), *Signed().sent().headers[2:])),
         (403, "Invalid HTTP Date header value"),
     ),
     "bare-scheme": (
@@ -576,7 +573,7 @@ REJECTED: dict[str, tuple[WireRequest, tuple[int, str]]] = {
 
 
 @pytest.mark.parametrize(("request_", "outcome"), REJECTED.values(), ids=REJECTED)
-def test_rejections(request_: WireRequest, outcome: tuple[int, str]) -> None:
+def test_rejections(request_: Request, outcome: tuple[int, str]) -> None:
     assert refused(request_) == outcome
 
 
@@ -646,10 +643,9 @@ def test_a_refusal_explains_itself_without_a_secret() -> None:
 @settings(max_examples=50)
 @given(st.text(max_size=60), st.text(max_size=40))
 def test_no_header_breaks_it(header: str, date: str) -> None:
-    request = WireRequest(
+    request = Request(
         "POST",
         ADD,
-        "",
         (("host", "h"), ("x-sn-date", date), ("authorization", f"SNWS2 {header}")),
     )
     assert refusal(request).status in {401, 403}

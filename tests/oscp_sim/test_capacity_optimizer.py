@@ -38,7 +38,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def send(simulator: Simulator, action: str, message: object, **how: Any) -> int:  # noqa: ANN401
-    return OtherSide(simulator).send(action, message, to=CO, **{"token": "co-token", **how}).status
+    return OtherSide(simulator).tell(action, message, to=CO, **{"token": "co-token", **how}).status
 
 
 @pytest.mark.parametrize(("action", "message"), MESSAGES.items(), ids=MESSAGES)

@@ -34,7 +34,7 @@ def forecast(capacity: float) -> dict[str, Any]:
 def test_accept() -> None:
     with simulated("accept") as simulator:
         other = OtherSide(simulator)
-        assert other.send(ACTION, ADJUSTMENT).status == 204
+        assert other.tell(ACTION, ADJUSTMENT).status == 204
         simulator.clock.advance(3600)
         assert other.got == []
 
@@ -44,7 +44,7 @@ def test_refuse(behaviour: object, status: int) -> None:
     if isinstance(behaviour, dict):
         behaviour = {"adjustments": "refuse", **behaviour}
     with simulated(behaviour) as simulator:
-        reply = OtherSide(simulator).send(ACTION, ADJUSTMENT)
+        reply = OtherSide(simulator).tell(ACTION, ADJUSTMENT)
         assert reply.status == status
         assert json.loads(reply.body).keys() == {"message"}
         (entry,) = simulator.journal.entries()
@@ -56,18 +56,18 @@ def test_what_was_refused_was_never_said() -> None:
     with simulated("refuse") as simulator:
         other = OtherSide(simulator)
         for _ in range(2):
-            other.send(ACTION, ADJUSTMENT, request_id="u1")
+            other.tell(ACTION, ADJUSTMENT, request_id="u1")
         assert "S19" not in rules(simulator)
 
 
 def test_only_adjustments_are_refused() -> None:
     with simulated("refuse") as simulator:
-        assert OtherSide(simulator).send("Heartbeat", HEARTBEAT).status == 204
+        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT).status == 204
 
 
 def test_what_is_wrong_is_refused_for_that() -> None:
     with simulated("silent") as simulator:
-        assert OtherSide(simulator).send(ACTION, {}).status == 400
+        assert OtherSide(simulator).tell(ACTION, {}).status == 400
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_answer_with_a_new_forecast(chosen: dict[str, Any], asked: float, grante
     with simulated({"adjustments": "answer", **chosen}) as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
         provider.forecast(message=forecast(50), request_id="r1")
-        assert other.send(ACTION, forecast(asked), request_id="u4").status == 204
+        assert other.tell(ACTION, forecast(asked), request_id="u4").status == 204
         assert simulator.pending == 1
         simulator.clock.advance(1)
         assert other.actions() == ["UpdateGroupCapacityForecast"] * 2
@@ -101,7 +101,7 @@ def test_answer_with_a_new_forecast(chosen: dict[str, Any], asked: float, grante
 def test_the_answer_comes_when_the_world_says(after: str, at: int) -> None:
     with simulated({"adjustments": "answer", "answer_after": after}) as simulator:
         other = OtherSide(simulator)
-        other.send(ACTION, ADJUSTMENT)
+        other.tell(ACTION, ADJUSTMENT)
         simulator.clock.advance(at - 0.001)
         assert other.got == []
         simulator.clock.advance(0.001)
@@ -111,7 +111,7 @@ def test_the_answer_comes_when_the_world_says(after: str, at: int) -> None:
 def test_the_answer_follows_the_forecast_as_it_is_then() -> None:
     with simulated({"adjustments": "answer", "answer": "deny", "answer_after": "1m"}) as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        other.send(ACTION, forecast(60))
+        other.tell(ACTION, forecast(60))
         provider.forecast(message=forecast(20))
         simulator.clock.advance(60)
         assert other.got[1].json["forecasted_blocks"][0]["capacity"] == 20
@@ -120,7 +120,7 @@ def test_the_answer_follows_the_forecast_as_it_is_then() -> None:
 def test_an_answer_that_is_not_taken_is_sent_again_under_the_same_id() -> None:
     with simulated("answer") as simulator:
         other = OtherSide(simulator, answers=[403, 503])
-        other.send(ACTION, ADJUSTMENT)
+        other.tell(ACTION, ADJUSTMENT)
         simulator.clock.advance(60)
         assert len({each.header("X-Request-ID") for each in other.got}) == 1
         assert [each.at[:8] for each in other.got] == ["03:04:06", "03:04:11", "03:04:21"]
@@ -133,7 +133,7 @@ def test_an_adjustment_that_asks_for_nothing_is_not_answered() -> None:
     with simulated("answer") as simulator:
         other = OtherSide(simulator)
         message = {**ADJUSTMENT, "forecasted_blocks": [nothing]}
-        assert other.send(ACTION, message).status == 204
+        assert other.tell(ACTION, message).status == 204
         simulator.clock.advance(60)
         assert other.got == []
         (note,) = notes(simulator)
@@ -145,7 +145,7 @@ def test_silent() -> None:
     with simulated("silent") as simulator:
         other = OtherSide(simulator)
         with pytest.raises(Unanswered, match="Read timed out") as unanswered:
-            other.send(ACTION, ADJUSTMENT)
+            other.tell(ACTION, ADJUSTMENT)
         assert unanswered.value.after == 20
         (entry,) = simulator.journal.entries()
         assert entry.response is None
@@ -159,10 +159,10 @@ def test_a_delay_of_19_or_21_seconds(seconds: int) -> None:
     with simulated({"delay": f"{seconds}s", "adjustments": "answer"}) as simulator:
         other = OtherSide(simulator)
         if seconds < 20:
-            assert other.send(ACTION, ADJUSTMENT).after == seconds
+            assert other.tell(ACTION, ADJUSTMENT).after == seconds
         else:
             with pytest.raises(Unanswered):
-                other.send(ACTION, ADJUSTMENT)
+                other.tell(ACTION, ADJUSTMENT)
         simulator.clock.advance(seconds)
         assert other.got == []
         simulator.clock.advance(1)

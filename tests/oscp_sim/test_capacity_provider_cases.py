@@ -50,7 +50,7 @@ def simulated(behaviour: object = None, **provider: object) -> Simulator:
 
 
 def status(simulator: Simulator, action: str, message: object, **how: Any) -> int:  # noqa: ANN401
-    return OtherSide(simulator).send(action, message, **how).status
+    return OtherSide(simulator).tell(action, message, **how).status
 
 
 # --- cases of which only the world can tell ------------------------------------------------------
@@ -102,7 +102,7 @@ def test_x18_the_longest_body_is_a_setting(longest: int, expected: int) -> None:
         assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT) == expected
         (entry,) = simulator.journal.entries()
         assert entry.request is not None
-        assert ("not read" in entry.request.body) == (expected == 413)
+        assert ("not read" in entry.request.text) == (expected == 413)
 
 
 def test_x18_a_chunked_body_that_is_too_long() -> None:
@@ -123,7 +123,7 @@ def test_x8_the_same_request_id_twice_is_taken_and_recorded_as_a_duplicate() -> 
     with simulated() as simulator:
         other = OtherSide(simulator)
         for _ in range(2):
-            assert other.send("AdjustGroupCapacityForecast", ADJUSTMENT, request_id="u1").status
+            assert other.tell("AdjustGroupCapacityForecast", ADJUSTMENT, request_id="u1").status
         first, second = simulator.journal.entries(kind="exchange")
         found = [each for each in second.findings if each["rule"] == "S19"]
         assert [each["exchange"] for each in found] == [first.number]
@@ -162,8 +162,8 @@ def test_a_flagged_case_is_refused_where_the_world_is_strict(  # noqa: PLR0917 -
     with simulated({"strict": chosen}, settings=settings) as simulator:
         other = OtherSide(simulator)
         if twice and strict is not True:
-            assert other.send(action, message, **how).status == 204
-        got = other.send(action, message, **how)
+            assert other.tell(action, message, **how).status == 204
+        got = other.tell(action, message, **how)
         assert got.status == (204 if strict == [] else 400)
         if strict != []:
             assert simulator.provider(3).received[-1].status == 400
@@ -177,7 +177,7 @@ def test_information_is_never_a_refusal_where_all_findings_are_to_be() -> None:
         energy = {**ADJUSTMENT, "forecasted_blocks": [{**BLOCK, "unit": "KWH"}]}
         simulator.provider(3).forecast(message=energy, request_id="r1")
         how: dict[str, Any] = {"correlation_id": "r1"}
-        assert other.send("AdjustGroupCapacityForecast", energy, **how).status == 204
+        assert other.tell("AdjustGroupCapacityForecast", energy, **how).status == 204
         assert rules(simulator) == ["S7"]
 
 
@@ -192,12 +192,12 @@ def test_x10_is_no_case_where_the_forecast_was_sent() -> None:
         other = OtherSide(simulator)
         assert simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r1").status == 204
         how: dict[str, Any] = {"correlation_id": "r1"}
-        assert other.send("GroupCapacityComplianceError", COMPLIANCE, **how).status == 204
+        assert other.tell("GroupCapacityComplianceError", COMPLIANCE, **how).status == 204
         # One that the Flexibility Provider has refused was never given.
         other.answers = [403]
         assert simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r2").status == 403
         how = {"correlation_id": "r2"}
-        assert other.send("GroupCapacityComplianceError", COMPLIANCE, **how).status == 400
+        assert other.tell("GroupCapacityComplianceError", COMPLIANCE, **how).status == 400
 
 
 def test_x12_a_message_before_the_handshake_is_flagged() -> None:
@@ -233,12 +233,12 @@ def test_x21_segments_are_put_together_or_flagged(profile: str) -> None:
         other, provider = OtherSide(simulator), simulator.provider(3)
         action = "AdjustGroupCapacityForecast"
         second = {**ADJUSTMENT, "forecasted_blocks": [LATER]}
-        assert other.send(action, ADJUSTMENT, request_id="u1", **segment(1, 2)).status == 204
+        assert other.tell(action, ADJUSTMENT, request_id="u1", **segment(1, 2)).status == 204
         assert "X21" in rules(simulator)
         whole = profile == "solarnetwork"
         assert simulator.pending == whole
         how: dict[str, Any] = {"request_id": "u2", "correlation_id": "u1"}
-        assert other.send(action, second, **how, **segment(2, 2)).status == 204
+        assert other.tell(action, second, **how, **segment(2, 2)).status == 204
         got = provider.received[-1].body["forecasted_blocks"]
         assert got == ([LATER] if whole else [BLOCK, LATER])
         simulator.clock.advance(1)
@@ -258,7 +258,7 @@ def test_x21_a_capacity_optimizer_flags_them() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
         how: dict[str, Any] = {**segment(1, 2), "token": "co-token", "to": CO}
-        assert other.send("UpdateGroupCapacityForecast", ADJUSTMENT, **how).status == 204
+        assert other.tell("UpdateGroupCapacityForecast", ADJUSTMENT, **how).status == 204
         assert "X21" in rules(simulator)
         assert simulator.optimizer(1).received[-1].body == ADJUSTMENT
 
@@ -307,15 +307,15 @@ def test_a_profile_has_its_own_envelope_and_statuses() -> None:
     with simulated(profile="solarnetwork") as simulator:
         other = OtherSide(simulator)
         action = "AdjustGroupCapacityForecast"
-        reply = other.send(action, {**ADJUSTMENT, "group_id": "bar"})
+        reply = other.tell(action, {**ADJUSTMENT, "group_id": "bar"})
         assert (reply.status, reply.text) == (403, '{"success": false, "message": "ACCESS_DENIED"}')
-        assert other.send(action, "{}").status == 422
-        assert other.send(action, "{", request_id="b").status == 422
-        assert other.send(action, ADJUSTMENT, token=None).status == 403
-        assert other.send("Heartbeat", HEARTBEAT, request_id=None).status == 204
-        assert other.send(action, ADJUSTMENT, request_id=None).status == 400
-        assert other.send("Handshake", {}).status == 422
-        assert other.send("Heartbeat", HEARTBEAT, path="//heartbeat").status == 400
+        assert other.tell(action, "{}").status == 422
+        assert other.tell(action, "{", request_id="b").status == 422
+        assert other.tell(action, ADJUSTMENT, token=None).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, request_id=None).status == 204
+        assert other.tell(action, ADJUSTMENT, request_id=None).status == 400
+        assert other.tell("Handshake", {}).status == 422
+        assert other.tell("Heartbeat", HEARTBEAT, path="//heartbeat").status == 400
 
 
 # --- url-paths -----------------------------------------------------------------------------------
@@ -325,11 +325,11 @@ def test_alternative_paths_are_served() -> None:
     paths = {"Heartbeat": "/alt/oscp-heartbeat", "UpdateAssetMeasurements": "/alt/assets"}
     with simulated(service_props={"url-paths": paths}) as simulator:
         other = OtherSide(simulator)
-        assert other.send("Heartbeat", HEARTBEAT, path="/alt/oscp-heartbeat").status == 204
-        assert other.send("Heartbeat", HEARTBEAT).status == 204
-        assert other.send("Heartbeat", HEARTBEAT, path="/alt/other").status == 404
-        assert other.send("Heartbeat", method="GET", path="/alt/oscp-heartbeat").status == 405
-        assert other.send("UpdateAssetMeasurement", EMPTY, path="/alt/assets").status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, path="/alt/oscp-heartbeat").status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, path="/alt/other").status == 404
+        assert other.tell("Heartbeat", method="GET", path="/alt/oscp-heartbeat").status == 405
+        assert other.tell("UpdateAssetMeasurement", EMPTY, path="/alt/assets").status == 204
         actions = [each.action for each in simulator.provider(3).received]
         assert actions[:2] == ["Heartbeat"] * 2
         assert actions[-1] == "UpdateAssetMeasurement"
@@ -349,14 +349,14 @@ def test_an_access_token_is_as_good_as_a_token() -> None:
         granted = simulator._shared.access_tokens.issue("fp", "very-secret")
         assert granted is not None
         bearer = f"Bearer {granted.text}"
-        assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
-        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
         assert (
-            other.send("Heartbeat", HEARTBEAT, authorization=f"Token {granted.text}").status == 403
+            other.tell("Heartbeat", HEARTBEAT, authorization=f"Token {granted.text}").status == 403
         )
-        assert other.send("Heartbeat", HEARTBEAT, authorization="Bearer x").status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, authorization="Bearer x").status == 403
         simulator.clock.advance(timedelta(hours=2))
-        assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 403
 
 
 def test_an_access_token_of_another_system_is_good_for_nothing() -> None:
@@ -374,6 +374,6 @@ def test_an_access_token_of_another_system_is_good_for_nothing() -> None:
         granted = simulator._shared.access_tokens.issue("fp-2", "secret-2")
         assert granted is not None
         bearer = f"Bearer {granted.text}"
-        assert other.send("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
         assert simulator.provider(1).received == ()
         assert len(simulator.provider(2).received) == 1

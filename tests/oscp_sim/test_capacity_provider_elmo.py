@@ -109,7 +109,7 @@ def test_it_is_registered_with_by_the_other_side_and_shakes_hands_itself() -> No
     """Register back at once after its 204, and a Handshake 5 s later."""
     with elmo(registration_status="Pending") as simulator:
         other = OtherSide(simulator)
-        assert other.send("Register", register(), to=ELMO).status == 204
+        assert other.tell("Register", register(), to=ELMO).status == 204
         simulator.clock.advance(5)
         assert [(each.action, each.at) for each in other.got] == [
             ("Register", "01:00:00.000"),
@@ -131,24 +131,24 @@ def test_it_wants_a_correlation_id(action: str, named: bool, status: int) -> Non
         message: dict[str, Any] = {} if action.startswith("H") else {"message": "x"}
         known = "h1" if action.startswith("H") else "r1"
         how: dict[str, Any] = {"correlation_id": known} if named else {}
-        assert other.send(action, message, to=ELMO, **how).status == status
+        assert other.tell(action, message, to=ELMO, **how).status == status
 
 
 @pytest.mark.parametrize("action", ["Heartbeat", "Handshake", "UpdateAssetMeasurement"])
 def test_it_has_no_other_endpoints(action: str) -> None:
     with elmo() as simulator:
-        assert OtherSide(simulator).send(action, {}, to=ELMO).status == 404
+        assert OtherSide(simulator).tell(action, {}, to=ELMO).status == 404
 
 
 def test_it_is_not_below_the_usual_path() -> None:
     with elmo() as simulator:
-        assert OtherSide(simulator).send("UpdateGroupMeasurements", USAGE).status == 403
+        assert OtherSide(simulator).tell("UpdateGroupMeasurements", USAGE).status == 403
 
 
 def test_an_unknown_group_is_a_bad_request() -> None:
     with elmo() as simulator:
         message = {**USAGE, "group_id": "bar"}
-        assert OtherSide(simulator).send("UpdateGroupMeasurements", message, to=ELMO).status == 400
+        assert OtherSide(simulator).tell("UpdateGroupMeasurements", message, to=ELMO).status == 400
 
 
 def test_a_late_request_is_flagged() -> None:
@@ -161,10 +161,10 @@ def test_a_late_request_is_flagged() -> None:
     with elmo() as simulator:
         other = OtherSide(simulator)
         asked = {**message, "forecasted_blocks": [tomorrow]}
-        other.send("AdjustGroupCapacityForecast", asked, to=ELMO)
+        other.tell("AdjustGroupCapacityForecast", asked, to=ELMO)
         assert "elmo-timetable" not in rules(simulator)
         simulator.clock.advance(timedelta(hours=5, seconds=1))
-        other.send("AdjustGroupCapacityForecast", asked, to=ELMO, request_id="u2")
+        other.tell("AdjustGroupCapacityForecast", asked, to=ELMO, request_id="u2")
         assert "elmo-timetable" in rules(simulator)
 
 
@@ -173,7 +173,7 @@ def test_an_answer_comes_by_four() -> None:
     with elmo(behaviour) as simulator:
         other = OtherSide(simulator)
         asked = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
-        other.send("AdjustGroupCapacityForecast", asked, to=ELMO)
+        other.tell("AdjustGroupCapacityForecast", asked, to=ELMO)
         simulator.clock.advance(timedelta(hours=7))
         assert [each.at for each in other.got] == ["08:00:00.000"]
 
@@ -182,19 +182,19 @@ def test_missing_usage_is_noticed_once() -> None:
     with elmo() as simulator:
         other = OtherSide(simulator)
         for number in range(3):
-            other.send("UpdateGroupMeasurements", USAGE, to=ELMO, request_id=f"u{number}")
+            other.tell("UpdateGroupMeasurements", USAGE, to=ELMO, request_id=f"u{number}")
             simulator.clock.advance(60)
         assert notes(simulator) == []
         simulator.clock.advance(600)
         (note,) = notes(simulator)
         assert [each["rule"] for each in note.findings] == ["elmo-timetable"]
-        other.send("UpdateGroupMeasurements", USAGE, to=ELMO, request_id="u9")
+        other.tell("UpdateGroupMeasurements", USAGE, to=ELMO, request_id="u9")
         simulator.clock.advance(600)
         assert len(notes(simulator)) == 2
 
 
 def test_others_do_not_miss_any() -> None:
     with Simulator(world(), clock=FrozenClock(MORNING)) as simulator:
-        OtherSide(simulator).send("UpdateGroupMeasurements", USAGE)
+        OtherSide(simulator).tell("UpdateGroupMeasurements", USAGE)
         simulator.clock.advance(600)
         assert notes(simulator) == []

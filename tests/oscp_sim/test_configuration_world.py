@@ -314,7 +314,7 @@ class TestToken:
         data = created(simulator, "/capacity-providers", SYSTEM)
         (entry,) = simulator.journal.entries(party="solaruser")
         assert entry.response is not None
-        body = entry.response.body
+        body = entry.response.text
         assert f'"configId":{data["configId"]}' in body
         assert '"token":"[redacted]"' in body
 

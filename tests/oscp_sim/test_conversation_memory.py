@@ -31,7 +31,7 @@ from tests.oscp_sim.conversing import (
 )
 
 if TYPE_CHECKING:
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
 
 UPDATE, ERROR = "UpdateGroupCapacityForecast", "GroupCapacityComplianceError"
 
@@ -167,7 +167,7 @@ def test_what_was_asked_for_ends_with_the_registration() -> None:
         ("capacity_optimizer", None, "the Flexibility Provider"),
     ],
 )
-def test_a_finding_names_the_party(role: Party, peer: Party | None, named: str) -> None:
+def test_a_finding_names_the_party(role: PartyName, peer: PartyName | None, named: str) -> None:
     conversation = Conversation(role, peer=peer)
     [register, said] = spoken([theirs("Register"), ours("Heartbeat", heartbeat(9))])
     conversation.remember(register)

@@ -44,7 +44,7 @@ def test_nobody_is_offline_who_never_said_when() -> None:
 def test_offline_is_noticed_when_the_time_has_passed_and_not_before() -> None:
     with simulated() as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        assert other.send("Heartbeat", heartbeat(120)).status == 204
+        assert other.tell("Heartbeat", heartbeat(120)).status == 204
         assert provider.to_dict()["offline_mode_at"] == "2026-01-02T03:06:05.123Z"
         assert simulator.pending == 0
         simulator.clock.advance(119)
@@ -63,15 +63,15 @@ def test_nobody_is_offline_whose_next_heartbeat_is_in_time(beats: Iterable[int])
         other = OtherSide(simulator)
         for at in beats:
             simulator.clock.advance(NOW + timedelta(seconds=at) - simulator.clock.now())
-            other.send("Heartbeat", heartbeat(at + 120), request_id=f"u{at}")
+            other.tell("Heartbeat", heartbeat(at + 120), request_id=f"u{at}")
         assert notes(simulator) == []
 
 
 def test_a_heartbeat_that_takes_back_its_time_counts() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        other.send("Heartbeat", heartbeat(600))
-        other.send("Heartbeat", heartbeat(60), request_id="u2")
+        other.tell("Heartbeat", heartbeat(600))
+        other.tell("Heartbeat", heartbeat(60), request_id="u2")
         simulator.clock.advance(61)
         assert why(simulator) == [GONE]
 
@@ -79,8 +79,8 @@ def test_a_heartbeat_that_takes_back_its_time_counts() -> None:
 def test_the_last_heartbeat_counts() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        other.send("Heartbeat", heartbeat(60))
-        other.send("Heartbeat", heartbeat(61), request_id="u2")
+        other.tell("Heartbeat", heartbeat(60))
+        other.tell("Heartbeat", heartbeat(61), request_id="u2")
         simulator.clock.advance(60.5)
         assert notes(simulator) == []
         simulator.clock.advance(1)
@@ -90,9 +90,9 @@ def test_the_last_heartbeat_counts() -> None:
 def test_the_next_heartbeat_brings_it_back() -> None:
     with simulated() as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        other.send("Heartbeat", heartbeat(60))
+        other.tell("Heartbeat", heartbeat(60))
         simulator.clock.advance(100)
-        other.send("Heartbeat", heartbeat(220), request_id="u2")
+        other.tell("Heartbeat", heartbeat(220), request_id="u2")
         assert why(simulator) == [GONE, BACK]
         assert provider.to_dict()["offline"] is False
         simulator.clock.advance(121)
@@ -102,9 +102,9 @@ def test_the_next_heartbeat_brings_it_back() -> None:
 def test_a_heartbeat_of_the_past_brings_nobody_back() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        other.send("Heartbeat", heartbeat(60))
+        other.tell("Heartbeat", heartbeat(60))
         simulator.clock.advance(100)
-        other.send("Heartbeat", heartbeat(90), request_id="u2")
+        other.tell("Heartbeat", heartbeat(90), request_id="u2")
         simulator.clock.advance(1)
         assert why(simulator) == [GONE]
 
@@ -118,7 +118,7 @@ def test_s9_the_fallback_forecasts_are_looked_at_when_it_goes_offline(covered: b
         provider.forecast(
             message={"group_id": "foo-group", "type": kind, "forecasted_blocks": [block]}
         )
-        other.send("Heartbeat", heartbeat(60))
+        other.tell("Heartbeat", heartbeat(60))
         simulator.clock.advance(61)
         (note,) = notes(simulator)
         severities = {each["severity"] for each in note.findings if each["rule"] == "S9"}
@@ -128,7 +128,7 @@ def test_s9_the_fallback_forecasts_are_looked_at_when_it_goes_offline(covered: b
 
 def test_s12_a_heartbeat_of_the_past_is_taken_with_a_finding() -> None:
     with simulated() as simulator:
-        assert OtherSide(simulator).send("Heartbeat", heartbeat(-1)).status == 204
+        assert OtherSide(simulator).tell("Heartbeat", heartbeat(-1)).status == 204
         assert "S12" in rules(simulator)
 
 
@@ -136,7 +136,7 @@ def test_the_end_of_time_is_no_task() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
         message = {"offline_mode_at": "9999-12-31T23:59:59.999999Z"}
-        assert other.send("Heartbeat", message).status == 204
+        assert other.tell("Heartbeat", message).status == 204
         simulator.clock.advance(timedelta(days=1))
         assert notes(simulator) == []
 
@@ -144,8 +144,8 @@ def test_the_end_of_time_is_no_task() -> None:
 def test_unregistering_ends_the_waiting() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        other.send("Heartbeat", heartbeat(60))
-        other.send("Register", method="DELETE")
+        other.tell("Heartbeat", heartbeat(60))
+        other.tell("Register", method="DELETE")
         simulator.clock.advance(100)
         assert notes(simulator) == []
 
@@ -196,7 +196,7 @@ def test_own_heartbeats_wait_for_the_registration() -> None:
         assert other.got == []
         simulator.provider(3).register()
         message = {"token": "t", "version_url": [{"version": "2.0", "base_url": "http://f"}]}
-        other.send("Register", message)
+        other.tell("Register", message)
         simulator.clock.advance(timedelta(minutes=2))
         assert other.actions() == ["Register", "Heartbeat", "Heartbeat"]
 
@@ -208,7 +208,7 @@ def test_own_heartbeats_come_as_often_as_the_other_side_asks(action: str) -> Non
         other, provider = OtherSide(simulator), simulator.provider(3)
         provider.handshake(heartbeat_interval=7)
         asked = {"heartbeat_interval": 30, "measurement_configuration": []}
-        other.send(action, {"required_behaviour": asked})
+        other.tell(action, {"required_behaviour": asked})
         assert provider.to_dict()["asked"] == asked
         simulator.clock.advance(91)
         beats = [each for each in other.got if each.action == "Heartbeat"]
@@ -221,7 +221,7 @@ def test_an_interval_below_a_second_is_none(interval: float) -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
         asked = {"heartbeat_interval": interval, "measurement_configuration": []}
-        other.send("HandshakeAcknowledge", {"required_behaviour": asked})
+        other.tell("HandshakeAcknowledge", {"required_behaviour": asked})
         simulator.clock.advance(600)
         assert other.got == []
 
@@ -231,7 +231,7 @@ def test_an_interval_beyond_every_calendar_is_a_century(interval: float) -> None
     with simulated() as simulator:
         other = OtherSide(simulator)
         asked = {"heartbeat_interval": interval, "measurement_configuration": []}
-        other.send("HandshakeAcknowledge", {"required_behaviour": asked})
+        other.tell("HandshakeAcknowledge", {"required_behaviour": asked})
         simulator.clock.advance(timedelta(days=36_524))
         assert other.got == []
         simulator.clock.advance(timedelta(days=2))
@@ -272,7 +272,7 @@ def test_a_year_without_heartbeats_takes_no_time() -> None:
 def test_a_capacity_optimizer_notices_the_same() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        other.send("Heartbeat", heartbeat(60), token="co-token", to=CO)
+        other.tell("Heartbeat", heartbeat(60), token="co-token", to=CO)
         simulator.clock.advance(61)
         (note,) = notes(simulator)
         assert note.party == "capacity_optimizer"

@@ -57,7 +57,7 @@ def test_the_register_that_comes_next_is_its_answer(pending: Simulator, correlat
     other, provider = OtherSide(pending), pending.provider(3)
     provider.register(request_id="a1")
     how: dict[str, Any] = {"correlation_id": "a1"} if correlated else {}
-    assert other.send("Register", register(), **how).status == 204
+    assert other.tell("Register", register(), **how).status == 204
     assert rules(pending) == []
     state = provider.to_dict()
     assert (state["registered"], state["awaits_register"]) == (True, False)
@@ -75,18 +75,18 @@ def test_old_tokens_end_when_the_registration_is_complete(pending: Simulator) ->
     token = other.got[0].json["token"]
     assert (len(token), token != PROVIDER_TOKEN) == (64, True)
     for each in (PROVIDER_TOKEN, token):
-        assert other.send("Heartbeat", HEARTBEAT, token=each, request_id=each).status == 204
-    assert other.send("Register", register(), token=token).status == 204
-    assert other.send("Heartbeat", HEARTBEAT, token=token).status == 204
-    assert other.send("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token=each, request_id=each).status == 204
+    assert other.tell("Register", register(), token=token).status == 204
+    assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
+    assert other.tell("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 403
 
 
 def test_old_tokens_end_at_once_where_that_is_the_profiles_way() -> None:
     with simulated(profile="solarnetwork") as simulator:
         other = OtherSide(simulator)
         simulator.provider(3).register(token="chosen")
-        assert other.send("Heartbeat", HEARTBEAT).status == 403
-        assert other.send("Heartbeat", HEARTBEAT, token="chosen").status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token="chosen").status == 204
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -95,8 +95,8 @@ def test_a_register_that_is_refused_changes_nothing(pending: Simulator, status: 
     assert provider.register(new_token=True).status == status
     token = other.got[0].json["token"]
     assert provider.to_dict()["awaits_register"] is False
-    assert other.send("Heartbeat", HEARTBEAT, token=token).status == 403
-    assert other.send("Heartbeat", HEARTBEAT).status == 204
+    assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 403
+    assert other.tell("Heartbeat", HEARTBEAT).status == 204
 
 
 def test_a_register_without_an_answer_may_have_arrived(pending: Simulator) -> None:
@@ -104,8 +104,8 @@ def test_a_register_without_an_answer_may_have_arrived(pending: Simulator) -> No
     sent = provider.register(new_token=True)
     assert (sent.status, sent.reason) == (None, "Connection refused")
     token = other.got[0].json["token"]
-    assert other.send("Heartbeat", HEARTBEAT, token=token).status == 204
-    assert other.send("Register", register(), token=token).status == 204
+    assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
+    assert other.tell("Register", register(), token=token).status == 204
     assert provider.to_dict()["registered"] is True
 
 
@@ -114,14 +114,14 @@ def test_a_token_that_expires() -> None:
         other = OtherSide(simulator)
         simulator.provider(3).register(new_token=True)
         token = other.got[0].json["token"]
-        other.send("Register", register(), token=token)
+        other.tell("Register", register(), token=token)
         simulator.clock.advance(3599)
-        assert other.send("Heartbeat", HEARTBEAT, token=token).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
         simulator.clock.advance(1)
-        refused = other.send("Heartbeat", HEARTBEAT, token=token)
+        refused = other.tell("Heartbeat", HEARTBEAT, token=token)
         assert (refused.status, refused.text) == (403, '{"message": "the token has expired"}')
         simulator.provider(3).register()
-        assert other.send("Heartbeat", HEARTBEAT, token=token).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
 
 
 def test_a_token_told_out_of_band_is_shown(pending: Simulator) -> None:
@@ -137,12 +137,12 @@ def test_a_provider_without_a_token_is_called_without_until_it_gives_one() -> No
     nameless = replace(user.capacity_providers[0], token=None)
     with Simulator(World((user.with_system(nameless),)), clock=FrozenClock(NOW)) as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        assert other.send("Heartbeat", HEARTBEAT, token=None).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, token=None).status == 204
         provider.register()
         token = other.got[0].json["token"]
         assert len(token) == 64
-        assert other.send("Heartbeat", HEARTBEAT, token=None).status == 401
-        assert other.send("Heartbeat", HEARTBEAT, token=token).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, token=None).status == 401
+        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
 
 
 # --- answering -----------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_a_provider_without_a_token_is_called_without_until_it_gives_one() -> No
 def test_an_opening_register_is_answered_a_second_later() -> None:
     with simulated() as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        assert other.send("Register", register(), request_id="u1").status == 204
+        assert other.tell("Register", register(), request_id="u1").status == 204
         assert (other.got, simulator.pending) == ([], 1)
         simulator.clock.advance(1)
         (got,) = other.got
@@ -160,15 +160,15 @@ def test_an_opening_register_is_answered_a_second_later() -> None:
         assert got.header("X-Correlation-ID") == "u1"
         token = got.json["token"]
         assert token != PROVIDER_TOKEN
-        assert other.send("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 403
-        assert other.send("Heartbeat", HEARTBEAT, token=token).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
         assert provider.to_dict()["registered"] is True
 
 
 def test_an_answering_register_is_not_correlated_where_that_is_the_profiles_way() -> None:
     with simulated(profile="solarnetwork") as simulator:
         other = OtherSide(simulator)
-        other.send("Register", register())
+        other.tell("Register", register())
         simulator.clock.advance(1)
         assert other.got[0].header("X-Correlation-ID") is None
 
@@ -176,10 +176,10 @@ def test_an_answering_register_is_not_correlated_where_that_is_the_profiles_way(
 def test_two_sides_that_answer_every_register_come_to_an_end() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        other.send("Register", register())
+        other.tell("Register", register())
         simulator.clock.advance(1)
         token = other.got[0].json["token"]
-        assert other.send("Register", register("B" * 64), token=token).status == 204
+        assert other.tell("Register", register("B" * 64), token=token).status == 204
         simulator.clock.advance(60)
         assert len(other.got) == 1
         assert simulator.provider(3).heartbeat().status == 204
@@ -192,11 +192,11 @@ def test_a_register_that_is_repeated_is_not_answered() -> None:
         other = OtherSide(simulator)
         simulator.provider(3).register()
         for number in range(2):
-            assert other.send("Register", register(), request_id=f"u{number}").status == 204
+            assert other.tell("Register", register(), request_id=f"u{number}").status == 204
         simulator.clock.advance(60)
         assert len(other.got) == 1
         assert "repeated-register" in rules(simulator)
-        other.send("Register", register("B" * 64), request_id="u9")
+        other.tell("Register", register("B" * 64), request_id="u9")
         simulator.clock.advance(1)
         assert other.actions() == ["Register", "Register"]
 
@@ -204,18 +204,18 @@ def test_a_register_that_is_repeated_is_not_answered() -> None:
 def test_an_answer_that_is_not_taken_is_tried_three_times() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator, answers=[500, None, 403])
-        other.send("Register", register())
+        other.tell("Register", register())
         simulator.clock.advance(60)
         assert [each.at for each in other.got] == ["03:04:06.123", "03:04:11.123", "03:04:21.123"]
         (note,) = notes(simulator)
         assert "given up: 403" in note.detail["why"]
-        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
 
 
 def test_without_version_2_there_is_nothing_to_talk_about() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        assert other.send("Register", register(version="1.0")).status == 501
+        assert other.tell("Register", register(version="1.0")).status == 501
         simulator.clock.advance(60)
         assert other.got == []
         assert simulator.provider(3).to_dict()["flexibility_provider"].startswith(IN_PROCESS_URL)
@@ -224,7 +224,7 @@ def test_without_version_2_there_is_nothing_to_talk_about() -> None:
 def test_put_changes_url_and_token_and_is_not_answered() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        assert other.send("Register", register(), method="PUT").status == 204
+        assert other.tell("Register", register(), method="PUT").status == 204
         simulator.clock.advance(60)
         assert other.got == []
         simulator.provider(3).heartbeat()
@@ -235,21 +235,21 @@ def test_put_changes_url_and_token_and_is_not_answered() -> None:
 def test_put_of_another_version_is_refused() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        assert other.send("Register", register(version="2.1"), method="PUT").status == 501
+        assert other.tell("Register", register(version="2.1"), method="PUT").status == 501
 
 
 def test_delete_unregisters() -> None:
     with simulated({"heartbeat_every": "1m"}) as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        assert other.send("Register", method="DELETE", content_type=None).status == 204
+        assert other.tell("Register", method="DELETE", content_type=None).status == 204
         state = provider.to_dict()
         assert (state["registered"], state["handshaken"]) == (False, False)
         simulator.clock.advance(300)
         assert other.got == []
-        assert other.send("Heartbeat", HEARTBEAT, request_id="u2").status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, request_id="u2").status == 204
         assert "S17" in rules(simulator)
         # It can come back.
-        assert other.send("Register", register(), request_id="u3").status == 204
+        assert other.tell("Register", register(), request_id="u3").status == 204
         simulator.clock.advance(61)
         assert other.actions() == ["Register", "Heartbeat"]
 
@@ -257,9 +257,9 @@ def test_delete_unregisters() -> None:
 def test_who_has_unregistered_has_to_answer_a_register_again() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
-        other.send("Register", method="DELETE")
+        other.tell("Register", method="DELETE")
         simulator.provider(3).register()
-        assert other.send("Heartbeat", HEARTBEAT, request_id="u2").status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, request_id="u2").status == 204
         assert "S17" in rules(simulator)
 
 
@@ -267,7 +267,7 @@ def test_who_has_unregistered_has_to_answer_a_register_again() -> None:
 def test_solarnetwork_knows_post_alone(method: str) -> None:
     with simulated(profile="solarnetwork") as simulator:
         other = OtherSide(simulator)
-        assert other.send("Register", register(), method=method).status == 405
+        assert other.tell("Register", register(), method=method).status == 405
 
 
 # --- handshake -----------------------------------------------------------------------------------
@@ -297,13 +297,13 @@ def test_handshake_asks_for_a_behaviour(fields: dict[str, Any], behaviour: objec
 def test_an_acknowledge_is_taken_and_belongs_to_the_handshake(pending: Simulator) -> None:
     other, provider = OtherSide(pending), pending.provider(3)
     provider.register()
-    other.send("Register", register())
+    other.tell("Register", register())
     provider.handshake(request_id="h1")
     answer: dict[str, Any] = {"required_behaviour": {}}
-    assert other.send("HandshakeAcknowledge", answer, correlation_id="h1").status == 204
+    assert other.tell("HandshakeAcknowledge", answer, correlation_id="h1").status == 204
     assert "S16" not in rules(pending)
     assert provider.to_dict()["handshaken"] is True
-    assert other.send("HandshakeAcknowledge", answer, request_id="u2").status == 204
+    assert other.tell("HandshakeAcknowledge", answer, request_id="u2").status == 204
     assert "S16" in rules(pending)
 
 
@@ -328,7 +328,7 @@ def test_a_handshake_is_acknowledged_with_its_request_id(own: object, expected: 
     with simulated(**more) as simulator:
         other = OtherSide(simulator)
         message: dict[str, Any] = {"required_behaviour": {"measurement_configuration": []}}
-        assert other.send("Handshake", message, request_id="h9").status == 204
+        assert other.tell("Handshake", message, request_id="h9").status == 204
         assert (other.got, simulator.pending) == ([], 1)
         simulator.clock.advance(1)
         (got,) = other.got
@@ -340,7 +340,7 @@ def test_a_handshake_is_acknowledged_with_its_request_id(own: object, expected: 
 def test_an_acknowledge_that_is_not_taken_is_sent_again_under_the_same_id() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator, answers=[503])
-        other.send("Handshake", {"required_behaviour": {"measurement_configuration": []}})
+        other.tell("Handshake", {"required_behaviour": {"measurement_configuration": []}})
         simulator.clock.advance(60)
         ids = [each.header("X-Request-ID") for each in other.got]
         assert len(ids) == 2
@@ -352,13 +352,13 @@ def test_a_quick_acknowledge_may_come_before_the_answer_to_its_handshake() -> No
     """Over the network, the other side may write before it has answered."""
     with simulated({"strict": ["S16", "S17", "X11"]}) as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        post = other.post
+        send = other.send
 
         def quick(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-            assert other.send("HandshakeAcknowledge", {}, correlation_id="h1").status == 204
-            return post(*arguments, **named)
+            assert other.tell("HandshakeAcknowledge", {}, correlation_id="h1").status == 204
+            return send(*arguments, **named)
 
-        other.post = quick  # type: ignore[method-assign]
+        other.send = quick  # type: ignore[method-assign]
         assert provider.handshake(request_id="h1").status == 204
 
 
@@ -371,10 +371,10 @@ def test_a_capacity_optimizer_registers_and_shakes_hands_alike() -> None:
         optimizer.register(new_token=True)
         token = other.got[0].json["token"]
         assert other.got[0].json == register(token, IN_PROCESS_URL + CO)
-        assert other.send("Register", register(), to=CO, token=token).status == 204
+        assert other.tell("Register", register(), to=CO, token=token).status == 204
         optimizer.handshake(request_id="h1")
         how: dict[str, Any] = {"to": CO, "token": token, "correlation_id": "h1", "request_id": "u2"}
-        assert other.send("HandshakeAcknowledge", {"required_behaviour": {}}, **how).status == 204
+        assert other.tell("HandshakeAcknowledge", {"required_behaviour": {}}, **how).status == 204
         assert optimizer.to_dict()["handshaken"] is True
         assert other.actions() == ["Register", "Handshake"]
         assert [entry.party for entry in simulator.journal.entries()] == ["capacity_optimizer"] * 4
@@ -389,22 +389,22 @@ def replaced(simulator: Simulator) -> OtherSide:
     """The other side of a provider whose first token a registration has ended."""
     other = OtherSide(simulator)
     simulator.provider(3).register(new_token=True)
-    assert other.send("Register", register(), token=other.got[0].json["token"]).status == 204
+    assert other.tell("Register", register(), token=other.got[0].json["token"]).status == 204
     return other
 
 
 def test_x6_a_token_that_a_registration_has_ended() -> None:
     with simulated({"statuses": {"X6": 401}}, registration_status="Pending") as simulator:
         other = replaced(simulator)
-        refused = other.send("Heartbeat", HEARTBEAT)
+        refused = other.tell("Heartbeat", HEARTBEAT)
         assert (refused.status, refused.text) == (401, REPLACED)
-        assert other.send("Heartbeat", HEARTBEAT, token="unknown").status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token="unknown").status == 403
 
 
 def test_x6_is_one_that_a_world_may_take() -> None:
     with simulated({"statuses": {"X6": 204}}, registration_status="Pending") as simulator:
         other = replaced(simulator)
-        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
         assert "X6" in rules(simulator)
 
 
@@ -412,7 +412,7 @@ def test_x6_where_the_new_token_ends_the_old_one_at_once() -> None:
     behaviour = {"statuses": {"X6": 401}}
     with simulated(behaviour, profile="solarnetwork") as simulator:
         simulator.provider(3).register(token="chosen")
-        assert OtherSide(simulator).send("Heartbeat", HEARTBEAT).status == 401
+        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT).status == 401
 
 
 def test_x6_is_remembered_over_a_restart_and_old_files_know_of_none() -> None:
@@ -424,16 +424,16 @@ def test_x6_is_remembered_over_a_restart_and_old_files_know_of_none() -> None:
     for each, status in ((kept, 401), (older, 403)):
         with simulated(behaviour, registration_status="Pending") as after:
             after.recall({(42, "capacity_provider", 3): each})
-            assert OtherSide(after).send("Heartbeat", HEARTBEAT).status == status
+            assert OtherSide(after).tell("Heartbeat", HEARTBEAT).status == status
 
 
 def test_an_ended_token_that_is_given_out_again_is_good() -> None:
     with simulated(profile="solarnetwork") as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
         provider.register(token="another")
-        assert other.send("Heartbeat", HEARTBEAT).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT).status == 403
         provider.register(token=PROVIDER_TOKEN)
-        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
         assert provider.registration.ended == ("another",)
 
 
@@ -455,7 +455,7 @@ def test_an_ended_token_of_one_system_may_be_good_for_another() -> None:
         seat = simulator.provider(3)
         seat.registration.issue("another", simulator.clock.now(), None)
         seat.registration.end_old_tokens()
-        assert OtherSide(simulator).send("Heartbeat", HEARTBEAT, token="shared-token").status == 204
+        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT, token="shared-token").status == 204
         assert len(simulator.provider(4).received) == 1
         assert seat.received == ()
 

@@ -71,14 +71,14 @@ def test_6_1_a_system_exists_with_both_tokens() -> None:
         other = OtherSide(simulator)
         simulator.provider(3).heartbeat()
         assert other.got[0].header("Authorization") == "Token out-token"
-        assert other.send("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 204
 
 
 def test_6_1_the_whole_registration(simulator: Simulator, other: OtherSide) -> None:
     provider = simulator.provider(3)
     provider.register(new_token=True)
     token = other.got[0].json["token"]
-    assert other.send("Register", register(), token=token).status == 204
+    assert other.tell("Register", register(), token=token).status == 204
     provider.handshake(heartbeat_interval=60, measurement_configuration=["CONTINUOUS"])
     assert other.got[1].header("Authorization") == f"Token {NEW}"
     assert provider.to_dict()["registered"] is True
@@ -102,15 +102,15 @@ def test_6_1_a_forecast(simulator: Simulator, other: OtherSide) -> None:
     ],
 )
 def test_6_1_every_message_is_taken(other: OtherSide, action: str, message: object) -> None:
-    assert other.send(action, message).status == 204
+    assert other.tell(action, message).status == 204
 
 
 def test_6_1_asset_measurements_at_a_capacity_optimizer(other: OtherSide) -> None:
-    assert other.send("UpdateAssetMeasurement", ASSETS, to=CO, token="co-token").status == 204
+    assert other.tell("UpdateAssetMeasurement", ASSETS, to=CO, token="co-token").status == 204
 
 
 def test_6_1_a_handshake_is_answered(simulator: Simulator, other: OtherSide) -> None:
-    other.send("Handshake", {"required_behaviour": {"measurement_configuration": []}})
+    other.tell("Handshake", {"required_behaviour": {"measurement_configuration": []}})
     simulator.clock.advance(1)
     assert other.actions() == ["HandshakeAcknowledge"]
 
@@ -125,14 +125,14 @@ def test_6_1_alternative_paths() -> None:
         other = OtherSide(simulator)
         messages = (HEARTBEAT, MEASURED, ASSETS)
         for message, (action, path) in zip(messages, paths.items(), strict=True):
-            assert other.send(action, message, path=path).status == 204
+            assert other.tell(action, message, path=path).status == 204
 
 
 def test_6_1_jobs_send_heartbeats_and_notice_who_is_offline() -> None:
     with simulated({"heartbeat_every": "1m"}) as simulator:
         other = OtherSide(simulator)
         soon = (NOW + timedelta(seconds=90)).isoformat(timespec="milliseconds")
-        other.send("Heartbeat", {"offline_mode_at": soon.replace("+00:00", "Z")})
+        other.tell("Heartbeat", {"offline_mode_at": soon.replace("+00:00", "Z")})
         simulator.clock.advance(121)
         assert other.actions() == ["Heartbeat", "Heartbeat"]
         assert len(notes(simulator)) == 1
@@ -140,7 +140,7 @@ def test_6_1_jobs_send_heartbeats_and_notice_who_is_offline() -> None:
 
 def test_6_1_systems_persist(simulator: Simulator, other: OtherSide) -> None:
     simulator.provider(3).register()
-    other.send("Register", register())
+    other.tell("Register", register())
     kept = simulator.remembered()
     with simulated() as after:
         after.recall(kept)
@@ -174,12 +174,12 @@ def test_6_1_every_message_that_is_sent_has_a_request_id(
 def test_6_2_1_nothing_is_taken_without_a_token(
     other: OtherSide, action: str, message: object
 ) -> None:
-    assert other.send(action, message, token=None).status == 401
-    assert other.send(action, message, token="wrong").status == 403
+    assert other.tell(action, message, token=None).status == 401
+    assert other.tell(action, message, token="wrong").status == 403
 
 
 def test_6_2_2_what_came_can_be_looked_at(simulator: Simulator, other: OtherSide) -> None:
-    other.send("AdjustGroupCapacityForecast", ADJUSTMENT, request_id="u4", correlation_id="r1")
+    other.tell("AdjustGroupCapacityForecast", ADJUSTMENT, request_id="u4", correlation_id="r1")
     (shown,) = json.loads(json.dumps(simulator.provider(3).to_dict()))["received"]
     assert shown["request_id"] == "u4"
     assert shown["correlation_id"] == "r1"
@@ -189,27 +189,27 @@ def test_6_2_2_what_came_can_be_looked_at(simulator: Simulator, other: OtherSide
 
 @pytest.mark.parametrize("body", ["{}", "{", "", "[]", '{"group_id":"foo-group"}'])
 def test_6_2_3_bodies_are_validated(other: OtherSide, body: str) -> None:
-    reply = other.send("AdjustGroupCapacityForecast", body)
+    reply = other.tell("AdjustGroupCapacityForecast", body)
     assert reply.status == 400
     assert json.loads(reply.body).keys() == {"message"}
 
 
 def test_6_2_4_correlation(simulator: Simulator, other: OtherSide) -> None:
-    other.send("Handshake", {"required_behaviour": {"measurement_configuration": []}})
+    other.tell("Handshake", {"required_behaviour": {"measurement_configuration": []}})
     simulator.clock.advance(1)
     assert other.got[0].header("X-Correlation-ID") == "u1"
     simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r1")
     how: dict[str, Any] = {"correlation_id": "r1", "request_id": "u2"}
-    other.send("GroupCapacityComplianceError", COMPLIANCE, **how)
+    other.tell("GroupCapacityComplianceError", COMPLIANCE, **how)
     assert "S15" not in rules(simulator)
-    other.send("GroupCapacityComplianceError", COMPLIANCE, request_id="u3")
+    other.tell("GroupCapacityComplianceError", COMPLIANCE, request_id="u3")
     assert "S15" in rules(simulator)
 
 
 def test_6_2_5_an_adjustment_is_answered() -> None:
     with simulated("answer") as simulator:
         other = OtherSide(simulator)
-        other.send("AdjustGroupCapacityForecast", ADJUSTMENT)
+        other.tell("AdjustGroupCapacityForecast", ADJUSTMENT)
         simulator.clock.advance(1)
         assert other.actions() == ["UpdateGroupCapacityForecast"]
 
@@ -217,7 +217,7 @@ def test_6_2_5_an_adjustment_is_answered() -> None:
 @pytest.mark.parametrize("behaviour", ["refuse", {"delay": "5s"}, {"statuses": {"X19": 418}}])
 def test_6_2_6_faults_can_be_had(behaviour: object) -> None:
     with simulated(behaviour) as simulator:
-        reply = OtherSide(simulator).send(
+        reply = OtherSide(simulator).tell(
             "AdjustGroupCapacityForecast", {**ADJUSTMENT, "group_id": "x"}
         )
         assert reply.status == 418 or reply.after == 5 or reply.status in {404, 409}
@@ -228,8 +228,8 @@ def test_6_2_6_the_same_seed_gives_the_same_bytes() -> None:
         with simulated({"adjustments": "answer", "heartbeat_every": "1m"}) as simulator:
             other = OtherSide(simulator)
             simulator.provider(3).register(new_token=True)
-            other.send("Register", register())
-            other.send("AdjustGroupCapacityForecast", ADJUSTMENT)
+            other.tell("Register", register())
+            other.tell("AdjustGroupCapacityForecast", ADJUSTMENT)
             simulator.clock.advance(300)
             return repr(other.got) + json.dumps([e.to_dict() for e in simulator.journal.entries()])
 
@@ -240,7 +240,7 @@ def test_6_2_8_registering_again_keeps_one_system(simulator: Simulator, other: O
     provider = simulator.provider(3)
     for number in range(3):
         provider.register()
-        other.send("Register", register(chr(66 + number) * 64), request_id=f"u{number}")
+        other.tell("Register", register(chr(66 + number) * 64), request_id=f"u{number}")
     provider.heartbeat()
     assert other.got[-1].header("Authorization") == f"Token {'D' * 64}"
     assert len(provider.received) == 3
@@ -256,7 +256,7 @@ def test_6_2_10_heartbeats_come_at_the_rate_that_was_asked_for(
 ) -> None:
     simulator.provider(3).handshake(heartbeat_interval=10)
     asked = {"heartbeat_interval": 30, "measurement_configuration": []}
-    other.send("HandshakeAcknowledge", {"required_behaviour": asked})
+    other.tell("HandshakeAcknowledge", {"required_behaviour": asked})
     simulator.clock.advance(60)
     assert other.actions() == ["Handshake", "Heartbeat", "Heartbeat"]
     # Twice the interval: one that is lost does no harm.
@@ -266,35 +266,35 @@ def test_6_2_10_heartbeats_come_at_the_rate_that_was_asked_for(
 def test_6_2_11_put_delete_rotation_and_expiry() -> None:
     with simulated({"token_valid_for": "1m"}) as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        assert other.send("Register", register(), method="PUT").status == 204
+        assert other.tell("Register", register(), method="PUT").status == 204
         provider.register(new_token=True)
         token = other.got[0].json["token"]
-        other.send("Register", register(), token=token)
-        assert other.send("Heartbeat", HEARTBEAT).status == 403
+        other.tell("Register", register(), token=token)
+        assert other.tell("Heartbeat", HEARTBEAT).status == 403
         simulator.clock.advance(60)
-        assert other.send("Heartbeat", HEARTBEAT, token=token).status == 403
-        assert other.send("Register", method="DELETE", token=token).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 403
+        assert other.tell("Register", method="DELETE", token=token).status == 403
 
 
 def test_6_2_12_a_group_belongs_to_somebody(other: OtherSide) -> None:
-    assert other.send("UpdateGroupMeasurements", {**MEASURED, "group_id": "x"}).status == 404
+    assert other.tell("UpdateGroupMeasurements", {**MEASURED, "group_id": "x"}).status == 404
 
 
 def test_6_2_13_what_it_has_to_answer_it_tries_again(
     simulator: Simulator, other: OtherSide
 ) -> None:
     other.answers = [None, 503]
-    other.send("Handshake", {"required_behaviour": {"measurement_configuration": []}})
+    other.tell("Handshake", {"required_behaviour": {"measurement_configuration": []}})
     simulator.clock.advance(60)
     assert len(other.got) == 3
 
 
 def test_6_2_14_a_bearer_is_verified(other: OtherSide) -> None:
-    assert other.send("Heartbeat", HEARTBEAT, authorization="Bearer a.b.c").status == 403
+    assert other.tell("Heartbeat", HEARTBEAT, authorization="Bearer a.b.c").status == 403
 
 
 def test_6_2_16_all_can_be_reset(simulator: Simulator, other: OtherSide) -> None:
-    other.send("Heartbeat", HEARTBEAT)
+    other.tell("Heartbeat", HEARTBEAT)
     simulator.reset()
     assert simulator.provider(3).received == ()
     assert simulator.provider(3).to_dict()["offline_mode_at"] is None

@@ -11,7 +11,8 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.outgoing import IN_PROCESS_URL, Reply
+from oscp_sim.http import Response
+from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.system.forecasts import forecast_message
 from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
 from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, shared_of
@@ -80,7 +81,7 @@ def test_one_that_is_played_elsewhere() -> None:
     with simulated(base_url="http://cp.test/oscp") as simulator:
         with pytest.raises(LookupError, match=r"is at http://cp\.test/oscp: it is not played"):
             simulator.provider(3)
-        assert OtherSide(simulator).send("Heartbeat", HEARTBEAT).status == 403
+        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT).status == 403
 
 
 def test_one_whose_base_url_leads_here() -> None:
@@ -90,7 +91,7 @@ def test_one_whose_base_url_leads_here() -> None:
     provider = made["users"][0]["capacity_providers"][0]
     provider["base_url"] = f"{IN_PROCESS_URL}/oscp/cp/2.0"
     with Simulator(made, clock=FrozenClock(NOW)) as simulator:
-        assert OtherSide(simulator).send("Heartbeat", HEARTBEAT).status == 204
+        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT).status == 204
         assert simulator.provider(3).received
     assert url
 
@@ -101,8 +102,8 @@ def test_parties_that_are_not_played() -> None:
         with pytest.raises(LookupError, match="does not play the capacity_optimizer, only cap"):
             simulator.optimizer(1)
         other = OtherSide(simulator)
-        assert other.send("Heartbeat", HEARTBEAT, to=CO, token="co-token").status == 404
-        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, to=CO, token="co-token").status == 404
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
 
 
 # --- by token ------------------------------------------------------------------------------------
@@ -116,15 +117,15 @@ def test_systems_with_the_same_token_are_told_apart_by_what_is_said() -> None:
         action = "AdjustGroupCapacityForecast"
         for at in (1, 2):
             message = {**ADJUSTMENT, "group_id": f"group-{at}"}
-            assert other.send(action, message, token="same", request_id=f"u{at}").status == 204
+            assert other.tell(action, message, token="same", request_id=f"u{at}").status == 204
         unknown = {**ADJUSTMENT, "group_id": "group-3"}
-        assert other.send(action, unknown, token="same").status == 404
+        assert other.tell(action, unknown, token="same").status == 404
         second.register(token="same")
-        assert other.send("Register", register(), token="same", request_id="u4").status == 204
+        assert other.tell("Register", register(), token="same", request_id="u4").status == 204
         assert second.to_dict()["flexibility_provider"] == "http://fp.test/oscp/fp/2.0"
         second.forecast(message={**ADJUSTMENT, "group_id": "group-2"}, request_id="r2")
         how: dict[str, Any] = {"token": "same", "correlation_id": "r2", "request_id": "u5"}
-        assert other.send("GroupCapacityComplianceError", COMPLIANCE, **how).status == 204
+        assert other.tell("GroupCapacityComplianceError", COMPLIANCE, **how).status == 204
         assert [each.request_id for each in first.received] == ["u1", "u1"]
         assert [each.request_id for each in second.received] == ["u2", "u4", "u5"]
 
@@ -134,21 +135,21 @@ def test_a_group_of_another_system_is_unknown() -> None:
     with Simulator(users("a", "b"), clock=FrozenClock(NOW)) as simulator:
         message = {**ADJUSTMENT, "group_id": "group-2"}
         other = OtherSide(simulator)
-        assert other.send("AdjustGroupCapacityForecast", message, token="a").status == 404
+        assert other.tell("AdjustGroupCapacityForecast", message, token="a").status == 404
 
 
 def test_a_change_of_the_world_is_followed() -> None:
     with simulated() as simulator:
         other, shared = OtherSide(simulator), shared_of(simulator)
         provider = shared.world.users[0].capacity_providers[0]
-        assert other.send("Heartbeat", HEARTBEAT, token="changed").status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
         shared.change_system(42, provider, token="changed")
-        assert other.send("Heartbeat", HEARTBEAT, token="changed").status == 204
-        assert other.send("Heartbeat", HEARTBEAT).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 403
         seat = simulator.provider(3)
         with shared.world_lock:
             shared.replace_world(type(shared.world)(users=()))
-        assert other.send("Heartbeat", HEARTBEAT, token="changed").status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
         # It lives on in the hands of who has it.
         assert seat.to_dict()["name"] == "Grid"
         assert seat.groups == frozenset()
@@ -166,10 +167,10 @@ def test_a_system_that_is_configured_no_more_does_nothing_more() -> None:
 def test_nobody_waits_for_heartbeats_in_its_place() -> None:
     with simulated() as simulator:
         other, shared = OtherSide(simulator), shared_of(simulator)
-        assert other.send("Heartbeat", {"offline_mode_at": "2026-01-02T03:05:00Z"}).status == 204
+        assert other.tell("Heartbeat", {"offline_mode_at": "2026-01-02T03:05:00Z"}).status == 204
         with shared.world_lock:
             shared.replace_world(type(shared.world)(users=()))
-        assert other.send("Heartbeat", HEARTBEAT).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT).status == 403
         simulator.clock.advance(timedelta(minutes=5))
         assert notes(simulator) == []
 
@@ -301,7 +302,7 @@ def test_what_it_got_is_at_hand_with_headers_and_findings() -> None:
     """§6.2, 2: the rival logs a body and nothing else."""
     with simulated() as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        other.send("GroupCapacityComplianceError", COMPLIANCE, correlation_id="never")
+        other.tell("GroupCapacityComplianceError", COMPLIANCE, correlation_id="never")
         (got,) = provider.received
         assert (got.action, got.request_id, got.correlation_id) == (
             "GroupCapacityComplianceError",
@@ -319,7 +320,7 @@ def test_nothing_shows_a_secret() -> None:
         other, provider = OtherSide(simulator), simulator.provider(3)
         provider.register(new_token=True)
         token = other.got[0].json["token"]
-        other.send("Register", register(), token=token)
+        other.tell("Register", register(), token=token)
         provider.heartbeat()
         shown = [
             json.dumps(provider.to_dict()),
@@ -336,13 +337,13 @@ def test_nothing_shows_a_secret() -> None:
 def test_an_answer_that_quotes_a_token_is_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
     with simulated() as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
-        quoting = Reply(400, "Bad Request", (), f'{{"token":"{NEW}"}}'.encode())
-        monkeypatch.setattr(other, "post", lambda *_, **__: quoting)
+        quoting = Response(400, (), reason="Bad Request", body=f'{{"token":"{NEW}"}}'.encode())
+        monkeypatch.setattr(other, "send", lambda *_, **__: quoting)
         assert provider.heartbeat().body == '{"token":"[redacted]"}'
         monkeypatch.undo()
         provider.register(new_token=True)
         token = other.got[0].json["token"]
-        other.send("Register", f"not JSON but {token}", token=token)
+        other.tell("Register", f"not JSON but {token}", token=token)
         assert provider.received[-1].body == "not JSON but [redacted]"
 
 
@@ -351,10 +352,10 @@ def test_what_must_outlive_a_restart_does() -> None:
         other, provider = OtherSide(before), before.provider(3)
         provider.register(new_token=True)
         token = other.got[0].json["token"]
-        other.send("Register", register(), token=token)
+        other.tell("Register", register(), token=token)
         provider.handshake(heartbeat_interval=5)
         asked = {"heartbeat_interval": 30, "measurement_configuration": []}
-        other.send("HandshakeAcknowledge", {"required_behaviour": asked}, token=token)
+        other.tell("HandshakeAcknowledge", {"required_behaviour": asked}, token=token)
         kept = json.loads(json.dumps(before.remembered()[42, "capacity_provider", 3]))
     with simulated({"token_valid_for": "1h"}, registration_status="Pending") as after:
         other = OtherSide(after)
@@ -362,25 +363,25 @@ def test_what_must_outlive_a_restart_does() -> None:
         state, old = after.provider(3).to_dict(), provider.to_dict()
         for name in ("registered", "handshaken", "required", "asked", "flexibility_provider"):
             assert state[name] == old[name]
-        assert other.send("Heartbeat", HEARTBEAT).status == 403
-        assert other.send("Heartbeat", HEARTBEAT, token=token).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
         after.clock.advance(timedelta(seconds=31))
         assert other.got[0].header("Authorization") == f"Token {NEW}"
         assert token not in json.dumps([each.to_dict() for each in after.journal.entries()])
         after.clock.advance(timedelta(hours=1))
-        assert other.send("Heartbeat", HEARTBEAT, token=token).status == 403
+        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 403
 
 
 def test_a_reset_forgets_all_and_begins_anew() -> None:
     with simulated({"heartbeat_every": "1m"}) as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
         provider.register(token="other")
-        other.send("Heartbeat", HEARTBEAT)
+        other.tell("Heartbeat", HEARTBEAT)
         simulator.reset()
         assert simulator.provider(3) is not provider
         assert simulator.provider(3).received == ()
-        assert other.send("Heartbeat", HEARTBEAT, token="other").status == 403
-        assert other.send("Heartbeat", HEARTBEAT).status == 204
+        assert other.tell("Heartbeat", HEARTBEAT, token="other").status == 403
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
         other.got.clear()
         simulator.clock.advance(timedelta(minutes=2))
         assert other.actions() == ["Heartbeat", "Heartbeat"]
@@ -392,7 +393,7 @@ def test_many_at_once_are_all_taken() -> None:
 
         def send(at: int) -> None:
             for number in range(20):
-                assert other.send("Heartbeat", HEARTBEAT, request_id=f"{at}-{number}").status == 204
+                assert other.tell("Heartbeat", HEARTBEAT, request_id=f"{at}-{number}").status == 204
                 provider.heartbeat()
 
         threads = [threading.Thread(target=send, args=(at,)) for at in range(8)]

@@ -317,7 +317,7 @@ def test_the_base_url_that_is_told_within_the_process() -> None:
         clock.advance(1.5)
         entries = simulator.journal.entries(party="flexibility_provider", sent=True)
         assert entries[0].request is not None
-        assert FP_URL.replace("/", "\\/") in entries[0].request.body
+        assert FP_URL.replace("/", "\\/") in entries[0].request.text
 
 
 def test_one_whose_configuration_is_gone(there: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +345,7 @@ def test_one_that_is_gone_before_the_task_begins(there: Peers) -> None:
 
 
 def test_an_answer_that_takes_its_time_registers_when_it_comes(there: Peers) -> None:
-    there.answers.append(type(ERROR)(204, "No Content", after=10.0))
+    there.answers.append(type(ERROR)(204, after=10.0))
     register(there)
     there.clock.advance(2)
     assert system(there.simulator).registration_status == "Pending"
@@ -386,7 +386,7 @@ def test_all_at_once_leave_one_token() -> None:
 
 
 def test_a_late_answer_to_an_outdated_register_changes_nothing(there: Peers) -> None:
-    there.answers.append(type(ERROR)(204, "No Content", after=10.0))
+    there.answers.append(type(ERROR)(204, after=10.0))
     register(there)
     there.clock.advance(2)
     there.answers += [ERROR] * 3

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, Tasks
-from oscp_sim.outgoing import Reply
+from oscp_sim.http import Response
 from tests.oscp_sim.rig import NOW, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Outcome = Reply | Exception | None
+Outcome = Response | Exception | None
 FAILED = DeliveryFailed("503 Service Unavailable: [no body]")
 
 
@@ -33,7 +33,7 @@ class Attempts:
     made: list[float] = field(default_factory=list)
     ended: list[tuple[float, str]] = field(default_factory=list)
 
-    def __call__(self) -> Reply | None:
+    def __call__(self) -> Response | None:
         self.made.append(self._now())
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
@@ -87,8 +87,8 @@ def test_nothing_is_done_at_once(running: Simulator, clock: FrozenClock) -> None
     assert running.pending == 0
 
 
-@pytest.mark.parametrize("reply", [None, Reply(204, "No Content")])
-def test_success_at_the_first_try(running: Simulator, reply: Reply | None) -> None:
+@pytest.mark.parametrize("reply", [None, Response(204, reason="No Content")])
+def test_success_at_the_first_try(running: Simulator, reply: Response | None) -> None:
     attempts = run(running, reply)
     assert [told for _, told in attempts.ended] == ["success"]
     assert attempts.ended[0][0] == attempts.made[0]
@@ -96,7 +96,7 @@ def test_success_at_the_first_try(running: Simulator, reply: Reply | None) -> No
 
 
 def test_success_is_told_when_the_answer_has_come(running: Simulator) -> None:
-    attempts = run(running, Reply(204, "No Content", after=7.5))
+    attempts = run(running, Response(204, reason="No Content", after=7.5))
     assert attempts.ended == [(attempts.made[0] + 7.5, "success")]
 
 

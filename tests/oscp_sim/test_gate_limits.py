@@ -358,7 +358,7 @@ class TestGzip:
         listed(simulator, Accept=JSON, Accept_Encoding="gzip")
         response = simulator.journal.entries()[-1].response
         assert response is not None
-        assert response.body.startswith('{"success":true,"data":[')
+        assert response.text.startswith('{"success":true,"data":[')
 
     def test_the_same_reply_is_the_same_bytes(self) -> None:
         """Whenever it is made: there is no time in it."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request
 from oscp_sim.solaruser.authentication import Authenticator
 from oscp_sim.solaruser.call import ApiRefused, AuthenticationRefused, NoRoute
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, call, gate
@@ -213,9 +213,9 @@ def test_the_authenticator_lets_nobody_in(
     simulator: Simulator, claim: str, date: str, more: Headers, body: bytes | None
 ) -> None:
     headers = [("x-sn-date", date), ("authorization", f"SNWS2 {claim}"), *more]
-    wire = WireRequest("POST", ADD, "", tuple((name.lower(), value) for name, value in headers))
+    wire = Request("POST", ADD, tuple((name.lower(), value) for name, value in headers), body)
     with pytest.raises((AuthenticationRefused, ApiRefused, NoRoute)):
-        Authenticator(shared_of(simulator)).authenticate(wire, body)
+        Authenticator(shared_of(simulator)).authenticate(wire)
 
 
 # --- one user's data ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.entry import Request
+from oscp_sim.http import Request
 from oscp_sim.scenario.timeline import Exchange, Happened, Note, happened
 from tests.oscp_sim.journals import CP, FP, Telling
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.outgoing import Reply
+from oscp_sim.http import Response
 from tests.oscp_sim.peers import (
     CO_URL,
     CP_URL,
@@ -156,7 +156,7 @@ def dates(there: Peers) -> list[datetime | None]:
     return [each.heartbeat_date for each in there.simulator.world.users[0].capacity_providers]
 
 
-def failing(*urls: str) -> Callable[[Any], Reply | None]:
+def failing(*urls: str) -> Callable[[Any], Response | None]:
     return lambda sent: ERROR if sent.url.startswith(urls) else None
 
 
@@ -202,7 +202,9 @@ def test_a_late_answer_is_waited_for() -> None:
     of = world([provider(3, **every(50)), provider(4, **every(50))])
     tick = START.replace(minute=1, second=0)
     with peers(of) as there:
-        there.decide = lambda sent: Reply(204, "", after=19.0) if "/3/" in sent.url else None
+        there.decide = lambda sent: (
+            Response(204, reason="", after=19.0) if "/3/" in sent.url else None
+        )
         there.clock.advance(60)
         assert dates(there) == [None, None]
         assert there.simulator.pending == 1
@@ -218,7 +220,9 @@ def test_a_late_answer_is_waited_for() -> None:
 def test_who_does_not_want_it_any_more_is_not_sent_it() -> None:
     of = world([provider(3, **every(50)), provider(4, **every(50))])
     with peers(of) as there:
-        there.decide = lambda sent: Reply(204, "", after=5.0) if "/3/" in sent.url else None
+        there.decide = lambda sent: (
+            Response(204, reason="", after=5.0) if "/3/" in sent.url else None
+        )
         there.clock.advance(57)
         other = there.simulator.world.users[0].capacity_providers[1]
         shared_of(there.simulator).change_system(42, other, enabled=False)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request
 from oscp_sim.solaruser.call import Call
 from oscp_sim.solaruser.replies import accepted, csv_text, single, xml_text
 from tests.oscp_sim.instruction_api import (
@@ -206,7 +206,7 @@ def test_the_journal_says_what_it_cannot_show(stored: Simulator) -> None:
     answer = shown(stored, CBOR)
     (entry,) = stored.journal.entries(since=since)
     assert entry.response is not None
-    assert entry.response.body == f"(application/cbor, {len(answer.body)} bytes)"
+    assert entry.response.text == f"(application/cbor, {len(answer.body)} bytes)"
 
 
 # --- §1.7: lists -------------------------------------------------------------------------------
@@ -354,9 +354,9 @@ def test_cbor_is_plain(stored: Simulator) -> None:
 
 @pytest.mark.parametrize("accept", [JSON, CBOR, CSV, XML])
 def test_half_a_character_is_a_question_mark_in_every_form(accept: str) -> None:
-    wire = WireRequest("GET", "/", "", (("accept", accept),))
-    call = Call(wire, b"", "", MultiDict())
-    assert b"<?>" in single(call, {"a": "<\ud83d>"}).get_data().replace(b"&lt;", b"<").replace(
+    wire = Request("GET", "/", (("accept", accept),))
+    call = Call(wire, "", MultiDict())
+    assert b"<?>" in single(call, {"a": "<\ud83d>"}).body.replace(b"&lt;", b"<").replace(
         b"&gt;", b">"
     )
 

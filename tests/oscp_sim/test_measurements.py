@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_schemas import judge, read
-from oscp_sim.outgoing import Reply
+from oscp_sim.http import Response
 from tests.oscp_sim.peers import (
     CO_URL,
     CP_URL,
@@ -483,7 +483,7 @@ def test_without_a_base_url_nothing_is_sent_and_it_counts() -> None:
 
 def test_a_late_answer_is_waited_for() -> None:
     with peers(metered(of_group=of_period("FiveMinute"))) as there:
-        there.answers = [Reply(204, "", after=10.0)]
+        there.answers = [Response(204, reason="", after=10.0)]
         there.clock.advance(timedelta(minutes=5, seconds=50))
         assert date(there) == HOUR
         there.clock.advance(timedelta(seconds=10))

@@ -11,7 +11,8 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.outgoing import Reply, Unanswered
+from oscp_sim.http import Response
+from oscp_sim.outgoing import Unanswered
 from tests.oscp_sim.configuration_api import BASE as CONFIGURATION
 from tests.oscp_sim.peers import (
     CO_URL,
@@ -53,7 +54,7 @@ def granting(
 ) -> Callable[[Sent], Answer | None]:
     """Whoever grants tokens, and takes messages."""
     body = json.dumps({"access_token": token, "token_type": kind, "expires_in": 300, **more})
-    reply = Reply(status, "OK" if status == 200 else "Bad Request", body=body.encode())
+    reply = Response(status, reason="OK" if status == 200 else "Bad Request", body=body.encode())
     return lambda sent: reply if sent.url == TOKEN_URL else None
 
 
@@ -257,34 +258,39 @@ def test_starting_afresh_forgets_the_tokens() -> None:
 
 FAILURES: dict[str, tuple[Answer, str]] = {
     "refused": (
-        Reply(401, "Unauthorized", body=b'{"error":"invalid_client","error_description":"x"}'),
+        Response(
+            401, reason="Unauthorized", body=b'{"error":"invalid_client","error_description":"x"}'
+        ),
         "401 Unauthorized invalid_client",
     ),
-    "refused without a word": (Reply(400, "Bad Request"), "400 Bad Request"),
+    "refused without a word": (Response(400, reason="Bad Request"), "400 Bad Request"),
     "an error that is no code": (
-        Reply(400, "Bad Request", body=b'{"error":"Basic bWU6aHVzaA=="}'),
+        Response(400, reason="Bad Request", body=b'{"error":"Basic bWU6aHVzaA=="}'),
         "400 Bad Request",
     ),
-    "broken": (Reply(503, "Service Unavailable", body=b"<html>"), "503 Service Unavailable"),
-    "no content": (Reply(204, "No Content"), "204 No Content"),
-    "no JSON": (Reply(200, "OK", body=b"\xff"), "its answer has no access_token"),
-    "no object": (Reply(200, "OK", body=b"[]"), "its answer has no access_token"),
-    "deep": (Reply(200, "OK", body=b"[" * 100_000), "its answer has no access_token"),
-    "no token": (Reply(200, "OK", body=b"{}"), "its answer has no access_token"),
+    "broken": (
+        Response(503, reason="Service Unavailable", body=b"<html>"),
+        "503 Service Unavailable",
+    ),
+    "no content": (Response(204, reason="No Content"), "204 No Content"),
+    "no JSON": (Response(200, reason="OK", body=b"\xff"), "its answer has no access_token"),
+    "no object": (Response(200, reason="OK", body=b"[]"), "its answer has no access_token"),
+    "deep": (Response(200, reason="OK", body=b"[" * 100_000), "its answer has no access_token"),
+    "no token": (Response(200, reason="OK", body=b"{}"), "its answer has no access_token"),
     "an empty token": (
-        Reply(200, "OK", body=b'{"access_token":"","token_type":"Bearer"}'),
+        Response(200, reason="OK", body=b'{"access_token":"","token_type":"Bearer"}'),
         "its answer has no access_token",
     ),
     "a number": (
-        Reply(200, "OK", body=b'{"access_token":7,"token_type":"Bearer"}'),
+        Response(200, reason="OK", body=b'{"access_token":7,"token_type":"Bearer"}'),
         "its answer has no access_token",
     ),
     "another kind": (
-        Reply(200, "OK", body=b'{"access_token":"a","token_type":"mac"}'),
+        Response(200, reason="OK", body=b'{"access_token":"a","token_type":"mac"}'),
         "the token_type of its answer is not Bearer",
     ),
     "no kind": (
-        Reply(200, "OK", body=b'{"access_token":"a"}'),
+        Response(200, reason="OK", body=b'{"access_token":"a"}'),
         "the token_type of its answer is not Bearer",
     ),
     "silent": (SILENT, "Read timed out"),
@@ -323,7 +329,7 @@ def test_silence_is_known_after_twenty_seconds() -> None:
 
 def test_a_forecast_is_tried_again() -> None:
     with peers(wanting()) as there:
-        there.answers = [Reply(503, "Service Unavailable")]
+        there.answers = [Response(503, reason="Service Unavailable")]
         there.decide = granting()
         pass_on(there, "update")
         there.clock.advance(10)
@@ -333,7 +339,7 @@ def test_a_forecast_is_tried_again() -> None:
 def test_a_heartbeat_waits_for_the_next_minute() -> None:
     of = world([provider(service_props=PROPS, settings={"heartbeat_seconds": 50})])
     with peers(of) as there:
-        there.answers = [Reply(503, "Service Unavailable")]
+        there.answers = [Response(503, reason="Service Unavailable")]
         there.decide = granting()
         there.clock.advance(60)
         assert messages(there) == []
@@ -400,7 +406,9 @@ def test_neither_secret_nor_token_is_told_anywhere() -> None:
     def quoting(sent: Sent) -> Answer | None:
         if sent.url == TOKEN_URL:
             return granting(token)(sent)
-        return Reply(400, "Bad Request", body=f"you said {sent.headers['Authorization']}".encode())
+        return Response(
+            400, reason="Bad Request", body=f"you said {sent.headers['Authorization']}".encode()
+        )
 
     with peers(wanting()) as there:
         there.decide = quoting
@@ -418,7 +426,7 @@ def test_neither_secret_nor_token_is_told_anywhere() -> None:
 def test_a_password_in_the_tokens_url_is_not_told() -> None:
     url = "http://me:hush-hush@auth.test/token"
     with peers(wanting(**{"oauth-token-url": url})) as there:
-        there.decide = lambda sent: Reply(500, "") if "auth" in sent.url else NO_CONTENT
+        there.decide = lambda sent: Response(500, reason="") if "auth" in sent.url else NO_CONTENT
         _, reason = queue(there)
         assert "hush-hush" not in str(reason)
         assert "hush-hush" not in everything(there).replace(repr(url), "")
@@ -514,10 +522,10 @@ def test_what_the_answer_to_a_demand_quotes_is_not_told(shown: str) -> None:
         shared.change_system(
             42, there.simulator.world.users[0].capacity_providers[0], oauth_client_secret=HUSH
         )
-        refusal = Reply(401, "Unauthorized", body=f"what is {quoted}?".encode())
+        refusal = Response(401, reason="Unauthorized", body=f"what is {quoted}?".encode())
         there.decide = lambda sent: refusal if sent.url == TOKEN_URL else NO_CONTENT
         queue(there)
-        bodies = [e.response.body for e in there.simulator.journal.entries() if e.response]
+        bodies = [e.response.text for e in there.simulator.journal.entries() if e.response]
     assert "what is [redacted]?" in bodies
 
 
@@ -541,11 +549,11 @@ def test_no_answer_that_quotes_its_request_tells_a_credential(
     headers = {"X-Key": "key-of-mine", "X-Short": "e", "authorization": "Basic hush-of-mine"}
     of = world([provider(token=token, service_props={"http-headers": headers})])
     with peers(of) as there:
-        there.decide = lambda _: Reply(400, f"Bad {quoted}", body=quoted.encode())
+        there.decide = lambda _: Response(400, reason=f"Bad {quoted}", body=quoted.encode())
         assert queue(there) == ("Declined", f'400 Bad {told}: "{told}"')
         entries = there.simulator.journal.entries()
         messages = [each.message for each in events(there)]
-    bodies = [each.response.body for each in entries if each.response and each.sent]
+    bodies = [each.response.text for each in entries if each.response and each.sent]
     assert bodies == [told]
     assert [each.reason for each in entries if each.reason] == [f'400 Bad {told}: "{told}"']
     assert not any(quoted in each for each in messages)
@@ -563,7 +571,7 @@ def test_a_note_of_what_failed_quotes_no_credential() -> None:
         ]
     )
     with peers(of) as there:
-        there.decide = lambda _: Reply(400, "", body=b"Token token-of-mine, key-of-mine")
+        there.decide = lambda _: Response(400, reason="", body=b"Token token-of-mine, key-of-mine")
         there.clock.advance(60)
         told = there.notes[0]
     assert "Token [redacted], [redacted]" in told

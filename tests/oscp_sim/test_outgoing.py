@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from oscp_sim.http import Request
 from oscp_sim.outgoing import Outgoing, Unanswered
 from tests.oscp_sim.rig import Provider
 
@@ -40,10 +41,13 @@ def answering(*pieces: bytes, then: threading.Event | None = None) -> Iterator[s
 
 
 def test_a_header_that_comes_twice_is_sent_twice() -> None:
-    headers = [("X-One", "1"), ("X-Request-ID", "a"), ("x-request-id", "b")]
+    headers = (("X-One", "1"), ("X-Request-ID", "a"), ("x-request-id", "b"))
     outgoing = Outgoing()
     with Provider() as provider:
-        assert outgoing.post(provider.url, headers, b"{}", timeout=TIMEOUT).status == 204
+        assert (
+            outgoing.send(Request("POST", provider.url, headers, b"{}"), timeout=TIMEOUT).status
+            == 204
+        )
     ((_, got, _),) = provider.asked
     assert [value for name, value in got if name.lower() == "x-request-id"] == ["a", "b"]
     outgoing.close()
@@ -53,7 +57,7 @@ def test_a_body_that_never_ends_holds_up_nobody() -> None:
     endless = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" + b"x" * 3_000_000
     outgoing = Outgoing()
     with answering(endless) as url:
-        reply = outgoing.post(url, (), b"{}", timeout=TIMEOUT)
+        reply = outgoing.send(Request("POST", url, (), b"{}"), timeout=TIMEOUT)
     assert reply.status == 200
     assert 1_048_576 <= len(reply.body) < 2_000_000
     outgoing.close()
@@ -65,7 +69,7 @@ def test_a_body_that_stops_half_way_is_a_read_that_timed_out() -> None:
         answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf") as url,
         pytest.raises(Unanswered) as caught,
     ):
-        outgoing.post(url, (), b"{}", timeout=TIMEOUT)
+        outgoing.send(Request("POST", url, (), b"{}"), timeout=TIMEOUT)
     assert (caught.value.failure, str(caught.value)) == ("read_timeout", "Read timed out")
     outgoing.close()
 
@@ -74,6 +78,6 @@ def test_a_body_that_stops_half_way_is_a_read_that_timed_out() -> None:
 def test_what_a_header_cannot_hold_is_not_sent(value: str) -> None:
     outgoing = Outgoing()
     with Provider() as provider, pytest.raises(Unanswered, match="InvalidHeader"):
-        outgoing.post(provider.url, [("X-One", value)], b"{}", timeout=TIMEOUT)
+        outgoing.send(Request("POST", provider.url, (("X-One", value),), b"{}"), timeout=TIMEOUT)
     assert provider.asked == []
     outgoing.close()

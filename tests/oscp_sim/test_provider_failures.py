@@ -13,11 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from werkzeug.wrappers import Request, Response
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.outgoing import Answering
+from oscp_sim.http import Request, Response
 from tests.oscp_sim.peers import START, provider, world
 from tests.oscp_sim.rig import VIEW, Provider, get, instruction, post, settled, shared_of
 
@@ -177,13 +176,10 @@ class Late:
         self.status = status
         self.asked = 0
 
-    def __call__(self, environ: Any, start_response: Any) -> Any:  # noqa: ANN401 - of WSGI
+    def __call__(self, request: Request) -> Response:
         self.asked += 1
-        answering = Answering.of(environ)
-        assert answering is not None
-        answering.after = self.after
-        assert Request(environ).path == "/cp/handshake"
-        return Response(status=self.status)(environ, start_response)
+        assert request.path == "/cp/handshake"
+        return Response(self.status, after=self.after)
 
 
 @pytest.mark.parametrize("status", [204, 500])
@@ -191,7 +187,7 @@ class Late:
 def test_an_answer_within_twenty_seconds_counts_when_it_comes(after: float, status: int) -> None:
     late = Late(after, status)
     with simulated(base_url="http://simulator.invalid/cp") as simulator:
-        shared_of(simulator).outgoing.application = late
+        shared_of(simulator).outgoing.handle = late
         send(simulator)
         simulator.clock.advance(after - 0.001)
         assert state(simulator) == ("Executing", None)
@@ -205,7 +201,7 @@ def test_an_answer_within_twenty_seconds_counts_when_it_comes(after: float, stat
 def test_no_answer_for_over_twenty_seconds_is_declined(after: float) -> None:
     late = Late(after)
     with simulated(base_url="http://simulator.invalid/cp") as simulator:
-        shared_of(simulator).outgoing.application = late
+        shared_of(simulator).outgoing.handle = late
         send(simulator)
         simulator.clock.advance(19.999)
         assert state(simulator) == ("Executing", None)

@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 from collections import Counter
 from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
-
-from werkzeug.test import run_wsgi_app
 
 from oscp_sim.clock import FrozenClock
-from oscp_sim.http import environment
+from oscp_sim.http import Request
 from oscp_sim.simulator import Simulator
 from tests.oscp_sim.random_requests import RandomRequest, random_request
 
@@ -84,24 +80,11 @@ def test_requests_of_random_shape(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def _exchange(simulator: Simulator, request: RandomRequest) -> tuple[int, str]:
-    environ = environment(
-        request.method,
-        request.target,
-        request.headers,
-        path=unquote(request.target.partition("?")[0], errors="replace"),
-        SERVER_NAME="simulator.invalid",
-        SERVER_PORT="80",
-        CONTENT_LENGTH=str(len(request.body)),
-        wsgi_version=(1, 0),
-        wsgi_url_scheme="http",
-        wsgi_input=io.BytesIO(request.body),
-        wsgi_errors=io.StringIO(),
-        wsgi_multithread=True,
-        wsgi_multiprocess=False,
-        wsgi_run_once=False,
-    )
-    chunks, status, headers = run_wsgi_app(simulator.application, environ, buffered=True)
-    return int(status.partition(" ")[0]), b"".join(chunks).decode("utf-8", "replace") + str(headers)
+    headers = [(name.lower(), value) for name, value in request.headers]
+    if not any(name == "content-length" for name, _ in headers):
+        headers.append(("content-length", str(len(request.body))))
+    answer = simulator.handle(Request(request.method, request.target, tuple(headers), request.body))
+    return answer.status, answer.text + str(answer.headers)
 
 
 def _assert_no_secret(text: str, where: object) -> None:

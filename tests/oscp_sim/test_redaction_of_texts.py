@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oscp_sim import Simulator
 from oscp_sim.clock import RealClock
-from oscp_sim.entry import Request, Response
+from oscp_sim.http import Request, Response
 from oscp_sim.journal import Journal
 from oscp_sim.redaction import Concealed, redact_text
 from tests.oscp_sim.peers import provider, world
@@ -147,8 +147,8 @@ class TestConcealed:
         entry = journal.append(
             "solaruser",
             "exchange",
-            request=Request("POST", f"/a?b={self.TOKEN}", (), self.TOKEN),
-            response=Response(200, (), f"<a>{self.TOKEN}</a>"),
+            request=Request("POST", f"/a?b={self.TOKEN}", (), self.TOKEN.encode()),
+            response=Response(200, (), f"<a>{self.TOKEN}</a>".encode()),
             reason=self.TOKEN,
         )
         assert self.TOKEN not in repr(entry)
@@ -228,7 +228,7 @@ class TestTokensOfAnotherForm:
             entry = simulator.journal.append(
                 "capacity_provider",
                 "exchange",
-                request=Request("POST", "/", (), quoted if kind == "body" else ""),
+                request=Request("POST", "/", (), quoted.encode() if kind == "body" else b""),
                 reason=quoted if kind == "reason" else None,
                 detail={"why": quoted if kind == "detail" else ""},
             )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.solaruser.call import MAXIMUM_BODY
+from oscp_sim.http import LONGEST_BODY
 from tests.oscp_sim.rig import (
     ADD,
     BASE,
@@ -353,39 +353,45 @@ class Unread(io.BytesIO):
 
 def too_large(more: list[tuple[str, str]]) -> list[tuple[str, str]]:
     more = [("Content-Type", JSON), *more]
-    declared = ("Content-Length", str(MAXIMUM_BODY + 1))
+    declared = ("Content-Length", str(LONGEST_BODY + 1))
     return [*signed_headers("POST", ADD, more=more), declared]
 
 
 @pytest.mark.parametrize(
     ("more", "message", "challenge"),
     [
-        ([], f"Maximum upload size of {MAXIMUM_BODY} bytes exceeded", None),
+        ([], f"Maximum upload size of {LONGEST_BODY} bytes exceeded", None),
         ([("Digest", "sha-256=x")], "Content too large", "SNWS2"),
     ],
     ids=["no-digest", "digest"],
 )
 def test_a_body_over_the_limit_is_not_even_read(
     simulator: Simulator,
-    monkeypatch: pytest.MonkeyPatch,
     more: list[tuple[str, str]],
     message: str,
     challenge: str | None,
 ) -> None:
-    monkeypatch.setattr("tests.oscp_sim.rig.io.BytesIO", Unread)
-    answer = ask(simulator, "POST", ADD, too_large(more))
-    assert answer.refusal == (403, message)
-    assert answer.header("WWW-Authenticate") == challenge
+    length = str(LONGEST_BODY + 1)
+    answer = simulator.application.test_client().open(
+        ADD,
+        method="POST",
+        headers=too_large(more),
+        input_stream=Unread(),
+        environ_overrides={"CONTENT_LENGTH": length},
+    )
+    refusal = {"success": False, "message": message}
+    assert (answer.status_code, answer.json) == (403, refusal)
+    assert answer.headers.get("WWW-Authenticate") == challenge
     (entry,) = simulator.journal.entries()
     assert entry.request is not None
-    assert "not read" in entry.request.body
+    assert "not read" in entry.request.text
 
 
 def test_over_the_network_it_need_not_even_be_sent(simulator: Simulator) -> None:
     answer = ask_over_network(
-        simulator.url, "POST", ADD, too_large([])[:-1], declared=MAXIMUM_BODY + 1
+        simulator.url, "POST", ADD, too_large([])[:-1], declared=LONGEST_BODY + 1
     )
-    assert answer.refusal == (403, f"Maximum upload size of {MAXIMUM_BODY} bytes exceeded")
+    assert answer.refusal == (403, f"Maximum upload size of {LONGEST_BODY} bytes exceeded")
 
 
 def test_a_body_that_ends_early_is_no_error_of_ours(simulator: Simulator) -> None:

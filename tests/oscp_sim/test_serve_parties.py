@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
     from tests.oscp_sim.rig import Answer
 
 HOST = [("Host", "h")]
@@ -138,7 +138,7 @@ def _registered(url: str) -> bool:
 
 class TestTwoSimulators:
     def test_in_one_process(self, world: Path) -> None:
-        others: tuple[Party, ...] = ("solaruser", "flexibility_provider", "capacity_optimizer")
+        others: tuple[PartyName, ...] = ("solaruser", "flexibility_provider", "capacity_optimizer")
         with Simulator(world, plays=others) as rest:
             away = WORLD + f"flexibility_provider: {{base_url: {rest.url}/oscp/fp/2.0}}\n"
             world.write_text(away)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from oscp_schemas.date_time import Fidelity
-    from oscp_sim.entry import Entry, Kind, Party
+    from oscp_sim.entry import Entry, Kind, PartyName
     from oscp_sim.world import CapacityProvider, User, World
 
 LATER = NOW + timedelta(days=1)
@@ -488,7 +488,7 @@ def test_each_event_is_told_before_the_state_that_goes_with_it(
     append = simulator.journal.append
 
     def spy(
-        party: Party,
+        party: PartyName,
         kind: Kind,
         *,
         state: str | None = None,

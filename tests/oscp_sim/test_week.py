@@ -9,7 +9,7 @@ import pytest
 from tests.week import Tally, run_days
 
 if TYPE_CHECKING:
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
 
 DAYS, GROUPS = 2, 3
 MINUTES = DAYS * 24 * 60
@@ -21,7 +21,7 @@ def tally() -> Tally:
     return run_days(DAYS, GROUPS)
 
 
-EXPECTED: dict[tuple[Party, str], int] = {
+EXPECTED: dict[tuple[PartyName, str], int] = {
     ("flexibility_provider", "Register"): 1,
     ("capacity_provider", "Register"): 1,
     ("flexibility_provider", "Handshake"): 1,
@@ -37,7 +37,7 @@ EXPECTED: dict[tuple[Party, str], int] = {
 
 
 @pytest.mark.parametrize("message", EXPECTED, ids=" ".join)
-def test_every_message_arrives_once(tally: Tally, message: tuple[Party, str]) -> None:
+def test_every_message_arrives_once(tally: Tally, message: tuple[PartyName, str]) -> None:
     assert tally.received[message] == EXPECTED[message]
 
 

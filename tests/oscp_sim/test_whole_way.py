@@ -154,7 +154,7 @@ def arrived(simulator: Simulator) -> tuple[str, dict[str, str]]:
     assert exchange.request is not None
     assert exchange.response is not None
     assert exchange.response.status == 204
-    return exchange.request.body, dict(exchange.request.headers)
+    return exchange.request.text, dict(exchange.request.headers)
 
 
 groups = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.just("foo-group")

@@ -31,7 +31,7 @@ from oscp_sim.cli.options import (
 )
 from oscp_sim.clock import Clock, FastClock, FrozenClock
 from oscp_sim.control import PREFIX
-from oscp_sim.entry import ALL_PARTIES, Party
+from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.model import ClockSetting, Runs
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated, User, World
@@ -44,10 +44,10 @@ __all__ = ["announcement", "played_parties", "serve"]
 
 # § Which parties a served simulator plays, and whether that can come to anything.
 
-_SYSTEMS: Final[tuple[Party, ...]] = ("capacity_provider", "capacity_optimizer")
+_SYSTEMS: Final[tuple[PartyName, ...]] = ("capacity_provider", "capacity_optimizer")
 
 
-def played_parties(world: World, asked: Sequence[Party]) -> tuple[Party, ...]:
+def played_parties(world: World, asked: Sequence[PartyName]) -> tuple[PartyName, ...]:
     """Answers with the parties to play: those that are asked for, or all that are not elsewhere.
 
     Args:
@@ -77,9 +77,9 @@ def played_parties(world: World, asked: Sequence[Party]) -> tuple[Party, ...]:
     return played
 
 
-def _real_seats(world: World) -> frozenset[Party]:
+def _real_seats(world: World) -> frozenset[PartyName]:
     """Answers with the parties of which the world has real ones only."""
-    real: set[Party] = set()
+    real: set[PartyName] = set()
     if world.solaruser is not None:
         real.add("solaruser")
     if world.flexibility_provider is not None:
@@ -221,7 +221,7 @@ _JOURNAL = 50_000
 @click.option(
     "--play",
     "plays",
-    type=click.Choice(get_args(Party)),
+    type=click.Choice(get_args(PartyName)),
     multiple=True,
     help="Play this party; may be given several times. All of them where not given.",
 )
@@ -278,7 +278,7 @@ def serve(
     seed: int,
     fidelity: Fidelity,
     settings: tuple[str, ...],
-    plays: tuple[Party, ...],
+    plays: tuple[PartyName, ...],
     seat: tuple[str, ...],
     runs: Runs,
     start: str | None,

@@ -25,7 +25,7 @@ from oscp_sim.conversation.rules import (
     judge_optimum,
     judge_order,
 )
-from oscp_sim.entry import Party
+from oscp_sim.entry import PartyName
 
 __all__ = ["Conversation"]
 
@@ -70,11 +70,11 @@ class Conversation:
 
     def __init__(
         self,
-        role: Party,
+        role: PartyName,
         *,
         registered: bool = False,
         handshaken: bool = False,
-        peer: Party | None = None,
+        peer: PartyName | None = None,
     ) -> None:
         other = peer or ("" if role == "flexibility_provider" else "flexibility_provider")
         self._here = Side(_NAMES[role], registered, handshaken)

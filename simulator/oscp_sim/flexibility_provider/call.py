@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from oscp_send.findings import Finding
-from oscp_sim.entry import Party
+from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.envelope import Refused
 from oscp_sim.flexibility_provider.outbox import party_of
 from oscp_sim.flexibility_provider.reading import Message
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
 __all__ = ["Call", "Caller", "caller_of", "check_role"]
@@ -36,7 +36,7 @@ class Caller:
     system: CapacityProvider | CapacityOptimizer
 
     @property
-    def role(self) -> Party:
+    def role(self) -> PartyName:
         """What it may do depends on this alone; whether it is enabled is not asked (§5.2)."""
         return party_of(self.system)
 
@@ -51,7 +51,7 @@ class Caller:
         return isinstance(system, type(self.system)) and system.id == self.system.id
 
 
-def caller_of(request: WireRequest, world: World, replaced: Callable[[str], bool]) -> Caller:
+def caller_of(request: Request, world: World, replaced: Callable[[str], bool]) -> Caller:
     """Answers with who shows a token.
 
     The header is split at its first blank, the scheme compared with its case. A Bearer token would
@@ -84,7 +84,7 @@ def caller_of(request: WireRequest, world: World, replaced: Callable[[str], bool
     raise _forbidden(f"no system has this token{blank}")
 
 
-def check_role(caller: Caller, roles: frozenset[Party]) -> None:
+def check_role(caller: Caller, roles: frozenset[PartyName]) -> None:
     """Refuses a caller whose role may not go where it wants to.
 
     Raises:
@@ -104,8 +104,7 @@ class Call:
     """What is known of a request so far, and what the journal is to know of it.
 
     Attributes:
-        wire: The request as it was sent.
-        body: Its body; None where it is longer than the simulator takes.
+        request: As it was sent.
         action: The OSCP message that its path stands for.
         caller: Who asks; None until that is known.
         is_read: Whether the body was looked at.
@@ -115,8 +114,7 @@ class Call:
         afterwards: What is to be done once the exchange stands in the journal.
     """
 
-    wire: WireRequest
-    body: bytes | None
+    request: Request
     action: str | None = None
     caller: Caller | None = None
     is_read: bool = False
@@ -135,4 +133,4 @@ class Call:
     @property
     def request_id(self) -> str | None:
         """The X-Request-ID."""
-        return self.wire.header("x-request-id")
+        return self.request.header("x-request-id")

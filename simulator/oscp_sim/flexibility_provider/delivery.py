@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from random import Random
 from typing import Final
 
-from oscp_sim.entry import Party, Request, Response
+from oscp_sim.entry import PartyName
+from oscp_sim.http import Request, Response
 from oscp_sim.journal import Journal
-from oscp_sim.outgoing import Outgoing, Reply, Unanswered
+from oscp_sim.outgoing import Outgoing, Unanswered
 from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
 from oscp_sim.shared import Shared
 
@@ -72,7 +73,7 @@ class Delivery:
         instruction_id: The instruction that it delivers, where it is one.
     """
 
-    to: Party
+    to: PartyName
     action: str
     url: str
     headers: tuple[tuple[str, str], ...]
@@ -91,7 +92,7 @@ def post(
     journal: Journal,
     *,
     timeout: tuple[float, float] = TIMEOUT,
-) -> Reply:
+) -> Response:
     """Posts a message, once, and answers with the reply; any status below 400 is success.
 
     Args:
@@ -103,18 +104,22 @@ def post(
     Raises:
         DeliveryFailed: It was refused, or could not be brought.
     """
-    reply: Reply | None = None
+    exchange_id = journal.new_exchange_id()
+    request = Request(
+        "POST", delivery.url, delivery.headers, delivery.body, exchange_id=exchange_id
+    )
+    reply: Response | None = None
     try:
-        reply = outgoing.post(delivery.url, delivery.headers, delivery.body, timeout=timeout)
+        reply = outgoing.send(request, timeout=timeout)
     except Unanswered as error:
         reason = f'I/O error on POST request for "{delivery.url}": {error}'
         raise DeliveryFailed(reason, f"Communication error: {reason}", error.after) from error
     finally:
-        _record(journal, delivery, reply)
+        _record(journal, delivery, request, reply)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         body = f'"{reply.text}"' if reply.body else "[no body]"
         raise DeliveryFailed(
-            _told(delivery, f"{reply.status} {reply.reason}: {body}"),
+            _told(delivery, f"{reply.status} {reply.phrase}: {body}"),
             # Whether the phrase follows the number there is not known (inferred).
             f"Invalid HTTP status returned: {reply.status}",
             reply.after,
@@ -141,7 +146,7 @@ def _secrets(headers: tuple[tuple[str, str], ...]) -> Iterator[str]:
             yield value
 
 
-def _record(journal: Journal, delivery: Delivery, reply: Reply | None) -> None:
+def _record(journal: Journal, delivery: Delivery, request: Request, reply: Response | None) -> None:
     journal.append(
         "flexibility_provider",
         "exchange",
@@ -149,10 +154,8 @@ def _record(journal: Journal, delivery: Delivery, reply: Reply | None) -> None:
         sent=True,
         action=delivery.action,
         instruction_id=delivery.instruction_id,
-        request=Request("POST", delivery.url, delivery.headers, delivery.body.decode()),
-        response=None
-        if reply is None
-        else Response(reply.status, reply.headers, _told(delivery, reply.text)),
+        request=request,
+        response=reply and replace(reply, body=_told(delivery, reply.text).encode()),
         detail={"answered_after": reply.after} if reply and reply.after else None,
     )
 
@@ -175,7 +178,7 @@ class ConfigurationProblem(Exception):
 @dataclass(frozen=True, slots=True)
 class _Task:
     name: str
-    attempt: Callable[[], Reply | None]
+    attempt: Callable[[], Response | None]
     tries: int
     queue: Hashable
     on_success: Callable[[], object] | None
@@ -197,7 +200,7 @@ class Tasks:
     def run(
         self,
         name: str,
-        attempt: Callable[[], Reply | None],
+        attempt: Callable[[], Response | None],
         *,
         tries: int = 3,
         queue: Hashable = None,

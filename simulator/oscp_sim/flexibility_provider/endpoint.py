@@ -15,11 +15,9 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote
 
-from flask import Request, Response
-
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH
 from oscp_sim.conversation.memory import Said
-from oscp_sim.entry import Entry, Party
+from oscp_sim.entry import Entry, PartyName
 from oscp_sim.flexibility_provider.call import Call, Caller, caller_of, check_role
 from oscp_sim.flexibility_provider.envelope import (
     ContainerRefused,
@@ -33,7 +31,7 @@ from oscp_sim.flexibility_provider.forwarding import forward
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 from oscp_sim.flexibility_provider.reading import judge_message, read_message
 from oscp_sim.flexibility_provider.registration import acknowledged, handshake, heartbeat, register
-from oscp_sim.http import Desk, WireRequest, body_within, record_exchange, rejection
+from oscp_sim.http import LONGEST_BODY, Party, Request, Response, rejection
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider
 
@@ -42,7 +40,7 @@ __all__ = ["ANY_SYSTEM", "Endpoint", "endpoints", "flexibility_provider"]
 
 # § The Flexibility Provider's endpoints: who may post which message where (oscp20.md §5.1).
 
-ANY_SYSTEM: Final[frozenset[Party]] = frozenset({"capacity_provider", "capacity_optimizer"})
+ANY_SYSTEM: Final[frozenset[PartyName]] = frozenset({"capacity_provider", "capacity_optimizer"})
 
 # Of the caller, its message, and the X-Request-ID of that; answers with what is left to be done.
 Handler = Callable[["Caller", "Mapping[str, Any]", str], Callable[[], object] | None]
@@ -61,7 +59,7 @@ class Endpoint:
 
     action: str
     handler: Handler
-    roles: frozenset[Party] = ANY_SYSTEM
+    roles: frozenset[PartyName] = ANY_SYSTEM
     needs_request_id: bool = True
 
 
@@ -72,8 +70,8 @@ def endpoints(shared: Shared, party: FlexibilityProvider) -> dict[str, Endpoint]
         shared: The shared shared.
         party: Whose they are.
     """
-    provider: frozenset[Party] = frozenset({"capacity_provider"})
-    optimizer: frozenset[Party] = frozenset({"capacity_optimizer"})
+    provider: frozenset[PartyName] = frozenset({"capacity_provider"})
+    optimizer: frozenset[PartyName] = frozenset({"capacity_optimizer"})
     handlers = _Handlers(shared, party)
     found: dict[str, Endpoint] = {
         "/register": Endpoint("Register", handlers.register, needs_request_id=False),
@@ -147,13 +145,11 @@ _LOG = logging.getLogger(__name__)
 
 _PING, _HELLO = "/ping", "/oscp/hello"
 _BELOW: Final = f"{FLEXIBILITY_PROVIDER_PATH.rpartition('/')[0]}/"
-# The service has no limit of its own; this is the simulator's, as of every body (inferred).
-_LONGEST_BODY: Final = 20_971_520
 _READING: Final = frozenset({"GET", "HEAD"})
 _JSON: Final = re.compile(r"application/(?:[^/\s]+\+)?json")
 
 
-def flexibility_provider(shared: Shared, party: FlexibilityProvider) -> Desk:
+def flexibility_provider(shared: Shared, party: FlexibilityProvider) -> Party:
     """Answers with the desk of the Flexibility Provider's endpoints.
 
     Args:
@@ -173,11 +169,11 @@ class _Reception:
         """Tells whether a path is one of its own."""
         return path in {_PING, _HELLO} or path.startswith(_BELOW)
 
-    def answer(self, request: Request) -> Response:
-        """Answers a request."""
-        call = Call(WireRequest.of(request.environ), body_within(request, _LONGEST_BODY))
+    def handle(self, request: Request) -> Response:
+        """Answer a request."""
+        call = Call(request)
         response = self._respond(call)
-        said = self._judge(call, taken=response.status_code == HTTPStatus.NO_CONTENT)
+        said = self._judge(call, taken=response.status == HTTPStatus.NO_CONTENT)
         entry = self._record(call, response)
         if said is not None:
             caller = call.known_caller
@@ -195,21 +191,21 @@ class _Reception:
             return refusal.response()
         except ContainerRefused as refusal:
             call.why = refusal.why or str(refusal)
-            return container_error(call.wire, refusal, self._shared.clock.now())
+            return container_error(call.request, refusal, self._shared.clock.now())
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
-            _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
+            _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
             call.why = f"a mistake of the simulator's own: {type(error).__name__}"
             return Refused(500, "Internal error").response()
 
     def _served(self, call: Call) -> Response:
-        why, path = rejection(call.wire), unquote(call.wire.path)
+        why, path = rejection(call.request), unquote(call.request.path)
         if why is not None:
             raise Refused(400, why)
         endpoint = self._endpoints.get(path)
         call.action = endpoint.action if endpoint else None
         if path == _PING:
             return self._shown(call, {"allGood": True, "results": {}})
-        call.caller = caller_of(call.wire, self._shared.world, self._party.was_replaced)
+        call.caller = caller_of(call.request, self._shared.world, self._party.was_replaced)
         check_role(call.caller, endpoint.roles if endpoint else ANY_SYSTEM)
         if path == _HELLO:
             return self._shown(call, f"Hi there, {call.caller.system.name}.")
@@ -218,14 +214,14 @@ class _Reception:
         return self._posted(call, endpoint)
 
     def _shown(self, call: Call, data: object) -> Response:
-        if call.wire.method == "OPTIONS":
+        if call.request.method == "OPTIONS":
             return plain(200, {"Allow": "GET,HEAD,OPTIONS"})
-        if call.wire.method not in _READING:
+        if call.request.method not in _READING:
             raise ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
         return success(data)
 
     def _posted(self, call: Call, endpoint: Endpoint) -> Response:
-        if call.wire.method == "OPTIONS":
+        if call.request.method == "OPTIONS":
             return plain(200, {"Allow": "OPTIONS,POST"})
         body = _checked_body(call, endpoint)
         call.is_read = True
@@ -242,21 +238,20 @@ class _Reception:
             return None
         now = self._shared.clock.now()
         document = message.document if message else None
-        call.findings += judge_message(action, call.body or b"", document, now)
+        call.findings += judge_message(action, call.request.body or b"", document, now)
         if message is None:
             return None
-        caller, correlation_id = call.known_caller, call.wire.header("x-correlation-id")
+        caller, correlation_id = call.known_caller, call.request.header("x-correlation-id")
         said = Said(action, message.value, call.request_id, correlation_id, sent=False, at=now)
         call.findings += self._party.conversations.judge(caller.user.id, caller.system, said)
         return said
 
     def _record(self, call: Call, response: Response) -> Entry:
-        return record_exchange(
-            self._shared.journal,
+        return self._shared.journal.append(
             "flexibility_provider",
-            call.wire,
-            call.body,
-            response,
+            "exchange",
+            request=call.request,
+            response=response,
             action=call.action,
             findings=[finding.to_dict() for finding in call.findings],
             detail={"why": call.why} if call.why else None,
@@ -270,9 +265,9 @@ def _checked_body(call: Call, endpoint: Endpoint) -> bytes:
     Raises:
         ContainerRefused: It is not.
     """
-    if call.wire.method != "POST":
+    if call.request.method != "POST":
         raise ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "POST"})
-    media_type = (call.wire.header("content-type") or "").partition(";")[0].strip().lower()
+    media_type = (call.request.header("content-type") or "").partition(";")[0].strip().lower()
     if _JSON.fullmatch(media_type) is None:
         raise ContainerRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -281,8 +276,8 @@ def _checked_body(call: Call, endpoint: Endpoint) -> bytes:
         )
     if endpoint.needs_request_id and call.request_id is None:
         raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="the X-Request-ID header is missing")
-    if call.body is None:
+    if call.request.body is None:
         raise ContainerRefused(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why=f"the body is over {_LONGEST_BODY} bytes"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why=f"the body is over {LONGEST_BODY} bytes"
         )
-    return call.body
+    return call.request.body

@@ -12,10 +12,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response
-
 from oscp_send.solarnetwork.request_body import timestamp
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request, Response, respond
 
 __all__ = [
     "ContainerRefused",
@@ -64,9 +62,7 @@ class Refused(Exception):
             return plain(self.status, self.headers)
         members = {"code": self.code, "message": self.message, "errors": list(self.errors) or None}
         given = {name: value for name, value in members.items() if value is not None}
-        response = _json({"success": False, **given}, self.status)
-        response.headers.update(self.headers)
-        return response
+        return _json({"success": False, **given}, self.status).setting(self.headers)
 
 
 class ContainerRefused(Exception):
@@ -99,9 +95,7 @@ def accepted() -> Response:
 
 def plain(status: int, headers: Mapping[str, str] | None = None) -> Response:
     """Answers without a body."""
-    response = Response(status=status, headers=dict(headers or {}))
-    del response.headers["Content-Type"]
-    return response
+    return respond(status, headers=(headers or {}).items())
 
 
 def success(data: object) -> Response:
@@ -109,7 +103,7 @@ def success(data: object) -> Response:
     return _json({"success": True, "data": data}, 200)
 
 
-def container_error(request: WireRequest, refusal: ContainerRefused, at: datetime) -> Response:
+def container_error(request: Request, refusal: ContainerRefused, at: datetime) -> Response:
     """Answers with an error of the container.
 
     Args:
@@ -124,12 +118,10 @@ def container_error(request: WireRequest, refusal: ContainerRefused, at: datetim
         "path": request.path,
         "success": False,
     }
-    response = _json(content, refusal.status.value)
-    response.headers.update(refusal.headers)
-    return response
+    return _json(content, refusal.status.value).setting(refusal.headers)
 
 
 def _json(content: object, status: int) -> Response:
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     # Half a surrogate pair, quoted from a request: Java's encoder writes a question mark.
-    return Response(text.encode("utf-8", "replace"), status, mimetype="application/json")
+    return respond(status, text.encode("utf-8", "replace"), "application/json")

@@ -15,7 +15,7 @@ from typing import Any, Final
 from oscp_send.solarnetwork.request_body import timestamp
 from oscp_sim.flexibility_provider.outbox import check_registered, queue_of
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
-from oscp_sim.outgoing import Reply
+from oscp_sim.http import Response
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider, Publication, User
 
@@ -251,7 +251,7 @@ def _forward(shared: Shared, party: FlexibilityProvider, forecast: _Forecast) ->
     party.tasks.run(forecast.action, lambda: _attempt(shared, party, forecast), queue=queue)
 
 
-def _attempt(shared: Shared, party: FlexibilityProvider, forecast: _Forecast) -> Reply | None:
+def _attempt(shared: Shared, party: FlexibilityProvider, forecast: _Forecast) -> Response | None:
     user = shared.world.user(forecast.user_id)
     system = forecast.recipient(user)
     if user is None or system is None:

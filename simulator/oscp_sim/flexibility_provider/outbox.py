@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from oscp_send.solarnetwork import json_reading
-from oscp_sim.entry import Party, Request, Response
+from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.delivery import (
     TIMEOUT,
     ConfigurationProblem,
@@ -25,7 +25,8 @@ from oscp_sim.flexibility_provider.delivery import (
     DeliveryFailed,
     post,
 )
-from oscp_sim.outgoing import Reply, Unanswered
+from oscp_sim.http import Request, Response
+from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import redact_text
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider
@@ -201,26 +202,28 @@ class OAuth:
         self._granted.clear()
 
     def _ask(self, client: _Client, timeout: tuple[float, float]) -> _Granted:
-        reply: Reply | None = None
+        reply: Response | None = None
         headers = _headers(client)
         # The answer may quote what it was asked with.
         for secret in (client.secret, headers[0][1].removeprefix("Basic ")):
             self._shared.journal.conceal(secret)
+        exchange_id = self._shared.journal.new_exchange_id()
+        request = Request("POST", client.url, headers, _BODY, exchange_id=exchange_id)
         try:
-            reply = self._shared.outgoing.post(client.url, headers, _BODY, timeout=timeout)
+            reply = self._shared.outgoing.send(request, timeout=timeout)
             granted = self._read(client, reply)
         except Unanswered as error:
             raise _failed(client, str(error), error.after) from error
         finally:
-            self._record(client, headers, reply)
+            self._record(request, reply)
         return granted
 
-    def _read(self, client: _Client, reply: Reply) -> _Granted:
+    def _read(self, client: _Client, reply: Response) -> _Granted:
         answer = _object(reply.body)
         if reply.status != HTTPStatus.OK:
             told = answer.get("error")
             code = told if isinstance(told, str) and _ERROR_CODE.fullmatch(told) else ""
-            raise _failed(client, f"{reply.status} {reply.reason} {code}".rstrip(), reply.after)
+            raise _failed(client, f"{reply.status} {reply.phrase} {code}".rstrip(), reply.after)
         token, kind = answer.get("access_token"), answer.get("token_type")
         if not isinstance(token, str) or not token:
             raise _failed(client, "its answer has no access_token", reply.after)
@@ -230,15 +233,13 @@ class OAuth:
         now = self._shared.clock.now()
         return _Granted(client, token, now + _seconds(answer.get("expires_in")))
 
-    def _record(
-        self, client: _Client, headers: tuple[tuple[str, str], ...], reply: Reply | None
-    ) -> None:
+    def _record(self, request: Request, reply: Response | None) -> None:
         self._shared.journal.append(
             "flexibility_provider",
             "exchange",
             sent=True,
-            request=Request("POST", client.url, headers, _BODY.decode()),
-            response=None if reply is None else Response(reply.status, reply.headers, reply.text),
+            request=request,
+            response=reply,
             detail={"why": "an access token is asked for: the system wants OAuth"},
         )
 
@@ -340,7 +341,7 @@ class Outbox:
 
     def send(
         self, user_id: int, system: CapacityProvider | CapacityOptimizer, delivery: Delivery
-    ) -> Reply:
+    ) -> Response:
         """Sends a message, once, and answers with the reply; any status below 400 is success.
 
         A system that wants OAuth is shown an access token in place of its own.
@@ -360,7 +361,7 @@ class Outbox:
         return post(self._shared.outgoing, delivery, self._shared.journal, timeout=self.timeout)
 
 
-def party_of(system: CapacityProvider | CapacityOptimizer) -> Party:
+def party_of(system: CapacityProvider | CapacityOptimizer) -> PartyName:
     """Answers with the party that a system is."""
     return "capacity_provider" if isinstance(system, CapacityProvider) else "capacity_optimizer"
 

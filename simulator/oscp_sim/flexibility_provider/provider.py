@@ -14,7 +14,7 @@ from typing import Final
 from oscp_send.findings import Finding
 from oscp_sim.conversation.conversation import Conversation
 from oscp_sim.conversation.memory import Said
-from oscp_sim.entry import Party
+from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.delivery import Delivery, Tasks
 from oscp_sim.flexibility_provider.instructions import InstructionEvents, handle
 from oscp_sim.flexibility_provider.measurements import measurement_jobs
@@ -48,7 +48,7 @@ class Conversations:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._lock = threading.Lock()
-        self._of: dict[tuple[int, Party, int], Conversation] = {}
+        self._of: dict[tuple[int, PartyName, int], Conversation] = {}
 
     def judge(
         self, user_id: int, system: CapacityProvider | CapacityOptimizer, said: Said
@@ -127,7 +127,7 @@ class FlexibilityProvider:
         self.conversations = Conversations(shared)
         self.outbox = Outbox(shared, self.conversations.sending)
         self.tasks = Tasks(shared, self.random)
-        self._replaced: dict[tuple[int, Party, int], str | None] = {}
+        self._replaced: dict[tuple[int, PartyName, int], str | None] = {}
         self._jobs = Jobs(
             shared,
             (

@@ -19,7 +19,7 @@ from oscp_sim.flexibility_provider.envelope import Refused, database_refused
 from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from oscp_sim.flexibility_provider.outbox import check_registered, queue_of
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
-from oscp_sim.outgoing import Reply
+from oscp_sim.http import Response
 from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, CapacityOptimizer, CapacityProvider, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
@@ -126,7 +126,7 @@ class _Registering:
         self._caller = caller
         self._token = token
 
-    def attempt(self) -> Reply:
+    def attempt(self) -> Response:
         system = self._system()
         delivery = self._party.outbox.delivery(
             system, "Register", self._message(system), self._party.new_request_id()
@@ -259,7 +259,7 @@ def _whole(interval: float) -> int:
 
 def _acknowledge(
     shared: Shared, party: FlexibilityProvider, caller: Caller, handshake_id: str
-) -> Reply:
+) -> Response:
     system = caller.current(shared.world)
     if system is None:
         raise ConfigurationProblem(f"{caller.system.name} does not exist any more")

@@ -143,10 +143,10 @@ def _of_received(
     for difference in match_headers(wanted.headers, request.headers)[1]:
         yield Problem.of(difference, place(f"/received/headers{difference.pointer}"), "header")
     if wanted.message is not None:
-        for difference in match_json(wanted.message.value, request.body)[1]:
+        for difference in match_json(wanted.message.value, request.text)[1]:
             yield Problem.of(difference, place(f"/received/message{difference.pointer}"), "message")
     if wanted.same_as_sent and outcome is not None:
-        yield from _of_meaning(place("/received/same_as_sent"), outcome, request.body)
+        yield from _of_meaning(place("/received/same_as_sent"), outcome, request.text)
 
 
 def _of_meaning(where: str, outcome: Outcome, body: str) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from oscp_sim.entry import ALL_PARTIES, Party
+from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.world import World
 
 __all__ = ["Seats", "parse_seat", "parse_url"]
@@ -40,7 +40,7 @@ class Seats:
     capacity_optimizer: Mapping[int, str] = field(default_factory=dict, hash=False)
 
     @property
-    def plays(self) -> tuple[Party, ...]:
+    def plays(self) -> tuple[PartyName, ...]:
         """The parties that are left for the simulator."""
         real = {"solaruser": self.solaruser, "flexibility_provider": self.flexibility_provider}
         return tuple(party for party in ALL_PARTIES if real.get(party) is None)

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from oscp_sim.entry import Party
+from oscp_sim.entry import PartyName
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import StepFinished
 from oscp_sim.scenario.timeline import Exchange, Happened, Note
@@ -261,7 +261,7 @@ def _lacks_correlation(exchange: Exchange) -> bool:
     )
 
 
-def _party(party: Party | None, exchange: Exchange) -> str:
+def _party(party: PartyName | None, exchange: Exchange) -> str:
     of_many = party in {"capacity_provider", "capacity_optimizer"}
     number = f" {exchange.system}" if of_many and exchange.system is not None else ""
     return _SHORT[party] + number

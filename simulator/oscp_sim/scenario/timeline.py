@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from oscp_sim.entry import Entry, Party
+from oscp_sim.entry import Entry, PartyName
 
 __all__ = ["QUEUE", "Exchange", "Happened", "Note", "happened"]
 
@@ -46,8 +46,8 @@ class Exchange:
 
     number: int
     at: datetime
-    sender: Party | None
-    receiver: Party | None
+    sender: PartyName | None
+    receiver: PartyName | None
     method: str
     target: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -106,7 +106,7 @@ class Note:
 
     number: int
     at: datetime
-    party: Party
+    party: PartyName
     text: str
     action: str | None = None
     instruction_id: int | None = None
@@ -187,12 +187,12 @@ def _exchange(entry: Entry) -> Exchange:
         method=request.method,
         target=url.path + (f"?{url.query}" if url.query else ""),
         headers=request.headers,
-        body=request.body,
+        body=request.text,
         action=entry.action,
         instruction_id=entry.instruction_id,
         system=entry.detail.get("id"),
         status=None if response is None else response.status,
-        answer="" if response is None else response.body,
+        answer="" if response is None else response.text,
         findings=entry.findings,
         notes=_notes(entry.detail),
     )

@@ -21,7 +21,7 @@ from oscp_send.snws2 import (
     signing_key,
     string_to_sign,
 )
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import (
     Actor,
@@ -63,7 +63,7 @@ _FORMS = tuple(
 _LAST_OF_THIS_CENTURY = 68
 
 
-def request_date(request: WireRequest) -> datetime:
+def request_date(request: Request) -> datetime:
     """Answers with the date that a request was signed at: `X-SN-Date`, or else `Date`.
 
     Raises:
@@ -121,12 +121,12 @@ class Claim(NamedTuple):
     signature: str
 
 
-def is_snws2(request: WireRequest) -> bool:
+def is_snws2(request: Request) -> bool:
     """Tells whether a request claims a token; with any other scheme it is anonymous."""
     return (request.header("authorization") or "").startswith(SCHEME)
 
 
-def read_claim(request: WireRequest) -> Claim:
+def read_claim(request: Request) -> Claim:
     """Answers with what the header of a request claims; nothing in it is trimmed.
 
     The scheme alone, which makes the real service fail with 500 (inferred), is refused like any
@@ -151,7 +151,7 @@ def read_claim(request: WireRequest) -> Claim:
     return Claim(token_id, signed, signature)
 
 
-def check_signed_headers(request: WireRequest, signed: tuple[str, ...]) -> None:
+def check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
     """Refuses a signature that leaves out a header which it must cover.
 
     Names are compared without regard to case here; one in upper case contributes nothing to the
@@ -197,21 +197,20 @@ class Authenticator:
         # Derived keys by token and day; a token's secret never changes within a world.
         self._keys: dict[tuple[str, str, date], bytes] = {}
 
-    def actor(self, request: WireRequest, body: bytes | None) -> Actor | None:
+    def actor(self, request: Request) -> Actor | None:
         """Answers with who signed a request; None where it claims no token.
 
         Raises:
             AuthenticationRefused: The service would refuse, with its status, text and headers.
             ApiRefused: Its database has trouble.
         """
-        return self.authenticate(request, body) if is_snws2(request) else None
+        return self.authenticate(request) if is_snws2(request) else None
 
-    def authenticate(self, request: WireRequest, body: bytes | None) -> Actor:
+    def authenticate(self, request: Request) -> Actor:
         """Answers with who signed a request.
 
         Args:
             request: The request as it was sent.
-            body: Its body; None where it is larger than the service takes.
 
         Raises:
             AuthenticationRefused: The service would refuse, with its status, text and headers.
@@ -222,10 +221,10 @@ class Authenticator:
         when = request_date(request)
         claim = read_claim(request)
         check_signed_headers(request, claim.signed)
-        check_digest(request, body)
+        check_digest(request)
         actor = self._actor(claim.token_id)
         check_policy(actor.token, unquote(request.path), self._shared.clock.now())
-        canonical = self._canonical(request, body, claim.signed)
+        canonical = self._canonical(request, claim.signed)
         self._check_signature(actor.token, when, canonical, claim.signature)
         self._check_skew(when)
         return actor
@@ -248,11 +247,11 @@ class Authenticator:
             raise AuthenticationRefused(403, "Bad credentials", explanation={"why": why})
         return Actor(token, user)
 
-    def _canonical(self, request: WireRequest, body: bytes | None, signed: tuple[str, ...]) -> str:
-        if body is None:
+    def _canonical(self, request: Request, signed: tuple[str, ...]) -> str:
+        if request.body is None:
             raise too_large()
         # The container has read the fields of a form before its body could be hashed.
-        hashed = b"" if is_consumed_form(request) else body
+        hashed = b"" if is_consumed_form(request) else request.body
         proxied = self._shared.behaviour.follows_service("host_port")
         headers = [
             (name, _proxied_host(request, value) if name == "host" and proxied else value)
@@ -261,7 +260,7 @@ class Authenticator:
         return canonical_request(
             request.method,
             request.path,
-            canonical_query(request_parameters(request, body)),
+            canonical_query(request_parameters(request)),
             headers,
             signed,
             hashlib.sha256(hashed).hexdigest(),
@@ -315,7 +314,7 @@ def _key_days(day: date) -> Iterator[date]:
             yield day - timedelta(days=earlier)
 
 
-def _proxied_host(request: WireRequest, host: str) -> str:
+def _proxied_host(request: Request, host: str) -> str:
     """Answers with the host that the service verifies, behind a proxy or not (§5.3)."""
     if ":" in host:
         return host

@@ -16,12 +16,11 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from oscp_sim.http import WireRequest
+from oscp_sim.http import LONGEST_BODY, Request
 from oscp_sim.instructions import Instruction
 from oscp_sim.world import Token, User
 
 __all__ = [
-    "MAXIMUM_BODY",
     "Actor",
     "ApiRefused",
     "AuthenticationRefused",
@@ -46,7 +45,7 @@ _PARAMETER = re.compile(r';((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)', re.DOTALL)
 _CHARSET_NAME = re.compile(r"[0-9A-Za-z][-+.:_0-9A-Za-z]*")
 
 
-def media_type_of(request: WireRequest) -> str:
+def media_type_of(request: Request) -> str:
     """Answers with the media type of a body in lower case, without parameters; empty for none."""
     return (request.header("content-type") or "").partition(";")[0].strip().lower()
 
@@ -117,9 +116,6 @@ def _token_problem(text: str) -> str | None:
 
 # § A refusal before a request reaches the API: status, text, headers, and why, for ourselves.
 
-# The service's own limit, of every kind of body (solaruser.md §5.7 and §7.4).
-MAXIMUM_BODY = 20_971_520
-
 
 # HMAC-SHA1; the real service still takes it.
 _LEGACY_SCHEME = "SolarNetworkWS"
@@ -138,8 +134,7 @@ class Call:
     """One request on its way through SolarUser, and what the journal is to know of it.
 
     Attributes:
-        wire: The request as it was sent.
-        body: Its body; None where it is longer than the service takes.
+        request: As it was sent.
         media_type: Of the body, lower case, without parameters.
         parameters: Of the query, then of a form body.
         verified: Who asks; None until that is known.
@@ -148,11 +143,9 @@ class Call:
         explanation: What the simulator knows beyond the answer, for the journal; no secret.
         afterwards: What is to be done once the exchange stands in the journal.
         headers: What stands on the response, whatever it is.
-        client_address: Of whoever asks, as the network has it; empty where that is not known.
     """
 
-    wire: WireRequest
-    body: bytes | None
+    request: Request
     media_type: str
     parameters: MultiDict[str, str]
     verified: Actor | None = None
@@ -161,7 +154,6 @@ class Call:
     explanation: Mapping[str, Any] = field(default_factory=dict)
     afterwards: Callable[[], None] | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
-    client_address: str = ""
 
     @property
     def actor(self) -> Actor:
@@ -232,11 +224,11 @@ class ApiRefused(Exception):
 
 def too_large() -> AuthenticationRefused:
     """Answers with the refusal of a body that is over the limit and declares no digest."""
-    message = f"Maximum upload size of {MAXIMUM_BODY} bytes exceeded"
+    message = f"Maximum upload size of {LONGEST_BODY} bytes exceeded"
     return AuthenticationRefused(403, message, with_headers=False)
 
 
-def anonymous_refused(request: WireRequest) -> AuthenticationRefused:
+def anonymous_refused(request: Request) -> AuthenticationRefused:
     """Answers with the refusal of a request that claims no token where one is needed."""
     why = "there is no Authorization header with the scheme SNWS2"
     if (request.header("authorization") or "").startswith(_LEGACY_SCHEME):
@@ -266,17 +258,16 @@ _ALGORITHMS: Mapping[str, str] = MappingProxyType(
 _HEX = re.compile("[0-9A-Fa-f]*")
 
 
-def declares_digest(request: WireRequest) -> bool:
+def declares_digest(request: Request) -> bool:
     """Tells whether a request has a digest of its body that is going to be verified."""
     return _declared(request) is not None
 
 
-def check_digest(request: WireRequest, body: bytes | None) -> None:
+def check_digest(request: Request) -> None:
     """Refuses a body that is not the one that `Digest`, or else `Content-MD5`, describes.
 
     Args:
-        request: The request as it was sent.
-        body: Its body; None where it is larger than the service takes.
+        request: As it was sent.
 
     Raises:
         AuthenticationRefused: The digest differs, cannot be decoded, or the body is too large.
@@ -284,16 +275,16 @@ def check_digest(request: WireRequest, body: bytes | None) -> None:
     declared = _declared(request)
     if declared is None:
         return
-    if body is None:
+    if request.body is None:
         raise AuthenticationRefused(403, "Content too large")
     algorithm, value = declared
-    actual = hashlib.new(_ALGORITHMS[algorithm], body, usedforsecurity=False).digest()
+    actual = hashlib.new(_ALGORITHMS[algorithm], request.body, usedforsecurity=False).digest()
     expected = _decoded(algorithm, value, len(actual))
     if expected is None or not hmac.compare_digest(expected, actual):
         raise AuthenticationRefused(403, f"Content {algorithm} digest value mismatch")
 
 
-def _declared(request: WireRequest) -> tuple[str, str] | None:
+def _declared(request: Request) -> tuple[str, str] | None:
     """Answers with the algorithm and value that decide; None where no digest is known."""
     digest = request.header("digest")
     if digest is None:

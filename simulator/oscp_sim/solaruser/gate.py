@@ -8,22 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from flask import Response
-
 from oscp_sim.clock import Clock
-from oscp_sim.http import WireRequest, rejection
+from oscp_sim.http import Headers, Request, Response, rejection, respond
 from oscp_sim.solaruser.call import ApiRefused, content_type_problem, media_type_of, too_large
 from oscp_sim.world import RateLimit
 
 __all__ = [
     "Allowance",
     "RateLimiter",
-    "add_cors_headers",
     "check_content",
     "check_parameter_names",
     "check_request",
     "permissive_headers",
     "preflight",
+    "with_cors_headers",
 ]
 
 
@@ -32,7 +30,7 @@ __all__ = [
 # As observed in SolarNetwork (solaruser.md §5.7 and §7.1).
 
 
-def check_request(request: WireRequest) -> None:
+def check_request(request: Request) -> None:
     """Refuses a method, an address or a header that looks like an attack.
 
     Raises:
@@ -43,12 +41,11 @@ def check_request(request: WireRequest) -> None:
         raise ApiRefused(400, why)
 
 
-def check_content(request: WireRequest, body: bytes | None) -> None:
+def check_content(request: Request) -> None:
     """Refuses a content type that is none, and several parts that are too much together.
 
     Args:
         request: The request as it was sent.
-        body: Its body; None where it is larger than the service takes.
 
     Raises:
         ApiRefused: The content type is none.
@@ -58,7 +55,7 @@ def check_content(request: WireRequest, body: bytes | None) -> None:
     problem = content_type_problem(content_type) if content_type else None
     if problem:
         raise ApiRefused(403, problem)
-    if body is None and media_type_of(request).startswith("multipart/"):
+    if request.body is None and media_type_of(request).startswith("multipart/"):
         raise too_large()
 
 
@@ -84,10 +81,13 @@ def check_parameter_names(names: Iterable[str]) -> None:
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 _HEADERS = ("Authorization", "Content-MD5", "Content-Type", "Digest", "X-SN-Date")
 _MAXIMUM_AGE = 86400
-_VARY = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+_VARY: Headers = tuple(
+    ("Vary", name)
+    for name in ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+)
 
 
-def preflight(request: WireRequest) -> Response | None:
+def preflight(request: Request) -> Response | None:
     """Answers a browser that asks what it may ask; None where a request is no such question.
 
     Nobody needs to sign it.
@@ -98,22 +98,19 @@ def preflight(request: WireRequest) -> Response | None:
         return None
     allowed = _allowed(request.header("access-control-request-headers") or "")
     if method not in _METHODS or allowed is None or not origin.strip():
-        return _bare(Response("Invalid CORS request", 403))
-    response = _bare(Response(status=200))
-    response.headers["Access-Control-Allow-Methods"] = ",".join(_METHODS)
+        return respond(403, b"Invalid CORS request", headers=_VARY)
+    headers = [*_VARY, ("Access-Control-Allow-Methods", ",".join(_METHODS))]
     if allowed:
-        response.headers["Access-Control-Allow-Headers"] = ", ".join(allowed)
-    response.headers["Access-Control-Max-Age"] = str(_MAXIMUM_AGE)
-    _let_in(origin, response)
-    return response
+        headers.append(("Access-Control-Allow-Headers", ", ".join(allowed)))
+    headers.append(("Access-Control-Max-Age", str(_MAXIMUM_AGE)))
+    return respond(200, headers=[*headers, *_letting_in(origin)])
 
 
-def add_cors_headers(request: WireRequest, response: Response) -> None:
-    """Lets the origin of a request, if it has one, read the response."""
-    _vary(response)
+def with_cors_headers(request: Request, response: Response) -> Response:
+    """Return a response that the origin of a request, if it has one, may read."""
     origin = request.header("origin")
-    if origin and origin.strip():
-        _let_in(origin, response)
+    letting_in = _letting_in(origin) if origin and origin.strip() else ()
+    return response.adding(_VARY).setting(dict(letting_in))
 
 
 def permissive_headers() -> list[tuple[str, str]]:
@@ -133,20 +130,11 @@ def _allowed(text: str) -> list[str] | None:
     return None if wanted and not allowed else allowed
 
 
-def _let_in(origin: str, response: Response) -> None:
-    response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Allow-Credentials"] = "true"
-
-
-def _vary(response: Response) -> None:
-    for name in _VARY:
-        response.headers.add("Vary", name)
-
-
-def _bare(response: Response) -> Response:
-    del response.headers["Content-Type"]
-    _vary(response)
-    return response
+def _letting_in(origin: str) -> Headers:
+    return (
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+    )
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

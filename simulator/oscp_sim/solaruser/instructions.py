@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Response
-
 from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import TOPIC, join_parameters, split_parameters
 from oscp_send.judgement import Verdict, verdict
 from oscp_send.solarnetwork import texts
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_send.solarnetwork.texts import Address, Unaddressed, read_address
+from oscp_sim.http import Response
 from oscp_sim.instructions import HandOff, Instruction, QueuedMessage, State
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import Actor, ApiRefused, Call
@@ -211,7 +210,7 @@ def read_json_request(call: Call) -> InstructionRequest:
         ApiRefused: The body cannot be read, or lacks its node or its topic.
     """
     try:
-        body = read_body(call.body or b"")
+        body = read_body(call.request.body or b"")
     except BodyRefused as refusal:
         why = {"why": f"the request body is not JSON: {refusal.error}"} if refusal.error else {}
         raise ApiRefused(422, refusal.message, explanation=why) from None

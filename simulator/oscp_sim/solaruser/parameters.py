@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from oscp_send.solarnetwork.json_reading import parse_long
 from oscp_send.solarnetwork.request_body import InstructionBody, read_form_date
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request
 from oscp_sim.instructions import STATES, Instruction, State
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute, declares_digest, media_type_of
 
@@ -52,7 +52,7 @@ LONGEST_FORM = 2_097_152
 MOST_PARAMETERS = 1000
 
 
-def is_consumed_form(request: WireRequest) -> bool:
+def is_consumed_form(request: Request) -> bool:
     """Tells whether the container has read the body as parameters, so that nobody sees it as body.
 
     With a digest the body is read before its fields, which nobody sees then (inferred).
@@ -62,17 +62,17 @@ def is_consumed_form(request: WireRequest) -> bool:
     )
 
 
-def request_parameters(request: WireRequest, body: bytes | None) -> list[tuple[str, str]]:
+def request_parameters(request: Request) -> list[tuple[str, str]]:
     """Answers with the decoded names and values, in request order.
 
     Args:
         request: The request as it was sent.
-        body: Its body; None where it is longer than the service takes.
 
     Raises:
         NoRoute: A form is too long, or there are too many parameters.
     """
     pairs = _pairs(request.query)
+    body = request.body
     if body is not None and is_consumed_form(request):
         if len(body) > LONGEST_FORM:
             raise NoRoute(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

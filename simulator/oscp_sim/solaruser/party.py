@@ -6,16 +6,14 @@ import logging
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from flask import Request, Response
 from werkzeug.datastructures import MultiDict
 
 from oscp_send.judgement import check
-from oscp_sim.http import Desk, WireRequest, body_within, record_exchange
+from oscp_sim.http import Party, Request, Response
 from oscp_sim.instructions import HandOff
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.authentication import Authenticator
 from oscp_sim.solaruser.call import (
-    MAXIMUM_BODY,
     ApiRefused,
     AuthenticationRefused,
     Call,
@@ -25,17 +23,17 @@ from oscp_sim.solaruser.call import (
 from oscp_sim.solaruser.configuration.routes import configuration_routes
 from oscp_sim.solaruser.gate import (
     RateLimiter,
-    add_cors_headers,
     check_content,
     check_parameter_names,
     check_request,
     permissive_headers,
     preflight,
+    with_cors_headers,
 )
 from oscp_sim.solaruser.instructions import instruction_routes
 from oscp_sim.solaruser.parameters import request_parameters
 from oscp_sim.solaruser.policy import CONTEXT_PATH, check_access
-from oscp_sim.solaruser.replies import compress, failure
+from oscp_sim.solaruser.replies import compressed, failure
 from oscp_sim.solaruser.router import Route, Router, container_error
 from oscp_sim.solaruser.user_events import user_event_routes
 
@@ -60,8 +58,8 @@ def solaruser_routes(shared: Shared, hand_off: HandOff) -> tuple[Route, ...]:
     )
 
 
-def solaruser(shared: Shared, routes: Sequence[Route]) -> Desk:
-    """Answers with SolarUser's desk.
+def solaruser(shared: Shared, routes: Sequence[Route]) -> Party:
+    """Answers with SolarUser.
 
     Args:
         shared: The shared shared.
@@ -81,29 +79,25 @@ class _SolarUser:
         """Tells whether a path is one of its own."""
         return path.startswith(f"{PREFIX}/")
 
-    def answer(self, request: Request) -> Response:
-        """Answers a request."""
-        wire = WireRequest.of(request.environ)
-        call = Call(wire, body_within(request, MAXIMUM_BODY), media_type_of(wire), MultiDict())
-        call.client_address = request.remote_addr or ""
+    def handle(self, request: Request) -> Response:
+        """Answer a request."""
+        call = Call(request, media_type_of(request), MultiDict())
         response = self._respond(call)
         self._record(call, response)
         if call.afterwards is not None:
             call.afterwards()
         # What stands in the journal is for people.
-        compress(wire, response)
-        return response
+        return compressed(request, response)
 
     def _respond(self, call: Call) -> Response:
         try:
-            check_request(call.wire)
+            check_request(call.request)
         except ApiRefused as refusal:
             return self._refused(call, refusal)
-        response = preflight(call.wire)
+        response = preflight(call.request)
         if response is None:
             response = self._answered(call)
-            response.headers.extend(call.headers)
-            add_cors_headers(call.wire, response)
+            response = with_cors_headers(call.request, response.adding(call.headers))
         return response
 
     def _answered(self, call: Call) -> Response:
@@ -116,31 +110,31 @@ class _SolarUser:
         except NoRoute as error:
             return self._container_error(call, error)
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
-            _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
+            _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
             call.explanation = {"why": f"a mistake of the simulator's own: {type(error).__name__}"}
             return failure(500, "Internal error")
 
     def _served(self, call: Call) -> Response:
         """Answers a call that nobody refuses; the order is the service's (solaruser.md §5.7)."""
-        wire, path = call.wire, unquote(call.wire.path)
-        check_content(wire, call.body)
-        call.parameters = MultiDict(request_parameters(wire, call.body))
+        request, path = call.request, unquote(call.request.path)
+        check_content(request)
+        call.parameters = MultiDict(request_parameters(request))
         check_parameter_names(call.parameters)
-        call.verified = self._authenticator.actor(wire, call.body)
-        check_access(wire, path, call.verified)
+        call.verified = self._authenticator.actor(request)
+        check_access(request, path, call.verified)
         self._check_rate(call)
-        if wire.method == "OPTIONS":
+        if request.method == "OPTIONS":
             return self._router.options(path)
         return self._router.find(path, call).handler(call)
 
     def _check_rate(self, call: Call) -> None:
         limit = self._shared.world.rate_limit
-        if limit is None or not call.wire.path.startswith(f"{PREFIX}/api/"):
+        if limit is None or not call.request.path.startswith(f"{PREFIX}/api/"):
             return
         if call.verified is not None:
             key = f"u|{call.verified.token.id}"
         else:
-            key = call.wire.header("x-forwarded-for") or call.client_address
+            key = call.request.header("x-forwarded-for") or call.request.client
         allowance = self._rate_limiter.take(limit, key)
         call.headers += allowance.headers()
         if allowance.retry_after is not None:
@@ -164,7 +158,7 @@ class _SolarUser:
     def _container_error(self, call: Call, error: NoRoute) -> Response:
         call.explanation = {"why": f"{error.status.value} {error.status.phrase}"}
         return container_error(
-            call.wire,
+            call.request,
             error.status,
             error.headers,
             at=self._shared.clock.now(),
@@ -173,12 +167,11 @@ class _SolarUser:
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
-        record_exchange(
-            self._shared.journal,
+        self._shared.journal.append(
             "solaruser",
-            call.wire,
-            call.body,
-            response,
+            "exchange",
+            request=call.request,
+            response=response,
             action=row.parameters.get("action") if row else None,
             instruction_id=row.id if row else None,
             findings=self._findings(call),
@@ -188,7 +181,7 @@ class _SolarUser:
     def _findings(self, call: Call) -> list[dict[str, str]]:
         """Answers with what our own check says of a message that was declined here."""
         row = call.instruction
-        if row is None or row.state != "Declined" or call.wire.method != "POST":
+        if row is None or row.state != "Declined" or call.request.method != "POST":
             return []
         parameters = row.parameters
         judgement = check(

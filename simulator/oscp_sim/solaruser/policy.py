@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from functools import lru_cache
 
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request
 from oscp_sim.solaruser.call import Actor, ApiRefused, AuthenticationRefused, anonymous_refused
 from oscp_sim.world import Token
 
@@ -112,7 +112,7 @@ def check_policy(token: Token, path: str, now: datetime) -> None:
         raise AuthenticationRefused(403, "Access denied", explanation={"why": why})
 
 
-def check_access(request: WireRequest, path: str, actor: Actor | None) -> None:
+def check_access(request: Request, path: str, actor: Actor | None) -> None:
     """Refuses whom a path is not for.
 
     Args:

@@ -12,17 +12,16 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 import cbor2
 import orjson
-from flask import Response
 
 from oscp_send.solarnetwork.request_body import timestamp
-from oscp_sim.http import WireRequest
+from oscp_sim.http import Request, Response, respond
 from oscp_sim.instructions import Instruction
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 
@@ -30,7 +29,7 @@ __all__ = [
     "SMALLEST",
     "MediaRange",
     "accepted",
-    "compress",
+    "compressed",
     "csv_text",
     "failure",
     "instruction_object",
@@ -177,23 +176,19 @@ _KINDS = frozenset({"application/json", "text/csv", "text/html", "text/plain", "
 _LEVEL = 6
 
 
-def compress(request: WireRequest, response: Response) -> None:
-    """Compresses a reply that is long enough, where the client takes gzip.
-
-    Args:
-        request: Says what the client takes.
-        response: Changed in place.
-    """
-    if response.mimetype not in _KINDS or "Content-Encoding" in response.headers:
-        return
-    body = response.get_data()
-    if len(body) < SMALLEST:
-        return
-    response.headers.add("Vary", "Accept-Encoding")
-    if _takes_gzip(request.header("accept-encoding") or ""):
-        # Without a time in it, the same reply is the same bytes.
-        response.set_data(gzip.compress(body, _LEVEL, mtime=0))
-        response.headers["Content-Encoding"] = "gzip"
+def compressed(request: Request, response: Response) -> Response:
+    """Return a reply compressed, if it is long enough and the client takes gzip."""
+    media_type = (response.header("content-type") or "").partition(";")[0]
+    is_compressed = response.header("content-encoding") is not None
+    if media_type not in _KINDS or is_compressed or len(response.body) < SMALLEST:
+        return response
+    response = response.adding([("Vary", "Accept-Encoding")])
+    if not _takes_gzip(request.header("accept-encoding") or ""):
+        return response
+    # Without a time in it, the same reply is the same bytes.
+    body = gzip.compress(response.body, _LEVEL, mtime=0)
+    response = response.setting({"Content-Length": str(len(body))})
+    return replace(response.adding([("Content-Encoding", "gzip")]), body=body)
 
 
 def _takes_gzip(accepted: str) -> bool:
@@ -235,9 +230,7 @@ def failure(
         content["message"] = message
     if errors:
         content["errors"] = list(errors)
-    response = json_response(content, status)
-    response.headers.extend(headers)
-    return response
+    return json_response(content, status).adding(headers)
 
 
 def instruction_object(row: Instruction) -> dict[str, Any]:
@@ -262,9 +255,7 @@ def instruction_object(row: Instruction) -> dict[str, Any]:
 
 def json_response(content: object, status: int = 200) -> Response:
     """Answers with JSON as the service writes it: compact UTF-8, no charset in the type."""
-    response = Response(_written(content), status, mimetype="application/json")
-    response.headers["Vary"] = "Accept"
-    return response
+    return respond(status, _written(content), _JSON, [("Vary", "Accept")])
 
 
 def _written(content: object) -> bytes:
@@ -305,7 +296,7 @@ def single(
     Raises:
         NoRoute: The client accepts nothing that the service writes.
     """
-    given = [value for name, value in call.wire.headers if name == "accept"]
+    given = [value for name, value in call.request.headers if name == "accept"]
     try:
         ranges = accepted(", ".join(given))
     except ValueError:
@@ -313,9 +304,7 @@ def single(
     media_type = _first(sorted(ranges, key=lambda each: each.rank), _OF_ONE)
     if ranges and media_type is None:
         raise NoRoute(HTTPStatus.NOT_ACCEPTABLE)
-    response = _serialized(media_type or _JSON, data, status)
-    response.headers.extend(headers)
-    return response
+    return _serialized(media_type or _JSON, data, status).adding(headers)
 
 
 def stream(call: Call, rows: Sequence[Mapping[str, Any]]) -> Response:
@@ -328,7 +317,7 @@ def stream(call: Call, rows: Sequence[Mapping[str, Any]]) -> Response:
         ApiRefused: The client accepts nothing that the service writes.
     """
     try:
-        ranges = accepted(call.wire.header("accept"))
+        ranges = accepted(call.request.header("accept"))
     except ValueError as error:
         raise ApiRefused(422, f"Illegal argument: {error}") from None
     media_type = _first(ranges, _OF_LISTS)
@@ -356,10 +345,7 @@ def _serialized(media_type: str, data: object | None, status: int) -> Response:
         body = csv_text(_rows(content, data))
     else:
         body = xml_text(content)
-    response = Response(body, status)
-    response.headers["Content-Type"] = media_type
-    response.headers["Vary"] = "Accept"
-    return response
+    return respond(status, body, media_type, [("Vary", "Accept")])
 
 
 def _cbor(content: Mapping[str, Any]) -> bytes:
@@ -367,7 +353,7 @@ def _cbor(content: Mapping[str, Any]) -> bytes:
         return cbor2.dumps(content)
     except UnicodeEncodeError:
         # Half a surrogate pair, which JSON has a question mark for.
-        return cbor2.dumps(json.loads(json_response(content).get_data()))
+        return cbor2.dumps(json.loads(json_response(content).body))
 
 
 def _rows(content: Mapping[str, Any], data: object) -> list[Mapping[str, Any]]:

@@ -10,12 +10,11 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Literal
 
-from flask import Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from oscp_send.solarnetwork.request_body import timestamp
-from oscp_sim.http import RouteDocs, WireRequest
+from oscp_sim.http import Request, Response, RouteDocs, respond
 from oscp_sim.solaruser.call import Call, NoRoute
 from oscp_sim.solaruser.replies import json_response
 
@@ -89,7 +88,7 @@ class Router:
             NoRoute: Nothing fits.
         """
         routes, call.variables = self._at(path)
-        routes = _of_method(routes, call.wire.method)
+        routes = _of_method(routes, call.request.method)
         for route in _of_content(routes, call.media_type):
             if route.needs <= call.parameters.keys() and not route.lacks & call.parameters.keys():
                 return route
@@ -104,9 +103,7 @@ class Router:
         methods = {route.method for route in self._at(path)[0]} | {"OPTIONS"}
         if "GET" in methods:
             methods.add("HEAD")
-        response = Response(status=200, headers={"Allow": ",".join(sorted(methods))})
-        del response.headers["Content-Type"]
-        return response
+        return respond(200, headers=[("Allow", ",".join(sorted(methods)))])
 
     def _at(self, path: str) -> tuple[list[Route], Mapping[str, Any]]:
         try:
@@ -149,7 +146,7 @@ _UNMASKED = frozenset({"GET", "OPTIONS"})
 
 
 def container_error(
-    request: WireRequest,
+    request: Request,
     status: HTTPStatus,
     headers: Mapping[str, str],
     *,
@@ -170,11 +167,10 @@ def container_error(
         masked: Whether the status inside is hidden, as the service does.
     """
     if masked and request.method not in _UNMASKED:
-        response = Response(status=403)
-        del response.headers["Content-Type"]
+        response = respond(403)
     elif _prefers_html(request.header("accept") or ""):
         text = f"<!doctype html><title>{status.value}</title><p>{status.phrase}</p>\n"
-        response = Response(text, status.value, mimetype="text/html")
+        response = respond(status.value, text.encode(), "text/html; charset=utf-8")
     else:
         content = {
             "timestamp": timestamp(at.replace(microsecond=at.microsecond // 1000 * 1000)),
@@ -184,8 +180,7 @@ def container_error(
             "success": False,
         }
         response = json_response(content, status.value)
-    response.headers.update(headers)
-    return response
+    return response.setting(headers)
 
 
 def _prefers_html(accept: str) -> bool:

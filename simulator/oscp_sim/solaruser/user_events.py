@@ -17,10 +17,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Literal, cast
 
-from flask import Response
-
 from oscp_send.solarnetwork.request_body import timestamp
-from oscp_sim.http import RouteDocs, RouteParameter
+from oscp_sim.http import Response, RouteDocs, RouteParameter
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 from oscp_sim.solaruser.parameters import Binding
@@ -390,7 +388,7 @@ class _Wanted:
 
 
 def _wanted(call: Call) -> _Wanted:
-    if call.wire.header("accept") is None:
+    if call.request.header("accept") is None:
         raise NoRoute(HTTPStatus.BAD_REQUEST)
     binding = Binding(call.parameters)
     start, end = binding.date("startDate"), binding.date("endDate")

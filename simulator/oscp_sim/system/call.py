@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from oscp_schemas import Violation
-    from oscp_sim.http import WireRequest
+    from oscp_sim.http import Request
     from oscp_sim.system.profile import Manners
 
 __all__ = ["Call", "Reaction", "Received", "Refused", "Sent", "tolerated"]
@@ -126,34 +126,32 @@ class Call:
     """A message that has come.
 
     Attributes:
-        wire: The request, as it was sent.
+        request: As it was sent.
         action: The OSCP message that its path stands for; None: there is none of that path.
         now: When it came.
         message: Parsed; None before it is read.
         findings: What there is to say of it, so far.
-        body: As it was sent; None where it is longer than the system takes.
         request_id: Its X-Request-ID; of a message in segments, the first one's.
         correlation_id: Its X-Correlation-ID, likewise.
     """
 
-    wire: WireRequest
+    request: Request
     action: str | None
     now: datetime
     message: Any = None
     findings: list[Finding] = field(default_factory=list)
-    body: bytes | None = b""
     request_id: str | None = None
     correlation_id: str | None = None
 
     @classmethod
-    def of(cls, wire: WireRequest, now: datetime) -> Self:
+    def of(cls, request: Request, now: datetime) -> Self:
         """Answers with the message that a request brings, not yet read."""
         return cls(
-            wire,
+            request,
             None,
             now,
-            request_id=wire.header("x-request-id"),
-            correlation_id=wire.header("x-correlation-id"),
+            request_id=request.header("x-request-id"),
+            correlation_id=request.header("x-correlation-id"),
         )
 
     def mind(self, case: str, message: str, manners: Manners) -> None:

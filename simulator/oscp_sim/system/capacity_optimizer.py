@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
     from oscp_sim.shared import Shared
     from oscp_sim.system.call import Sent
     from oscp_sim.world import CapacityGroup, CapacityOptimizer
@@ -62,7 +62,7 @@ class OptimizerSeat(Seat):
         tokens_changed: Called whenever other tokens are good than before.
     """
 
-    party: ClassVar[Party] = "capacity_optimizer"
+    party: ClassVar[PartyName] = "capacity_optimizer"
 
     def __init__(
         self,

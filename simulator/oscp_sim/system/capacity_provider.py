@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import timedelta
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
     from oscp_sim.system.call import Sent
     from oscp_sim.world import CapacityGroup, CapacityProvider
 
@@ -33,7 +33,7 @@ _FORECASTS: Final = 1000
 class ProviderSeat(Seat):
     """One Capacity Provider that the simulator plays."""
 
-    party: ClassVar[Party] = "capacity_provider"
+    party: ClassVar[PartyName] = "capacity_provider"
 
     def forecast(
         self, *, request_id: str | None = None, correlation_id: str | None = None, **fields: object

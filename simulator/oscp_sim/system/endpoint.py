@@ -1,25 +1,23 @@
-"""The Capacity Optimizers that the simulator plays, by their desks and their seats."""
+"""The Capacity Optimizers that the simulator plays, by their parties and their seats."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 import orjson
-from flask import Response as FlaskResponse
-from werkzeug.exceptions import BadRequest
 
 from oscp_schemas import JsonError, judge, read
 from oscp_send.findings import Finding
 from oscp_send.meaning import judge_meaning
 from oscp_sim.addresses import CAPACITY_OPTIMIZER_PATH, CAPACITY_PROVIDER_PATH, ELMO_PATH
 from oscp_sim.conversation.memory import Said, case_of
-from oscp_sim.entry import Request, Response
-from oscp_sim.http import WireRequest, body_within
-from oscp_sim.outgoing import Answering
+from oscp_sim.http import Party, Request, Response, respond
 from oscp_sim.system.call import Call, Reaction, Received, Refused, tolerated
 from oscp_sim.system.capacity_optimizer import MANNERS, Compose, OptimizerSeat
 from oscp_sim.system.capacity_provider import ProviderSeat
@@ -32,10 +30,7 @@ from oscp_sim.world import ProviderBehaviour
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from flask import Request as FlaskRequest
-
-    from oscp_sim.entry import Entry, Party
-    from oscp_sim.http import Desk
+    from oscp_sim.entry import Entry, PartyName
     from oscp_sim.shared import Shared
     from oscp_sim.system.profile import Manners
     from oscp_sim.world import CapacityProvider
@@ -95,8 +90,8 @@ class Authentication(Generic[S]):
         Raises:
             Refused: It shows no token, or one that is good for nothing here.
         """
-        shown = call.wire.header("authorization")
-        name = call.wire.header("host") or ""
+        shown = call.request.header("authorization")
+        name = call.request.header("host") or ""
         if shown is None:
             called = self._seats.calling(self._path, None, name)
             return called or _refused(call, self.host, "X1", "the Authorization header is missing")
@@ -166,7 +161,7 @@ def require_headers(call: Call, seat: Seat) -> None:
     Raises:
         Refused: They are not.
     """
-    wire, manners = call.wire, seat.manners
+    wire, manners = call.request, seat.manners
     if wire.method != "DELETE":
         content_type = wire.header("content-type") or ""
         if (
@@ -189,18 +184,20 @@ def read_message(call: Call, seat: Seat) -> None:
     Raises:
         Refused: It is too long, no JSON, or not as the schema has it.
     """
-    if call.wire.method == "DELETE":
+    if call.request.method == "DELETE":
         return
-    if call.body is None:
+    body = call.request.body
+    if body is None or len(body) > seat.manners.longest_body:
+        call.request = replace(call.request, body=None)
         raise Refused("X18", "the body is too large")
     try:
-        call.message = orjson.loads(call.body)
+        call.message = orjson.loads(body)
     except orjson.JSONDecodeError:
         # It is no JSON, or holds a number that only a closer look can read.
-        _read_closely(call, call.body, seat)
+        _read_closely(call, body, seat)
         return
-    if judge(call.action or "", call.body):
-        _read_closely(call, call.body, seat)
+    if judge(call.action or "", body):
+        _read_closely(call, body, seat)
 
 
 def judge_message(call: Call, seat: Seat) -> Reaction:
@@ -267,12 +264,9 @@ def _refuse_if_minded(finding: Finding, seat: Seat) -> None:
 
 
 def record(
-    shared: Shared, party: Party, call: Call, reaction: Reaction, seat: Seat | None
+    shared: Shared, party: PartyName, call: Call, reaction: Reaction, seat: Seat | None
 ) -> Entry:
     """Tells the journal of a message and its answer, and answers with the entry."""
-    wire, body = call.wire, call.body
-    text = "(longer than the limit, not read)" if body is None else body.decode("utf-8", "replace")
-    response = Response(reaction.status, reaction.headers, reaction.body.decode())
     detail: dict[str, object] = {} if seat is None else {**seat.who}
     if reaction.is_silent:
         detail["why"] = "silent, as its behaviour says: there is no answer to this"
@@ -281,8 +275,8 @@ def record(
         "exchange",
         peer="flexibility_provider",
         action=call.action,
-        request=Request(wire.method, wire.target, wire.headers, text),
-        response=None if reaction.is_silent else response,
+        request=call.request,
+        response=None if reaction.is_silent else _response(reaction),
         findings=[finding.to_dict() for finding in call.findings],
         detail=detail,
     )
@@ -295,7 +289,7 @@ def keep(call: Call, reaction: Reaction, seat: Seat, entry: Entry, *, is_taken: 
     """
     number, request = entry.number, entry.request
     # A DELETE has no message: it has ended the registration, and what was agreed since.
-    if is_taken and call.wire.method != "DELETE":
+    if is_taken and call.request.method != "DELETE":
         seat.correspondence.conversation.remember(said_of(call, number))
     seat.correspondence.received.append(
         Received(
@@ -304,7 +298,7 @@ def keep(call: Call, reaction: Reaction, seat: Seat, entry: Entry, *, is_taken: 
             call.correlation_id,
             call.now,
             request.headers if request else (),
-            _safe(call, request.body if request else ""),
+            _safe(call, request.text if request else ""),
             None if reaction.is_silent else reaction.status,
             tuple(call.findings),
             number,
@@ -327,14 +321,11 @@ def _safe(call: Call, text: str) -> object:
 _LOG = logging.getLogger(__name__)
 _JSON_routes: Final = (("Content-Type", "application/json"),)
 
-# However late an answer is: whoever waits for it over the network is let go after so many seconds.
-_LONGEST_WAIT: Final = 60.0
-
 
 def external_system(
-    shared: Shared, party: Party, seats: Seats[S], paths: Iterable[str], manners: Manners
-) -> tuple[Desk, ...]:
-    """Answers with the desks of all simulated systems of one kind, one for each path.
+    shared: Shared, party: PartyName, seats: Seats[S], paths: Iterable[str], manners: Manners
+) -> tuple[Party, ...]:
+    """Answers with the parties of all simulated systems of one kind, one for each path.
 
     It plays every one of the world that has no base URL of its own, or whose base URL leads here,
     telling them apart by the token that they are called with. One that the configuration API made
@@ -354,7 +345,7 @@ class _Entrance(Generic[S]):
     """Where messages come in, below one path."""
 
     def __init__(
-        self, shared: Shared, party: Party, seats: Seats[S], path: str, manners: Manners
+        self, shared: Shared, party: PartyName, seats: Seats[S], path: str, manners: Manners
     ) -> None:
         self._shared = shared
         self._party = party
@@ -367,10 +358,11 @@ class _Entrance(Generic[S]):
         """Tells whether a path lies below its own, however many slashes are between."""
         return path.startswith(f"{self._path}/")
 
-    def answer(self, request: FlaskRequest) -> FlaskResponse:
-        """Answers a request."""
-        rest = request.path[len(self._path) :]
-        call = Call.of(WireRequest.of(request.environ), self._shared.clock.now())
+    def handle(self, request: Request) -> Response:
+        """Answer a request."""
+        rest = unquote(request.path, errors="replace")
+        rest = f"/{rest.lstrip('/')}"[len(self._path) :]
+        call = Call.of(request, self._shared.clock.now())
         seat: S | None = None
         try:
             path = f"/{rest.lstrip('/')}"
@@ -381,23 +373,19 @@ class _Entrance(Generic[S]):
             if path != rest:
                 call.mind("X20", _DOUBLE_SLASH, seat.manners)
             require_headers(call, seat)
-            call.body = _body(request, seat.manners.longest_body)
             read_message(call, seat)
             seat = _meant(callers, call)
             reaction = self._take(call, seat)
         except Refused as refused:
             call.findings.extend(refused.findings)
-            if call.body == b"":
-                longest = self._host(seat).longest_body
-                call.body = _body(request, longest, quietly=True)
             reaction = self._refuse(call, refused, seat)
         except Exception as error:  # noqa: BLE001 - a party answers, whatever went wrong
-            _LOG.exception("%s %s could not be answered", call.wire.method, call.wire.path)
+            _LOG.exception("%s %s could not be answered", request.method, request.path)
             message = f"a mistake of the simulator's own: {type(error).__name__}"
             reaction = Reaction(500, _JSON_routes, json.dumps({"message": message}).encode())
             record(self._shared, self._party, call, reaction, seat)
-        self._be_late(request, reaction, seat)
-        return _response(reaction)
+        late = 0.0 if seat is None else seat.manners.delay.total_seconds()
+        return replace(_response(reaction), after=math.inf if reaction.is_silent else late)
 
     def _find(self, call: Call, path: str, callers: Sequence[S]) -> None:
         """Finds out which message a path stands for.
@@ -411,8 +399,8 @@ class _Entrance(Generic[S]):
             kind = self._party.replace("_", " ").title()
             raise Refused("path", f'there is no message "{path[1:]}" at a {kind}')
         allowed = _methods(call.action, manners)
-        if call.wire.method not in allowed:
-            raise Refused("X13", f"{call.wire.method} is not allowed, only {', '.join(allowed)}")
+        if call.request.method not in allowed:
+            raise Refused("X13", f"{call.request.method} is not allowed, only {', '.join(allowed)}")
 
     def _take(self, call: Call, seat: S) -> Reaction:
         with seat.correspondence.lock:
@@ -443,23 +431,9 @@ class _Entrance(Generic[S]):
         host = seat or self._authentication.host
         return host.manners if host else self._manners
 
-    def _be_late(self, request: FlaskRequest, reaction: Reaction, seat: S | None) -> None:
-        seconds = math.inf if reaction.is_silent else 0.0
-        if seat is not None:
-            seconds = max(seconds, seat.manners.delay.total_seconds())
-        answering = Answering.of(request.environ)
-        if answering is not None:
-            answering.after = seconds
-        elif seconds:
-            self._seats.closing.wait(min(seconds, _LONGEST_WAIT))
 
-
-def _response(reaction: Reaction) -> FlaskResponse:
-    response = FlaskResponse(reaction.body, reaction.status)
-    # The library has a type for every body, even for none.
-    del response.headers["Content-Type"]
-    response.headers.extend(reaction.headers)
-    return response
+def _response(reaction: Reaction) -> Response:
+    return respond(reaction.status, reaction.body or None, headers=reaction.headers)
 
 
 _ACTIONS: Final = {path: action for action, path in PATHS.items()}
@@ -476,15 +450,6 @@ def _alternative(path: str, callers: Iterable[Seat]) -> str | None:
     """Answers with the action of a path that the service property `url-paths` names."""
     found = (alternative_paths(seat.system.service_props).get(path) for seat in callers)
     return next((action for action in found if action is not None), None)
-
-
-def _body(request: FlaskRequest, limit: int, *, quietly: bool = False) -> bytes | None:
-    try:
-        return body_within(request, limit)
-    except BadRequest as error:
-        if quietly:
-            return b""
-        raise Refused("json", str(error.description)) from None
 
 
 def _meant(callers: tuple[S, ...], call: Call) -> S:
@@ -506,7 +471,7 @@ def _has_sent(seat: Seat, request_id: str | None) -> bool:
     return request_id is not None and any(e.request_id == request_id for e in seat.sent)
 
 
-# § The Capacity Providers that the simulator plays, by their desks and their seats.
+# § The Capacity Providers that the simulator plays, by their parties and their seats.
 
 BASE_PATH = CAPACITY_PROVIDER_PATH
 
@@ -525,8 +490,8 @@ def _acts(provider: CapacityProvider) -> bool:
     return behaviour.heartbeat_every is not None or behaviour.timetable is not None
 
 
-def capacity_provider(shared: Shared, seats: ProviderSeats) -> tuple[Desk, ...]:
-    """Answers with their desks (OSCP 2.0, base paths by convention; oscp20.md §1.2).
+def capacity_provider(shared: Shared, seats: ProviderSeats) -> tuple[Party, ...]:
+    """Answers with their parties (OSCP 2.0, base paths by convention; oscp20.md §1.2).
 
     Args:
         shared: The shared shared.
@@ -556,8 +521,8 @@ def optimizer_seats(shared: Shared, compose: Compose) -> OptimizerSeats:
     )
 
 
-def capacity_optimizer(shared: Shared, seats: OptimizerSeats) -> tuple[Desk, ...]:
-    """Answers with their desks (OSCP 2.0, base path by convention; oscp20.md §1.2).
+def capacity_optimizer(shared: Shared, seats: OptimizerSeats) -> tuple[Party, ...]:
+    """Answers with their parties (OSCP 2.0, base path by convention; oscp20.md §1.2).
 
     Args:
         shared: The shared shared.

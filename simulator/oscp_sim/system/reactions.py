@@ -78,12 +78,12 @@ class Conduct:
 
     def _register(self, call: Call) -> Reaction:
         seat = self.seat
-        if call.wire.method == "DELETE":
+        if call.request.method == "DELETE":
             return self._unregister()
         if base_url(call.content) is None:
             raise Refused("versions", "URL version '2.0' required but not provided.")
         seat.shared.journal.conceal(call.content["token"])
-        if call.wire.method == "PUT":
+        if call.request.method == "PUT":
             seat.registration.change(call.content)
             seat.heartbeats.plan()
             return _NOTHING

@@ -15,7 +15,7 @@ from oscp_sim.world import Simulated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
     from oscp_sim.shared import Shared
     from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
@@ -43,7 +43,7 @@ class Seats(Generic[S]):
     def __init__(
         self,
         shared: Shared,
-        party: Party,
+        party: PartyName,
         systems: Callable[[User], Sequence[CapacityProvider | CapacityOptimizer]],
         make: Callable[[Shared, int, Any, Callable[[], None]], S],
         acts: Callable[[Any], bool],
@@ -59,7 +59,6 @@ class Seats(Generic[S]):
         self._firsts: dict[str, S | None] = {}
         self._of_world: World | None = None
         self._has_addresses = False
-        self.closing = threading.Event()
 
     def seat(self, id: int, user: int | None = None) -> S:  # noqa: A002 - as the world calls it
         """Answers with one seat.
@@ -139,10 +138,6 @@ class Seats(Generic[S]):
         for seat in seats:
             seat.end()
         self.plan()
-
-    def close(self) -> None:
-        """Lets everybody go who waits for an answer that is late."""
-        self.closing.set()
 
     def remembered(self) -> Remembered:
         """Answers with what must not be forgotten over a restart; with secrets."""

@@ -94,7 +94,7 @@ def assemble(call: Call, seat: Seat) -> bool:
     Raises:
         Refused: Something is wrong with the segment, and these manners refuse that.
     """
-    index, count = (call.wire.header(f"x-segment-{name}") for name in ("index", "count"))
+    index, count = (call.request.header(f"x-segment-{name}") for name in ("index", "count"))
     if index is None and count is None:
         return True
     segments = seat.segments if seat.manners.reassembles else None

@@ -15,15 +15,15 @@ import orjson
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.conversation.conversation import Conversation
 from oscp_sim.conversation.memory import Said
-from oscp_sim.entry import Request, Response
-from oscp_sim.outgoing import Reply, Unanswered
+from oscp_sim.http import Request, Response
+from oscp_sim.outgoing import Unanswered
 from oscp_sim.system.call import Sent
 from oscp_sim.system.profile import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
     from oscp_sim.shared import Shared
     from oscp_sim.system.call import Received
     from oscp_sim.system.registration import Registration
@@ -60,7 +60,7 @@ class Correspondence:
     def __init__(  # noqa: PLR0917 - what a system is made of, in the order above
         self,
         shared: Shared,
-        party: Party,
+        party: PartyName,
         name: str,
         registration: Registration,
         begin: Callable[[], Conversation],
@@ -132,14 +132,13 @@ class Correspondence:
         with self.lock:
             self._under_way.append(said)
         all_headers = (*self._headers(request_id, correlation_id), *headers)
-        result: Reply | Unanswered
+        exchange_id = self._shared.journal.new_exchange_id()
+        request = Request(method, url, all_headers, body, exchange_id=exchange_id)
+        result: Response | Unanswered
         try:
-            result = self._shared.outgoing.post(
-                url, all_headers, body, timeout=_TIMEOUT, method=method
-            )
+            result = self._shared.outgoing.send(request, timeout=_TIMEOUT)
         except Unanswered as error:
             result = error
-        request = Request(method, url, all_headers, body.decode("utf-8", "replace"))
         return self._came_of(said, request, result)
 
     def check_receiver(self) -> None:
@@ -162,8 +161,8 @@ class Correspondence:
         named = (*shown, ("Content-Type", "application/json"), ("X-Request-ID", request_id))
         return named if correlation_id is None else (*named, ("X-Correlation-ID", correlation_id))
 
-    def _came_of(self, said: Said, request: Request, result: Reply | Unanswered) -> Sent:
-        reply = result if isinstance(result, Reply) else None
+    def _came_of(self, said: Said, request: Request, result: Response | Unanswered) -> Sent:
+        reply = result if isinstance(result, Response) else None
         with self.lock:
             entry = self._shared.journal.append(
                 self._party,
@@ -172,16 +171,16 @@ class Correspondence:
                 sent=True,
                 action=said.action,
                 request=request,
-                response=Response(reply.status, reply.headers, reply.text) if reply else None,
+                response=reply,
                 detail={**_detail(result), **self._who},
             )
             sent = Sent(
                 said.action,
                 said.request_id or "",
                 reply.status if reply else None,
-                reply.reason if reply else str(result),
+                reply.phrase if reply else str(result),
                 # Redacted there: an answer may quote its request.
-                entry.response.body if entry.response else "",
+                entry.response.text if entry.response else "",
                 entry.number,
             )
             self.sent.append(sent)
@@ -215,8 +214,8 @@ def _written(message: object) -> bytes:
     return message.encode() if isinstance(message, str) else orjson.dumps(message, default=float)
 
 
-def _detail(result: Reply | Unanswered) -> dict[str, object]:
-    detail: dict[str, object] = {} if isinstance(result, Reply) else {"why": str(result)}
+def _detail(result: Response | Unanswered) -> dict[str, object]:
+    detail: dict[str, object] = {} if isinstance(result, Response) else {"why": str(result)}
     return {**detail, "answered_after": result.after} if result.after else detail
 
 

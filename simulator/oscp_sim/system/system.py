@@ -19,7 +19,7 @@ from oscp_sim.system.sending import Correspondence
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from oscp_sim.entry import Party
+    from oscp_sim.entry import PartyName
     from oscp_sim.shared import Shared
     from oscp_sim.system.call import Received, Sent
     from oscp_sim.system.profile import Manners
@@ -54,7 +54,7 @@ class SeatState(ABC):
         correspondence: What they say.
     """
 
-    party: ClassVar[Party]
+    party: ClassVar[PartyName]
 
     def __init__(
         self,

@@ -8,9 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from flask import Response
-
-from oscp_sim.http import RouteDocs, RouteParameter
+from oscp_sim.http import Response, RouteDocs, RouteParameter
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import ApiRefused, Call
 from oscp_sim.solaruser.configuration.fields import (
@@ -346,7 +344,7 @@ class _ConfigurationApi:
         Validation comes first, then what the program asks for, then who may read the node, and last
         what the database takes (inferred).
         """
-        values = set_apart(read_values(fields, call.body), keep=fields is SYSTEM)
+        values = set_apart(read_values(fields, call.request.body), keep=fields is SYSTEM)
         if fields is SYSTEM:
             _check_system(values)
         if "node_id" in values:
@@ -355,8 +353,8 @@ class _ConfigurationApi:
         return with_parts(fields, values)
 
     def _presentation(self, call: Call) -> Presentation:
-        host = call.wire.header("host") or "localhost"
-        secure = (call.wire.header("x-forwarded-proto") or "").strip().lower() == "https"
+        host = call.request.header("host") or "localhost"
+        secure = (call.request.header("x-forwarded-proto") or "").strip().lower() == "https"
         scheme = "https" if secure else "http"
         return Presentation(call.actor.user.id, f"{scheme}://{host}", self._began)
 
