@@ -284,7 +284,7 @@ def test_no_secret_is_written_anywhere(
 
 
 def test_help_is_not_slowed_down_by_an_import() -> None:
-    program = "import sys, simulator; sys.exit('flask' in sys.modules)"
+    program = "import sys, oscp_sim; sys.exit('flask' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603
 
 
