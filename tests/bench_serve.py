@@ -1,6 +1,6 @@
 """How fast `oscp-sim serve` starts, answers and stops: `python -m tests.bench_serve`.
 
-A bare Flask application on the server of `Simulator.url` is the reference, in the same run.
+A bare Flask application on the same server is the reference, in the same run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response
 
 from oscp_send.client import SolarUserClient
-from oscp_sim.server import LocalServer
+from oscp_sim.server import Server
+from oscp_sim.web import through_wsgi
 from tests.bench import ACTION, day_ahead
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _adjustment(url: str) -> PreparedRequest:
 def _reference() -> float:
     application = Flask("reference")
     application.post("/x")(lambda: Response("{}", mimetype="application/json"))
-    server = LocalServer(application)
+    server = Server(through_wsgi(application))
     try:
         client = SolarUserClient(server.url, "t", "s")
         request = client.prepare("Handshake", _SMALL, node_id=1, co_id=1, cg_identifier="foo-group")

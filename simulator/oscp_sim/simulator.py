@@ -27,7 +27,7 @@ from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
 from oscp_sim.openapi import openapi
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
-from oscp_sim.server import LocalServer
+from oscp_sim.server import Server
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.party import PREFIX as SOLARUSER
 from oscp_sim.solaruser.party import solaruser, solaruser_routes
@@ -101,7 +101,7 @@ class Simulator:
         self.clock: Clock = clock or RealClock()
         self.journal = Journal(self.clock, limit=journal_limit)
         behaviour = Behaviour.of(fidelity)
-        self._server: LocalServer | None = None
+        self._server: Server | None = None
         self._running = False
         self._server_lock = threading.Lock()
         self._shared = self._furnished(
@@ -150,7 +150,7 @@ class Simulator:
             if not self._running:
                 raise RuntimeError("the simulator is not running: use it in a with statement")
             if self._server is None:
-                self._server = LocalServer(self.application)
+                self._server = Server(self.handle)
             return self._server.url
 
     def serve_at(self, url: str) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.serve import Abandoned, AsgiBridge, WaitingThreads, _may_wait
 from oscp_sim.solaruser.exec import wait_for_results
 from tests.oscp_sim.instruction_api import TWO_USERS, form, handshake_form, ids, states
 from tests.oscp_sim.rig import (
@@ -274,115 +271,3 @@ def test_others_are_answered_meanwhile(simulator: Simulator) -> None:
         assert over_network("POST", update, b"") == 200
         assert waiting.result(PATIENCE) == 200
     assert ("solaruser", 1, "Completed") in states(simulator)
-
-
-MAY_WAIT = {
-    ("/solaruser/api/v1/sec/instr/exec", ""): True,
-    ("/solaruser/api/v1/sec/instr/exec", "resultMaxWait=1"): True,
-    ("/solaruser/api/v1/sec/instr/exec/OSCP_v20", ""): True,
-    ("/solaruser/api/v1/sec/instr/execute", ""): False,
-    ("/solaruser/api/v1/sec/instr/add/exec", ""): False,
-    ("/solaruser/api/v1/sec/instr", "x=/exec/"): False,
-    ("/_sim/journal", "wait=5"): True,
-    ("/_sim/journal", ""): False,
-}
-
-
-@pytest.mark.parametrize("row", MAY_WAIT)
-def test_which_requests_may_wait(row: tuple[str, str]) -> None:
-    assert _may_wait(Simulator(), *row) is MAY_WAIT[row]
-
-
-class TestWaitingThreads:
-    def test_the_result_is_the_call_s(self) -> None:
-        assert WaitingThreads().submit(int, "11", base=2).result(PATIENCE) == 3
-
-    def test_an_exception_is_the_call_s(self) -> None:
-        future = WaitingThreads().submit(int, "x")
-        with pytest.raises(ValueError, match="invalid literal"):
-            future.result(PATIENCE)
-
-    def test_calls_do_not_wait_for_each_other(self) -> None:
-        threads, gate = WaitingThreads(), threading.Barrier(100)
-        futures = [threads.submit(gate.wait, PATIENCE) for _ in range(100)]
-        assert sorted(future.result(PATIENCE) for future in futures) == list(range(100))
-
-    def test_whoever_still_waits_can_be_let_go(self) -> None:
-        threads, gate = WaitingThreads(), threading.Event()
-        done = threads.submit(int, "1")
-        assert done.result(PATIENCE) == 1
-        waiting = threads.submit(gate.wait, PATIENCE)
-        threads.abandon()
-        with pytest.raises(Abandoned):
-            waiting.result(PATIENCE)
-        gate.set()
-        assert done.result(PATIENCE) == 1
-
-
-class Wsgi:
-    """An application whose requests to `/wait` wait until somebody opens the gate."""
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.waits = threading.Event()
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        if environ["PATH_INFO"] == "/wait":
-            self.waits.set()
-            self.gate.wait(PATIENCE)
-        start_response("200 OK", [("X-Path", environ["PATH_INFO"])])
-        return [b"done"]
-
-
-async def asked(bridge: AsgiBridge, path: str) -> list[dict[str, Any]]:
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(event: dict[str, Any]) -> None:
-        sent.append(event)
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [],
-        "server": ("127.0.0.1", 80),
-    }
-    await bridge(scope, receive, send)
-    return sent
-
-
-async def with_one_waiting(release: Callable[[Wsgi, WaitingThreads], None]) -> list[Any]:
-    """The answer of a request that waits, and of another meanwhile."""
-    application, threads = Wsgi(), WaitingThreads()
-    bridge = AsgiBridge(application, threads, lambda path, _: path == "/wait", 100)
-    waiting = asyncio.create_task(asked(bridge, "/wait"))
-    await asyncio.to_thread(application.waits.wait, PATIENCE)
-    other = await asked(bridge, "/other")
-    assert not waiting.done()
-    release(application, threads)
-    answers = [await waiting, other]
-    application.gate.set()
-    return answers
-
-
-def test_the_loop_goes_on_while_a_request_waits() -> None:
-    def opened(application: Wsgi, _: WaitingThreads) -> None:
-        application.gate.set()
-
-    (waited, _), (other, _) = asyncio.run(with_one_waiting(opened))
-    assert (waited["status"], waited["headers"]) == (200, [(b"x-path", b"/wait")])
-    assert (other["status"], other["headers"]) == (200, [(b"x-path", b"/other")])
-
-
-def test_a_server_that_stops_waits_for_nobody() -> None:
-    def abandoned(_: Wsgi, threads: WaitingThreads) -> None:
-        threads.abandon()
-
-    (waited, body), _ = asyncio.run(with_one_waiting(abandoned))
-    assert (waited["status"], body["body"]) == (503, b"")

@@ -294,8 +294,8 @@ def serve(
     /_sim/journal. A party that you have yourself is named with --seat, and is not played.
     """
     from oscp_sim.keep import PersistenceError
-    from oscp_sim.serve import PortUnavailable
     from oscp_sim.serve import serve as run
+    from oscp_sim.server import PortUnavailable
     from oscp_sim.simulator import Simulator
     from oscp_sim.world import load_world
     from oscp_sim.yaml_source import SourceError

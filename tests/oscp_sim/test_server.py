@@ -1,0 +1,221 @@
+"""The server: requests as they were sent, on connections that do not wait for each other."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oscp_sim.http import LONGEST_BODY, Request, Response
+from oscp_sim.server import PortUnavailable, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 20
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+class Echo:
+    """Answers 200 and remembers; waits first where the path says so."""
+
+    def __init__(self) -> None:
+        self.got: list[Request] = []
+        self.waits = threading.Event()
+        self.gate = threading.Event()
+
+    def __call__(self, request: Request) -> Response:
+        if request.path == "/wait":
+            self.waits.set()
+            self.gate.wait(PATIENCE)
+        if request.path == "/broken":
+            raise ValueError("a mistake of the handler's own")
+        self.got.append(request)
+        after = 60.0 if request.path == "/late" else 0.0
+        return Response(200, (("X-A", "1"), ("X-A", "2")), request.body or b"", after=after)
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    echo = Echo()
+    yield echo
+    echo.gate.set()
+
+
+@pytest.fixture
+def server(echo: Echo) -> Iterator[Server]:
+    with closing(Server(echo)) as server:
+        yield server
+
+
+def connect(server: Server) -> socket.socket:
+    host, port = server.url.removeprefix("http://").rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def say(server: Server, *pieces: bytes) -> bytes:
+    """Sends bytes, then reads until the other side closes."""
+    with connect(server) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_a_request_is_handed_over_as_it_was_sent(server: Server, echo: Echo) -> None:
+    answer = say(
+        server, b"POST /a%2Fb?x=%20&[0] HTTP/1.1\r\nHost: h\r\nX-N: 1\r\nx-n: \xe9\r\n\r\n"
+    )
+    assert answer.startswith(OK + b"X-A: 1\r\nX-A: 2\r\nContent-Length: 0\r\n")
+    pairs = (("host", "h"), ("x-n", "1"), ("x-n", "\xe9"))
+    assert echo.got == [Request("POST", "/a%2Fb?x=%20&[0]", pairs, b"")]
+    assert echo.got[0].client == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [("http://h:80/a?b=c", "/a?b=c"), ("http://h", "/"), ("*", "/"), ("/a??b", "/a??b")],
+)
+def test_targets_of_every_form(server: Server, echo: Echo, target: str, expected: str) -> None:
+    say(server, f"OPTIONS {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    assert echo.got[0].target == expected
+
+
+@pytest.mark.parametrize("method", ["BREW", "CONNECT", "PROPFIND", "X-Y"])
+def test_any_method_reaches_the_handler(server: Server, echo: Echo, method: str) -> None:
+    say(server, f"{method} /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi".encode())
+    assert [(each.method, each.body) for each in echo.got] == [(method, b"hi")]
+
+
+@given(st.lists(st.binary(max_size=30), max_size=5), st.integers(1, 40))
+def test_bodies_of_one_connection_in_pieces_of_any_size(bodies: list[bytes], size: int) -> None:
+    echo = Echo()
+    sent = b"".join(
+        b"POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s" % (number, len(body), body)
+        for number, body in enumerate(bodies)
+    )
+    pieces = [sent[start : start + size] for start in range(0, len(sent), size)]
+    with closing(Server(echo)) as server:
+        answer = say(server, *pieces)
+    assert [(each.target, each.body) for each in echo.got] == [
+        (f"/{number}", body) for number, body in enumerate(bodies)
+    ]
+    assert answer.count(OK) == len(bodies)
+
+
+def test_a_chunked_body_with_extensions_and_trailers(server: Server, echo: Echo) -> None:
+    head = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    say(server, head, b"2;a=b\r\nhi\r\n", b"1\r\n!\r\n0\r\nX-Late: 1\r\n\r\n")
+    assert echo.got[0].body == b"hi!"
+    assert echo.got[0].header("x-late") is None
+
+
+def test_who_asks_before_sending_a_body_may(server: Server, echo: Echo) -> None:
+    head = b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    with connect(server) as connection:
+        connection.sendall(head)
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"hi")
+        assert connection.recv(1000).startswith(OK)
+    assert echo.got[0].body == b"hi"
+
+
+def test_a_body_that_declares_to_be_too_long_need_not_be_sent(server: Server, echo: Echo) -> None:
+    declared = b"Content-Length: %d\r\n" % (LONGEST_BODY + 1)
+    head = b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + declared + b"\r\n"
+    answer = say(server, head)
+    assert answer.startswith(OK)
+    assert b"\r\nConnection: close\r\n" in answer
+    assert [each.body for each in echo.got] == [None]
+
+
+def test_a_refusal_is_readable_while_a_body_is_still_being_sent(server: Server) -> None:
+    declared = b"Content-Length: %d\r\n" % (LONGEST_BODY + 1)
+    pieces = [b"x" * 65_536] * 80
+    answer = say(server, b"POST /a HTTP/1.1\r\nHost: h\r\n" + declared + b"\r\n", *pieces)
+    assert answer.startswith(OK)
+
+
+def test_a_chunked_body_is_kept_no_further_than_the_limit(server: Server, echo: Echo) -> None:
+    piece = b"%x\r\n%s\r\n" % (1_048_576, b"x" * 1_048_576)
+    head = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = say(server, head, *[piece] * 21, b"0\r\n\r\n")
+    assert answer.startswith(OK)
+    assert [each.body for each in echo.got] == [None]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"GET / HTTP/9\r\n\r\n"],
+)
+def test_what_is_no_request_is_refused(server: Server, echo: Echo, raw: bytes) -> None:
+    assert say(server, raw).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert say(server, b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").startswith(OK)
+    assert len(echo.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "header", "stays"),
+    [("1.1", "", True), ("1.1", "Connection: close\r\n", False), ("1.0", "", False)],
+)
+def test_a_connection_stays_where_the_client_wants_it(
+    server: Server, version: str, header: str, stays: bool
+) -> None:
+    asked = f"GET /a HTTP/{version}\r\nHost: h\r\n{header}\r\n".encode()
+    assert say(server, asked * 2).count(OK) == (2 if stays else 1)
+
+
+def test_a_request_that_waits_holds_up_nobody(server: Server, echo: Echo) -> None:
+    with connect(server) as waiting:
+        waiting.sendall(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert echo.waits.wait(PATIENCE)
+        idle = [connect(server) for _ in range(200)]
+        assert say(server, b"GET /other HTTP/1.1\r\nHost: h\r\n\r\n").startswith(OK)
+        echo.gate.set()
+        assert waiting.recv(1000).startswith(OK)
+        for each in idle:
+            each.close()
+
+
+def test_a_handler_that_fails_costs_its_own_connection_alone(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert say(server, b"GET /broken HTTP/1.1\r\nHost: h\r\n\r\n") == b""
+    assert "a mistake of the handler's own" in caplog.text
+    assert say(server, b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").startswith(OK)
+
+
+def test_a_late_answer_goes_out_when_the_server_closes(echo: Echo) -> None:
+    with closing(Server(echo)) as server, connect(server) as connection:
+        connection.sendall(b"GET /late HTTP/1.1\r\nHost: h\r\n\r\n")
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        server.close()
+        connection.settimeout(PATIENCE)
+        assert connection.recv(1000).startswith(OK)
+
+
+def test_closing_waits_for_nobody_and_may_be_said_again(echo: Echo) -> None:
+    server = Server(echo)
+    with connect(server) as waiting, connect(server) as idle:
+        waiting.sendall(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert echo.waits.wait(PATIENCE)
+        idle.sendall(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert idle.recv(1000).startswith(OK)
+        server.close()
+        server.close()
+        assert idle.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        connect(server)
+
+
+def test_a_port_that_is_taken(server: Server, echo: Echo) -> None:
+    port = int(server.url.rpartition(":")[2])
+    with pytest.raises(PortUnavailable, match=f"cannot listen on 127.0.0.1:{port}: address "):
+        Server(echo, port=port)
