@@ -101,14 +101,15 @@ class Server:
             ).start()
 
     def _serve(self, connection: socket.socket, client: str) -> None:
-        try:
-            with connection, suppress(OSError):
+        with connection:
+            try:
                 self._converse(connection, client)
-        except Exception:  # noqa: BLE001 - the other connections go on
-            _LOG.exception("a connection from %s failed", client)
-        finally:
-            with self._lock:
-                self._open.discard(connection)
+            except OSError as error:
+                _LOG.debug("a connection from %s ended: %s", client, error)
+            except Exception:  # noqa: BLE001 - the other connections go on
+                _LOG.exception("a connection from %s failed", client)
+        with self._lock:
+            self._open.discard(connection)
 
     def _converse(self, connection: socket.socket, client: str) -> None:
         """Answer the requests of one connection, one after the other."""
