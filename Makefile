@@ -18,9 +18,9 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench
-	$(BIN)/python -m tests.bench_serve
-	$(BIN)/python -m tests.bench_week
+	$(BIN)/python -m tests.bench.judging
+	$(BIN)/python -m tests.bench.serving
+	$(BIN)/python -m tests.bench.week
 
 # 50,000 requests of random shape; the tests run 2,000 of them.
 soak: $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""How long a week of the whole loop takes by a fast clock: `python -m tests.bench_week`.
+"""How long a week of the whole loop takes by a fast clock: `python -m tests.bench.week`.
 
 20 Capacity Groups with a forecast and an adjustment each day, and heartbeats both ways each minute.
 The reference is the same number of requests to a party that does nothing.

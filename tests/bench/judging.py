@@ -1,4 +1,4 @@
-"""How fast things are on this machine: `python -m tests.bench`.
+"""How fast things are on this machine: `python -m tests.bench.judging`.
 
 Each bench shows the way that the project goes beside the way that it does not. Nothing is asserted:
 what a time means, a person should say.

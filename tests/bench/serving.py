@@ -1,4 +1,4 @@
-"""How fast `oscp-sim serve` starts, answers and stops: `python -m tests.bench_serve`.
+"""How fast `oscp-sim serve` starts, answers and stops: `python -m tests.bench.serving`.
 
 A bare Flask application on the same server is the reference, in the same run.
 """
@@ -21,7 +21,7 @@ from flask import Flask, Response
 from oscp_send.client import SolarUserClient
 from oscp_sim.server import Server
 from oscp_sim.web import through_wsgi
-from tests.bench import ACTION, day_ahead
+from tests.bench.judging import ACTION, day_ahead
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
