@@ -16,6 +16,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/vulture
+	$(BIN)/python -m tests.house
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.judging

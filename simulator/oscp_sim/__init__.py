@@ -7,19 +7,31 @@ files that replay it.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from oscp_sim.clock import FastClock, FrozenClock, RealClock
-    from oscp_sim.simulator import Simulator
+    from oscp_sim.simulator import Simulator, create_app
     from oscp_sim.world import load_world
 
-__all__ = ["FastClock", "FrozenClock", "RealClock", "Simulator", "load_world"]
+__all__ = ["FastClock", "FrozenClock", "RealClock", "Simulator", "create_app", "load_world"]
+
+_HOMES: Final = MappingProxyType(
+    {
+        "FastClock": "clock",
+        "FrozenClock": "clock",
+        "RealClock": "clock",
+        "Simulator": "simulator",
+        "create_app": "simulator",
+        "load_world": "world",
+    }
+)
 
 
 def __getattr__(name: str) -> object:
-    """Imports what is exported when first asked for it, so that a command's `--help` is quick."""
-    if name not in __all__:
+    """Import what is exported when it is first asked for, so that a command's `--help` is quick."""
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = {"Simulator": "simulator", "load_world": "world"}.get(name, "clock")
-    return getattr(import_module(f"{__name__}.{room}"), name)
+    return getattr(import_module(f"{__name__}.{home}"), name)

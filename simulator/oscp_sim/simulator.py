@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import unquote
 
 import requests
+from flask import Flask
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
@@ -48,7 +50,7 @@ from oscp_sim.user_events import UserEvents
 from oscp_sim.web import make_application, through_wsgi
 from oscp_sim.world import World, load_world
 
-__all__ = ["IN_PROCESS_URL", "Simulator"]
+__all__ = ["IN_PROCESS_URL", "Simulator", "create_app"]
 
 
 class Simulator:
@@ -360,3 +362,17 @@ class Simulator:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def create_app(world: World | Path | str | Mapping[str, Any] | None = None) -> Flask:
+    """Return a running simulator as a Flask application, for `flask run` or any WSGI server.
+
+    It runs until the process ends. WSGI passes on decoded paths and joined headers: a signature over
+    an escaped path can be verified only behind `oscp-sim serve`, whose server keeps them.
+
+    Args:
+        world: Who exists, as for `Simulator`.
+    """
+    simulator = Simulator(world).start()
+    atexit.register(simulator.close)
+    return simulator.application

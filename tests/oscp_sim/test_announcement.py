@@ -208,6 +208,7 @@ def test_what_a_test_needs_stands_beside_the_simulator() -> None:
         "FrozenClock",
         "RealClock",
         "Simulator",
+        "create_app",
         "load_world",
     ]
     assert RealClock().now() < FastClock(_now()).advance("1h")

@@ -1,0 +1,95 @@
+"""Keep the house in order: `python -m tests.house`, a part of `make lint`.
+
+Each package has a budget of modules, and each module on the simulator's first floor has a reason to
+stand there. Who wants another one says here why, or finds the room that the subject belongs to.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+
+#: The most modules of each package, `__init__` included, packages within counted by themselves.
+BUDGET = {
+    "oscp_send": 18,
+    "oscp_send/cli": 8,
+    "oscp_send/solarnetwork": 6,
+    "schemas/oscp_schemas": 9,
+    "simulator/oscp_sim": 32,
+    "simulator/oscp_sim/cli": 6,
+    "simulator/oscp_sim/conversation": 6,
+    "simulator/oscp_sim/flexibility_provider": 14,
+    "simulator/oscp_sim/scenario": 11,
+    "simulator/oscp_sim/solaruser": 14,
+    "simulator/oscp_sim/solaruser/configuration": 4,
+    "simulator/oscp_sim/system": 17,
+    "simulator/oscp_sim/world": 4,
+}
+#: All of them together, and how many lines they may have.
+MOST_MODULES, MOST_LINES = 140, 31_000
+
+#: What each module on the simulator's first floor is there for.
+FIRST_FLOOR = {
+    "__init__": "the public names",
+    "__main__": "python -m oscp_sim",
+    "access_tokens": "OAuth tokens, and the tokens that parties call with",
+    "addresses": "where the parties are",
+    "clock": "what time it is, and what is due",
+    "control": "/_sim/",
+    "entry": "one thing that happened",
+    "http": "the contract: Request, Response, Party",
+    "instructions": "the database that SolarUser and the Flexibility Provider share",
+    "journal": "everything that happened",
+    "keep": "the state file",
+    "matching": "expected against got, field by field",
+    "openapi": "the description of all routes",
+    "outgoing": "requests from one party to another",
+    "redaction": "what nobody is to see",
+    "serve": "a simulator on a port until a signal ends it",
+    "server": "sockets to requests",
+    "shared": "what all parties are given",
+    "simulator": "puts the parties together",
+    "token_endpoint": "/oauth/token",
+    "user_events": "what the services tell each user",
+    "web": "the Flask application in front of the parties",
+    "yaml_source": "YAML with positions",
+    "yaml_violations": "what a schema says of a YAML document, for people",
+}
+
+
+def problems() -> list[str]:
+    """Return what is out of order, a line each."""
+    found = []
+    modules = [path for package in BUDGET for path in (_ROOT / package).glob("*.py")]
+    for package, most in BUDGET.items():
+        count = len(list((_ROOT / package).glob("*.py")))
+        if count > most:
+            found.append(f"{package} has {count} modules, {most} are its budget")
+    folders = {
+        path.parent
+        for top in ("oscp_send", "schemas", "simulator")
+        for path in (_ROOT / top).rglob("*.py")
+    }
+    found += [
+        f"{folder.relative_to(_ROOT)} has no budget"
+        for folder in sorted(folders - {_ROOT / package for package in BUDGET})
+    ]
+    floor = {path.stem for path in (_ROOT / "simulator/oscp_sim").glob("*.py")}
+    found += [f"oscp_sim.{name} stands here without a reason" for name in floor - set(FIRST_FLOOR)]
+    found += [f"oscp_sim.{name} is gone: take it out" for name in set(FIRST_FLOOR) - floor]
+    lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in modules]
+    sys.stdout.write(
+        f"{len(lines)} modules, {sum(lines)} lines, median {statistics.median(lines):.0f}\n"
+    )
+    if len(lines) > MOST_MODULES or sum(lines) > MOST_LINES:
+        found.append(f"more than {MOST_MODULES} modules or {MOST_LINES} lines")
+    return sorted(found)
+
+
+if __name__ == "__main__":
+    told = problems()
+    sys.stdout.writelines(f"{line}\n" for line in told)
+    sys.exit(1 if told else 0)

@@ -1,0 +1,61 @@
+"""The Flask application in front of the parties."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from oscp_sim import create_app
+from tests.oscp_sim.rig import ADD, HOST, encoded, instruction, signed_headers
+
+if TYPE_CHECKING:
+    from oscp_sim import Simulator
+
+
+def post_through(application: Flask, host: str = HOST, **how: Any) -> Any:  # noqa: ANN401 - of Flask
+    body = encoded(instruction())
+    headers = signed_headers("POST", ADD, body, host=host, **how)
+    return application.test_client().post(ADD, data=body, headers=headers)
+
+
+def test_parties_answer_behind_flask(simulator: Simulator) -> None:
+    answer = post_through(simulator.application)
+    assert (answer.status_code, answer.json["data"]["state"]) == (200, "Queuing")
+    assert answer.headers["Content-Length"] == str(len(answer.data))
+
+
+def test_and_so_do_our_own_pages(simulator: Simulator) -> None:
+    client: Any = simulator.application.test_client()
+    assert client.get("/_sim/health").json["status"] == "ok"
+    assert client.get("/nothing").json["error"] == "404 Not Found"
+
+
+def test_a_body_that_cannot_be_read_is_a_bad_request(simulator: Simulator) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(f"no {size} bytes to be had")
+
+    client: Any = simulator.application.test_client()
+    length = {"CONTENT_LENGTH": "3"}
+    answer = client.post(ADD, input_stream=Broken(), environ_overrides=length)
+    assert answer.status_code == 400
+    assert "the body is not sent as HTTP says: no " in answer.json["hint"]
+
+
+def test_an_application_of_its_own_runs_until_the_process_ends() -> None:
+    client: Any = create_app().test_client()
+    assert client.get("/_sim/health").json["seed"] == 1
+
+
+def test_flask_finds_the_application() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "oscp_sim", "routes"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "/_sim/journal" in done.stdout
