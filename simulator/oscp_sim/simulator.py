@@ -367,8 +367,8 @@ class Simulator:
 def create_app(world: World | Path | str | Mapping[str, Any] | None = None) -> Flask:
     """Return a running simulator as a Flask application, for `flask run` or any WSGI server.
 
-    It runs until the process ends. WSGI passes on decoded paths and joined headers: a signature over
-    an escaped path can be verified only behind `oscp-sim serve`, whose server keeps them.
+    It runs until the process ends. WSGI passes on decoded paths and joined headers: a signature
+    over an escaped path can be verified only behind `oscp-sim serve`, whose server keeps them.
 
     Args:
         world: Who exists, as for `Simulator`.

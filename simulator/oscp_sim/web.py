@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from flask import Blueprint, Flask
 from flask import Response as FlaskResponse
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
@@ -43,6 +43,11 @@ _UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT
 # However late an answer is: a client on the network is not kept waiting for longer, in seconds.
 _LONGEST_WAIT: Final = 60.0
 _BODILESS: Final = frozenset({204, 304})
+_MALFORMED: Final = respond(
+    400,
+    b'{"error": "400 Bad Request", "hint": "the body is not sent as HTTP says"}\n',
+    "application/json",
+)
 
 
 def make_application(
@@ -81,8 +86,8 @@ class _Mounted:
             return self._otherwise(environ, start_response)
         try:
             request = received(environ)
-        except OSError as error:
-            response = _malformed(str(error))
+        except (BadRequest, OSError):
+            response = _MALFORMED
         else:
             response = self._parties.handle(request)
         if response.after:
@@ -104,7 +109,7 @@ def received(environ: WSGIEnvironment) -> Request:
     """Return the request of a WSGI environment, as raw as its server left it.
 
     Raises:
-        OSError: Its body is not sent as HTTP says.
+        BadRequest: Its body is not sent as HTTP says; or an OSError, as the server has it.
     """
     return Request(
         environ["REQUEST_METHOD"],
@@ -164,11 +169,6 @@ def _refused(error: HTTPException) -> FlaskResponse:
         if name == "Allow":
             response.headers[name] = value
     return response
-
-
-def _malformed(why: str) -> Response:
-    content = {"error": "400 Bad Request", "hint": f"the body is not sent as HTTP says: {why}"}
-    return respond(400, json.dumps(content).encode() + b"\n", "application/json")
 
 
 def environment(request: Request, scheme: str = "http") -> dict[str, Any]:
