@@ -71,7 +71,8 @@ def rehearse(
 
 
 def _default_folder() -> Path:
-    if _FOLDER.is_dir():
+    """Return the folder `scenarios` here, if it has scenario files, or what the package ships."""
+    if any(_FOLDER.rglob("*.yaml")):
         return _FOLDER
     package = Path(__file__).parent.parent
     shipped = package / "pack"

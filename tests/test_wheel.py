@@ -1,0 +1,83 @@
+"""The wheel, installed where the user has packages of the names that are common."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parent.parent
+#: What a code base may well have at its top, and what this repository has there itself.
+_NEIGHBOURS = ("schemas", "simulator", "tests", "scenarios")
+_PROGRAM = """
+import oscp_send, oscp_schemas, oscp_sim
+import schemas, simulator, tests, scenarios
+for each in (schemas, simulator, tests, scenarios):
+    assert each.whose == "the user's", each
+from oscp_schemas import judge
+from oscp_send import SolarUserClient, check
+from oscp_sim import Simulator
+assert judge("Handshake", "{}") == []
+with Simulator() as simulated:
+    client = SolarUserClient(simulated.url, "rehearsal-token-0001", "rehearsal-secret")
+    sent = client.send("Handshake", "{}", node_id=1, co_id=1, cg_identifier="foo-group")
+    print(client.wait(sent, timeout=10).state)
+"""
+
+
+def _run(folder: Path, *command: str | Path) -> str:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PIP_"))}
+    done = subprocess.run(  # noqa: S603 - our own programs
+        [str(each) for each in command],
+        cwd=folder,
+        env={**environment, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A virtual environment with the wheel, our dependencies, and the user's own packages."""
+    pip = (sys.executable, "-m", "pip")
+    wheels, home = tmp_path / "wheels", tmp_path / "environment"
+    _run(
+        tmp_path,
+        *(*pip, "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"),
+        *("--wheel-dir", wheels, _ROOT),
+    )
+    venv.create(home, symlinks=True)
+    (wheel,) = wheels.iterdir()
+    python = home / "bin" / "python"
+    _run(tmp_path, *pip, "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
+    (packages,) = (home / "lib").glob("python*/site-packages")
+    # The dependencies; of an editable installation there, nothing is found this way.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    for name in _NEIGHBOURS:
+        (tmp_path / "project" / name).mkdir(parents=True)
+        init = tmp_path / "project" / name / "__init__.py"
+        init.write_text('whose = "the user\'s"\n', encoding="utf-8")
+    return home / "bin"
+
+
+def test_it_works_beside_packages_of_common_names(environment: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    assert _run(project, environment / "python", "-c", _PROGRAM) == "Completed\n"
+    installed = _run(project, environment / "python", "-c", "import oscp_sim; print(oscp_sim)")
+    assert str(environment.parent) in installed
+    rehearsed = _run(project, environment / "oscp-sim", "rehearse")
+    assert "83 scenarios, 83 passed" in rehearsed
+    for command in ("oscp-send", "oscp-sim"):
+        assert _run(project, environment / command, "--help").startswith(f"Usage: {command}")
+        module = command.replace("-", "_")
+        assert _run(project, environment / "python", "-m", module, "--help") == _run(
+            project, environment / command, "--help"
+        )
