@@ -6,7 +6,7 @@ from oscp_send import AdjustGroupCapacityForecast, SolarUserClient, forecasted_b
 
 
 def ask_for_more(url: str, token: str, secret: str) -> str:
-    """Sends an adjustment of four quarter hours; answers with the state in which it ends."""
+    """Send an adjustment of four quarter hours, and return the state in which it ends."""
     message = AdjustGroupCapacityForecast(
         group_id="foo-group",
         type="CONSUMPTION",

@@ -1,57 +1,128 @@
-"""The snippets that README.md shows are these files, and they work."""
+"""Every snippet of the documentation is tried: Python is a file here, YAML loads, commands run."""
 
 from __future__ import annotations
 
+import os
 import re
+import runpy
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import indent
 
 import pytest
 
-from oscp_send.fidelity import DIFFERENCES, Difference
+from oscp_sim import Simulator, load_world
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
-from oscp_sim.world import load_world
-from tests.examples.rehearse_in_pytest import rehearse
+from tests import docs
+from tests.examples.send_adjustment import ask_for_more
 from tests.examples.whole_loop import rehearse_the_loop
 
 _HERE = Path(__file__).parent
-_README = (_HERE.parent.parent / "README.md").read_text(encoding="utf-8")
+_ROOT = _HERE.parent.parent
+_PAGES = sorted([_ROOT / "README.md", *(_ROOT / "docs").glob("*.md")])
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_EXAMPLES = {path.read_text(encoding="utf-8") for path in _HERE.glob("*.py")}
+
+FORECAST = """{
+  "group_id": "foo-group",
+  "type": "CONSUMPTION",
+  "forecasted_blocks": [
+    {"capacity": 42, "phase": "ALL", "unit": "kW", "start_time": "2031-03-01T16:00:00Z", "end_time": "2031-03-01T16:15:00Z"},
+    {"capacity": 42, "phase": "ALL", "unit": "KW", "start_time": "2031-03-01T18:00:00Z", "end_time": "2031-03-01T17:45:00Z"}
+  ]
+}
+"""  # noqa: E501 - one block a line
 
 
-def test_the_rehearsal_works() -> None:
-    rehearse()
+def blocks(kind: str) -> list[tuple[str, str]]:
+    """The page and the text of every code block of a kind."""
+    return [
+        (path.name, found[2])
+        for path in _PAGES
+        for found in _BLOCK.finditer(path.read_text(encoding="utf-8"))
+        if found[1] == kind
+    ]
+
+
+PYTHON, YAML, CONSOLE = blocks("python"), blocks("yaml"), blocks("")
+
+
+def test_the_first_rehearsal_works(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(_HERE / "rehearse.py"))
+    assert "status=204" in capsys.readouterr().out
+
+
+def test_the_sender_works() -> None:
+    with Simulator() as simulator:
+        sent = ask_for_more(simulator.url, "rehearsal-token-0001", "rehearsal-secret")
+    assert sent == "Completed"
 
 
 def test_the_loop_works() -> None:
     rehearse_the_loop()
 
 
-@pytest.mark.parametrize("name", ["send_adjustment.py", "rehearse_in_pytest.py", "whole_loop.py"])
-def test_the_readme_shows_the_snippet_as_it_is(name: str) -> None:
-    assert (_HERE / name).read_text(encoding="utf-8").strip() in _README
+@pytest.mark.parametrize(("page", "text"), PYTHON, ids=[page for page, _ in PYTHON])
+def test_a_snippet_of_python_is_a_file_that_is_run_here(page: str, text: str) -> None:
+    assert text in _EXAMPLES, page
 
 
-def test_the_readmes_scenario_passes_in_the_readmes_world(tmp_path: Path) -> None:
-    shown = re.findall(r"```yaml\n(.*?)```", _README, re.DOTALL)
-    world = next(block for block in shown if block.startswith("users:"))
-    scenario = next(block for block in shown if block.startswith("scenario:"))
-    (tmp_path / "evening.yaml").write_text(scenario, encoding="utf-8")
-    scenarios = load_scenarios([tmp_path])
-    assert run(scenarios, Rehearsal(world=load_world(world, "README.md")))
+@pytest.mark.parametrize(("page", "text"), YAML, ids=[page for page, _ in YAML])
+def test_a_snippet_of_yaml_is_what_it_says(page: str, text: str, tmp_path: Path) -> None:
+    if text.startswith("users:"):
+        load_world(text, page)
+    elif text.startswith("capacity_providers:"):
+        load_world("users:\n  - id: 42\n" + indent(text, "    "), page)
+    elif text.startswith("scenario:"):
+        (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+        assert run(load_scenarios([tmp_path]), Rehearsal())
+    else:
+        commands = [line.partition("#")[0].split()[2] for line in text.splitlines()]
+        assert set(commands) == {"pip", "oscp-send", "oscp-sim"}
 
 
-def test_the_readmes_capacity_provider_can_stand_in_a_world() -> None:
-    shown = re.findall(r"```yaml\n(.*?)```", _README, re.DOTALL)
-    provider = next(block for block in shown if block.startswith("capacity_providers:"))
-    user = "users:\n  - id: 42\n" + indent(provider, "    ")
-    (found,) = load_world(user, "README.md").users[0].capacity_providers
-    assert (found.behaviour.answer, found.behaviour.limit) == ("trim", 40)
-
-
-@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda each: each.name)
-def test_the_readme_shows_each_difference_in_fidelity(difference: Difference) -> None:
-    sides = f"{difference.documented} | {difference.observed}"
-    assert (
-        f"| `{difference.name}` | {sides} | {difference.default or 'of the fidelity'} |" in _README
+def test_what_check_says_is_what_the_page_says(tmp_path: Path) -> None:
+    (tmp_path / "forecast.json").write_text(FORECAST, encoding="utf-8")
+    (shown,) = (text for _, text in CONSOLE if text.startswith("$ oscp-send check forecast"))
+    command, _, expected = shown.removeprefix("$ ").partition("\n")
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "oscp_send", *shlex.split(command)[1:]],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    assert (done.returncode, done.stdout.strip()) == (1, expected.strip())
+
+
+def test_every_command_that_is_shown_is_one() -> None:
+    known = {"cd", "curl", "echo", "export", "make", "oscp-send", "oscp-sim", "pip", "sleep", "#"}
+    shown = [
+        line[2:].split() for _, text in CONSOLE for line in text.splitlines() if line[:1] == "$"
+    ]
+    assert {words[0] for words in shown} <= known
+    makefile = (_ROOT / "Makefile").read_text(encoding="utf-8")
+    for words in shown:
+        if words[0] == "make":
+            assert f"\n{words[1]}:" in makefile
+
+
+@pytest.mark.parametrize("page", docs.TABLES)
+def test_the_tables_are_those_of_the_code(page: str) -> None:
+    text = (docs.DOCS / page).read_text(encoding="utf-8")
+    assert docs.with_tables(page, text) == text, "run: python -m tests.docs"
+
+
+@pytest.mark.parametrize("path", [*_PAGES, _ROOT / "ARCHITECTURE.md", _ROOT / "CONTRIBUTING.md"])
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_papers_are_short() -> None:
+    assert len((_ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+    assert len((_ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) <= 60

@@ -1,0 +1,93 @@
+"""Write the tables of the documentation that are made of the code: `python -m tests.docs`.
+
+Each stands between two comments that name it; a test holds them to the code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from oscp_send.fidelity import DIFFERENCES
+
+DOCS = Path(__file__).parent.parent / "docs"
+_SCHEMAS = Path(__file__).parent.parent / "simulator" / "oscp_sim"
+
+
+def _table(title: str, rows: Iterator[tuple[str, str]]) -> str:
+    lines = [f"| {title} | |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in rows)]
+    return "\n".join(lines)
+
+
+def _fields(schema: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, content in properties.items():
+        reference = content.get("$ref", "").rpartition("/")[2]
+        text = content.get("description") or schema["definitions"].get(reference, {}).get(
+            "description", ""
+        )
+        if not text and reference in properties | schema["definitions"]:
+            text = f"See {reference}."
+        values = content.get("enum")
+        listed = f" One of {', '.join(f'`{each}`' for each in values)}." if values else ""
+        yield name, f"{text}{listed}".strip()
+
+
+def _of_schema(path: str, *titles: str) -> str:
+    schema = json.loads((_SCHEMAS / path).read_text(encoding="utf-8"))
+    tables = []
+    if "properties" in schema and not titles:
+        tables.append(_table("of the file", _fields(schema, schema["properties"])))
+    for name in titles or schema["definitions"]:
+        content = schema["definitions"][name]
+        if "properties" in content:
+            tables.append(
+                f"### {name}\n\n{content.get('description', '')}\n\n"
+                + _table("field", _fields(schema, content["properties"]))
+            )
+    return "\n\n".join(tables)
+
+
+def world() -> str:
+    """Return the tables of a world file."""
+    return _of_schema("world/world.schema.json")
+
+
+def scenario() -> str:
+    """Return the tables of a scenario file."""
+    return _of_schema("scenario/scenario.schema.json")
+
+
+def fidelity() -> str:
+    """Return the table of all differences in fidelity."""
+    rows = [
+        f"| `{each.name}` | {each.documented} | {each.observed} | "
+        f"{each.default or 'of the fidelity'} |"
+        for each in DIFFERENCES
+    ]
+    head = ["| difference | documented | observed | default |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "world-file.md": world,
+    "scenario-file.md": scenario,
+    "fidelity.md": fidelity,
+}
+_MADE = re.compile(r"(<!-- made by tests/docs\.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def with_tables(page: str, text: str) -> str:
+    """Return a page's text with its tables as they should be."""
+    found, count = _MADE.subn(lambda m: f"{m[1]}\n{TABLES[page]()}\n{m[2]}", text)
+    if count != 1:
+        raise ValueError(f"{page} has {count} places for its tables, one is expected")
+    return found
+
+
+if __name__ == "__main__":
+    for name in TABLES:
+        path = DOCS / name
+        path.write_text(with_tables(name, path.read_text(encoding="utf-8")), encoding="utf-8")
