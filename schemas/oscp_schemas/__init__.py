@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from oscp_schemas.catalogue import ACTIONS, UnknownAction, Violation, schema
+from oscp_schemas.catalogue import ACTIONS, UnknownAction, schema
 from oscp_schemas.date_time import Fidelity
 from oscp_schemas.json_faults import JsonError
 from oscp_schemas.json_text import Document, read
 from oscp_schemas.show import escape_pointer
-from oscp_schemas.validate import judge
+from oscp_schemas.validate import Violation, judge, validator
 
 __all__ = [
     "ACTIONS",
@@ -20,4 +20,5 @@ __all__ = [
     "judge",
     "read",
     "schema",
+    "validator",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,33 +12,11 @@ __all__ = [
     "ACTIONS",
     "BASE_URI",
     "UnknownAction",
-    "Violation",
     "document",
     "document_name",
     "document_names",
     "schema",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One thing in a message that its schema refuses.
-
-    Attributes:
-        pointer: JSON Pointer (RFC 6901) of the refused value; the empty text is the whole message.
-        rule: The JSON Schema keyword that refuses it: `enum`, `format`, `minItems`, `minimum`,
-            `required`, `type` or `uniqueItems`; or `json` where the text is no JSON.
-        message: What is wrong and what was expected, for a person.
-        expected: The keyword's value, such as `"number"`, a list of texts, `0` or `"date-time"`;
-            for `required` the name of the missing property; for `json` what should have come.
-        got: The refused value; None for `required`; for `json` the text that came instead.
-    """
-
-    pointer: str
-    rule: str
-    message: str
-    expected: object
-    got: object
 
 
 BASE_URI = "http://www.openchargealliance.org/schemas/oscp/2.0/"

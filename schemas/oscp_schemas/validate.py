@@ -1,96 +1,174 @@
-"""Judge a message by the schema of its action."""
+"""Judge a message by the schema of its action, and say everything that is wrong with it.
+
+jsonschema-rs does the judging. It gives neither an order that a reader can follow nor the values
+that it was not made for, so both are added here.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from oscp_schemas.catalogue import BASE_URI, Violation, document, document_name, document_names
+from oscp_schemas.catalogue import BASE_URI, document, document_name, document_names
 from oscp_schemas.date_time import READERS, Fidelity
 from oscp_schemas.json_faults import JsonError
 from oscp_schemas.json_text import Document, read
+from oscp_schemas.show import make_pointer, preview
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported on the first use: each takes a while, and a sender's --help needs none
+    import jsonschema
     import jsonschema_rs
 
-__all__ = ["accepts", "accepts_text", "judge"]
+__all__ = ["Violation", "judge", "validator", "wording"]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing in a message that its schema refuses.
+
+    Attributes:
+        pointer: JSON Pointer (RFC 6901) of the refused value; the empty text is the whole message.
+        rule: The JSON Schema keyword that refuses it: `enum`, `format`, `minItems`, `minimum`,
+            `required`, `type` or `uniqueItems`; or `json` where the text is not JSON.
+        message: What is wrong and what was expected, for a person.
+        expected: The keyword's value, such as `"number"`, a list of texts, `0` or `"date-time"`;
+            for `required` the name of the missing property; for `json` what should have come.
+        got: The refused value; None for `required`; for `json` the text that came instead.
+    """
+
+    pointer: str
+    rule: str
+    message: str
+    expected: object
+    got: object
 
 
 def judge(action: str, message: object, *, fidelity: Fidelity = "documented") -> list[Violation]:
-    """Answers with everything that the schema of an action refuses in a message; nothing is valid.
+    """Return everything that the schema of an action refuses in a message; nothing if it is valid.
 
-    A text that is no JSON has one violation, whose rule is `json`. Thousands of valid messages are
-    judged in a second; a refusal takes longer, because it is explained.
+    In an object: its type, then its properties in the schema's order, then what it lacks. A text
+    that is not JSON has one violation, whose rule is `json`.
 
     Args:
         action: The OSCP message name, one of `ACTIONS`.
         message: JSON text, its bytes in UTF-8, a `Document`, or a parsed value. A `str` is always
             taken as JSON text.
         fidelity: How a date-time is read: `documented` by RFC 3339, `observed` as SolarNetwork's
-            schema validator does (OSCP dossier §9.1). SolarNetwork's decoder comes after it, is
-            stricter still, and is not asked here.
+            schema validator does (docs/protocol/oscp20.md §9.1). SolarNetwork's decoder comes after
+            it, is stricter still, and is not asked here.
 
     Raises:
         UnknownAction: The action is none of `ACTIONS`.
         ValueError: The fidelity is neither of the two.
     """
-    document_name(action)
-    if fidelity not in READERS:
-        raise ValueError(f"fidelity is 'documented' or 'observed', not {fidelity!r}")
+    _check(action, fidelity)
     if isinstance(message, bytearray | memoryview):
         message = bytes(message)
     if isinstance(message, str | bytes):
-        if accepts_text(action, message, fidelity):
+        if _accepts_text(action, message, fidelity):
             return []
         try:
             message = read(message)
         except JsonError as error:
-            return [_no_json(error)]
+            return [_not_json(error)]
     value = message.value if isinstance(message, Document) else message
-    if accepts(action, value, fidelity):
-        return []
-    from oscp_schemas.explain import violations  # noqa: PLC0415 - slow to import, for refusals only
-
-    return violations(action, value, fidelity)
+    return [] if _accepts(action, value, fidelity) else _violations(action, value, fidelity)
 
 
-def _no_json(error: JsonError) -> Violation:
+def validator(
+    action: str, *, fidelity: Fidelity = "documented"
+) -> jsonschema.validators.Draft7Validator:
+    """Return a `jsonschema` validator for the messages of an action, for a program's own use.
+
+    It knows all our documents, so that `$ref`s are found, and asserts `date-time`. `judge` is much
+    faster, and says what is wrong in fewer words; the two agree on every JSON value.
+
+    Args:
+        action: The OSCP message name, one of `ACTIONS`.
+        fidelity: How a date-time is read, as for `judge`.
+
+    Raises:
+        UnknownAction: The action is none of `ACTIONS`.
+        ValueError: The fidelity is neither of the two.
+    """
+    from jsonschema import Draft7Validator, FormatChecker  # noqa: PLC0415 - slow, and rarely needed
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.jsonschema import DRAFT7  # noqa: PLC0415
+
+    _check(action, fidelity)
+    reads = READERS[fidelity]
+    checker = FormatChecker(formats=())
+    checker.checks("date-time")(lambda value: not isinstance(value, str) or reads(value))
+    registry = Registry().with_resources(
+        (BASE_URI + name, DRAFT7.create_resource(document(name))) for name in document_names()
+    )
+    return Draft7Validator(
+        document(document_name(action)), registry=registry, format_checker=checker
+    )
+
+
+def wording(rule: str, expected: Any, got: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return what to tell a person about a refused value.
+
+    The words are ours, because a validator writes out the whole value: it may be a secret, nested
+    deeper than Python can write, or a number of many thousand digits.
+
+    Args:
+        rule: The JSON Schema keyword that refuses the value.
+        expected: The keyword's value; for `required` the name of the missing property.
+        got: The refused value.
+    """
+    shown, reason = preview(got), ""
+    match rule:
+        case "enum":
+            reason = f"is not one of {', '.join(expected)}"
+        case "format":
+            reason = f"is not an RFC 3339 {expected} such as 2031-03-01T00:15:00Z"
+        case "minItems":
+            reason = f"has fewer items than {expected}"
+        case "minimum":
+            reason = f"is less than {expected}"
+        case "required":
+            shown, reason = f'the property "{expected}"', "is missing"
+        case "type":
+            reason = f"is not {'an' if expected[0] in 'aio' else 'a'} {expected}"
+        case "uniqueItems":
+            shown, reason = preview(*_repeated(got)), "occurs more than once"
+    return f"{shown} {reason}"
+
+
+def _check(action: str, fidelity: Fidelity) -> None:
+    document_name(action)
+    if fidelity not in READERS:
+        raise ValueError(f"fidelity is 'documented' or 'observed', not {fidelity!r}")
+
+
+def _not_json(error: JsonError) -> Violation:
     expected = error.context or "JSON"
     got = error.token or error.character
     return Violation("", "json", f"not JSON: {error}", expected, got)
 
 
-# § The verdict alone, fast: does a message satisfy the schema of its action?
-#
-# Imported on the first judgement, because of what it imports.
+# The verdict alone, fast. Each of these says True only when sure; False asks for a closer look.
+
 
 # A number that is so close to zero that a double may lose it, sign and all.
 _TINY = re.compile(r"[0-9][eE]-|0{300}")
 
 
-def accepts_text(action: str, text: str | bytes, fidelity: Fidelity) -> bool:
-    """Tells whether a JSON text is surely a valid message; False asks for a closer look."""
+def _accepts_text(action: str, text: str | bytes, fidelity: Fidelity) -> bool:
     import orjson  # noqa: PLC0415 - only a judgement needs it
 
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
-    return not _may_underflow(text) and accepts(action, value, fidelity)
-
-
-def accepts(action: str, value: object, fidelity: Fidelity) -> bool:
-    """Tells whether a parsed value is surely a valid message; False asks for a closer look."""
-    return _is_valid(_validator(action, fidelity), value)
-
-
-def _is_valid(validator: jsonschema_rs.Draft7Validator, value: object) -> bool:
-    try:
-        return validator.is_valid(value)
-    except ValueError:
-        # It takes neither lone surrogates, nor great depth, nor subclasses of the plain types.
-        return False
+    return not _may_underflow(text) and _accepts(action, value, fidelity)
 
 
 def _may_underflow(text: str | bytes) -> bool:
@@ -100,23 +178,144 @@ def _may_underflow(text: str | bytes) -> bool:
     return is_suspicious and _TINY.search(written) is not None
 
 
+def _accepts(action: str, value: object, fidelity: Fidelity) -> bool:
+    try:
+        return _compiled(action, fidelity).is_valid(value)
+    except ValueError:
+        # It takes neither lone surrogates nor most subclasses of the plain types.
+        return False
+
+
 @cache
-def _validator(action: str, fidelity: Fidelity) -> jsonschema_rs.Draft7Validator:
+def _compiled(action: str, fidelity: Fidelity) -> jsonschema_rs.Draft7Validator:
     import jsonschema_rs  # noqa: PLC0415 - only a judgement needs it
 
     return jsonschema_rs.Draft7Validator(
         document(document_name(action)),
-        registry=_registry(),
+        registry=jsonschema_rs.Registry(
+            [(BASE_URI + name, document(name)) for name in document_names()]
+        ),
         validate_formats=True,
         formats={"date-time": READERS[fidelity]},
     )
 
 
-@cache
-def _registry() -> jsonschema_rs.Registry:
-    import jsonschema_rs  # noqa: PLC0415 - only a judgement needs it
+# The closer look: what is wrong, in the order of the schema.
 
-    resources: list[tuple[str, Any]] = [
-        (BASE_URI + name, document(name)) for name in document_names()
-    ]
-    return jsonschema_rs.Registry(resources)
+
+def _violations(action: str, value: object, fidelity: Fidelity) -> list[Violation]:
+    schema = _expanded(document_name(action))
+    found = []
+    for error in _compiled(action, fidelity).iter_errors(_stand_in(value, schema)):
+        rule = error.kind.name
+        rank, keywords, got = _look_up(error.instance_path, schema, value)
+        if rule == "uniqueItems" and not _repeated(got):
+            continue  # only their stand-ins are the same
+        rank.append(list(keywords).index(rule))
+        # jsonschema-rs has the one type in a list, and nothing for uniqueItems.
+        expected = keywords[rule] if rule in {"type", "uniqueItems"} else error.kind.value
+        got = None if rule == "required" else got
+        message = wording(rule, expected, got)
+        pointer = make_pointer(error.instance_path)
+        found.append((rank, Violation(pointer, rule, message, expected, got)))
+    found.sort(key=lambda ranked: ranked[0])
+    return [violation for _, violation in found]
+
+
+def _look_up(
+    path: list[str | int],
+    schema: dict[str, Any],
+    value: Any,  # noqa: ANN401 - any JSON value
+) -> tuple[list[int], dict[str, Any], Any]:
+    """Return the place of a path in the order of the schema, and the schema and the value there."""
+    rank = []
+    for step in path:
+        keyword = "items" if isinstance(step, int) else "properties"
+        rank.append(list(schema).index(keyword))
+        schema = schema[keyword]
+        if isinstance(step, int):
+            rank.append(step)
+        else:
+            rank.append(list(schema).index(step))
+            schema = schema[step]
+        value = value[step]
+    return rank, schema, value
+
+
+@cache
+def _expanded(name: str) -> dict[str, Any]:
+    """Return a schema document with each `$ref` replaced by the document that it names."""
+
+    def expand(schema: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in schema:
+            return _expanded(str(schema["$ref"]))
+        if "properties" in schema:
+            members = schema["properties"].items()
+            schema["properties"] = {name: expand(member) for name, member in members}
+        if "items" in schema:
+            schema["items"] = expand(schema["items"])
+        return schema
+
+    return expand(document(name))
+
+
+# Farther from zero than every limit in our documents.
+_FAR = 2**53
+
+
+def _stand_in(value: object, schema: dict[str, Any]) -> object:
+    """Return what the schema looks at in a message, in plain types that jsonschema-rs takes.
+
+    It is refused for the same reasons at the same places: lone surrogates, subclasses of the plain
+    types, foreign keys and types, great depth and long numbers do not matter to our schemas.
+    """
+    plain: object = None  # for a type that JSON does not have; no schema of ours takes null
+    match value:
+        case bool():
+            plain = value
+        case str():
+            plain = value.encode(errors="replace").decode()
+        case int():
+            plain = _near(value)
+        case float():
+            plain = float(value)
+        case Decimal():
+            is_whole = value.is_finite() and value == value.to_integral_value()
+            plain = _near(value) if is_whole else value
+        case dict():
+            members = schema.get("properties", {}).items()
+            plain = {name: _stand_in(value[name], each) for name, each in members if name in value}
+        case list() | tuple():
+            plain = [_stand_in(item, schema["items"]) for item in value if "items" in schema]
+        case Enum():
+            plain = _stand_in(value.value, {})
+    return plain
+
+
+def _near(value: int | Decimal) -> int:
+    return int(max(-_FAR, min(value, _FAR)))
+
+
+def _repeated(items: Any) -> list[object]:  # noqa: ANN401 - an array
+    """Return the first item that equals an earlier one, in a list; an empty list if none does."""
+    seen: set[Hashable] = set()
+    for item in items:
+        try:
+            key = _key(item)
+            if key in seen:
+                return [item]
+            seen.add(key)
+        except (RecursionError, TypeError):
+            continue  # too deep, or a signaling NaN: refused by its type, whatever it equals
+    return []
+
+
+def _key(value: object) -> Hashable:
+    """Return what is equal for two values that are equal in JSON: 1 is 1.0, but not true."""
+    if isinstance(value, dict):
+        return "object", frozenset((name, _key(member)) for name, member in value.items())
+    if isinstance(value, list | tuple):
+        return "array", tuple(_key(item) for item in value)
+    if isinstance(value, bool) or not isinstance(value, Hashable):
+        return str(type(value)), repr(value)
+    return value

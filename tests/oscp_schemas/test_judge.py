@@ -197,6 +197,13 @@ class TestNumbers:
             assert (violation.rule, violation.expected) == ("minimum", 0)
             assert violation.message == f"{shown} is less than 0"
 
+    @pytest.mark.parametrize("digits", [4299, 5000])
+    def test_of_more_digits_than_python_writes_are_judged(self, digits: int) -> None:
+        assert oscp_schemas.judge(ADJUST, with_block(capacity=10**digits)) == []
+        (violation,) = oscp_schemas.judge(ADJUST, with_block(capacity=-(10**digits)))
+        assert violation.message == f"-1.000000e+{digits} is less than 0"
+        assert violation.got == -(10**digits)
+
     @pytest.mark.parametrize("value", [True, False])
     def test_are_never_booleans(self, value: bool) -> None:
         (violation,) = oscp_schemas.judge(ADJUST, with_block(capacity=value))
@@ -251,6 +258,11 @@ class TestParsedValues:
         assert "uniqueItems" in rules({"a": [1], "b": 2}, {"b": 2, "a": [1.0]})
         assert "uniqueItems" not in rules(1, True, "1", [1], {"1": 1}, None, False, 0)
 
+    def test_that_cannot_be_compared_are_refused_by_their_type(self) -> None:
+        message = {"required_behaviour": {"measurement_configuration": [Decimal("sNaN")] * 2}}
+        found = oscp_schemas.judge("Handshake", message)
+        assert [each.rule for each in found] == ["type", "enum"] * 2
+
     def test_are_left_as_they_were(self) -> None:
         message = with_block(unit="kW", extra={"a": [1]})
         before = json.dumps(message)
@@ -303,7 +315,9 @@ oscp_schemas.schema("Heartbeat")
 oscp_schemas.read("{}").locate("")
 assert not heavy & set(sys.modules), "on reading"
 assert oscp_schemas.judge("Handshake", "{}") == []
-assert not {"jsonschema", "referencing"} & set(sys.modules), "on a valid message"
 assert oscp_schemas.judge("Heartbeat", "{}") != []
+assert oscp_schemas.judge("Heartbeat", {"offline_mode_at": ["\\ud83d", 1j]}) != []
+assert oscp_schemas.judge("Heartbeat", "no JSON") != []
+assert not {"jsonschema", "referencing"} & set(sys.modules), "on a judgement"
 """
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - our own program
