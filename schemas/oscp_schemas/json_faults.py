@@ -1,4 +1,4 @@
-"""What exactly is wrong with a text that is no JSON, told where the scan stopped."""
+"""What exactly is wrong with a text that is not JSON, said of the place where a scan stopped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from oscp_schemas.show import preview
 
 __all__ = [
+    "STRING_START",
     "JsonContext",
     "JsonError",
     "JsonErrorKind",
@@ -18,11 +19,8 @@ __all__ = [
     "value_fault",
 ]
 
-
-# § Why a text is no JSON, and where.
-
 JsonErrorKind = Literal[
-    "bad-escape",  # a backslash in a string, followed by what JSON does not know
+    "bad-escape",  # a backslash in a string, followed by nothing that JSON knows
     "bad-number",
     "byte-order-mark",
     "control-character",  # raw, below U+0020, inside a string
@@ -54,14 +52,14 @@ JsonContext = Literal[
 
 
 class JsonError(ValueError):
-    """Raised for a text that is no JSON (RFC 8259; strictness as observed in SolarNetwork).
+    """Raised for a text that is not JSON (RFC 8259; strictness as observed in SolarNetwork).
 
     Attributes:
         kind: What sort of mistake it is.
         reason: What was expected and what came instead, for a person.
         line: The line of the mistake, from 1.
         column: The column of the mistake, from 1, in characters.
-        offset: How many characters stand before the mistake.
+        offset: How many characters come before the mistake.
         character: The character at fault, where it is a single one.
         token: The word or number at fault, where it is one.
         context: What was expected there, where that is known.
@@ -95,15 +93,15 @@ class JsonError(ValueError):
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Answers with line and column, both from 1, of a place in a text; lines end in LF."""
+    """Return line and column, both from 1, of a place in a text; lines end in LF."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 _WORD = re.compile(r"[+-]?[^\W\d][\w$]*")
 _NUMERIC = re.compile(r"[\w.+-]+")
-_STRING_PREFIX = re.compile(
-    r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*'
-)
+# A string without its closing quote.
+STRING_START = r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*'
+_STRING_START = re.compile(STRING_START)
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{0,4}|\\.?", re.DOTALL)
 
 _EXPECTED: dict[JsonContext, str] = {
@@ -161,129 +159,105 @@ class Place(NamedTuple):
         """The character there; None at the end of the text."""
         return self.text[self.offset : self.offset + 1] or None
 
+    @property
+    def found(self) -> str:
+        """The character there as a person reads it."""
+        if self.character is None:
+            return "the end of the text"
+        return "a double quote" if self.character == '"' else preview(self.character)
+
+    def moved(self, offset: int) -> Place:
+        """Return another place in the same container."""
+        return self._replace(offset=offset)
+
 
 def structure_fault(place: Place, context: JsonContext, *, after_comma: bool = False) -> JsonError:
-    """Answers with the error for a place where `context` should stand and does not."""
+    """Return the error for a place where `context` should be and is not."""
     character = place.character
     if character is None:
         return _end(place, context)
     word = _WORD.match(place.text, place.offset)
-    found = preview(word[0]) if word else _shown(character)
     hint = _CHARACTER_HINTS.get(character, "")
     if after_comma and character in "]}":
         hint = "; a comma must not come last"
-    return JsonError(
+    return _error(
+        place,
         "trailing-content" if context == "end of text" else "unexpected-character",
-        f"expected {_EXPECTED[context]}, found {found}{hint}",
-        place.text,
-        place.offset,
-        character=character,
+        context,
+        f", found {preview(word[0]) if word else place.found}{hint}",
         token=word[0] if word else None,
-        context=context,
-        inside=place.inside,
     )
 
 
 def value_fault(place: Place, *, after_comma: bool = False) -> JsonError:
-    """Answers with the error for a place where a value should stand, and no right one does."""
+    """Return the error for a place where a value should be, and no right one is."""
     character = place.character
     if character is None:
         return _end(place, "value")
     if character == '"':
         return string_fault(place)
     if word := _WORD.match(place.text, place.offset):
-        return _word_fault(place, word[0])
+        hint = _WORD_HINTS.get(word[0].lstrip("+-"), "; a text needs double quotes")
+        found = f", found {preview(word[0])}{hint}"
+        return _error(place, "unrecognized-token", "value", found, token=word[0])
     if character in "+-.0123456789":
         return _number_fault(place)
     return structure_fault(place, "value", after_comma=after_comma)
 
 
 def string_fault(place: Place) -> JsonError:
-    """Answers with the error for a string, or property name, that starts here and never ends."""
-    text, start, inside = place
-    prefix = _STRING_PREFIX.match(text, start)
-    stop = Place(text, prefix.end() if prefix else start, inside)
-    character = stop.character
-    if character is None:
+    """Return the error for a string, or property name, that starts here and never ends."""
+    start = _STRING_START.match(place.text, place.offset)
+    stop = place.moved(start.end() if start else place.offset)
+    if stop.character is None:
         return _end(stop, "string")
-    if character == "\\":
+    if stop.character == "\\":
         return _escape_fault(stop)
-    return JsonError(
-        "control-character",
-        f"expected {_EXPECTED['string']}, found the raw control character U+{ord(character):04X}; "
-        "write it as an escape",
-        text,
-        stop.offset,
-        character=character,
-        context="string",
-        inside=inside,
-    )
+    found = f", found the raw control character U+{ord(stop.character):04X}; write it as an escape"
+    return _error(stop, "control-character", "string", found)
 
 
 def _escape_fault(place: Place) -> JsonError:
-    text, offset, inside = place
-    match = _ESCAPE.match(text, offset)
+    match = _ESCAPE.match(place.text, place.offset)
     escape = match[0] if match else "\\"
-    if offset + len(escape) == len(text):
-        return _end(Place(text, len(text), inside), "escape")
-    # In an unfinished \u escape, the character that is no hexadecimal digit is at fault.
-    at = offset + (len(escape) if escape.startswith("\\u") else 1)
-    return JsonError(
-        "bad-escape",
-        f"expected {_EXPECTED['escape']}, found {_shown(text[at])}",
-        text,
-        at,
-        character=text[at],
-        token=escape,
-        context="escape",
-        inside=inside,
-    )
-
-
-def _word_fault(place: Place, word: str) -> JsonError:
-    return JsonError(
-        "unrecognized-token",
-        f"expected {_EXPECTED['value']}, found {preview(word)}"
-        f"{_WORD_HINTS.get(word.lstrip('+-'), '; a text needs double quotes')}",
-        place.text,
-        place.offset,
-        character=place.character,
-        token=word,
-        context="value",
-        inside=place.inside,
-    )
+    if place.offset + len(escape) == len(place.text):
+        return _end(place, "escape")
+    # In an unfinished \u escape, the character that is not a hexadecimal digit is at fault.
+    at = place.moved(place.offset + (len(escape) if escape.startswith("\\u") else 1))
+    return _error(at, "bad-escape", "escape", f", found {at.found}", token=escape)
 
 
 def _number_fault(place: Place) -> JsonError:
-    text, start, inside = place
-    run = _NUMERIC.match(text, start)
-    token = run[0] if run else text[start]
+    run = _NUMERIC.match(place.text, place.offset)
+    token = run[0] if run else place.text[place.offset]
     matches = ((pattern.match(token), context) for pattern, context in _NUMBER_FAULTS)
     step, context = next((match.end(1), context) for match, context in matches if match)
-    at = Place(text, start + step, inside)
-    found = "the end of the text" if at.character is None else _shown(at.character)
-    return JsonError(
-        "bad-number",
-        f"{preview(token)} is no number: expected {_EXPECTED[context]}, found {found}",
-        text,
-        at.offset,
-        character=at.character,
-        token=token,
-        context=context,
-        inside=inside,
-    )
-
-
-def _shown(character: str) -> str:
-    return "a double quote" if character == '"' else preview(character)
+    at = place.moved(place.offset + step)
+    lead = f"{preview(token)} is no number: "
+    return _error(at, "bad-number", context, f", found {at.found}", lead=lead, token=token)
 
 
 def _end(place: Place, context: JsonContext) -> JsonError:
+    end = place.moved(len(place.text))
+    return _error(end, "end-of-input", context, ", but the text ends here")
+
+
+def _error(
+    place: Place,
+    kind: JsonErrorKind,
+    context: JsonContext,
+    found: str,
+    *,
+    lead: str = "",
+    token: str | None = None,
+) -> JsonError:
     return JsonError(
-        "end-of-input",
-        f"expected {_EXPECTED[context]}, but the text ends here",
+        kind,
+        f"{lead}expected {_EXPECTED[context]}{found}",
         place.text,
-        len(place.text),
+        place.offset,
+        character=place.character,
+        token=token,
         context=context,
         inside=place.inside,
     )

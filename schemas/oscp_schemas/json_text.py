@@ -1,4 +1,9 @@
-"""Reading JSON as strictly as SolarNetwork does, and knowing afterwards where everything stood."""
+"""Read JSON as strictly as SolarNetwork does, and know afterwards where everything is in the text.
+
+Python's parser makes the value. It keeps no positions, says little about a mistake, and lets the
+last of several equal keys win in silence; so a second, slower parser of our own looks where that is
+asked for, or where the first one fails.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from oscp_schemas.json_faults import (
+    STRING_START,
     JsonContext,
     JsonError,
     Place,
@@ -24,47 +30,176 @@ from oscp_schemas.show import escape_pointer, pointer_tokens
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = [
-    "Document",
-    "Layout",
-    "Node",
-    "is_beyond_double",
-    "read",
-    "read_fraction",
-    "read_integer",
-    "scan",
-]
+__all__ = ["Document", "read"]
+
+_BYTE_ORDER_MARK = "\ufeff"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# One as it is, or any escape that may be one: most texts have neither.
+_MAYBE_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+_INDEX = re.compile(r"0|[1-9][0-9]*")
 
 
-# § JSON numbers as they are written, also those that no double can hold.
+def read(text: str | bytes) -> Document:
+    """Return the document that a JSON text holds.
+
+    As strict as RFC 8259, and as SolarNetwork's parser where that leaves a choice: no comments, no
+    NaN, no byte-order mark; equal keys and lone surrogate escapes are taken (as observed in
+    SolarNetwork, docs/protocol/oscp20.md §9.1). The service's limits of depth and of number length
+    are not applied: ask the document.
+
+    Args:
+        text: The text, or its bytes in UTF-8.
+
+    Raises:
+        JsonError: The text is not JSON, or nested more deeply than Python can follow.
+    """
+    text = text if isinstance(text, str) else _decoded(text)
+    if text.startswith(_BYTE_ORDER_MARK):
+        reason = "expected a value, found a byte-order mark; save the text as UTF-8 without one"
+        raise JsonError("byte-order-mark", reason, text, 0, character=_BYTE_ORDER_MARK)
+    try:
+        return Document(_DECODER.decode(text), text)
+    except RecursionError:
+        deepest = _Scan(text).deepest
+        raise JsonError("too-deep", "nested too deeply", text, deepest) from None
+    except ValueError:
+        _Scan(text)  # raises a JsonError, which says more
+        raise
 
 
-def read_integer(text: str) -> int | Decimal:
-    """Answers with a number that is written without fraction and exponent."""
+@dataclass(frozen=True, eq=False)
+class Document:
+    """A JSON text that was read, with its value; `read` makes one.
+
+    Everything about positions comes from a second, slower pass over the text, made once, when it is
+    first asked for.
+
+    Attributes:
+        value: The parsed value. Of several equal keys the last wins. A number that a double would
+            turn into infinity or zero, and an integer of more digits than Python converts, is a
+            Decimal.
+        text: The text that was read.
+    """
+
+    value: Any
+    text: str
+
+    def __repr__(self) -> str:
+        return f"<Document of {len(self.text)} characters>"
+
+    def locate(self, pointer: str) -> tuple[int, int]:
+        """Return line and column, both from 1, of the value at a JSON Pointer (RFC 6901).
+
+        Raises:
+            LookupError: There is no value at the pointer.
+        """
+        node: _Node | None = self._scan.root
+        for token in pointer_tokens(pointer):
+            node = node.child(token) if node else None
+        if node is None:
+            raise LookupError(f"there is no value at {pointer!r}")
+        return line_and_column(self.text, node.start)
+
+    @property
+    def depth(self) -> int:
+        """How many objects and arrays are open within one another at the most (0 for a scalar)."""
+        return self._scan.depth
+
+    @property
+    def longest_number(self) -> int:
+        """How many characters the longest number has, sign and exponent counted; 0 without one."""
+        return self._scan.longest_number
+
+    @cached_property
+    def duplicate_keys(self) -> tuple[str, ...]:
+        """The pointers of the properties that are given more than once; the last one counts."""
+        if not _repeats_a_name(self.text):
+            return ()
+        return tuple(pointer for pointer, node in self._scan.nodes() if node.repeated)
+
+    @cached_property
+    def numbers_beyond_double(self) -> tuple[tuple[str, str], ...]:
+        """Pointer and text of each number that a double makes infinite, or zero where it is not."""
+        written = ((pointer, self._written(node)) for pointer, node in self._scan.nodes())
+        return tuple(
+            (pointer, text)
+            for pointer, text in written
+            if text[0] in "-0123456789" and _is_beyond_double(text)
+        )
+
+    @cached_property
+    def lone_surrogates(self) -> tuple[str, ...]:
+        """The pointers of the texts, and of the properties whose names, hold half a character.
+
+        Such a half is one of the two UTF-16 code units U+D800 to U+DFFF without its other half.
+        """
+        if _MAYBE_SURROGATE.search(self.text) is None:
+            return ()
+        return tuple(
+            pointer
+            for pointer, node in self._scan.nodes()
+            if self._holds_surrogate(node) or _SURROGATE.search(pointer.rpartition("/")[2])
+        )
+
+    @cached_property
+    def _scan(self) -> _Scan:
+        return _Scan(self.text)
+
+    def _written(self, node: _Node) -> str:
+        return self.text[node.start : node.end]
+
+    def _holds_surrogate(self, node: _Node) -> bool:
+        written = self._written(node) if node.children is None else ""
+        return written.startswith('"') and _SURROGATE.search(json.loads(written)) is not None
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        reason = f"expected UTF-8, found the byte 0x{data[error.start]:02X}"
+        raise JsonError("not-utf8", reason, before, len(before)) from None
+
+
+def _repeats_a_name(text: str) -> bool:
+    """Return whether any object repeats a name; finding out where takes far longer."""
+    repeats = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        repeats.append(len(dict(pairs)) < len(pairs))
+
+    # Numbers stay texts: their values do not matter, and some are too long to be made numbers.
+    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    return any(repeats)
+
+
+# Numbers, also those that no double can hold.
+
+_NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
+
+
+def _integer(text: str) -> int | Decimal:
     try:
         return int(text)
     except ValueError:  # more digits than Python converts, 4300 unless set otherwise
         return _exact(text)
 
 
-def read_fraction(text: str) -> float | Decimal:
-    """Answers with a number that is written with a fraction or an exponent.
+def _fraction(text: str) -> float | Decimal:
+    """Return the value of a number that is written with a fraction or an exponent.
 
     One that a double would turn into infinity or into zero is kept as a Decimal, so that `1e400` is
-    still a number and `-1e-400` is still less than zero (OSCP dossier §3.3, cases C52 to C54).
+    still a number and `-1e-400` is still less than zero (docs/protocol/oscp20.md §3.3, and §9.2,
+    cases C52 to C54).
     """
-    return _exact(text) if is_beyond_double(text) else float(text)
+    return _exact(text) if _is_beyond_double(text) else float(text)
 
 
-def is_beyond_double(text: str) -> bool:
-    """Tells whether a double would turn a JSON number into infinity, or wrongly into zero."""
+def _is_beyond_double(text: str) -> bool:
+    """Return whether a double would turn a JSON number into infinity, or wrongly into zero."""
     value = float(text)
-    return math.isinf(value) or (value == 0 and _is_not_zero(text))
-
-
-def _is_not_zero(text: str) -> bool:
-    mantissa, _, _ = text.lower().partition("e")
-    return mantissa.strip("-0.") != ""
+    return math.isinf(value) or (value == 0 and _NOT_ZERO.match(text) is not None)
 
 
 def _exact(text: str) -> Decimal:
@@ -77,21 +212,27 @@ def _exact(text: str) -> Decimal:
         return Decimal(f"{sign}1e{'-' if exponent.startswith('-') else ''}999999")
 
 
-# § Where everything stands in a JSON text.
-#
-# Python's own parser keeps no positions and lets the last of several equal keys win in silence,
-# so this is a parser of its own; iterative, because nesting is the sender's choice.
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_fraction, parse_int=_integer
+)
+
+
+# Where everything is in the text.
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
-_STRING = re.compile(
-    r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*"',
+_STRING = re.compile(f'{STRING_START}"')
+_SCALAR = re.compile(
+    r"(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.+-]))"
+    rf"|{_STRING.pattern}|(?:true|false|null)(?![\w$])"
 )
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.+-])")
-_WORD = re.compile(r"(?:true|false|null)(?![\w$])")
 
 
 @dataclass(slots=True)
-class Node:
+class _Node:
     """One value of the text.
 
     Attributes:
@@ -103,28 +244,43 @@ class Node:
 
     start: int
     end: int
-    children: dict[str, Node] | list[Node] | None = None
+    children: dict[str, _Node] | list[_Node] | None = None
     repeated: bool = False
 
+    def child(self, token: str) -> _Node | None:
+        """Return the member or element that a token of a JSON Pointer names, or None."""
+        if isinstance(self.children, dict):
+            return self.children.get(token)
+        children = self.children or []
+        if _INDEX.fullmatch(token) is None or len(token) > len(str(len(children))):
+            return None
+        return children[int(token)] if int(token) < len(children) else None
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What a scan finds.
+
+class _Scan:
+    """A pass over a JSON text; iterative, because nesting is the sender's choice.
 
     Attributes:
         root: The whole value.
         depth: How many objects and arrays are open at the most; 0 for a text, a number and so on.
         deepest: The offset at which the last of them opens.
         longest_number: How many characters the longest number has; 0 where there is none.
+
+    Raises:
+        JsonError: The text is not JSON.
     """
 
-    root: Node
-    depth: int
-    deepest: int
-    longest_number: int
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._open: list[_Node] = []
+        self.depth = 0
+        self.deepest = 0
+        self.longest_number = 0
+        self.root = self._whole()
 
-    def nodes(self) -> Iterator[tuple[str, Node]]:
-        """Yields each value with its JSON Pointer, in document order, the root first."""
+    def nodes(self) -> Iterator[tuple[str, _Node]]:
+        """Yield each value with its JSON Pointer, in document order, the root first."""
         waiting = [("", self.root)]
         while waiting:
             pointer, node = waiting.pop()
@@ -135,26 +291,7 @@ class Layout:
                 named = [(str(index), child) for index, child in enumerate(node.children or ())]
             waiting.extend((f"{pointer}/{name}", child) for name, child in reversed(named))
 
-
-def scan(text: str) -> Layout:
-    """Answers with the layout of a JSON text.
-
-    Raises:
-        JsonError: The text is no JSON.
-    """
-    return _Scan(text).run()
-
-
-class _Scan:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-        self._open: list[Node] = []
-        self._depth = 0
-        self._deepest = 0
-        self._longest_number = 0
-
-    def run(self) -> Layout:
+    def _whole(self) -> _Node:
         self._skip_blanks()
         if self._at == len(self._text):
             raise JsonError("empty", "expected a value, but the text is blank", self._text, 0)
@@ -164,10 +301,10 @@ class _Scan:
         self._skip_blanks()
         if self._at < len(self._text):
             raise self._fault("end of text")
-        return Layout(root, self._depth, self._deepest, self._longest_number)
+        return root
 
-    def _step(self, container: Node) -> None:
-        """Reads the next member or element of the innermost open container, or its end."""
+    def _step(self, container: _Node) -> None:
+        """Read the next member or element of the innermost open container, or its end."""
         members = container.children
         is_object = isinstance(members, dict)
         self._skip_blanks()
@@ -203,26 +340,24 @@ class _Scan:
         self._skip_blanks()
         return json.loads(match[0]) if "\\" in match[0] else match[0][1:-1]
 
-    def _value(self, *, after_comma: bool = False) -> Node:
-        """Reads a whole scalar, or the opening of a container, whose members follow by `_step`."""
+    def _value(self, *, after_comma: bool = False) -> _Node:
+        """Read a whole scalar, or the opening of a container, whose members follow by `_step`."""
         start = self._at
         if self._take("{"):
-            return self._opened(Node(start, start, {}))
+            return self._opened(_Node(start, start, {}))
         if self._take("["):
-            return self._opened(Node(start, start, []))
-        number = _NUMBER.match(self._text, start)
-        match = number or _STRING.match(self._text, start) or _WORD.match(self._text, start)
+            return self._opened(_Node(start, start, []))
+        match = _SCALAR.match(self._text, start)
         if match is None:
             raise value_fault(self._place(), after_comma=after_comma)
-        if number:
-            self._longest_number = max(self._longest_number, len(number[0]))
+        self.longest_number = max(self.longest_number, len(match["number"] or ""))
         self._at = match.end()
-        return Node(start, match.end())
+        return _Node(start, match.end())
 
-    def _opened(self, node: Node) -> Node:
+    def _opened(self, node: _Node) -> _Node:
         self._open.append(node)
-        if len(self._open) > self._depth:
-            self._depth, self._deepest = len(self._open), node.start
+        if len(self._open) > self.depth:
+            self.depth, self.deepest = len(self._open), node.start
         return node
 
     def _skip_blanks(self) -> None:
@@ -243,164 +378,3 @@ class _Scan:
             return Place(self._text, self._at, None)
         is_object = isinstance(self._open[-1].children, dict)
         return Place(self._text, self._at, "object" if is_object else "array")
-
-
-_BYTE_ORDER_MARK = "\ufeff"
-_SURROGATE = re.compile("[\ud800-\udfff]")
-# One as it stands, or any escape that may be one: most texts have neither.
-_MAYBE_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
-_INDEX = re.compile(r"0|[1-9][0-9]*")
-
-
-@dataclass(frozen=True, eq=False)
-class Document:
-    """A JSON text that was read, with its value; `read` makes one.
-
-    Everything about positions comes from a second, slower pass over the text, made once, when it is
-    first asked for.
-
-    Attributes:
-        value: The parsed value. Of several equal keys the last wins. A number that a double would
-            turn into infinity or zero, and an integer of more digits than Python converts, is a
-            Decimal.
-        text: The text that was read.
-    """
-
-    value: Any
-    text: str
-
-    def __repr__(self) -> str:
-        return f"<Document of {len(self.text)} characters>"
-
-    def locate(self, pointer: str) -> tuple[int, int]:
-        """Answers with line and column, both from 1, of the value at a JSON Pointer (RFC 6901).
-
-        Raises:
-            LookupError: There is no value at the pointer.
-        """
-        node: Node | None = self._layout.root
-        for token in pointer_tokens(pointer):
-            node = _child(node, token) if node else None
-        if node is None:
-            raise LookupError(f"there is no value at {pointer!r}")
-        return line_and_column(self.text, node.start)
-
-    @property
-    def depth(self) -> int:
-        """How many objects and arrays are open within one another at the most (0 for a scalar)."""
-        return self._layout.depth
-
-    @property
-    def longest_number(self) -> int:
-        """How many characters the longest number has, sign and exponent counted; 0 without one."""
-        return self._layout.longest_number
-
-    @cached_property
-    def duplicate_keys(self) -> tuple[str, ...]:
-        """The pointers of the properties that are given more than once; the last one counts."""
-        if not _repeats_a_name(self.text):
-            return ()
-        return tuple(pointer for pointer, node in self._layout.nodes() if node.repeated)
-
-    @cached_property
-    def numbers_beyond_double(self) -> tuple[tuple[str, str], ...]:
-        """Pointer and text of each number that a double makes infinite, or zero where it is not."""
-        written = ((pointer, self._written(node)) for pointer, node in self._layout.nodes())
-        return tuple(
-            (pointer, text)
-            for pointer, text in written
-            if text[0] in "-0123456789" and is_beyond_double(text)
-        )
-
-    @cached_property
-    def lone_surrogates(self) -> tuple[str, ...]:
-        """The pointers of the texts, and of the properties whose names, hold half a character.
-
-        Such a half is one of the two UTF-16 code units U+D800 to U+DFFF without its other half.
-        """
-        if _MAYBE_SURROGATE.search(self.text) is None:
-            return ()
-        return tuple(
-            pointer
-            for pointer, node in self._layout.nodes()
-            if self._holds_surrogate(node) or _SURROGATE.search(pointer.rpartition("/")[2])
-        )
-
-    @cached_property
-    def _layout(self) -> Layout:
-        return scan(self.text)
-
-    def _written(self, node: Node) -> str:
-        return self.text[node.start : node.end]
-
-    def _holds_surrogate(self, node: Node) -> bool:
-        written = self._written(node) if node.children is None else ""
-        return written.startswith('"') and _SURROGATE.search(json.loads(written)) is not None
-
-
-def read(text: str | bytes) -> Document:
-    """Answers with the document that a JSON text holds.
-
-    As strict as RFC 8259, and as SolarNetwork's parser where that leaves a choice: no comments, no
-    NaN, no byte-order mark; equal keys and lone surrogate escapes are taken (as observed in
-    SolarNetwork, OSCP dossier §9.1). The service's limits of depth and of number length are not
-    applied: ask the document.
-
-    Args:
-        text: The text, or its bytes in UTF-8.
-
-    Raises:
-        JsonError: The text is no JSON, or nested more deeply than Python can follow.
-    """
-    text = text if isinstance(text, str) else _decoded(text)
-    if text.startswith(_BYTE_ORDER_MARK):
-        reason = "expected a value, found a byte-order mark; save the text as UTF-8 without one"
-        raise JsonError("byte-order-mark", reason, text, 0, character=_BYTE_ORDER_MARK)
-    try:
-        return Document(_DECODER.decode(text), text)
-    except RecursionError:
-        deepest = scan(text).deepest
-        raise JsonError("too-deep", "nested too deeply", text, deepest) from None
-    except ValueError:
-        scan(text)  # raises a JsonError, which tells more
-        raise
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
-        reason = f"expected UTF-8, found the byte 0x{data[error.start]:02X}"
-        raise JsonError("not-utf8", reason, before, len(before)) from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _repeats_a_name(text: str) -> bool:
-    """Tells at a glance, for finding out where takes far longer."""
-    repeats = False
-
-    def look(pairs: list[tuple[str, object]]) -> None:
-        nonlocal repeats
-        repeats = repeats or len({name for name, _ in pairs}) < len(pairs)
-
-    # Numbers stay texts: their values do not matter, and some are too long to be made numbers.
-    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
-    return repeats
-
-
-def _child(node: Node, token: str) -> Node | None:
-    if isinstance(node.children, dict):
-        return node.children.get(token)
-    children = node.children or []
-    if _INDEX.fullmatch(token) is None or len(token) > len(str(len(children))):
-        return None
-    return children[int(token)] if int(token) < len(children) else None
-
-
-_DECODER = json.JSONDecoder(
-    parse_constant=_refuse_constant, parse_float=read_fraction, parse_int=read_integer
-)
