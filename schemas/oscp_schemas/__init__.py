@@ -1,4 +1,8 @@
-"""What an OSCP 2.0 message is: its JSON Schema documents, and one function that judges by them."""
+"""What an OSCP 2.0 message is: its JSON Schema documents, and one function that judges by them.
+
+`judge` says everything that is wrong with a message, `read` reads JSON as strictly as the service
+does, `schema` and `validator` are for programs that would rather use `jsonschema` themselves.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which schema documents there are, and which of them belongs to which action."""
+"""The schema documents, and which of them belongs to which action."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from oscp_schemas.show import nearest
 
 __all__ = [
     "ACTIONS",
@@ -56,15 +58,13 @@ class UnknownAction(LookupError):
         return f"there is no OSCP 2.0 message {self.action!r}{self._hint()}"
 
     def _hint(self) -> str:
-        from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
-
         folded = {action.lower(): action for action in ACTIONS}
-        near = get_close_matches(str(self.action).lower(), folded, n=1)
-        return f"; did you mean {folded[near[0]]}?" if near else f"; there are {', '.join(ACTIONS)}"
+        near = nearest(str(self.action).lower(), folded)
+        return f"; did you mean {folded[near]}?" if near else f"; there are {', '.join(ACTIONS)}"
 
 
 def document_name(action: str) -> str:
-    """Answers with the file name of an action's schema document.
+    """Return the file name of an action's schema document.
 
     Raises:
         UnknownAction: The action is none of `ACTIONS`.
@@ -76,18 +76,18 @@ def document_name(action: str) -> str:
 
 
 def document_names() -> tuple[str, ...]:
-    """Answers with the file names of all schema documents, messages and data types, in order."""
+    """Return the file names of all schema documents, messages and data types, in order."""
     return tuple(sorted(path.name for path in _FOLDER.glob("*.json")))
 
 
 def document(name: str) -> dict[str, Any]:
-    """Answers with a fresh copy of one schema document, by its file name."""
+    """Return a fresh copy of one schema document, by its file name."""
     content: dict[str, Any] = json.loads((_FOLDER / name).read_text(encoding="utf-8"))
     return content
 
 
 def schema(action: str) -> dict[str, Any]:
-    """Answers with a fresh copy of the schema document of an action (draft-07, OSCP 2.0 §4).
+    """Return a fresh copy of the schema document of an action (draft-07, OSCP 2.0 §4).
 
     Its `$ref`s name other documents by file name, relative to its `$id`.
 

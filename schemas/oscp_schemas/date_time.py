@@ -1,7 +1,7 @@
 """How a date-time is read: by RFC 3339, or as SolarNetwork's schema validator reads it.
 
-Written here, because no package in reach reads exactly the one or the other: jsonschema-rs takes
-some signs for digits, rfc3339-validator a trailing newline, and plain jsonschema any text at all.
+This is our own, because no package reads exactly as the one or the other: jsonschema-rs takes some
+signs for digits, rfc3339-validator a trailing newline, and plain jsonschema any text at all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["READERS", "Fidelity", "itu_reads", "rfc3339_reads"]
 
 Fidelity = Literal["documented", "observed"]
 
-# What nearly every message holds, and both readings take. That is a matter of speed alone.
+# What nearly every message holds, and both readings take: for speed alone.
 _PLAIN = re.compile(
     r"[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
     r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
@@ -53,10 +53,10 @@ _LEAP_YEARS = range(1972, 2018)  # with an offset, 2016's may be written as a ti
 
 
 def rfc3339_reads(text: str) -> bool:
-    """Tells whether a text is a date-time of RFC 3339.
+    """Return whether a text is a date-time of RFC 3339.
 
     `t` and `z`, any number of fraction digits, `-00:00`, year 0000, and second 60 in the last
-    minute of any day in UTC are: which days will have one is not known beforehand.
+    minute of any day in UTC are valid: which days will have one is not known beforehand.
     """
     if _PLAIN.fullmatch(text):
         return True
@@ -67,15 +67,15 @@ def rfc3339_reads(text: str) -> bool:
 
 
 def itu_reads(text: str) -> bool:
-    """Tells whether SolarNetwork's schema validator takes a text as date-time.
+    """Return whether SolarNetwork's schema validator takes a text as date-time.
 
-    It takes more than RFC 3339 in some places and less in others (as observed in SolarNetwork, OSCP
-    dossier §9.1: networknt 3.0.0 with ITU 1.14.0). That a leap second is looked up by its moment in
-    UTC, whatever the offset, is inferred.
+    It takes more than RFC 3339 in some places and less in others (as observed in SolarNetwork,
+    docs/protocol/oscp20.md §9.1: networknt 3.0.0 with ITU 1.14.0). That a leap second is looked up
+    by its moment in UTC, whatever the offset, is inferred.
     """
     if _PLAIN.fullmatch(text):
         return True
-    match = _ITU.match(text)  # what stands behind the offset is never looked at
+    match = _ITU.match(text)  # what follows the offset is never looked at
     if match is None or not _is_in_range(match):
         return False
     if match["offset"] == "-00:00" or abs(_offset(match)) > _LARGEST_ITU_OFFSET:
@@ -100,21 +100,21 @@ def _is_in_range(match: re.Match[str]) -> bool:
 
 def _day(match: re.Match[str]) -> date | None:
     try:
-        # Python knows no year 0; it is a leap year, as 400 is.
+        # Python has no year 0; it is a leap year, as 400 is.
         return date(int(match["year"]) or 400, int(match["month"]), int(match["day"]))
     except ValueError:
         return None
 
 
 def _offset(match: re.Match[str]) -> int:
-    """Answers with the minutes by which the local time is ahead of UTC."""
+    """Return the minutes by which the local time is ahead of UTC."""
     zone = match["offset"] or "+00:00"
     minutes = int(zone[1:3]) * 60 + int(zone[4:])
     return -minutes if zone.startswith("-") else minutes
 
 
 def _utc_minute(match: re.Match[str]) -> int:
-    """Answers with the minute in UTC, counted from the local day's midnight, so -1 is earlier."""
+    """Return the minute in UTC, counted from the local day's midnight, so -1 is earlier."""
     return int(match["hour"]) * 60 + int(match["minute"]) - _offset(match)
 
 

@@ -1,4 +1,4 @@
-"""How a value is shown to a person: short, and safe to print."""
+"""How values, places and names are shown to a person: short, and safe to print."""
 
 from __future__ import annotations
 
@@ -12,27 +12,24 @@ if TYPE_CHECKING:
 __all__ = ["escape_pointer", "make_pointer", "nearest", "pointer_tokens", "preview"]
 
 
-# § JSON Pointers (RFC 6901).
-
-
 def escape_pointer(token: str) -> str:
-    """Answers with a property name as it stands in a JSON Pointer: `~` as `~0`, `/` as `~1`."""
+    """Return a property name as a JSON Pointer has it: `~` as `~0`, `/` as `~1` (RFC 6901)."""
     return token.replace("~", "~0").replace("/", "~1")
 
 
 def make_pointer(path: Iterable[str | int]) -> str:
-    """Answers with the JSON Pointer of a path of property names and array indexes."""
+    """Return the JSON Pointer of a path of property names and array indexes."""
     return "".join(f"/{escape_pointer(str(step))}" for step in path)
 
 
 def pointer_tokens(pointer: str) -> list[str]:
-    """Answers with the property names and indexes, as text, of which a JSON Pointer is made.
+    """Return the property names and indexes, as text, that a JSON Pointer is made of.
 
     Raises:
-        LookupError: The text is no JSON Pointer: it is not empty and starts with no slash.
+        LookupError: The text is not a JSON Pointer: it is not empty and has no slash in front.
     """
     if pointer and not pointer.startswith("/"):
-        raise LookupError(f"{pointer!r} is no JSON Pointer: it should start with a slash")
+        raise LookupError(f"{pointer!r} is not a JSON Pointer: it should start with a slash")
     # The order matters: "~01" is the name "~1", not "/".
     return [each.replace("~1", "/").replace("~0", "~") for each in pointer.split("/")[1:]]
 
@@ -42,9 +39,9 @@ _LARGEST_INTEGER = 10**_LONGEST
 
 
 def preview(value: object) -> str:
-    """Answers with a value as JSON would write it, cut to 40 characters; containers are named.
+    """Return a value as JSON would write it, cut to 40 characters; containers are named.
 
-    Lone surrogates and control characters come out escaped, whatever the value holds.
+    Lone surrogates and control characters come out escaped.
     """
     match value:
         case None | bool():

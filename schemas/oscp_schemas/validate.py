@@ -85,8 +85,9 @@ def validator(
 ) -> jsonschema.validators.Draft7Validator:
     """Return a `jsonschema` validator for the messages of an action, for a program's own use.
 
-    It knows all our documents, so that `$ref`s are found, and asserts `date-time`. `judge` is much
-    faster, and says what is wrong in fewer words; the two agree on every JSON value.
+    It finds the documents that `$ref`s name, and asserts `date-time` as `judge` reads it. `judge`
+    gives the same verdicts, is many times faster, and says in short words what is wrong. Each call
+    makes a new validator: keep it.
 
     Args:
         action: The OSCP message name, one of `ACTIONS`.
@@ -113,10 +114,10 @@ def validator(
 
 
 def wording(rule: str, expected: Any, got: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return what to tell a person about a refused value.
+    """Return what a person should read about a refused value.
 
-    The words are ours, because a validator writes out the whole value: it may be a secret, nested
-    deeper than Python can write, or a number of many thousand digits.
+    The words are ours, because a validator writes out the whole value: it may fill pages, be nested
+    deeper than Python can write, or be a number of many thousand digits.
 
     Args:
         rule: The JSON Schema keyword that refuses the value.
@@ -192,12 +193,17 @@ def _compiled(action: str, fidelity: Fidelity) -> jsonschema_rs.Draft7Validator:
 
     return jsonschema_rs.Draft7Validator(
         document(document_name(action)),
-        registry=jsonschema_rs.Registry(
-            [(BASE_URI + name, document(name)) for name in document_names()]
-        ),
+        registry=_compiled_documents(),
         validate_formats=True,
         formats={"date-time": READERS[fidelity]},
     )
+
+
+@cache
+def _compiled_documents() -> jsonschema_rs.Registry:
+    import jsonschema_rs  # noqa: PLC0415 - only a judgement needs it
+
+    return jsonschema_rs.Registry([(BASE_URI + name, document(name)) for name in document_names()])
 
 
 # The closer look: what is wrong, in the order of the schema.
@@ -306,7 +312,7 @@ def _repeated(items: Any) -> list[object]:  # noqa: ANN401 - an array
                 return [item]
             seen.add(key)
         except (RecursionError, TypeError):
-            continue  # too deep, or a signaling NaN: refused by its type, whatever it equals
+            continue  # too deep, or a signaling NaN: its type is refused anyway
     return []
 
 

@@ -132,7 +132,7 @@ ODD: tuple[object, ...] = (
     *("\ud83d", "half \udd0c", ["\ud83d", "\ud83e"], ["\ud83d", "\ud83d"], ["\ud83d", "?"]),
     *("2031-03-01T00:00:00Z\ud83d", Name("2031-03-01T00:00:00Z"), {"\ud83d": 1, 2: 3, None: 4}),
     *(nested(100), nested(300), [nested(100), nested(100)], [nested(100), nested(101)]),
-    *(b"KW", bytearray(b"KW"), {1}, [{1}, {2}], OrderedDict(unit="KW"), iter([1])),
+    *(b"KW", bytearray(b"KW"), {1}, [{1}, {2}], OrderedDict(unit="KW"), 1j),
 )
 
 
@@ -205,7 +205,7 @@ class TestValidator:
         assert validator.schema == oscp_schemas.schema(action)
 
     @pytest.mark.parametrize(("fidelity", "count"), [("documented", 1), ("observed", 0)])
-    def test_reads_a_time_as_it_is_told(self, fidelity: Fidelity, count: int) -> None:
+    def test_reads_a_time_by_the_fidelity(self, fidelity: Fidelity, count: int) -> None:
         validator = oscp_schemas.validator("Heartbeat", fidelity=fidelity)
         errors = list(validator.iter_errors({"offline_mode_at": "2031-03-01 00:00:00Z"}))
         assert [error.validator for error in errors] == ["format"] * count

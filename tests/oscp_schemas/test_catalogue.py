@@ -19,6 +19,7 @@ KEY_ORDER = (
     *("$schema", "$id", "title", "description", "type", "minItems", "uniqueItems", "enum"),
     *("format", "minimum", "items", "properties", "required", "examples"),
 )
+JSON_TYPES = {"array", "integer", "number", "object", "string"}  # none takes null, or a boolean
 DATA_TYPES = {
     *("asset-category.json", "asset-measurement.json", "capacity-forecast-type.json"),
     *("energy-measurement.json", "error.json", "forecasted-block.json"),
@@ -107,6 +108,13 @@ class TestDocument:
             checks = [key for key in each if key in KEY_ORDER[4:]]
             assert checks == sorted(checks, key=KEY_ORDER.index)
 
+    def test_has_only_rules_that_a_judgement_can_explain(self, name: str) -> None:
+        for each in subschemas(catalogue.document(name)):
+            assert set(each) <= {"$ref", *KEY_ORDER}
+            assert each.get("type", "string") in JSON_TYPES
+            assert each.get("format", "date-time") == "date-time"
+            assert each.get("minimum", 0) == 0
+
     def test_unknown_properties_are_allowed(self, name: str) -> None:
         for each in subschemas(catalogue.document(name)):
             assert "additionalProperties" not in each
@@ -160,7 +168,7 @@ def test_each_schema_that_is_handed_out_is_a_fresh_copy() -> None:
         ("", "there are AdjustGroupCapacityForecast, "),
     ],
 )
-def test_an_unknown_action_is_told_what_there_is(action: str, hint: str) -> None:
+def test_the_refusal_of_an_unknown_action_names_the_known_ones(action: str, hint: str) -> None:
     with pytest.raises(oscp_schemas.UnknownAction, match=re.escape(hint)) as raised:
         oscp_schemas.schema(action)
     assert raised.value.action == action

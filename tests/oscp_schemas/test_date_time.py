@@ -1,4 +1,4 @@
-"""What is read as a date-time: the table of the OSCP dossier, §9.1, and what lies beside it."""
+"""What is read as a date-time: the table of docs/protocol/oscp20.md §9.1, and what it lacks."""
 
 from __future__ import annotations
 
