@@ -7,12 +7,10 @@ signs for digits, rfc3339-validator a trailing newline, and plain jsonschema any
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from typing import Literal
 
 __all__ = ["READERS", "Fidelity", "itu_reads", "rfc3339_reads"]
 

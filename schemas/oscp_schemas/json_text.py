@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from oscp_schemas.json_faults import (
     STRING_START,
@@ -26,9 +27,6 @@ from oscp_schemas.json_faults import (
     value_fault,
 )
 from oscp_schemas.show import escape_pointer, pointer_tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Document", "read"]
 

@@ -157,7 +157,6 @@ def _not_json(error: JsonError) -> Violation:
 
 # The verdict alone, fast. Each of these says True only when sure; False asks for a closer look.
 
-
 # A number that is so close to zero that a double may lose it, sign and all.
 _TINY = re.compile(r"[0-9][eE]-|0{300}")
 
