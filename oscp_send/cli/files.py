@@ -11,7 +11,8 @@ from oscp_schemas import Document, JsonError, read
 from oscp_send.findings import Finding, Judgement
 from oscp_send.instruction import split
 from oscp_send.judgement import INSTRUCTION_ACTIONS, check
-from oscp_send.request_judgement import GivenParameters, RequestStage, check_request
+from oscp_send.request_findings import GivenParameters
+from oscp_send.request_judgement import RequestStage, check_request
 from oscp_send.solarnetwork import json_reading, texts
 
 if TYPE_CHECKING:
