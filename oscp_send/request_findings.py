@@ -395,14 +395,14 @@ def _unusable(given: GivenParameters, left: Mapping[str, str]) -> Iterator[Findi
 # What the message and the parameters say of the same thing: the group, and the forecast meant.
 
 
-def other_group(parameters: Mapping[str, str], message: Document | JsonError) -> str | None:
+def other_group(parameters: Mapping[str, str], message: Document | JsonError | None) -> str | None:
     """Return the message's `group_id` where it is not the instruction's group, else None.
 
     Args:
         parameters: The parameters that SolarUser keeps, joined by name.
         message: The `msg` parameter as read.
     """
-    if "cgIdentifier" not in parameters or isinstance(message, JsonError):
+    if "cgIdentifier" not in parameters or not isinstance(message, Document):
         return None
     group = message.value.get("group_id") if isinstance(message.value, dict) else None
     return group if isinstance(group, str) and group != parameters["cgIdentifier"] else None

@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 def coloured(text: str, *, is_strict: bool = False) -> str:
     stream = Terminal()
     report = TextReport(stream, is_strict=is_strict)
-    report.tell(examine(Source("f.json", "f.json", text.encode()), ACTION, "documented"))
+    report.add(examine(Source("f.json", "f.json", text.encode()), ACTION, "documented"))
     report.finish()
     return stream.getvalue()
 

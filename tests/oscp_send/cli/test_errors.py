@@ -15,10 +15,8 @@ from click.testing import CliRunner
 
 from oscp_send import errors
 from oscp_send.cli.main import main
-from oscp_send.cli.options import ACTIONS
-from oscp_send.cli.reports import count, printable, printable_lines
+from oscp_send.cli.terminal import count, printable, printable_lines
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
-from oscp_send.judgement import INSTRUCTION_ACTIONS
 from tests.cases.payloads import forecast
 from tests.oscp_send.cli.given import ACTION, BASE
 
@@ -100,10 +98,6 @@ def test_every_command_explains_itself(cli: Cli, command: str) -> None:
     result = cli(command, "-h")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: main {command} ")
-
-
-def test_the_actions_of_the_help_are_those_of_an_instruction() -> None:
-    assert ACTIONS == INSTRUCTION_ACTIONS
 
 
 def test_what_an_encoding_lacks_is_escaped(write: Write) -> None:
