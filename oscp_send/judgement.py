@@ -167,7 +167,7 @@ def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:
             "schema-lookup",
             "error",
             "",
-            "SolarNetwork cannot find its schema for UpdateAssetMeasurement and declines them all",
+            "SolarNetwork cannot find its schema for UpdateAssetMeasurement and declines every one",
             "send UpdateGroupMeasurements instead",
             "observed",
         )
@@ -199,7 +199,7 @@ def _not_a_message(ruling: Verdict) -> Finding:
     remedy = "a message is a JSON object"
     value = ruling.document.value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        remedy = "it is JSON inside a JSON string: encode the message once only"
+        remedy = "it is JSON inside a JSON string: encode the message only once"
     return Finding("transport", "document", "error", "", "is JSON, but not an object", remedy)
 
 
@@ -247,7 +247,7 @@ def _difference(action: str, behaviour: Behaviour, ruling: Verdict) -> Iterator[
         if other.stage is None:
             rule = "asset_measurements" if ruling.stage == "schema-lookup" else "date_times"
             who = "guide" if side == "documented" else "running service"
-            yield Finding("schema", rule, "info", "", f"the {who} lets this through", source=side)
+            yield Finding("schema", rule, "info", "", f"the {who} accepts this", source=side)
         return
     if isinstance(other.cause, DecodeError):
         yield _undecodable(other.cause, "warning")
@@ -270,14 +270,14 @@ def _refused_elsewhere(refusal: Finding, side: Fidelity) -> Finding:
     """Return a refusal of the side that is not followed, as a warning."""
     message = refusal.message
     if side == "documented":
-        message = f"the guide does not let this through: {message}"
+        message = f"the guide does not allow this: {message}"
     elif refusal.rule == "format":
         # The schema's own words name RFC 3339, which allows this.
         message = "SolarNetwork cannot read this time"
     return replace(refusal, severity="warning", message=message, source=side)
 
 
-# What a schema lets through and SolarNetwork drops or changes without a word.
+# What a schema lets through and SolarNetwork drops or changes silently.
 
 
 def judge_properties(action: str, message: Document) -> Iterator[Finding]:
@@ -293,7 +293,7 @@ def judge_properties(action: str, message: Document) -> Iterator[Finding]:
         yield _warning(
             "surrogate",
             pointer,
-            "holds half a surrogate pair, which is no character and cannot be delivered whole",
+            "holds half a surrogate pair, which is not a character and cannot be delivered whole",
             "write the character itself, or both halves of its \\u escapes",
         )
     if action in ACTIONS:
@@ -318,7 +318,7 @@ def _unknown(value: object, name: str, pointer: str) -> Iterator[Finding]:
     for key, member in value.items():
         place = f"{pointer}/{escape_pointer(key)}"
         if key not in known:
-            what = f'"{key}" is no OSCP 2.0 property; SolarNetwork drops it'
+            what = f'"{key}" is not an OSCP 2.0 property; SolarNetwork drops it'
             yield _warning("unknown-property", place, what, _meant(key, known))
         elif isinstance(member, list):
             for index, item in enumerate(member):

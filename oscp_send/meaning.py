@@ -20,7 +20,7 @@ from oscp_send.times import has_no_offset, read_instant
 
 __all__ = ["Reading", "energy_readings", "judge_meaning"]
 
-#: Numbers beyond are passed over: JSON's integers have no limit, and arithmetic here is in doubles.
+#: Larger numbers are skipped: JSON's integers have no limit, and the arithmetic here is in doubles.
 _FAR_FROM_OVERFLOW: Final = 1e300
 
 
@@ -87,7 +87,7 @@ def _times(message: object) -> Iterator[Finding]:
                 "S4",
                 "error",
                 pointer,
-                f'"{value}" does not say its offset from UTC',
+                f'"{value}" has no offset from UTC',
                 "end it in Z, or in the local offset such as +02:00: on the days when clocks "
                 "change, a local time alone names two instants or none",
             )
@@ -200,8 +200,8 @@ def _gaps(ordered: list[_Block]) -> Iterator[Finding]:
                 "S3",
                 "info",
                 f"{block.pointer}/start_time",
-                f"nothing is said of {_clock(covered)} to {_clock(block.start)}",
-                "gaps are allowed; fill this one if it is not meant",
+                f"no block covers {_clock(covered)} to {_clock(block.start)}",
+                "gaps are allowed; fill this one if it is not intended",
             )
         covered = max(covered, block.end)
 
@@ -213,8 +213,8 @@ def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
                 "S3",
                 "info",
                 f"{block.pointer}/start_time",
-                f"starts before the block that precedes it ({_clock(before.start)})",
-                "any order is allowed; chronological order is easier on every reader",
+                f"starts before the block that is listed before it ({_clock(before.start)})",
+                "any order is allowed; chronological order is easier for every reader",
             )
             return
 
@@ -225,7 +225,7 @@ def _ampere_of_all_phases(block: _Block) -> Iterator[Finding]:
             "S5",
             "warning",
             f"{block.pointer}/phase",
-            "amperes of ALL phases are ambiguous: a current is a current of one phase",
+            "amperes for ALL phases are ambiguous: a current belongs to one phase",
             "state it for ONE, TWO and THREE, or give a power in KW",
         )
 
@@ -286,7 +286,7 @@ def _heartbeat_interval(message: Mapping[str, object]) -> Iterator[Finding]:
         return
     interval = max(-_FAR_FROM_OVERFLOW, min(interval, _FAR_FROM_OVERFLOW))
     if interval < 1:
-        what = f"{interval:g} is no interval: it counts seconds, 1 or more"
+        what = f"{interval:g} is not an interval: it counts seconds, 1 or more"
         remedy = "leave heartbeat_interval out when no heartbeats are wanted"
         yield _found("S11", "error", _INTERVAL, what, remedy)
     elif interval != int(interval):
@@ -392,6 +392,6 @@ def _falling_counters(readings: list[Reading]) -> Iterator[Finding]:
                 f"{reading.pointer}/value",
                 f"{reading.value:g} is less than the {before:g} of {where}, which is earlier",
                 "a counter that is not restarted never decreases; give initial_measure_time "
-                "where it is",
+                "if it was restarted",
             )
         latest[counter] = reading.pointer, reading.value

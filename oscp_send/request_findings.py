@@ -41,7 +41,7 @@ _COMPLIANCE_ERROR: Final = "GroupCapacityComplianceError"
 _NEEDED_KEYS: Final = ("nodeId", "params", "parameters")
 _KNOWN_KEYS: Final = (*_NEEDED_KEYS, "topic", "instructionDate", "expirationDate")
 _IGNORED_KEYS: Final = ("id", "created", "state", "statusDate", "resultParameters")
-_ONLY: Final = "send nodeId and params, expirationDate if it is wanted, and nothing else"
+_ONLY: Final = "send nodeId and params, expirationDate if it is needed, and nothing else"
 _LONGEST_LIST: Final = 3
 #: How long an instruction may wait to be claimed (as observed in SolarNetwork).
 _STALE: Final = timedelta(seconds=30)
@@ -91,17 +91,17 @@ def _unknown_key(key: str, value: object, later: Sequence[_Member]) -> Finding:
     if key == "nodeIds":
         remedy = "a JSON request has one nodeId; for several nodes, send several requests"
     is_harmful = any(name in _NEEDED_KEYS or _holds_object(item) for name, item in later)
-    what = "SolarUser passes it over"
+    what = "SolarUser ignores it"
     if _holds_object(value):
         is_harmful, what = True, "the object in it makes SolarUser refuse the request"
     elif later:
         lost = _listed([name for name, _ in later])
-        what = f"SolarUser reads nothing behind it, so it loses {lost}"
+        what = f"SolarUser reads nothing after it, so it loses {lost}"
     return _of_key(
         "unknown-key",
         "error" if is_harmful else "warning",
         f"/{escape_pointer(key)}",
-        f"is no key of an instruction: {what}",
+        f"is not a key of an instruction: {what}",
         remedy,
     )
 
@@ -141,22 +141,22 @@ def _parameters_key(body: Mapping[str, object]) -> Iterator[Finding]:
         return
     for key in given[:-1]:
         what = f'is the same to SolarUser as "{given[-1]}", which comes later and replaces it'
-        yield _of_key("parameters", "warning", f"/{key}", what, "give one of the two")
+        yield _of_key("parameters", "warning", f"/{key}", what, "give only one of the two")
     if not isinstance(body[given[-1]], Mapping | list):
         what = f"is {preview(body[given[-1]])}: SolarUser reads no parameters from it"
-        remedy = 'give an object of texts: {"action": "...", "coId": "1", ...}'
+        remedy = 'give an object of strings: {"action": "...", "coId": "1", ...}'
         yield _of_key("parameters", "error", f"/{given[-1]}", what, remedy)
 
 
 def _node(value: object) -> Iterator[Finding]:
     if value is None or isinstance(value, bool):
-        what = f"is {preview(value)}: SolarUser takes it as missing"
+        what = f"is {preview(value)}: SolarUser treats it as missing"
         yield _of_key("nodeId", "error", "/nodeId", what, "give the number of the node")
     elif isinstance(value, float | Decimal) and value != int(value):
         what = f"is {preview(value)}: SolarUser cuts it to {int(value)}"
         yield _of_key("nodeId", "warning", "/nodeId", what, "give a whole number")
     elif isinstance(value, Mapping | list) or not _is_long(value):
-        what = f"is {preview(value)}: that is no 64-bit whole number"
+        what = f"is {preview(value)}, which is not a 64-bit whole number"
         yield _of_key("nodeId", "error", "/nodeId", what, "give the number of the node")
 
 
@@ -170,7 +170,7 @@ def _is_long(value: object) -> bool:
 
 def _topic(value: object) -> Iterator[Finding]:
     if isinstance(value, Mapping | list):
-        what = f"is {preview(value)}, no string: SolarUser loses its place there"
+        what = f"is {preview(value)}, not a string: SolarUser loses its place there"
         yield _of_key("topic", "error", "/topic", what, f'write "{TOPIC}", or leave it out')
     elif value != TOPIC:
         what = f"is {preview(value)}, not {TOPIC}: only /instr/add/{TOPIC} overrides it"
@@ -180,7 +180,7 @@ def _topic(value: object) -> Iterator[Finding]:
 
 def _date(key: str, value: object, now: datetime) -> Iterator[Finding]:
     if value is None or isinstance(value, bool | list | Mapping):
-        what = f"is {preview(value)}: SolarUser refuses the request for it"
+        what = f"is {preview(value)}: SolarUser refuses the request because of it"
         yield _of_key("date", "error", f"/{key}", what, "leave it out")
         return
     if isinstance(value, str) and not value.strip():
@@ -193,10 +193,12 @@ def _date(key: str, value: object, now: datetime) -> Iterator[Finding]:
         return
     shown = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
     if key == "expirationDate" and moment <= now:
-        what = f"is {shown}, which is past: SolarNetwork soon declines what is not finished"
-        yield _of_key("date", "warning", f"/{key}", what, "set it some minutes ahead")
+        what = (
+            f"is {shown}, which is in the past: SolarNetwork soon declines it if it is not finished"
+        )
+        yield _of_key("date", "warning", f"/{key}", what, "set it a few minutes ahead")
     if key == "instructionDate" and moment < now - _STALE:
-        what = f"is {shown}, over 30 s ago: an instruction that old is set aside undelivered"
+        what = f"is {shown}, over 30 s ago: SolarUser makes it Queued and does not deliver it"
         yield _of_key("date", "warning", f"/{key}", what, "leave it out")
 
 
@@ -308,17 +310,17 @@ def _elements(pointer: str, elements: Sequence[object]) -> Iterator[Finding]:
     for index, element in enumerate(elements):
         place = f"{pointer}/{index}"
         if not isinstance(element, Mapping):
-            what = f"is {preview(element)}: SolarUser passes over all but objects"
+            what = f"is {preview(element)}: SolarUser skips everything but objects"
             remedy = 'give {"name": ..., "value": ...}'
             yield _of_parameter("not-object", "warning", place, what, remedy)
             continue
         for key in ("name", "value"):
             if key not in element:
-                what = f"has no {key}: SolarUser gives it that of the element before"
+                what = f"has no {key}: SolarUser gives it the {key} of the element before"
                 yield _of_parameter("inherited", "warning", place, what, f'add "{key}"')
         if not isinstance(element.get("name", ""), str):
-            what = f"is {preview(element['name'])}: SolarUser passes over the element"
-            yield _of_parameter("not-text", "warning", f"{place}/name", what, "give a text")
+            what = f"is {preview(element['name'])}: SolarUser skips the element"
+            yield _of_parameter("not-text", "warning", f"{place}/name", what, "give a string")
 
 
 def _value(
@@ -337,7 +339,7 @@ def _value(
     elif value == "":
         what, remedy = (
             f"{name} is empty: SolarUser drops it",
-            f"give {_WHAT.get(name, 'it a text')}",
+            f"give {_WHAT.get(name, 'it a value')}",
         )
         yield _of_parameter("empty", severity, pointer, what, remedy)
     elif not isinstance(value, str):
@@ -365,7 +367,7 @@ def _repeated(
 def _unknown_parameter(pointer: str, name: str) -> Finding:
     meant = near(name, _KNOWN)
     remedy = f'did you mean "{meant}"?' if meant else f"the parameters are {', '.join(_KNOWN)}"
-    what = f"{preview(name)} is no parameter of an OSCP instruction: it is stored and ignored"
+    what = f"{preview(name)} is not a parameter of an OSCP instruction: it is stored and ignored"
     return _of_parameter("unknown-parameter", "warning", pointer, what, remedy)
 
 
@@ -387,7 +389,7 @@ def _unusable(given: GivenParameters, left: Mapping[str, str]) -> Iterator[Findi
     try:
         parse_long(left.get("coId", "0"))
     except ValueError:
-        what = f"coId is {preview(left['coId'])}, which is no 64-bit whole number"
+        what = f"coId is {preview(left['coId'])}, which is not a 64-bit whole number"
         remedy = f"give {_WHAT['coId']}, in digits and without blanks"
         yield _of_parameter("coId", "error", given.place("coId"), what, remedy)
 
@@ -428,7 +430,7 @@ def judge_relations(
             "warning" if behaviour.follows_service("correlation_id") else "info",
             given.place("correlationId"),
             "SolarNetwork stores the correlationId and never delivers it",
-            "a Capacity Provider that asks for X-Correlation-ID will refuse the message",
+            "a Capacity Provider that requires X-Correlation-ID will refuse the message",
             "observed",
         )
     elif left.get("action") == _COMPLIANCE_ERROR:
@@ -437,7 +439,7 @@ def judge_relations(
             "S15",
             "error",
             given.pointer,
-            "correlationId is missing: nothing else tells which forecast cannot be complied with",
+            "correlationId is missing: nothing else says which forecast cannot be complied with",
             "give the X-Request-ID of the UpdateGroupCapacityForecast that is meant",
         )
 

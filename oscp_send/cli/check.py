@@ -25,7 +25,7 @@ __all__ = ["check"]
     show_default=True,
     help="Follow the public guide, or what SolarNetwork's code does, where the two differ.",
 )
-@click.option("--strict", is_flag=True, help="Let warnings fail, too.")
+@click.option("--strict", is_flag=True, help="Let warnings fail as well.")
 @click.option(
     "--format",
     "style",
@@ -37,13 +37,13 @@ __all__ = ["check"]
 def check(
     files: tuple[str, ...], action: str | None, fidelity: Fidelity, strict: bool, style: str
 ) -> None:
-    """Say what SolarUser would do with messages, and how to mend them. Nothing is sent.
+    """Say what SolarUser would do with messages, and how to correct them. Nothing is sent.
 
-    A FILE is a bare OSCP message, of which --action says which one it is, or a whole request body
-    with its nodeId and params; which of the two is seen by itself. "-" is the standard input.
+    A FILE is a bare OSCP message, named by --action, or a whole request body with its nodeId and
+    params; the command sees which of the two it is. "-" is the standard input.
 
     A refusal is what SolarUser would not queue. A warning is what it would queue and a grid
-    operator, or SolarNetwork later on, would object to. Whether your node, Capacity Optimizer and
+    operator, or SolarNetwork later, would object to. Whether your node, Capacity Optimizer and
     Capacity Group exist is not known here.
 
     Exits with 0 when SolarUser would queue all files, 1 when it would refuse one or when --strict

@@ -214,7 +214,7 @@ def examine(source: Source, action: str | None, fidelity: Fidelity) -> Examined:
         return _examined_request(source, document, fidelity)
     if action is None:
         raise source.problem(
-            "it is no whole request body (a JSON object with nodeId and params), so say with "
+            "it is not a whole request body (a JSON object with nodeId and params): say with "
             f"--action which OSCP message it is: {', '.join(INSTRUCTION_ACTIONS)}"
         )
     return _examined_message(source, document, action, fidelity)

@@ -100,7 +100,7 @@ def _exit_code(error: OscpSendError) -> int:
     lazy_commands={
         "check": (
             "oscp_send.cli.check:check",
-            "Say what SolarUser would do with messages, and how to mend them.",
+            "Say what SolarUser would do with messages, and how to correct them.",
         ),
         "send": (
             "oscp_send.cli.send:send",
@@ -108,7 +108,7 @@ def _exit_code(error: OscpSendError) -> int:
         ),
         "view": (
             "oscp_send.cli.show:view",
-            "Show an instruction as it stands now.",
+            "Show an instruction as it is now.",
         ),
         "list": (
             "oscp_send.cli.show:list_instructions",
@@ -116,7 +116,7 @@ def _exit_code(error: OscpSendError) -> int:
         ),
         "chunks": (
             "oscp_send.cli.show:chunks",
-            "Show into which parts SolarUser will cut a message.",
+            "Show the parts that SolarUser will cut a message into.",
         ),
         "curl": (
             "oscp_send.cli.send:curl",

@@ -45,7 +45,7 @@ _TIMEOUT: Final = 60.0
 
 def _seconds(_: click.Context, __: click.Parameter, seconds: float) -> float:
     if math.isnan(seconds):
-        raise click.BadParameter("it is no number of seconds")
+        raise click.BadParameter("it is not a number of seconds")
     return seconds
 
 
@@ -81,10 +81,10 @@ def send(
 ) -> None:
     """Send a message and follow it to its end.
 
-    FILE is a bare OSCP message, of which --action says which one it is, or a whole request body
-    with its nodeId and params; "-" is the standard input. The message is judged first, as by
-    "oscp-send check", and not sent when SolarUser would decline it. It is posted once: where it is
-    not known whether it arrived, that is said, and it is not posted again.
+    FILE is a bare OSCP message, named by --action, or a whole request body with its nodeId and
+    params; "-" is the standard input. The message is judged first, as by
+    "oscp-send check", and not sent when SolarUser would decline it. It is posted once: if it
+    is not known whether it arrived, the command says so and does not post it again.
 
     Exits with 0 when the instruction is Completed (with --no-wait: queued), 1 when it is declined
     or refused or does not end in time, 2 on wrong usage, 3 when SolarUser could not be reached or
@@ -128,8 +128,8 @@ _VALID: Final = timedelta(minutes=15)
 def curl(message: str, action: str | None, address: Address, connection: Connection) -> None:
     """Print the signed request as a curl command line. Nothing is sent.
 
-    FILE is a bare OSCP message, of which --action says which one it is, or a whole request body
-    with its nodeId and params; "-" is the standard input. The message is judged first, as by
+    FILE is a bare OSCP message, named by --action, or a whole request body with its nodeId and
+    params; "-" is the standard input. The message is judged first, as by
     "oscp-send check".
 
     The command goes to the standard output and can be piped into sh. It holds the signature, not

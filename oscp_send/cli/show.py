@@ -46,19 +46,19 @@ __all__ = [
 @format_option
 @connection_options
 def view(instruction_id: int, style: str, connection: Connection) -> None:
-    """Show an instruction as it stands now.
+    """Show an instruction as it is now.
 
     ID is the instruction's number, as "send" prints it.
 
-    Exits with 0 when it is there, in whatever state, 1 when SolarUser does not know it or does not
-    show it, 3 when SolarUser could not be reached or its answer was not understood.
+    Exits with 0 when SolarUser shows it, in any state, 1 when SolarUser does not know it or does
+    not show it, 3 when SolarUser could not be reached or its answer was not understood.
     """
     with connection.client(connection.settings()) as client:
         instruction = client.view(instruction_id)
     if instruction is None:
         click.echo(
-            f"SolarUser knows no instruction {instruction_id}; finished ones are removed after "
-            "some weeks",
+            f"SolarUser does not know instruction {instruction_id}; finished ones are removed "
+            "after some weeks",
             err=True,
         )
         sys.exit(FAILED)
@@ -72,7 +72,7 @@ def _moment_option(_: click.Context, __: click.Parameter, text: str | None) -> d
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no date and time such as 2026-03-01T00:15:00Z"
+            f"{text!r} is not a date and time such as 2026-03-01T00:15:00Z"
         ) from None
     if moment.tzinfo is None:
         raise click.BadParameter(f"{text!r} lacks its offset from UTC: end it in Z or in +02:00")
@@ -123,7 +123,7 @@ def list_instructions(
 ) -> None:
     """List the instructions of nodes, oldest first.
 
-    Exits with 0, also when there is none, 1 when SolarUser refuses, 2 on wrong usage, 3 when
+    Exits with 0, even when there is none, 1 when SolarUser refuses, 2 on wrong usage, 3 when
     SolarUser could not be reached or its answer was not understood.
     """
     settings = connection.settings()
@@ -222,10 +222,10 @@ _STRING_OR_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\n\r]+')
 @click.argument("message", metavar="FILE")
 @format_option
 def chunks(message: str, style: str) -> None:
-    """Show into which parts SolarUser will cut a message. Nothing is sent, or judged.
+    """Show the parts that SolarUser will cut a message into. Nothing is sent or judged.
 
-    FILE is a bare OSCP message, or a whole request body with its nodeId and params, of which every
-    parameter is cut; "-" is the standard input. A part has at most 256 UTF-16 code units: a
+    FILE is a bare OSCP message, or a whole request body with its nodeId and params, whose
+    parameters are all cut; "-" is the standard input. A part has at most 256 UTF-16 code units: a
     character outside the Basic Multilingual Plane, such as an emoji, is two of them. Each part is
     shown between two bars.
 
@@ -305,7 +305,7 @@ def _cuts(parts: Sequence[str]) -> Iterator[tuple[int, str]]:
 @click.option(
     "--bundle",
     is_flag=True,
-    help="Put all that it refers to inside it, so that it stands alone.",
+    help="Include every document that it refers to, so that it is complete.",
 )
 def schema(action: str, bundle: bool) -> None:
     """Print the JSON Schema (draft-07) of an OSCP message.

@@ -233,4 +233,4 @@ def test_a_long_pointer_has_a_line_of_its_own(cli: Cli, write: Write) -> None:
     lines = result.stdout.splitlines()
     assert lines[2] == f"  /{name}"
     assert lines[3].startswith("  " + " " * len("f.json:1:") + "    ")
-    assert "is no OSCP 2.0 property" in lines[3]
+    assert "is not an OSCP 2.0 property" in lines[3]

@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told in its own words, and ends with a code that a script can act on."""
+"""Every error is printed in its own words, and ends with a code that a script can act on."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ CODES: dict[str, tuple[errors.OscpSendError, int]] = {
 def test_each_error_has_its_code_and_its_text(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, error: errors.OscpSendError, code: int
 ) -> None:
-    def fail(*_: Any) -> None:  # noqa: ANN401 - whatever is asked for
+    def fail(*_: Any) -> None:  # noqa: ANN401 - of any call
         raise error
 
     monkeypatch.setattr("oscp_send.cli.options.Connection.settings", fail)
@@ -89,7 +89,7 @@ def test_no_command_shows_what_there_is(cli: Cli) -> None:
     assert "Exits with 0" in cli("--help").stdout
 
 
-def test_the_version_is_told(cli: Cli) -> None:
+def test_the_version_is_shown(cli: Cli) -> None:
     assert cli("--version").stdout.startswith("oscp-send, version ")
 
 
@@ -110,7 +110,7 @@ def test_what_an_encoding_lacks_is_escaped(write: Write) -> None:
         check=False,
     )
     assert done.returncode == 0
-    assert b'"caf\\xe9\\U0001f600" is no OSCP 2.0 property' in done.stdout
+    assert b'"caf\\xe9\\U0001f600" is not an OSCP 2.0 property' in done.stdout
     assert done.stderr == b""
 
 
@@ -125,7 +125,7 @@ def test_a_reader_that_goes_away_is_no_traceback(write: Write) -> None:
 
 
 def test_an_interruption_is_no_traceback(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> None:  # noqa: ANN401 - whatever is asked for
+    def interrupt(*_: Any) -> None:  # noqa: ANN401 - of any call
         raise KeyboardInterrupt
 
     monkeypatch.setattr("oscp_send.cli.options.Connection.settings", interrupt)

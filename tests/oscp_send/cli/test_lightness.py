@@ -23,7 +23,7 @@ COMMANDS = ("check", "send", "view", "list", "chunks", "curl", "schema")
 
 
 def imported(*arguments: str, code: int = 0) -> set[str]:
-    """Answers with the modules that a command has imported when it ends."""
+    """Return the modules that a command has imported when it ends."""
     program = (
         "import json, sys\nfrom oscp_send.cli import main\n"
         "try:\n    main(sys.argv[1:])\n"
