@@ -156,7 +156,7 @@ def _node(value: object) -> Iterator[Finding]:
         what = f"is {preview(value)}: SolarUser cuts it to {int(value)}"
         yield _of_key("nodeId", "warning", "/nodeId", what, "give a whole number")
     elif isinstance(value, Mapping | list) or not _is_long(value):
-        what = f"is {preview(value)}, which is not a 64-bit whole number"
+        what = f"is {preview(value)}, which is not a 64-bit integer"
         yield _of_key("nodeId", "error", "/nodeId", what, "give the number of the node")
 
 
@@ -389,7 +389,7 @@ def _unusable(given: GivenParameters, left: Mapping[str, str]) -> Iterator[Findi
     try:
         parse_long(left.get("coId", "0"))
     except ValueError:
-        what = f"coId is {preview(left['coId'])}, which is not a 64-bit whole number"
+        what = f"coId is {preview(left['coId'])}, which is not a 64-bit integer"
         remedy = f"give {_WHAT['coId']}, in digits and without blanks"
         yield _of_parameter("coId", "error", given.place("coId"), what, remedy)
 
