@@ -1,26 +1,24 @@
 """Where the public guide and the running service differ, and which of the two to follow.
 
-This table is the single place that knows the differences (SolarUser dossier §12 and §13).
+This table is the single place that knows the differences (docs/protocol/solaruser.md §12 and §13).
 Everything that behaves in two ways asks a `Behaviour`; nothing else compares fidelities by name.
 
-Not in it are the lines of §12 in which nobody could behave in two ways: what the guide's own text
-settles (up to six fraction digits; a node id as number or text; who may set `Declined`), what only
-a comment or a log text claims (at most 2000 rows; 204 as the one success), a slip of the pen
-(`Exoprt`), texts that are the same in both (`group_identifier`), and the shape of lists, of which
-the guide says nothing.
+Left out are the lines of §12 that allow only one behaviour: what the guide's own text settles (up
+to six fraction digits; a node id as number or text; who may set `Declined`), what only a comment or
+a log text claims (at most 2000 rows; 204 as the only success), a typing error (`Exoprt`), texts
+that are the same in both (`group_identifier`), and the shape of lists, which the guide does not
+describe.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from oscp_schemas import Fidelity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from oscp_schemas.show import nearest
 
 __all__ = ["DIFFERENCES", "Behaviour", "Difference", "Fidelity"]
 
@@ -30,14 +28,14 @@ class Difference:
     """One point in which documentation says one thing and the service does another.
 
     Attributes:
-        name: What `Behaviour.follows_service` and a setting call it.
-        documented: What the public guide, the OSCP 2.0 specification or, where both are silent,
-            another text of SolarNetwork's promises.
+        name: The name of the difference, for `Behaviour.follows_service` and for settings.
+        documented: What the public guide or the OSCP 2.0 specification promises or, where both are
+            silent, another text of SolarNetwork's.
         observed: What SolarNetwork's code does.
-        default: The side that is followed unless the difference is set by its own name; None: that
-            of the fidelity. It is given where the guide itself is silent, so that both fidelities
+        default: The side that is followed unless the difference is set by its own name; None for
+            the side of the fidelity. Given where the guide is silent, so that both fidelities
             follow the service.
-        words: What else a setting may call the documented and the observed side.
+        words: Other words for the documented and the observed side in a setting.
     """
 
     name: str
@@ -47,10 +45,10 @@ class Difference:
     words: tuple[str, str] | None = None
 
     def read(self, value: str) -> Fidelity:
-        """Answers with the side that a setting names.
+        """Return the side that a setting names.
 
         Raises:
-            ValueError: It names none; the message says what would.
+            ValueError: It names neither side; the message says which words do.
         """
         if value == "documented" or (self.words and value == self.words[0]):
             return "documented"
@@ -149,11 +147,11 @@ _BY_NAME: Mapping[str, Difference] = MappingProxyType({each.name: each for each 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Which side of every difference to follow: a fidelity, and single points set otherwise.
+    """Which side of every difference to follow: a fidelity, and settings for single differences.
 
     Attributes:
-        fidelity: The side of whatever is not set.
-        settings: The side of each difference that is, by name; its `words` will do, too.
+        fidelity: The side of every difference without a setting.
+        settings: The side of a difference by its name; one of its `words` is accepted too.
 
     Raises:
         ValueError: The fidelity, the name of a difference or its side is unknown.
@@ -164,12 +162,9 @@ class Behaviour:
     _sides: Mapping[str, Fidelity] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        known = get_args(Fidelity)
-        if self.fidelity not in known:
-            raise ValueError(
-                f"fidelity is 'documented' or 'observed', not {self.fidelity!r}"
-                f"{_near(str(self.fidelity), known)}"
-            )
+        if self.fidelity not in get_args(Fidelity):
+            near = _near(str(self.fidelity), get_args(Fidelity))
+            raise ValueError(f"fidelity is 'documented' or 'observed', not {self.fidelity!r}{near}")
         settings = {name: _difference(name).read(side) for name, side in self.settings.items()}
         sides = {each.name: each.default or self.fidelity for each in DIFFERENCES} | settings
         object.__setattr__(self, "settings", MappingProxyType(settings))
@@ -177,7 +172,7 @@ class Behaviour:
 
     @classmethod
     def of(cls, fidelity: Fidelity | Behaviour) -> Behaviour:
-        """Answers with a behaviour, whether it is given one or only the name of a fidelity."""
+        """Return a behaviour, given one or the name of a fidelity."""
         return fidelity if isinstance(fidelity, Behaviour) else cls(fidelity)
 
     @property
@@ -186,19 +181,19 @@ class Behaviour:
         return self._sides
 
     def follows_service(self, name: str) -> bool:
-        """Tells whether the running service, not the guide, is followed in this difference."""
+        """Return whether the running service, not the guide, is followed in this difference."""
         return self.side(name) == "observed"
 
     def side(self, name: str) -> Fidelity:
-        """Answers with the side that is followed in one difference."""
+        """Return the side that is followed in one difference."""
         return self._sides[name]
 
     def under(self, fidelity: Fidelity | None) -> Behaviour:
-        """Answers with another fidelity for whatever is not set; the same where None."""
+        """Return the same settings with another fidelity; unchanged if that is None."""
         return self if fidelity is None else Behaviour(fidelity, self.settings)
 
     def __str__(self) -> str:
-        """Writes it for people: `observed (correlation_id=documented)`."""
+        """Return a text for people: `observed (correlation_id=documented)`."""
         settings = ", ".join(f"{name}={side}" for name, side in sorted(self.settings.items()))
         return f"{self.fidelity} ({settings})" if settings else self.fidelity
 
@@ -211,5 +206,5 @@ def _difference(name: str) -> Difference:
 
 
 def _near(text: str, known: Iterable[str]) -> str:
-    near = get_close_matches(text, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(text, known)
+    return f"; did you mean {near!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""What a judgement is made of: findings, each with its layer, rule, place and remedy."""
+"""Findings, each with its layer, rule, place and remedy, and the judgement that holds them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ class Finding:
     """One thing to know about a message, and what to do about it.
 
     Attributes:
-        layer: Which of the three layers of judgement speaks.
+        layer: The layer of judgement that found it.
         rule: The rule's short name: a JSON Schema keyword, `S1` to `S19`, or a difference's name.
-        severity: `error` where somebody refuses or ought to, `warning`, or `info`.
-        pointer: JSON Pointer into the message; the empty text is the whole message.
+        severity: `error` for what is refused or should be, `warning`, or `info`.
+        pointer: JSON Pointer into the message; empty for the whole message.
         message: What is wrong.
         hint: What to do; may be empty.
-        source: Whether the guide and the specification say so, or only the running service.
-        exchange: Where it concerns an earlier message: the number under which the simulator's
-            journal has it.
+        source: `documented` for a rule of the guide or the specification, `observed` for one that
+            only the running service has.
+        exchange: The number of an earlier exchange in the simulator's journal, where the finding
+            is about one.
+        case: The case of docs/protocol/oscp20.md §9.3 that it is an instance of, such as `X8`;
+            None for most findings. Not part of `to_dict`.
     """
 
     layer: Layer
@@ -38,10 +41,12 @@ class Finding:
     hint: str = ""
     source: Source = "documented"
     exchange: int | None = None
+    case: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Answers with the finding as JSON values, in a fixed order of keys."""
+        """Return the finding as JSON values, in a fixed order of keys."""
         values = {name: getattr(self, name) for name in self.__slots__}
+        del values["case"]
         if self.exchange is None:
             del values["exchange"]
         return values
@@ -49,14 +54,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What would become of a message.
+    """What SolarUser would do with a message.
 
     Attributes:
         action: The OSCP message name that it was judged as.
-        accepted: Would SolarUser queue it?
-        stage: Where it is refused; None when it is accepted.
-        error: The text that the service would give as `resultParameters.error`.
-        findings: Everything there is to say, of all three layers, whatever the verdict.
+        accepted: Whether SolarUser would queue it.
+        stage: The check that refuses it; None when it is accepted.
+        error: The service's text for the refusal, as in `resultParameters.error`.
+        findings: All findings of all three layers, for accepted messages too.
     """
 
     action: str
@@ -66,11 +71,11 @@ class Judgement:
     findings: tuple[Finding, ...] = ()
 
     def of_severity(self, *severities: Severity) -> tuple[Finding, ...]:
-        """Answers with the findings of these severities, in order."""
+        """Return the findings of these severities, in order."""
         return tuple(finding for finding in self.findings if finding.severity in severities)
 
     def to_dict(self) -> dict[str, Any]:
-        """Answers with the judgement as JSON values, in a fixed order of keys."""
+        """Return the judgement as JSON values, in a fixed order of keys."""
         return {
             "action": self.action,
             "accepted": self.accepted,

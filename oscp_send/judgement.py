@@ -1,35 +1,40 @@
-"""Judging a message before production does: what is wrong, where, and what to do."""
+"""Judge a message before SolarUser does: what is wrong, where, and what to do.
+
+`verdict` repeats the checks of SolarUser's queue hook that concern the message alone: 10 to 12 of
+docs/protocol/solaruser.md §3.1, in that order and with the service's texts. `check` explains the
+verdict, compares it with that of the other fidelity, and adds what no service refuses.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from oscp_schemas import ACTIONS, Document, JsonError, Violation, escape_pointer, judge, read
+from oscp_schemas import (
+    ACTIONS,
+    Document,
+    Fidelity,
+    JsonError,
+    Violation,
+    escape_pointer,
+    judge,
+)
 from oscp_schemas.catalogue import BASE_URI, document, document_name
+from oscp_schemas.show import pointer_tokens
 from oscp_send.fidelity import Behaviour
-from oscp_send.findings import Finding, Judgement, Stage
+from oscp_send.findings import Finding, Judgement, Severity, Stage
 from oscp_send.hints import hint, near
 from oscp_send.meaning import judge_meaning
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.decoding import DecodeError, decode
-from oscp_send.solarnetwork.texts import schema_error
-
-if TYPE_CHECKING:
-    from oscp_schemas.date_time import Fidelity
 
 __all__ = ["INSTRUCTION_ACTIONS", "Verdict", "check", "judge_properties", "verdict"]
 
-
-# § Would SolarUser queue a message: the checks of its queue hook that concern the message alone.
-#
-# The order is the service's (SolarUser dossier §3.1, checks 10 to 12), and so are the texts.
-
-INSTRUCTION_ACTIONS: tuple[str, ...] = (
+#: The actions of an instruction. `UpdateAssetMeasurement` is singular here, its schema is not.
+INSTRUCTION_ACTIONS: Final = (
     "AdjustGroupCapacityForecast",
     "GroupCapacityComplianceError",
     "Handshake",
@@ -38,22 +43,52 @@ INSTRUCTION_ACTIONS: tuple[str, ...] = (
     "UpdateGroupMeasurements",
 )
 
-_LONG_NUMBER = re.compile(rf"[-+.0-9eE]{{{json_reading.MAXIMUM_NUMBER_LENGTH + 1}}}")
-# The text of the exception is not specified; only that it is this one (inferred).
-_NULL_MESSAGE = 'Cannot invoke "tools.jackson.databind.JsonNode.getNodeType()": node is null'
+# The exception is specified, its text is not (inferred).
+_NULL_MESSAGE: Final = 'Cannot invoke "tools.jackson.databind.JsonNode.getNodeType()": node is null'
+
+
+def check(
+    action: str,
+    text: str | Document,
+    fidelity: Fidelity | Behaviour = "documented",
+    *,
+    now: datetime | None = None,
+) -> Judgement:
+    """Return what SolarUser would do with a message, and all findings about it.
+
+    Args:
+        action: The OSCP message name, as in the `action` parameter.
+        text: The whole `msg` parameter, or the document that was read from it.
+        fidelity: `documented` follows the guide and the specification, `observed` SolarNetwork's
+            code; a finding says where the two differ.
+        now: The time to compare a heartbeat with; the system's by default.
+
+    Raises:
+        ValueError: The fidelity is unknown.
+    """
+    behaviour = Behaviour.of(fidelity)
+    ruling = verdict(action, text, behaviour)
+    findings = [*_refusal(action, ruling), *_difference(action, behaviour, ruling)]
+    if ruling.document is not None:
+        findings += judge_properties(action, ruling.document)
+        findings += judge_meaning(ruling.document.value, now or datetime.now(UTC))
+    return Judgement(action, ruling.stage is None, ruling.stage, ruling.error, tuple(findings))
+
+
+# The verdict.
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the queue hook says of a message.
+    """What the queue hook decides about a message.
 
     Attributes:
-        stage: Where the message is refused; None when it is taken.
+        stage: The check that refuses the message; None when it is accepted.
         error: The text of the refusal.
-        document: The message as read; None where it is no JSON.
+        document: The message as read; None where it is not JSON.
         violations: What the schema refuses, at stage `schema`.
         cause: The exception behind a refusal at stage `json` or `decode`.
-        decoded: What SolarNetwork keeps of a message that it takes.
+        decoded: What SolarNetwork keeps of a message that it accepts.
     """
 
     stage: Stage | None = None
@@ -64,178 +99,58 @@ class Verdict:
     decoded: Mapping[str, Any] | None = None
 
 
-def verdict(action: str, text: str, behaviour: Behaviour) -> Verdict:
-    """Answers with what SolarUser would make of `msg` for an action.
+def verdict(action: str, text: str | Document, behaviour: Behaviour) -> Verdict:
+    """Return what SolarUser's queue hook decides about `msg` for an action.
 
     Args:
         action: The `action` parameter, known or not.
-        text: The whole `msg` parameter, its parts joined.
+        text: The whole `msg` parameter with its parts joined, or the document that was read from
+            it.
         behaviour: Which side of each difference to follow.
     """
+    message = text if isinstance(text, Document) else json_reading.read_json(text)
     if action not in INSTRUCTION_ACTIONS:
-        return Verdict("action", texts.unsupported_action(action), _readable(text))
-    if not text:
+        readable = message if isinstance(message, Document) else None
+        return Verdict("action", texts.unsupported_action(action), readable)
+    if text == "":
         return Verdict("document", texts.missing_message(action))
-    if not text.strip():
+    if isinstance(text, str) and not text.strip():
         return Verdict("document", texts.not_an_object(action))
-    try:
-        document = read(text)
-    except JsonError as error:
-        message = json_reading.parser_message(error)
-        return Verdict("json", _json_error(action, message, behaviour), cause=error)
-    return _limits(action, document, behaviour) or _judged(action, document, behaviour)
+    if isinstance(message, JsonError):
+        reason = json_reading.parser_message(message)
+        return Verdict("json", _json_error(action, reason, behaviour), cause=message)
+    excess = json_reading.excess(message)
+    if excess is not None:
+        return Verdict("json", _json_error(action, excess, behaviour), message)
+    return _judged(action, message, behaviour)
 
 
-def _limits(action: str, document: Document, behaviour: Behaviour) -> Verdict | None:
-    """Refuses what the service's parser gives up on (OSCP dossier §9.1); the scan is slow."""
-    text = document.text
-    if text.count("{") + text.count("[") > json_reading.MAXIMUM_DEPTH:
-        depth = document.depth
-        if depth > json_reading.MAXIMUM_DEPTH:
-            message = json_reading.too_deep(json_reading.MAXIMUM_DEPTH + 1)
-            return Verdict("json", _json_error(action, message, behaviour), document)
-    if _LONG_NUMBER.search(text) and document.longest_number > json_reading.MAXIMUM_NUMBER_LENGTH:
-        message = json_reading.too_long_a_number(document.longest_number)
-        return Verdict("json", _json_error(action, message, behaviour), document)
-    return None
-
-
-def _judged(action: str, document: Document, behaviour: Behaviour) -> Verdict:
-    if document.value is None:
-        return Verdict("document", _NULL_MESSAGE, document)
-    if not isinstance(document.value, dict):
-        return Verdict("document", texts.not_an_object(action), document)
+def _judged(action: str, message: Document, behaviour: Behaviour) -> Verdict:
+    if message.value is None:
+        return Verdict("document", _NULL_MESSAGE, message)
+    if not isinstance(message.value, dict):
+        return Verdict("document", texts.not_an_object(action), message)
     if action == "UpdateAssetMeasurement" and behaviour.follows_service("asset_measurements"):
         # The file is update-asset-measurements.json; the service looks for the singular.
         error = f"java.io.FileNotFoundException: {BASE_URI}update-asset-measurement.json"
-        return Verdict("schema-lookup", error, document)
-    violations = judge(action, document, fidelity=behaviour.side("date_times"))
+        return Verdict("schema-lookup", error, message)
+    violations = judge(action, message, fidelity=behaviour.side("date_times"))
     if violations:
-        return Verdict("schema", schema_error(action, violations), document, tuple(violations))
+        return Verdict("schema", texts.schema_error(action, violations), message, tuple(violations))
     try:
-        decoded = decode(action, document.value, behaviour)
+        decoded = decode(action, message.value, behaviour)
     except DecodeError as error:
-        return Verdict("decode", error.text + json_reading.SOURCE, document, cause=error)
-    return Verdict(document=document, decoded=decoded)
+        return Verdict("decode", error.text + json_reading.SOURCE, message, cause=error)
+    return Verdict(document=message, decoded=decoded)
 
 
-def _json_error(action: str, message: str, behaviour: Behaviour) -> str:
+def _json_error(action: str, reason: str, behaviour: Behaviour) -> str:
     if behaviour.follows_service("malformed_message"):
-        return message + json_reading.SOURCE
-    return texts.invalid_json(action, message)
+        return reason + json_reading.SOURCE
+    return texts.invalid_json(action, reason)
 
 
-def _readable(text: str) -> Document | None:
-    try:
-        return read(text)
-    except JsonError:
-        return None
-
-
-# § What a schema lets through and SolarNetwork drops, mends or mangles without a word.
-
-
-def judge_properties(action: str, message: Document) -> Iterator[Finding]:
-    """Yields what would silently become another message on its way.
-
-    Properties that OSCP 2.0 does not know, names given twice, halves of surrogate pairs, and a
-    handshake that says nothing (OSCP dossier §3.1, §3.5 and §9.1).
-    """
-    for pointer in message.duplicate_keys:
-        name = pointer.rpartition("/")[2]
-        yield _warning("duplicate-key", pointer, f'"{name}" is given twice; the last one counts')
-    for pointer in message.lone_surrogates:
-        yield _warning(
-            "surrogate",
-            pointer,
-            "holds half a surrogate pair, which is no character and cannot be delivered whole",
-            "write the character itself, or both halves of its \\u escapes",
-        )
-    if action in ACTIONS:
-        yield from _unknown(message.value, document_name(action), "")
-    if action == "Handshake" and message.value == {}:
-        yield _warning(
-            "empty-handshake",
-            "",
-            "asks for nothing: a Flexibility Provider's own endpoint answers it with 422",
-            "give required_behaviour with its measurement_configuration",
-        )
-
-
-def _warning(rule: str, pointer: str, message: str, hint: str = "") -> Finding:
-    return Finding("schema", rule, "warning", pointer, message, hint, "observed")
-
-
-def _unknown(value: object, name: str, pointer: str) -> Iterator[Finding]:
-    known = _properties(name)
-    if not isinstance(value, Mapping) or not known:
-        return
-    for key, member in value.items():
-        place = f"{pointer}/{escape_pointer(key)}"
-        if key not in known:
-            yield _warning(
-                "unknown-property",
-                place,
-                f'"{key}" is no OSCP 2.0 property; SolarNetwork drops it',
-                _meant(key, name),
-            )
-            continue
-        target = known[key]
-        if isinstance(member, list):
-            for index, item in enumerate(member):
-                yield from _unknown(item, target, f"{place}/{index}")
-        else:
-            yield from _unknown(member, target, place)
-
-
-def _meant(key: str, name: str) -> str:
-    known = _properties(name)
-    meant = near(key, known)
-    if meant:
-        return f'did you mean "{meant}"?'
-    for parent, target in known.items():
-        inner = near(key, _properties(target))
-        if inner:
-            return f'"{inner}" belongs inside "{parent}"'
-    return ""
-
-
-@cache
-def _properties(name: str) -> Mapping[str, str]:
-    """Answers with the properties of a schema document, each with its own document's name."""
-    properties: Mapping[str, Any] = document(name).get("properties", {}) if name else {}
-    return {
-        key: each.get("$ref") or each.get("items", {}).get("$ref", "")
-        for key, each in properties.items()
-    }
-
-
-def check(
-    action: str,
-    text: str,
-    fidelity: Fidelity | Behaviour = "documented",
-    *,
-    now: datetime | None = None,
-) -> Judgement:
-    """Answers with what would become of a message, and with everything there is to say of it.
-
-    Args:
-        action: The OSCP message name, as in the `action` parameter.
-        text: The message as JSON text, the whole `msg` parameter.
-        fidelity: `documented` follows the guide and the specification, `observed` SolarNetwork's
-            code; where the two part, a finding says so.
-        now: The time against which a heartbeat is held; the wall clock's by default.
-
-    Raises:
-        ValueError: The fidelity is neither of the two.
-    """
-    behaviour = Behaviour.of(fidelity)
-    ruling = verdict(action, text, behaviour)
-    findings = [*_refusal(action, ruling), *_difference(action, text, behaviour, ruling)]
-    if ruling.document is not None:
-        findings += judge_properties(action, ruling.document)
-        findings += judge_meaning(ruling.document.value, now or datetime.now(UTC))
-    return Judgement(action, ruling.stage is None, ruling.stage, ruling.error, tuple(findings))
+# The findings that explain a refusal.
 
 
 def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:
@@ -252,7 +167,7 @@ def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:
             "schema-lookup",
             "error",
             "",
-            "SolarNetwork cannot find its schema for UpdateAssetMeasurement and declines them all",
+            "SolarNetwork cannot find its schema for UpdateAssetMeasurement and declines every one",
             "send UpdateGroupMeasurements instead",
             "observed",
         )
@@ -260,7 +175,7 @@ def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:
     elif ruling.stage == "schema" and ruling.document is not None:
         yield from _explained(ruling.violations, ruling.document)
     elif ruling.stage is not None:
-        yield _no_document(ruling)
+        yield _not_a_message(ruling)
 
 
 def _unsupported(action: str) -> Finding:
@@ -269,75 +184,76 @@ def _unsupported(action: str) -> Finding:
         remedy = f'did you mean "{meant}"?'
     else:
         remedy = f"an instruction's action is one of {', '.join(INSTRUCTION_ACTIONS)}"
-    return Finding(
-        "transport", "action", "error", "", f'"{action}" cannot be sent as an instruction', remedy
-    )
+    what = f'"{action}" cannot be sent as an instruction'
+    return Finding("transport", "action", "error", "", what, remedy)
 
 
-def _no_document(ruling: Verdict) -> Finding:
+def _not_a_message(ruling: Verdict) -> Finding:
     if ruling.document is None:
         return Finding("transport", "document", "error", "", "there is no message")
     if ruling.stage == "json":
-        # Too deep, or too long a number: JSON all the same.
+        # It is JSON, but too deep, or a number in it is too long.
         reason = str(ruling.error).partition("\n")[0]
-        message = f"SolarNetwork's parser refuses this: {reason}"
-        return Finding("transport", "json", "error", "", message, source="observed")
-    hint = "a message is a JSON object"
-    if isinstance(ruling.document.value, str) and ruling.document.value.lstrip().startswith("{"):
-        hint = "it is JSON inside a JSON string: encode the message once only"
-    return Finding("transport", "document", "error", "", "is JSON, but not an object", hint)
+        what = f"SolarNetwork's parser refuses this: {reason}"
+        return Finding("transport", "json", "error", "", what, source="observed")
+    remedy = "a message is a JSON object"
+    value = ruling.document.value
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        remedy = "it is JSON inside a JSON string: encode the message only once"
+    return Finding("transport", "document", "error", "", "is JSON, but not an object", remedy)
 
 
-def _violations(action: str, document: Document | None) -> Iterator[Finding]:
-    if action in ACTIONS and document is not None:
-        yield from _explained(judge(action, document), document)
+def _violations(action: str, message: Document | None) -> Iterator[Finding]:
+    """Yield what the schema would refuse in a message that is refused before it is asked."""
+    if action in ACTIONS and message is not None:
+        yield from _explained(judge(action, message), message)
 
 
-def _explained(
-    violations: list[Violation] | tuple[Violation, ...], document: Document
-) -> Iterator[Finding]:
+def _explained(violations: Iterable[Violation], message: Document) -> Iterator[Finding]:
     for each in violations:
-        remedy = hint(each, _value_at(document.value, each.pointer))
+        remedy = hint(each, _value_at(message.value, each.pointer))
         yield Finding("schema", each.rule, "error", each.pointer, each.message, remedy)
 
 
 def _value_at(value: object, pointer: str) -> object:
-    for token in pointer.split("/")[1:]:
+    for token in pointer_tokens(pointer):
         if isinstance(value, list):
             value = value[int(token)]
         elif isinstance(value, dict):
-            value = value.get(token.replace("~1", "/").replace("~0", "~"))
+            value = value.get(token)
     return value
 
 
-def _undecodable(error: DecodeError, severity: str) -> Finding:
-    is_time = error.pointer.endswith(("_time", "_at"))
-    return Finding(
-        "schema",
-        "date_times" if is_time else "number",
-        "error" if severity == "error" else "warning",
-        error.pointer,
-        "SolarNetwork cannot read this time" if is_time else "is more than a 64-bit float can hold",
-        "write an upper-case T, then Z or +hh:mm, with no or exactly three fraction digits"
-        if is_time
-        else "give a number below 1.8e308",
-        "observed",
-    )
+def _undecodable(error: DecodeError, severity: Severity) -> Finding:
+    if error.pointer.endswith(("_time", "_at")):
+        rule, what = "date_times", "SolarNetwork cannot read this time"
+        remedy = "write an upper-case T, then Z or +hh:mm, with no or exactly three fraction digits"
+    else:
+        rule, what = "number", "is more than a 64-bit float can hold"
+        remedy = "give a number below 1.8e308"
+    return Finding("schema", rule, severity, error.pointer, what, remedy, "observed")
 
 
-def _difference(action: str, text: str, behaviour: Behaviour, ruling: Verdict) -> Iterator[Finding]:
-    """Yields where the guide and the service part over this message."""
+# The other fidelity.
+
+
+def _difference(action: str, behaviour: Behaviour, ruling: Verdict) -> Iterator[Finding]:
+    """Yield where the guide and the service decide differently about this message."""
+    if ruling.document is None or ruling.stage in {"action", "document", "json"}:
+        return  # the two decide alike
     side: Fidelity = "documented" if behaviour.fidelity == "observed" else "observed"
-    other = verdict(action, text, Behaviour(side))
-    if ruling.stage is not None and other.stage is None:
-        who = "guide" if side == "documented" else "running service"
-        rule = "asset_measurements" if ruling.stage == "schema-lookup" else "date_times"
-        yield Finding("schema", rule, "info", "", f"the {who} lets this through", source=side)
-    elif ruling.stage is None and isinstance(other.cause, DecodeError):
+    other = verdict(action, ruling.document, Behaviour(side))
+    if ruling.stage is not None:
+        if other.stage is None:
+            rule = "asset_measurements" if ruling.stage == "schema-lookup" else "date_times"
+            who = "guide" if side == "documented" else "running service"
+            yield Finding("schema", rule, "info", "", f"the {who} accepts this", source=side)
+        return
+    if isinstance(other.cause, DecodeError):
         yield _undecodable(other.cause, "warning")
-    elif ruling.stage is None:
+    else:
         yield from (_refused_elsewhere(each, side) for each in _refusal(action, other))
-    if action == "UpdateGroupCapacityForecast" and ruling.stage is None:
+    if action == "UpdateGroupCapacityForecast":
         yield Finding(
             "transport",
             "group_forecasts",
@@ -351,11 +267,82 @@ def _difference(action: str, text: str, behaviour: Behaviour, ruling: Verdict) -
 
 
 def _refused_elsewhere(refusal: Finding, side: Fidelity) -> Finding:
-    """Answers with a refusal of the side that is not followed, as a warning."""
+    """Return a refusal of the side that is not followed, as a warning."""
     message = refusal.message
     if side == "documented":
-        message = f"the guide does not let this through: {message}"
+        message = f"the guide does not allow this: {message}"
     elif refusal.rule == "format":
-        # The schema's own words speak of RFC 3339, which allows this.
+        # The schema's own words name RFC 3339, which allows this.
         message = "SolarNetwork cannot read this time"
     return replace(refusal, severity="warning", message=message, source=side)
+
+
+# What a schema lets through and SolarNetwork drops or changes silently.
+
+
+def judge_properties(action: str, message: Document) -> Iterator[Finding]:
+    """Yield what would silently change on the way.
+
+    That is: properties that OSCP 2.0 does not know, names given twice, halves of surrogate pairs,
+    and a handshake that asks for nothing (docs/protocol/oscp20.md §3.1, §3.5 and §9.1).
+    """
+    for pointer in message.duplicate_keys:
+        name = pointer.rpartition("/")[2]
+        yield _warning("duplicate-key", pointer, f'"{name}" is given twice; the last one counts')
+    for pointer in message.lone_surrogates:
+        yield _warning(
+            "surrogate",
+            pointer,
+            "holds half a surrogate pair, which is not a character and cannot be delivered whole",
+            "write the character itself, or both halves of its \\u escapes",
+        )
+    if action in ACTIONS:
+        yield from _unknown(message.value, document_name(action), "")
+    if action == "Handshake" and message.value == {}:
+        yield _warning(
+            "empty-handshake",
+            "",
+            "asks for nothing: a Flexibility Provider's own endpoint answers it with 422",
+            "give required_behaviour with its measurement_configuration",
+        )
+
+
+def _warning(rule: str, pointer: str, message: str, remedy: str = "") -> Finding:
+    return Finding("schema", rule, "warning", pointer, message, remedy, "observed")
+
+
+def _unknown(value: object, name: str, pointer: str) -> Iterator[Finding]:
+    known = _properties(name)
+    if not isinstance(value, Mapping) or not known:
+        return
+    for key, member in value.items():
+        place = f"{pointer}/{escape_pointer(key)}"
+        if key not in known:
+            what = f'"{key}" is not an OSCP 2.0 property; SolarNetwork drops it'
+            yield _warning("unknown-property", place, what, _meant(key, known))
+        elif isinstance(member, list):
+            for index, item in enumerate(member):
+                yield from _unknown(item, known[key], f"{place}/{index}")
+        else:
+            yield from _unknown(member, known[key], place)
+
+
+def _meant(key: str, known: Mapping[str, str]) -> str:
+    meant = near(key, known)
+    if meant:
+        return f'did you mean "{meant}"?'
+    for parent, target in known.items():
+        inner = near(key, _properties(target))
+        if inner:
+            return f'"{inner}" belongs inside "{parent}"'
+    return ""
+
+
+@cache
+def _properties(name: str) -> Mapping[str, str]:
+    """Return the properties of a schema document, each with the name of its own document."""
+    properties: Mapping[str, Any] = document(name).get("properties", {}) if name else {}
+    return {
+        key: each.get("$ref") or each.get("items", {}).get("$ref", "")
+        for key, each in properties.items()
+    }

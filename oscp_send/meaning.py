@@ -1,6 +1,7 @@
-"""What no schema says of a message: the rules S1 to S19 that need no history (OSCP dossier §3.13).
+"""The rules S1 to S19 that no schema can express, as far as they need no history.
 
-The real services enforce none of them, so they warn; a grid operator will not be so kind.
+They are those of docs/protocol/oscp20.md §3.13. The real services enforce none of them, so they
+warn; a grid operator will not be so kind.
 """
 
 from __future__ import annotations
@@ -10,34 +11,66 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from oscp_schemas import escape_pointer
-from oscp_send.findings import Finding
+from oscp_send.findings import Finding, Severity, Source
 from oscp_send.times import has_no_offset, read_instant
 
-__all__ = [
-    "Reading",
-    "energy_readings",
-    "judge_behaviour",
-    "judge_blocks",
-    "judge_heartbeat",
-    "judge_meaning",
-    "judge_measurements",
-    "judge_times",
-]
+__all__ = ["Reading", "energy_readings", "judge_meaning"]
+
+#: Larger numbers are skipped: JSON's integers have no limit, and the arithmetic here is in doubles.
+_FAR_FROM_OVERFLOW: Final = 1e300
 
 
-# § S4: every time carries its offset from UTC.
+def judge_meaning(message: object, now: datetime) -> Iterator[Finding]:
+    """Yield what is wrong with the meaning of a parsed message, valid by its schema or not.
 
-_TIME_FIELDS = frozenset(
+    What the schema refuses is skipped, so that one mistake is reported once; except for a time
+    without an offset, because the schema does not say why that matters (S4).
+
+    Args:
+        message: The parsed message; anything but an object has no meaning to judge.
+        now: The time to compare a heartbeat with.
+    """
+    if not isinstance(message, Mapping):
+        return
+    yield from _times(message)
+    yield from _blocks(message)
+    yield from _heartbeat_interval(message)
+    yield from _offline_mode(message, now)
+    yield from _measurements(message)
+
+
+def _found(
+    rule: str,
+    severity: Severity,
+    pointer: str,
+    message: str,
+    hint: str,
+    *,
+    source: Source = "documented",
+) -> Finding:
+    return Finding("meaning", rule, severity, pointer, message, hint, source)
+
+
+def _number(value: object) -> float | None:
+    """Return a JSON number that is safe to calculate with, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < _FAR_FROM_OVERFLOW else None
+
+
+# S4: every time has its offset from UTC.
+
+_TIME_FIELDS: Final = frozenset(
     {"end_time", "initial_measure_time", "measure_time", "offline_mode_at", "start_time"}
 )
 
 
-def judge_times(message: object) -> Iterator[Finding]:
-    """Yields S4 for each time without an offset, wherever it stands."""
-    # Where it stands is of interest only where there is one, and hardly any message has one.
+def _times(message: object) -> Iterator[Finding]:
+    # Pointers are built only for a message with such a time, and hardly any message has one.
     if not _lacks_offset(message):
         return
     waiting: list[tuple[str, object]] = [("", message)]
@@ -50,12 +83,11 @@ def judge_times(message: object) -> Iterator[Finding]:
         elif isinstance(value, list):
             waiting.extend((f"{pointer}/{i}", value[i]) for i in reversed(range(len(value))))
         elif pointer.rpartition("/")[2] in _TIME_FIELDS and has_no_offset(value):
-            yield Finding(
-                "meaning",
+            yield _found(
                 "S4",
                 "error",
                 pointer,
-                f'"{value}" does not say its offset from UTC',
+                f'"{value}" has no offset from UTC',
                 "end it in Z, or in the local offset such as +02:00: on the days when clocks "
                 "change, a local time alone names two instants or none",
             )
@@ -76,62 +108,11 @@ def _lacks_offset(message: object) -> bool:
     return False
 
 
-# § S11 and S12: what a handshake asks for, and when a heartbeat says its sender goes offline.
+# S1 to S3 and S5 to S7: the forecasted blocks, each and together.
 
-_INTERVAL = "/required_behaviour/heartbeat_interval"
-_LARGEST_STORED_INTERVAL = 32767
-_FAR_FROM_OVERFLOW = 1e300
-
-
-def judge_behaviour(message: Mapping[str, object]) -> Iterator[Finding]:
-    """Yields what is odd about the heartbeat interval of a handshake (S11)."""
-    behaviour = message.get("required_behaviour")
-    interval = behaviour.get("heartbeat_interval") if isinstance(behaviour, Mapping) else None
-    if isinstance(interval, bool) or not isinstance(interval, int | float):
-        return
-    # JSON's integers know no limit, and no double could say the longest of them.
-    interval = max(-_FAR_FROM_OVERFLOW, min(interval, _FAR_FROM_OVERFLOW))
-    if interval < 1:
-        yield Finding(
-            "meaning",
-            "S11",
-            "error",
-            _INTERVAL,
-            f"{interval:g} is no interval: it counts seconds, 1 or more",
-            "leave heartbeat_interval out when no heartbeats are wanted",
-        )
-    elif interval != int(interval):
-        yield _stored(f"{interval:g} seconds are cut to {int(interval)}", "give whole seconds")
-    elif interval > _LARGEST_STORED_INTERVAL:
-        yield _stored(
-            f"{interval:g} seconds are more than can be stored",
-            f"give {_LARGEST_STORED_INTERVAL} or less",
-        )
-
-
-def judge_heartbeat(message: Mapping[str, object], now: datetime) -> Iterator[Finding]:
-    """Yields S12 for a heartbeat whose sender would be offline already."""
-    offline = read_instant(message.get("offline_mode_at"))
-    if offline is not None and offline <= now:
-        yield Finding(
-            "meaning",
-            "S12",
-            "warning",
-            "/offline_mode_at",
-            f"{message['offline_mode_at']} is in the past: the sender counts as offline at once",
-            "set it at least one heartbeat interval ahead",
-        )
-
-
-def _stored(message: str, hint: str) -> Finding:
-    return Finding("meaning", "S11", "warning", _INTERVAL, message, hint, "observed")
-
-
-# § S1 to S3 and S5 to S7: the forecasted blocks of a message, each and together.
-
-_SINGLE_PHASES = frozenset({"ONE", "TWO", "THREE"})
-_POWER_OF_ENERGY = {"WH": "W", "KWH": "kW"}
-_TOLERANCE = 1e-9
+_SINGLE_PHASES: Final = frozenset({"ONE", "TWO", "THREE"})
+_POWER_OF_ENERGY: Final = MappingProxyType({"WH": "W", "KWH": "kW"})
+_TOLERANCE: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +131,7 @@ class _Block:
         return " to ".join(days)
 
 
-def judge_blocks(message: Mapping[str, object]) -> Iterator[Finding]:
-    """Yields what is wrong with the `forecasted_blocks` of a message, in the order of the rules."""
+def _blocks(message: Mapping[str, object]) -> Iterator[Finding]:
     listed = message.get("forecasted_blocks")
     blocks = list(_readable(listed if isinstance(listed, list) else []))
     if not blocks:
@@ -162,9 +142,10 @@ def judge_blocks(message: Mapping[str, object]) -> Iterator[Finding]:
     alike: dict[tuple[str, str], list[_Block]] = defaultdict(list)
     for block in forward:
         alike[block.phase, block.unit].append(block)
-    for group in alike.values():
+    groups = [sorted(group, key=lambda each: (each.start, each.end)) for group in alike.values()]
+    for group in groups:
         yield from _overlaps(group)
-    for group in alike.values():
+    for group in groups:
         yield from _gaps(group)
     yield from _out_of_order(blocks)
     for block in blocks:
@@ -178,26 +159,17 @@ def _readable(blocks: Iterable[object]) -> Iterator[_Block]:
         if not isinstance(block, Mapping):
             continue
         start, end = read_instant(block.get("start_time")), read_instant(block.get("end_time"))
-        if start is None or end is None:
-            continue
-        capacity = block.get("capacity")
-        number = isinstance(capacity, int | float) and not isinstance(capacity, bool)
-        yield _Block(
-            f"/forecasted_blocks/{index}",
-            start,
-            end,
-            str(block.get("unit")),
-            str(block.get("phase")),
-            float(capacity) if number and abs(capacity) < _FAR_FROM_OVERFLOW else None,  # type: ignore[arg-type]
-        )
+        if start is not None and end is not None:
+            pointer, capacity = f"/forecasted_blocks/{index}", _number(block.get("capacity"))
+            unit, phase = str(block.get("unit")), str(block.get("phase"))
+            yield _Block(pointer, start, end, unit, phase, capacity)
 
 
 def _ends_before_it_starts(block: _Block) -> Iterator[Finding]:
     if block.end > block.start:
         return
     what = "has no length" if block.end == block.start else "ends before it starts"
-    yield Finding(
-        "meaning",
+    yield _found(
         "S1",
         "error",
         f"{block.pointer}/end_time",
@@ -206,13 +178,11 @@ def _ends_before_it_starts(block: _Block) -> Iterator[Finding]:
     )
 
 
-def _overlaps(blocks: list[_Block]) -> Iterator[Finding]:
-    ordered = sorted(blocks, key=lambda block: (block.start, block.end))
+def _overlaps(ordered: list[_Block]) -> Iterator[Finding]:
     longest = ordered[0]
     for block in ordered[1:]:
         if block.start < longest.end:
-            yield Finding(
-                "meaning",
+            yield _found(
                 "S2",
                 "error",
                 block.pointer,
@@ -222,18 +192,16 @@ def _overlaps(blocks: list[_Block]) -> Iterator[Finding]:
         longest = max(longest, block, key=lambda each: each.end)
 
 
-def _gaps(blocks: list[_Block]) -> Iterator[Finding]:
-    ordered = sorted(blocks, key=lambda block: (block.start, block.end))
+def _gaps(ordered: list[_Block]) -> Iterator[Finding]:
     covered = ordered[0].end
     for block in ordered[1:]:
         if block.start > covered:
-            yield Finding(
-                "meaning",
+            yield _found(
                 "S3",
                 "info",
                 f"{block.pointer}/start_time",
-                f"nothing is said of {_clock(covered)} to {_clock(block.start)}",
-                "gaps are allowed; fill this one if it is not meant",
+                f"no block covers {_clock(covered)} to {_clock(block.start)}",
+                "gaps are allowed; fill this one if it is not intended",
             )
         covered = max(covered, block.end)
 
@@ -241,25 +209,23 @@ def _gaps(blocks: list[_Block]) -> Iterator[Finding]:
 def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
     for before, block in pairwise(blocks):
         if block.start < before.start:
-            yield Finding(
-                "meaning",
+            yield _found(
                 "S3",
                 "info",
                 f"{block.pointer}/start_time",
-                f"starts before the block that precedes it ({_clock(before.start)})",
-                "any order is allowed; chronological order is easier on every reader",
+                f"starts before the block that is listed before it ({_clock(before.start)})",
+                "any order is allowed; chronological order is easier for every reader",
             )
             return
 
 
 def _ampere_of_all_phases(block: _Block) -> Iterator[Finding]:
     if block.unit == "A" and block.phase == "ALL":
-        yield Finding(
-            "meaning",
+        yield _found(
             "S5",
             "warning",
             f"{block.pointer}/phase",
-            "amperes of ALL phases are ambiguous: a current is a current of one phase",
+            "amperes for ALL phases are ambiguous: a current belongs to one phase",
             "state it for ONE, TWO and THREE, or give a power in KW",
         )
 
@@ -278,8 +244,7 @@ def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
         complete = len(singles) == len(_SINGLE_PHASES)
         slack = _TOLERANCE * max(1.0, abs(stated), abs(added))
         if added > stated + slack or (complete and added < stated - slack):
-            yield Finding(
-                "meaning",
+            yield _found(
                 "S6",
                 "warning",
                 f"{total.pointer}/capacity",
@@ -294,8 +259,7 @@ def _energy(blocks: list[_Block]) -> Iterator[Finding]:
         return
     power = block.capacity / ((block.end - block.start) / timedelta(hours=1))
     amount = f"{block.capacity:g} {block.unit}"
-    yield Finding(
-        "meaning",
+    yield _found(
         "S7",
         "info",
         f"{block.pointer}/unit",
@@ -308,11 +272,59 @@ def _clock(instant: datetime) -> str:
     return instant.strftime("%H:%M:%S" if instant.second else "%H:%M")
 
 
-# § S13 and S14: the times and the counters of measurements.
+# S11 and S12: heartbeats.
+
+_INTERVAL: Final = "/required_behaviour/heartbeat_interval"
+_LARGEST_STORED_INTERVAL: Final = 32767
+
+
+def _heartbeat_interval(message: Mapping[str, object]) -> Iterator[Finding]:
+    """Yield what is odd about the heartbeat interval of a handshake (S11)."""
+    behaviour = message.get("required_behaviour")
+    interval = behaviour.get("heartbeat_interval") if isinstance(behaviour, Mapping) else None
+    if isinstance(interval, bool) or not isinstance(interval, int | float):
+        return
+    interval = max(-_FAR_FROM_OVERFLOW, min(interval, _FAR_FROM_OVERFLOW))
+    if interval < 1:
+        what = f"{interval:g} is not an interval: it counts seconds, 1 or more"
+        remedy = "leave heartbeat_interval out when no heartbeats are wanted"
+        yield _found("S11", "error", _INTERVAL, what, remedy)
+    elif interval != int(interval):
+        what = f"{interval:g} seconds are cut to {int(interval)}"
+        yield _found("S11", "warning", _INTERVAL, what, "give whole seconds", source="observed")
+    elif interval > _LARGEST_STORED_INTERVAL:
+        what = f"{interval:g} seconds are more than can be stored"
+        remedy = f"give {_LARGEST_STORED_INTERVAL} or less"
+        yield _found("S11", "warning", _INTERVAL, what, remedy, source="observed")
+
+
+def _offline_mode(message: Mapping[str, object], now: datetime) -> Iterator[Finding]:
+    """Yield S12 for a heartbeat whose sender would be offline already."""
+    offline = read_instant(message.get("offline_mode_at"))
+    if offline is not None and offline <= now:
+        yield _found(
+            "S12",
+            "warning",
+            "/offline_mode_at",
+            f"{message['offline_mode_at']} is in the past: the sender counts as offline at once",
+            "set it at least one heartbeat interval ahead",
+        )
+
+
+# S13 and S14: the times and the counters of measurements.
 
 
 class Reading(NamedTuple):
-    """What a counter of energy said, and when; `began` is its `initial_measure_time`, if any."""
+    """What a counter of energy showed.
+
+    Attributes:
+        pointer: JSON Pointer of the measurement.
+        counter: What tells this counter from others: asset, phase, unit, direction, kind of energy.
+        direction: Its direction, as in the message.
+        at: When it was read.
+        began: Its `initial_measure_time`, or None.
+        value: What it showed; None where that is not a usable number.
+    """
 
     pointer: str
     counter: tuple[object, ...]
@@ -322,14 +334,41 @@ class Reading(NamedTuple):
     value: float | None
 
 
-def judge_measurements(message: Mapping[str, object]) -> Iterator[Finding]:
-    """Yields what is wrong with the `measurements` of a group or of assets."""
+def energy_readings(
+    measurements: list[object], instant: Callable[[object], datetime | None] = read_instant
+) -> Iterator[Reading]:
+    """Yield the readings of the counters among measurements, of a group or of assets.
+
+    Args:
+        measurements: As a message lists them; what cannot be read is skipped.
+        instant: How to read a time.
+    """
+    for index, entry in enumerate(measurements):
+        if not isinstance(entry, Mapping):
+            continue
+        pointer, energy = f"/measurements/{index}", entry
+        if isinstance(entry.get("energy_measurement"), Mapping):
+            pointer, energy = f"{pointer}/energy_measurement", entry["energy_measurement"]
+        at = instant(energy.get("measure_time"))
+        if at is None or "direction" not in energy:
+            continue
+        counter = (
+            entry.get("asset_id"),
+            energy.get("phase"),
+            energy.get("unit"),
+            energy["direction"],
+            energy.get("energy_type", "TOTAL"),
+        )
+        began, value = instant(energy.get("initial_measure_time")), _number(energy.get("value"))
+        yield Reading(pointer, counter, energy["direction"], at, began, value)
+
+
+def _measurements(message: Mapping[str, object]) -> Iterator[Finding]:
     listed = message.get("measurements")
     readings = list(energy_readings(listed if isinstance(listed, list) else []))
     for reading in readings:
         if reading.began is not None and reading.began > reading.at:
-            yield Finding(
-                "meaning",
+            yield _found(
                 "S13",
                 "error",
                 f"{reading.pointer}/initial_measure_time",
@@ -339,76 +378,20 @@ def judge_measurements(message: Mapping[str, object]) -> Iterator[Finding]:
     yield from _falling_counters(readings)
 
 
-def energy_readings(
-    measurements: list[object], instant: Callable[[object], datetime | None] = read_instant
-) -> Iterator[Reading]:
-    """Yields the readings of the counters among measurements, of a group or of assets.
-
-    Args:
-        measurements: As a message lists them; what cannot be read is passed over.
-        instant: How to read a time.
-    """
-    for index, entry in enumerate(measurements):
-        if not isinstance(entry, Mapping):
-            continue
-        pointer, energy = f"/measurements/{index}", entry
-        if isinstance(entry.get("energy_measurement"), Mapping):
-            pointer, energy = f"{pointer}/energy_measurement", entry["energy_measurement"]
-        at, value = instant(energy.get("measure_time")), energy.get("value")
-        if at is None or "direction" not in energy:
-            continue
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        yield Reading(
-            pointer,
-            (
-                entry.get("asset_id"),
-                energy.get("phase"),
-                energy.get("unit"),
-                energy.get("direction"),
-                energy.get("energy_type", "TOTAL"),
-            ),
-            energy["direction"],
-            at,
-            instant(energy.get("initial_measure_time")),
-            value if number and abs(value) < _FAR_FROM_OVERFLOW else None,  # type: ignore[arg-type]
-        )
-
-
 def _falling_counters(readings: list[Reading]) -> Iterator[Finding]:
-    latest: dict[str, Reading] = {}
+    latest: dict[str, tuple[str, float]] = {}
     for reading in sorted(readings, key=lambda each: each.at):
         if reading.value is None or reading.direction == "NET":
             continue
-        counter = repr((reading.counter, reading.began))
-        before = latest.get(counter)
-        if before is not None and before.value is not None and reading.value < before.value:
-            yield Finding(
-                "meaning",
+        counter = repr((reading.counter, reading.began))  # what it is made of may not be hashable
+        where, before = latest.get(counter, ("", reading.value))
+        if reading.value < before:
+            yield _found(
                 "S14",
                 "warning",
                 f"{reading.pointer}/value",
-                f"{reading.value:g} is less than the {before.value:g} of {before.pointer}, "
-                "which is earlier",
+                f"{reading.value:g} is less than the {before:g} of {where}, which is earlier",
                 "a counter that is not restarted never decreases; give initial_measure_time "
-                "where it is",
+                "if it was restarted",
             )
-        latest[counter] = reading
-
-
-def judge_meaning(message: object, now: datetime) -> Iterator[Finding]:
-    """Yields what is wrong with the meaning of a parsed message, valid by its schema or not.
-
-    Parts that the schema refuses are passed over, so that one mistake is reported once; but a time
-    without an offset is, because the schema does not say why that matters (S4).
-
-    Args:
-        message: The parsed message; anything but an object has no meaning to judge.
-        now: The time against which a heartbeat is held.
-    """
-    if not isinstance(message, Mapping):
-        return
-    yield from judge_times(message)
-    yield from judge_blocks(message)
-    yield from judge_behaviour(message)
-    yield from judge_heartbeat(message, now)
-    yield from judge_measurements(message)
+        latest[counter] = reading.pointer, reading.value

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from oscp_schemas import Fidelity
+from oscp_send.cli.files import SourceProblem, examine, read_source
 from oscp_send.cli.main import FAILED, USAGE
 from oscp_send.cli.options import action_option
-
-if TYPE_CHECKING:
-    from oscp_schemas.date_time import Fidelity
-    from oscp_send.cli.reports import Report
+from oscp_send.cli.reports import GithubReport, JsonReport, Report, TextReport, fails
 
 __all__ = ["check"]
 
@@ -27,7 +25,7 @@ __all__ = ["check"]
     show_default=True,
     help="Follow the public guide, or what SolarNetwork's code does, where the two differ.",
 )
-@click.option("--strict", is_flag=True, help="Let warnings fail, too.")
+@click.option("--strict", is_flag=True, help="Let warnings fail as well.")
 @click.option(
     "--format",
     "style",
@@ -39,31 +37,28 @@ __all__ = ["check"]
 def check(
     files: tuple[str, ...], action: str | None, fidelity: Fidelity, strict: bool, style: str
 ) -> None:
-    """Say what SolarUser would do with messages, and how to mend them. Nothing is sent.
+    """Say what SolarUser would do with messages, and how to correct them. Nothing is sent.
 
-    A FILE is a bare OSCP message, of which --action says which one it is, or a whole request body
-    with its nodeId and params; which of the two is seen by itself. "-" is the standard input.
+    A FILE is a bare OSCP message, named by --action, or a whole request body with its nodeId and
+    params; the command sees which of the two it is. "-" is the standard input.
 
     A refusal is what SolarUser would not queue. A warning is what it would queue and a grid
-    operator, or SolarNetwork later on, would object to. Whether your node, Capacity Optimizer and
+    operator, or SolarNetwork later, would object to. Whether your node, Capacity Optimizer and
     Capacity Group exist is not known here.
 
     Exits with 0 when SolarUser would queue all files, 1 when it would refuse one or when --strict
     finds a warning, 2 when a file cannot be read.
     """
-    from oscp_send.cli.files import SourceProblem, examine, read_source
-    from oscp_send.cli.reports import fails
-
     report = _report(style, fidelity, is_strict=strict)
     code = 0
     for file in files:
         try:
             examined = examine(read_source(file), action, fidelity)
         except SourceProblem as problem:
-            report.tell_problem(problem)
+            report.add_problem(problem)
             code = USAGE
             continue
-        report.tell(examined)
+        report.add(examined)
         if any(fails(each.kind, is_strict=strict) for each in examined.findings):
             code = max(code, FAILED)
     report.finish()
@@ -71,14 +66,10 @@ def check(
 
 
 def _report(style: str, fidelity: Fidelity, *, is_strict: bool) -> Report:
-    if style == "json":
-        from oscp_send.cli.reports import JsonReport
-
-        return JsonReport(sys.stdout, fidelity, is_strict=is_strict)
-    if style == "github":
-        from oscp_send.cli.reports import GithubReport
-
-        return GithubReport(sys.stdout, is_strict=is_strict)
-    from oscp_send.cli.reports import TextReport
-
-    return TextReport(sys.stdout, is_strict=is_strict)
+    match style:
+        case "json":
+            return JsonReport(sys.stdout, fidelity, is_strict=is_strict)
+        case "github":
+            return GithubReport(sys.stdout, is_strict=is_strict)
+        case _:
+            return TextReport(sys.stdout, is_strict=is_strict)

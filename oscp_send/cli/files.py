@@ -1,23 +1,26 @@
-"""One file judged: what it is, what would become of it, and where in it each finding is."""
+"""The files that are named on the command line: read, judged, and each finding placed in them."""
 
 from __future__ import annotations
 
 import sys
+from codecs import BOM_UTF8
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, Any, Final, Literal
 
-from oscp_schemas import Document, JsonError, read
+import click
+
+from oscp_schemas import Document, Fidelity, JsonError, read
+from oscp_send.cli.main import USAGE
+from oscp_send.cli.terminal import printable, unreadable
 from oscp_send.findings import Finding, Judgement
 from oscp_send.instruction import split
 from oscp_send.judgement import INSTRUCTION_ACTIONS, check
-from oscp_send.request_judgement import GivenParameters, RequestStage, check_request
+from oscp_send.request_findings import GivenParameters
+from oscp_send.request_judgement import RequestStage, check_request
 from oscp_send.solarnetwork import json_reading, texts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from oscp_schemas.date_time import Fidelity
+from oscp_send.solarnetwork.json_reading import read_json
 
 __all__ = [
     "Examined",
@@ -33,13 +36,8 @@ __all__ = [
 ]
 
 
-# § The files that are named on the command line.
-
-_STANDARD_INPUT = "-"
-
-
-class SourceProblem(Exception):
-    """Raised for a file of which nothing can be said.
+class SourceProblem(click.ClickException):
+    """Raised for a file that cannot be judged.
 
     Attributes:
         name: The file, as a person calls it.
@@ -47,21 +45,27 @@ class SourceProblem(Exception):
         problem: What is wrong, and what to do.
     """
 
+    exit_code = USAGE
+
     def __init__(self, name: str, path: str | None, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
         self.name = name
         self.path = path
         self.problem = problem
 
+    def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002 - as click has it
+        """Print the problem where errors are printed."""
+        click.echo(printable(str(self)), err=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         name: The file, as a person calls it.
         path: The file as it was named; None for the standard input.
-        data: Its bytes; never nothing but white space.
+        data: Its bytes; never white space alone.
     """
 
     name: str
@@ -69,17 +73,17 @@ class Source:
     data: bytes
 
     def problem(self, what: str) -> SourceProblem:
-        """Answers with a problem of this file."""
+        """Return a problem of this file."""
         return SourceProblem(self.name, self.path, what)
 
 
 def read_source(named: str) -> Source:
-    """Answers with what a file holds; `-` is the standard input.
+    """Return the content of a file; `-` is the standard input.
 
     Raises:
         SourceProblem: It is missing, unreadable or empty.
     """
-    if named == _STANDARD_INPUT:
+    if named == "-":
         source = Source("stdin", None, sys.stdin.buffer.read())
     else:
         source = Source(named, named, _bytes_of(named))
@@ -97,18 +101,44 @@ def _bytes_of(named: str) -> bytes:
     except IsADirectoryError:
         problem = f"it is a directory; name the files in it, such as {path / '*.json'}"
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        problem = f"it cannot be read: {reason[:1].lower()}{reason[1:]}"
+        problem = unreadable(error)
     except ValueError:  # a NUL character, which no shell can give
         problem = "no file can have that name"
     raise SourceProblem(named, named, problem) from None
 
 
+def read_file(data: bytes) -> Document | JsonError:
+    """Return the JSON of a file, or why it is not JSON; a byte-order mark is skipped."""
+    return read_json(data.removeprefix(BOM_UTF8))
+
+
+def is_request(document: Document | JsonError) -> bool:
+    """Return whether a file is a whole request body: no bare message has one of these keys."""
+    if isinstance(document, JsonError) or not isinstance(document.value, dict):
+        return False
+    return not document.value.keys().isdisjoint({"nodeId", "params", "parameters"})
+
+
+def message_text(data: bytes) -> str:
+    """Return the text of a bare message, without the line end that editors add to a file.
+
+    Raises:
+        JsonError: It is not UTF-8.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        read(data)  # raises, and says where
+        raise
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+# The judgement.
+
 Kind = Literal["refusal", "warning", "note"]
 
-_ORDER: tuple[Kind, ...] = ("refusal", "warning", "note")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_OK = 200
+_ORDER: Final[tuple[Kind, ...]] = ("refusal", "warning", "note")
+_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +148,8 @@ class Located:
     Attributes:
         finding: The finding.
         line: Its line, from 1.
-        column: Its column, from 1, in characters. All that is found inside the `msg` parameter of
-            a request body is at the beginning of its value.
+        column: Its column, from 1, in characters. A finding in the `msg` parameter of a request
+            body is at the beginning of its value.
         is_inside: Whether its pointer is into the message inside a request body.
     """
 
@@ -130,7 +160,7 @@ class Located:
 
     @property
     def kind(self) -> Kind:
-        """What weight it has: only what SolarUser would refuse is a refusal."""
+        """How much it matters: only what SolarUser would refuse is a refusal."""
         if self.finding.severity == "info":
             return "note"
         is_refusal = self.finding.severity == "error" and self.finding.layer != "meaning"
@@ -143,16 +173,18 @@ class Examined:
 
     Attributes:
         source: The file.
+        document: Its JSON; None where it is not JSON.
         is_request: Whether it is a whole request body, or else a bare message.
         action: The OSCP message name; None where a request body has none.
         status: The HTTP status with which SolarUser would answer.
-        stage: Where it would be refused; None when it would be queued.
+        stage: The check that would refuse it; None when it would be queued.
         error: The service's text for the refusal.
-        parts: Into how many parts SolarUser cuts the message.
+        parts: How many parts SolarUser cuts the message into.
         findings: Refusals first, then warnings, then notes, each in the order of the file.
     """
 
     source: Source
+    document: Document | None
     is_request: bool
     action: str | None
     status: int
@@ -162,27 +194,12 @@ class Examined:
     findings: tuple[Located, ...]
 
     def count(self, kind: Kind) -> int:
-        """Answers with how many findings of a kind there are."""
+        """Return how many findings of a kind there are."""
         return sum(each.kind == kind for each in self.findings)
 
 
-class _Places:
-    """Where things stand in a text that was read, or was not."""
-
-    def __init__(self, document: Document | JsonError) -> None:
-        self._document = document
-
-    def of(self, pointer: str) -> tuple[int, int]:
-        if isinstance(self._document, JsonError):
-            return self._document.line, self._document.column
-        try:
-            return self._document.locate(pointer)
-        except LookupError:
-            return self._document.locate("")
-
-
 def examine(source: Source, action: str | None, fidelity: Fidelity) -> Examined:
-    """Judges a file: a whole request body, or else a bare message.
+    """Judge a file: a whole request body, or else a bare message.
 
     Args:
         source: The file.
@@ -197,82 +214,23 @@ def examine(source: Source, action: str | None, fidelity: Fidelity) -> Examined:
         return _examined_request(source, document, fidelity)
     if action is None:
         raise source.problem(
-            "it is no whole request body (a JSON object with nodeId and params), so say with "
+            "it is not a whole request body (a JSON object with nodeId and params): say with "
             f"--action which OSCP message it is: {', '.join(INSTRUCTION_ACTIONS)}"
         )
-    return _examined_message(source, action, fidelity)
-
-
-def is_request(document: Document | JsonError) -> bool:
-    """Tells a whole request body from a bare message, in which none of these keys can be."""
-    if isinstance(document, JsonError) or not isinstance(document.value, dict):
-        return False
-    return not document.value.keys().isdisjoint({"nodeId", "params", "parameters"})
-
-
-def read_file(data: bytes) -> Document | JsonError:
-    """Answers with the JSON of a file, or with why it is none; a byte-order mark is passed over."""
-    return _read(data.removeprefix(_BYTE_ORDER_MARK))
-
-
-def message_text(data: bytes) -> str:
-    """Answers with the text of a bare message, without the line end that editors add to a file.
-
-    Raises:
-        JsonError: It is not UTF-8.
-    """
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        read(data)  # raises, and says where
-        raise
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def _read(text: str | bytes) -> Document | JsonError:
-    try:
-        return read(text)
-    except JsonError as error:
-        return error
-
-
-def _examined_message(source: Source, action: str, fidelity: Fidelity) -> Examined:
-    try:
-        text = message_text(source.data)
-    except JsonError as error:
-        return _judged(source, _not_utf8(action, error), _Places(error), "")
-    return _judged(source, check(action, text, fidelity), _Places(_read(text)), text)
-
-
-def _judged(source: Source, judgement: Judgement, places: _Places, text: str) -> Examined:
-    return Examined(
-        source,
-        is_request=False,
-        action=judgement.action,
-        status=_OK,
-        stage=judgement.stage,
-        error=judgement.error,
-        parts=len(split(text)),
-        findings=_ordered(Located(each, *places.of(each.pointer)) for each in judgement.findings),
-    )
-
-
-def _not_utf8(action: str, error: JsonError) -> Judgement:
-    text = texts.invalid_json(action, json_reading.parser_message(error))
-    finding = Finding("transport", "json", "error", "", f"not JSON: {error}")
-    return Judgement(action, accepted=False, stage="json", error=text, findings=(finding,))
+    return _examined_message(source, document, action, fidelity)
 
 
 def _examined_request(
     source: Source, document: Document | JsonError, fidelity: Fidelity
 ) -> Examined:
-    judgement = check_request(source.data, fidelity)
-    places = _Places(document)
-    given = GivenParameters.of(document.value if isinstance(document, Document) else None)
-    line, column = places.of(given.place("msg"))
+    body = document if isinstance(document, Document) else None
+    judgement = check_request(body or source.data, fidelity)
+    given = GivenParameters.of(body.value if body else None)
+    line, column = _place(document, given.place("msg"))
     inside = judgement.message.findings if judgement.message else ()
     return Examined(
         source,
+        body,
         is_request=True,
         action=judgement.action,
         status=judgement.status,
@@ -281,11 +239,58 @@ def _examined_request(
         parts=sum(len(split(text)) for name, text in given.texts() if name == "msg"),
         findings=_ordered(
             [
-                *(Located(each, *places.of(each.pointer)) for each in judgement.findings),
+                *(Located(each, *_place(document, each.pointer)) for each in judgement.findings),
                 *(Located(each, line, column, is_inside=True) for each in inside),
             ]
         ),
     )
+
+
+def _examined_message(
+    source: Source, document: Document | JsonError, action: str, fidelity: Fidelity
+) -> Examined:
+    try:
+        text = message_text(source.data)
+    except JsonError as error:
+        return _judged(source, error, _not_utf8(action, error), "")
+    if isinstance(document, JsonError) or source.data.startswith(BOM_UTF8):
+        # The line end is not part of the message, and a byte-order mark is.
+        document = read_json(text)
+    judgement = check(action, document if isinstance(document, Document) else text, fidelity)
+    return _judged(source, document, judgement, text)
+
+
+def _not_utf8(action: str, error: JsonError) -> Judgement:
+    text = texts.invalid_json(action, json_reading.parser_message(error))
+    finding = Finding("transport", "json", "error", "", f"not JSON: {error}")
+    return Judgement(action, accepted=False, stage="json", error=text, findings=(finding,))
+
+
+def _judged(
+    source: Source, document: Document | JsonError, judgement: Judgement, text: str
+) -> Examined:
+    placed = (Located(each, *_place(document, each.pointer)) for each in judgement.findings)
+    return Examined(
+        source,
+        document if isinstance(document, Document) else None,
+        is_request=False,
+        action=judgement.action,
+        status=_OK,
+        stage=judgement.stage,
+        error=judgement.error,
+        parts=len(split(text)),
+        findings=_ordered(placed),
+    )
+
+
+def _place(document: Document | JsonError, pointer: str) -> tuple[int, int]:
+    """Return line and column of a value, or of the mistake in a file that is not JSON."""
+    if isinstance(document, JsonError):
+        return document.line, document.column
+    try:
+        return document.locate(pointer)
+    except LookupError:
+        return document.locate("")
 
 
 def _ordered(found: Iterable[Located]) -> tuple[Located, ...]:

@@ -1,4 +1,4 @@
-"""`oscp-send`; each command is imported when it is called."""
+"""`oscp-send`: its commands, each imported when it is called, and how they end."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from oscp_send.cli.terminal import printable_lines
+
+# What only an error or a command needs is imported then, so that `--help` is quick.
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oscp_send.values import OscpSendError
 
-__all__ = ["FAILED", "NOT_REACHED", "USAGE", "LazyGroup", "SendGroup", "main"]
+__all__ = ["FAILED", "NOT_REACHED", "USAGE", "LazyGroup", "main"]
 
-
-# § A click group that imports a command only when it is called, so that `--help` is quick.
+#: The exit code for a refusal or a finding.
+FAILED = 1
+#: The exit code for wrong usage, or a file that cannot be read.
+USAGE = 2
+#: The exit code where SolarUser could not be reached or its answer was not understood.
+NOT_REACHED = 3
 
 
 class LazyGroup(click.Group):
-    """A group of commands that are named by where they are.
+    """A group of commands that imports a command only when it is called.
 
     Args:
         lazy_commands: Name to a pair: `package.module:function`, and the line of help for the list
@@ -39,11 +46,11 @@ class LazyGroup(click.Group):
         self._lazy_commands = lazy_commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Answers with the names in the order in which they were given."""
+        """Return the names in the order in which they were given."""
         return list(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Imports a command and answers with it, or with None where there is none."""
+        """Import a command and return it, or None."""
         if cmd_name not in self._lazy_commands:
             return None
         module, _, name = self._lazy_commands[cmd_name][0].partition(":")
@@ -51,39 +58,21 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Writes the list of commands without importing one."""
+        """Write the list of commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self._lazy_commands.items()])
 
 
-# § How a command ends: each error in its own words, with an exit code that a script can act on.
-
-#: A refusal, or a finding.
-FAILED = 1
-#: Wrong usage, or a file that cannot be read.
-USAGE = 2
-#: SolarUser could not be reached, or its answer was not understood.
-NOT_REACHED = 3
-
-
-class SendGroup(LazyGroup):
+class _SendGroup(LazyGroup):
     """The commands of `oscp-send`; none of them ends in a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
-        """Runs a command; what it raises on purpose is told and becomes the exit code."""
-        from oscp_send.cli.files import SourceProblem
+        """Run a command; print an error of the sender, and exit with its code."""
         from oscp_send.values import OscpSendError
 
         try:
             return super().invoke(ctx)
-        except SourceProblem as problem:
-            from oscp_send.cli.reports import printable
-
-            click.echo(printable(str(problem)), err=True)
-            sys.exit(USAGE)
         except OscpSendError as error:
-            from oscp_send.cli.reports import printable_lines
-
             click.echo(printable_lines(str(error)), err=True)
             sys.exit(_exit_code(error))
 
@@ -107,11 +96,11 @@ def _exit_code(error: OscpSendError) -> int:
 
 
 @click.group(
-    cls=SendGroup,
+    cls=_SendGroup,
     lazy_commands={
         "check": (
             "oscp_send.cli.check:check",
-            "Say what SolarUser would do with messages, and how to mend them.",
+            "Say what SolarUser would do with messages, and how to correct them.",
         ),
         "send": (
             "oscp_send.cli.send:send",
@@ -119,7 +108,7 @@ def _exit_code(error: OscpSendError) -> int:
         ),
         "view": (
             "oscp_send.cli.show:view",
-            "Show an instruction as it stands now.",
+            "Show an instruction as it is now.",
         ),
         "list": (
             "oscp_send.cli.show:list_instructions",
@@ -127,7 +116,7 @@ def _exit_code(error: OscpSendError) -> int:
         ),
         "chunks": (
             "oscp_send.cli.show:chunks",
-            "Show into which parts SolarUser will cut a message.",
+            "Show the parts that SolarUser will cut a message into.",
         ),
         "curl": (
             "oscp_send.cli.send:curl",
@@ -148,6 +137,6 @@ def main() -> None:
     cannot be read, 3 when SolarUser could not be reached or its answer was not understood.
     """
     for stream in (sys.stdout, sys.stderr):
-        # What a message holds may not fit the encoding of a terminal; that is no reason to stop.
+        # The encoding of a terminal may lack a character of a message; it is escaped instead.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

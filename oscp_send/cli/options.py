@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from oscp_send.cli.terminal import unreadable
+
+# The client brings requests with it, which only a command that connects needs.
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     from oscp_send.settings import Settings
 
 __all__ = [
-    "ACTIONS",
     "Address",
     "Connection",
     "action_option",
@@ -25,13 +27,12 @@ __all__ = [
     "format_option",
 ]
 
-
-# § To whom a bare message goes.
+Command = Any  # what click's decorators take and return
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What the command line says of the instruction around a message; None where it is silent.
+    """Where a bare message goes, by the command line; None for what it does not say.
 
     Attributes:
         node_id: The node.
@@ -46,11 +47,11 @@ class Address:
     correlation_id: str | None = None
 
     def is_given(self) -> bool:
-        """Tells whether the command line says anything."""
+        """Return whether the command line says anything."""
         return any(value is not None for value in astuple(self))
 
     def completed(self, settings: Settings) -> tuple[int, str, str]:
-        """Answers with node, Capacity Optimizer and Capacity Group.
+        """Return node, Capacity Optimizer and Capacity Group.
 
         Raises:
             UsageError: One of them is neither on the command line nor in the settings.
@@ -74,15 +75,9 @@ def _missing(option: str, key: str) -> click.UsageError:
     )
 
 
-# § Where SolarUser is and who asks, as the command line says it.
-
-#: What the command line offers where a program would give an argument.
-_OPTIONS = {"url": "--url", "token": "--token", "secret": "--secret-file"}
-
-
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What the command line says; None where it is silent.
+    """Where SolarUser is and with which token, by the command line; None for what it does not say.
 
     Attributes:
         url: The base URL of SolarUser.
@@ -97,7 +92,7 @@ class Connection:
     config: str | None = None
 
     def settings(self) -> Settings:
-        """Answers with the settings: these, then the environment, then the TOML file.
+        """Return the settings: these, then the environment, then the TOML file.
 
         Raises:
             SettingsError: One is missing or unusable.
@@ -112,7 +107,7 @@ class Connection:
             raise SettingsError(_for_command_line(str(error))) from None
 
     def client(self, settings: Settings) -> SolarUserClient:
-        """Answers with a client of these settings."""
+        """Return a client with these settings."""
         from oscp_send.client import SolarUserClient
 
         return SolarUserClient.from_settings(settings)
@@ -124,32 +119,22 @@ def _read_secret(named: str) -> str:
     try:
         text = Path(named).read_bytes().decode()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        problem = f"it cannot be read: {reason[:1].lower()}{reason[1:]}"
+        problem = unreadable(error)
     except ValueError:
         problem = "it is not text in UTF-8"
     else:
-        # The line end that editors and echo add is no part of a secret.
+        # Editors and echo add a line end, which is not part of a secret.
         return text.removesuffix("\n").removesuffix("\r")
     raise SettingsError(f"--secret-file {named}: {problem}")
 
 
 def _for_command_line(problem: str) -> str:
-    for key, option in _OPTIONS.items():
-        said = f"no {key}: give it "
-        problem = problem.replace(f"{said}as an argument", f"{said}with {option}")
+    """Return a problem of the settings with the option in place of a program's argument."""
+    for key, option in (("url", "--url"), ("token", "--token"), ("secret", "--secret-file")):
+        advice = f"no {key}: give it "
+        problem = problem.replace(f"{advice}as an argument", f"{advice}with {option}")
     return problem
 
-
-#: The actions of an instruction; written out here, for `--help` is not to import their home.
-ACTIONS: Final = (
-    "AdjustGroupCapacityForecast",
-    "GroupCapacityComplianceError",
-    "Handshake",
-    "UpdateAssetMeasurement",
-    "UpdateGroupCapacityForecast",
-    "UpdateGroupMeasurements",
-)
 
 action_option = click.option(
     "--action",
@@ -217,46 +202,28 @@ _ADDRESS: Final = (
     ),
 )
 
-Command = Any  # what click's decorators take and give
-
 
 def connection_options(command: Command) -> Command:
-    """Gives a command the options that say where SolarUser is and who asks, as `connection`."""
-
-    @wraps(command)
-    def gathered(
-        *args: Any,  # noqa: ANN401 - those of the command
-        url: str | None,
-        token: str | None,
-        secret_file: str | None,
-        config: str | None,
-        **options: Any,  # noqa: ANN401 - those of the command
-    ) -> object:
-        connection = Connection(url, token, secret_file, config)
-        return command(*args, connection=connection, **options)
-
-    return _with(_CONNECTION, gathered)
+    """Give a command the options of a `Connection`, as its argument `connection`."""
+    return _gathered(command, _CONNECTION, "connection", Connection)
 
 
 def address_options(command: Command) -> Command:
-    """Gives a command the options that say to whom a bare message goes, as `address`."""
+    """Give a command the options of an `Address`, as its argument `address`."""
+    return _gathered(command, _ADDRESS, "address", Address)
 
+
+def _gathered(
+    command: Command,
+    options: tuple[Callable[[Command], Command], ...],
+    name: str,
+    kind: type[Address | Connection],
+) -> Command:
     @wraps(command)
-    def gathered(
-        *args: Any,  # noqa: ANN401 - those of the command
-        node_id: int | None,
-        co_id: str | None,
-        cg_identifier: str | None,
-        correlation_id: str | None,
-        **options: Any,  # noqa: ANN401 - those of the command
-    ) -> object:
-        address = Address(node_id, co_id, cg_identifier, correlation_id)
-        return command(*args, address=address, **options)
+    def run(*args: Any, **given: Any) -> object:  # noqa: ANN401 - those of the command
+        values = {each.name: given.pop(each.name) for each in fields(kind)}
+        return command(*args, **given, **{name: kind(**values)})
 
-    return _with(_ADDRESS, gathered)
-
-
-def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
     for option in reversed(options):
-        command = option(command)
-    return command
+        run = option(run)
+    return run

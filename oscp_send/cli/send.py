@@ -1,18 +1,18 @@
-"""`oscp-send curl`."""
+"""`oscp-send send` and `oscp-send curl`: from a file to the signed request."""
 
 from __future__ import annotations
 
 import math
 import shlex
 import sys
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from oscp_send.cli.files import Examined, Source, examine, message_text, read_source
+from oscp_schemas import Document
+from oscp_send.cli.files import Examined, examine, message_text, read_source
 from oscp_send.cli.main import FAILED
 from oscp_send.cli.options import (
     Address,
@@ -22,131 +22,30 @@ from oscp_send.cli.options import (
     connection_options,
     format_option,
 )
-from oscp_send.cli.reports import TextReport, printable
+from oscp_send.cli.reports import TextReport
+from oscp_send.cli.show import as_json, on_one_line, values
+from oscp_send.cli.terminal import printable
+from oscp_send.errors import DeadlinePassed, InstructionDeclined
+from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import Instruction, InstructionStatus, join_parameters, split_parameters
-from oscp_send.request_judgement import check_request
+from oscp_send.request_findings import GivenParameters, judge_relations, other_group
 from oscp_send.solarnetwork.request_body import read_body
 
+# requests, and the client that brings it, are slow to import: `--help` does without.
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
     from oscp_send.client import SolarUserClient
     from oscp_send.settings import Settings
 
-__all__ = ["build_instruction", "command_line", "curl", "send"]
+__all__ = ["command_line", "curl", "send"]
+
+_TIMEOUT: Final = 60.0
 
 
-# § What `send` and `curl` have in common: from a file to the instruction that carries it.
-
-_SENT = frozenset({"action", "coId", "cgIdentifier", "msg", "correlationId"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """The arguments of the client's `build`."""
-
-    action: str
-    message: str
-    node_id: int
-    co_id: str
-    cg_identifier: str
-    correlation_id: str | None = None
-    expires: datetime | None = None
-
-
-def build_instruction(
-    named: str, action: str | None, address: Address, settings: Settings, client: SolarUserClient
-) -> Instruction:
-    """Judges a file and makes the instruction that carries its message.
-
-    A refusal is reported, and ends the program; warnings are reported. Both go to where errors go.
-
-    Args:
-        named: The file; `-` is the standard input.
-        action: The OSCP message name of a bare message.
-        address: To whom a bare message goes; a whole request body says that itself.
-        settings: Fill in where the address is silent.
-        client: Makes the instruction.
-
-    Raises:
-        SourceProblem: The file cannot be read, or it is not known what it is.
-        OscpSendError: The client does not take it.
-    """
-    source = read_source(named)
-    examined = examine(source, action, "documented")
-    _tell(examined)
-    if examined.is_request:
-        order = _of_request(source, address)
-    else:
-        order = _of_message(source, action or "", address, settings)
-    arguments: dict[str, Any] = {
-        name: getattr(order, name) for name in order.__slots__ if name not in {"action", "message"}
-    }
-    instruction = client.build(order.action, order.message, **arguments)
-    if not examined.is_request:
-        _tell_of_request(instruction)
-    return instruction
-
-
-def _tell(examined: Examined) -> None:
-    if examined.stage is None and not examined.count("warning"):
-        return
-    report = TextReport(sys.stderr)
-    report.tell(examined)
-    report.finish()
-    if examined.stage is not None:
-        click.echo("Nothing was sent.", err=True)
-        sys.exit(FAILED)
-
-
-def _of_message(source: Source, action: str, address: Address, settings: Settings) -> _Order:
-    node_id, co_id, group = address.completed(settings)
-    text = message_text(source.data)
-    return _Order(action, text, node_id, co_id, group, address.correlation_id)
-
-
-def _of_request(source: Source, address: Address) -> _Order:
-    if address.is_given():
-        raise click.UsageError(
-            f"{source.name} is a whole request body and says itself where it goes: leave out "
-            "--node-id, --co-id, --cg-identifier and --correlation-id"
-        )
-    body = read_body(source.data)
-    given = join_parameters(split_parameters(body.parameters))
-    left_out = sorted(given.keys() - _SENT)
-    if body.instruction_date is not None:
-        left_out.append("instructionDate")
-    if left_out:
-        names = ", ".join(printable(name) for name in left_out)
-        click.echo(f"{printable(source.name)}: not sent along: {names}", err=True)
-    return _Order(
-        given["action"],
-        given["msg"],
-        body.node_id or 0,
-        given["coId"],
-        given["cgIdentifier"],
-        given.get("correlationId"),
-        body.expiration_date,
-    )
-
-
-def _tell_of_request(instruction: Instruction) -> None:
-    """Warns of what only shows once a bare message has its parameters, such as S15."""
-    judgement = check_request(instruction.to_json().encode())
-    for finding in judgement.findings:
-        if finding.severity != "info":
-            click.echo(f"warning: {printable(finding.message)} ({finding.rule})", err=True)
-            click.echo(f"         {printable(finding.hint)}", err=True)
-
-
-# § `oscp-send send`.
-
-_TIMEOUT = 60.0
-
-
-def _known(_: click.Context, __: click.Parameter, seconds: float) -> float:
+def _seconds(_: click.Context, __: click.Parameter, seconds: float) -> float:
     if math.isnan(seconds):
-        raise click.BadParameter("it is no number of seconds")
+        raise click.BadParameter("it is not a number of seconds")
     return seconds
 
 
@@ -164,7 +63,7 @@ def _known(_: click.Context, __: click.Parameter, seconds: float) -> float:
     "--timeout",
     type=click.FloatRange(min=0),
     default=_TIMEOUT,
-    callback=_known,
+    callback=_seconds,
     show_default=True,
     metavar="SECONDS",
     help="How long to follow it.",
@@ -182,10 +81,10 @@ def send(
 ) -> None:
     """Send a message and follow it to its end.
 
-    FILE is a bare OSCP message, of which --action says which one it is, or a whole request body
-    with its nodeId and params; "-" is the standard input. The message is judged first, as by
-    "oscp-send check", and not sent when SolarUser would decline it. It is posted once: where it is
-    not known whether it arrived, that is said, and it is not posted again.
+    FILE is a bare OSCP message, named by --action, or a whole request body with its nodeId and
+    params; "-" is the standard input. The message is judged first, as by
+    "oscp-send check", and not sent when SolarUser would decline it. It is posted once: if it
+    is not known whether it arrived, the command says so and does not post it again.
 
     Exits with 0 when the instruction is Completed (with --no-wait: queued), 1 when it is declined
     or refused or does not end in time, 2 on wrong usage, 3 when SolarUser could not be reached or
@@ -193,47 +92,32 @@ def send(
     """
     settings = connection.settings()
     with connection.client(settings) as client:
-        instruction = build_instruction(message, action, address, settings, client)
+        instruction = _build(message, action, address, settings, client)
         try:
             status = client.submit(instruction)
             if wait:
-                status = _followed(client, status, timeout)
+                waiting = f"instruction {status.id} is {status.state}, waiting for its end"
+                click.echo(waiting, err=True)
+                status = client.wait(status, timeout=timeout)
             else:
                 click.echo(f"follow it: oscp-send view {status.id}", err=True)
-        except Exception as error:
-            _show_what_is_known(error, style)
+        except (InstructionDeclined, DeadlinePassed) as error:
+            # The error itself tells a person; a program gets the instruction.
+            if style == "json" and error.instruction is not None:
+                _show(error.instruction, style)
             raise
     _show(status, style)
 
 
-def _followed(
-    client: SolarUserClient, status: InstructionStatus, timeout: float
-) -> InstructionStatus:
-    click.echo(f"instruction {status.id} is {status.state}, waiting for its end", err=True)
-    return client.wait(status, timeout=timeout)
-
-
 def _show(status: InstructionStatus, style: str) -> None:
-    from oscp_send.cli.show import as_json, on_one_line, values
-
     click.echo(as_json(values(status)) if style == "json" else on_one_line(status))
 
 
-def _show_what_is_known(error: Exception, style: str) -> None:
-    """Gives a program the instruction that failed; a person is told by the error."""
-    from oscp_send.errors import DeadlinePassed, InstructionDeclined
-
-    if style == "json" and isinstance(error, InstructionDeclined | DeadlinePassed):
-        status = error.instruction
-        if status is not None:
-            _show(status, style)
-
-
-#: What is signed, and what makes SolarUser answer with JSON; curl adds the rest itself.
-_HEADERS = ("Accept", "Content-Type", "Host", "X-SN-Date", "Digest", "Authorization")
-#: Linux lets one argument have 128 KiB at most.
-_LONGEST_ARGUMENT = 120_000
-_VALID = timedelta(minutes=15)
+#: The signed headers, and the one that makes SolarUser answer with JSON; curl adds the rest itself.
+_HEADERS: Final = ("Accept", "Content-Type", "Host", "X-SN-Date", "Digest", "Authorization")
+#: Linux limits one argument to 128 KiB.
+_LONGEST_ARGUMENT: Final = 120_000
+_VALID: Final = timedelta(minutes=15)
 
 
 @click.command()
@@ -244,8 +128,8 @@ _VALID = timedelta(minutes=15)
 def curl(message: str, action: str | None, address: Address, connection: Connection) -> None:
     """Print the signed request as a curl command line. Nothing is sent.
 
-    FILE is a bare OSCP message, of which --action says which one it is, or a whole request body
-    with its nodeId and params; "-" is the standard input. The message is judged first, as by
+    FILE is a bare OSCP message, named by --action, or a whole request body with its nodeId and
+    params; "-" is the standard input. The message is judged first, as by
     "oscp-send check".
 
     The command goes to the standard output and can be piped into sh. It holds the signature, not
@@ -253,7 +137,7 @@ def curl(message: str, action: str | None, address: Address, connection: Connect
     """
     settings = connection.settings()
     with connection.client(settings) as client:
-        instruction = build_instruction(message, action, address, settings, client)
+        instruction = _build(message, action, address, settings, client)
         request = client.prepare_instruction(instruction)
     click.echo(command_line(request))
     signed = parsedate_to_datetime(str(request.headers["X-SN-Date"]))
@@ -265,7 +149,7 @@ def curl(message: str, action: str | None, address: Address, connection: Connect
 
 
 def command_line(request: PreparedRequest) -> str:
-    """Answers with the command for a POSIX shell that sends a signed request, byte for byte."""
+    """Return the command for a POSIX shell that sends a signed request, byte for byte."""
     body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
     headers = [
         f"--header {shlex.quote(f'{name}: {_text(request.headers[name])}')}"
@@ -283,3 +167,85 @@ def command_line(request: PreparedRequest) -> str:
 
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+# From a file to the instruction that carries its message.
+
+_SENT: Final = frozenset({"action", "coId", "cgIdentifier", "msg", "correlationId"})
+
+
+def _build(
+    named: str, action: str | None, address: Address, settings: Settings, client: SolarUserClient
+) -> Instruction:
+    """Judge a file and return the instruction that carries its message.
+
+    A refusal is reported, and ends the program; warnings are reported. Both go to where errors go.
+
+    Raises:
+        SourceProblem: The file cannot be read, or it is not known which message it is.
+        OscpSendError: The client refuses it.
+    """
+    source = read_source(named)
+    examined = examine(source, action, "documented")
+    _report(examined)
+    if examined.is_request:
+        return _of_request(examined, address, client)
+    node_id, co_id, group = address.completed(settings)
+    instruction = client.build(
+        action or "",
+        message_text(source.data),
+        node_id=node_id,
+        co_id=co_id,
+        cg_identifier=group,
+        correlation_id=address.correlation_id,
+    )
+    _warn(instruction, examined.document)
+    return instruction
+
+
+def _report(examined: Examined) -> None:
+    if examined.stage is None and not examined.count("warning"):
+        return
+    report = TextReport(sys.stderr)
+    report.add(examined)
+    report.finish()
+    if examined.stage is not None:
+        click.echo("Nothing was sent.", err=True)
+        sys.exit(FAILED)
+
+
+def _of_request(examined: Examined, address: Address, client: SolarUserClient) -> Instruction:
+    source = examined.source
+    if address.is_given():
+        raise click.UsageError(
+            f"{source.name} is a whole request body and says itself where it goes: leave out "
+            "--node-id, --co-id, --cg-identifier and --correlation-id"
+        )
+    body = read_body(examined.document or source.data)
+    given = join_parameters(split_parameters(body.parameters))
+    left_out = sorted(given.keys() - _SENT)
+    if body.instruction_date is not None:
+        left_out.append("instructionDate")
+    if left_out:
+        names = ", ".join(printable(name) for name in left_out)
+        click.echo(f"{printable(source.name)}: not sent along: {names}", err=True)
+    return client.build(
+        given["action"],
+        given["msg"],
+        node_id=body.node_id or 0,
+        co_id=given["coId"],
+        cg_identifier=given["cgIdentifier"],
+        correlation_id=given.get("correlationId"),
+        expires=body.expiration_date,
+    )
+
+
+def _warn(instruction: Instruction, message: Document | None) -> None:
+    """Warn of what a bare message shows only with its parameters, such as S15."""
+    parameters = join_parameters(instruction.parameters)
+    given = GivenParameters("/params", parameters)
+    group = other_group(parameters, message)
+    for finding in judge_relations(given, parameters, group, Behaviour()):
+        if finding.severity != "info":
+            click.echo(f"warning: {printable(finding.message)} ({finding.rule})", err=True)
+            click.echo(f"         {printable(finding.hint)}", err=True)

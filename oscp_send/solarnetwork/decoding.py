@@ -1,7 +1,7 @@
 """How SolarNetwork reads a message into its own classes: what it refuses then, and what it keeps.
 
-Its schemas let more through than its classes take (OSCP dossier §3.2, §3.3 and §9.1); what they
-take loses unknown properties and comes out with doubles and times in UTC.
+Its schemas allow more than its classes can read (docs/protocol/oscp20.md §3.2, §3.3 and §9.1). The
+classes drop unknown properties, and hold numbers as doubles and times in UTC.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 from oscp_schemas.catalogue import document, document_name
+from oscp_send.fidelity import Behaviour
 from oscp_send.times import read_instant
 
-if TYPE_CHECKING:
-    from oscp_send.fidelity import Behaviour
+__all__ = ["DecodeError", "decode"]
 
-__all__ = ["DecodeError", "decode", "read_time"]
-
-
-_TIME = re.compile(
+_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{3})?(Z|[+-]\d\d:\d\d)",
     re.ASCII,
 )
-# What Java's String.trim takes off: the space and every control character below it.
-_TRIMMED = "".join(map(chr, range(0x21)))
+# Java's String.trim removes the space and every control character below it.
+_TRIMMED: Final = "".join(map(chr, range(0x21)))
 
-_Reader = Callable[[str, Any], object]
+_Reader = Callable[[str, Any], Any]
 
 
 class DecodeError(ValueError):
@@ -36,7 +33,7 @@ class DecodeError(ValueError):
 
     Attributes:
         pointer: JSON Pointer of the value that cannot be read.
-        text: What the service says of it; the beginning is known, the rest inferred.
+        text: The service's text about it; the beginning is known, the rest inferred.
     """
 
     def __init__(self, pointer: str, text: str) -> None:
@@ -46,35 +43,22 @@ class DecodeError(ValueError):
 
 
 def decode(action: str, message: object, behaviour: Behaviour) -> dict[str, Any]:
-    """Answers with what SolarNetwork keeps of a message that its schema allows.
+    """Return what SolarNetwork keeps of a message that its schema allows.
 
     Numbers are floats, times aware datetimes in UTC, cut to milliseconds, and only the properties
     that OSCP 2.0 knows are left, in the order of the specification.
 
     Args:
-        action: One of `schemas.ACTIONS`.
+        action: One of `oscp_schemas.ACTIONS`.
         message: The parsed message.
-        behaviour: Decides in `date_times` which texts are read as times.
+        behaviour: Decides by `date_times` which texts are read as times.
 
     Raises:
         DecodeError: The message cannot be read.
     """
-    decoded: dict[str, Any] = _reader(
-        document_name(action), strict=behaviour.follows_service("date_times")
-    )("", message)  # type: ignore[assignment]
+    reader = _reader(document_name(action), strict=behaviour.follows_service("date_times"))
+    decoded: dict[str, Any] = reader("", message)
     return decoded
-
-
-def read_time(text: str) -> datetime | None:
-    """Answers with the time that SolarNetwork's classes read from a text, or None.
-
-    As observed in SolarNetwork: an upper-case T, no or exactly three fraction digits, Z or an
-    offset with a colon; blanks around it are trimmed (OSCP dossier §3.2).
-    """
-    match = _TIME.fullmatch(text.strip(_TRIMMED))
-    if match is None or match[1].endswith(":60"):
-        return None
-    return read_instant(match[0])
 
 
 @cache
@@ -104,12 +88,20 @@ def _reader_of(schema: Mapping[str, Any], *, strict: bool) -> _Reader:
     return _number if schema.get("type") == "number" else lambda _, value: value
 
 
-def _strict_time(pointer: str, value: str) -> datetime:
-    return _in_milliseconds(pointer, value, read_time(value))
-
-
 def _time(pointer: str, value: str) -> datetime:
     return _in_milliseconds(pointer, value, read_instant(value))
+
+
+def _strict_time(pointer: str, value: str) -> datetime:
+    """Read a time as SolarNetwork's classes do (docs/protocol/oscp20.md §3.2).
+
+    As observed in SolarNetwork: an upper-case T, no or exactly three fraction digits, Z or an
+    offset with a colon; blanks around it are removed.
+    """
+    match = _TIME.fullmatch(value.strip(_TRIMMED))
+    if match is None or match[1].endswith(":60"):
+        return _in_milliseconds(pointer, value, None)
+    return _in_milliseconds(pointer, value, read_instant(match[0]))
 
 
 def _in_milliseconds(pointer: str, value: str, instant: datetime | None) -> datetime:

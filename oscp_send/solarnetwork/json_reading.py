@@ -1,7 +1,7 @@
-"""How Jackson 3 complains of a text and writes a value, as configured in SolarNetwork.
+"""How SolarNetwork's JSON parser, Jackson 3, reads a text, refuses it, and writes a value.
 
-The beginnings of the texts are known (SolarUser dossier §3.3 and §7.1); their rest is inferred and
-changes between versions of that library, so compare beginnings only.
+Only the beginnings of the parser's texts are known (docs/protocol/solaruser.md §3.3 and §7.1). The
+rest is inferred and changes between versions of that library, so compare beginnings only.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
-if TYPE_CHECKING:
-    from oscp_schemas import JsonError
+from oscp_schemas import Document, JsonError, read
 
 __all__ = [
     "MAXIMUM_DEPTH",
     "MAXIMUM_NUMBER_LENGTH",
     "SOURCE",
-    "NumberText",
     "Token",
     "TokenKind",
     "double_text",
+    "excess",
+    "is_too_deep",
     "parse_long",
     "parser_message",
+    "read_json",
     "time_text",
     "tokens_of",
     "too_deep",
@@ -35,23 +37,56 @@ __all__ = [
     "write",
 ]
 
+MAXIMUM_DEPTH: Final = 500
+MAXIMUM_NUMBER_LENGTH: Final = 1000
+#: What the parser appends to most of its texts: the place, without the source.
+SOURCE: Final = (
+    "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); "
+    "byte offset: #UNKNOWN]"
+)
+_LONG_NUMBER: Final = re.compile(rf"[-+.0-9eE]{{{MAXIMUM_NUMBER_LENGTH + 1}}}")
 
-# § How Java reads a whole number from text and writes a double.
 
-_LONG = re.compile(r"[+-]?\d+")
-_LARGEST_LONG = 2**63 - 1
-_SMALLEST_PLAIN = 1e-3
-_LARGEST_PLAIN = 1e7
+def read_json(text: str | bytes) -> Document | JsonError:
+    """Return the document that a JSON text holds, or the mistake in a text that is not JSON."""
+    try:
+        return read(text)
+    except JsonError as error:
+        return error
+
+
+def is_too_deep(document: Document) -> bool:
+    """Return whether a document is nested beyond the parser's limit."""
+    # The depth needs a slow scan, so a text that cannot be too deep is not scanned.
+    opened = document.text.count("{") + document.text.count("[")
+    return opened > MAXIMUM_DEPTH and document.depth > MAXIMUM_DEPTH
+
+
+def excess(document: Document) -> str | None:
+    """Return the parser's text for what is beyond its limits (docs/protocol/oscp20.md §9.1)."""
+    if is_too_deep(document):
+        return too_deep(MAXIMUM_DEPTH + 1)
+    if _LONG_NUMBER.search(document.text) and document.longest_number > MAXIMUM_NUMBER_LENGTH:
+        return too_long_a_number(document.longest_number)
+    return None
+
+
+# Whole numbers and doubles in Java.
+
+_LONG: Final = re.compile(r"[+-]?\d+")
+_LARGEST_LONG: Final = 2**63 - 1
+_SMALLEST_PLAIN: Final = 1e-3
+_LARGEST_PLAIN: Final = 1e7
 
 
 def parse_long(text: str) -> int:
-    """Answers with the 64-bit whole number that `Long.parseLong` reads.
+    """Return the 64-bit whole number that `Long.parseLong` reads.
 
     A sign and leading zeros are read, blanks and fractions are not (as observed in SolarNetwork,
     queue hook check 5).
 
     Raises:
-        ValueError: The text is no such number; the message is Java's.
+        ValueError: The text is not such a number; the message is Java's.
     """
     if _LONG.fullmatch(text) is None:
         raise ValueError(f'For input string: "{text}"')
@@ -65,9 +100,9 @@ def parse_long(text: str) -> int:
 
 
 def double_text(value: float) -> str:
-    """Answers with the text of a finite double as Java writes it: `10.0`, `1.0E7`, `1.0E-4`.
+    """Return the text of a finite double as Java writes it: `10.0`, `1.0E7`, `1.0E-4`.
 
-    As observed in SolarNetwork: every number of a forwarded message is written in this way.
+    As observed in SolarNetwork: every number of a forwarded message is written like this.
     """
     if value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
         # Between these two Python writes a double as Java does.
@@ -78,17 +113,17 @@ def double_text(value: float) -> str:
 
 
 def _shortest_digits(value: float) -> tuple[str, int]:
-    """Answers with the fewest digits that name a double, and its power of ten."""
+    """Return the fewest digits that name a double, and its power of ten."""
     mantissa, _, power = f"{value:.1e}".partition("e")
     if float(f"{mantissa}e{power}") == value:
-        # Of two digits Java writes those nearest to the value, where Python writes one.
+        # Java writes at least two digits, and takes the two that are nearest to the value.
         return mantissa.replace(".", "").rstrip("0"), int(power)
     parts = Decimal(repr(value)).as_tuple()
     digits = "".join(map(str, parts.digits))
     return digits.rstrip("0"), int(parts.exponent) + len(digits) - 1
 
 
-# § A JSON text as the stream of tokens that a hand-written Jackson reader walks along.
+# A text as the tokens that one of SolarNetwork's own readers walks along.
 
 TokenKind = Literal[
     "START_OBJECT",
@@ -104,12 +139,6 @@ TokenKind = Literal[
 ]
 
 
-class NumberText(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Token:
     """One token, with its text where it has one."""
@@ -118,18 +147,24 @@ class Token:
     text: str | None = None
 
 
+class _NumberText(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
 class _Members(list[tuple[str, Any]]):
     """The members of an object, in order, repeated names included."""
 
 
-# Neither the digits nor the repeated names of the text may be lost: the reader sees them all.
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_Members, parse_int=NumberText, parse_float=NumberText
+# Both the digits and the repeated names of the text are kept: the reader sees them all.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_Members, parse_int=_NumberText, parse_float=_NumberText
 )
 
 
 def tokens_of(text: str) -> Iterator[Token]:
-    """Yields the tokens of a text that is known to be JSON.
+    """Yield the tokens of a text that is known to be JSON.
 
     Raises:
         RecursionError: It is nested more deeply than Python can follow.
@@ -157,35 +192,32 @@ def _scalar(value: object) -> Token:
         return Token("VALUE_TRUE")
     if value is False:
         return Token("VALUE_FALSE")
-    if isinstance(value, NumberText):
+    if isinstance(value, _NumberText):
         return Token("VALUE_NUMBER", str(value))
     return Token("VALUE_NULL") if value is None else Token("VALUE_STRING", str(value))
 
 
-MAXIMUM_DEPTH = 500
-MAXIMUM_NUMBER_LENGTH = 1000
-SOURCE = (
-    "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); "
-    "byte offset: #UNKNOWN]"
-)
+# The parser's texts for what it refuses.
 
-_VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-_NOT_A_NUMBER = frozenset({"NaN", "Infinity", "-Infinity", "INF", "-INF"})
-_EXPECTATIONS: Mapping[str, str] = {
-    "colon": "was expecting a colon to separate property name and value",
-    "comma or end of array": "was expecting comma to separate Array entries",
-    "comma or end of object": "was expecting comma to separate Object entries",
-    "property name": "was expecting double-quote to start property name",
-}
+_VALUES: Final = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+_NOT_A_NUMBER: Final = frozenset({"NaN", "Infinity", "-Infinity", "INF", "-INF"})
+_EXPECTATIONS: Final = MappingProxyType(
+    {
+        "colon": "was expecting a colon to separate property name and value",
+        "comma or end of array": "was expecting comma to separate Array entries",
+        "comma or end of object": "was expecting comma to separate Object entries",
+        "property name": "was expecting double-quote to start property name",
+    }
+)
 
 
 def parser_message(error: JsonError) -> str:
-    """Answers with the parser's text for a mistake, without the place that it appends."""
+    """Return the parser's text for a mistake, without the place that it appends."""
     return _MESSAGES.get(error.kind, _unexpected_character)(error)
 
 
 def too_deep(depth: int) -> str:
-    """Answers with the parser's text for a nesting beyond its limit."""
+    """Return the parser's text for a nesting beyond its limit."""
     return (
         f"Document nesting depth ({depth}) exceeds the maximum allowed ({MAXIMUM_DEPTH}, "
         "from `StreamReadConstraints.getMaxNestingDepth()`)"
@@ -193,44 +225,11 @@ def too_deep(depth: int) -> str:
 
 
 def too_long_a_number(length: int) -> str:
-    """Answers with the parser's text for a number beyond its limit of characters."""
+    """Return the parser's text for a number with more characters than its limit."""
     return (
         f"Number value length ({length}) exceeds the maximum allowed ({MAXIMUM_NUMBER_LENGTH}, "
         "from `StreamReadConstraints.getMaxNumberLength()`)"
     )
-
-
-def time_text(instant: datetime) -> str:
-    """Answers with a time as SolarNetwork writes it: UTC, three fraction digits, `Z`."""
-    whole_and_milliseconds, _, _ = instant.isoformat(timespec="milliseconds").partition("+")
-    return f"{whole_and_milliseconds}Z"
-
-
-def write(value: object) -> bytes:
-    """Answers with a decoded value as the Flexibility Provider puts it on the wire.
-
-    Compact UTF-8; numbers as doubles, times by `time_text`, slashes escaped (as observed in
-    SolarNetwork, OSCP dossier §3.3 and §5.10). Half a surrogate pair becomes `?`, as the JDK's
-    UTF-8 encoder has it (inferred).
-    """
-    return _written(value).encode("utf-8", "replace")
-
-
-def _written(value: object) -> str:
-    if isinstance(value, Mapping):
-        members = (f"{_text(str(name))}:{_written(each)}" for name, each in value.items())
-        return f"{{{','.join(members)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{','.join(_written(each) for each in value)}]"
-    if isinstance(value, float):
-        return double_text(value)
-    if isinstance(value, datetime):
-        return f'"{time_text(value)}"'
-    return _text(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _text(value: str) -> str:
-    return encode_basestring(value).replace("/", "\\/")
 
 
 def _unexpected_character(error: JsonError) -> str:
@@ -274,13 +273,51 @@ def _bad_escape(error: JsonError) -> str:
     return f"Unrecognized character escape '{escaped}' (code {ord(escaped)})"
 
 
-_MESSAGES: Mapping[str, Callable[[JsonError], str]] = {
-    "bad-escape": _bad_escape,
-    "bad-number": _bad_number,
-    "control-character": _control_character,
-    "empty": lambda _: "No content to map due to end-of-input",
-    "end-of-input": _end_of_input,
-    "not-utf8": lambda _: "Invalid UTF-8 start byte",
-    "too-deep": lambda _: too_deep(MAXIMUM_DEPTH + 1),
-    "unrecognized-token": _unrecognized_token,
-}
+_MESSAGES: Mapping[str, Callable[[JsonError], str]] = MappingProxyType(
+    {
+        "bad-escape": _bad_escape,
+        "bad-number": _bad_number,
+        "control-character": _control_character,
+        "empty": lambda _: "No content to map due to end-of-input",
+        "end-of-input": _end_of_input,
+        "not-utf8": lambda _: "Invalid UTF-8 start byte",
+        "too-deep": lambda _: too_deep(MAXIMUM_DEPTH + 1),
+        "unrecognized-token": _unrecognized_token,
+    }
+)
+
+
+# A value on the wire.
+
+
+def time_text(instant: datetime) -> str:
+    """Return a time as SolarNetwork writes it: UTC, three fraction digits, `Z`."""
+    whole_and_milliseconds, _, _ = instant.isoformat(timespec="milliseconds").partition("+")
+    return f"{whole_and_milliseconds}Z"
+
+
+def write(value: object) -> bytes:
+    """Return a decoded value as the Flexibility Provider puts it on the wire.
+
+    Compact UTF-8; numbers as doubles, times by `time_text`, slashes escaped (as observed in
+    SolarNetwork, docs/protocol/oscp20.md §3.3 and §5.10). Half a surrogate pair becomes `?`, as
+    with the JDK's UTF-8 encoder (inferred).
+    """
+    return _written(value).encode("utf-8", "replace")
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Mapping):
+        members = (f"{_text(str(name))}:{_written(each)}" for name, each in value.items())
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(_written(each) for each in value)}]"
+    if isinstance(value, float):
+        return double_text(value)
+    if isinstance(value, datetime):
+        return f'"{time_text(value)}"'
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _text(value: str) -> str:
+    return encode_basestring(value).replace("/", "\\/")

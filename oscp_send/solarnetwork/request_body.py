@@ -1,24 +1,25 @@
-"""How SolarUser reads the JSON body of an instruction, mistakes and all.
+"""How SolarUser reads the JSON body of an instruction, mistakes included, and the API's dates.
 
-Its reader is hand-written: it walks along the tokens and trusts them to come as it expects, so an
-unknown property or a value of another kind throws it off its track (SolarUser dossier §1.2 to
-§1.4). The walk is repeated here step by step, because its outcomes follow from it.
+Its reader is hand-written: it walks along the tokens and expects them in a certain order, so an
+unknown property, or a value of an unexpected kind, makes it lose its place
+(docs/protocol/solaruser.md §1.2 to §1.4). The walk is repeated here step by step, because its
+results follow from it.
 """
 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import Final
 
-from oscp_schemas import JsonError, read
+from oscp_schemas import Document, JsonError
 from oscp_send.solarnetwork import json_reading
-from oscp_send.solarnetwork.json_reading import Token, TokenKind, parse_long, tokens_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+from oscp_send.solarnetwork.json_reading import Token, TokenKind, parse_long, read_json, tokens_of
 
 __all__ = [
     "BodyRefused",
@@ -26,104 +27,16 @@ __all__ = [
     "read_body",
     "read_epoch",
     "read_form_date",
-    "read_timestamp",
+    "read_json_date",
     "timestamp",
 ]
 
-
-# § The dates of SolarNetwork's own API: how it reads and writes them (not those of OSCP
-# messages).
-#
-# As observed in SolarNetwork (SolarUser dossier §1.2, §1.5 and §1.6).
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# No instant that can be written is further from 1970 than so many digits of milliseconds.
-_MOST_DIGITS = 18
-_BLANK = re.compile(
-    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII
-)
-_T = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-# A fraction has exactly the three digits of the pattern there (inferred).
-_FORM = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?:(:\d\d)(\.\d{3})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
-)
-
-
-def timestamp(instant: datetime) -> str:
-    """Answers with an instant as the API writes it: `2026-01-02 03:04:05.1Z`.
-
-    Always UTC; no to six fraction digits, without trailing zeros.
-    """
-    instant = instant.astimezone(UTC)
-    fraction = f".{instant.microsecond:06}".rstrip("0").rstrip(".")
-    whole = instant.replace(microsecond=0, tzinfo=None).isoformat(sep=" ")
-    return f"{whole}{fraction}Z"
-
-
-def read_timestamp(text: str) -> datetime:
-    """Answers with the instant that a date text of a JSON body names, in UTC.
-
-    Raises:
-        ValueError: The text is none of the accepted forms; the message is the service's.
-    """
-    return _instant(text, _BLANK.fullmatch(text) or _T.fullmatch(text))
-
-
-def read_form_date(text: str) -> datetime:
-    """Answers with the instant that a date text of a query or a form names, in UTC.
-
-    `2026-01-02`, `2026-01-02 03:04`, with seconds, with three fraction digits, with a `T` for the
-    blank; a time may have an offset, and is UTC without one.
-
-    Raises:
-        ValueError: The text is none of the accepted forms; the message is the service's.
-    """
-    return _instant(text, _FORM.fullmatch(text))
-
-
-def read_epoch(text: str) -> datetime:
-    """Answers with the instant that a number names: whole milliseconds, or seconds with a fraction.
-
-    Inferred (SolarUser dossier §1.2).
-
-    Raises:
-        ValueError: No instant is as far away.
-    """
-    try:
-        number = Decimal(text)
-        whole = re.fullmatch(r"-?\d+", text) is not None
-        if not number or number.adjusted() <= _MOST_DIGITS:
-            milliseconds = number if whole else number * 1000
-            return _EPOCH + timedelta(microseconds=int(milliseconds * 1000))
-    except (InvalidOperation, OverflowError):
-        pass
-    raise ValueError(_unparsable(text))
-
-
-def _instant(text: str, match: re.Match[str] | None) -> datetime:
-    if match is None:
-        raise ValueError(_unparsable(text))
-    day, minute, second, fraction, offset = match.groups()
-    whole = f"{day}T{minute or '00:00'}{second or ':00'}.{(fraction or '.')[1:7]:0<6}"
-    try:
-        return datetime.fromisoformat(f"{whole}{offset or 'Z'}").astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(_unparsable(text)) from None
-
-
-def _unparsable(text: str) -> str:
-    # The index is where Java's parser gives up; only whether it is 0 can be told from here.
-    index = 0 if re.match(r"\d{4}-\d\d-\d\d", text) is None else 10
-    return f"Text '{text}' could not be parsed at index {index}"
-
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NO_BODY = (
+_NO_BODY: Final = (
     "Malformed request: Required request body is missing: "
     "public net.solarnetwork.domain.Result<net.solarnetwork.central.instructor.domain."
     "NodeInstruction> queueInstructionBody(...)"
 )
-_LARGEST_LONG = 2**63
+_LARGEST_LONG: Final = 2**63
 
 
 class BodyRefused(ValueError):
@@ -131,7 +44,7 @@ class BodyRefused(ValueError):
 
     Attributes:
         message: The service's text, to the letter where it is known.
-        error: The parser's error behind it, where the text is no JSON.
+        error: The parser's error behind it, where the text is not JSON.
     """
 
     def __init__(self, message: str, error: JsonError | None = None) -> None:
@@ -142,7 +55,7 @@ class BodyRefused(ValueError):
 
 @dataclass(slots=True)
 class InstructionBody:
-    """What SolarUser understood of a body.
+    """What SolarUser understands of a body.
 
     Attributes:
         node_id: The node; None where none was read.
@@ -159,32 +72,37 @@ class InstructionBody:
     expiration_date: datetime | None = None
 
 
-def read_body(data: bytes) -> InstructionBody:
-    """Answers with what SolarUser reads from the JSON body of `add` or `exec`.
+def read_body(body: bytes | Document) -> InstructionBody:
+    """Return what SolarUser reads from the JSON body of `add` or `exec`.
+
+    Args:
+        body: The bytes of the body, or the document that was read from them.
 
     Raises:
-        BodyRefused: The body is answered with 422.
+        BodyRefused: SolarUser answers the body with 422.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)
-    if not data.strip():
-        raise BodyRefused(_NO_BODY)
-    try:
-        document = read(data)
-    except JsonError as error:
-        raise BodyRefused(f"Malformed JSON: {json_reading.parser_message(error)}", error) from None
+    document = body if isinstance(body, Document) else _document(body)
     if document.value is None:
         raise BodyRefused(_NO_BODY)
-    if document.text.count("{") + document.text.count("[") > json_reading.MAXIMUM_DEPTH:
-        depth = document.depth
-        if depth > json_reading.MAXIMUM_DEPTH:
-            raise BodyRefused(
-                f"Malformed JSON: {json_reading.too_deep(json_reading.MAXIMUM_DEPTH + 1)}"
-            )
+    if json_reading.is_too_deep(document):
+        reason = json_reading.too_deep(json_reading.MAXIMUM_DEPTH + 1)
+        raise BodyRefused(f"Malformed JSON: {reason}")
     return _Reader(tokens_of(document.text)).read()
 
 
+def _document(data: bytes) -> Document:
+    data = data.removeprefix(BOM_UTF8)
+    if not data.strip():
+        raise BodyRefused(_NO_BODY)
+    document = read_json(data)
+    if isinstance(document, JsonError):
+        reason = json_reading.parser_message(document)
+        raise BodyRefused(f"Malformed JSON: {reason}", document)
+    return document
+
+
 class _Reader:
-    """The walk. Each method leaves the stream where SolarUser's parser would stand."""
+    """The walk. Each method leaves the stream where SolarUser's parser would be."""
 
     def __init__(self, tokens: Iterator[Token]) -> None:
         self._tokens = tokens
@@ -196,7 +114,7 @@ class _Reader:
             raise BodyRefused("Malformed JSON: Unable to parse NodeInstruction (not an object)")
         while (name := self._next_name()) is not None:
             reader = _READERS.get(name)
-            # An unknown property's value is not stepped over: the next look for a name lands on it.
+            # The value of an unknown property is not skipped: the next search for a name finds it.
             if reader is not None:
                 reader(self)
         while self._kind() not in {"END_OBJECT", None}:
@@ -204,21 +122,6 @@ class _Reader:
         if self._step() is not None:
             raise BodyRefused(_trailing(self._kind()))
         return self._body
-
-    def _kind(self) -> TokenKind | None:
-        return self._at.kind if self._at else None
-
-    def _step(self) -> Token | None:
-        self._at = next(self._tokens, None)
-        return self._at
-
-    def _next_name(self) -> str | None:
-        token = self._step()
-        return token.text if token and token.kind == "PROPERTY_NAME" else None
-
-    def _next_string(self) -> str | None:
-        token = self._step()
-        return token.text if token and token.kind == "VALUE_STRING" else None
 
     def node_id(self) -> None:
         self._body.node_id = self._number()
@@ -249,7 +152,7 @@ class _Reader:
                 return
 
     def parameters(self) -> None:
-        """Whichever of the two names comes last wins, and whatever is no container empties it."""
+        """Read `params` or `parameters`: the last one counts, and a scalar empties it."""
         self._body.parameters = []
         self._step()
         if self._kind() == "START_OBJECT":
@@ -264,7 +167,7 @@ class _Reader:
                 self._body.parameters.append((name, value))
 
     def _listed_parameters(self) -> None:
-        # Not reset from element to element: what one lacks it inherits from the one before.
+        # Not reset from element to element: a missing one is inherited from the element before.
         name: str | None = None
         value: str | None = None
         while (token := self._step()) is not None and token.kind != "END_ARRAY":
@@ -299,9 +202,41 @@ class _Reader:
         try:
             if token.kind == "VALUE_NUMBER":
                 return read_epoch(token.text)
-            return read_timestamp(token.text) if token.text.strip() else None
+            return read_json_date(token.text) if token.text.strip() else None
         except ValueError as error:
             raise BodyRefused(f"Malformed date string: {error}") from None
+
+    def _kind(self) -> TokenKind | None:
+        return self._at.kind if self._at else None
+
+    def _step(self) -> Token | None:
+        self._at = next(self._tokens, None)
+        return self._at
+
+    def _next_name(self) -> str | None:
+        token = self._step()
+        return token.text if token and token.kind == "PROPERTY_NAME" else None
+
+    def _next_string(self) -> str | None:
+        token = self._step()
+        return token.text if token and token.kind == "VALUE_STRING" else None
+
+
+_READERS: Mapping[str, Callable[[_Reader], None]] = MappingProxyType(
+    {
+        "created": _Reader.ignored_date,
+        "expirationDate": _Reader.expiration_date,
+        "id": _Reader.ignored_number,
+        "instructionDate": _Reader.instruction_date,
+        "nodeId": _Reader.node_id,
+        "parameters": _Reader.parameters,
+        "params": _Reader.parameters,
+        "resultParameters": _Reader.ignored_tree,
+        "state": _Reader.ignored_string,
+        "statusDate": _Reader.ignored_date,
+        "topic": _Reader.topic,
+    }
+)
 
 
 def _truncated(text: str) -> int:
@@ -324,16 +259,87 @@ def _trailing(kind: TokenKind | None) -> str:
     )
 
 
-_READERS: Mapping[str, Callable[[_Reader], None]] = {
-    "created": _Reader.ignored_date,
-    "expirationDate": _Reader.expiration_date,
-    "id": _Reader.ignored_number,
-    "instructionDate": _Reader.instruction_date,
-    "nodeId": _Reader.node_id,
-    "parameters": _Reader.parameters,
-    "params": _Reader.parameters,
-    "resultParameters": _Reader.ignored_tree,
-    "state": _Reader.ignored_string,
-    "statusDate": _Reader.ignored_date,
-    "topic": _Reader.topic,
-}
+# The dates of SolarNetwork's own API, which are not those of OSCP messages: as observed in
+# SolarNetwork (docs/protocol/solaruser.md §1.2, §1.5 and §1.6).
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Every instant that can be written is fewer than 10^18 milliseconds from 1970.
+_MOST_DIGITS: Final = 18
+_WITH_BLANK: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
+_WITH_T: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
+# A fraction has exactly the three digits of the pattern there (inferred).
+_OF_FORM: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?:(:\d\d)(\.\d{3})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+
+
+def timestamp(instant: datetime) -> str:
+    """Return an instant as the API writes it: `2026-01-02 03:04:05.1Z`.
+
+    Always UTC; up to six fraction digits, without trailing zeros.
+    """
+    instant = instant.astimezone(UTC)
+    fraction = f".{instant.microsecond:06}".rstrip("0").rstrip(".")
+    whole = instant.replace(microsecond=0, tzinfo=None).isoformat(sep=" ")
+    return f"{whole}{fraction}Z"
+
+
+def read_json_date(text: str) -> datetime:
+    """Return the instant that a date text of a JSON body names, in UTC.
+
+    Raises:
+        ValueError: The text has none of the accepted forms; the message is the service's.
+    """
+    return _instant(text, _WITH_BLANK.fullmatch(text) or _WITH_T.fullmatch(text))
+
+
+def read_form_date(text: str) -> datetime:
+    """Return the instant that a date text of a query or a form names, in UTC.
+
+    `2026-01-02`, `2026-01-02 03:04`, with seconds, with three fraction digits, with a `T` instead
+    of the blank; a time may have an offset, and is UTC without one.
+
+    Raises:
+        ValueError: The text has none of the accepted forms; the message is the service's.
+    """
+    return _instant(text, _OF_FORM.fullmatch(text))
+
+
+def read_epoch(text: str) -> datetime:
+    """Return the instant that a number names: whole milliseconds, or seconds with a fraction.
+
+    Inferred (docs/protocol/solaruser.md §1.2).
+
+    Raises:
+        ValueError: It is too far from 1970.
+    """
+    try:
+        number = Decimal(text)
+        whole = re.fullmatch(r"-?\d+", text) is not None
+        if not number or number.adjusted() <= _MOST_DIGITS:
+            milliseconds = number if whole else number * 1000
+            return _EPOCH + timedelta(microseconds=int(milliseconds * 1000))
+    except (InvalidOperation, OverflowError):
+        pass
+    raise ValueError(_unparsable(text))
+
+
+def _instant(text: str, match: re.Match[str] | None) -> datetime:
+    if match is None:
+        raise ValueError(_unparsable(text))
+    day, minute, second, fraction, offset = match.groups()
+    whole = f"{day}T{minute or '00:00'}{second or ':00'}.{(fraction or '.')[1:7]:0<6}"
+    try:
+        return datetime.fromisoformat(f"{whole}{offset or 'Z'}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(_unparsable(text)) from None
+
+
+def _unparsable(text: str) -> str:
+    # The index is where Java's parser stops; only whether that is at 0 is known here.
+    index = 0 if re.match(r"\d{4}-\d\d-\d\d", text) is None else 10
+    return f"Text '{text}' could not be parsed at index {index}"

@@ -1,16 +1,19 @@
-"""Whom the parameters of an instruction name: checks 2 to 6 of the queue hook."""
+"""The texts by which SolarUser declines an OSCP instruction, and what its parameters name.
+
+As observed in SolarNetwork's queue hook and delivery handler (docs/protocol/solaruser.md §3.1 and
+§4.1); the texts are exact.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any, Final
 
+from oscp_schemas import Violation
 from oscp_send.solarnetwork.json_reading import parse_long
-
-if TYPE_CHECKING:
-    from oscp_schemas import Violation
 
 __all__ = [
     "GROUP_MISMATCH",
@@ -29,100 +32,45 @@ __all__ = [
     "not_an_object",
     "read_address",
     "schema_error",
-    "type_name",
     "unsupported_action",
 ]
 
-
-# § The texts by which the queue hook and the delivery handler decline an OSCP instruction.
-#
-# As observed in SolarNetwork (SolarUser dossier §3.1 and §4.1); they are exact.
-
-MISSING_PARAMETERS = "Missing OSCP parameters"
-MISSING_ACTION = "Missing OSCP action"
-MISSING_OPTIMIZER = "Missing capacity optimizer ID"
-INVALID_OPTIMIZER = "Invalid capacity optimizer ID"
-MISSING_GROUP = "Missing group identifier"
-UNKNOWN_OPTIMIZER = "Unknown capacity optimizer"
-UNKNOWN_GROUP = "Unknown group identifier"
-UNKNOWN_PROVIDER = "Unknown capacity provider"
+MISSING_PARAMETERS: Final = "Missing OSCP parameters"
+MISSING_ACTION: Final = "Missing OSCP action"
+MISSING_OPTIMIZER: Final = "Missing capacity optimizer ID"
+INVALID_OPTIMIZER: Final = "Invalid capacity optimizer ID"
+MISSING_GROUP: Final = "Missing group identifier"
+UNKNOWN_OPTIMIZER: Final = "Unknown capacity optimizer"
+UNKNOWN_GROUP: Final = "Unknown group identifier"
+UNKNOWN_PROVIDER: Final = "Unknown capacity provider"
 # The field is called group_id; the service's text calls it group_identifier.
-GROUP_MISMATCH = (
+GROUP_MISMATCH: Final = (
     "The AdjustGroupCapacityForecast message group_identifier must match the instruction "
     "cgIdentifier parameter"
 )
 
 
 def unsupported_action(action: str) -> str:
-    """Answers with the text for an action that is none of the six."""
+    """Return the text for an action that is not one of the six."""
     return f"Unsupported OSCP 2.0 action [{action}]"
 
 
 def missing_message(action: str) -> str:
-    """Answers with the text for an instruction without a `msg` parameter."""
+    """Return the text for an instruction without a `msg` parameter."""
     return f"Missing [msg] parameter for OSCP 2.0 action [{action}]"
 
 
 def invalid_json(action: str, reason: str) -> str:
-    """Answers with the text that the code intends for a `msg` that is not JSON."""
+    """Return the text that the code intends for a `msg` that is not JSON."""
     return f"Invalid JSON for [{action}] OSCP action: {reason}"
 
 
 def not_an_object(action: str) -> str:
-    """Answers with the text for a `msg` that is JSON but no object."""
+    """Return the text for a `msg` that is JSON but not an object."""
     return invalid_json(action, "OSCP msg parameter must be a JSON object.")
 
 
-# § The texts of a schema refusal, as networknt's validator writes them.
-#
-# As observed in SolarNetwork (SolarUser dossier §3.3, OSCP dossier §5.8).
-
-
-def schema_error(action: str, violations: Iterable[Violation]) -> str:
-    """Answers with the whole text that a Declined instruction carries for these violations."""
-    entries = ", ".join(f"{each.pointer}: {_text(each)}" for each in violations)
-    return f"JSON schema validation error on [{action}] OSCP action: {entries}."
-
-
-def type_name(value: object) -> str:
-    """Answers with the name of a JSON type; how a number is written makes it an integer."""
-    names: tuple[tuple[type | tuple[type, ...], str], ...] = (
-        (bool, "boolean"),
-        (int, "integer"),
-        ((float, Decimal), "number"),
-        (str, "string"),
-        (list, "array"),
-        (Mapping, "object"),
-    )
-    return next((name for types, name in names if isinstance(value, types)), "null")
-
-
-def _text(violation: Violation) -> str:
-    return _TEXTS[violation.rule](violation)
-
-
-def _enumeration(violation: Violation) -> str:
-    values = violation.expected if isinstance(violation.expected, list) else []
-    quoted = ", ".join(f'"{value}"' for value in values)
-    return f"does not have a value in the enumeration [{quoted}]"
-
-
-def _too_few(violation: Violation) -> str:
-    found = len(violation.got) if isinstance(violation.got, list) else 0
-    return f"must have at least {violation.expected} items but found {found}"
-
-
-_TEXTS: Mapping[str, Callable[[Violation], str]] = {
-    "enum": _enumeration,
-    "format": lambda v: (
-        f"does not match the {v.expected} pattern must be a valid RFC 3339 date-time"
-    ),
-    "minItems": _too_few,
-    "minimum": lambda v: f"must have a minimum value of {v.expected}",
-    "required": lambda v: f"required property '{v.expected}' not found",
-    "type": lambda v: f"{type_name(v.got)} found, {v.expected} expected",
-    "uniqueItems": lambda _: "must have only unique items in the array",
-}
+# Checks 2 to 6 of the queue hook.
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +82,13 @@ class Address:
     group: str
 
     def known(self) -> dict[str, Any]:
-        """Answers with the parameters as the hook has read them."""
+        """Return the parameters as the hook has read them."""
         return {"action": self.action, "coId": self.optimizer, "cgIdentifier": self.group}
 
 
 @dataclass(frozen=True, slots=True)
 class Unaddressed:
-    """Parameters that name nobody.
+    """Parameters that fail one of the checks.
 
     Attributes:
         error: The service's text.
@@ -152,9 +100,9 @@ class Unaddressed:
 
 
 def read_address(parameters: Mapping[str, str]) -> Address | Unaddressed:
-    """Answers with whom joined parameters name, or with the first check that fails.
+    """Return what joined parameters name, or the first check that fails.
 
-    As observed in SolarNetwork (SolarUser dossier §3.1).
+    As observed in SolarNetwork (docs/protocol/solaruser.md §3.1).
     """
     if not parameters:
         return Unaddressed(MISSING_PARAMETERS)
@@ -172,3 +120,52 @@ def read_address(parameters: Mapping[str, str]) -> Address | Unaddressed:
     if not group.strip():
         return Unaddressed(MISSING_GROUP, {"action": action, "coId": optimizer})
     return Address(action, optimizer, group)
+
+
+# The texts of a schema refusal, as networknt's validator writes them: as observed in SolarNetwork
+# (docs/protocol/solaruser.md §3.3, docs/protocol/oscp20.md §5.8).
+
+
+def schema_error(action: str, violations: Iterable[Violation]) -> str:
+    """Return the whole text that a Declined instruction carries for these violations."""
+    entries = ", ".join(f"{each.pointer}: {_TEXTS[each.rule](each)}" for each in violations)
+    return f"JSON schema validation error on [{action}] OSCP action: {entries}."
+
+
+def _type_name(value: object) -> str:
+    """Return the name of a JSON type; a number is an integer if it is written as one."""
+    names: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "boolean"),
+        (int, "integer"),
+        ((float, Decimal), "number"),
+        (str, "string"),
+        (list, "array"),
+        (Mapping, "object"),
+    )
+    return next((name for types, name in names if isinstance(value, types)), "null")
+
+
+def _enumeration(violation: Violation) -> str:
+    values = violation.expected if isinstance(violation.expected, list) else []
+    quoted = ", ".join(f'"{value}"' for value in values)
+    return f"does not have a value in the enumeration [{quoted}]"
+
+
+def _too_few(violation: Violation) -> str:
+    found = len(violation.got) if isinstance(violation.got, list) else 0
+    return f"must have at least {violation.expected} items but found {found}"
+
+
+_TEXTS: Mapping[str, Callable[[Violation], str]] = MappingProxyType(
+    {
+        "enum": _enumeration,
+        "format": lambda v: (
+            f"does not match the {v.expected} pattern must be a valid RFC 3339 date-time"
+        ),
+        "minItems": _too_few,
+        "minimum": lambda v: f"must have a minimum value of {v.expected}",
+        "required": lambda v: f"required property '{v.expected}' not found",
+        "type": lambda v: f"{_type_name(v.got)} found, {v.expected} expected",
+        "uniqueItems": lambda _: "must have only unique items in the array",
+    }
+)

@@ -1,25 +1,29 @@
-"""The judged payloads of the OSCP dossier, §9.2, and any message, by the verdict of `check`."""
+"""The verdict of `check` on the payloads of docs/protocol/oscp20.md §9.2, and on any message."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_schemas import judge
-from oscp_schemas.date_time import Fidelity
+from oscp_schemas import Fidelity, JsonError, judge, read
 from oscp_send.fidelity import Behaviour
+from oscp_send.findings import Finding
 from oscp_send.judgement import INSTRUCTION_ACTIONS, check
 from oscp_send.messages import read_message
+from oscp_send.request_judgement import check_request
 from oscp_send.solarnetwork.decoding import DecodeError, decode
 from tests import strategies
 from tests.cases.table import CASES
 
 if TYPE_CHECKING:
-    from oscp_send.findings import Finding, Judgement
+    from oscp_send.findings import Judgement
     from tests.cases.case import Case
 
 FIDELITIES: tuple[Fidelity, ...] = get_args(Fidelity)
@@ -98,7 +102,7 @@ def test_what_the_guide_refuses_is_not_said_to_be_let_through() -> None:
     assert finding.severity == "warning"
     assert finding.source == "documented"
     assert finding.pointer == "/forecasted_blocks/0/start_time"
-    assert "the guide does not let this through" in finding.message
+    assert "the guide does not allow this" in finding.message
 
 
 def decodes(action: str, message: object) -> bool:
@@ -137,6 +141,55 @@ def test_any_text_is_judged(text: str, action: str) -> None:
         judgement = check(action, text, fidelity)
         assert judgement.accepted == (refusals(judgement) == [])
         assert json.dumps(judgement.to_dict())
+
+
+@by_case
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+def test_a_document_is_judged_like_its_text(case: Case, fidelity: Fidelity) -> None:
+    with suppress(JsonError):
+        document = read(case.text)
+        assert check(case.action, document, fidelity) == check(case.action, case.text, fidelity)
+
+
+def test_a_text_is_read_once_and_each_side_gives_one_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads = count_calls(monkeypatch, "oscp_send.solarnetwork.json_reading.read")
+    verdicts = count_calls(monkeypatch, "oscp_send.judgement.verdict")
+    for each in CASES:
+        reads.clear()
+        verdicts.clear()
+        check(each.action, each.text)
+        assert len(reads) == 1
+        assert len(verdicts) <= len(FIDELITIES)
+
+
+def test_a_request_and_its_message_are_each_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = count_calls(monkeypatch, "oscp_send.solarnetwork.json_reading.read")
+    params = {"coId": "1", "cgIdentifier": "foo-group", "action": "Handshake", "msg": "{}"}
+    check_request(json.dumps({"nodeId": 1, "params": params}).encode())
+    assert len(reads) == 2
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+    """Return a list that grows with each call of a function."""
+    module, _, function = name.rpartition(".")
+    original = getattr(import_module(module), function)
+    calls: list[object] = []
+
+    def counted(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - those of the function
+        calls.append(args)
+        return original(*args, **options)
+
+    monkeypatch.setattr(name, counted)
+    return calls
+
+
+def test_a_case_is_no_part_of_what_is_written() -> None:
+    finding = Finding("meaning", "S17", "error", "/a", "m", "h", "documented", 4)
+    assert finding.case is None
+    assert replace(finding, case="X8").to_dict() == finding.to_dict()
+    assert finding.to_dict()["exchange"] == 4
 
 
 def test_an_unknown_fidelity_is_refused() -> None:

@@ -45,7 +45,7 @@ def judged(text: str, fidelity: Any = "documented") -> RequestJudgement:  # noqa
     return check_request(text.encode(), fidelity, now=NOW)
 
 
-def told(judgement: RequestJudgement) -> list[tuple[str, str, str]]:
+def reported(judgement: RequestJudgement) -> list[tuple[str, str, str]]:
     return [(each.rule, each.severity, each.pointer) for each in judgement.findings]
 
 
@@ -67,7 +67,7 @@ def test_it_is_exported() -> None:
     "first",
     ["import oscp_send.request_judgement", "from oscp_send import check_request", "pass"],
 )
-def test_it_is_the_function_whatever_was_imported_first(first: str) -> None:
+def test_it_is_the_function_regardless_of_what_was_imported_first(first: str) -> None:
     code = f"{first}\nimport oscp_send\nprint(callable(oscp_send.check_request))"
     done = subprocess.run(  # noqa: S603 - our own interpreter and our own code
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -164,7 +164,7 @@ def test_refused_as_a_whole(text: str, error: str, findings: list[tuple[str, str
     assert not judgement.accepted
     assert (judgement.status, judgement.stage) == (422, "request")
     assert (judgement.error or "").startswith(error)
-    assert told(judgement) == findings
+    assert reported(judgement) == findings
 
 
 # The instruction is declined for its parameters (§3.1, checks 2 to 6).
@@ -276,7 +276,7 @@ def test_declined_for_its_parameters(
     judgement = judged(text)
     assert (judgement.status, judgement.stage) == (200, "parameters")
     assert judgement.error == error
-    assert told(judgement) == findings
+    assert reported(judgement) == findings
 
 
 # The instruction is declined for its message (checks 10 to 13).
@@ -351,7 +351,7 @@ def test_declined_for_its_message(
     judgement = judged(text)
     assert (judgement.status, judgement.stage) == (200, stage)
     assert (judgement.error or "").startswith(error)
-    assert told(judgement) == findings
+    assert reported(judgement) == findings
 
 
 # Accepted, with something to know.
@@ -448,7 +448,7 @@ def test_accepted(text: str, findings: list[tuple[str, str, str]]) -> None:
     judgement = judged(text)
     assert judgement.accepted
     assert (judgement.status, judgement.stage, judgement.error) == (200, None, None)
-    assert told(judgement) == findings
+    assert reported(judgement) == findings
 
 
 def test_a_lost_correlation_id_weighs_more_as_observed() -> None:
@@ -456,7 +456,7 @@ def test_a_lost_correlation_id_weighs_more_as_observed() -> None:
     assert (finding.severity, finding.source) == ("warning", "observed")
 
 
-def test_a_number_is_told_how_to_be_written() -> None:
+def test_a_number_is_shown_as_it_should_be_written() -> None:
     (finding,) = judged(with_params(coId=1)).findings
     assert finding.message == (
         "coId is the number 1: SolarUser drops parameters that are not strings"
@@ -487,7 +487,7 @@ def test_the_pointers_of_the_message_are_into_the_message() -> None:
     assert [each.pointer for each in judgement.message.findings] == ["/forecasted_blocks/0/unit"]
 
 
-def test_what_is_wrong_behind_a_refusal_is_told_as_well() -> None:
+def test_what_is_wrong_beyond_a_refusal_is_reported_as_well() -> None:
     text = request(nodeId=DROP, params=params(coId=1, msg=one_block(unit="kW")))
     judgement = judged(text)
     assert judgement.stage == "request"
@@ -500,7 +500,7 @@ def test_what_is_wrong_behind_a_refusal_is_told_as_well() -> None:
 
 def test_what_is_dropped_beside_a_text_of_its_name_is_no_refusal() -> None:
     text = with_params(coId=1).replace('"action"', '"cgIdentifier": null, "action"')
-    assert told(judged(text)) == [
+    assert reported(judged(text)) == [
         ("not-text", "error", "/params/coId"),
         ("not-text", "warning", "/params/cgIdentifier"),
         ("duplicate-key", "warning", "/params/cgIdentifier"),

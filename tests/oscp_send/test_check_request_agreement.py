@@ -139,8 +139,8 @@ def service(request: pytest.FixtureRequest) -> Iterator[tuple[Fidelity, Session]
 def assert_agreement(service: tuple[Fidelity, Session], data: bytes) -> None:
     fidelity, session = service
     judgement = check_request(data, fidelity)
-    told = [each for each in judgement.of_severity("error") if each.layer != "meaning"]
-    assert judgement.accepted == (told == [])
+    refusals = [each for each in judgement.of_severity("error") if each.layer != "meaning"]
+    assert judgement.accepted == (refusals == [])
     response = session.post(ADD, data=data, headers={"Content-Type": "application/json"})
     reply = response.json()
     assert response.status_code in {200, judgement.status, 403}

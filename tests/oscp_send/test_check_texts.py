@@ -1,4 +1,7 @@
-"""The texts by which SolarUser declines a message (OSCP dossier §5.8, SolarUser dossier §3.3)."""
+"""The texts by which SolarUser declines a message.
+
+See docs/protocol/oscp20.md §5.8 and docs/protocol/solaruser.md §3.3.
+"""
 
 from __future__ import annotations
 
@@ -199,7 +202,7 @@ def test_a_misspelt_action_is_recognised(action: str, meant: str) -> None:
     assert finding.hint == f'did you mean "{meant}"?'
 
 
-def test_an_action_like_no_other_is_told_which_ones_there_are() -> None:
+def test_an_action_like_no_other_lists_the_known_ones() -> None:
     assert ADJUST in check("Zzz", "{}").of_severity("error")[0].hint
 
 
@@ -207,7 +210,7 @@ def test_an_action_like_no_other_is_told_which_ones_there_are() -> None:
     ("text", "message", "hint"),
     [
         ("[]", "is JSON, but not an object", "a message is a JSON object"),
-        ('"{\\"a\\":1}"', "is JSON, but not an object", "encode the message once only"),
+        ('"{\\"a\\":1}"', "is JSON, but not an object", "encode the message only once"),
         ("{", "not JSON: line 1, column 2", ""),
         ("\ufeff{}", "byte-order mark", ""),
         ('{"a":' + "[" * 501 + "]" * 501 + "}", "parser refuses this", ""),
@@ -215,7 +218,7 @@ def test_an_action_like_no_other_is_told_which_ones_there_are() -> None:
     ],
     ids=["array", "encoded-twice", "cut-off", "byte-order-mark", "too-deep", "too-long-a-number"],
 )
-def test_what_is_told_of_an_unusable_text(text: str, message: str, hint: str) -> None:
+def test_what_is_reported_about_an_unusable_text(text: str, message: str, hint: str) -> None:
     finding = check(ADJUST, text, "observed").of_severity("error")[0]
     assert message in finding.message
     assert "\n" not in finding.message

@@ -1,4 +1,7 @@
-"""The rules that no schema can express (OSCP dossier §3.13): each finds its mistake, no other."""
+"""The rules that no schema can express: each finds its mistake and no other.
+
+They are those of docs/protocol/oscp20.md §3.13.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def at(minute: int) -> str:
 
 
 def span(start: int, end: int, **changes: object) -> dict[str, Any]:
-    """Answers with a block from one minute of the day to another."""
+    """Return a block from one minute of the day to another."""
     return block(start_time=at(start), end_time=at(end), **changes)
 
 
@@ -35,7 +38,7 @@ def readings(*listed: object) -> dict[str, Any]:
 
 
 def counted(value: object, minute: int, **changes: object) -> dict[str, Any]:
-    """Answers with a reading of a counter that is never restarted."""
+    """Return a reading of a counter that is never restarted."""
     entry = energy(value=value, measure_time=at(minute), direction="IMPORT", **changes)
     if "initial_measure_time" not in changes:
         del entry["initial_measure_time"]
@@ -290,13 +293,13 @@ def test_the_feel_of_it() -> None:
     assert finding.hint == "SolarNetwork would let this through; a grid operator will not"
 
 
-def test_days_are_told_where_they_differ() -> None:
+def test_days_are_shown_where_they_differ() -> None:
     day_before = block(start_time="2031-03-01T00:00:00Z", end_time="2031-02-28T23:45:00Z")
     (finding,) = judge_meaning(blocks(day_before), NOW)
     assert finding.message == "ends before it starts (2031-03-01 00:00 to 2031-02-28 23:45)"
 
 
-def test_energy_is_told_as_power() -> None:
+def test_energy_is_shown_as_power() -> None:
     (finding,) = judge_meaning(blocks(span(0, 15, unit="KWH", capacity=10)), NOW)
     assert "10 KWH in this block is 40 kW" in finding.message
 

@@ -111,7 +111,7 @@ def test_nothing_is_found_in_what_is_right(action: str, text: str) -> None:
     assert found(action, text) == []
 
 
-def test_each_unknown_property_is_told() -> None:
+def test_each_unknown_property_is_reported() -> None:
     value = forecast_value(forecasted_blocks=[block(a=1), block(b=2, c=3)])
     assert [pointer for _, pointer, _ in found(ADJUST, json.dumps(value))] == [
         "/forecasted_blocks/0/a",

@@ -1,4 +1,4 @@
-"""How SolarUser reads a request body: the tables of its dossier, §1.2 to §1.4, row by row."""
+"""How SolarUser reads a request body: docs/protocol/solaruser.md §1.2 to §1.4, row by row."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ def test_the_guides_first_example() -> None:
 
 
 @given(st.dictionaries(st.text(), st.text()), st.integers(-(2**63), 2**63 - 1))
-def test_texts_survive_whatever_they_are(parameters: dict[str, str], node_id: int) -> None:
+def test_any_texts_survive(parameters: dict[str, str], node_id: int) -> None:
     for listed in (parameters, [{"name": n, "value": v} for n, v in parameters.items()]):
         understood = body(json.dumps({"params": listed, "nodeId": node_id}))
         assert understood.parameters == list(parameters.items())

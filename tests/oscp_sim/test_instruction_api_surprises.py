@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from oscp_send.solarnetwork.request_body import read_timestamp
+from oscp_send.solarnetwork.request_body import read_json_date
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.solaruser.instruction_docs import documentation
@@ -130,7 +130,7 @@ def test_fact_25_timestamps_have_a_blank_and_no_trailing_zeros() -> None:
     with Simulator(clock=FrozenClock(NOW.replace(microsecond=120000))) as simulator:
         created = post(simulator, instruction()).data["created"]
     assert created == "2026-01-02 03:04:05.12Z"
-    assert read_timestamp(created) == NOW.replace(microsecond=120000)
+    assert read_json_date(created) == NOW.replace(microsecond=120000)
 
 
 def test_fact_30_the_status_date_does_not_move(simulator: Simulator, clock: FrozenClock) -> None:

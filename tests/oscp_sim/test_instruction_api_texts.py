@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oscp_send.solarnetwork.request_body import (
     read_epoch,
     read_form_date,
-    read_timestamp,
+    read_json_date,
     timestamp,
 )
 from oscp_sim.instructions import STATES
@@ -35,8 +35,8 @@ MOMENTS = st.datetimes(
 def test_a_timestamp_is_read_back(moment: datetime) -> None:
     written = timestamp(moment)
     assert written.endswith("Z")
-    assert read_timestamp(written) == moment
-    assert read_timestamp(written.replace(" ", "T")) == moment
+    assert read_json_date(written) == moment
+    assert read_json_date(written.replace(" ", "T")) == moment
 
 
 @given(MOMENTS, st.sampled_from(" T"), st.sampled_from(["minutes", "seconds", "milliseconds"]))
@@ -67,7 +67,7 @@ def test_milliseconds_are_read(number: int) -> None:
     assert moment - datetime(1970, 1, 1, tzinfo=UTC) == timedelta(milliseconds=number)
 
 
-@pytest.mark.parametrize("read", [read_timestamp, read_form_date, read_epoch])
+@pytest.mark.parametrize("read", [read_json_date, read_form_date, read_epoch])
 @given(st.text(st.sampled_from("0123456789-:.TZ+e \u0661"), max_size=30))
 def test_no_text_breaks_a_reader_of_dates(read: Callable[[str], datetime], text: str) -> None:
     try:

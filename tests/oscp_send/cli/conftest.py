@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cli() -> Cli:
-    """Runs `oscp-send` with arguments; what it raises by mistake is raised here."""
+    """Run `oscp-send` with arguments; what it raises by mistake is raised here."""
 
     def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
         return CliRunner().invoke(
@@ -42,7 +42,7 @@ def cli() -> Cli:
 
 @pytest.fixture
 def write(folder: Path) -> Write:
-    """Writes a file into the working directory and answers with its name."""
+    """Write a file into the working directory and return its name."""
 
     def written(name: str, content: str | bytes) -> str:
         data = content if isinstance(content, bytes) else content.encode()

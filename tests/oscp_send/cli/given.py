@@ -36,25 +36,25 @@ TO = ("--action", ACTION, "--node-id", "1", "--co-id", "1", "--cg-identifier", "
 
 
 def pretty(**first_block: object) -> str:
-    """Answers with an adjustment of two blocks over several lines; the first one differs."""
+    """Return an adjustment of two blocks over several lines; the first one differs."""
     second = block(start_time="2031-03-01T00:15:00Z", end_time="2031-03-01T00:30:00Z")
     value = json.loads(forecast(forecasted_blocks=[block(**first_block), second]))
     return json.dumps(value, indent=2) + "\n"
 
 
 def params(**changes: object) -> dict[str, Any]:
-    """Answers with the parameters of an adjustment."""
+    """Return the parameters of an adjustment."""
     base = {"coId": "1", "cgIdentifier": "foo-group", "action": ACTION, "msg": forecast()}
     return changed(base, changes)
 
 
 def request_body(**changes: object) -> str:
-    """Answers with a whole request body over several lines, whose parameters differ."""
+    """Return a whole request body over several lines, whose parameters differ."""
     return json.dumps({"nodeId": 1, "params": params(**changes)}, indent=2) + "\n"
 
 
 def instruction(state: str = "Queuing", **changes: object) -> dict[str, Any]:
-    """Answers with an instruction as SolarUser writes it."""
+    """Return an instruction as SolarUser writes it."""
     base = {
         "id": 5012345,
         "created": "2026-01-02 03:04:05.123456Z",
@@ -69,5 +69,5 @@ def instruction(state: str = "Queuing", **changes: object) -> dict[str, Any]:
 
 
 def reply(state: str = "Queuing", **changes: object) -> dict[str, Any]:
-    """Answers with SolarUser's reply about one instruction."""
+    """Return SolarUser's reply about one instruction."""
     return {"success": True, "data": instruction(state, **changes)}

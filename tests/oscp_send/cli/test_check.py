@@ -98,7 +98,7 @@ def test_refusals_come_first_then_warnings_then_notes(cli: Cli, write: Write) ->
     value["forecasted_blocks"][2] = {**value["forecasted_blocks"][2], "unit": "kW"}
     result = cli("check", write("f.json", json.dumps(value)), "--action", ACTION)
     order = [
-        result.stdout.index(word) for word in ('"kW" is not', '"comment" is no', "meaning, S7")
+        result.stdout.index(word) for word in ('"kW" is not', '"comment" is not', "meaning, S7")
     ]
     assert order == sorted(order)
     assert result.stdout.endswith("\n1 refusal, 1 warning, 1 note\n")
@@ -175,7 +175,7 @@ def test_a_bare_message_needs_its_action(cli: Cli, write: Write) -> None:
     result = cli("check", write("forecast.json", forecast()))
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith("forecast.json: it is no whole request body (a JSON object ")
+    assert result.stderr.startswith("forecast.json: it is not a whole request body (a JSON object ")
     assert "--action" in result.stderr
     assert ACTION in result.stderr
 
@@ -222,7 +222,7 @@ def test_a_misspelt_action_is_recognised(cli: Cli, write: Write) -> None:
 # Files that cannot be judged.
 
 
-def test_a_missing_file_is_told_and_the_others_are_judged(cli: Cli, write: Write) -> None:
+def test_a_missing_file_is_reported_and_the_others_are_judged(cli: Cli, write: Write) -> None:
     good, bad = write("good.json", request_body()), write("bad.json", request_body(coId=1))
     result = cli("check", "missing.json", good, bad)
     assert result.exit_code == 2
@@ -232,7 +232,7 @@ def test_a_missing_file_is_told_and_the_others_are_judged(cli: Cli, write: Write
     assert result.stdout.endswith("\n3 files: 1 refusal, 1 file not read\n")
 
 
-def test_a_folder_is_told_how_to_be_named(cli: Cli, folder: Path) -> None:
+def test_a_folder_is_shown_how_to_be_named(cli: Cli, folder: Path) -> None:
     (folder / "payloads").mkdir()
     result = cli("check", "payloads")
     assert result.exit_code == 2
@@ -242,13 +242,13 @@ def test_a_folder_is_told_how_to_be_named(cli: Cli, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t"])
-def test_an_empty_file_is_told(cli: Cli, write: Write, content: bytes) -> None:
+def test_an_empty_file_is_reported(cli: Cli, write: Write, content: bytes) -> None:
     result = cli("check", write("f.json", content), "--action", ACTION)
     assert result.exit_code == 2
     assert result.stderr.startswith("f.json: it is empty; expected ")
 
 
-def test_a_file_that_may_not_be_read_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_reported(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 

@@ -31,7 +31,7 @@ class Terminal(io.StringIO):
 def coloured(text: str, *, is_strict: bool = False) -> str:
     stream = Terminal()
     report = TextReport(stream, is_strict=is_strict)
-    report.tell(examine(Source("f.json", "f.json", text.encode()), ACTION, "documented"))
+    report.add(examine(Source("f.json", "f.json", text.encode()), ACTION, "documented"))
     report.finish()
     return stream.getvalue()
 
@@ -233,4 +233,4 @@ def test_a_long_pointer_has_a_line_of_its_own(cli: Cli, write: Write) -> None:
     lines = result.stdout.splitlines()
     assert lines[2] == f"  /{name}"
     assert lines[3].startswith("  " + " " * len("f.json:1:") + "    ")
-    assert "is no OSCP 2.0 property" in lines[3]
+    assert "is not an OSCP 2.0 property" in lines[3]

@@ -73,7 +73,7 @@ def test_line_ends_are_shown_as_escapes(cli: Cli, write: Write) -> None:
     assert '|{\\n\\t"a":1}|' in result.stdout
 
 
-def test_it_is_told_when_blanks_cost_parts(cli: Cli, write: Write) -> None:
+def test_it_is_reported_when_blanks_cost_parts(cli: Cli, write: Write) -> None:
     value = json.loads(forecast(comment="a b  c"))
     value["forecasted_blocks"] *= 3
     compact = cli("chunks", write("c.json", json.dumps(value, separators=(",", ":"))))

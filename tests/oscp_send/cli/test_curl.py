@@ -71,7 +71,9 @@ def test_the_standard_output_is_the_command_alone(
     assert simulator.journal.entries() == ()
 
 
-def test_how_long_it_is_valid_is_told_beside(cli: Cli, write: Write, simulator: Simulator) -> None:
+def test_how_long_it_is_valid_is_shown_separately(
+    cli: Cli, write: Write, simulator: Simulator
+) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     result = cli("curl", write("f.json", forecast()), *TO)
     until = result.stderr.removeprefix("valid until ").split(",")[0]

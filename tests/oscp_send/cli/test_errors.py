@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told in its own words, and ends with a code that a script can act on."""
+"""Every error is printed in its own words, and ends with a code that a script can act on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from click.testing import CliRunner
 
 from oscp_send import errors
 from oscp_send.cli.main import main
-from oscp_send.cli.options import ACTIONS
-from oscp_send.cli.reports import count, printable, printable_lines
+from oscp_send.cli.terminal import count, printable, printable_lines
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
-from oscp_send.judgement import INSTRUCTION_ACTIONS
 from tests.cases.payloads import forecast
 from tests.oscp_send.cli.given import ACTION, BASE
 
@@ -54,7 +52,7 @@ CODES: dict[str, tuple[errors.OscpSendError, int]] = {
 def test_each_error_has_its_code_and_its_text(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, error: errors.OscpSendError, code: int
 ) -> None:
-    def fail(*_: Any) -> None:  # noqa: ANN401 - whatever is asked for
+    def fail(*_: Any) -> None:  # noqa: ANN401 - of any call
         raise error
 
     monkeypatch.setattr("oscp_send.cli.options.Connection.settings", fail)
@@ -91,7 +89,7 @@ def test_no_command_shows_what_there_is(cli: Cli) -> None:
     assert "Exits with 0" in cli("--help").stdout
 
 
-def test_the_version_is_told(cli: Cli) -> None:
+def test_the_version_is_shown(cli: Cli) -> None:
     assert cli("--version").stdout.startswith("oscp-send, version ")
 
 
@@ -100,10 +98,6 @@ def test_every_command_explains_itself(cli: Cli, command: str) -> None:
     result = cli(command, "-h")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: main {command} ")
-
-
-def test_the_actions_of_the_help_are_those_of_an_instruction() -> None:
-    assert ACTIONS == INSTRUCTION_ACTIONS
 
 
 def test_what_an_encoding_lacks_is_escaped(write: Write) -> None:
@@ -116,7 +110,7 @@ def test_what_an_encoding_lacks_is_escaped(write: Write) -> None:
         check=False,
     )
     assert done.returncode == 0
-    assert b'"caf\\xe9\\U0001f600" is no OSCP 2.0 property' in done.stdout
+    assert b'"caf\\xe9\\U0001f600" is not an OSCP 2.0 property' in done.stdout
     assert done.stderr == b""
 
 
@@ -131,7 +125,7 @@ def test_a_reader_that_goes_away_is_no_traceback(write: Write) -> None:
 
 
 def test_an_interruption_is_no_traceback(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> None:  # noqa: ANN401 - whatever is asked for
+    def interrupt(*_: Any) -> None:  # noqa: ANN401 - of any call
         raise KeyboardInterrupt
 
     monkeypatch.setattr("oscp_send.cli.options.Connection.settings", interrupt)

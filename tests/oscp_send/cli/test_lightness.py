@@ -23,7 +23,7 @@ COMMANDS = ("check", "send", "view", "list", "chunks", "curl", "schema")
 
 
 def imported(*arguments: str, code: int = 0) -> set[str]:
-    """Answers with the modules that a command has imported when it ends."""
+    """Return the modules that a command has imported when it ends."""
     program = (
         "import json, sys\nfrom oscp_send.cli import main\n"
         "try:\n    main(sys.argv[1:])\n"
@@ -40,7 +40,8 @@ def test_help_imports_nothing_but_click() -> None:
     modules = imported("--help")
     assert not modules & (NETWORK | SCHEMAS | SIMULATOR)
     assert not [name for name in modules if name.startswith("oscp_send.") and ".cli" not in name]
-    assert {f"oscp_send.cli.{name}" for name in COMMANDS}.isdisjoint(modules)
+    commands = {name for name in modules if name.startswith("oscp_send.cli.")}
+    assert commands == {"oscp_send.cli.main", "oscp_send.cli.terminal"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,4 +1,4 @@
-"""`oscp-send schema`: the documents as they are, or as one that stands alone."""
+"""`oscp-send schema`: the documents as they are, or as one that is complete."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_it_is_the_document(cli: Cli, action: str) -> None:
 
 
 @by_action
-def test_a_bundle_stands_alone(cli: Cli, action: str) -> None:
+def test_a_bundle_is_complete(cli: Cli, action: str) -> None:
     bundle = json.loads(cli("schema", action, "--bundle").stdout)
     Draft7Validator.check_schema(bundle)
     named = {f"#/definitions/{name}" for name in bundle.get("definitions", {})}

@@ -25,7 +25,7 @@ SECRET = "hunter2-hunter2"
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
-    """SolarUser, as far as it is told to answer; the environment names it."""
+    """SolarUser, with the answers that a test adds; the environment names it."""
     monkeypatch.setenv("OSCP_SEND_URL", BASE)
     monkeypatch.setenv("OSCP_SEND_TOKEN", "the-token")
     monkeypatch.setenv("OSCP_SEND_SECRET", SECRET)
@@ -34,7 +34,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]
 
 
 def posted(service: responses.RequestsMock) -> dict[str, Any]:
-    """Answers with the body of the one request that was posted."""
+    """Return the body of the one request that was posted."""
     bodies = [call.request.body for call in service.calls if call.request.method == "POST"]
     assert len(bodies) == 1
     assert isinstance(bodies[0], bytes)
@@ -73,9 +73,7 @@ def test_a_message_from_the_standard_input(cli: Cli, simulator: Simulator) -> No
     assert cli("send", "-", *TO, stdin=forecast()).exit_code == 0
 
 
-def test_without_waiting_it_is_told_how_to_look(
-    cli: Cli, write: Write, simulator: Simulator
-) -> None:
+def test_without_waiting_it_says_how_to_look(cli: Cli, write: Write, simulator: Simulator) -> None:
     result = cli("send", write("f.json", forecast()), *TO, "--no-wait")
     number, state, *_ = result.stdout.split()
     assert (result.exit_code, state) == (0, "Queuing")
@@ -142,7 +140,7 @@ def test_another_group_is_not_sent(cli: Cli, write: Write, service: responses.Re
     assert len(service.calls) == 0
 
 
-def test_warnings_are_told_and_the_message_is_sent(
+def test_warnings_are_reported_and_the_message_is_sent(
     cli: Cli, write: Write, service: responses.RequestsMock
 ) -> None:
     service.post(ADD, json=reply("Completed"))
@@ -214,7 +212,7 @@ def test_where_it_goes_may_be_in_the_configuration(
 
 
 @pytest.mark.parametrize("missing", ["--node-id", "--co-id", "--cg-identifier"])
-def test_a_bare_message_must_be_told_where_it_goes(
+def test_a_bare_message_needs_an_address(
     cli: Cli, write: Write, service: responses.RequestsMock, missing: str
 ) -> None:
     place = TO.index(missing)
@@ -313,7 +311,7 @@ def test_what_a_service_says_cannot_paint_the_terminal(
     ("name", "option"),
     [("URL", "--url"), ("TOKEN", "--token"), ("SECRET", "--secret-file")],
 )
-def test_a_missing_setting_is_2_and_told_with_its_option(
+def test_a_missing_setting_is_2_and_named_with_its_option(
     cli: Cli,
     service: responses.RequestsMock,
     monkeypatch: pytest.MonkeyPatch,

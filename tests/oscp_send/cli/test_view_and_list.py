@@ -24,7 +24,7 @@ DECLINED = {"resultParameters": {"error": "Unknown group identifier"}}
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
-    """SolarUser, as far as it is told to answer."""
+    """SolarUser, with the answers that a test adds."""
     monkeypatch.setenv("OSCP_SEND_URL", BASE)
     monkeypatch.setenv("OSCP_SEND_TOKEN", "the-token")
     monkeypatch.setenv("OSCP_SEND_SECRET", "hunter2-hunter2")
@@ -80,7 +80,7 @@ def test_view_of_an_unknown_instruction_is_1(cli: Cli, service: responses.Reques
     result = cli("view", 7)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("SolarUser knows no instruction 7; ")
+    assert result.stderr.startswith("SolarUser does not know instruction 7; ")
 
 
 @pytest.mark.parametrize("number", ["x", "1.5", ""])
@@ -159,7 +159,7 @@ def test_list_without_nodes_is_wrong_usage(cli: Cli, service: responses.Requests
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--start", "yesterday", "is no date and time such as 2026-03-01T00:15:00Z"),
+        ("--start", "yesterday", "is not a date and time such as 2026-03-01T00:15:00Z"),
         ("--end", "2026-03-01T00:15:00", "lacks its offset from UTC"),
         ("--state", "queuing", "is not one of"),
     ],
