@@ -28,6 +28,8 @@ class Finding:
         source: Whether the guide and the specification say so, or only the running service.
         exchange: Where it concerns an earlier message: the number under which the simulator's
             journal has it.
+        case: The case of docs/protocol/oscp20.md §9.3 that it is an instance of, such as `X8`;
+            None for most findings. Not part of `to_dict`.
     """
 
     layer: Layer
@@ -38,10 +40,12 @@ class Finding:
     hint: str = ""
     source: Source = "documented"
     exchange: int | None = None
+    case: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Answers with the finding as JSON values, in a fixed order of keys."""
         values = {name: getattr(self, name) for name in self.__slots__}
+        del values["case"]
         if self.exchange is None:
             del values["exchange"]
         return values
