@@ -1,4 +1,4 @@
-"""Conversations for tests: lines that two sides say to each other, one minute apart."""
+"""Conversations for tests: lines that two parties say to each other, one minute apart."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from oscp_sim.conversation.conversation import Conversation
-from oscp_sim.conversation.memory import Said
+from oscp_sim.conversation import Conversation, ExchangedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,13 +18,13 @@ GROUP = "depot-7"
 
 
 def at(minute: float) -> str:
-    """Answers with the text of an instant, in minutes after noon."""
+    """Return an instant as a text, given in minutes after noon."""
     return (NOON + timedelta(minutes=minute)).isoformat()
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one side says; `minute`, of noon, is one after the line before where it is left out."""
+    """What one party says; `minute`, after noon, is by default one after the line before."""
 
     action: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -44,17 +43,17 @@ class How(TypedDict, total=False):
 
 
 def ours(action: str, body: dict[str, Any] | None = None, **how: Unpack[How]) -> Line:
-    """Answers with a line of the party that keeps the conversation."""
+    """Return a line of the party that keeps the conversation."""
     return Line(action, body or {}, sent=True, **how)
 
 
 def theirs(action: str, body: dict[str, Any] | None = None, **how: Unpack[How]) -> Line:
-    """Answers with a line of the other side."""
+    """Return a line of the other party."""
     return Line(action, body or {}, sent=False, **how)
 
 
 def behaviour(*styles: str, interval: object = None) -> dict[str, Any]:
-    """Answers with a Handshake that asks for styles of measurement and for heartbeats."""
+    """Return a Handshake that asks for measurements and, by an interval, for heartbeats."""
     asked: dict[str, Any] = {"measurement_configuration": list(styles)}
     if interval is not None:
         asked["heartbeat_interval"] = interval
@@ -62,7 +61,7 @@ def behaviour(*styles: str, interval: object = None) -> dict[str, Any]:
 
 
 def block(start: float, end: float, capacity: object = 50, **changes: object) -> dict[str, Any]:
-    """Answers with a block between two minutes after noon."""
+    """Return a block between two minutes after noon."""
     base = {"capacity": capacity, "phase": "ALL", "unit": "KW"}
     return {**base, "start_time": at(start), "end_time": at(end), **changes}
 
@@ -70,23 +69,23 @@ def block(start: float, end: float, capacity: object = 50, **changes: object) ->
 def forecast(
     *blocks: dict[str, Any], kind: str = "CONSUMPTION", group: str = GROUP
 ) -> dict[str, Any]:
-    """Answers with a forecast or an adjustment."""
+    """Return a forecast or an adjustment."""
     return {"group_id": group, "type": kind, "forecasted_blocks": list(blocks)}
 
 
 def heartbeat(minute: float) -> dict[str, Any]:
-    """Answers with a heartbeat whose sender goes offline at a minute after noon."""
+    """Return a heartbeat whose sender goes offline at a minute after noon."""
     return {"offline_mode_at": at(minute)}
 
 
 def energy(value: object, minute: float, **changes: object) -> dict[str, Any]:
-    """Answers with the reading of a counter of imported energy."""
+    """Return the reading of a counter of imported energy."""
     base = {"value": value, "phase": "ALL", "unit": "KWH", "direction": "IMPORT"}
     return {**base, "measure_time": at(minute), **changes}
 
 
 def measured(*readings: dict[str, Any], group: str = GROUP) -> dict[str, Any]:
-    """Answers with the measurements of a group, or of its assets."""
+    """Return the measurements of a group, or of its assets."""
     return {"group_id": group, "measurements": list(readings)}
 
 
@@ -104,32 +103,33 @@ OPENED = (
 def converse(
     lines: Iterable[Line], conversation: Conversation | None = None
 ) -> list[list[Finding]]:
-    """Answers with the findings of each line, each remembered after it was judged.
+    """Return the findings of each line, which is judged and then remembered.
 
-    Lines are numbered from 1, as exchanges of a journal.
+    Lines are numbered from 1, like the exchanges of a journal.
     """
     conversation = conversation or Conversation("capacity_provider")
-    return [_say(conversation, said) for said in spoken(lines)]
+    return [_say(conversation, message) for message in spoken(lines)]
 
 
-def spoken(lines: Iterable[Line]) -> list[Said]:
-    """Answers with lines as they are said: numbered, and each at its minute."""
-    result: list[Said] = []
+def spoken(lines: Iterable[Line]) -> list[ExchangedMessage]:
+    """Return lines as exchanged messages: numbered, and each at its minute."""
+    result: list[ExchangedMessage] = []
     minute = -1.0
     for number, line in enumerate(lines, start=1):
         minute = minute + 1 if line.minute is None else line.minute
         moment = NOON + timedelta(minutes=minute)
-        said = Said(line.action, line.body, line.id, line.names, line.sent, moment, number)
-        result.append(said)
+        result.append(
+            ExchangedMessage(line.action, line.body, line.id, line.names, line.sent, moment, number)
+        )
     return result
 
 
 def by_the_other(lines: Iterable[Line]) -> list[Line]:
-    """Answers with the lines as the other side hears them."""
+    """Return the lines as the other party hears them."""
     return [replace(line, sent=not line.sent) for line in lines]
 
 
-def _say(conversation: Conversation, said: Said) -> list[Finding]:
-    found = list(conversation.judge(said))
-    conversation.remember(said)
+def _say(conversation: Conversation, message: ExchangedMessage) -> list[Finding]:
+    found = list(conversation.judge(message))
+    conversation.remember(message)
     return found

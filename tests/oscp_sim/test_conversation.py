@@ -7,8 +7,7 @@ from typing import NamedTuple, Unpack
 
 import pytest
 
-from oscp_sim.conversation.conversation import Conversation
-from oscp_sim.conversation.memory import case_of
+from oscp_sim.conversation import Conversation
 from tests.oscp_sim.conversing import (
     GROUP,
     OPENED,
@@ -37,7 +36,7 @@ R1 = ours(UPDATE, forecast(block(240, 270), block(270, 300, 35.5)), id="r1", min
 
 
 class Found(NamedTuple):
-    """What is found of the last line, and part of its text."""
+    """What is found in the last line, and part of its text."""
 
     rule: str
     severity: str
@@ -67,7 +66,7 @@ def complain(*blocks: dict[str, object], names: str | None = "r1") -> Line:
 
 
 def asked(*styles: str, interval: float | None = None) -> tuple[Line, ...]:
-    """Answers with an opening in which the keeper asks the other side for something."""
+    """Return an opening in which the party itself asks the other one for something."""
     return (*REGISTERED, ours("Handshake", behaviour(*styles, interval=interval), id="h1"))
 
 
@@ -77,7 +76,7 @@ def of_asset(reading: dict[str, object]) -> dict[str, object]:
 
 FALLBACK = limits("FALLBACK_CONSUMPTION", block(0, 60), id="f1", minute=0)  # number 5
 
-# What is said, and what is found of its last line; nothing may be found of the lines before it.
+# What is said, and what is found in the last line; nothing may be found in the lines before it.
 FOUND: dict[str, tuple[tuple[Line, ...], Found]] = {
     "S8: a group never forecast": (
         (*OPENED, R1, adjust(block(240, 270), group="depot-8")),
@@ -113,11 +112,11 @@ FOUND: dict[str, tuple[tuple[Line, ...], Found]] = {
     ),
     "S8: correlated with a handshake": (
         (*OPENED, R1, adjust(block(240, 270), names="h1")),
-        Found("S8", "warning", "", 3, "X10", "it is of Handshake of the Capacity Provider"),
+        Found("S8", "warning", "", 3, "X10", "it belongs to the Capacity Provider's Handshake"),
     ),
     "S9: the fallback ends before the sender would go offline": (
         (*OPENED, FALLBACK, ours("Heartbeat", heartbeat(59)), ours("Heartbeat", heartbeat(60))),
-        Found("S9", "warning", "/offline_mode_at", 5, None, "nothing of 2031-03-01 13:00 UTC"),
+        Found("S9", "warning", "/offline_mode_at", 5, None, "not cover 2031-03-01 13:00 UTC"),
     ),
     "S9: the fallback never covers the offline time": (
         (*OPENED, FALLBACK, ours("Heartbeat", heartbeat(61))),
@@ -296,11 +295,11 @@ FOUND: dict[str, tuple[tuple[Line, ...], Found]] = {
     ),
     "S15: another message of the Capacity Provider": (
         (*OPENED, R1, complain(names="h1")),
-        Found("S15", "error", "", 3, "X10", "it is of Handshake of the Capacity Provider"),
+        Found("S15", "error", "", 3, "X10", "it belongs to the Capacity Provider's Handshake"),
     ),
     "S15: a message of its sender": (
         (*OPENED, R1, complain(names="u2")),
-        Found("S15", "error", "", 4, "X10", "HandshakeAcknowledge of the Flexibility Provider"),
+        Found("S15", "error", "", 4, "X10", "the Flexibility Provider's HandshakeAcknowledge"),
     ),
     "S16: no correlation id": (
         (*OPENED[:3], theirs(ACKNOWLEDGE, id="u2")),
@@ -316,7 +315,7 @@ FOUND: dict[str, tuple[tuple[Line, ...], Found]] = {
             theirs("Handshake", behaviour(), id="v1", minute=0),
             theirs(ACKNOWLEDGE, id="u6", names="v1"),
         ),
-        Found("S16", "error", "", 5, None, "it is of Handshake of the Flexibility Provider"),
+        Found("S16", "error", "", 5, None, "it belongs to the Flexibility Provider's Handshake"),
     ),
     "S16: an acknowledge of nothing": (
         (*OPENED, ours(ACKNOWLEDGE, id="k1", names="h7", minute=0)),
@@ -364,7 +363,7 @@ FOUND: dict[str, tuple[tuple[Line, ...], Found]] = {
     ),
     "S18: outside of the forecast": (
         (*OPENED, R1, complain(block(300, 330))),
-        Found("S18", "warning", f"{BLOCKS}/0", 5, None, "forecast r1 has nothing there"),
+        Found("S18", "warning", f"{BLOCKS}/0", 5, None, "forecast r1 has no block at that time"),
     ),
     "S19: a forecast twice": (
         (*OPENED, R1, R1),
@@ -384,7 +383,7 @@ FOUND: dict[str, tuple[tuple[Line, ...], Found]] = {
     ),
 }
 
-# What comes close to a rule and is right: nothing is found of any line.
+# What comes close to a rule and is right: nothing is found in any line.
 NOT_FOUND: dict[str, tuple[Line, ...]] = {
     "S8: part of the forecast": (*OPENED, R1, adjust(block(245, 290), names="r1")),
     "S8: two forecasts together": (
@@ -560,7 +559,7 @@ def test_a_rule_finds_its_mistake(lines: tuple[Line, ...], expected: Found) -> N
     assert finding.layer == "meaning"
     assert (finding.rule, finding.severity, finding.pointer) == expected[:3]
     assert finding.exchange == expected.exchange
-    assert case_of(finding) == expected.case
+    assert finding.case == expected.case
     assert expected.text in finding.message
     assert finding.hint
 
@@ -585,6 +584,11 @@ def test_s9_is_told_of_the_first_uncovered_heartbeat_alone() -> None:
 def test_s19_means_the_first_of_many() -> None:
     found = converse([*OPENED, R1, R1, R1])[-2:]
     assert [[finding.exchange for finding in findings] for findings in found] == [[5], [5]]
+
+
+def test_every_case_has_its_rows() -> None:
+    cases = {expected.case for _, expected in FOUND.values()}
+    assert cases == {None, "X8", "X9", "X10", "X11", "X12"}
 
 
 def test_every_rule_with_history_has_its_rows() -> None:

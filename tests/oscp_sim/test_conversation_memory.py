@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.findings import Finding
-from oscp_sim.conversation.conversation import Conversation
-from oscp_sim.conversation.memory import CASES, Coverage, Recent, Said, case_of
+from oscp_sim.conversation import Conversation, ExchangedMessage, journaled
+from oscp_sim.conversation.memory import Coverage, put_recent
 from tests.oscp_sim.conversing import (
     GROUP,
     NOON,
@@ -41,7 +41,7 @@ def opened() -> Conversation:
 
 
 def line(kind: str, index: int) -> Line:
-    """Answers with the next message of a kind; no two have anything in common."""
+    """Return the next message of a kind; no two have anything in common."""
     quarter = 30 * index
     lines = {
         "heartbeats": theirs("Heartbeat", heartbeat(index + 2)),
@@ -68,14 +68,16 @@ def test_memory_of_forecasts_does_not_grow_for_ever(kind: str) -> None:
 
 
 def _grows(kind: str, first: int, more: int, *, named: bool) -> float:
-    """Answers with how much larger a full memory is after some more messages."""
+    """Return how much larger a full memory is after some more messages."""
     conversation, sizes = opened(), []
     for index in range(first + more):
         each = line(kind, index)
         request_id = f"{index:09}" if named else None
         at = NOON + timedelta(minutes=index)
         conversation.remember(
-            Said(each.action, each.body, request_id, None, each.sent, at, number=10**6 + index)
+            ExchangedMessage(
+                each.action, each.body, request_id, None, each.sent, at, number=10**6 + index
+            )
         )
         if index + 1 in {first, first + more}:
             sizes.append(len(pickle.dumps(conversation)))
@@ -194,10 +196,10 @@ def test_times_that_were_read_already_are_times() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [datetime(2031, 3, 1), datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), 7, None],  # noqa: DTZ001 - what is passed over
+    [datetime(2031, 3, 1), datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), 7, None],  # noqa: DTZ001 - it is skipped
     ids=str,
 )
-def test_a_time_that_is_none_is_passed_over(value: object) -> None:
+def test_a_time_that_cannot_be_read_is_skipped(value: object) -> None:
     assert not any(converse([*OPENED, theirs("Heartbeat", {"offline_mode_at": value})]))
 
 
@@ -206,15 +208,13 @@ def test_a_token_is_not_shown() -> None:
     assert "very-secret" not in repr(said)
 
 
-def test_each_case_has_remedies_of_its_own() -> None:
-    every = [kind for kinds in CASES.values() for kind in kinds]
-    assert len(every) == len(set(every))
-    assert list(CASES) == ["X8", "X9", "X10", "X11", "X12"]
-    for case, kinds in CASES.items():
-        for rule, remedy in kinds:
-            finding = Finding("meaning", rule, "error", "", "text", remedy)
-            assert case_of(finding) == case
-    assert case_of(Finding("meaning", "S1", "error", "", "text")) is None
+def test_the_journal_holds_the_case_of_a_finding() -> None:
+    lines = [theirs("Heartbeat", heartbeat(9), id="u9", minute=m) for m in (0, 1)]
+    [twice] = converse(lines, opened())[-1]
+    assert journaled(twice) == {**twice.to_dict(), "case": "X8"}
+    [early] = converse(lines[:1])[-1]
+    assert journaled(early) == early.to_dict()
+    assert "case" not in early.to_dict()
 
 
 # What was forecast, and what S9 says of being offline from noon on.
@@ -240,7 +240,7 @@ OFFLINE: dict[str, tuple[tuple[Line, ...], list[tuple[str, int | None, str]]]] =
     ),
     "the fallback of the past": (
         (ours(UPDATE, forecast(block(-60, 0), kind="FALLBACK_GENERATION")),),
-        [("warning", 1, "FALLBACK_GENERATION of depot-7 says nothing of 2031-03-01 12:00 UTC")],
+        [("warning", 1, "FALLBACK_GENERATION of depot-7 does not cover 2031-03-01 12:00 UTC")],
     ),
     "the fallback of later on": (
         (ours(UPDATE, forecast(block(1, 60), kind="FALLBACK_GENERATION")),),
@@ -322,9 +322,8 @@ def test_coverage_forgets_the_earliest() -> None:
     assert coverage.end == _minute(25)
 
 
-def test_recent_forgets_what_was_put_first() -> None:
-    recent: Recent[str, int] = Recent(2)
+def test_what_is_recent_forgets_what_was_put_first() -> None:
+    recent: OrderedDict[str, int] = OrderedDict()
     for key in ("a", "b", "a", "c"):
-        recent.put(key, len(recent))
-    assert dict(recent.items()) == {"a": 2, "c": 2}
-    assert ("b" in recent, "c" in recent, recent.get("b")) == (False, True, None)
+        put_recent(recent, key, len(recent), limit=2)
+    assert recent == {"a": 2, "c": 2}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oscp_send.meaning import judge_meaning
-from oscp_sim.conversation.conversation import Conversation
+from oscp_sim.conversation import Conversation
 from tests import strategies
 from tests.oscp_sim.conversing import (
     NOON,
@@ -67,7 +67,7 @@ def conversations(draw: st.DrawFn) -> list[Line]:
 
 
 def _quarters(first: int) -> dict[str, Any]:
-    """Answers with a forecast of four quarter hours, each of which has another capacity."""
+    """Return a forecast of four quarter hours, each with another capacity."""
     starts = [first + 15 * index for index in range(4)]
     return forecast(*(block(start, start + 15, _LIMIT + start) for start in starts))
 
@@ -108,7 +108,7 @@ def _naming(action: str, named: str | None) -> Callable[[list[Line]], list[Line]
 
 
 def _with_part(action: str, change: Callable[[dict[str, Any]], None]) -> Callable[..., list[Line]]:
-    """Answers with what changes the last message of a name from the other side."""
+    """Return a function that changes the last message of an action from the other party."""
 
     def mutate(lines: list[Line]) -> list[Line]:
         place = _last(lines, action)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock, Schedule
-from oscp_sim.conversation.memory import NO_FORECAST_NAMED
 from oscp_sim.scenario.act import finish_what_is_due, is_moved
 from oscp_sim.scenario.events import Event, ScenarioFinished, StepFinished
 from oscp_sim.scenario.expect import (
@@ -161,7 +160,7 @@ class TestFindings:
         assert not list(problems_of_findings(Expect(findings=("S15",)), happened))
 
     def test_a_case(self) -> None:
-        happened = [replace(REGISTER, findings=({**FINDING, "hint": NO_FORECAST_NAMED},))]
+        happened = [replace(REGISTER, findings=({**FINDING, "case": "X9"},))]
         assert not list(problems_of_findings(Expect(findings=("X9", "S15")), happened))
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH
-from oscp_sim.conversation.memory import Said
+from oscp_sim.conversation import ExchangedMessage, journaled
 from oscp_sim.entry import Entry, PartyName
 from oscp_sim.flexibility_provider.call import Call, Caller, caller_of, check_role
 from oscp_sim.flexibility_provider.envelope import (
@@ -231,7 +231,7 @@ class _Reception:
         )
         return accepted()
 
-    def _judge(self, call: Call, *, taken: bool) -> Said | None:
+    def _judge(self, call: Call, *, taken: bool) -> ExchangedMessage | None:
         """Adds what there is to say of a message, and answers with what is to be remembered."""
         action, message = call.action, call.message if taken else None
         if action is None or not call.is_read:
@@ -242,7 +242,9 @@ class _Reception:
         if message is None:
             return None
         caller, correlation_id = call.known_caller, call.request.header("x-correlation-id")
-        said = Said(action, message.value, call.request_id, correlation_id, sent=False, at=now)
+        said = ExchangedMessage(
+            action, message.value, call.request_id, correlation_id, sent=False, at=now
+        )
         call.findings += self._party.conversations.judge(caller.user.id, caller.system, said)
         return said
 
@@ -253,7 +255,7 @@ class _Reception:
             request=call.request,
             response=response,
             action=call.action,
-            findings=[finding.to_dict() for finding in call.findings],
+            findings=[journaled(finding) for finding in call.findings],
             detail={"why": call.why} if call.why else None,
             peer=call.caller.role if call.caller else None,
         )

@@ -12,8 +12,7 @@ from random import Random
 from typing import Final
 
 from oscp_send.findings import Finding
-from oscp_sim.conversation.conversation import Conversation
-from oscp_sim.conversation.memory import Said
+from oscp_sim.conversation import Conversation, ExchangedMessage
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.delivery import Delivery, Tasks
 from oscp_sim.flexibility_provider.instructions import InstructionEvents, handle
@@ -51,7 +50,7 @@ class Conversations:
         self._of: dict[tuple[int, PartyName, int], Conversation] = {}
 
     def judge(
-        self, user_id: int, system: CapacityProvider | CapacityOptimizer, said: Said
+        self, user_id: int, system: CapacityProvider | CapacityOptimizer, said: ExchangedMessage
     ) -> tuple[Finding, ...]:
         """Answers with how a system's message fits what was said before.
 
@@ -64,7 +63,7 @@ class Conversations:
             return self._with(user_id, system).judge(said)
 
     def remember(
-        self, user_id: int, system: CapacityProvider | CapacityOptimizer, said: Said
+        self, user_id: int, system: CapacityProvider | CapacityOptimizer, said: ExchangedMessage
     ) -> None:
         """Remembers a message of either side."""
         with self._lock:
@@ -77,7 +76,7 @@ class Conversations:
         if delivery.action not in _REMEMBERED:
             return
         names = {name.lower(): value for name, value in delivery.headers}
-        said = Said(
+        said = ExchangedMessage(
             delivery.action,
             json.loads(delivery.body),
             delivery.request_id,

@@ -8,9 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from oscp_send.errors import InvalidMessage
-from oscp_send.findings import Finding
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
-from oscp_sim.conversation.memory import case_of
 from oscp_sim.entry import Entry
 from oscp_sim.matching import match, match_headers, match_json, match_text, shortened
 from oscp_sim.scenario.act import Outcome
@@ -218,11 +216,10 @@ def problems_of_findings(expect: Expect, happened: Sequence[Happened]) -> Iterat
 
 
 def _names(finding: Mapping[str, Any]) -> Iterator[str]:
-    """Answers with the rule of a finding, and with its case of headers and sequence, if any."""
+    """Yield the rule of a finding, and its case of headers and sequence, if any."""
     yield str(finding["rule"])
-    case = case_of(Finding("meaning", finding["rule"], "info", "", "", finding.get("hint", "")))
-    if case is not None:
-        yield case
+    if "case" in finding:
+        yield finding["case"]
 
 
 def problems_of_pending(expect: Expect, pending: int) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from oscp_schemas import JsonError, judge, read
 from oscp_send.findings import Finding
 from oscp_send.meaning import judge_meaning
 from oscp_sim.addresses import CAPACITY_OPTIMIZER_PATH, CAPACITY_PROVIDER_PATH, ELMO_PATH
-from oscp_sim.conversation.memory import Said, case_of
+from oscp_sim.conversation import ExchangedMessage, journaled
 from oscp_sim.http import Party, Request, Response, respond
 from oscp_sim.system.call import Call, Reaction, Received, Refused, tolerated
 from oscp_sim.system.capacity_optimizer import MANNERS, Compose, OptimizerSeat
@@ -222,9 +222,9 @@ def judge_message(call: Call, seat: Seat) -> Reaction:
     return seat.conduct.take(call)
 
 
-def said_of(call: Call, number: int | None = None) -> Said:
+def said_of(call: Call, number: int | None = None) -> ExchangedMessage:
     """Answers with a message as it was said."""
-    return Said(
+    return ExchangedMessage(
         call.action or "",
         call.content,
         call.request_id,
@@ -255,7 +255,7 @@ def _read_closely(call: Call, body: bytes, seat: Seat) -> None:
 
 
 def _refuse_if_minded(finding: Finding, seat: Seat) -> None:
-    for case in (case_of(finding), finding.rule):
+    for case in (finding.case, finding.rule):
         if case is not None and seat.manners.minds(finding, case):
             raise Refused(case, f"{finding.pointer or '/'}: {finding.message}")
 
@@ -277,7 +277,7 @@ def record(
         action=call.action,
         request=call.request,
         response=None if reaction.is_silent else _response(reaction),
-        findings=[finding.to_dict() for finding in call.findings],
+        findings=[journaled(finding) for finding in call.findings],
         detail=detail,
     )
 

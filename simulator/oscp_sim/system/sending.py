@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from oscp_sim.addresses import NobodyThere
-from oscp_sim.conversation.conversation import Conversation
-from oscp_sim.conversation.memory import Said
+from oscp_sim.conversation import Conversation, ExchangedMessage
 from oscp_sim.http import Request, Response
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.system.call import Sent
@@ -72,7 +71,7 @@ class Correspondence:
         self._registration = registration
         self._begin = begin
         self._who = who
-        self._under_way: list[Said] = []
+        self._under_way: list[ExchangedMessage] = []
         self.received: deque[Received] = deque(maxlen=_AT_HAND)
         self.sent: deque[Sent] = deque(maxlen=_AT_HAND)
         self.lock = threading.RLock()
@@ -121,7 +120,7 @@ class Correspondence:
         self.check_receiver()
         body = _written(message)
         url = self._registration.url + PATHS[action]
-        said = Said(
+        said = ExchangedMessage(
             action,
             message if isinstance(message, Mapping) else {},
             request_id,
@@ -161,7 +160,9 @@ class Correspondence:
         named = (*shown, ("Content-Type", "application/json"), ("X-Request-ID", request_id))
         return named if correlation_id is None else (*named, ("X-Correlation-ID", correlation_id))
 
-    def _came_of(self, said: Said, request: Request, result: Response | Unanswered) -> Sent:
+    def _came_of(
+        self, said: ExchangedMessage, request: Request, result: Response | Unanswered
+    ) -> Sent:
         reply = result if isinstance(result, Response) else None
         with self.lock:
             entry = self._shared.journal.append(
@@ -187,7 +188,7 @@ class Correspondence:
             self._settle(said, sent)
         return sent
 
-    def _settle(self, said: Said, sent: Sent) -> None:
+    def _settle(self, said: ExchangedMessage, sent: Sent) -> None:
         """Remembers what was said, unless the other side has refused it or has shown it before."""
         if not any(each is said for each in self._under_way):
             return
@@ -196,7 +197,7 @@ class Correspondence:
         if sent.is_taken or sent.status is None:
             number = sent.entry
             self.conversation.remember(
-                Said(
+                ExchangedMessage(
                     said.action,
                     said.body,
                     said.request_id,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from oscp_sim.access_tokens import new_token
 from oscp_sim.addresses import NobodyThere, path_of
-from oscp_sim.conversation.conversation import Conversation
+from oscp_sim.conversation import Conversation
 from oscp_sim.system.heartbeats import OwnHeartbeats
 from oscp_sim.system.reactions import Conduct
 from oscp_sim.system.registration import VERSION, Agreement, IssuedToken, Registration, behaviour_of
