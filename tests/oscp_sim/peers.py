@@ -51,6 +51,11 @@ class Sent:
         return json.loads(self.body)
 
 
+def provider_of(simulator: Simulator) -> FlexibilityProvider:
+    """A simulator's Flexibility Provider, for what no request can set or show."""
+    return simulator._flexibility_provider
+
+
 @dataclass
 class Peers:
     """Whoever is sent something: answers 204, unless told otherwise.
@@ -69,7 +74,7 @@ class Peers:
 
     @property
     def party(self) -> FlexibilityProvider:
-        return self.simulator._flexibility_provider
+        return provider_of(self.simulator)
 
     @property
     def notes(self) -> list[str]:

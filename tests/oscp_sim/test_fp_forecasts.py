@@ -37,7 +37,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import NOW, delivered
+from tests.oscp_sim.rig import NOW, delivered, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,7 +218,7 @@ def test_an_empty_request_id_is_one(there: Peers) -> None:
 
 
 def test_an_update_that_no_optimizer_gets(there: Peers) -> None:
-    shared = there.simulator._shared
+    shared = shared_of(there.simulator)
     (user,) = shared.world.users
     shared.change_group(user.id, user.capacity_groups[0].id, capacity_optimizer=9)
     assert say(there.simulator, UPDATE).status == 204

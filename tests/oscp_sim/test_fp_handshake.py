@@ -23,6 +23,7 @@ from tests.oscp_sim.fp_callers import (
     why,
 )
 from tests.oscp_sim.peers import CP_URL, ERROR, Peers, group, peers, provider, world
+from tests.oscp_sim.rig import shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,7 +175,7 @@ def test_without_a_base_url_nothing_is_sent() -> None:
 
 def test_one_that_is_gone_meanwhile(there: Peers) -> None:
     say(there.simulator, HANDSHAKE)
-    shared = there.simulator._shared
+    shared = shared_of(there.simulator)
     (user,) = shared.world.users
     with shared.world_lock:
         shared.replace_world(shared.world.with_user(type(user)(id=user.id)))

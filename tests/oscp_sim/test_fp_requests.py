@@ -32,7 +32,7 @@ from tests.oscp_sim.fp_callers import (
     why,
 )
 from tests.oscp_sim.peers import Peers, group, optimizer, peers, provider, world
-from tests.oscp_sim.rig import NOW, ask, ask_over_network
+from tests.oscp_sim.rig import NOW, ask, ask_over_network, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -372,7 +372,7 @@ def test_400_without_a_body(fp: Simulator, action: str, body: bytes) -> None:
 
 
 def test_500_for_a_mistake_of_our_own(fp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = fp._shared
+    shared = shared_of(fp)
     monkeypatch.setattr(type(shared), "change_system", lambda *_args, **_changes: 1 // 0)
     answer = say(fp, HEARTBEAT)
     assert (answer.status, answer.json) == (500, {"success": False, "message": "Internal error"})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.flexibility_provider.schedule import Job, Jobs, Timetable
+from oscp_sim.flexibility_provider.jobs import Job, Jobs, Timetable
 from tests.oscp_sim.peers import START, optimizer, peers, provider, world
 from tests.oscp_sim.rig import shared_of
 

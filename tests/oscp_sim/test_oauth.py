@@ -395,7 +395,7 @@ def everything(there: Peers) -> str:
             repr([(each.message, each.data) for each in events(there)]),
             repr(shared.world),
             json.dumps(shared.world.summary()),
-            repr(there.party.outbox.oauth._granted),
+            repr(there.party.outbox.oauth),
         )
     )
 
