@@ -26,10 +26,10 @@ from oscp_sim.flexibility_provider.call import (
     check_role,
     success,
 )
-from oscp_sim.flexibility_provider.forwarding import forward_forecast
+from oscp_sim.flexibility_provider.forwarding import forward
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
 from oscp_sim.flexibility_provider.reading import judge_message, read_json, read_message
-from oscp_sim.flexibility_provider.registration import acknowledge, handshake, heartbeat, register
+from oscp_sim.flexibility_provider.registration import acknowledged, handshake, heartbeat, register
 from oscp_sim.http import LONGEST_BODY, Request, Response, rejection, respond
 
 __all__ = ["FlexibilityProviderEndpoints"]
@@ -37,10 +37,11 @@ __all__ = ["FlexibilityProviderEndpoints"]
 # Returns the response to a GET; of a message that is accepted, what is left to do after the 204.
 _Handler: TypeAlias = Callable[[FlexibilityProvider, IncomingCall], Response | Later | None]
 
-_NOBODY: Final[frozenset[PartyName]] = frozenset()
 _PROVIDERS: Final[frozenset[PartyName]] = frozenset({"capacity_provider"})
 _OPTIMIZERS: Final[frozenset[PartyName]] = frozenset({"capacity_optimizer"})
-_ANY_SYSTEM: Final = _PROVIDERS | _OPTIMIZERS
+_SYSTEMS: Final = _PROVIDERS | _OPTIMIZERS
+# No token is asked for.
+_ANYBODY: Final[frozenset[PartyName]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class _Endpoint:
         method: The method that it takes; with GET also HEAD.
         path: The decoded path.
         action: The OSCP message name; empty where it takes none.
-        roles: Who may use it; nobody in particular: no token is needed.
+        roles: Whose token it takes; empty: none is needed.
         handler: Does what the request wants, or raises `RequestRefused`.
         needs_request_id: Whether a message is refused without an X-Request-ID.
     """
@@ -77,26 +78,20 @@ def _hello(_provider: FlexibilityProvider, call: IncomingCall) -> Response:
     return success(f"Hi there, {call.caller.system.name}.")
 
 
-_UPDATE, _ADJUST = "UpdateGroupCapacityForecast", "AdjustGroupCapacityForecast"
+_ACKNOWLEDGE: Final = "HandshakeAcknowledge"
+_UPDATE: Final = "UpdateGroupCapacityForecast"
+_ADJUST: Final = "AdjustGroupCapacityForecast"
 
 # Who may send which message where (§5.1).
 _TABLE: Final = (
-    _Endpoint("GET", "/ping", "", _NOBODY, _ping),
-    _Endpoint("GET", "/oscp/hello", "", _ANY_SYSTEM, _hello),
-    _Endpoint("POST", f"{_FP}/register", "Register", _ANY_SYSTEM, register, needs_request_id=False),
-    _Endpoint("POST", f"{_FP}/handshake", "Handshake", _ANY_SYSTEM, handshake),
-    _Endpoint(
-        "POST", f"{_FP}/handshake_acknowledge", "HandshakeAcknowledge", _ANY_SYSTEM, acknowledge
-    ),
-    _Endpoint(
-        "POST", f"{_FP}/heartbeat", "Heartbeat", _ANY_SYSTEM, heartbeat, needs_request_id=False
-    ),
-    _Endpoint(
-        "POST", f"{_FP}/update_group_capacity_forecast", _UPDATE, _PROVIDERS, forward_forecast
-    ),
-    _Endpoint(
-        "POST", f"{_FP}/adjust_group_capacity_forecast", _ADJUST, _OPTIMIZERS, forward_forecast
-    ),
+    _Endpoint("GET", "/ping", "", _ANYBODY, _ping),
+    _Endpoint("GET", "/oscp/hello", "", _SYSTEMS, _hello),
+    _Endpoint("POST", f"{_FP}/register", "Register", _SYSTEMS, register, needs_request_id=False),
+    _Endpoint("POST", f"{_FP}/handshake", "Handshake", _SYSTEMS, handshake),
+    _Endpoint("POST", f"{_FP}/handshake_acknowledge", _ACKNOWLEDGE, _SYSTEMS, acknowledged),
+    _Endpoint("POST", f"{_FP}/heartbeat", "Heartbeat", _SYSTEMS, heartbeat, needs_request_id=False),
+    _Endpoint("POST", f"{_FP}/update_group_capacity_forecast", _UPDATE, _PROVIDERS, forward),
+    _Endpoint("POST", f"{_FP}/adjust_group_capacity_forecast", _ADJUST, _OPTIMIZERS, forward),
 )
 _ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in _TABLE}
 
@@ -152,7 +147,7 @@ class FlexibilityProviderEndpoints:
         if why is not None:
             raise ServiceRefused(400, why)
         endpoint = _ENDPOINTS.get(path)
-        roles = endpoint.roles if endpoint else _ANY_SYSTEM
+        roles = endpoint.roles if endpoint else _SYSTEMS
         call.action = endpoint.action if endpoint else ""
         if roles:
             world, replaced = self._shared.world, self._provider.replaced_tokens

@@ -23,12 +23,12 @@ from oscp_sim.http import Headers, Response
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, Publication, User
 
-__all__ = ["forward_forecast", "publish_heartbeat"]
+__all__ = ["forward", "publish_heartbeat"]
 
 _SOURCE_ID: Final = "X-SN-Source-ID"
 
 
-def forward_forecast(provider: FlexibilityProvider, call: IncomingCall) -> Later:
+def forward(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     """Take a Capacity Provider's forecast for its group's Optimizer, or an adjustment back.
 
     Returns:

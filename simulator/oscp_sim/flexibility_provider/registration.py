@@ -29,7 +29,7 @@ from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
 
-__all__ = ["acknowledge", "handshake", "heartbeat", "register"]
+__all__ = ["acknowledged", "handshake", "heartbeat", "register"]
 
 # The database's columns, in characters (§3.4).
 _LONGEST_TOKEN, _LONGEST_URL = 64, 256
@@ -207,7 +207,7 @@ def _acknowledge(
     return provider.outbox.send(caller.user.id, system, delivery)
 
 
-def acknowledge(provider: FlexibilityProvider, call: IncomingCall) -> None:
+def acknowledged(provider: FlexibilityProvider, call: IncomingCall) -> None:
     """Overwrite what a system asked for by what its HandshakeAcknowledge asks for, if anything.
 
     Whether it was sent a Handshake at all is not checked (§9.3, X11).
