@@ -172,7 +172,7 @@ class InstructionHandler:
             instruction_id=self._message.id,
             detail={
                 "why": "the Capacity Provider has no base URL: nothing is sent, and the "
-                "instruction is Completed all the same"
+                "instruction is Completed anyway"
             },
         )
 

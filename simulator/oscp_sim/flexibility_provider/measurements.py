@@ -264,7 +264,7 @@ class _Report:
             return None
         unit = energy.unit.upper()
         if unit not in _ENERGY_UNITS:
-            raise _Unmeasurable(f"asset {asset.identifier}: {energy.unit} is no unit of energy")
+            raise _Unmeasurable(f"asset {asset.identifier}: {energy.unit} is not a unit of energy")
         value: dict[str, Any] = {
             "value": measured(self.user.datum_streams, asset, energy, self.window),
             "phase": _PHASES[asset.phase],

@@ -35,7 +35,7 @@ _LONG_NUMBER: Final = re.compile(rf"[-+.eE0-9]{{{json_reading.MAXIMUM_NUMBER_LEN
 # What such an error quotes may be a token that lacks its quotes.
 _QUOTING: Final = frozenset({"unrecognized-token", "bad-number"})
 
-_ACCEPTED: Final = "the Flexibility Provider takes it all the same; SolarUser and others would not"
+_ACCEPTED: Final = "the Flexibility Provider accepts it anyway; SolarUser and others would not"
 
 
 def judge_message(call: IncomingCall, now: datetime, *, accepted: bool) -> Iterator[Finding]:
@@ -78,11 +78,11 @@ def read_json(body: bytes) -> Document:
     except JsonError as error:
         raise _malformed(
             "Unrecognized token" if error.kind in _QUOTING else json_reading.parser_message(error),
-            why=f"no JSON at line {error.line}, column {error.column}",
+            why=f"not JSON at line {error.line}, column {error.column}",
         ) from None
     _check_limits(parsed)
     if parsed.value is None:
-        raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="the body is null, which is none")
+        raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="the body is null")
     return parsed
 
 
