@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -27,9 +28,6 @@ from tests.oscp_sim.peers import (
     world,
 )
 from tests.oscp_sim.rig import shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Way = Literal["update", "adjust"]
 WAYS: tuple[Way, ...] = ("update", "adjust")

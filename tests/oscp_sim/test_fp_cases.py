@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from oscp_schemas import judge
 from oscp_sim.flexibility_provider.call import RequestRefused
 from oscp_sim.flexibility_provider.reading import read_json, read_message
+from tests.cases.case import Case
 from tests.cases.table import CASES
 from tests.oscp_sim.fp_callers import PATHS, heard, say
 from tests.oscp_sim.peers import group, peers, world
 from tests.oscp_sim.rig import shared_of
-
-if TYPE_CHECKING:
-    from tests.cases.case import Case
 
 HAVE_ENDPOINT = [case for case in CASES if case.fp is not None]
 HAVE_NONE = [case for case in CASES if case.fp is None]

@@ -6,8 +6,9 @@ Cases X8, X10, X12, X19 and X21, each by its name; how they go on is told in `te
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,6 @@ from tests.oscp_sim.peers import (
     world,
 )
 from tests.oscp_sim.rig import NOW, delivered, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BOTH = (UPDATE, ADJUST)
 TO = {UPDATE: f"{CO_URL}/1/update_group_capacity_forecast"}

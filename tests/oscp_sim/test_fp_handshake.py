@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,7 @@ from tests.oscp_sim.fp_callers import (
     HANDSHAKE,
     HEARTBEAT,
     REGISTER,
+    Role,
     behaviour,
     heard,
     registration,
@@ -24,11 +25,6 @@ from tests.oscp_sim.fp_callers import (
 )
 from tests.oscp_sim.peers import CP_URL, ERROR, Peers, group, peers, provider, world
 from tests.oscp_sim.rig import shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.oscp_sim.fp_callers import Role
 
 SAME_MINUTE = 20.0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,9 +27,6 @@ from tests.oscp_sim.fp_callers import (
     registration,
 )
 from tests.strategies import broken, messages
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 OBSERVED = Behaviour.of("observed")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.oscp_sim.fp_callers import (
     HANDSHAKE,
     HEARTBEAT,
     REGISTER,
+    Role,
     heard,
     registration,
     say,
@@ -35,13 +37,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import NOW, Provider, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.oscp_sim.fp_callers import Role
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import NOW, Answer, Provider, shared_of
 
 URL = "http://cp.test/new"
 PENDING = provider(registration_status="Pending", base_url=None)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,9 +16,6 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, Retries
 from oscp_sim.http import Response
 from tests.oscp_sim.rig import NOW, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Outcome = Response | Exception | None
 FAILED = DeliveryFailed("503 Service Unavailable: [no body]")

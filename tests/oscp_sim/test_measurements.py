@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,9 +27,6 @@ from tests.oscp_sim.peers import (
     world,
 )
 from tests.oscp_sim.rig import shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 HOUR = START.replace(minute=0, second=0)
 NOON = "2026-03-01T12:00:00Z"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,6 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request, Response
 from tests.oscp_sim.peers import START, provider, provider_of, world
 from tests.oscp_sim.rig import VIEW, Provider, get, instruction, post, settled, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 INF = float("inf")
 
