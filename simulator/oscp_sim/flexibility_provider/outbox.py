@@ -6,14 +6,13 @@ As observed in SolarNetwork (solaruser.md §4.2; oscp20.md §1.2, §2.2, §5.6, 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.solarnetwork import json_reading
-from oscp_sim.flexibility_provider.conversations import Conversations
 from oscp_sim.flexibility_provider.delivery import (
     TIMEOUT,
     ConfigurationProblem,
@@ -76,17 +75,22 @@ class Outbox:
     Args:
         shared: Carries the requests, and records the exchanges in the journal.
         random: Makes the X-Request-IDs.
-        conversations: Remember what is sent.
+        on_sending: Called with each message that is about to be sent, and the system it is for.
 
     Attributes:
         timeout: Seconds to connect, and seconds without a byte of the answer.
         oauth: The access tokens for the systems that want them.
     """
 
-    def __init__(self, shared: Shared, random: Random, conversations: Conversations) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        random: Random,
+        on_sending: Callable[[int, System, Delivery], object],
+    ) -> None:
         self._shared = shared
         self._random = random
-        self._conversations = conversations
+        self._on_sending = on_sending
         self.timeout: tuple[float, float] = TIMEOUT
         self.oauth = OAuth(shared)
 
@@ -149,7 +153,7 @@ class Outbox:
             others = (each for each in delivery.headers if each != own)
             headers = (("Authorization", f"Bearer {token}"), *others)
             delivery = replace(delivery, headers=headers)
-        self._conversations.remember_sent(user_id, system, delivery)
+        self._on_sending(user_id, system, delivery)
         return post(self._shared, delivery, self.timeout)
 
 

@@ -1,14 +1,21 @@
-"""The Flexibility Provider: what it knows, what it is handed, and what it does by itself."""
+"""The Flexibility Provider: what it knows, what it is handed, and what it does by itself.
+
+The service remembers nothing of what was said before: its answers are always the same. What does
+not fit is a finding in the journal alone (oscp20.md §3.13 and §9.3).
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Hashable
 from random import Random
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from oscp_send.findings import Finding
+from oscp_sim.conversation.conversation import Conversation
+from oscp_sim.conversation.memory import Said
 from oscp_sim.entry import PartyName
-from oscp_sim.flexibility_provider.conversations import Conversations
-from oscp_sim.flexibility_provider.delivery import Retries, System, party_of, queue_of
+from oscp_sim.flexibility_provider.delivery import Delivery, Retries, System, party_of, queue_of
 from oscp_sim.flexibility_provider.heartbeats import heartbeat_jobs
 from oscp_sim.flexibility_provider.instructions import InstructionHandler
 from oscp_sim.flexibility_provider.jobs import Jobs
@@ -34,7 +41,7 @@ class FlexibilityProvider:
     Attributes:
         shared: The same.
         random: Makes everything that it invents.
-        conversations: What it and each system said to each other.
+        conversations: One with each system.
         outbox: Sends its messages.
         retries: Does in the background what is left after an answer.
     """
@@ -43,7 +50,7 @@ class FlexibilityProvider:
         self.shared = shared
         self.random = Random(f"flexibility_provider {shared.seed}")  # noqa: S311 - of a rehearsal
         self.conversations = Conversations(shared)
-        self.outbox = Outbox(shared, self.random, self.conversations)
+        self.outbox = Outbox(shared, self.random, self.conversations.remember_sent)
         self.retries = Retries(shared, self.random)
         self._replaced: dict[tuple[int, PartyName, int], str | None] = {}
         jobs = (*heartbeat_jobs(shared, self.outbox), *measurement_jobs(shared, self.outbox))
@@ -88,3 +95,69 @@ class FlexibilityProvider:
         """
         key = (user_id, party_of(system), system.id)
         self._replaced[key] = system.flexibility_provider_token
+
+
+# The sent messages that a system's next message may refer to.
+_REMEMBERED: Final = frozenset(
+    {"Handshake", "HandshakeAcknowledge", "Register", "UpdateGroupCapacityForecast"}
+)
+
+
+class Conversations:
+    """One conversation with each system; any thread may use them.
+
+    Args:
+        shared: The clock that dates what is sent.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._lock = threading.Lock()
+        self._of: dict[tuple[int, PartyName, int], Conversation] = {}
+
+    def judge(self, user_id: int, system: System, said: Said) -> tuple[Finding, ...]:
+        """Return how a system's message fits what was said before.
+
+        Args:
+            user_id: The user whose system it is.
+            system: As it was when the message came.
+            said: The message; it is not remembered yet.
+        """
+        with self._lock:
+            return self._with(user_id, system).judge(said)
+
+    def remember(self, user_id: int, system: System, said: Said) -> None:
+        """Remember a message of either side."""
+        with self._lock:
+            self._with(user_id, system).remember(said)
+
+    def remember_sent(self, user_id: int, system: System, delivery: Delivery) -> None:
+        """Remember a message that is about to be sent: its answer may come very soon."""
+        if delivery.action not in _REMEMBERED:
+            return
+        headers = {name.lower(): value for name, value in delivery.headers}
+        said = Said(
+            delivery.action,
+            # Each delivery is a message of its own, even of the same content.
+            dict(delivery.content),
+            delivery.request_id,
+            headers.get("x-correlation-id"),
+            sent=True,
+            at=self._shared.clock.now(),
+        )
+        self.remember(user_id, system, said)
+
+    def forget(self) -> None:
+        """Forget everything that was said."""
+        with self._lock:
+            self._of.clear()
+
+    def _with(self, user_id: int, system: System) -> Conversation:
+        key = (user_id, party_of(system), system.id)
+        if key not in self._of:
+            # A world whose system is Registered does not say whether there was a handshake.
+            known = system.registration_status == "Registered"
+            self._of[key] = Conversation(
+                "flexibility_provider", registered=known, handshaken=known, peer=party_of(system)
+            )
+        return self._of[key]
