@@ -21,7 +21,7 @@ from oscp_sim.addresses import Addresses
 from oscp_sim.clock import Clock, RealClock, Schedule
 from oscp_sim.control import OPERATIONS, control
 from oscp_sim.entry import ALL_PARTIES, PartyName
-from oscp_sim.flexibility_provider.endpoint import flexibility_provider
+from oscp_sim.flexibility_provider.endpoint import FlexibilityProviderEndpoints
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 from oscp_sim.http import Parties, Party, Request, Response
 from oscp_sim.instructions import Instructions, QueuedMessage
@@ -334,7 +334,7 @@ class Simulator:
         if "solaruser" in self.plays:
             yield solaruser(self._shared, routes)
         if "flexibility_provider" in self.plays:
-            yield flexibility_provider(self._shared, self._flexibility_provider)
+            yield FlexibilityProviderEndpoints(self._flexibility_provider)
         if "capacity_provider" in self.plays:
             yield from capacity_provider(self._shared, self._providers)
         if "capacity_optimizer" in self.plays:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
+from oscp_sim import Simulator
+from oscp_sim.entry import Entry
+from oscp_sim.world import CapacityOptimizer, CapacityProvider
 from tests.cases.case import ACTIONS
-from tests.oscp_sim.rig import JSON, ask, encoded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from oscp_sim import Simulator
-    from oscp_sim.entry import Entry
-    from oscp_sim.world import CapacityOptimizer, CapacityProvider
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import JSON, Answer, ask, encoded
 
 FP = "/oscp/fp/2.0"
 FP_URL = "http://simulator.invalid/oscp/fp/2.0"

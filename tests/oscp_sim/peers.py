@@ -6,23 +6,20 @@ Nothing leaves the process, and no time passes but that of the simulator's clock
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from oscp_sim.entry import Entry
+from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 from oscp_sim.http import Request, Response
 from oscp_sim.outgoing import Outgoing, Unanswered
 from tests.oscp_sim.rig import shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from oscp_schemas.date_time import Fidelity
-    from oscp_sim.entry import Entry
-    from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 
 START = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 CP_URL, CO_URL = "http://cp.test/oscp", "http://co.test/oscp"
@@ -51,6 +48,11 @@ class Sent:
         return json.loads(self.body)
 
 
+def provider_of(simulator: Simulator) -> FlexibilityProvider:
+    """A simulator's Flexibility Provider, for what no request can set or show."""
+    return simulator._flexibility_provider
+
+
 @dataclass
 class Peers:
     """Whoever is sent something: answers 204, unless told otherwise.
@@ -69,7 +71,7 @@ class Peers:
 
     @property
     def party(self) -> FlexibilityProvider:
-        return self.simulator._flexibility_provider
+        return provider_of(self.simulator)
 
     @property
     def notes(self) -> list[str]:

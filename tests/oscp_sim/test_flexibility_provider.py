@@ -6,11 +6,13 @@ import json
 import re
 import socket
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.rig import (
@@ -24,11 +26,6 @@ from tests.oscp_sim.rig import (
     post,
     settled,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oscp_schemas.date_time import Fidelity
 
 FORECAST = {
     "group_id": "foo-group",

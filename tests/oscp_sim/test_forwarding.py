@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.flexibility_provider.forwarding import forward
+from tests.oscp_sim.fp_callers import ADJUST, UPDATE, say
 from tests.oscp_sim.peers import (
     CO_URL,
     CP_URL,
@@ -28,18 +29,17 @@ from tests.oscp_sim.peers import (
 )
 from tests.oscp_sim.rig import shared_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 Way = Literal["update", "adjust"]
 WAYS: tuple[Way, ...] = ("update", "adjust")
+ACTIONS = {"update": UPDATE, "adjust": ADJUST}
 SETTINGS = {"node_id": 1}
 T0 = datetime(2026, 5, 4, 16, 0, tzinfo=UTC)
 
 
 def block(capacity: float = 50.0, minutes: int = 0, **more: object) -> dict[str, Any]:
     start = T0 + timedelta(minutes=minutes)
-    times = {"start_time": start, "end_time": start + timedelta(minutes=30)}
+    end = start + timedelta(minutes=30)
+    times = {"start_time": start.isoformat(), "end_time": end.isoformat()}
     return {"capacity": capacity, "phase": "ALL", "unit": "KW", **times, **more}
 
 
@@ -51,15 +51,10 @@ def forecast(blocks: Iterable[object] = (), kind: str = "CONSUMPTION") -> dict[s
 def pass_on(
     there: Peers, way: Way, message: dict[str, Any] | None = None, request_id: str = "r1"
 ) -> None:
-    """What the endpoint does once it has answered."""
-    shared = shared_of(there.simulator)
-    (user,) = shared.world.users
-    (of,) = user.capacity_groups
-    arguments = (of, forecast() if message is None else message, request_id)
-    if way == "update":
-        forward(shared, there.party, user, user.capacity_providers[0], *arguments)
-    else:
-        forward(shared, there.party, user, user.capacity_optimizers[0], *arguments)
+    """Sends a forecast, or an adjustment of one, that is passed on."""
+    sent = forecast() if message is None else message
+    answer = say(there.simulator, ACTIONS[way], sent, request_id=request_id)
+    assert answer.status == 204
 
 
 def data(there: Peers) -> list[dict[str, Any]]:
@@ -81,7 +76,6 @@ PATHS = {
     "update": f"{CO_URL}/1/update_group_capacity_forecast",
     "adjust": f"{CP_URL}/3/adjust_group_capacity_forecast",
 }
-ACTIONS = {"update": "UpdateGroupCapacityForecast", "adjust": "AdjustGroupCapacityForecast"}
 TOKENS = {"update": "co-token-1", "adjust": "cp-token-3"}
 
 
@@ -324,8 +318,7 @@ def test_without_an_optimizer_there_is_nothing_more() -> None:
         shared = shared_of(there.simulator)
         user = replace(shared.world.users[0], capacity_optimizers=())
         shared.world = shared.world.with_user(user)
-        (of,) = user.capacity_groups
-        forward(shared, there.party, user, user.capacity_providers[0], of, forecast(), "r1")
+        pass_on(there, "update")
         assert there.simulator.pending == 0
         assert there.notes == ["there is nobody to pass on to what Grid 3 sent"]
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from oscp_schemas import judge
-from oscp_sim.flexibility_provider.envelope import ContainerRefused, Refused
-from oscp_sim.flexibility_provider.reading import read_message
+from oscp_sim.flexibility_provider.call import RequestRefused
+from oscp_sim.flexibility_provider.reading import read_json, read_message
+from tests.cases.case import Case
 from tests.cases.table import CASES
 from tests.oscp_sim.fp_callers import PATHS, heard, say
 from tests.oscp_sim.peers import group, peers, world
-
-if TYPE_CHECKING:
-    from tests.cases.case import Case
+from tests.oscp_sim.rig import shared_of
 
 HAVE_ENDPOINT = [case for case in CASES if case.fp is not None]
 HAVE_NONE = [case for case in CASES if case.fp is None]
@@ -35,7 +34,7 @@ def groups(case: Case) -> list[dict[str, Any]]:
 def test_status(case: Case) -> None:
     body = case.text.encode("utf-8", "surrogatepass")
     with peers(world()) as there:
-        shared = there.simulator._shared
+        shared = shared_of(there.simulator)
         (user,) = shared.world.users
         of = groups(case)[0]
         # A world file does not hold each of these names.
@@ -67,8 +66,9 @@ def test_every_case_has_been_looked_at() -> None:
 @pytest.mark.parametrize("case", HAVE_ENDPOINT, ids=[case.id for case in HAVE_ENDPOINT])
 def test_reading_answers_or_refuses(case: Case) -> None:
     try:
-        message = read_message(case.action, case.text.encode("utf-8", "surrogatepass"))
-    except (Refused, ContainerRefused):
+        body = read_json(case.text.encode("utf-8", "surrogatepass"))
+        message = read_message(case.action, body)
+    except RequestRefused:
         assert case.fp in {400, 422}
     else:
-        assert isinstance(message.value, dict)
+        assert isinstance(message, dict)

@@ -6,8 +6,9 @@ Cases X8, X10, X12, X19 and X21, each by its name; how they go on is told in `te
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -37,10 +38,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import NOW, delivered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.oscp_sim.rig import NOW, delivered, shared_of
 
 BOTH = (UPDATE, ADJUST)
 TO = {UPDATE: f"{CO_URL}/1/update_group_capacity_forecast"}
@@ -218,7 +216,7 @@ def test_an_empty_request_id_is_one(there: Peers) -> None:
 
 
 def test_an_update_that_no_optimizer_gets(there: Peers) -> None:
-    shared = there.simulator._shared
+    shared = shared_of(there.simulator)
     (user,) = shared.world.users
     shared.change_group(user.id, user.capacity_groups[0].id, capacity_optimizer=9)
     assert say(there.simulator, UPDATE).status == 204

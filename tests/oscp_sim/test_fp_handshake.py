@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,7 @@ from tests.oscp_sim.fp_callers import (
     HANDSHAKE,
     HEARTBEAT,
     REGISTER,
+    Role,
     behaviour,
     heard,
     registration,
@@ -23,11 +24,7 @@ from tests.oscp_sim.fp_callers import (
     why,
 )
 from tests.oscp_sim.peers import CP_URL, ERROR, Peers, group, peers, provider, world
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.oscp_sim.fp_callers import Role
+from tests.oscp_sim.rig import shared_of
 
 SAME_MINUTE = 20.0
 
@@ -174,7 +171,7 @@ def test_without_a_base_url_nothing_is_sent() -> None:
 
 def test_one_that_is_gone_meanwhile(there: Peers) -> None:
     say(there.simulator, HANDSHAKE)
-    shared = there.simulator._shared
+    shared = shared_of(there.simulator)
     (user,) = shared.world.users
     with shared.world_lock:
         shared.replace_world(shared.world.with_user(type(user)(id=user.id)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.oscp_sim.fp_callers import (
     HANDSHAKE,
     HEARTBEAT,
     REGISTER,
+    Role,
     heard,
     registration,
     say,
@@ -35,13 +37,7 @@ from tests.oscp_sim.peers import (
     provider,
     world,
 )
-from tests.oscp_sim.rig import NOW, Provider
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.oscp_sim.fp_callers import Role
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import NOW, Answer, Provider, shared_of
 
 URL = "http://cp.test/new"
 PENDING = provider(registration_status="Pending", base_url=None)
@@ -298,7 +294,7 @@ def test_one_that_reaches_the_simulator_over_a_socket_is_played_here() -> None:
 def test_over_real_sockets() -> None:
     with Provider() as grid, Simulator(clock=FrozenClock(NOW)) as simulator:
         assert say(simulator, REGISTER, registration(grid.url)).status == 204
-        shared = simulator._shared
+        shared = shared_of(simulator)
         assert isinstance(shared.clock, FrozenClock)
         shared.clock.advance(2)
         ((target, headers, body),) = grid.asked
@@ -321,7 +317,7 @@ def test_the_base_url_that_is_told_within_the_process() -> None:
 
 
 def test_one_whose_configuration_is_gone(there: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = there.simulator._shared
+    shared = shared_of(there.simulator)
     (user,) = shared.world.users
     token = token_of(there.simulator)
     found = shared.world.caller(token)
@@ -335,7 +331,7 @@ def test_one_whose_configuration_is_gone(there: Peers, monkeypatch: pytest.Monke
 
 def test_one_that_is_gone_before_the_task_begins(there: Peers) -> None:
     register(there)
-    shared = there.simulator._shared
+    shared = shared_of(there.simulator)
     (user,) = shared.world.users
     with shared.world_lock:
         shared.replace_world(shared.world.with_user(type(user)(id=user.id)))

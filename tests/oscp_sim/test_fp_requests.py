@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.oscp_sim.fp_callers import (
     PATHS,
     REGISTER,
     UPDATE,
+    Role,
     forecast,
     heard,
     say,
@@ -32,13 +34,7 @@ from tests.oscp_sim.fp_callers import (
     why,
 )
 from tests.oscp_sim.peers import Peers, group, optimizer, peers, provider, world
-from tests.oscp_sim.rig import NOW, ask, ask_over_network
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.oscp_sim.fp_callers import Role
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import NOW, Answer, ask, ask_over_network, shared_of
 
 EMPTY = (403, b"")
 
@@ -372,7 +368,7 @@ def test_400_without_a_body(fp: Simulator, action: str, body: bytes) -> None:
 
 
 def test_500_for_a_mistake_of_our_own(fp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = fp._shared
+    shared = shared_of(fp)
     monkeypatch.setattr(type(shared), "change_system", lambda *_args, **_changes: 1 // 0)
     answer = say(fp, HEARTBEAT)
     assert (answer.status, answer.json) == (500, {"success": False, "message": "Internal error"})

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.flexibility_provider.schedule import Job, Jobs, Timetable
+from oscp_sim.flexibility_provider.jobs import Job, Jobs, Timetable
+from oscp_sim.shared import Shared
 from tests.oscp_sim.peers import START, optimizer, peers, provider, world
 from tests.oscp_sim.rig import shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oscp_sim.shared import Shared
 
 INSTANTS = st.timedeltas(timedelta(), timedelta(days=36500)).map(
     lambda passed: datetime(2000, 1, 1, tzinfo=UTC) + passed

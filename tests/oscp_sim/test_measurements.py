@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,9 +27,6 @@ from tests.oscp_sim.peers import (
     world,
 )
 from tests.oscp_sim.rig import shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 HOUR = START.replace(minute=0, second=0)
 NOON = "2026-03-01T12:00:00Z"
@@ -461,7 +459,7 @@ def test_one_group_that_fails_does_not_hold_up_another() -> None:
         there.clock.advance(timedelta(minutes=16))
         assert [each.json["group_id"] for each in there.sent] == ["depot-8"]
         assert there.notes == [
-            "Grid 3 has not been told measurements: asset charger-1: kW is no unit of energy"
+            "Grid 3 has not been told measurements: asset charger-1: kW is not a unit of energy"
         ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,10 +12,7 @@ from hypothesis import strategies as st
 
 from oscp_sim.flexibility_provider.measurements import Window, measured
 from oscp_sim.world import Asset, DatumStream
-from oscp_sim.world.model import AssetMeasurement
-
-if TYPE_CHECKING:
-    from oscp_sim.world.model import Repeat, StatisticType
+from oscp_sim.world.model import AssetMeasurement, Repeat, StatisticType
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIVE = timedelta(minutes=5)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Response
 from oscp_sim.outgoing import Unanswered
+from oscp_sim.user_events import UserEvent
 from tests.oscp_sim.configuration_api import BASE as CONFIGURATION
 from tests.oscp_sim.peers import (
     CO_URL,
@@ -31,11 +33,6 @@ from tests.oscp_sim.peers import (
 )
 from tests.oscp_sim.rig import VIEW, ask, get, instruction, post, settled, shared_of, signed_headers
 from tests.oscp_sim.test_forwarding import pass_on
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from oscp_sim.user_events import UserEvent
 
 TOKEN_URL = "http://auth.test/token"
 HUSH = "hush-client-secret"
@@ -395,7 +392,7 @@ def everything(there: Peers) -> str:
             repr([(each.message, each.data) for each in events(there)]),
             repr(shared.world),
             json.dumps(shared.world.summary()),
-            repr(there.party.outbox.oauth._granted),
+            repr(there.party.outbox.oauth),
         )
     )
 

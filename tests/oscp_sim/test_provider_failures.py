@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request, Response
-from tests.oscp_sim.peers import START, provider, world
+from tests.oscp_sim.peers import START, provider, provider_of, world
 from tests.oscp_sim.rig import VIEW, Provider, get, instruction, post, settled, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 INF = float("inf")
 
@@ -125,7 +123,7 @@ def deaf_socket() -> Iterator[str]:
 
 def test_a_connection_that_never_completes_is_declined() -> None:
     with deaf_socket() as url, simulated(base_url=url) as simulator:
-        simulator._flexibility_provider.outbox.timeout = (0.2, 60.0)
+        provider_of(simulator).outbox.timeout = (0.2, 60.0)
         assert outcome(simulator) == (
             "Declined",
             f'I/O error on POST request for "{url}/handshake": Connect timed out',
@@ -134,7 +132,7 @@ def test_a_connection_that_never_completes_is_declined() -> None:
 
 def test_the_services_time_outs_are_sixty_seconds_and_twenty() -> None:
     with simulated() as simulator:
-        assert simulator._flexibility_provider.outbox.timeout == (60.0, 20.0)
+        assert provider_of(simulator).outbox.timeout == (60.0, 20.0)
 
 
 # --- no answer ---------------------------------------------------------------------------------
@@ -159,7 +157,7 @@ def silent_socket() -> Iterator[str]:
 
 def test_silence_over_a_socket_is_declined() -> None:
     with silent_socket() as url, simulated(base_url=url) as simulator:
-        simulator._flexibility_provider.outbox.timeout = (60.0, 0.2)
+        provider_of(simulator).outbox.timeout = (60.0, 0.2)
         assert outcome(simulator) == (
             "Declined",
             f'I/O error on POST request for "{url}/handshake": Read timed out',

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
-from tests.oscp_sim.peers import START, peers, world
-from tests.oscp_sim.rig import shared_of
+from tests.oscp_sim.fp_callers import HEARTBEAT, Role, say
+from tests.oscp_sim.peers import peers, world
 
 
-def published(role: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def published(role: Role, settings: dict[str, Any]) -> list[dict[str, Any]]:
     with peers(world(**settings)) as there:
-        shared = shared_of(there.simulator)
-        (user,) = shared.world.users
-        (of,) = user.capacity_groups
-        publish_heartbeat(shared, user, of, role, START + timedelta(minutes=2))
+        say(there.simulator, HEARTBEAT, {"offline_mode_at": "2026-03-01T12:02:05Z"}, role=role)
         return [entry.detail["datum"] for entry in there.simulator.journal.entries(kind="note")]
 
 
-@pytest.mark.parametrize("role", ["cp", "co"])
-def test_a_heartbeat_is_a_datum_of_its_group(role: str) -> None:
+@pytest.mark.parametrize(("role", "name"), [("provider", "cp"), ("optimizer", "co")])
+def test_a_heartbeat_is_a_datum_of_its_group(role: Role, name: str) -> None:
     assert published(role, {"settings": {"node_id": 1}}) == [
         {
             "nodeId": 1,
-            "sourceId": f"/oscp/{role}/Heartbeat/3/1/depot-7",
+            "sourceId": f"/oscp/{name}/Heartbeat/3/1/depot-7",
             "created": "2026-03-01 12:00:05Z",
             "s": {"expires": "2026-03-01 12:02:05Z"},
         }
@@ -34,4 +29,4 @@ def test_a_heartbeat_is_a_datum_of_its_group(role: str) -> None:
 
 
 def test_without_settings_nothing_is_published() -> None:
-    assert published("cp", {}) == []
+    assert published("provider", {}) == []

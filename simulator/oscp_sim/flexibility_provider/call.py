@@ -1,134 +1,255 @@
-"""One request on its way through the Flexibility Provider."""
+"""One request to the Flexibility Provider: who sent it, what it says, and how it may be refused.
+
+As observed in SolarNetwork (oscp20.md §2.4, §2.5, §5.1, §5.2 and §9.3); the bodies of the
+container's errors are those that the same framework writes elsewhere (inferred).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
 
+from oscp_schemas import Document
 from oscp_send.findings import Finding
+from oscp_send.solarnetwork.request_body import timestamp
 from oscp_sim.entry import PartyName
-from oscp_sim.flexibility_provider.envelope import Refused
-from oscp_sim.flexibility_provider.outbox import party_of
-from oscp_sim.flexibility_provider.reading import Message
-from oscp_sim.http import Request
-from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
+from oscp_sim.flexibility_provider.delivery import System, party_of
+from oscp_sim.http import Request, Response, respond
+from oscp_sim.world import CapacityGroup, CapacityProvider, User, World
 
-__all__ = ["Call", "Caller", "caller_of", "check_role"]
+__all__ = [
+    "Caller",
+    "ContainerRefused",
+    "IncomingCall",
+    "RequestRefused",
+    "ServiceRefused",
+    "caller_of",
+    "check_role",
+    "database_refused",
+    "success",
+]
 
 
-# § Who calls the Flexibility Provider, and where that caller may go.
-#
-# As observed in SolarNetwork (oscp20.md §2.4, §5.1, §5.2 and §9.3).
+class RequestRefused(Exception):
+    """Raised for a request that is refused without a body.
 
-_SCHEME = "Token"
+    Attributes:
+        status: Of HTTP.
+        headers: More headers of the response.
+        why: What the simulator knows about it, for its journal; holds no secret.
+    """
+
+    def __init__(
+        self, status: int, why: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.headers = headers or {}
+
+    def response(self, request: Request, at: datetime) -> Response:  # noqa: ARG002 - for the others
+        """Return the response.
+
+        Args:
+            request: As it was sent.
+            at: The time of the response.
+        """
+        return respond(self.status, headers=self.headers.items())
+
+
+class ServiceRefused(RequestRefused):
+    """Raised for a request that the service refuses in its own words.
+
+    Attributes:
+        message: The service's text.
+        code: The service's code; most refusals have none.
+        errors: Each property that is wrong, as `location`, `code`, `rejectedValue` and `message`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+        why: str | None = None,
+    ) -> None:
+        super().__init__(status, why)
+        self.message = message
+        self.code = code
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return self.message
+
+    def response(self, request: Request, at: datetime) -> Response:  # noqa: ARG002 - for the others
+        """Return the response; members that are null are left out."""
+        members = {"code": self.code, "message": self.message, "errors": list(self.errors) or None}
+        given = {name: value for name, value in members.items() if value is not None}
+        return _json({"success": False, **given}, self.status)
+
+
+class ContainerRefused(RequestRefused):
+    """Raised for a request that the container refuses before it reaches the service."""
+
+    def __init__(
+        self, status: HTTPStatus, headers: Mapping[str, str] | None = None, why: str | None = None
+    ) -> None:
+        super().__init__(status, why or status.phrase, headers)
+
+    def response(self, request: Request, at: datetime) -> Response:
+        """Return the response, with its time to the millisecond."""
+        status = HTTPStatus(self.status)
+        content = {
+            "timestamp": timestamp(at.replace(microsecond=at.microsecond // 1000 * 1000)),
+            "status": status.value,
+            "error": status.phrase,
+            "path": request.path,
+            "success": False,
+        }
+        return _json(content, status.value).setting(self.headers)
+
+
+def database_refused(why: str) -> ServiceRefused:
+    """Return the refusal of what the database cannot store (inferred)."""
+    return ServiceRefused(500, "Internal error", why=f"the database does not take it: {why}")
+
+
+def success(data: object) -> Response:
+    """Return the response that holds some data, as the service wraps it."""
+    return _json({"success": True, "data": data}, 200)
+
+
+def _json(content: object, status: int) -> Response:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair, quoted from a request: Java's encoder writes a question mark.
+    return respond(status, text.encode("utf-8", "replace"), "application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An external system that has shown its token.
+    """A system that has shown its token.
 
     Attributes:
-        user: Whose system it is.
+        user: The user whose system it is.
         system: With the values that it has when it calls.
     """
 
     user: User
-    system: CapacityProvider | CapacityOptimizer
+    system: System
 
     @property
     def role(self) -> PartyName:
-        """What it may do depends on this alone; whether it is enabled is not asked (§5.2)."""
+        """What it may do depends on this alone; whether it is enabled is not checked (§5.2)."""
         return party_of(self.system)
 
-    def current(self, world: World) -> CapacityProvider | CapacityOptimizer | None:
-        """Answers with the system as it is now; None where it does not exist any more."""
+    @property
+    def groups(self) -> list[CapacityGroup]:
+        """The system's Capacity Groups; whether they are enabled is not checked (§5.6)."""
+        return [
+            each for each in self.user.capacity_groups if self._system_id(each) == self.system.id
+        ]
+
+    def current(self, world: World) -> System | None:
+        """Return the system as it is now, or None where it no longer exists."""
         user = world.user(self.user.id)
         systems = () if user is None else user.systems
         return next((each for each in systems if self.is_it(each)), None)
 
-    def is_it(self, system: CapacityProvider | CapacityOptimizer) -> bool:
-        """Tells whether one of the user's systems is this one, whatever has changed in it."""
+    def is_it(self, system: System) -> bool:
+        """Return whether one of the user's systems is this one, whatever has changed in it."""
         return isinstance(system, type(self.system)) and system.id == self.system.id
 
+    def _system_id(self, group: CapacityGroup) -> int:
+        is_provider = isinstance(self.system, CapacityProvider)
+        return group.capacity_provider if is_provider else group.capacity_optimizer
 
-def caller_of(request: Request, world: World, replaced: Callable[[str], bool]) -> Caller:
-    """Answers with who shows a token.
 
-    The header is split at its first blank, the scheme compared with its case. A Bearer token would
-    have to be a JWT of an issuer that is configured, and a simulator has none.
+_SCHEME: Final = "Token"
+
+
+def caller_of(request: Request, world: World, replaced: Collection[str | None]) -> Caller:
+    """Return the system whose token a request shows.
+
+    The header is split at its first blank, and the case of the scheme counts. A Bearer token would
+    have to be a JWT of a configured issuer, and a simulator has none.
 
     Args:
         request: As it was sent.
-        world: Who has which token.
-        replaced: Tells whether a token was good until a registration replaced it.
+        world: The systems and their tokens.
+        replaced: Tokens that were good until a registration replaced them.
 
     Raises:
-        Refused: With 403 and no body, whatever is wrong.
+        RequestRefused: With 403, whatever is wrong.
     """
     authorization = request.header("authorization")
     if authorization is None:
-        raise _forbidden("there is no Authorization header")
+        raise RequestRefused(403, "there is no Authorization header")
     scheme, _, token = authorization.partition(" ")
     if scheme != _SCHEME:
-        raise _forbidden(f'the scheme of Authorization is not "{_SCHEME}", in exactly this case')
+        why = f'the scheme of Authorization is not "{_SCHEME}", in exactly this case'
+        raise RequestRefused(403, why)
     found = world.caller(token)
     if found is not None:
         return Caller(*found)
-    if replaced(token):
-        raise _forbidden(
+    if token in replaced:
+        raise RequestRefused(
+            403,
             "the token was replaced when its system registered: the new one is in the Register "
             "that the Flexibility Provider sends about a second later; where that cannot be "
-            "brought, only SolarUser makes another one"
+            "brought, only SolarUser makes another one",
         )
     blank = " (it begins with a blank)" if token.startswith(" ") else ""
-    raise _forbidden(f"no system has this token{blank}")
+    raise RequestRefused(403, f"no system has this token{blank}")
 
 
 def check_role(caller: Caller, roles: frozenset[PartyName]) -> None:
-    """Refuses a caller whose role may not go where it wants to.
+    """Check that a caller has one of some roles.
 
     Raises:
-        Refused: With 403 and no body.
+        RequestRefused: With 403: it has none of them.
     """
     if caller.role not in roles:
         who = " or ".join(sorted(each.replace("_", " ") for each in roles))
-        raise _forbidden(f"only a {who} may, and this is a {caller.role.replace('_', ' ')}")
-
-
-def _forbidden(why: str) -> Refused:
-    return Refused(403, why=why)
+        why = f"only a {who} may, and this is a {caller.role.replace('_', ' ')}"
+        raise RequestRefused(403, why)
 
 
 @dataclass(slots=True)
-class Call:
-    """What is known of a request so far, and what the journal is to know of it.
+class IncomingCall:
+    """A request on its way through the endpoints, as far as it is known.
 
     Attributes:
         request: As it was sent.
-        action: The OSCP message that its path stands for.
-        caller: Who asks; None until that is known.
-        is_read: Whether the body was looked at.
-        message: The message; None until it is known.
-        findings: What there is to say of it.
-        why: What the simulator knows of a refusal beyond its answer.
-        afterwards: What is to be done once the exchange stands in the journal.
+        action: The OSCP message of its path; empty where there is none.
+        known_caller: Who sent it; None until its token is checked.
+        body: The bytes of a message whose headers are in order; None until they are checked.
+        document: The body as JSON; None until it is parsed.
+        message: What the service decodes: floats, texts, aware datetimes in UTC; empty until then.
+        findings: Findings about the message, for the journal.
+        why: What the simulator knows about a refusal, for the journal.
     """
 
     request: Request
-    action: str | None = None
-    caller: Caller | None = None
-    is_read: bool = False
-    message: Message | None = None
+    action: str = ""
+    known_caller: Caller | None = None
+    body: bytes | None = None
+    document: Document | None = None
+    message: Mapping[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     why: str | None = None
-    afterwards: Callable[[], object] | None = None
 
     @property
-    def known_caller(self) -> Caller:
-        """Who asks; there is always somebody behind the check of tokens."""
-        if self.caller is None:
-            raise AssertionError("an endpoint was reached without a token")
-        return self.caller
+    def caller(self) -> Caller:
+        """Who sent it; always known to a handler of messages."""
+        if self.known_caller is None:
+            raise AssertionError("a handler was called before the token was checked")
+        return self.known_caller
 
     @property
     def request_id(self) -> str | None:

@@ -1,49 +1,70 @@
-"""What the Flexibility Provider does after it has answered: a moment later, and again if it fails.
+"""Deliver a message to a system: one HTTP exchange, and further tries where it fails.
 
-As observed in SolarNetwork (oscp20.md §5.3, §5.4, §5.6 and §5.10).
+As observed in SolarNetwork (solaruser.md §4.2; oscp20.md §5.3, §5.4, §5.6, §5.10 and §7.3).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from random import Random
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from oscp_sim.entry import PartyName
-from oscp_sim.http import Request, Response
-from oscp_sim.journal import Journal
-from oscp_sim.outgoing import Outgoing, Unanswered
+from oscp_sim.http import Headers, Request, Response
+from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
 from oscp_sim.shared import Shared
+from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
 __all__ = [
     "TIMEOUT",
     "ConfigurationProblem",
     "Delivery",
     "DeliveryFailed",
-    "Tasks",
+    "Retries",
+    "System",
     "UnknownRecipient",
+    "configured_headers",
+    "party_of",
     "post",
+    "queue_of",
 ]
 
+System: TypeAlias = CapacityProvider | CapacityOptimizer
 
-# § Posting a message to a Capacity Provider, and what its answer means.
-#
-# As observed in SolarNetwork (solaruser.md §4.2, oscp20.md §5.10 and §7.3).
-
-#: Connecting takes the keep-alive value by mistake, reading its own: both in seconds (§5.10).
+#: Seconds to connect, and seconds without a byte of the answer. Connecting takes the keep-alive
+#: value by mistake, reading its own (§5.10).
 TIMEOUT: Final = (60.0, 20.0)
 
-# What every request has, or may have, by itself; none of it is a secret.
+# The headers that a request has, or may have, anyway; none of them is a secret.
 _OWN_HEADERS: Final = ("Content-Type", "X-Request-ID", "X-Correlation-ID", "X-SN-Source-ID")
 
 
+def party_of(system: System) -> PartyName:
+    """Return the party that a system is."""
+    return "capacity_provider" if isinstance(system, CapacityProvider) else "capacity_optimizer"
+
+
+def queue_of(user_id: int, system: System) -> Hashable:
+    """Return the queue, on the schedule, of what waits for a system."""
+    return "flexibility_provider", user_id, party_of(system), system.id
+
+
+def configured_headers(system: System) -> Headers:
+    """Return the headers in the service property `http-headers` of a system."""
+    configured = (system.service_props or {}).get("http-headers")
+    if not isinstance(configured, Mapping):
+        return ()
+    # Only a text can be the value of a header; other JSON values are left out (inferred).
+    return tuple((name, value) for name, value in configured.items() if isinstance(value, str))
+
+
 class DeliveryFailed(Exception):
-    """Raised for a message that no Capacity Provider took; its text becomes the reason.
+    """Raised for a message that no system accepted; its text is the reason.
 
     Attributes:
         problem: What was wrong with the HTTP exchange; None where there was none.
@@ -57,7 +78,14 @@ class DeliveryFailed(Exception):
 
 
 class UnknownRecipient(DeliveryFailed):
-    """Raised where what an instruction names does not exist for its owner any more."""
+    """Raised where something that an instruction names no longer exists for its owner."""
+
+
+class ConfigurationProblem(Exception):
+    """Raised where a system's present configuration does not allow a delivery.
+
+    It is never tried again: another try changes nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +93,21 @@ class Delivery:
     """One request to a Capacity Provider or Optimizer, ready to go.
 
     Attributes:
-        to: Whom it is for.
+        to: The party that it is for.
         action: The OSCP message name.
+        content: The message: texts, floats and aware datetimes.
         url: Where to.
         headers: All of them.
-        body: JSON.
-        instruction_id: The instruction that it delivers, where it is one.
+        body: The content as JSON.
+        instruction_id: The instruction that it delivers, if any.
     """
 
     to: PartyName
     action: str
+    content: Mapping[str, Any] = field(repr=False)
     url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
     instruction_id: int | None = None
 
     @property
@@ -85,69 +115,64 @@ class Delivery:
         """The X-Request-ID."""
         return next(value for name, value in self.headers if name == "X-Request-ID")
 
+    def without_secrets(self, text: str) -> str:
+        """Return a text of the answer without the credentials of the request it may quote."""
+        return redact_quoted(text, self._secrets())
 
-def post(
-    outgoing: Outgoing,
-    delivery: Delivery,
-    journal: Journal,
-    *,
-    timeout: tuple[float, float] = TIMEOUT,
-) -> Response:
-    """Posts a message, once, and answers with the reply; any status below 400 is success.
+    def _secrets(self) -> Iterator[str]:
+        """Yield what is secret in the headers: any configured value may be."""
+        own = set(_OWN_HEADERS)
+        for name, value in self.headers:
+            if name.lower() == "authorization":
+                scheme, _, credentials = value.partition(" ")
+                yield credentials.strip() or scheme
+            elif name in own:
+                # Configured headers come last: the first of a name is the provider's own.
+                own.remove(name)
+            elif len(value) >= SHORTEST_SECRET:
+                yield value
+
+
+def post(shared: Shared, delivery: Delivery, timeout: tuple[float, float]) -> Response:
+    """Post a message, once, and return the answer; any status below 400 is success.
 
     Args:
-        outgoing: Carries it.
+        shared: Carries the request, and records the exchange in the journal.
         delivery: The message.
-        journal: Told of it.
         timeout: Seconds to connect, and seconds without a byte of the answer.
 
     Raises:
-        DeliveryFailed: It was refused, or could not be brought.
+        DeliveryFailed: It was refused, or did not arrive.
     """
-    exchange_id = journal.new_exchange_id()
     request = Request(
-        "POST", delivery.url, delivery.headers, delivery.body, exchange_id=exchange_id
+        "POST",
+        delivery.url,
+        delivery.headers,
+        delivery.body,
+        exchange_id=shared.journal.new_exchange_id(),
     )
-    reply: Response | None = None
+    answer: Response | None = None
     try:
-        reply = outgoing.send(request, timeout=timeout)
+        answer = shared.outgoing.send(request, timeout=timeout)
     except Unanswered as error:
         reason = f'I/O error on POST request for "{delivery.url}": {error}'
         raise DeliveryFailed(reason, f"Communication error: {reason}", error.after) from error
     finally:
-        _record(journal, delivery, request, reply)
-    if reply.status >= HTTPStatus.BAD_REQUEST:
-        body = f'"{reply.text}"' if reply.body else "[no body]"
+        _record(shared, delivery, request, answer)
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        body = f'"{answer.text}"' if answer.body else "[no body]"
         raise DeliveryFailed(
-            _told(delivery, f"{reply.status} {reply.phrase}: {body}"),
+            delivery.without_secrets(f"{answer.status} {answer.phrase}: {body}"),
             # Whether the phrase follows the number there is not known (inferred).
-            f"Invalid HTTP status returned: {reply.status}",
-            reply.after,
+            f"Invalid HTTP status returned: {answer.status}",
+            answer.after,
         )
-    return reply
+    return answer
 
 
-def _told(delivery: Delivery, text: str) -> str:
-    """Answers with a text of a reply, without the credentials of the request that it may quote."""
-    return redact_quoted(text, _secrets(delivery.headers))
-
-
-def _secrets(headers: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    """Yields what is secret in the headers of a request: all that is configured may be."""
-    own = set(_OWN_HEADERS)
-    for name, value in headers:
-        if name.lower() == "authorization":
-            scheme, _, credentials = value.partition(" ")
-            yield credentials.strip() or scheme
-        elif name in own:
-            # What is configured is added: the first of a name is the provider's own.
-            own.remove(name)
-        elif len(value) >= SHORTEST_SECRET:
-            yield value
-
-
-def _record(journal: Journal, delivery: Delivery, request: Request, reply: Response | None) -> None:
-    journal.append(
+def _record(shared: Shared, delivery: Delivery, request: Request, answer: Response | None) -> None:
+    shown = answer and replace(answer, body=delivery.without_secrets(answer.text).encode())
+    shared.journal.append(
         "flexibility_provider",
         "exchange",
         peer=delivery.to,
@@ -155,28 +180,21 @@ def _record(journal: Journal, delivery: Delivery, request: Request, reply: Respo
         action=delivery.action,
         instruction_id=delivery.instruction_id,
         request=request,
-        response=reply and replace(reply, body=_told(delivery, reply.text).encode()),
-        detail={"answered_after": reply.after} if reply and reply.after else None,
+        response=shown,
+        detail={"answered_after": answer.after} if answer and answer.after else None,
     )
 
 
 _LOG = logging.getLogger(__name__)
 
-# Milliseconds, both included: one second, less 500 or more up to 499.
+# Milliseconds, both included: one second, less 500 or plus up to 499.
 _SHORTEST_DELAY, _LONGEST_DELAY = 500, 1499
 # Seconds before the second and the third try; any further one waits as long as the third.
 _PAUSES: Final = (5.0, 10.0)
 
 
-class ConfigurationProblem(Exception):
-    """Raised for a system with which a task cannot be done as it is configured now.
-
-    It is never tried again, for trying changes nothing.
-    """
-
-
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _Attempts:
     name: str
     attempt: Callable[[], Response | None]
     tries: int
@@ -185,11 +203,11 @@ class _Task:
     on_failure: Callable[[str], object] | None
 
 
-class Tasks:
-    """Does in the background what an answer leaves to be done.
+class Retries:
+    """Do in the background what is left after an answer, and try again where it fails.
 
     Args:
-        shared: The shared shared.
+        shared: The schedule, and the journal.
         random: Makes the delays.
     """
 
@@ -207,58 +225,58 @@ class Tasks:
         on_success: Callable[[], object] | None = None,
         on_failure: Callable[[str], object] | None = None,
     ) -> None:
-        """Makes an attempt half a second to one and a half from now, and further ones if it fails.
+        """Make an attempt 0.5 to 1.5 seconds from now, and further ones if it fails.
 
         Each end without success is a note in the journal.
 
         Args:
             name: The OSCP message that it is about.
-            attempt: Does it, and answers with the reply where there is one. `DeliveryFailed` means
-                that it may be tried again; `ConfigurationProblem`, and everything else, that it
-                may not.
-            tries: How many attempts there are at most.
-            queue: Whom it waits for: another system need not wait for it.
+            attempt: Returns the answer, if there is one. `DeliveryFailed` means that it may be
+                tried again; `ConfigurationProblem`, and every other exception, that it may not.
+            tries: The most attempts.
+            queue: One attempt of a queue waits for another: no system waits for another system.
             on_success: Called when the answer has come, by the simulator's clock.
             on_failure: Called when no try is left, with the reason.
         """
-        self._start(_Task(name, attempt, tries, queue, on_success, on_failure), number=1)
+        self._start(_Attempts(name, attempt, tries, queue, on_success, on_failure), number=1)
 
-    def _start(self, task: _Task, number: int, pause: float = 0.0) -> None:
+    def _start(self, attempts: _Attempts, number: int, pause: float = 0.0) -> None:
         delay = self._random.randint(_SHORTEST_DELAY, _LONGEST_DELAY) / 1000
-        attempt = partial(self._attempt, task, number)
-        self._shared.schedule.after(pause + delay, attempt, queue=task.queue)
+        do = partial(self._attempt, attempts, number)
+        self._shared.schedule.after(pause + delay, do, queue=attempts.queue)
 
-    def _attempt(self, task: _Task, number: int) -> None:
+    def _attempt(self, attempts: _Attempts, number: int) -> None:
         try:
-            reply = task.attempt()
+            answer = attempts.attempt()
         except DeliveryFailed as failure:
-            self._try_again(task, number, failure)
+            self._try_again(attempts, number, failure)
         except ConfigurationProblem as problem:
-            self._give_up(task, str(problem))
-        except Exception as error:  # noqa: BLE001 - a message that passed may still be unfit to send
-            _LOG.debug("%s failed", task.name, exc_info=True)
-            self._give_up(task, f"{task.name} cannot be done: {type(error).__name__}: {error}")
+            self._give_up(attempts, str(problem))
+        except Exception as error:  # noqa: BLE001 - an accepted message may still be unfit to send
+            _LOG.debug("%s failed", attempts.name, exc_info=True)
+            why = f"{attempts.name} cannot be done: {type(error).__name__}: {error}"
+            self._give_up(attempts, why)
         else:
-            if task.on_success is not None:
-                self._later(reply.after if reply else 0.0, task.on_success)
+            if attempts.on_success is not None:
+                self._later(answer.after if answer else 0.0, attempts.on_success)
 
-    def _try_again(self, task: _Task, number: int, failure: DeliveryFailed) -> None:
-        if number >= task.tries:
-            why = f"{task.name} failed, try {number} of {task.tries}: {failure}"
-            self._later(failure.after, partial(self._give_up, task, why))
+    def _try_again(self, attempts: _Attempts, number: int, failure: DeliveryFailed) -> None:
+        if number >= attempts.tries:
+            why = f"{attempts.name} failed, try {number} of {attempts.tries}: {failure}"
+            self._later(failure.after, partial(self._give_up, attempts, why))
             return
         pause = _PAUSES[min(number, len(_PAUSES)) - 1]
-        self._start(task, number + 1, failure.after + pause)
+        self._start(attempts, number + 1, failure.after + pause)
 
-    def _give_up(self, task: _Task, why: str) -> None:
+    def _give_up(self, attempts: _Attempts, why: str) -> None:
         self._shared.journal.append(
-            "flexibility_provider", "note", action=task.name, detail={"why": why}
+            "flexibility_provider", "note", action=attempts.name, detail={"why": why}
         )
-        if task.on_failure is not None:
-            task.on_failure(why)
+        if attempts.on_failure is not None:
+            attempts.on_failure(why)
 
-    def _later(self, seconds: float, call: Callable[[], object]) -> None:
+    def _later(self, seconds: float, do: Callable[[], object]) -> None:
         if seconds:
-            self._shared.schedule.after(seconds, call)
+            self._shared.schedule.after(seconds, do)
         else:
-            call()
+            do()

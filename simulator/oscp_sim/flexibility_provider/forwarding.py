@@ -1,40 +1,166 @@
-"""Passing forecasts on: from a Capacity Provider to its group's Optimizer, and the reverse.
+"""Pass forecasts on, and publish what they and heartbeats say.
 
-As observed in SolarNetwork (oscp20.md §5.6): whoever sent the message is answered before, the
-X-Request-ID stays the same, an X-Correlation-ID is not passed on, and the body is rebuilt.
+As observed in SolarNetwork (oscp20.md §5.5 and §5.6, solaruser.md §8.4): the sender of a forecast
+is answered first, the X-Request-ID stays the same, an X-Correlation-ID is not passed on, and the
+body is rebuilt. The simulator has no datum streams to write to: what would be published is a note
+in the journal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.solarnetwork.request_body import timestamp
-from oscp_sim.flexibility_provider.outbox import check_registered, queue_of
-from oscp_sim.flexibility_provider.provider import FlexibilityProvider
-from oscp_sim.http import Response
+from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
+from oscp_sim.flexibility_provider.delivery import System, queue_of
+from oscp_sim.flexibility_provider.outbox import check_registered
+from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
+from oscp_sim.http import Headers, Response
 from oscp_sim.shared import Shared
-from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider, Publication, User
+from oscp_sim.world import CapacityGroup, Publication, User
 
-__all__ = [
-    "forecast_source_id",
-    "forward",
-    "publication_of",
-    "publish_forecast",
-    "publish_heartbeat",
-    "source_id_of",
-]
+__all__ = ["forward", "publish_heartbeat"]
+
+_SOURCE_ID: Final = "X-SN-Source-ID"
 
 
-# § What the Flexibility Provider publishes of the messages that it is sent.
-#
-# As observed in SolarNetwork (oscp20.md §5.5 and §5.6, solaruser.md §8.4). The simulator
-# has no datum streams to write to: what would be published is a note in the journal.
+def forward(provider: FlexibilityProvider, call: IncomingCall) -> Later:
+    """Take a Capacity Provider's forecast for its group's Optimizer, or an adjustment back.
+
+    Returns:
+        What is left to do after the answer: to pass it on.
+
+    Raises:
+        ServiceRefused: The caller has no group of that identifier.
+    """
+    caller, identifier = call.caller, call.message["group_id"]
+    group = next((each for each in caller.groups if each.identifier == identifier), None)
+    if group is None:
+        why = f'{caller.system.name} has no group "{identifier}"'
+        raise ServiceRefused(403, "ACCESS_DENIED", why=why)
+    forecast = _ForwardedForecast(
+        provider,
+        call.action,
+        caller.user.id,
+        caller.system.name,
+        group,
+        call.message,
+        call.request_id or "",
+    )
+    return forecast.start
+
+
+@dataclass(slots=True)
+class _ForwardedForecast:
+    """A forecast on its way; each attempt to deliver it looks at the present world.
+
+    Attributes:
+        provider: Passes it on.
+        action: UpdateGroupCapacityForecast, or AdjustGroupCapacityForecast from an Optimizer.
+        user_id: The user whose group it is for.
+        sender: The name of the system that sent it.
+        group: The group, as it was when the forecast came.
+        message: The forecast, decoded; a block may be None.
+        request_id: The X-Request-ID with which it came, and with which it goes on.
+    """
+
+    provider: FlexibilityProvider
+    action: str
+    user_id: int
+    sender: str
+    group: CapacityGroup
+    message: Mapping[str, Any]
+    request_id: str
+    _published_to: str | None = field(default=None, init=False)
+    _is_published: bool = field(default=False, init=False)
+
+    def start(self) -> None:
+        """Pass it on soon, with up to three tries."""
+        recipient = self._recipient(self.provider.shared.world.user(self.user_id))
+        if recipient is None:
+            self._note(f"there is nobody to pass on to what {self.sender} sent")
+            return
+        queue = queue_of(self.user_id, recipient)
+        self.provider.retries.run(self.action, self._attempt, queue=queue)
+
+    def _attempt(self) -> Response | None:
+        shared, outbox = self.provider.shared, self.provider.outbox
+        user = shared.world.user(self.user_id)
+        system = self._recipient(user)
+        if user is None or system is None:
+            self._note(f"there is nobody any more to pass on to what {self.sender} sent")
+            return None
+        check_registered(user.id, system, self.action)
+        self._check_blocks()
+        self._publish(user)
+        more: Headers = ()
+        if self._is_update and self._published_to is not None:
+            more = ((_SOURCE_ID, self._published_to),)
+        delivery = outbox.delivery(system, self.action, self.message, self.request_id, more=more)
+        if delivery is None:
+            self._note(f"{system.name} has no base URL: nothing is sent")
+            return None
+        return outbox.send(user.id, system, delivery)
+
+    @property
+    def _is_update(self) -> bool:
+        return self.action == "UpdateGroupCapacityForecast"
+
+    def _recipient(self, user: User | None) -> System | None:
+        if user is None:
+            return None
+        if self._is_update:
+            return user.optimizer(self.group.capacity_optimizer)
+        return user.provider(self.group.capacity_provider)
+
+    def _check_blocks(self) -> None:
+        """Fail where a block is null: only now, when the sender has its 204 (§5.1)."""
+        for index, block in enumerate(self.message["forecasted_blocks"]):
+            if not isinstance(block, Mapping):
+                raise ValueError(f"/forecasted_blocks/{index} is null")  # noqa: TRY004 - of a message
+
+    def _publish(self, user: User) -> None:
+        """Publish it with the first attempt, and not again with a further one (inferred)."""
+        if self._is_published:
+            return
+        self._is_published = True
+        # The group's settings may have changed since the message came.
+        groups = (each for each in user.capacity_groups if each.id == self.group.id)
+        group = next(groups, self.group)
+        settings = _settings_of(user, group)
+        if settings is not None:
+            role = "cp" if self._is_update else "co"
+            source_id = _source_id(settings, group, role, self.action)
+            # That a template of the user's is followed by the type's letter as well is (inferred).
+            self._published_to = f"{source_id}/{_TYPES.get(self.message['type'], '')}"
+            for datum in self._data(settings.node_id, self._published_to):
+                _note_datum(self.provider.shared, user, settings, self.action, datum)
+
+    def _data(self, node_id: int, source_id: str) -> Iterator[dict[str, Any]]:
+        """Yield a datum for each instant at which a block starts."""
+        for start, samples in _samples(self.message["forecasted_blocks"]).items():
+            # A Capacity Optimizer can refer to the forecast by its X-Request-ID.
+            status = {"unit": samples.pop("unit"), "forecastIdentifier": self.request_id}
+            yield {
+                "nodeId": node_id,
+                "sourceId": source_id,
+                "created": timestamp(start),
+                "i": samples,
+                "s": status,
+            }
+
+    def _note(self, why: str) -> None:
+        self.provider.shared.journal.append(
+            "flexibility_provider", "note", action=self.action, detail={"why": why}
+        )
+
 
 _TEMPLATE: Final = "/oscp/{role}/{action}/{cp}/{co}/{cgIdentifier}"
+# Each type of forecast has its own datum stream.
 _TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "CONSUMPTION": "c",
@@ -53,10 +179,35 @@ _UNITS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def publication_of(user: User, group: CapacityGroup) -> Publication | None:
-    """Answers with the settings by which a group's messages are published; None: nowhere.
+def publish_heartbeat(
+    shared: Shared, user: User, group: CapacityGroup, role: str, offline_at: datetime
+) -> None:
+    """Publish a heartbeat as a datum of one Capacity Group, where its settings say so.
 
-    A group's own stand in the place of its user's; with both ways turned off, nothing is published
+    Args:
+        shared: The clock, and the journal.
+        user: The user whose group it is.
+        group: The group.
+        role: The sender's: `cp` or `co`.
+        offline_at: When the sender is to be taken as offline. That it is written like every date
+            of SolarNetwork, and that the datum is of now, is (inferred).
+    """
+    settings = _settings_of(user, group)
+    if settings is None:
+        return
+    datum = {
+        "nodeId": settings.node_id,
+        "sourceId": _source_id(settings, group, role, "Heartbeat"),
+        "created": timestamp(shared.clock.now()),
+        "s": {"expires": timestamp(offline_at)},
+    }
+    _note_datum(shared, user, settings, "Heartbeat", datum)
+
+
+def _settings_of(user: User, group: CapacityGroup) -> Publication | None:
+    """Return the settings by which a group's messages are published, or None.
+
+    The group's own settings replace its user's; with both ways turned off, nothing is published
     (inferred).
     """
     settings = group.settings or user.settings
@@ -65,15 +216,8 @@ def publication_of(user: User, group: CapacityGroup) -> Publication | None:
     return settings
 
 
-def source_id_of(settings: Publication, group: CapacityGroup, role: str, action: str) -> str:
-    """Answers with the name of the datum stream of one kind of message of a group.
-
-    Args:
-        settings: With the template of the name, if it has one.
-        group: The group.
-        role: Of who sent the message: `cp` or `co`.
-        action: The OSCP message name.
-    """
+def _source_id(settings: Publication, group: CapacityGroup, role: str, action: str) -> str:
+    """Return the name of a group's datum stream for one action of one role."""
     values = {
         "role": role,
         "action": action,
@@ -87,71 +231,19 @@ def source_id_of(settings: Publication, group: CapacityGroup, role: str, action:
     return name
 
 
-def forecast_source_id(
-    settings: Publication, group: CapacityGroup, role: str, action: str, forecast_type: str
-) -> str:
-    """Answers with the name of the datum stream of a forecast: each type has its own.
-
-    That a template of the user's is followed by the type's letter as well is (inferred).
-    """
-    return f"{source_id_of(settings, group, role, action)}/{_TYPES.get(forecast_type, '')}"
-
-
-def publish_forecast(  # noqa: PLR0917 - whose, by which settings, named how, and what
-    shared: Shared,
-    user: User,
-    settings: Publication,
-    source_id: str,
-    action: str,
-    message: Mapping[str, Any],
-    request_id: str,
-) -> None:
-    """Publishes a forecast, as a datum for each instant at which a block of it starts.
-
-    Args:
-        shared: The shared shared.
-        user: Whose it is.
-        settings: The user's, or the group's.
-        source_id: The datum stream.
-        action: The OSCP message name.
-        message: The forecast, decoded.
-        request_id: Its X-Request-ID, by which a Capacity Optimizer can refer to it.
-    """
-    for start, samples in _samples(message["forecasted_blocks"]).items():
-        status = {"unit": samples.pop("unit"), "forecastIdentifier": request_id}
-        datum = {
-            "nodeId": settings.node_id,
-            "sourceId": source_id,
-            "created": timestamp(start),
-            "i": samples,
-            "s": status,
-        }
-        _note_datum(shared, user, settings, action, datum)
-
-
-def publish_heartbeat(
-    shared: Shared, user: User, group: CapacityGroup, role: str, offline_at: datetime
-) -> None:
-    """Publishes a heartbeat as a datum of one Capacity Group, where its settings say so.
-
-    Args:
-        shared: The shared shared.
-        user: Whose group it is.
-        group: The group.
-        role: Of who sent it: `cp` or `co`.
-        offline_at: From when on its sender is offline; that it is written as every date of
-            SolarNetwork's, and the datum is of now, is (inferred).
-    """
-    settings = publication_of(user, group)
-    if settings is None:
-        return
-    datum = {
-        "nodeId": settings.node_id,
-        "sourceId": source_id_of(settings, group, role, "Heartbeat"),
-        "created": timestamp(shared.clock.now()),
-        "s": {"expires": timestamp(offline_at)},
-    }
-    _note_datum(shared, user, settings, "Heartbeat", datum)
+def _samples(blocks: Iterable[Mapping[str, Any]]) -> dict[datetime, dict[str, Any]]:
+    """Return the properties at each instant; of two of one name, the later counts."""
+    found: dict[datetime, dict[str, Any]] = {}
+    for block in blocks:
+        start: datetime = block["start_time"].astimezone(UTC)
+        duration = (block["end_time"] - block["start_time"]).total_seconds()
+        name = f"amount{_SUFFIXES[block['phase']]}"
+        unit = _UNITS[block["unit"]]
+        # Whole seconds, as an integer (inferred).
+        found.setdefault(start, {}).update(
+            {name: block["capacity"], "duration": int(duration), "unit": unit}
+        )
+    return found
 
 
 def _note_datum(
@@ -168,148 +260,4 @@ def _note_datum(
             "solarin": settings.publish_to_solar_in,
             "solarflux": settings.publish_to_solar_flux,
         },
-    )
-
-
-def _samples(blocks: Iterable[Mapping[str, Any]]) -> dict[datetime, dict[str, Any]]:
-    """Answers with the properties at each instant; of two of one name, the later counts."""
-    found: dict[datetime, dict[str, Any]] = {}
-    for block in blocks:
-        start: datetime = block["start_time"].astimezone(UTC)
-        duration = (block["end_time"] - block["start_time"]).total_seconds()
-        name = f"amount{_SUFFIXES[block['phase']]}"
-        unit = _UNITS[block["unit"]]
-        # Whole seconds, as an integer (inferred).
-        found.setdefault(start, {}).update(
-            {name: block["capacity"], "duration": int(duration), "unit": unit}
-        )
-    return found
-
-
-_SOURCE_ID = "X-SN-Source-ID"
-
-
-def forward(  # noqa: PLR0917 - who passes what on, and for whom
-    shared: Shared,
-    party: FlexibilityProvider,
-    user: User,
-    sender: CapacityProvider | CapacityOptimizer,
-    group: CapacityGroup,
-    message: Mapping[str, Any],
-    request_id: str,
-) -> None:
-    """Passes a Capacity Provider's forecast on to the Optimizer of its group, or the reverse, soon.
-
-    An Optimizer's is an AdjustGroupCapacityForecast. What is published of a Capacity Provider's is
-    named in the header X-SN-Source-ID.
-
-    Args:
-        shared: The shared shared.
-        party: In whose name it is sent.
-        user: Whose group it is.
-        sender: Who sent it.
-        group: The group that it is for.
-        message: It, decoded: floats, aware datetimes; a block may be None.
-        request_id: The X-Request-ID with which it came, and with which it goes on.
-    """
-    is_update = isinstance(sender, CapacityProvider)
-    action = "UpdateGroupCapacityForecast" if is_update else "AdjustGroupCapacityForecast"
-    _forward(shared, party, _Forecast(action, user.id, sender.name, group, message, request_id))
-
-
-@dataclass(slots=True)
-class _Forecast:
-    """A forecast on its way; each attempt to deliver it looks at the world anew."""
-
-    action: str
-    user_id: int
-    sender: str
-    group: CapacityGroup
-    message: Mapping[str, Any]
-    request_id: str
-    published_to: str | None = field(default=None, init=False)
-    is_published: bool = field(default=False, init=False)
-
-    @property
-    def is_update(self) -> bool:
-        return self.action == "UpdateGroupCapacityForecast"
-
-    def recipient(self, user: User | None) -> CapacityProvider | CapacityOptimizer | None:
-        if user is None:
-            return None
-        if self.is_update:
-            return user.optimizer(self.group.capacity_optimizer)
-        return user.provider(self.group.capacity_provider)
-
-
-def _forward(shared: Shared, party: FlexibilityProvider, forecast: _Forecast) -> None:
-    recipient = forecast.recipient(shared.world.user(forecast.user_id))
-    if recipient is None:
-        _note(shared, forecast, f"there is nobody to pass on to what {forecast.sender} sent")
-        return
-    queue = queue_of(forecast.user_id, recipient)
-    party.tasks.run(forecast.action, lambda: _attempt(shared, party, forecast), queue=queue)
-
-
-def _attempt(shared: Shared, party: FlexibilityProvider, forecast: _Forecast) -> Response | None:
-    user = shared.world.user(forecast.user_id)
-    system = forecast.recipient(user)
-    if user is None or system is None:
-        _note(
-            shared, forecast, f"there is nobody any more to pass on to what {forecast.sender} sent"
-        )
-        return None
-    check_registered(user.id, system, forecast.action)
-    _check_blocks(forecast)
-    _publish(shared, user, forecast)
-    source_id = forecast.published_to if forecast.is_update else None
-    delivery = party.outbox.delivery(
-        system,
-        forecast.action,
-        forecast.message,
-        forecast.request_id,
-        more=() if source_id is None else ((_SOURCE_ID, source_id),),
-    )
-    if delivery is None:
-        _note(shared, forecast, f"{system.name} has no base URL: nothing is sent")
-        return None
-    return party.outbox.send(user.id, system, delivery)
-
-
-def _check_blocks(forecast: _Forecast) -> None:
-    """Fails where a block is null: only now, when whoever sent it has been told 204 (§5.1)."""
-    for index, block in enumerate(forecast.message["forecasted_blocks"]):
-        if not isinstance(block, Mapping):
-            raise ValueError(f"/forecasted_blocks/{index} is null")  # noqa: TRY004 - of a message
-
-
-def _publish(shared: Shared, user: User, forecast: _Forecast) -> None:
-    """Publishes a forecast with the first attempt, and not again with a further one (inferred)."""
-    if forecast.is_published:
-        return
-    forecast.is_published = True
-    # Its settings may have changed since the message came.
-    groups = (each for each in user.capacity_groups if each.id == forecast.group.id)
-    group = next(groups, forecast.group)
-    settings = publication_of(user, group)
-    if settings is None:
-        return
-    role = "cp" if forecast.is_update else "co"
-    forecast.published_to = forecast_source_id(
-        settings, group, role, forecast.action, forecast.message["type"]
-    )
-    publish_forecast(
-        shared,
-        user,
-        settings,
-        forecast.published_to,
-        forecast.action,
-        forecast.message,
-        forecast.request_id,
-    )
-
-
-def _note(shared: Shared, forecast: _Forecast, why: str) -> None:
-    shared.journal.append(
-        "flexibility_provider", "note", action=forecast.action, detail={"why": why}
     )

@@ -1,42 +1,195 @@
-"""What the Flexibility Provider does with one message from the queue (solaruser.md §4.1)."""
+"""Deliver the instructions that SolarUser queued, and tell their owners about it.
+
+As observed in SolarNetwork (solaruser.md §4.1, §4.2 and §9.1).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import logging
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from oscp_send.fidelity import Behaviour
-from oscp_send.solarnetwork import json_reading, texts
-from oscp_sim.flexibility_provider.delivery import Delivery, DeliveryFailed, UnknownRecipient
-from oscp_sim.flexibility_provider.outbox import PATHS, Outbox, configured_path, delivery_headers
-from oscp_sim.instructions import QueuedMessage
+from oscp_send.solarnetwork import texts
+from oscp_sim.flexibility_provider.delivery import (
+    Delivery,
+    DeliveryFailed,
+    UnknownRecipient,
+    configured_headers,
+)
+from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, PATHS, Outbox, configured_path
+from oscp_sim.instructions import QueuedMessage, State
 from oscp_sim.shared import Shared
 from oscp_sim.user_events import UserEvent, UserEvents
 from oscp_sim.world import CapacityGroup, CapacityProvider
 
-__all__ = ["InstructionEvents", "handle"]
+__all__ = ["InstructionHandler"]
+
+_LOG = logging.getLogger(__name__)
+
+# As documented; none of it is applied to instructions as observed (solaruser.md §12).
+_CUSTOMISABLE: Final = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityComplianceError"})
 
 
-# § The user events of an instruction that the Flexibility Provider delivers.
-#
-# As observed in SolarNetwork (solaruser.md §9.1).
-
-_TAGS = ("oscp", "instruction")
-_REDACTED = "[redacted]"
-_NOT_SENT = "Error sending OSCP message to capacity provider"
-_SHORTEST_SECRET = 8
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-class InstructionEvents:
-    """Tells the owner of one instruction what becomes of it.
+class InstructionHandler:
+    """Claim one instruction, deliver its message, and settle its state.
 
     Args:
-        events: Where to tell it.
-        message: The instruction, as SolarUser handed it over.
+        shared: The instructions, the world, and the user events.
+        outbox: Sends the message.
+        message: From the queue.
+    """
+
+    def __init__(self, shared: Shared, outbox: Outbox, message: QueuedMessage) -> None:
+        self._shared = shared
+        self._outbox = outbox
+        self._message = message
+        # Each event comes before the state that goes with it: who sees the state finds the event.
+        self._events = _InstructionEvents(shared.events, message)
+
+    def handle(self) -> None:
+        """Do all three; do nothing with an instruction that is no longer `Queuing`.
+
+        An instruction comes to an end whatever its message does: one that cannot be handled is
+        Declined.
+        """
+        try:
+            if self._claim():
+                self._deliver()
+        except Exception as error:  # noqa: BLE001 - see above
+            _LOG.exception("instruction %d could not be handled", self._message.id)
+            reason = f"{type(error).__name__}: {error}"
+            # Without what was known so far, which may be what cannot be handled.
+            _InstructionEvents(self._shared.events, self._message).failed(error)
+            self._change("Declined", {"error": reason})
+
+    def _claim(self) -> bool:
+        instructions = self._shared.instructions
+        claimed = instructions.change(
+            "flexibility_provider", self._message.id, "Queuing", "Executing"
+        )
+        return claimed is not None
+
+    def _deliver(self) -> None:
+        """Send the message, and settle the state when the answer comes."""
+        try:
+            after = self._send()
+        except DeliveryFailed as failure:
+            self._settle(failure.after, failure)
+        else:
+            self._settle(after)
+
+    def _settle(self, after: float, failure: DeliveryFailed | None = None) -> None:
+        def settle() -> None:
+            if failure is None:
+                self._events.posted()
+                self._change("Completed")
+            else:
+                self._events.failed(failure)
+                self._change("Declined", {"error": str(failure)})
+
+        if after:
+            self._shared.schedule.after(after, settle)
+        else:
+            settle()
+
+    def _change(self, state: State, result: Mapping[str, Any] | None = None) -> None:
+        self._shared.instructions.change(
+            "flexibility_provider", self._message.id, "Executing", state, result
+        )
+
+    def _send(self) -> float:
+        """Return the seconds by the simulator's clock until the provider has answered."""
+        group, provider = self._recipients()
+        content = dict(self._message.msg)
+        if self._message.action == "AdjustGroupCapacityForecast":
+            content["group_id"] = group.identifier
+        self._events.processing(content, provider)
+        delivery = self._delivery(content, provider)
+        if delivery is None:
+            self._note_silence()
+            return 0.0
+        try:
+            answer = self._outbox.send(self._message.user_id, provider, delivery)
+        except DeliveryFailed as failure:
+            if failure.problem is not None:
+                self._events.not_answered(delivery, failure.problem)
+            raise
+        self._events.answered(delivery)
+        return answer.after
+
+    def _recipients(self) -> tuple[CapacityGroup, CapacityProvider]:
+        """Look everything up again: the world may have changed since the message was queued."""
+        owner = self._shared.world.user(self._message.user_id)
+        optimizer = owner.optimizer(self._message.co_id) if owner else None
+        if owner is None or optimizer is None or not optimizer.enabled:
+            raise UnknownRecipient(texts.UNKNOWN_OPTIMIZER)
+        group = owner.group(self._message.co_id, self._message.cg_identifier)
+        if group is None or not group.enabled:
+            raise UnknownRecipient(texts.UNKNOWN_GROUP)
+        provider = owner.provider(group.capacity_provider)
+        if provider is None or not provider.enabled:
+            raise UnknownRecipient(texts.UNKNOWN_PROVIDER)
+        return group, provider
+
+    def _delivery(self, content: Mapping[str, Any], provider: CapacityProvider) -> Delivery | None:
+        """Return the request to make, or None where the provider has no base URL."""
+        action, follows = self._message.action, self._shared.behaviour.follows_service
+        if action == "UpdateGroupCapacityForecast" and follows("group_forecasts"):
+            raise DeliveryFailed(texts.unsupported_action(action))
+        if self._shared.addresses.of_system(provider) is None:
+            return None
+        if provider.oscp_version != OSCP_VERSION:
+            raise DeliveryFailed(
+                # The service calls a Capacity Provider an Optimizer here.
+                f"[{action}] task with CapacityOptimizer ({self._message.user_id},{provider.id}) "
+                f"failed because the OSCP version {provider.oscp_version or 'null'} is not "
+                "supported."
+            )
+        return self._outbox.delivery(
+            provider,
+            action,
+            content,
+            correlation_id=self._message.correlation_id,
+            path=self._path(provider),
+            instruction_id=self._message.id,
+        )
+
+    def _path(self, provider: CapacityProvider) -> str:
+        """Return the path of the message; that the keys of `url-paths` are actions is inferred."""
+        action = self._message.action
+        configured = None
+        if action in _CUSTOMISABLE and not self._shared.behaviour.follows_service("url_paths"):
+            configured = configured_path(provider, action)
+        return PATHS[action] if configured is None else configured
+
+    def _note_silence(self) -> None:
+        self._shared.journal.append(
+            "flexibility_provider",
+            "note",
+            action=self._message.action,
+            instruction_id=self._message.id,
+            detail={
+                "why": "the Capacity Provider has no base URL: nothing is sent, and the "
+                "instruction is Completed anyway"
+            },
+        )
+
+
+_TAGS: Final = ("oscp", "instruction")
+_REDACTED: Final = "[redacted]"
+_NOT_SENT: Final = "Error sending OSCP message to capacity provider"
+_SHORTEST_SECRET: Final = 8
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class _InstructionEvents:
+    """Tell the owner of one instruction what happens to it (solaruser.md §9.1).
+
+    Args:
+        events: All user events.
+        message: The instruction, as SolarUser queued it.
     """
 
     def __init__(self, events: UserEvents, message: QueuedMessage) -> None:
@@ -55,62 +208,63 @@ class InstructionEvents:
         }
 
     def processing(self, content: Mapping[str, Any], provider: CapacityProvider) -> None:
-        """The instruction is claimed, and its message decoded.
+        """Say that the instruction is claimed, and its message decoded.
 
         Args:
-            content: The message as it is going to be sent.
-            provider: Whose credentials are taken out of all that is told from now on: an answer
-                may quote its request.
+            content: The message that is going to be sent.
+            provider: Its credentials are taken out of all later events: an answer may quote its
+                request.
         """
         self._known["content"] = content
         self._provider = provider
         self._secrets = _secrets(provider)
-        told = self._tell((), "Processing queued instruction")
-        # In the form of a user event, so that it need not be written anew for each.
-        self._known |= told.data or {}
+        event = self._add((), "Processing queued instruction")
+        # In the form of a user event, so that it need not be written again for each.
+        self._known |= event.data or {}
 
     def answered(self, delivery: Delivery) -> None:
-        """The Capacity Provider took the message."""
-        self._tell_http((), "Success", delivery)
+        """Say that the Capacity Provider accepted the message."""
+        self._add_http((), "Success", delivery)
 
     def not_answered(self, delivery: Delivery, problem: str) -> None:
-        """The Capacity Provider refused the message, or could not be reached."""
-        self._tell_http(("error",), problem, delivery)
+        """Say that the Capacity Provider refused the message, or could not be reached."""
+        self._add_http(("error",), problem, delivery)
 
     def posted(self) -> None:
-        """The instruction is Completed, even where its provider has no base URL to post to."""
-        self._tell(("out",), "Posted instruction")
+        """Say that the instruction is Completed, even if there was no base URL to post to."""
+        self._add(("out",), "Posted instruction")
 
     def failed(self, failure: Exception) -> None:
-        """The instruction is Declined.
+        """Say that the instruction is Declined.
 
-        That what is unknown is told twice, as the event's message and in its data, and that an
-        action without a path is told as what could not be sent, is (inferred).
+        That an unknown recipient is named twice, as the event's message and in its data, and that
+        an action without a path counts as not sent, is (inferred).
         """
-        reason = self._open(str(failure))
+        reason = self._without_secrets(str(failure))
         message = reason if isinstance(failure, UnknownRecipient) else _NOT_SENT
-        self._tell(("error",), message, {"message": reason})
+        self._add(("error",), message, {"message": reason})
 
-    def _tell(
+    def _add(
         self, tags: tuple[str, ...], message: str, more: Mapping[str, Any] = _NOTHING
     ) -> UserEvent:
         return self._events.add(self._user_id, (*_TAGS, *tags), message, {**self._known, **more})
 
-    def _tell_http(self, tags: tuple[str, ...], message: str, delivery: Delivery) -> None:
+    def _add_http(self, tags: tuple[str, ...], message: str, delivery: Delivery) -> None:
         provider = self._provider
         data = {
             "configId": provider and provider.id,
             "regStatus": provider and provider.registration_status[0].lower(),
             "v": provider and provider.oscp_version,
-            "url": self._open(delivery.url),
+            "url": self._without_secrets(delivery.url),
             "method": "POST",
             "requestId": delivery.request_id,
             "correlationId": self._known["correlationId"],
             "content": self._known["content"],
         }
-        self._events.add(self._user_id, (*_TAGS, *tags, "http"), self._open(message), data)
+        text = self._without_secrets(message)
+        self._events.add(self._user_id, (*_TAGS, *tags, "http"), text, data)
 
-    def _open(self, text: str) -> str:
+    def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _REDACTED)
         return text
@@ -118,12 +272,10 @@ class InstructionEvents:
 
 def _secrets(provider: CapacityProvider) -> tuple[str, ...]:
     base_url = provider.base_url if isinstance(provider.base_url, str) else ""
-    headers = (provider.service_props or {}).get("http-headers")
-    values = headers.values() if isinstance(headers, Mapping) else ()
-    # A shorter value of a header is none, and may well be a word of what is told.
-    secrets = [each for each in values if isinstance(each, str) and len(each) >= _SHORTEST_SECRET]
+    # A shorter value of a header is not a secret, and may well be a word of the text.
+    values = [v for _, v in configured_headers(provider) if len(v) >= _SHORTEST_SECRET]
     own = (provider.token, provider.oauth_client_secret, _password(base_url))
-    return tuple(filter(None, (*own, *secrets)))
+    return tuple(filter(None, (*own, *values)))
 
 
 def _password(url: str) -> str | None:
@@ -131,151 +283,3 @@ def _password(url: str) -> str | None:
         return urlsplit(url).password
     except ValueError:
         return None
-
-
-# As documented; nothing of it is applied to instructions (solaruser.md §12).
-_CUSTOMISABLE = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityComplianceError"})
-
-
-def handle(
-    message: QueuedMessage, shared: Shared, outbox: Outbox, new_request_id: Callable[[], str]
-) -> None:
-    """Claims an instruction, delivers its message, and settles its state.
-
-    Nothing happens to one that is not `Queuing` any more.
-
-    Args:
-        message: From the queue.
-        shared: The shared shared.
-        outbox: Sends it.
-        new_request_id: Makes an X-Request-ID.
-    """
-    claimed = shared.instructions.change("flexibility_provider", message.id, "Queuing", "Executing")
-    if claimed is None:
-        return
-    # Each event is told before the state that goes with it: who sees the state finds the event.
-    events = InstructionEvents(shared.events, message)
-    try:
-        after = _deliver(message, shared, events, outbox, new_request_id)
-    except DeliveryFailed as failure:
-        _later(shared, failure.after, partial(_decline, message, shared, events, failure))
-        return
-    _later(shared, after, partial(_complete, message, shared, events))
-
-
-def _deliver(
-    message: QueuedMessage,
-    shared: Shared,
-    events: InstructionEvents,
-    outbox: Outbox,
-    new_request_id: Callable[[], str],
-) -> float:
-    """Answers with the seconds by the simulator's clock until the provider has answered."""
-    group, provider = _recipients(message, shared)
-    content = _content(message, group)
-    events.processing(content, provider)
-    delivery = _delivery(message, content, provider, shared, new_request_id)
-    if delivery is None:
-        _note_silence(message, shared)
-        return 0.0
-    try:
-        reply = outbox.send(message.user_id, provider, delivery)
-    except DeliveryFailed as failure:
-        if failure.problem is not None:
-            events.not_answered(delivery, failure.problem)
-        raise
-    events.answered(delivery)
-    return reply.after
-
-
-def _later(shared: Shared, seconds: float, task: Callable[[], None]) -> None:
-    if seconds:
-        shared.schedule.after(seconds, task)
-    else:
-        task()
-
-
-def _complete(message: QueuedMessage, shared: Shared, events: InstructionEvents) -> None:
-    events.posted()
-    shared.instructions.change("flexibility_provider", message.id, "Executing", "Completed")
-
-
-def _decline(
-    message: QueuedMessage, shared: Shared, events: InstructionEvents, failure: DeliveryFailed
-) -> None:
-    events.failed(failure)
-    result = {"error": str(failure)}
-    shared.instructions.change("flexibility_provider", message.id, "Executing", "Declined", result)
-
-
-def _content(message: QueuedMessage, group: CapacityGroup) -> dict[str, Any]:
-    if message.action == "AdjustGroupCapacityForecast":
-        return {**message.msg, "group_id": group.identifier}
-    return dict(message.msg)
-
-
-def _delivery(
-    message: QueuedMessage,
-    content: Mapping[str, Any],
-    provider: CapacityProvider,
-    shared: Shared,
-    new_request_id: Callable[[], str],
-) -> Delivery | None:
-    """Answers with the request to make, or None where the provider has no base URL."""
-    if message.action == "UpdateGroupCapacityForecast" and shared.behaviour.follows_service(
-        "group_forecasts"
-    ):
-        raise DeliveryFailed(texts.unsupported_action(message.action))
-    base_url = shared.addresses.of_system(provider)
-    if base_url is None:
-        return None
-    if provider.oscp_version != "2.0":
-        raise DeliveryFailed(
-            f"[{message.action}] task with CapacityOptimizer ({message.user_id},{provider.id}) "
-            f"failed because the OSCP version {provider.oscp_version or 'null'} is not supported."
-        )
-    return Delivery(
-        "capacity_provider",
-        message.action,
-        base_url + _path(message.action, provider, shared.behaviour),
-        delivery_headers(provider, new_request_id(), message.correlation_id),
-        json_reading.write(content),
-        message.id,
-    )
-
-
-def _path(action: str, provider: CapacityProvider, behaviour: Behaviour) -> str:
-    """Answers with the path of a message; that the keys of `url-paths` are actions is inferred."""
-    if action in _CUSTOMISABLE and not behaviour.follows_service("url_paths"):
-        configured = configured_path(provider, action)
-        if configured is not None:
-            return configured
-    return PATHS[action]
-
-
-def _recipients(message: QueuedMessage, shared: Shared) -> tuple[CapacityGroup, CapacityProvider]:
-    """Looks everything up once more: the world may have changed since the message was queued."""
-    owner = shared.world.user(message.user_id)
-    optimizer = owner.optimizer(message.co_id) if owner else None
-    if owner is None or optimizer is None or not optimizer.enabled:
-        raise UnknownRecipient(texts.UNKNOWN_OPTIMIZER)
-    group = owner.group(message.co_id, message.cg_identifier)
-    if group is None or not group.enabled:
-        raise UnknownRecipient(texts.UNKNOWN_GROUP)
-    provider = owner.provider(group.capacity_provider)
-    if provider is None or not provider.enabled:
-        raise UnknownRecipient(texts.UNKNOWN_PROVIDER)
-    return group, provider
-
-
-def _note_silence(message: QueuedMessage, shared: Shared) -> None:
-    shared.journal.append(
-        "flexibility_provider",
-        "note",
-        action=message.action,
-        instruction_id=message.id,
-        detail={
-            "why": "the Capacity Provider has no base URL: nothing is sent, and the instruction "
-            "is Completed all the same"
-        },
-    )

@@ -1,11 +1,11 @@
-"""What the Flexibility Provider does in the background: oscp20.md §5.3, §5.6 and §5.10."""
+"""What is left to do after an answer, and when it is tried again: oscp20.md §5.3, §5.6, §5.10."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,12 +13,9 @@ from hypothesis import strategies as st
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, Tasks
+from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, Retries
 from oscp_sim.http import Response
 from tests.oscp_sim.rig import NOW, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Outcome = Response | Exception | None
 FAILED = DeliveryFailed("503 Service Unavailable: [no body]")
@@ -60,7 +57,7 @@ def run(simulator: Simulator, *outcomes: Outcome, tries: int = 3, seed: int = 1)
     shared = shared_of(simulator)
     assert isinstance(shared.clock, FrozenClock)
     attempts = Attempts(shared.clock, list(outcomes))
-    Tasks(shared, Random(seed)).run(
+    Retries(shared, Random(seed)).run(
         "Heartbeat",
         attempts,
         tries=tries,
@@ -78,7 +75,7 @@ def notes(simulator: Simulator) -> list[tuple[str | None, str]]:
 
 def test_nothing_is_done_at_once(running: Simulator, clock: FrozenClock) -> None:
     attempts = Attempts(clock, [None])
-    Tasks(shared_of(running), Random(1)).run("Heartbeat", attempts)
+    Retries(shared_of(running), Random(1)).run("Heartbeat", attempts)
     assert running.pending == 1
     clock.advance(0.499)
     assert attempts.made == []
@@ -149,9 +146,9 @@ def test_anything_else_is_not_tried_again(running: Simulator) -> None:
 
 
 def test_nobody_need_be_told(running: Simulator, clock: FrozenClock) -> None:
-    tasks = Tasks(shared_of(running), Random(1))
-    tasks.run("Register", Attempts(clock, [None]))
-    tasks.run("Register", Attempts(clock, [FAILED]), tries=1)
+    retries = Retries(shared_of(running), Random(1))
+    retries.run("Register", Attempts(clock, [None]))
+    retries.run("Register", Attempts(clock, [FAILED]), tries=1)
     clock.advance(60)
     assert [action for action, _ in notes(running)] == ["Register"]
 

@@ -1,0 +1,110 @@
+"""Send heartbeats to the systems that asked for them (oscp20.md §5.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, System
+from oscp_sim.flexibility_provider.jobs import Job, Timetable
+from oscp_sim.flexibility_provider.outbox import Outbox, check_version
+from oscp_sim.shared import Shared
+from oscp_sim.world import CapacityOptimizer, CapacityProvider
+
+__all__ = ["heartbeat_jobs"]
+
+_ACTION: Final = "Heartbeat"
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+# A system is due once its interval has passed, not when it passes.
+_JUST_AFTER: Final = timedelta(microseconds=1)
+
+
+def heartbeat_jobs(shared: Shared, outbox: Outbox) -> tuple[Job, Job]:
+    """Return the two jobs: Capacity Providers at second 0, Optimizers at second 30.
+
+    Args:
+        shared: The world, the clock and the schedule.
+        outbox: Sends the heartbeats.
+    """
+    return (
+        Job(shared, Timetable(second=0), _Heartbeats(shared, outbox, CapacityProvider)),
+        Job(shared, Timetable(second=30), _Heartbeats(shared, outbox, CapacityOptimizer)),
+    )
+
+
+class _Heartbeats:
+    def __init__(self, shared: Shared, outbox: Outbox, kind: type[System]) -> None:
+        self._shared = shared
+        self._outbox = outbox
+        self._kind = kind
+
+    def due(self) -> datetime | None:
+        return min((when for _, _, when in self._wanted()), default=None)
+
+    def steps(self, begun: datetime) -> Iterator[float]:
+        """Send one heartbeat to each system that is due; the first failure ends the run (§5.5).
+
+        The service's order is not known: here, as the world lists them (inferred).
+        """
+        for user_id, chosen, _ in [each for each in self._wanted() if each[2] <= begun]:
+            system = self._current(user_id, chosen)
+            if system is None:
+                continue
+            # The time of sending, which is never before the timetable's instant.
+            now, after, failure = self._shared.clock.now(), 0.0, None
+            try:
+                after = self._send(user_id, system, now)
+            except (DeliveryFailed, ConfigurationProblem) as problem:
+                failure, after = problem, getattr(problem, "after", 0.0)
+            if after:
+                yield after
+            if failure is not None:
+                self._note(f"{system.name} has not been sent a heartbeat: {failure}")
+                return
+            self._shared.change_system(user_id, system, heartbeat_date=now)
+
+    def _send(self, user_id: int, system: System, now: datetime) -> float:
+        """Return the seconds by the simulator's clock until the answer comes."""
+        check_version(user_id, system, _ACTION)
+        seconds = 2 * (_interval(system) or timedelta())
+        delivery = self._outbox.delivery(system, _ACTION, {"offline_mode_at": now + seconds})
+        if delivery is None:
+            # As with instructions, a heartbeat that goes nowhere counts as sent (inferred).
+            self._note(f"{system.name} has no base URL: no heartbeat is sent, and it counts as one")
+            return 0.0
+        return self._outbox.send(user_id, system, delivery).after
+
+    def _wanted(self) -> Iterator[tuple[int, System, datetime]]:
+        """Yield each system that wants heartbeats, after its user's id, and when it is due."""
+        for user in self._shared.world.users:
+            for system in user.systems:
+                interval = _interval(system)
+                if isinstance(system, self._kind) and interval is not None:
+                    last = system.heartbeat_date
+                    yield user.id, system, _EVER if last is None else _later(last, interval)
+
+    def _current(self, user_id: int, chosen: System) -> System | None:
+        """Return a system as it is now, or None if it no longer wants heartbeats."""
+        found = (system for owner, system, _ in self._wanted() if owner == user_id)
+        return next((each for each in found if each.id == chosen.id), None)
+
+    def _note(self, why: str) -> None:
+        self._shared.journal.append(
+            "flexibility_provider", "note", action=_ACTION, detail={"why": why}
+        )
+
+
+def _interval(system: System) -> timedelta | None:
+    """Return how often a system is sent heartbeats, or None."""
+    seconds = system.settings.heartbeat_seconds if system.settings else None
+    if not system.enabled or system.registration_status != "Registered" or not seconds:
+        return None
+    return timedelta(seconds=seconds) if seconds > 0 else None
+
+
+def _later(last: datetime, interval: timedelta) -> datetime:
+    try:
+        return last + interval + _JUST_AFTER
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
