@@ -168,7 +168,7 @@ def groups(*items: str) -> str:
 
 WRONG = {
     "empty": ("", "1:1: expected a mapping, got nothing"),
-    "no users": ("users: []", "1:8: at least 1 must stand here"),
+    "no users": ("users: []", "1:8: expected at least 1 item(s)"),
     "unknown key": (user_yaml("nods: [1]"), '3:5: unknown key "nods"; did you mean "nodes"?'),
     "id missing": ("users: [{nodes: [1]}]", '1:9: "id" is missing: The user id'),
     "id zero": ("users: [{id: 0}]", "1:14: 0 is below 1"),
@@ -176,7 +176,7 @@ WRONG = {
     "secret missing": (user_yaml("tokens: [{id: a}]"), '3:14: "secret" is missing'),
     "comma in a token id": (
         user_yaml("tokens: [{id: 'a,b', secret: s}]"),
-        '3:19: "a,b" has not the right form: A token id without commas',
+        '3:19: "a,b" does not have the right form: A token id without commas',
     ),
     "type of token": (
         user_yaml("tokens: [{id: a, secret: s, type: user}]"),
@@ -184,7 +184,7 @@ WRONG = {
     ),
     "version as a number": (
         user_yaml("capacity_providers: [{id: 3, name: G, token: t, oscp_version: 2.0}]"),
-        "3:67: expected a text, got a number; put it in quotes",
+        "3:67: expected a string, got a number; put it in quotes",
     ),
     "user twice": ("users:\n- id: 1\n- id: 1\n", "3:7: user 1 stands here again, after world:2"),
     "token of two users": (

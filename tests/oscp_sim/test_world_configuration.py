@@ -212,7 +212,7 @@ WRONG = {
     "a date without an offset": (
         "modified: 2026-01-02T00:00:00Z",
         "modified: 2026-01-02T00:00:00",
-        '"2026-01-02T00:00:00" has not the right form: A date-time',
+        '"2026-01-02T00:00:00" does not have the right form: A date-time',
     ),
     "an instant before all time": (
         "modified: 2026-01-02T00:00:00Z",
@@ -222,7 +222,7 @@ WRONG = {
     "a secret that is no text": (
         "oauth-client-secret: hush-hush",
         "oauth-client-secret: 7",
-        "expected a text, got a whole number",
+        "expected a string, got a whole number",
     ),
     "an asset of no group": (
         "capacity_group: 19",
@@ -251,7 +251,7 @@ WRONG = {
         "base_url: http://depot.example",
         "this base_url stands here again, after world:28",
     ),
-    "no properties": ("property_names: [wh]", "property_names: []", "at least 1 must stand here"),
+    "no properties": ("property_names: [wh]", "property_names: []", "expected at least 1 item(s)"),
     "a negative heartbeat": (
         "heartbeat_seconds: 60",
         "heartbeat_seconds: -1",

@@ -31,7 +31,8 @@ from oscp_sim.world.model import (
     User,
     World,
 )
-from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml, validate
+from oscp_sim.yaml_schema import validate
+from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 
 __all__ = [
     "broken_references",
