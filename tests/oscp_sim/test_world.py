@@ -186,56 +186,56 @@ WRONG = {
         user_yaml("capacity_providers: [{id: 3, name: G, token: t, oscp_version: 2.0}]"),
         "3:67: expected a string, got a number; put it in quotes",
     ),
-    "user twice": ("users:\n- id: 1\n- id: 1\n", "3:7: user 1 stands here again, after world:2"),
+    "user twice": ("users:\n- id: 1\n- id: 1\n", "3:7: duplicate user 1 (first at world:2)"),
     "token of two users": (
         "users:\n- {id: 1, tokens: [{id: a, secret: s}]}\n- {id: 2, tokens: [{id: a, secret: s}]}",
-        "3:25: token a stands here again, after world:2",
+        "3:25: duplicate token a (first at world:2)",
     ),
     "node of two users": (
         "users:\n- {id: 1, nodes: [7]}\n- {id: 2, nodes: [8, 7]}",
-        "3:22: node 7 stands here again, after world:2",
+        "3:22: duplicate node 7 (first at world:2)",
     ),
-    "node twice": (user_yaml("nodes: [7, 7]"), "3:16: node 7 stands here again, after world:3"),
+    "node twice": (user_yaml("nodes: [7, 7]"), "3:16: duplicate node 7 (first at world:3)"),
     "provider twice": (
         user_yaml(
             "capacity_providers:\n- {id: 3, name: a, token: t}\n- {id: 3, name: b, token: u}"
         ),
-        "5:12: Capacity Provider 3 stands here again, after world:4",
+        "5:12: duplicate Capacity Provider 3 (first at world:4)",
     ),
     "optimizer twice": (
         user_yaml("capacity_optimizers:\n- {id: 1, name: a}\n- {id: 1, name: b}"),
-        "5:12: Capacity Optimizer 1 stands here again, after world:4",
+        "5:12: duplicate Capacity Optimizer 1 (first at world:4)",
     ),
     "group twice": (
         user_yaml(groups(GROUP, GROUP.replace("foo", "bar"))),
-        "7:12: Capacity Group 19 stands here again, after world:6",
+        "7:12: duplicate Capacity Group 19 (first at world:6)",
     ),
     "identifier twice": (
         user_yaml(groups(GROUP, GROUP.replace("19", "20"))),
-        '7:28: the identifier "foo" stands here again, after world:6',
+        '7:28: duplicate identifier "foo" (first at world:6)',
     ),
     "provider of no one": (
         user_yaml(f"{OPTIMIZER}capacity_groups:\n- {GROUP}"),
-        "5:52: user 42 has no Capacity Provider 3; there is none",
+        "5:52: user 42 has no Capacity Provider 3; it has none",
     ),
     "optimizer of no one": (
         user_yaml(groups(GROUP.replace("optimizer: 1", "optimizer: 2"))),
-        "6:75: user 42 has no Capacity Optimizer 2; there is 1",
+        "6:75: user 42 has no Capacity Optimizer 2; it has 1",
     ),
     "base_url twice": (
         user_yaml(
             "capacity_providers:\n- {id: 3, name: a, token: t, base_url: http://a}\n"
             "- {id: 4, name: b, token: t, base_url: http://a}"
         ),
-        "5:44: this base_url stands here again, after world:4",
+        "5:44: duplicate base_url (first at world:4)",
     ),
     "base_url without scheme": (
         user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: localhost}]"),
-        "3:63: a base_url must be as http://host:port/path",
+        "3:63: a base_url must look like http://host:port/path",
     ),
     "base_url with a wrong port": (
         user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: 'http://a:x'}]"),
-        "3:63: a base_url must be as http://host:port/path",
+        "3:63: a base_url must look like http://host:port/path",
     ),
     "base_url with a password": (
         user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: 'http://a:hush@b'}]"),

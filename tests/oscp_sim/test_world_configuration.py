@@ -227,19 +227,19 @@ WRONG = {
     "an asset of no group": (
         "capacity_group: 19",
         "capacity_group: 20",
-        "user 42 has no Capacity Group 20; there is 19",
+        "user 42 has no Capacity Group 20; it has 19",
     ),
     "a node of nobody": (
         "settings: {node_id: 1,",
         "settings: {node_id: 7,",
-        "node 7 is none of user 42: add it to nodes",
+        "node 7 does not belong to user 42: add it to nodes",
     ),
-    "an asset's node": ("        node_id: 2", "        node_id: 8", "node 8 is none of user 42"),
-    "a group's node": ("settings: {node_id: 2,", "settings: {node_id: 9,", "node 9 is none of"),
+    "an asset's node": ("        node_id: 2", "        node_id: 8", "node 8 does not belong to user 42"),
+    "a group's node": ("settings: {node_id: 2,", "settings: {node_id: 9,", "node 9 does not belong to"),
     "an optimizer's URL": (
         "base_url: http://depot.example",
         "base_url: depot",
-        "a base_url must be as http://host:port/path",
+        "a base_url must look like http://host:port/path",
     ),
     "an optimizer's password": (
         "base_url: http://depot.example",
@@ -249,7 +249,7 @@ WRONG = {
     "two optimizers at one place": (
         'base_url: " "',
         "base_url: http://depot.example",
-        "this base_url stands here again, after world:28",
+        "duplicate base_url (first at world:28)",
     ),
     "no properties": ("property_names: [wh]", "property_names: []", "expected at least 1 item(s)"),
     "a negative heartbeat": (
@@ -300,7 +300,7 @@ def test_an_asset_twice(key: str) -> None:
             }
         ]
     }
-    with pytest.raises(SourceError, match="stands here again") as caught:
+    with pytest.raises(SourceError, match="duplicate") as caught:
         load_world(world)
     assert len(caught.value.problems) == 1
 
