@@ -35,9 +35,9 @@ _WITH_SCHEME = frozenset({"authorization", "proxy-authorization"})
 # Not secret in an SNWS2 header (SolarUser, SNWS2 header): who asks, and what was signed.
 _OPEN_COMPONENTS = frozenset({"Credential", "SignedHeaders"})
 
-# The names of the JSON members whose values are secrets: a token that was just made, the client
-# secret of OAuth (docs/protocol/solaruser.md §8.1), what OAuth grants (RFC 6749 §5.1), and the headers that
-# a provider is to be called with.
+# The names of the JSON members whose values are secrets: a new token, the client secret of OAuth
+# (docs/protocol/solaruser.md §8.1), what OAuth grants (RFC 6749 §5.1), and the headers with which
+# a provider is called.
 _SECRET_MEMBERS = (
     "token",
     "oauth-client-secret",

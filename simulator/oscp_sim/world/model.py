@@ -12,7 +12,6 @@ from typing import Any, Final, Literal, Protocol, Self, TypeVar
 from oscp_sim.dataclass_values import ALWAYS_SHOWN, none_as, show
 
 __all__ = [
-    "DEFAULT_ROLES",
     "OAUTH_CLIENT_SECRET",
     "SIMULATED",
     "Adjustments",
@@ -43,13 +42,12 @@ __all__ = [
     "StatisticType",
     "SystemSettings",
     "Token",
-    "TokenType",
     "Unit",
     "User",
     "World",
 ]
 
-DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
+_DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
 # The service property that no reply shows (docs/protocol/solaruser.md §8.1), kept apart from the
 # others.
 OAUTH_CLIENT_SECRET: Final = "oauth-client-secret"  # noqa: S105 - a name, no secret
@@ -185,7 +183,7 @@ class User:
     """
 
     id: int
-    roles: frozenset[str] = field(default=DEFAULT_ROLES, metadata=ALWAYS_SHOWN)
+    roles: frozenset[str] = field(default=_DEFAULT_ROLES, metadata=ALWAYS_SHOWN)
     tokens: tuple[Token, ...] = field(default=(), metadata=ALWAYS_SHOWN)
     nodes: tuple[int, ...] = field(default=(), metadata=ALWAYS_SHOWN)
     capacity_providers: tuple[CapacityProvider, ...] = field(default=(), metadata=ALWAYS_SHOWN)
