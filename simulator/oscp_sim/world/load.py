@@ -27,7 +27,7 @@ from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_
 __all__ = ["load_world", "world_schema"]
 
 _HERE: Final = files("oscp_sim.world")
-_PARTIES: Final = frozenset({"solaruser", "flexibility_provider"})
+_PARTIES: Final = ("solaruser", "flexibility_provider")
 
 
 def load_world(
@@ -86,7 +86,7 @@ def _document(
 
 def _world(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a world with the base URL of each party that is played elsewhere in its place."""
-    urls = {party: value[party]["base_url"].rstrip("/") for party in _PARTIES & value.keys()}
+    urls = {each: value[each]["base_url"].rstrip("/") for each in _PARTIES if each in value}
     return {**value, **urls}
 
 
@@ -235,9 +235,11 @@ def _wrong_urls(document: YamlDocument, world: World) -> Iterator[SourceProblem]
         for pointer, system in _systems(user)
     ]
     # As they are written, with all slashes at the end.
-    urls += (
-        (f"/{each}", document.value[each]["base_url"]) for each in _PARTIES & document.value.keys()
-    )
+    urls += [
+        (f"/{each}", document.value[each]["base_url"])
+        for each in _PARTIES
+        if each in document.value
+    ]
     for pointer, url in urls:
         if isinstance(url, str) and url.strip() and (message := _wrong_url(url)):
             yield document.problem(f"{pointer}/base_url", message)
