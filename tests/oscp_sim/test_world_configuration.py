@@ -234,8 +234,16 @@ WRONG = {
         "settings: {node_id: 7,",
         "node 7 does not belong to user 42: add it to nodes",
     ),
-    "an asset's node": ("        node_id: 2", "        node_id: 8", "node 8 does not belong to user 42"),
-    "a group's node": ("settings: {node_id: 2,", "settings: {node_id: 9,", "node 9 does not belong to"),
+    "an asset's node": (
+        "        node_id: 2",
+        "        node_id: 8",
+        "node 8 does not belong to user 42",
+    ),
+    "a group's node": (
+        "settings: {node_id: 2,",
+        "settings: {node_id: 9,",
+        "node 9 does not belong to",
+    ),
     "an optimizer's URL": (
         "base_url: http://depot.example",
         "base_url: depot",
