@@ -148,6 +148,10 @@ class AccessTokens:
             if (system.service_props or {}).get(CLIENT_ID) == client_id
         )
 
+    def __len__(self) -> int:
+        """Return how many tokens are stored; expired ones go when the next one is issued."""
+        return len(self._holders)
+
     def clear(self) -> None:
         """Forget all tokens."""
         self._holders.clear()

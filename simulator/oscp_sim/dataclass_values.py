@@ -19,7 +19,7 @@ from oscp_sim.clock import parse_duration
 from oscp_sim.yaml_source import SourceProblem, YamlDocument
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    from _typeshed import DataclassInstance  # which exists for type checkers only
 
 __all__ = ["ALWAYS_SHOWN", "DataclassReader", "none_as", "show"]
 

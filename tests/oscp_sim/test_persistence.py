@@ -141,7 +141,7 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), float("inf"), b"x"])
-def test_what_is_no_json_is_refused_by_name(tmp_path: Path, value: object) -> None:
+def test_what_is_not_json_is_refused_by_name(tmp_path: Path, value: object) -> None:
     path = tmp_path / "seats.json"
     with pytest.raises(StateFileError) as caught:
         StateFile(path).write({(42, "capacity_provider", 3): {"token": SECRET, "odd": value}})

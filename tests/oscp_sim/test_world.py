@@ -253,13 +253,13 @@ def test_a_wrong_world_says_where_and_what_to_do(text: str, problem: str) -> Non
     assert "hush" not in str(caught.value)
 
 
-def test_another_user_s_provider_is_no_provider_of_a_group() -> None:
+def test_another_user_s_provider_is_not_a_group_s() -> None:
     text = user_yaml(f"{OPTIMIZER}capacity_groups: [{GROUP}]") + "  - id: 43\n    " + PROVIDER
     with pytest.raises(SourceError, match="user 42 has no Capacity Provider 3"):
         load_world(text)
 
 
-def test_every_problem_is_told_in_file_order() -> None:
+def test_every_problem_is_reported_in_file_order() -> None:
     text = user_yaml(f"nodes: [7, 7]\n{OPTIMIZER}capacity_groups:\n- {GROUP}\n- {GROUP}")
     with pytest.raises(SourceError) as caught:
         load_world(text)

@@ -219,7 +219,7 @@ WRONG = {
         "modified: 0001-01-01T00:00:00+01:00",
         "there is no such date-time",
     ),
-    "a secret that is no text": (
+    "a secret that is not a string": (
         "oauth-client-secret: hush-hush",
         "oauth-client-secret: 7",
         "expected a string, got a whole number",

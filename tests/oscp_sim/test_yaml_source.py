@@ -83,9 +83,7 @@ def test_where_is_where_the_value_was_written(value: object) -> None:
 
 
 @given(values, st.sampled_from([None, 0, 3]))
-def test_json_is_read_as_json_reads_it_and_stands_where_it_stands(
-    value: object, indent: int | None
-) -> None:
+def test_json_is_read_as_json_reads_it_with_its_places(value: object, indent: int | None) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     document = read_yaml(text)
     lines = text.split("\n")
@@ -186,7 +184,9 @@ def test_scalars_follow_the_core_schema_of_yaml_1_2(text: str, value: object) ->
         pytest.param("- " * 100_000 + "x", "1:199", "more than 100 deep", id="block too deep"),
     ],
 )
-def test_what_is_no_good_yaml_is_said_with_its_place(text: str, place: str, words: str) -> None:
+def test_what_is_wrong_in_a_text_is_reported_with_its_place(
+    text: str, place: str, words: str
+) -> None:
     with pytest.raises(SourceError) as caught:
         read_yaml(text, "demo.yaml")
     assert str(caught.value).startswith(f"demo.yaml:{place}: ")
@@ -207,7 +207,7 @@ def test_aliases_are_otherwise_good() -> None:
     assert document.where("/c/b") == document.where("/a/b") == (1, 11)
 
 
-def test_every_problem_of_a_text_is_told() -> None:
+def test_every_problem_of_a_text_is_reported() -> None:
     with pytest.raises(SourceError) as caught:
         read_yaml("a: 1\na: 2\n3: !x y\n", "f")
     assert [str(problem).partition(": ")[0] for problem in caught.value.problems] == [
@@ -218,7 +218,7 @@ def test_every_problem_of_a_text_is_told() -> None:
     assert str(caught.value).count("\n") == 2
 
 
-def test_bytes_that_are_no_utf_8_are_placed() -> None:
+def test_bytes_that_are_not_utf_8_have_a_place() -> None:
     with pytest.raises(SourceError, match=r"^f:2:4: byte 0xff is not UTF-8"):
         read_yaml("é: 1\nb: ".encode() + b"\xff", "f")
 
@@ -249,7 +249,7 @@ class TestPlaces:
         assert self.document.where("/a/0/c~1d", key=True) == (3, 5)
         assert self.document.where("/a/0", key=True) == (2, 5)
 
-    def test_what_is_not_there_stands_where_it_would_be(self) -> None:
+    def test_what_is_missing_has_the_place_of_what_is_above_it(self) -> None:
         assert self.document.where("/a/0/x/y") == self.document.where("/a/0") == (2, 5)
         assert self.document.where("/a/7") == self.document.where("/a") == (2, 3)
 

@@ -31,7 +31,7 @@ SCHEMA: dict[str, Any] = {
 
 CASES = {
     "unknown key": ("name: a\nnmae: b", 'f:2:1: unknown key "nmae"; known here: count'),
-    "misspelt key": ("name: a\nCuont: b", 'f:2:1: unknown key "Cuont"; did you mean "count"?'),
+    "misspelled key": ("name: a\nCuont: b", 'f:2:1: unknown key "Cuont"; did you mean "count"?'),
     "missing key": ("count: 1", 'f:1:1: "name" is missing: What it is called'),
     "number for text": (
         "name: 5",
@@ -42,7 +42,10 @@ CASES = {
     "fraction": ("{name: a, count: 1.5}", "f:1:18: expected a whole number, got a number"),
     "too small": ("{name: a, count: 0}", "f:1:18: 0 is below 1, the minimum"),
     "too great": ("{name: a, count: 10}", "f:1:18: 10 is above 9, the maximum"),
-    "misspelt word": ("{name: a, unit: kw}", 'f:1:17: "kw" is not known here; did you mean "KW"?'),
+    "misspelled word": (
+        "{name: a, unit: kw}",
+        'f:1:17: "kw" is not known here; did you mean "KW"?',
+    ),
     "number for a word": ("{name: a, unit: 3}", "f:1:17: 3 is not known here; known here: KW, KWH"),
     "the one word": ("{name: a, word: x}", 'f:1:17: "x" is not known here; known here: nothing'),
     "form": ("{name: a, code: X1}", 'f:1:17: "X1" does not have the right form: Small letters'),
@@ -68,7 +71,7 @@ CASES = {
         "f:1:18: expected a string, got true or false; write it as 2s",
     ),
     "a list of seconds": ("{name: a, pause: []}", "f:1:18: expected a string, got a list"),
-    "a form that is no duration": (
+    "a form that is not a duration": (
         "{name: a, code: 3}",
         "f:1:17: expected a string, got a whole number; put it in quotes",
     ),
@@ -106,7 +109,7 @@ def test_all_breaches_come_in_file_order() -> None:
     ]
 
 
-def test_each_missing_key_is_told_once() -> None:
+def test_each_missing_key_is_reported_once() -> None:
     problems = validate(read_yaml("{}", "f"), {"required": ["a", "b"]})
     assert [problem.message for problem in problems] == ['"a" is missing', '"b" is missing']
 
