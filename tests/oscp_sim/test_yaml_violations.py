@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from oscp_sim.yaml_schema import validate
+from oscp_sim.yaml_violations import validate
 from oscp_sim.yaml_source import YamlDocument, read_yaml
 
 SCHEMA: dict[str, Any] = {
