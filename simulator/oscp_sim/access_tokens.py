@@ -1,7 +1,8 @@
-"""The access tokens of OAuth with which the systems that the simulator plays are called.
+"""The tokens that the simulator makes: as SolarNetwork makes them, and as an OAuth server does.
 
-It stands for the authorization server that the service property `oauth-token-url` of a Capacity
-Provider or Optimizer names (oscp20.md §5.9).
+Systems call the Flexibility Provider with tokens of the first kind. The second kind stands for the
+authorization server that the service property `oauth-token-url` of a Capacity Provider or Optimizer
+names (docs/protocol/oscp20.md §5.9).
 """
 
 from __future__ import annotations
@@ -19,27 +20,28 @@ from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
 __all__ = ["CLIENT_ID", "AccessToken", "AccessTokens", "new_token", "with_caller_tokens"]
 
-
-# § The tokens with which external systems call the Flexibility Provider.
-
-# A token is their Base64, 64 characters (oscp20.md §5.3).
+#: The service property that names a client.
+CLIENT_ID: Final = "oauth-client-id"
+# A common choice; no source says how long a token is valid.
+_VALID_FOR: Final = timedelta(hours=1)
+# A token is their Base64, 64 characters (docs/protocol/oscp20.md §5.3).
 _TOKEN_BYTES: Final = 48
 
 
 def new_token(random: Random) -> str:
-    """Answers with a token as SolarNetwork makes them: Base64 of 48 random bytes."""
+    """Return a token as SolarNetwork makes them: Base64 of 48 random bytes."""
     return base64.b64encode(random.randbytes(_TOKEN_BYTES)).decode()
 
 
 def with_caller_tokens(world: World, seed: int) -> World:
-    """Answers with a world in which every Capacity Provider and Optimizer has such a token.
+    """Return a world in which every system has a token to call the Flexibility Provider with.
 
-    A Capacity Optimizer that the simulator plays gets one to be shown to, too: its Register would
-    have told it.
+    A Capacity Optimizer also gets the token that the Flexibility Provider shows to it, as if its
+    Register had brought one.
 
     Args:
         world: As its file says.
-        seed: Makes the tokens that are not there; the same seed, the same ones.
+        seed: Makes the missing tokens; the same seed, the same ones.
     """
     return replace(world, users=tuple(_user(user, seed) for user in world.users))
 
@@ -74,19 +76,13 @@ def _made(name: str) -> str:
     return new_token(Random(f"caller_token {name}"))  # noqa: S311 - of a rehearsal
 
 
-#: The service property that names a client.
-CLIENT_ID: Final = "oauth-client-id"
-# As usual as any; no source says how long a token is good for.
-_VALID_FOR: Final = timedelta(hours=1)
-
-
 @dataclass(frozen=True, slots=True)
 class AccessToken:
     """What a client is granted.
 
     Attributes:
         text: What is shown as `Bearer`; 64 characters of Base64, never part of the repr.
-        valid_for: How long it is good for.
+        valid_for: How long it is valid.
     """
 
     text: str = field(repr=False)
@@ -94,14 +90,14 @@ class AccessToken:
 
 
 class AccessTokens:
-    """Grants access tokens to the clients that a world names, and tells whose one is.
+    """Grants access tokens to the clients that a world names, and knows their holders.
 
     Any thread may ask.
 
     Args:
         clock: Decides when a token expires.
         seed: Makes the tokens; the same seed, the same ones.
-        world: Answers with the world as it is now: its clients are the systems with the service
+        world: Returns the world as it is now: its clients are the systems with the service
             property `oauth-client-id` and a client secret.
     """
 
@@ -112,9 +108,9 @@ class AccessTokens:
         self._holders: dict[str, tuple[str, datetime]] = {}
 
     def issue(self, client_id: str, secret: str) -> AccessToken | None:
-        """Answers with a new token for a client; None where the secret is not the client's.
+        """Return a new token for a client, or None if the secret is not the client's.
 
-        It is good for an hour, or as long as the behaviour `token_valid_for` of a simulated
+        It is valid for an hour, or as long as the behaviour `token_valid_for` of a simulated
         Capacity Provider says.
         """
         known = [
@@ -134,9 +130,9 @@ class AccessTokens:
         return token
 
     def holder(self, token: str) -> str | None:
-        """Answers with the id of the client whose token that is.
+        """Return the id of the client that holds a token.
 
-        None where it is unknown or has expired, or the world does not know the client any more.
+        None if the token is unknown or has expired, or the world no longer has the client.
         """
         client_id, until = self._holders.get(token, ("", self._clock.now()))
         if until <= self._clock.now() or not self.systems(client_id):
@@ -144,7 +140,7 @@ class AccessTokens:
         return client_id
 
     def systems(self, client_id: str) -> tuple[CapacityProvider | CapacityOptimizer, ...]:
-        """Answers with the systems that are called by a client of that id."""
+        """Return the systems that are called by a client of that id."""
         return tuple(
             system
             for user in self._world().users
@@ -152,8 +148,12 @@ class AccessTokens:
             if (system.service_props or {}).get(CLIENT_ID) == client_id
         )
 
+    def __len__(self) -> int:
+        """Return how many tokens are stored; expired ones go when the next one is issued."""
+        return len(self._holders)
+
     def clear(self) -> None:
-        """Forgets all tokens: nobody holds one any more."""
+        """Forget all tokens."""
         self._holders.clear()
 
 

@@ -1,4 +1,4 @@
-"""The database that the real SolarUser and Flexibility Provider share: the instructions."""
+"""The instructions, which the real SolarUser and Flexibility Provider share in a database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from oscp_send.instruction import join_parameters
 from oscp_sim.clock import Clock
@@ -16,26 +16,19 @@ from oscp_sim.entry import PartyName
 from oscp_sim.journal import Journal
 
 __all__ = [
-    "EXPIRY_JOB_EVERY",
-    "STALE_AFTER",
     "STATES",
-    "WHY",
     "HandOff",
     "Instruction",
     "Instructions",
     "QueuedMessage",
     "State",
     "aged",
-    "written",
 ]
-
-
-# § What SolarUser hands to the Flexibility Provider over the message queue between them.
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """The body of a message on `instr/OSCP_v20` (solaruser.md §3.4).
+    """The body of a message on `instr/OSCP_v20` (docs/protocol/solaruser.md §3.4).
 
     Attributes:
         id: The instruction.
@@ -58,18 +51,9 @@ class QueuedMessage:
     correlation_id: str | None = None
 
 
-class HandOff(Protocol):
-    """Takes a message from SolarUser and sees to it that the Flexibility Provider gets it."""
-
-    def __call__(self, message: QueuedMessage) -> None:
-        """Hands a message over, without waiting for what becomes of it."""
-        ...
-
-
-# § One instruction, in the two views of it that matter.
-#
-# The parameters to the letter, for delivery, and the pieces as PostgreSQL and its driver give
-# them back, for replies (solaruser.md §2.2 and §2.3).
+#: The queue between the two: takes a message to the Flexibility Provider, without waiting for the
+#: outcome.
+HandOff: TypeAlias = Callable[[QueuedMessage], None]
 
 State = Literal["Unknown", "Queued", "Queuing", "Received", "Executing", "Declined", "Completed"]
 STATES: tuple[State, ...] = get_args(State)
@@ -79,17 +63,20 @@ _FINAL = frozenset({"Completed", "Declined"})
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction, as it stands in the database.
+    """One instruction, as the database has it.
+
+    Delivery needs the parameters to the letter; replies show the pieces as PostgreSQL and its
+    driver return them (docs/protocol/solaruser.md §2.2 and §2.3).
 
     Attributes:
         id: From one sequence for all nodes.
         created: When it was stored, UTC.
-        node_id: The node it is for, which tells its owner.
+        node_id: The node that it is for; its owner is the instruction's.
         topic: As `OSCP_v20`.
-        instruction_date: As given, or when it came.
+        instruction_date: As given, or when it was received.
         state: One of `STATES`.
         status_date: When it was stored (an update does not advance it).
-        pieces: The parameters, cut, as they were before they were stored.
+        pieces: The parameters, cut in pieces, before they are stored.
         expiration_date: As given.
         result: The result parameters.
     """
@@ -107,7 +94,7 @@ class Instruction:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing is to be done any more."""
+        """Whether the instruction is at its end."""
         return self.state in _FINAL
 
     @property
@@ -119,28 +106,26 @@ class Instruction:
     def stored_pieces(self) -> tuple[tuple[str, str], ...]:
         """The pieces as they are read back: equal ones collapse, a cut surrogate pair is `??`.
 
-        Inferred from the service's mapping and its driver (solaruser.md §2.3).
+        Inferred from the service's mapping and its driver (docs/protocol/solaruser.md §2.3).
         """
-        read_back = ((written(name), written(value)) for name, value in self.pieces)
+        read_back = ((_written(name), _written(value)) for name, value in self.pieces)
         return tuple(dict.fromkeys(read_back))
 
 
-def written(text: str) -> str:
-    """Answers with a text as the database driver writes it: half a surrogate pair is `?`."""
+def _written(text: str) -> str:
+    """Return a text as the database driver writes it: half a surrogate pair becomes `?`."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-# § What time alone does to an instruction: the jobs that SolarNetwork runs over its database.
-#
-# As observed in SolarNetwork (solaruser.md §2.6). There is no job here: whoever looks at an
-# instruction sees it as the jobs would have left it by then. The weekly purge of old instructions
-# is left out.
+# What the jobs of SolarNetwork do to instructions as time passes, as observed
+# (docs/protocol/solaruser.md §2.6). No job runs here: a reader sees an instruction as the jobs
+# would have left it by then. The weekly purge of old instructions is left out.
 
-STALE_AFTER = timedelta(seconds=30)
-EXPIRY_JOB_EVERY = timedelta(seconds=60)
+_STALE_AFTER: Final = timedelta(seconds=30)
+_EXPIRY_JOB_EVERY: Final = timedelta(seconds=60)
 
-#: What to tell a person of the state that time has brought an instruction to.
-WHY: Mapping[str, str] = MappingProxyType(
+# Why time has brought an instruction to a state, for people.
+_WHY: Mapping[str, str] = MappingProxyType(
     {
         "Queued": "it was not claimed within 30 s of its instructionDate, so it is never delivered",
         "Declined": "it was not finished by its expirationDate",
@@ -149,12 +134,12 @@ WHY: Mapping[str, str] = MappingProxyType(
 
 
 def aged(row: Instruction, now: datetime, *, gives_up: bool = True) -> Instruction:
-    """Answers with an instruction as the jobs leave it: the same object where nothing is due.
+    """Return an instruction as the jobs leave it: the same object if nothing is due.
 
     Args:
         row: As it was.
         now: What time it is.
-        gives_up: Whether the job that gives up what nobody claims is running.
+        gives_up: Whether the job runs that gives up instructions that nobody claims.
     """
     if row.is_final:
         return row
@@ -162,43 +147,43 @@ def aged(row: Instruction, now: datetime, *, gives_up: bool = True) -> Instructi
 
 
 def _stale(row: Instruction, now: datetime) -> Instruction:
-    """Gives up one that nobody claimed: the Flexibility Provider takes nothing but `Queuing`.
+    """Give up an unclaimed instruction: the Flexibility Provider claims only `Queuing` ones.
 
-    The job runs every 10 seconds; here it is always on time, so that an instruction whose own date
-    is past is never delivered, rather than sometimes.
+    The job runs every 10 seconds; here it is always on time, so that an instruction with a date in
+    the past is never delivered, rather than sometimes.
     """
-    if row.state == "Queuing" and now - row.instruction_date > STALE_AFTER:
+    if row.state == "Queuing" and now - row.instruction_date > _STALE_AFTER:
         return replace(row, state="Queued")
     return row
 
 
 def _expired(row: Instruction, now: datetime) -> Instruction:
-    """Declines one whose time has run out.
+    """Decline an instruction that has expired.
 
-    The Flexibility Provider does not look at the expiration date, so an instruction that is past it
-    from the start is delivered all the same, unless the job comes first. That the job comes no
-    sooner than its 60 seconds after the instruction was stored is inferred.
+    The Flexibility Provider ignores the expiration date, so an instruction that has already expired
+    is still delivered, unless the job comes first. That the job comes no sooner than its 60 seconds
+    after the instruction was stored is inferred.
     """
     date = row.expiration_date
-    if date is None or date >= now or now - row.created < EXPIRY_JOB_EVERY:
+    if date is None or date >= now or now - row.created < _EXPIRY_JOB_EVERY:
         return row
     return replace(row, state="Declined", result={**row.result, "message": "Expired"})
 
 
 _UNDER_WAY = frozenset({"Queuing", "Executing"})
-# Whoever waits is woken by every change; time alone changes things, too, and wakes nobody.
+# A waiting thread is woken by every change, but not by time, which changes instructions, too.
 _LOOK_UP_EVERY = 0.05
 
 
 class Instructions:
     """All instructions of a simulator; any thread may add, find and change them.
 
-    Each change of state is told to the journal. Whoever looks sees what time has done meanwhile.
+    Each change of state is recorded in the journal. A reader sees what time has done meanwhile.
 
     Args:
         clock: What time it is.
-        journal: Told of each change.
-        gives_up: Whether time turns an instruction that nobody claims into a `Queued` one.
+        journal: Records each change.
+        gives_up: Whether an instruction that nobody claims becomes `Queued` in time.
     """
 
     def __init__(self, clock: Clock, journal: Journal, *, gives_up: bool = True) -> None:
@@ -221,7 +206,7 @@ class Instructions:
         instruction_date: datetime | None = None,
         expiration_date: datetime | None = None,
     ) -> Instruction:
-        """Stores an instruction under the next id, and answers with it."""
+        """Store an instruction under the next id, and return it."""
         now = self._clock.now()
         with self._lock:
             self._last_id += 1
@@ -229,7 +214,7 @@ class Instructions:
                 id=self._last_id,
                 created=now,
                 node_id=node_id,
-                topic=written(topic),
+                topic=_written(topic),
                 instruction_date=instruction_date or now,
                 state=state,
                 status_date=now,
@@ -241,12 +226,12 @@ class Instructions:
         return row
 
     def get(self, instruction_id: int) -> Instruction | None:
-        """Answers with one instruction, or None."""
+        """Return the instruction of that id, or None."""
         with self._lock:
             return self._look(instruction_id, self._clock.now())
 
     def find(self, fits: Callable[[Instruction], bool]) -> list[Instruction]:
-        """Answers with the instructions that fit, by ascending id."""
+        """Return the instructions that fit, by ascending id."""
         with self._lock:
             now = self._clock.now()
             rows = [self._look(each, now) for each in list(self._rows)]
@@ -260,7 +245,7 @@ class Instructions:
         state: State,
         result: Mapping[str, Any] | None = None,
     ) -> Instruction | None:
-        """Moves an instruction from one state to another, if it is in the first.
+        """Move an instruction from one state to another, if it is in the first.
 
         Args:
             party: Who does it, for the journal.
@@ -270,7 +255,7 @@ class Instructions:
             result: Its result parameters from now on; none by default.
 
         Returns:
-            The instruction afterwards; None if there is none, or it is in another state.
+            The instruction afterwards; None if it does not exist or is in another state.
         """
         with self._lock:
             row = self._look(instruction_id, self._clock.now())
@@ -281,10 +266,10 @@ class Instructions:
         return row
 
     def set_state(self, instruction_id: int, state: State) -> bool:
-        """Gives an instruction any state, whatever it was, and leaves all else as it is.
+        """Set the state of an instruction, whatever it was, and leave the rest as it is.
 
         Returns:
-            Whether there is such an instruction, and it was in another state.
+            Whether the instruction exists and was in another state.
         """
         with self._lock:
             row = self._look(instruction_id, self._clock.now())
@@ -294,14 +279,14 @@ class Instructions:
         return True
 
     def clear(self) -> None:
-        """Forgets every instruction; ids go on."""
+        """Forget every instruction; ids continue."""
         with self._lock:
             self._rows.clear()
             self._under_way.clear()
             self._lock.notify_all()
 
     def wait_until_settled(self, timeout: float) -> bool:
-        """Waits until none is with the Flexibility Provider; tells whether that came to be.
+        """Wait until none is with the Flexibility Provider; return whether that happened.
 
         Args:
             timeout: Seconds of real time.
@@ -310,23 +295,23 @@ class Instructions:
         return self._wait(self._is_settled, lambda: deadline - time.monotonic())
 
     def wait_until_final(self, instruction_ids: Collection[int], timeout: float) -> bool:
-        """Waits until each of some is `Completed` or `Declined`; tells whether that came to be.
+        """Wait until each of some is `Completed` or `Declined`; return whether that happened.
 
-        One that is forgotten meanwhile is not waited for.
+        One that is forgotten meanwhile is not awaited.
 
         Args:
             instruction_ids: Which ones.
-            timeout: Seconds by the simulator's clock, but no more than so many seconds of real
-                time: a clock that stands still must not make anybody wait for ever.
+            timeout: Seconds by the simulator's clock, but at most as many of real time: on a
+                frozen clock nobody must wait forever.
         """
         return self._wait(lambda: all(map(self._is_final, instruction_ids)), self._until(timeout))
 
     def pause(self, seconds: float) -> None:
-        """Lets time pass, by the simulator's clock or in reality, whichever is sooner."""
+        """Let seconds pass, by the simulator's clock or in reality, whichever is sooner."""
         self._wait(lambda: False, self._until(seconds))
 
     def _until(self, timeout: float) -> Callable[[], float]:
-        """Answers with what tells how many seconds of a time-out that begins now are left."""
+        """Return a function that returns the seconds left of a time-out that begins now."""
         deadlines = (
             (self._clock.monotonic, self._clock.monotonic() + timeout),
             (time.monotonic, time.monotonic() + timeout),
@@ -361,7 +346,7 @@ class Instructions:
             return None
         looked_at = aged(row, now, gives_up=self._gives_up)
         if looked_at is not row:
-            self._put("solaruser", looked_at, {"why": WHY[looked_at.state]})
+            self._put("solaruser", looked_at, {"why": _WHY[looked_at.state]})
         return looked_at
 
     def _put(
@@ -372,7 +357,7 @@ class Instructions:
             self._under_way.add(row.id)
         else:
             self._under_way.discard(row.id)
-        # Told before anybody who waits goes on, and in the order in which it happened.
+        # Recorded before any waiting thread goes on, and in the order in which it happened.
         reason = row.result.get("error", row.result.get("message"))
         self._journal.append(
             party,
@@ -388,5 +373,5 @@ class Instructions:
 
 def _stored(result: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: written(value) if isinstance(value, str) else value for name, value in result.items()
+        name: _written(value) if isinstance(value, str) else value for name, value in result.items()
     }

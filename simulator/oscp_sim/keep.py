@@ -1,4 +1,10 @@
-"""Keeping what the simulated systems must not forget, in a file, while they are served."""
+"""The file that keeps over a restart what the simulated parties must not forget.
+
+A Capacity Provider that forgets is locked out: the token that it was given in a Register is known
+to nobody else (docs/protocol/oscp20.md §5.3). The real Flexibility Provider has a database; the
+simulated one begins with its world file each time, and would not know the tokens that it has given
+out. The file therefore holds tokens, and only its owner can read it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +13,11 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from oscp_schemas import JsonError, read
@@ -22,98 +27,179 @@ from oscp_sim.world import (
     CapacityProvider,
     Simulated,
     SystemSettings,
-    User,
     World,
 )
 
-__all__ = ["Keeper", "PersistenceError", "SeatKey", "learned", "load", "save", "taught"]
+__all__ = ["State", "StateFile", "StateFileError", "learned", "taught"]
 
+_LOG = logging.getLogger(__name__)
 
-# § Keeping over a restart what a registered system must not forget: where, with which tokens,
-# what.
-#
-# A Capacity Provider that forgets is locked out: the token that it was given in a Register is
-# known to nobody else (oscp20.md §5.3). The file therefore holds tokens, and is its owner's
-# alone.
-
-#: User id, kind (`capacity_provider` or `capacity_optimizer`) and id of the system.
-SeatKey: TypeAlias = tuple[int, str, int]
+_Key: TypeAlias = tuple[int, str, int]
+#: JSON values by user id, kind (as `capacity_provider`) and id of the system.
+State: TypeAlias = Mapping[_Key, Mapping[str, Any]]
 
 _VERSION: Final = 1
 _OWNER_ONLY: Final = 0o600
 _MEMBERS: Final = {"user": int, "kind": str, "id": int, "remembered": dict}
+_REMEDY: Final = "give the file that was written here, or remove it and register again"
+# The state changes a few times in a day: with each registration.
+_LOOK_EVERY_SECONDS: Final = 0.5
 
 
-class PersistenceError(ValueError):
-    """A file of remembered systems cannot be read or written; the text names it, never a secret."""
+class StateFileError(ValueError):
+    """A state file cannot be read, used or written; the text names it, and never a secret."""
 
 
-def save(path: str | Path, seats: Mapping[SeatKey, Mapping[str, Any]]) -> None:
-    """Writes what systems remember to a file that only its owner can read.
-
-    The file is replaced as a whole: whenever the machine stops, it is there as before or as after.
+class StateFile:
+    """A file with the state of the simulated parties.
 
     Args:
-        path: The file; its directory must be there.
-        seats: JSON values by system.
-
-    Raises:
-        PersistenceError: The file cannot be written, or a value is not JSON.
+        path: The file; it need not exist yet, but its directory must.
     """
-    text = json.dumps(
-        {"version": _VERSION, "seats": list(_entries(Path(path), seats))}, indent=1, allow_nan=False
-    )
-    try:
-        # A link stays one: what it leads to is replaced.
-        _replace(Path(path).resolve(), text.encode() + b"\n")
-    except (OSError, RuntimeError) as error:
-        raise PersistenceError(f"{path}: cannot be written: {_reason(error)}") from None
 
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._last: State = {}
 
-def load(path: str | Path) -> dict[SeatKey, dict[str, Any]]:
-    """Answers with what systems remember, as it was saved; nothing where there is no file yet.
+    def read(self) -> dict[_Key, dict[str, Any]]:
+        """Return the state as it was written; an empty one where there is no file yet.
 
-    Raises:
-        PersistenceError: The file cannot be read, or is not one that `save` has written.
-    """
-    try:
-        document = read(Path(path).read_bytes()).value
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise PersistenceError(f"{path}: cannot be read: {_reason(error)}") from None
-    except JsonError as error:
-        # Its own text might quote the file.
-        raise PersistenceError(
-            f"{path}:{error.line}:{error.column}: is not JSON: {_remedy()}"
-        ) from None
-    version = document.get("version") if isinstance(document, dict) else None
-    if version != _VERSION or isinstance(version, bool | float):
-        shown = f"of version {version}" if isinstance(version, int) else "of no known version"
-        raise PersistenceError(f"{path}: is {shown}, {_VERSION} is expected: {_remedy()}")
-    return _seats(Path(path), document.get("seats"))
+        Raises:
+            StateFileError: The file cannot be read, or `write` has not written it.
+        """
+        state = self._read()
+        self._last = state
+        return state
 
+    def write(self, state: State) -> None:
+        """Write the state to the file, readable by its owner only.
 
-def _entries(
-    path: Path, seats: Mapping[SeatKey, Mapping[str, Any]]
-) -> Iterator[Mapping[str, object]]:
-    for user, kind, system in sorted(seats):
-        remembered = dict(seats[user, kind, system])
-        for name, value in remembered.items():
+        The file is replaced as a whole: a crash leaves the old one or the new one.
+
+        Raises:
+            StateFileError: The file cannot be written, or a value is not a JSON value.
+        """
+        document = {"version": _VERSION, "seats": list(self._entries(state))}
+        text = json.dumps(document, indent=1, allow_nan=False)
+        try:
+            # A link stays one: what it leads to is replaced.
+            _replace(self._path.resolve(), text.encode() + b"\n")
+        except (OSError, RuntimeError) as error:
+            raise StateFileError(f"{self._path}: cannot be written: {_reason(error)}") from None
+        self._last = state
+
+    def update(self, state: State) -> None:
+        """Write the state, if it is not the one that was last read or written.
+
+        Raises:
+            StateFileError: As `write`.
+        """
+        if state != self._last:
+            self.write(state)
+
+    @contextmanager
+    def kept(
+        self, remembered: Callable[[], State], recall: Callable[[State], None]
+    ) -> Iterator[None]:
+        """Recall the state, then write it whenever it has changed, and once more at the end.
+
+        Args:
+            remembered: Returns the state as it is now.
+            recall: Takes up the state that was read, before anything else.
+
+        Raises:
+            StateFileError: The file cannot be read, used or written.
+        """
+        state = self.read()
+        try:
+            recall(state)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # The values are secrets, which the error's own text might show.
+            raise StateFileError(
+                f"{self._path}: its content cannot be used ({type(error).__name__}); "
+                "remove the file and register again"
+            ) from None
+        # Fail now rather than at the first change.
+        self.write(state)
+        ended = threading.Event()
+        thread = threading.Thread(
+            target=self._watch, args=(remembered, ended), name="state-file", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.update(remembered())
+
+    def _watch(self, remembered: Callable[[], State], ended: threading.Event) -> None:
+        while not ended.wait(_LOOK_EVERY_SECONDS):
             try:
-                json.dumps(value, allow_nan=False)
-            except (TypeError, ValueError, RecursionError):
-                where = f"{kind} {system} of user {user}"
-                raise PersistenceError(
-                    f'{path}: cannot be written: "{name}" of {where} is no JSON value'
-                ) from None
-        yield {"user": user, "kind": kind, "id": system, "remembered": remembered}
+                self.update(remembered())
+            except StateFileError as error:
+                _LOG.warning("%s", error)
+
+    def _read(self) -> dict[_Key, dict[str, Any]]:
+        try:
+            document = read(self._path.read_bytes()).value
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StateFileError(f"{self._path}: cannot be read: {_reason(error)}") from None
+        except JsonError as error:
+            # Its own text might quote the file.
+            raise StateFileError(
+                f"{self._path}:{error.line}:{error.column}: is not JSON: {_REMEDY}"
+            ) from None
+        version = document.get("version") if isinstance(document, dict) else None
+        if version != _VERSION or isinstance(version, bool | float):
+            shown = f"version {version}" if isinstance(version, int) else "an unknown version"
+            raise StateFileError(
+                f"{self._path}: has {shown}, expected version {_VERSION}: {_REMEDY}"
+            )
+        return self._state(document.get("seats"))
+
+    def _state(self, listed: object) -> dict[_Key, dict[str, Any]]:
+        if not isinstance(listed, list):
+            raise StateFileError(f"{self._path}: /seats is not a list: {_REMEDY}")
+        state: dict[_Key, dict[str, Any]] = {}
+        for index, entry in enumerate(listed):
+            place = f"{self._path}: /seats/{index}"
+            key, remembered = _entry(place, entry)
+            if key in state:
+                raise StateFileError(f"{place} is a duplicate: {_REMEDY}")
+            state[key] = remembered
+        return state
+
+    def _entries(self, state: State) -> Iterator[Mapping[str, object]]:
+        for user, kind, system in sorted(state):
+            remembered = dict(state[user, kind, system])
+            for name, value in remembered.items():
+                try:
+                    json.dumps(value, allow_nan=False)
+                except (TypeError, ValueError, RecursionError):
+                    where = f"{kind} {system} of user {user}"
+                    raise StateFileError(
+                        f'{self._path}: cannot be written: "{name}" of {where} is not a JSON value'
+                    ) from None
+            yield {"user": user, "kind": kind, "id": system, "remembered": remembered}
+
+
+def _entry(place: str, entry: object) -> tuple[_Key, dict[str, Any]]:
+    if not isinstance(entry, dict):
+        raise StateFileError(f"{place} is not an object: {_REMEDY}")
+    for name, kind in _MEMBERS.items():
+        value = entry.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise StateFileError(f"{place}/{name} is missing or unusable: {_REMEDY}")
+    return (entry["user"], entry["kind"], entry["id"]), entry["remembered"]
 
 
 def _replace(path: Path, content: bytes) -> None:
     new = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        # Made by us and for us alone: nobody can have put a file or a link there before.
+        # Created by us and for us alone: nobody can have put a file or a link there before.
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as to:
             to.write(content)
             to.flush()
@@ -125,52 +211,23 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _seats(path: Path, listed: object) -> dict[SeatKey, dict[str, Any]]:
-    if not isinstance(listed, list):
-        raise PersistenceError(f"{path}: /seats is no list: {_remedy()}")
-    seats: dict[SeatKey, dict[str, Any]] = {}
-    for index, entry in enumerate(listed):
-        key, remembered = _seat(f"{path}: /seats/{index}", entry)
-        if key in seats:
-            raise PersistenceError(f"{path}: /seats/{index} is there twice: {_remedy()}")
-        seats[key] = remembered
-    return seats
-
-
-def _seat(place: str, entry: object) -> tuple[SeatKey, dict[str, Any]]:
-    if not isinstance(entry, dict):
-        raise PersistenceError(f"{place} is no object: {_remedy()}")
-    for name, kind in _MEMBERS.items():
-        value = entry.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise PersistenceError(f"{place}/{name} is missing or unusable: {_remedy()}")
-    return (entry["user"], entry["kind"], entry["id"]), entry["remembered"]
-
-
-def _remedy() -> str:
-    return "give the file that was written here, or remove it and register again"
-
-
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-# § What registrations and handshakes have changed in the world, kept apart from its file.
-#
-# The real Flexibility Provider has a database for that; the simulated one begins with its world
-# file each time, and would not know the tokens any more that it has given out.
+# What registrations and handshakes have changed in the world, beside what the systems themselves
+# remember.
 
-Remembered = dict[tuple[int, str, int], dict[str, Any]]
-System = "CapacityProvider | CapacityOptimizer"
-
-# Beside what the systems remember of the Flexibility Provider: what it remembers of them.
-_KINDS: Final = {True: "capacity_provider_known", False: "capacity_optimizer_known"}
+_KINDS: Final = {
+    CapacityProvider: "capacity_provider_known",
+    CapacityOptimizer: "capacity_optimizer_known",
+}
 _PLAIN: Final = ("token", "oscp_version", "registration_status", "flexibility_provider_token")
 _DATES: Final = ("heartbeat_date", "offline_date")
 
 
-def learned(first: World, world: World) -> Remembered:
-    """Answers with what the Flexibility Provider has learned since the world began; with secrets.
+def learned(first: World, world: World) -> dict[_Key, dict[str, Any]]:
+    """Return what the Flexibility Provider has learned of its systems; with secrets.
 
     Args:
         first: The world as it began.
@@ -184,32 +241,25 @@ def learned(first: World, world: World) -> Remembered:
     }
 
 
-def taught(world: World, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]) -> World:
-    """Answers with a world in which the Flexibility Provider knows again what it had learned.
+def taught(world: World, state: State) -> World:
+    """Return a world in which the Flexibility Provider knows again what it had learned.
 
-    What the world does not have any more is left out.
+    Systems that the world no longer has are left out.
 
     Raises:
-        ValueError: What is remembered is not what `learned` had answered with.
+        ValueError: `learned` has not returned this state.
     """
     for key, system in _systems(world):
-        known = remembered.get(key)
         user = world.user(key[0])
-        if known is not None and user is not None:
-            world = world.with_user(user.with_system(_known_again(key, system, known)))
+        if key in state and user is not None:
+            world = world.with_user(user.with_system(_known_again(key, system, state[key])))
     return world
 
 
-def _systems(
-    world: World,
-) -> Iterator[tuple[tuple[int, str, int], CapacityProvider | CapacityOptimizer]]:
+def _systems(world: World) -> Iterator[tuple[_Key, CapacityProvider | CapacityOptimizer]]:
     for user in world.users:
         for system in user.systems:
-            yield _key(user, system), system
-
-
-def _key(user: User, system: CapacityProvider | CapacityOptimizer) -> tuple[int, str, int]:
-    return user.id, _KINDS[isinstance(system, CapacityProvider)], system.id
+            yield (user.id, _KINDS[type(system)], system.id), system
 
 
 def _written(system: CapacityProvider | CapacityOptimizer) -> dict[str, Any]:
@@ -229,9 +279,7 @@ def _written(system: CapacityProvider | CapacityOptimizer) -> dict[str, Any]:
 
 
 def _known_again(
-    key: tuple[int, str, int],
-    system: CapacityProvider | CapacityOptimizer,
-    known: Mapping[str, Any],
+    key: _Key, system: CapacityProvider | CapacityOptimizer, known: Mapping[str, Any]
 ) -> CapacityProvider | CapacityOptimizer:
     try:
         settings, dates = known["settings"], {name: known[name] for name in _DATES}
@@ -252,82 +300,3 @@ def _known_again(
         )
         raise ValueError(message) from None
     return replace(system, **changes)
-
-
-if TYPE_CHECKING:
-    Kept = Mapping[SeatKey, Mapping[str, Any]]
-
-
-_LOG = logging.getLogger(__name__)
-
-# What is remembered changes a few times in a day: with each registration.
-_LOOK_EVERY_SECONDS: Final = 0.5
-
-
-class Keeper:
-    """Writes what systems remember whenever it has changed, and once more at the end.
-
-    A context manager.
-
-    Args:
-        path: The file; it need not be there yet.
-        remembered: Answers with what they remember now.
-        recall: Makes them remember it.
-
-    Raises:
-        PersistenceError: The file cannot be read.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        remembered: Callable[[], Kept],
-        recall: Callable[[Kept], None],
-    ) -> None:
-        self._path = path
-        self._remembered = remembered
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
-        self._saved: Kept = load(path)
-        try:
-            recall(self._saved)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # Its values are secrets, which the error's own text might show.
-            raise PersistenceError(
-                f"{path}: what is kept in it cannot be used ({type(error).__name__}); "
-                "remove the file and register again"
-            ) from None
-
-    def keep(self) -> None:
-        """Writes what is remembered, if it has changed.
-
-        Raises:
-            PersistenceError: The file cannot be written.
-        """
-        remembered = self._remembered()
-        if remembered != self._saved:
-            save(self._path, remembered)
-            self._saved = remembered
-
-    def __enter__(self) -> Self:
-        # Whoever cannot write wants to know at the beginning.
-        save(self._path, self._saved)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-        self.keep()
-
-    def _keep(self) -> None:
-        while not self._ended.wait(_LOOK_EVERY_SECONDS):
-            try:
-                self.keep()
-            except PersistenceError as error:
-                _LOG.warning("%s", error)

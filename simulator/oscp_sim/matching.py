@@ -1,8 +1,10 @@
-"""Judge journal entries by what somebody waits for, and say which came nearest."""
+"""Compare what came with what was expected, and say where they differ.
+
+Of values, each difference has its place; of journal entries, the nearest is named.
+"""
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -12,6 +14,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, Literal
 
+from oscp_schemas.show import escape_pointer, nearest
 from oscp_sim.entry import Entry
 
 __all__ = [
@@ -29,12 +32,10 @@ __all__ = [
 ]
 
 
-# § Hold what came against what was expected, and say field by field where they differ.
-
 _LONGEST = 160
 _NOTHING = "nothing"
 
-# RFC 3339 §5.6, where `t` and `z` may be written small.
+# RFC 3339 §5.6, where `t` and `z` may be lower case.
 _DATE_TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,99}))?(?:[Zz]|([+-])(\d\d):(\d\d))\Z",
     re.ASCII,
@@ -43,7 +44,7 @@ _DATE_TIME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place where what came is not what was expected.
+    """One place where a value is not the expected one.
 
     Attributes:
         pointer: JSON Pointer of the place; empty for the whole.
@@ -81,7 +82,7 @@ class TextPattern:
         }[self.kind]
 
     def fits(self, text: str) -> bool:
-        """Say whether a text is as it should be."""
+        """Return whether a text is as it should be."""
         match self.kind:
             case "is":
                 return text == self.text
@@ -92,11 +93,11 @@ class TextPattern:
 
 
 def match(expected: object, got: object) -> tuple[bool, tuple[Difference, ...]]:
-    """Hold a JSON value against an expected one.
+    """Compare a JSON value with an expected one.
 
     A mapping may hold more than was expected; a list must have the same length. Numbers compare as
-    numbers and two RFC 3339 date-times as instants, because SolarNetwork writes both anew (`10` as
-    `10.0`, times in UTC; as observed). A `TextPattern` may stand where a text is expected.
+    numbers and two RFC 3339 date-times as instants, because SolarNetwork rewrites both (`10` as
+    `10.0`, times in UTC; as observed). A `TextPattern` may be in place of an expected text.
 
     Returns:
         Whether it matches, and if not, every difference.
@@ -106,7 +107,7 @@ def match(expected: object, got: object) -> tuple[bool, tuple[Difference, ...]]:
 
 
 def match_json(expected: object, text: str) -> tuple[bool, tuple[Difference, ...]]:
-    """Hold JSON text against an expected value; an expected text must be the text itself."""
+    """Compare JSON text with an expected value; an expected text must be the text itself."""
     if isinstance(expected, str):
         return match_text(TextPattern("is", expected), text)
     try:
@@ -120,7 +121,7 @@ def match_json(expected: object, text: str) -> tuple[bool, tuple[Difference, ...
 def match_headers(
     expected: Mapping[str, str | None], got: Iterable[tuple[str, str]]
 ) -> tuple[bool, tuple[Difference, ...]]:
-    """Hold header pairs against expected headers, whatever the case of their names.
+    """Compare header pairs with expected headers; the case of names does not matter.
 
     Args:
         expected: Name to value; None where the header must be absent. A header that came several
@@ -141,7 +142,7 @@ def match_headers(
 
 
 def match_text(pattern: TextPattern, got: str | None) -> tuple[bool, tuple[Difference, ...]]:
-    """Hold a text, or its absence, against a pattern."""
+    """Compare a text, or its absence, with a pattern."""
     if got is None:
         return False, (Difference("", str(pattern), _NOTHING),)
     if pattern.fits(got):
@@ -164,13 +165,13 @@ def render(value: object) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a text without blanks around it, and without the middle of anything long."""
+    """Return a text without blanks around it; of a long one, its beginning and end."""
     text = text.strip()
     return text if len(text) <= _LONGEST else f"{text[:100]} ... {text[-40:]}"
 
 
 def printable(text: str) -> str:
-    """Return the text with every character escaped that is not seen, or could move a cursor."""
+    """Return the text with every character escaped that is invisible or could move a cursor."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
@@ -221,7 +222,7 @@ def _same(expected: object, got: object) -> bool:
 
 
 def _instant(text: str) -> Fraction | None:
-    """Read an RFC 3339 date-time as exact seconds; None where the text is none."""
+    """Read an RFC 3339 date-time as exact seconds; return None for any other text."""
     found = _DATE_TIME.match(text)
     if found is None:
         return None
@@ -251,7 +252,7 @@ def _apart(expected: object, got: object) -> tuple[str, str]:
 
 
 def _step(pointer: str, token: object) -> str:
-    return f"{pointer}/{str(token).replace('~', '~0').replace('/', '~1')}"
+    return f"{pointer}/{escape_pointer(str(token))}"
 
 
 _KNOWN = tuple(field.name for field in fields(Entry))
@@ -262,7 +263,7 @@ _IDENTITY = frozenset(
 
 
 class NotSeen(AssertionError):
-    """What was awaited did not come in time.
+    """An awaited journal entry did not come in time.
 
     Attributes:
         nearest: The entry that differed least, or None where none could be compared.
@@ -278,14 +279,14 @@ class NotSeen(AssertionError):
 
 
 class JournalCondition:
-    """Expected fields of an entry, or a function that knows the right one.
+    """Expected fields of an entry, or a function that accepts the right one.
 
     Args:
-        condition: Either of the two, or None where `more` says it all.
+        condition: Either of the two, or None where `more` is enough.
         more: More expected fields.
 
     Raises:
-        ValueError: A field that no entry has, or nothing expected at all.
+        ValueError: An entry has no such field, or nothing is expected at all.
     """
 
     def __init__(
@@ -297,19 +298,20 @@ class JournalCondition:
         self._expected = {**(condition if isinstance(condition, Mapping) else {}), **more}
         for name in self._expected:
             if name not in _KNOWN:
-                near = difflib.get_close_matches(name, _KNOWN, n=1) or _KNOWN
-                message = f'no journal entry has "{name}"; there is {", ".join(near)}'
+                near = nearest(name, _KNOWN)
+                hint = f'did you mean "{near}"?' if near else f"known here: {', '.join(_KNOWN)}"
+                message = f'a journal entry has no "{name}"; {hint}'
                 raise ValueError(message)
         if self._asks is None and not self._expected:
             message = "name at least one field to wait for, such as party or state"
             raise ValueError(message)
 
     def fits(self, entry: Entry) -> bool:
-        """Say whether an entry is the awaited one."""
+        """Return whether an entry is the awaited one."""
         return not any(self._differences(entry)) and (self._asks is None or self._asks(entry))
 
     def not_seen(self, timeout: float, entries: Sequence[Entry]) -> NotSeen:
-        """Make the error that tells what was awaited and what came nearest."""
+        """Return the error that says what was awaited and what came nearest."""
         lines = [f"not seen within {timeout:g} s:", *(f"  {line}" for line in self._awaited())]
         compared = [(entry, tuple(self._differences(entry))) for entry in entries]
         if not compared:
@@ -318,7 +320,7 @@ class JournalCondition:
         lines.append(f"of {len(entries)} entries the nearest is {_name(entry)}:")
         lines += [f"  {difference}" for difference in differences]
         if not differences:
-            lines.append("  its fields fit, and the function given said no")
+            lines.append("  its fields fit, but the function that was given did not accept it")
         return NotSeen("\n".join(lines), entry, differences)
 
     def _awaited(self) -> Iterator[str]:

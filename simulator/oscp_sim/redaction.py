@@ -1,4 +1,4 @@
-"""Take secrets out of what is about to be remembered; the only place that does."""
+"""Take secrets out of what is about to be recorded; the only place that does."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ __all__ = [
 ]
 
 
-#: What is shorter may well be a word of what is told.
+#: A shorter one may be an ordinary word of the text.
 SHORTEST_SECRET = 8
 
 _REDACTED = "[redacted]"
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
-# A name with one of these in it, hyphens and underscores apart, says the same.
+# A name that contains one of these, without hyphens and underscores, is a credential's, too.
 _CREDENTIAL_WORDS = ("apikey", "token", "secret", "password", "auth", "credential", "cookie")
 # These say which credentials are wanted, and hold none (RFC 9110 §11.6.1 and §11.7.1).
 _CHALLENGES = frozenset({"www-authenticate", "proxy-authenticate"})
 # The value of one of these begins with a scheme, which may stay.
 _WITH_SCHEME = frozenset({"authorization", "proxy-authorization"})
-# What an SNWS2 header says openly (SolarUser, SNWS2 header): who asks, and what was signed.
+# Not secret in an SNWS2 header (SolarUser, SNWS2 header): who asks, and what was signed.
 _OPEN_COMPONENTS = frozenset({"Credential", "SignedHeaders"})
 
-# The names of the JSON members whose values are secrets: a token that was just made, the client
-# secret of OAuth (solaruser.md §8.1), what OAuth grants (RFC 6749 §5.1), and the headers that
-# a provider is to be called with.
+# The names of the JSON members whose values are secrets: a new token, the client secret of OAuth
+# (docs/protocol/solaruser.md §8.1), what OAuth grants (RFC 6749 §5.1), and the headers with which
+# a provider is called.
 _SECRET_MEMBERS = (
     "token",
     "oauth-client-secret",
@@ -48,7 +48,7 @@ _SECRET_MEMBERS = (
     *sorted(_CREDENTIAL_HEADERS),
 )
 _TOKEN = re.compile(r"[A-Za-z0-9+/]{64}")
-# No word is as long as this: what is, is replaced within others, too.
+# No word is as long as this: a longer secret is replaced within others, too.
 _LONGEST_WORD = 24
 # Where a word begins: not within another, but also after an escape of JSON or of a URL.
 _BEGINNING = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
@@ -56,14 +56,14 @@ _END = r"(?![\w-])"
 
 
 def _spelling(character: str) -> str:
-    """Give a pattern of all the ways in which JSON can spell a character, in either case."""
+    """Return a pattern of all the ways in which JSON can spell a character, in either case."""
     ways = {re.escape(each) for each in (character, character.upper())}
     codes = {f"{ord(each):04x}" for each in (character, character.upper())}
     return f"(?:{'|'.join(sorted(ways))}|\\\\u(?i:{'|'.join(sorted(codes))}))"
 
 
 _NAMES = "|".join("".join(map(_spelling, name)) for name in _SECRET_MEMBERS)
-# The text need not be JSON, and need not be whole: from a value that is opened, all is taken.
+# The text need not be JSON, and need not be whole: an unfinished value is taken to its end.
 _MEMBER = re.compile(
     rf"""("(?:{_NAMES})"\s*:\s*)"""
     r"""(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[{].*\Z|[^\s",\]}]+)""",
@@ -82,8 +82,8 @@ _USER_INFO = re.compile(r"(:\\?/\\?/)[^/?#\s\"'@:]*:[^/?#\s\"'@]*@")
 def redact_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the headers with each credential replaced by `[redacted]`.
 
-    Of an SNWS2 authorization `Credential` and `SignedHeaders` stay; of any other, the scheme. Any
-    other header whose name says that it is a credential has nothing left.
+    An SNWS2 authorization keeps `Credential` and `SignedHeaders`; any other keeps its scheme. Any
+    other header whose name is a credential's keeps nothing.
     """
     return tuple(
         pair
@@ -95,7 +95,7 @@ def redact_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str],
 
 @lru_cache(maxsize=1024)
 def is_credential(name: str) -> bool:
-    """Tell whether the name of a header or of a form's field says that its value is a secret."""
+    """Return whether the name of a header or of a form's field says that its value is a secret."""
     if name.lower() in _CHALLENGES:
         return False
     word = name.lower().replace("-", "").replace("_", "")
@@ -103,10 +103,10 @@ def is_credential(name: str) -> bool:
 
 
 def redact_text(text: str) -> str:
-    """Return a body or an address without the secrets that can be told by the names they bear.
+    """Return a body or an address without the secrets that their names give away.
 
     These are the values of certain members of a JSON text, whole or broken, also where they are
-    told as CSV or XML, of a form's client secret, and a user name and password in a URL.
+    written as CSV or XML, of a form's client secret, and a user name and password in a URL.
     """
     if _may_hold_secrets(text.lower()):
         text = _MEMBER.sub(rf'\1"{_REDACTED}"', text)
@@ -117,7 +117,7 @@ def redact_text(text: str) -> str:
 
 
 def _may_hold_secrets(text: str) -> bool:
-    """Tell at a glance, for most texts hold none, and each exchange is looked at."""
+    """Return quickly whether to look closer: most texts hold none, and each exchange is checked."""
     return "\\u" in text or any(name in text for name in _SECRET_MEMBERS)
 
 
@@ -134,7 +134,7 @@ def _without_elements(text: str) -> Iterator[str]:
 def redact_form(text: str) -> str:
     """Return a form without the values of the fields whose names say that they are secrets.
 
-    A name may be spelt in many ways (`client%5Fsecret`): it is decoded, and told so.
+    A name may be spelled in many ways (`client%5Fsecret`): it is shown decoded.
     """
     return "&".join(map(_without_secret, text.split("&")))
 
@@ -152,8 +152,8 @@ def _without_secret(field: str) -> str:
 def redact_quoted(text: str, secrets: Iterable[str]) -> str:
     """Return a text that may quote secrets with each replaced by `[redacted]`.
 
-    One that could be a part of a word is replaced where it stands alone; in any case also where it
-    is spelt as in JSON or in a URL.
+    One that could be part of a word is replaced only where it is a word of its own. One is also
+    replaced where it is spelled as in JSON or in a URL.
     """
     if not text:
         return text
@@ -162,7 +162,7 @@ def redact_quoted(text: str, secrets: Iterable[str]) -> str:
 
 
 class Concealed:
-    """Tokens that no text may show, in whichever form it is written; any thread may add one."""
+    """Tokens that no text may show, in any spelling; any thread may add one."""
 
     def __init__(self) -> None:
         self._tokens: set[str] = set()
@@ -173,8 +173,8 @@ class Concealed:
     def add(self, token: str) -> None:
         """Conceal a token from now on.
 
-        One of 64 characters of Base64 is replaced wherever it stands. Of another form, it must
-        have eight at least, and is replaced where it is no part of a longer word.
+        One of 64 characters of Base64 is replaced everywhere. One of another form must have at
+        least eight characters, and is replaced where it is not part of a longer word.
         """
         if _TOKEN.fullmatch(token):
             self._tokens.add(token)
@@ -202,7 +202,7 @@ def _without(text: str, secrets: Iterable[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def _spellings(secret: str) -> frozenset[str]:
-    """Return a secret as it stands, and as JSON and URLs may spell it."""
+    """Return a secret as it is, and as JSON and URLs may spell it."""
     plain = writable(secret)
     in_json = {json.dumps(plain, ensure_ascii=escape)[1:-1] for escape in (False, True)}
     slashed = {each.replace("/", "\\/") for each in in_json}
@@ -211,7 +211,7 @@ def _spellings(secret: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _alone(secret: str) -> re.Pattern[str]:
-    """Return a pattern of a secret; of one that could be a part of a word, where it is none."""
+    """Return a pattern of a secret; of one that could be part of a word, only outside of words."""
     pattern = re.escape(secret)
     if len(secret) < _LONGEST_WORD:
         before = _BEGINNING if _is_of_word(secret[0]) else ""

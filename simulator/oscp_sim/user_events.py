@@ -1,6 +1,6 @@
-"""What SolarNetwork tells each of its users about what it does for them: their user events.
+"""The user events, in which SolarNetwork records for each user what it has done for them.
 
-As observed in SolarNetwork (solaruser.md §9).
+As observed in SolarNetwork (docs/protocol/solaruser.md §9).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class UserEvent:
 
     Attributes:
         id: A UUID of version 7; later events have greater ones.
-        user_id: Whom it concerns.
+        user_id: Whose it is.
         created: When it happened, UTC.
         tags: What it is about, from the general to the particular.
         message: One line for people.
-        data: JSON values; None where there are none.
+        data: JSON values, or None.
     """
 
     id: UUID
@@ -51,7 +51,7 @@ class UserEvents:
     """All events of all users; any thread may add and find them.
 
     Args:
-        clock: Dates them.
+        clock: Gives their dates.
         seed: Makes the random part of their ids: the same seed and clock, the same ids.
     """
 
@@ -68,14 +68,14 @@ class UserEvents:
         message: str,
         data: Mapping[str, Any] | None = None,
     ) -> UserEvent:
-        """Keeps an event, and answers with it.
+        """Store an event, and return it.
 
         Args:
-            user_id: Whom it concerns.
+            user_id: Whose it is.
             tags: What it is about.
             message: One line for people.
-            data: What there is to know of it; must hold no secret. Members without a value are
-                left out, times become texts in SolarNetwork's style.
+            data: Its details, without any secret. Members that are None are left out, datetimes
+                become strings in SolarNetwork's style.
         """
         with self._lock:
             created = self._clock.now()
@@ -101,16 +101,16 @@ class UserEvents:
         offset: int = 0,
         max: int | None = None,  # noqa: A002 - the API's own word
     ) -> list[UserEvent]:
-        """Answers with events of one user, by ascending id.
+        """Return events of one user, by ascending id.
 
         Args:
             user_id: Whose events.
             start: The first instant that counts.
-            end: The first instant that does not count any more (inferred).
-            tags: An event must carry all of them.
-            search_filter: Tells of an event's data whether it fits.
-            offset: How many of those that fit to pass over.
-            max: How many to answer with at most; all of them where not given.
+            end: The first instant that no longer counts (inferred).
+            tags: An event must have all of them.
+            search_filter: Returns whether an event's data fits.
+            offset: How many of those that fit to skip.
+            max: How many to return at most; all of them where not given.
         """
         wanted = frozenset(tags)
         with self._lock:
@@ -122,12 +122,12 @@ class UserEvents:
             and wanted.issubset(event.tags)
             and (search_filter is None or search_filter(event.data or {}))
         )
-        # Numbers of the API may be greater than a position in a list can be.
+        # A number in the API may be greater than any index of a list.
         last = len(events) if max is None else min(offset + max, len(events))
         return list(islice(fitting, min(offset, last), last))
 
     def clear(self) -> None:
-        """Forgets every event; ids go on."""
+        """Forget every event; ids continue."""
         with self._lock:
             self._events.clear()
 
@@ -135,8 +135,8 @@ class UserEvents:
 class _Ids:
     """Makes UUIDs of version 7 that ascend strictly, even while the clock stands still or jumps.
 
-    After RFC 9562 §6.2: microseconds of the clock (method 3), then a random number that is drawn
-    anew for each of them and grows by random steps within one (method 2).
+    After RFC 9562 §6.2: microseconds of the clock (method 3), then a random number that is new for
+    each of them and grows by random steps within one (method 2).
     """
 
     def __init__(self, seed: int) -> None:
@@ -164,7 +164,7 @@ def _data(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 class _Json(dict[str, Any]):
-    """An object in which all is a JSON value already; nobody changes it."""
+    """An object that holds only JSON values already; nobody changes it."""
 
 
 def _json_value(value: object) -> object:
@@ -173,7 +173,7 @@ def _json_value(value: object) -> object:
     if isinstance(value, datetime):
         return timestamp(value)
     if isinstance(value, _Json):
-        # A message is told of several times, and may be large.
+        # A message is in several events, and may be large.
         return value
     if isinstance(value, Mapping):
         return _Json({_storable(str(name)): _json_value(each) for name, each in value.items()})

@@ -54,7 +54,7 @@ BODY = b'{"nodeId":1}'
 def authenticator(now: datetime = NOW, fidelity: Fidelity = "documented") -> Authenticator:
     tokens = [Token(token, secret) for token, secret in SECRETS.items()]
     tokens.append(Token("not-enabled", SECRET, enabled=False))
-    world = World((User(7, tuple(tokens), nodes=(1,)),))
+    world = World((User(7, tokens=tuple(tokens), nodes=(1,)),))
     return Authenticator(shared_of(Simulator(world, clock=FrozenClock(now), fidelity=fidelity)))
 
 

@@ -249,7 +249,7 @@ class TestWaiting:
 
     @pytest.mark.parametrize(
         ("expected", "words"),
-        [({"partie": "solaruser"}, 'no journal entry has "partie"; there is party'), ({}, "name")],
+        [({"partie": "solaruser"}, 'has no "partie"; did you mean "party"'), ({}, "name")],
     )
     def test_a_condition_that_can_never_hold_is_refused_at_once(
         self, journal: Journal, expected: dict[str, Any], words: str

@@ -18,10 +18,6 @@ from oscp_sim.matching import (
 )
 
 
-def mappings(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.dictionaries(st.text(max_size=4), inner, max_size=4)
-
-
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 values = st.recursive(
     scalars,
@@ -136,7 +132,7 @@ def test_what_is_the_same(one: object, other: object, same: bool) -> None:
     assert match(other, one)[0] is same
 
 
-def test_every_difference_is_told() -> None:
+def test_every_difference_is_reported() -> None:
     expected = {"a": 1, "b": [1, {"c/d": 2}], "e": 5}
     _, differences = match(expected, {"a": 2, "b": [1, {"c/d": 3}]})
     assert list(map(str, differences)) == [
@@ -163,7 +159,7 @@ def test_json_text_matches_the_value_that_it_writes(value: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "nope", "[" * 100_000])
-def test_what_is_no_json_says_so(text: str) -> None:
+def test_what_is_not_json_says_so(text: str) -> None:
     matched, (difference,) = match_json({"a": 1}, text)
     assert not matched
     assert difference.got.endswith("which is not JSON")

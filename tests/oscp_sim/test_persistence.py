@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.keep import PersistenceError, load, save
+from oscp_sim.keep import StateFile, StateFileError
 from tests import strategies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "a-token-that-nobody-may-see"
-SEATS: dict[tuple[int, str, int], dict[str, Any]] = {
+STATE: dict[tuple[int, str, int], dict[str, Any]] = {
     (42, "capacity_provider", 3): {
         "flexibility_provider_url": "https://fp.example/oscp/fp/2.0",
         "flexibility_provider_token": SECRET,
@@ -32,10 +32,10 @@ SEATS: dict[tuple[int, str, int], dict[str, Any]] = {
 
 
 def refused(path: Path, content: str | bytes) -> str:
-    """Answers with what is said of a file's content, without any secret."""
+    """Return what is said of a file's content, without any secret."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(PersistenceError) as caught:
-        load(path)
+    with pytest.raises(StateFileError) as caught:
+        StateFile(path).read()
     assert SECRET not in str(caught.value)
     # What it came from could quote the file in a traceback.
     assert caught.value.__context__ is None or caught.value.__suppress_context__
@@ -44,14 +44,14 @@ def refused(path: Path, content: str | bytes) -> str:
 
 def test_what_was_saved_is_there_again(tmp_path: Path) -> None:
     path = tmp_path / "seats.json"
-    save(path, SEATS)
-    assert load(path) == load(str(path)) == SEATS
+    StateFile(path).write(STATE)
+    assert StateFile(path).read() == StateFile(str(path)).read() == STATE
 
 
 def test_nothing_was_saved_yet(tmp_path: Path) -> None:
-    assert load(tmp_path / "seats.json") == {}
-    save(tmp_path / "seats.json", {})
-    assert load(tmp_path / "seats.json") == {}
+    assert StateFile(tmp_path / "seats.json").read() == {}
+    StateFile(tmp_path / "seats.json").write({})
+    assert StateFile(tmp_path / "seats.json").read() == {}
 
 
 @given(
@@ -69,8 +69,8 @@ def test_any_values_come_back(
     tmp_path_factory: pytest.TempPathFactory, seats: dict[tuple[int, str, int], dict[str, Any]]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
-    save(path, seats)
-    assert load(path) == seats
+    StateFile(path).write(seats)
+    assert StateFile(path).read() == seats
 
 
 @pytest.mark.parametrize("before", [None, 0o644, 0o666, 0o400])
@@ -81,7 +81,7 @@ def test_the_file_is_its_owners_alone(tmp_path: Path, before: int | None) -> Non
         path.chmod(before)
     umask = os.umask(0)
     try:
-        save(path, SEATS)
+        StateFile(path).write(STATE)
     finally:
         os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -92,7 +92,7 @@ def test_the_file_is_never_readable_for_others_nor_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "seats.json"
-    save(path, {(1, "capacity_provider", 1): {}})
+    StateFile(path).write({(1, "capacity_provider", 1): {}})
     seen: list[tuple[int, bytes]] = []
 
     def synced(file: int) -> None:
@@ -102,7 +102,7 @@ def test_the_file_is_never_readable_for_others_nor_half_written(
 
     monkeypatch.setattr(os, "fsync", synced)
     before = path.read_bytes()
-    save(path, SEATS)
+    StateFile(path).write(STATE)
     assert seen == [(0o600, before)]
 
 
@@ -110,16 +110,16 @@ def test_a_failure_leaves_the_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "seats.json"
-    save(path, SEATS)
+    StateFile(path).write(STATE)
 
     def full(_file: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PersistenceError) as caught:
-        save(path, {})
+    with pytest.raises(StateFileError) as caught:
+        StateFile(path).write({})
     assert str(caught.value) == f"{path}: cannot be written: No space left on device"
-    assert load(path) == SEATS
+    assert StateFile(path).read() == STATE
     assert [each.name for each in tmp_path.iterdir()] == ["seats.json"]
 
 
@@ -127,26 +127,26 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "seats.json"
     link.symlink_to(tmp_path / "elsewhere" / "real.json")
-    save(link, SEATS)
+    StateFile(link).write(STATE)
     assert link.is_symlink()
-    assert load(tmp_path / "elsewhere" / "real.json") == SEATS
+    assert StateFile(tmp_path / "elsewhere" / "real.json").read() == STATE
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "no" / "seats.json"
-    with pytest.raises(PersistenceError) as caught:
-        save(path, SEATS)
+    with pytest.raises(StateFileError) as caught:
+        StateFile(path).write(STATE)
     assert str(caught.value) == f"{path}: cannot be written: No such file or directory"
-    assert load(path) == {}
+    assert StateFile(path).read() == {}
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), float("inf"), b"x"])
-def test_what_is_no_json_is_refused_by_name(tmp_path: Path, value: object) -> None:
+def test_what_is_not_json_is_refused_by_name(tmp_path: Path, value: object) -> None:
     path = tmp_path / "seats.json"
-    with pytest.raises(PersistenceError) as caught:
-        save(path, {(42, "capacity_provider", 3): {"token": SECRET, "odd": value}})
+    with pytest.raises(StateFileError) as caught:
+        StateFile(path).write({(42, "capacity_provider", 3): {"token": SECRET, "odd": value}})
     assert str(caught.value) == (
-        f'{path}: cannot be written: "odd" of capacity_provider 3 of user 42 is no JSON value'
+        f'{path}: cannot be written: "odd" of capacity_provider 3 of user 42 is not a JSON value'
     )
     assert not path.exists()
 
@@ -162,17 +162,17 @@ UNREADABLE: dict[str, tuple[str | bytes, str]] = {
     "cut off": (document()[:-3], f":1:{len(document()) - 2}: is not JSON"),
     "a word": (f'{{"token":\n {SECRET}}}', ":2:2: is not JSON"),
     "not UTF-8": (b'{"a":"\xff"}', ":1:7: is not JSON"),
-    "a list": ("[]", ": is of no known version, 1 is expected"),
-    "no version": ('{"seats": []}', ": is of no known version, 1 is expected"),
-    "a newer version": ('{"version": 2, "seats": []}', ": is of version 2, 1 is expected"),
-    "a true version": ('{"version": true, "seats": []}', ": is of version True, 1 is expected"),
+    "a list": ("[]", ": has an unknown version, expected version 1"),
+    "no version": ('{"seats": []}', ": has an unknown version, expected version 1"),
+    "a newer version": ('{"version": 2, "seats": []}', ": has version 2, expected version 1"),
+    "a true version": ('{"version": true, "seats": []}', ": has version True, expected version 1"),
     "a secret version": (
         json.dumps({"version": SECRET}),
-        ": is of no known version, 1 is expected",
+        ": has an unknown version, expected version 1",
     ),
-    "no seats": ('{"version": 1}', ": /seats is no list"),
-    "seats by name": ('{"version": 1, "seats": {}}', ": /seats is no list"),
-    "a seat of a kind": ('{"version": 1, "seats": [7]}', ": /seats/0 is no object"),
+    "no seats": ('{"version": 1}', ": /seats is not a list"),
+    "seats by name": ('{"version": 1, "seats": {}}', ": /seats is not a list"),
+    "a seat of a kind": ('{"version": 1, "seats": [7]}', ": /seats/0 is not an object"),
     "a user as text": (document(user=SECRET), ": /seats/0/user is missing or unusable"),
     "a user that is true": (document(user=True), ": /seats/0/user is missing or unusable"),
     "no kind": (document(kind=None), ": /seats/0/kind is missing or unusable"),
@@ -194,12 +194,12 @@ def test_a_seat_that_is_there_twice(tmp_path: Path) -> None:
     path = tmp_path / "seats.json"
     twice = json.loads(document())
     twice["seats"] *= 2
-    assert refused(path, json.dumps(twice)) == f"{path}: /seats/1 is there twice: {REMEDY}"
+    assert refused(path, json.dumps(twice)) == f"{path}: /seats/1 is a duplicate: {REMEDY}"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(PersistenceError) as caught:
-        load(tmp_path)
+    with pytest.raises(StateFileError) as caught:
+        StateFile(tmp_path).read()
     assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory"
 
 

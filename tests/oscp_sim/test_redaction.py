@@ -90,5 +90,5 @@ def test_names_are_not_remembered_without_end() -> None:
         ("", ""),
     ],
 )
-def test_a_form_is_told_without_its_secrets(form: str, told: str) -> None:
+def test_a_form_is_shown_without_its_secrets(form: str, told: str) -> None:
     assert redact_form(form) == told

@@ -86,7 +86,7 @@ SECRETS = st.sampled_from([HUSH, None, 7, f'"{HUSH}', f"{HUSH}\\", f"a, {HUSH}",
 )
 @example({"token": HUSH}, 15, False)
 def test_no_json_however_cut_shows_a_secret(value: dict[str, Any], cut: int, escape: bool) -> None:
-    """Only what stands under no secret name may still be there."""
+    """Only what has no secret name may still be there."""
     text = json.dumps(_with_secrets(value), ensure_ascii=escape)
     assert HUSH not in redact_text(text[: len(text) - cut])
 
@@ -126,7 +126,7 @@ def test_a_long_text_takes_no_longer_than_it_is(unit: str) -> None:
 class TestConcealed:
     TOKEN = "aB3+/" * 12 + "aB3+"
 
-    def test_it_is_replaced_wherever_it_stands(self) -> None:
+    def test_it_is_replaced_everywhere(self) -> None:
         concealed = Concealed()
         concealed.add(self.TOKEN)
         assert (
@@ -180,7 +180,7 @@ class TestTokensOfAnotherForm:
             ("CP-TOKEN", "CP-TOKEN"),
         ],
     )
-    def test_one_is_replaced_where_it_is_no_part_of_a_word(self, text: str, told: str) -> None:
+    def test_one_is_replaced_where_it_is_not_part_of_a_word(self, text: str, told: str) -> None:
         concealed = Concealed()
         concealed.add("cp-token")
         assert concealed.redact(text) == told
@@ -192,14 +192,14 @@ class TestTokensOfAnotherForm:
         assert concealed.redact("hush+hush+hush hush+hush") == "[redacted] [redacted]"
 
     @pytest.mark.parametrize(
-        "spelt", [r"a\"b\\cd/e\u00e9+f", r"a\"b\\cd\/eé+f", "a%22b%5Ccd%2Fe%C3%A9%2Bf"]
+        "spelled", [r"a\"b\\cd/e\u00e9+f", r"a\"b\\cd\/eé+f", "a%22b%5Ccd%2Fe%C3%A9%2Bf"]
     )
-    def test_it_is_known_however_it_is_spelt(self, spelt: str) -> None:
+    def test_it_is_known_in_any_spelling(self, spelled: str) -> None:
         concealed = Concealed()
         concealed.add('a"b\\cd/eé+f')
-        assert concealed.redact(f"({spelt})") == "([redacted])"
+        assert concealed.redact(f"({spelled})") == "([redacted])"
 
-    def test_a_long_one_is_no_word_wherever_it_stands(self) -> None:
+    def test_a_long_one_is_replaced_within_words_too(self) -> None:
         concealed = Concealed()
         concealed.add("0123456789abcdef" * 2)
         assert concealed.redact("x" + "0123456789abcdef" * 2 + "y") == "x[redacted]y"

@@ -92,7 +92,7 @@ def test_1_when_one_fails_and_why() -> None:
         (GOOD.replace("steps", "step"), r'3:1: .*did you mean "steps"\?'),
         (BAD.replace("Completed", "Complete"), r'6:14: .*did you mean "Completed"\?'),
         (GOOD + "    expect: {within: 2}\n", r"5:22: "),
-        (GOOD.replace("node: 1", "node: one"), r"4:18: expected a whole number, got a text"),
+        (GOOD.replace("node: 1", "node: one"), r"4:18: expected a whole number, got a string"),
         (GOOD.replace("hello", "hello there"), r"2:11: .*hello there"),
         ("scenario: a\nsteps: [\n", r"\d:\d+: not YAML: "),
         (GOOD + "world: nowhere.yaml\n", r'5:8: there is no file "nowhere.yaml"'),

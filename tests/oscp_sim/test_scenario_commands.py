@@ -235,7 +235,7 @@ class TestWhatAFileSays:
 
 MISTAKES = [
     ("wait: 2", "3:11: ", ""),
-    ("heartbeat: {}", "one of provider, optimizer must stand here", ""),
+    ("heartbeat: {}", "one of provider, optimizer is required here", ""),
     ("heartbeat: {provider: 3, optimizer: 1}", "only one of provider, optimizer", ""),
     ("forecast: {optimizer: 1, capacities: [1]}", '"provider" is missing', ""),
     ("adjust: {provider: 1, capacities: [1]}", '"optimizer" is missing', ""),
@@ -255,7 +255,7 @@ MISTAKES = [
     ("wait: 1s", "put it in quotes", "seats: {capacity_provider: {3: http://a.test}}\n"),
     (
         "wait: 1s",
-        '"three" has not the right form',
+        '"three" does not have the right form',
         "seats: {capacity_provider: {three: http://a.test}}\n",
     ),
     ("wait: 1s", 'did you mean "solaruser"?', "seats: {solar_user: http://a.test}\n"),

@@ -248,7 +248,7 @@ class TestSeveralInAFile:
     def test_a_problem_of_the_common_world_is_told_once(self, write: Write) -> None:
         text = self.TEXT.replace("{id: 1}", "{id: x}", 1).replace("world: {users: [{id: 2}]},", "")
         assert problems(write("many.yaml", text)) == [
-            "many.yaml:1:22: expected a whole number, got a text"
+            "many.yaml:1:22: expected a whole number, got a string"
         ]
 
 
@@ -319,7 +319,7 @@ WRONG = {
     "empty": ("§", "expected a mapping, got nothing"),
     "a list": ("§- scenario: a", "expected a mapping, got a list"),
     "no steps": ("§scenario: a", '"steps" is missing'),
-    "steps empty": ("scenario: a\nsteps: §[]", "at least 1 must stand here"),
+    "steps empty": ("scenario: a\nsteps: §[]", "expected at least 1 item(s)"),
     "steps beside scenarios": (
         f"scenarios: [{{scenario: b, {STEPS}}}]\n§{STEPS}\n",
         "does not belong here",
@@ -331,7 +331,7 @@ WRONG = {
     ),
     "name with a blank": (
         scenario("§'a b'"),
-        '"a b" has not the right form: The name in the report',
+        '"a b" does not have the right form: The name in the report',
     ),
     "fidelity": (
         f"fidelity: §observd\n{RAW}",
@@ -351,11 +351,11 @@ WRONG = {
     ),
     "no content": (
         scenario(send="checked: true").replace("{node", "§{node"),
-        "one of message, text, file, forecast, parameters must stand here",
+        "one of message, text, file, forecast, parameters is required here",
     ),
     "two contents": (
         scenario(send="message: {}, §text: ''"),
-        "only one of message, text, file, forecast, parameters can stand here, not message",
+        "only one of message, text, file, forecast, parameters is allowed here, not message",
     ),
     "parameters and more": (
         RAW.replace("parameters", "§action: Handshake, parameters"),
@@ -367,15 +367,15 @@ WRONG = {
     ),
     "parameter as a number": (
         RAW.replace("{}", "{coId: §1}"),
-        "expected a text, got a whole number; put it in quotes",
+        "expected a string, got a whole number; put it in quotes",
     ),
     "node as a text": (
         RAW.replace("node: 1", "node: §'1'"),
-        "expected a whole number, got a text",
+        "expected a whole number, got a string",
     ),
     "correlation id as a number": (
         scenario(send="message: {}, correlation_id: §12"),
-        "expected a text, got a whole number; put it in quotes",
+        "expected a string, got a whole number; put it in quotes",
     ),
     "payload missing": (
         scenario(send="file: §gone.json"),
@@ -401,10 +401,10 @@ WRONG = {
     "world inline": (f"world:\n  users: [{{id: §0}}]\n{RAW}", "0 is below 1"),
     "within without unit": (
         scenario(expect="within: §'2'"),
-        '"2" has not the right form: A duration as 15m',
+        '"2" does not have the right form: A duration as 15m',
     ),
     "within zero": (scenario(expect="within: §0s"), '"0s" is no duration above zero'),
-    "within a number": (scenario(expect="within: §2"), "expected a text, got a whole number"),
+    "within a number": (scenario(expect="within: §2"), "expected a string, got a whole number"),
     "received a wrong word": (
         scenario(expect="received: §none"),
         '"none" is not known here; known here: nothing',
@@ -415,11 +415,11 @@ WRONG = {
     ),
     "reason of two kinds": (
         scenario(expect="reason: {starts_with: a, §matches: b}"),
-        "only one of starts_with, matches can stand here",
+        "only one of starts_with, matches is allowed here",
     ),
     "reason empty": (
         scenario(expect="reason: §{}"),
-        "one of starts_with, matches must stand here",
+        "one of starts_with, matches is required here",
     ),
     "reason no expression": (
         scenario(expect="reason: {matches: §'['}"),
@@ -428,13 +428,13 @@ WRONG = {
     "parts below zero": (scenario(expect="parts: §-1"), "-1 is below 0"),
     "expect nothing": (
         f"{scenario()}    expect: §{{}}\n",
-        "at least 1 key(s) must stand here",
+        "expected at least 1 key(s)",
     ),
     "forecast start without offset": (
         ADJUST.replace("'2026-03-01T00:00:00Z'", "§'2026-03-01T00:00:00'"),
         '"2026-03-01T00:00:00" has no offset: add Z for UTC, or one as +01:00',
     ),
-    "forecast step": (ADJUST.replace("15m", "§15min"), '"15min" has not the right form'),
+    "forecast step": (ADJUST.replace("15m", "§15min"), '"15min" does not have the right form'),
     "forecast step zero": (ADJUST.replace("15m", "§PT0M"), '"PT0M" is no duration above zero'),
     "forecast unit": (
         ADJUST.replace("KW", "§kW"),
@@ -446,7 +446,7 @@ WRONG = {
     ),
     "forecast capacity as a text": (
         ADJUST.replace("[1]", "[§'1']"),
-        "expected a number, got a text",
+        "expected a number, got a string",
     ),
 }
 
@@ -467,7 +467,7 @@ def test_a_wrong_file_says_where_and_what_to_do(
 def test_a_wrong_world_file_is_named_itself(write: Write) -> None:
     write("worlds/w.yaml", "users:\n- id: x\n")
     path = write("demo.yaml", "world: worlds/w.yaml\n" + scenario())
-    assert problems(path) == [f"{Path('worlds/w.yaml')}:2:7: expected a whole number, got a text"]
+    assert problems(path) == [f"{Path('worlds/w.yaml')}:2:7: expected a whole number, got a string"]
 
 
 def test_the_problems_of_all_files_are_told_together(write: Write, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from oscp_send import SolarUserClient
 from oscp_sim import Simulator
 from oscp_sim.cli.main import main
-from oscp_sim.keep import Keeper, PersistenceError
+from oscp_sim.keep import StateFile, StateFileError
 from tests.oscp_sim.rig import SECRET, TOKEN, ask_over_network
 from tests.oscp_sim.test_serve import serving
 
@@ -316,26 +316,28 @@ class TestKeeping:
 
     def test_nothing_is_written_where_nothing_changed(self, tmp_path: Path) -> None:
         path = tmp_path / "kept.json"
-        remembered: dict[tuple[int, str, int], dict[str, Any]] = {}
-        with Keeper(path, lambda: remembered, lambda _: None) as keeper:
-            path.unlink()
-            keeper.keep()
-            assert not path.exists()
-            remembered[1, "capacity_provider", 3] = {"a": 1}
-            keeper.keep()
-            assert path.exists()
+        state = StateFile(path)
+        state.write({})
+        path.unlink()
+        state.update({})
+        assert not path.exists()
+        state.update({(1, "capacity_provider", 3): {"a": 1}})
+        assert path.exists()
 
     def test_what_was_kept_is_recalled(self, tmp_path: Path) -> None:
         path = tmp_path / "kept.json"
         remembered = {(1, "capacity_provider", 3): {"a": 1}}
-        with Keeper(path, lambda: remembered, lambda _: None):
-            pass
+        with StateFile(path).kept(lambda: remembered, lambda _: None):
+            assert path.exists()
         recalled: list[Any] = []
-        Keeper(path, lambda: remembered, recalled.append)
-        assert recalled == [remembered]
+        with StateFile(path).kept(lambda: remembered, recalled.append):
+            assert recalled == [remembered]
         path.write_text("[")
-        with pytest.raises(PersistenceError):
-            Keeper(path, lambda: remembered, recalled.append)
+        with (
+            pytest.raises(StateFileError),
+            StateFile(path).kept(lambda: remembered, recalled.append),
+        ):
+            pass
 
 
 # --- wrong usage -------------------------------------------------------------------------------

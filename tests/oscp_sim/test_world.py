@@ -168,7 +168,7 @@ def groups(*items: str) -> str:
 
 WRONG = {
     "empty": ("", "1:1: expected a mapping, got nothing"),
-    "no users": ("users: []", "1:8: at least 1 must stand here"),
+    "no users": ("users: []", "1:8: expected at least 1 item(s)"),
     "unknown key": (user_yaml("nods: [1]"), '3:5: unknown key "nods"; did you mean "nodes"?'),
     "id missing": ("users: [{nodes: [1]}]", '1:9: "id" is missing: The user id'),
     "id zero": ("users: [{id: 0}]", "1:14: 0 is below 1"),
@@ -176,7 +176,7 @@ WRONG = {
     "secret missing": (user_yaml("tokens: [{id: a}]"), '3:14: "secret" is missing'),
     "comma in a token id": (
         user_yaml("tokens: [{id: 'a,b', secret: s}]"),
-        '3:19: "a,b" has not the right form: A token id without commas',
+        '3:19: "a,b" does not have the right form: A token id without commas',
     ),
     "type of token": (
         user_yaml("tokens: [{id: a, secret: s, type: user}]"),
@@ -184,58 +184,58 @@ WRONG = {
     ),
     "version as a number": (
         user_yaml("capacity_providers: [{id: 3, name: G, token: t, oscp_version: 2.0}]"),
-        "3:67: expected a text, got a number; put it in quotes",
+        "3:67: expected a string, got a number; put it in quotes",
     ),
-    "user twice": ("users:\n- id: 1\n- id: 1\n", "3:7: user 1 stands here again, after world:2"),
+    "user twice": ("users:\n- id: 1\n- id: 1\n", "3:7: duplicate user 1 (first at world:2)"),
     "token of two users": (
         "users:\n- {id: 1, tokens: [{id: a, secret: s}]}\n- {id: 2, tokens: [{id: a, secret: s}]}",
-        "3:25: token a stands here again, after world:2",
+        "3:25: duplicate token a (first at world:2)",
     ),
     "node of two users": (
         "users:\n- {id: 1, nodes: [7]}\n- {id: 2, nodes: [8, 7]}",
-        "3:22: node 7 stands here again, after world:2",
+        "3:22: duplicate node 7 (first at world:2)",
     ),
-    "node twice": (user_yaml("nodes: [7, 7]"), "3:16: node 7 stands here again, after world:3"),
+    "node twice": (user_yaml("nodes: [7, 7]"), "3:16: duplicate node 7 (first at world:3)"),
     "provider twice": (
         user_yaml(
             "capacity_providers:\n- {id: 3, name: a, token: t}\n- {id: 3, name: b, token: u}"
         ),
-        "5:12: Capacity Provider 3 stands here again, after world:4",
+        "5:12: duplicate Capacity Provider 3 (first at world:4)",
     ),
     "optimizer twice": (
         user_yaml("capacity_optimizers:\n- {id: 1, name: a}\n- {id: 1, name: b}"),
-        "5:12: Capacity Optimizer 1 stands here again, after world:4",
+        "5:12: duplicate Capacity Optimizer 1 (first at world:4)",
     ),
     "group twice": (
         user_yaml(groups(GROUP, GROUP.replace("foo", "bar"))),
-        "7:12: Capacity Group 19 stands here again, after world:6",
+        "7:12: duplicate Capacity Group 19 (first at world:6)",
     ),
     "identifier twice": (
         user_yaml(groups(GROUP, GROUP.replace("19", "20"))),
-        '7:28: the identifier "foo" stands here again, after world:6',
+        '7:28: duplicate identifier "foo" (first at world:6)',
     ),
     "provider of no one": (
         user_yaml(f"{OPTIMIZER}capacity_groups:\n- {GROUP}"),
-        "5:52: user 42 has no Capacity Provider 3; there is none",
+        "5:52: user 42 has no Capacity Provider 3; it has none",
     ),
     "optimizer of no one": (
         user_yaml(groups(GROUP.replace("optimizer: 1", "optimizer: 2"))),
-        "6:75: user 42 has no Capacity Optimizer 2; there is 1",
+        "6:75: user 42 has no Capacity Optimizer 2; it has 1",
     ),
     "base_url twice": (
         user_yaml(
             "capacity_providers:\n- {id: 3, name: a, token: t, base_url: http://a}\n"
             "- {id: 4, name: b, token: t, base_url: http://a}"
         ),
-        "5:44: this base_url stands here again, after world:4",
+        "5:44: duplicate base_url (first at world:4)",
     ),
     "base_url without scheme": (
         user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: localhost}]"),
-        "3:63: a base_url must be as http://host:port/path",
+        "3:63: a base_url must look like http://host:port/path",
     ),
     "base_url with a wrong port": (
         user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: 'http://a:x'}]"),
-        "3:63: a base_url must be as http://host:port/path",
+        "3:63: a base_url must look like http://host:port/path",
     ),
     "base_url with a password": (
         user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: 'http://a:hush@b'}]"),
@@ -253,13 +253,13 @@ def test_a_wrong_world_says_where_and_what_to_do(text: str, problem: str) -> Non
     assert "hush" not in str(caught.value)
 
 
-def test_another_user_s_provider_is_no_provider_of_a_group() -> None:
+def test_another_user_s_provider_is_not_a_group_s() -> None:
     text = user_yaml(f"{OPTIMIZER}capacity_groups: [{GROUP}]") + "  - id: 43\n    " + PROVIDER
     with pytest.raises(SourceError, match="user 42 has no Capacity Provider 3"):
         load_world(text)
 
 
-def test_every_problem_is_told_in_file_order() -> None:
+def test_every_problem_is_reported_in_file_order() -> None:
     text = user_yaml(f"nodes: [7, 7]\n{OPTIMIZER}capacity_groups:\n- {GROUP}\n- {GROUP}")
     with pytest.raises(SourceError) as caught:
         load_world(text)

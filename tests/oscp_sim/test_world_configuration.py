@@ -212,34 +212,42 @@ WRONG = {
     "a date without an offset": (
         "modified: 2026-01-02T00:00:00Z",
         "modified: 2026-01-02T00:00:00",
-        '"2026-01-02T00:00:00" has not the right form: A date-time',
+        '"2026-01-02T00:00:00" does not have the right form: A date-time',
     ),
     "an instant before all time": (
         "modified: 2026-01-02T00:00:00Z",
         "modified: 0001-01-01T00:00:00+01:00",
         "there is no such date-time",
     ),
-    "a secret that is no text": (
+    "a secret that is not a string": (
         "oauth-client-secret: hush-hush",
         "oauth-client-secret: 7",
-        "expected a text, got a whole number",
+        "expected a string, got a whole number",
     ),
     "an asset of no group": (
         "capacity_group: 19",
         "capacity_group: 20",
-        "user 42 has no Capacity Group 20; there is 19",
+        "user 42 has no Capacity Group 20; it has 19",
     ),
     "a node of nobody": (
         "settings: {node_id: 1,",
         "settings: {node_id: 7,",
-        "node 7 is none of user 42: add it to nodes",
+        "node 7 does not belong to user 42: add it to nodes",
     ),
-    "an asset's node": ("        node_id: 2", "        node_id: 8", "node 8 is none of user 42"),
-    "a group's node": ("settings: {node_id: 2,", "settings: {node_id: 9,", "node 9 is none of"),
+    "an asset's node": (
+        "        node_id: 2",
+        "        node_id: 8",
+        "node 8 does not belong to user 42",
+    ),
+    "a group's node": (
+        "settings: {node_id: 2,",
+        "settings: {node_id: 9,",
+        "node 9 does not belong to",
+    ),
     "an optimizer's URL": (
         "base_url: http://depot.example",
         "base_url: depot",
-        "a base_url must be as http://host:port/path",
+        "a base_url must look like http://host:port/path",
     ),
     "an optimizer's password": (
         "base_url: http://depot.example",
@@ -249,9 +257,9 @@ WRONG = {
     "two optimizers at one place": (
         'base_url: " "',
         "base_url: http://depot.example",
-        "this base_url stands here again, after world:28",
+        "duplicate base_url (first at world:28)",
     ),
-    "no properties": ("property_names: [wh]", "property_names: []", "at least 1 must stand here"),
+    "no properties": ("property_names: [wh]", "property_names: []", "expected at least 1 item(s)"),
     "a negative heartbeat": (
         "heartbeat_seconds: 60",
         "heartbeat_seconds: -1",
@@ -300,7 +308,7 @@ def test_an_asset_twice(key: str) -> None:
             }
         ]
     }
-    with pytest.raises(SourceError, match="stands here again") as caught:
+    with pytest.raises(SourceError, match="duplicate") as caught:
         load_world(world)
     assert len(caught.value.problems) == 1
 

@@ -1,4 +1,4 @@
-"""Keys of a behaviour that nothing would look at are told, with their place."""
+"""Keys of a behaviour without effect are reported with their place."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_of_another_profile() -> None:
         load_world(world("profile: solarnetwork, behaviour: {timetable: 1}"))
 
 
-def test_each_is_told() -> None:
+def test_each_is_reported() -> None:
     with pytest.raises(SourceError) as caught:
         load_world(world("behaviour: {limit: 5, answer: trim, refusal: 422, timetable: 1}"))
     assert len(caught.value.problems) == 4

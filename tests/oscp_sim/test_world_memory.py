@@ -72,7 +72,7 @@ def test_what_is_not_in_the_world_any_more_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("value", [{}, {"token": "secret!"}, {"settings": 3}])
-def test_what_cannot_be_used_is_told_without_its_secrets(value: dict[str, Any]) -> None:
+def test_what_cannot_be_used_is_reported_without_its_secrets(value: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="capacity_provider_known 3 of user 42") as caught:
         taught(WORLD, {(42, "capacity_provider_known", 3): value})
     assert "secret!" not in str(caught.value)

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from oscp_sim.yaml_source import YamlDocument, read_yaml, validate
+from oscp_sim.yaml_violations import validate
+from oscp_sim.yaml_source import YamlDocument, read_yaml
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -30,49 +31,55 @@ SCHEMA: dict[str, Any] = {
 
 CASES = {
     "unknown key": ("name: a\nnmae: b", 'f:2:1: unknown key "nmae"; known here: count'),
-    "misspelt key": ("name: a\nCuont: b", 'f:2:1: unknown key "Cuont"; did you mean "count"?'),
+    "misspelled key": ("name: a\nCuont: b", 'f:2:1: unknown key "Cuont"; did you mean "count"?'),
     "missing key": ("count: 1", 'f:1:1: "name" is missing: What it is called'),
-    "number for text": ("name: 5", "f:1:7: expected a text, got a whole number; put it in quotes"),
-    "nothing for text": ("name:", "f:1:6: expected a text, got nothing"),
-    "too long": ("name: toolong", "f:1:7: at most 5 characters can stand here"),
+    "number for text": (
+        "name: 5",
+        "f:1:7: expected a string, got a whole number; put it in quotes",
+    ),
+    "nothing for text": ("name:", "f:1:6: expected a string, got nothing"),
+    "too long": ("name: toolong", "f:1:7: expected at most 5 characters"),
     "fraction": ("{name: a, count: 1.5}", "f:1:18: expected a whole number, got a number"),
-    "too small": ("{name: a, count: 0}", "f:1:18: 0 is below 1, the least there can be"),
-    "too great": ("{name: a, count: 10}", "f:1:18: 10 is above 9, the most there can be"),
-    "misspelt word": ("{name: a, unit: kw}", 'f:1:17: "kw" is not known here; did you mean "KW"?'),
+    "too small": ("{name: a, count: 0}", "f:1:18: 0 is below 1, the minimum"),
+    "too great": ("{name: a, count: 10}", "f:1:18: 10 is above 9, the maximum"),
+    "misspelled word": (
+        "{name: a, unit: kw}",
+        'f:1:17: "kw" is not known here; did you mean "KW"?',
+    ),
     "number for a word": ("{name: a, unit: 3}", "f:1:17: 3 is not known here; known here: KW, KWH"),
     "the one word": ("{name: a, word: x}", 'f:1:17: "x" is not known here; known here: nothing'),
-    "form": ("{name: a, code: X1}", 'f:1:17: "X1" has not the right form: Small letters'),
-    "empty list": ("{name: a, list: []}", "f:1:17: at least 1 must stand here"),
+    "form": ("{name: a, code: X1}", 'f:1:17: "X1" does not have the right form: Small letters'),
+    "empty list": ("{name: a, list: []}", "f:1:17: expected at least 1 item(s)"),
     "seconds without unit": (
         "{name: a, pause: 3}",
-        "f:1:18: expected a text, got a whole number; write it as 3s",
+        "f:1:18: expected a string, got a whole number; write it as 3s",
     ),
     "a fraction of seconds": (
         "{name: a, pause: 1.5}",
-        "f:1:18: expected a text, got a number; write it as 1.5s",
+        "f:1:18: expected a string, got a number; write it as 1.5s",
     ),
     "no seconds": (
         "{name: a, pause: 0}",
-        "f:1:18: expected a text, got a whole number; write it as 2s",
+        "f:1:18: expected a string, got a whole number; write it as 2s",
     ),
     "seconds below zero": (
         "{name: a, pause: -3}",
-        "f:1:18: expected a text, got a whole number; write it as 2s",
+        "f:1:18: expected a string, got a whole number; write it as 2s",
     ),
     "no number of seconds": (
         "{name: a, pause: true}",
-        "f:1:18: expected a text, got true or false; write it as 2s",
+        "f:1:18: expected a string, got true or false; write it as 2s",
     ),
-    "a list of seconds": ("{name: a, pause: []}", "f:1:18: expected a text, got a list"),
-    "a form that is no duration": (
+    "a list of seconds": ("{name: a, pause: []}", "f:1:18: expected a string, got a list"),
+    "a form that is not a duration": (
         "{name: a, code: 3}",
-        "f:1:17: expected a text, got a whole number; put it in quotes",
+        "f:1:17: expected a string, got a whole number; put it in quotes",
     ),
-    "empty mapping": ("{name: a, some: {}}", "f:1:17: at least 1 key(s) must stand here"),
-    "none of several": ("{name: a, either: {}}", "f:1:19: one of a, b must stand here"),
+    "empty mapping": ("{name: a, some: {}}", "f:1:17: expected at least 1 key(s)"),
+    "none of several": ("{name: a, either: {}}", "f:1:19: one of a, b is required here"),
     "two of several": (
         "{name: a, either: {a: 1, b: 1}}",
-        "f:1:26: only one of a, b can stand here",
+        "f:1:26: only one of a, b is allowed here",
     ),
     "together": ("{name: a, apart: {a: 1, b: 1}}", "f:1:25: a and b exclude each other"),
     "never": ("{name: a, never: 1}", "f:1:11: does not belong here"),
@@ -102,7 +109,7 @@ def test_all_breaches_come_in_file_order() -> None:
     ]
 
 
-def test_each_missing_key_is_told_once() -> None:
+def test_each_missing_key_is_reported_once() -> None:
     problems = validate(read_yaml("{}", "f"), {"required": ["a", "b"]})
     assert [problem.message for problem in problems] == ['"a" is missing', '"b" is missing']
 
@@ -123,14 +130,14 @@ def test_a_good_document_has_no_problem_and_a_part_has_places_in_the_whole() -> 
     assert validate(read_yaml("name: a", "f"), SCHEMA) == []
     (problem,) = validate(document.at("/in"), SCHEMA)
     assert (str(problem), problem.pointer) == (
-        "f:3:10: 0 is below 1, the least there can be",
+        "f:3:10: 0 is below 1, the minimum",
         "/in/count",
     )
 
 
 def test_values_are_judged_too() -> None:
     (problem,) = validate(YamlDocument.of({"name": "a", "count": 0}, "here"), SCHEMA)
-    assert str(problem) == "here: /count: 0 is below 1, the least there can be"
+    assert str(problem) == "here: /count: 0 is below 1, the minimum"
 
 
 def test_the_schema_of_these_tests_is_one() -> None:

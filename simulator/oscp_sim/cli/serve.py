@@ -293,7 +293,7 @@ def serve(
     Point your client at the URLs that are printed, instead of at SolarNetwork. What happened is at
     /_sim/journal. A party that you have yourself is named with --seat, and is not played.
     """
-    from oscp_sim.keep import PersistenceError
+    from oscp_sim.keep import StateFileError
     from oscp_sim.serve import serve as run
     from oscp_sim.server import PortUnavailable
     from oscp_sim.simulator import Simulator
@@ -336,7 +336,7 @@ def serve(
     except PortUnavailable as error:
         click.echo(f"oscp-sim serve: {error}", err=True)
         sys.exit(3)
-    except PersistenceError as error:
+    except StateFileError as error:
         click.echo(f"oscp-sim serve: {error}", err=True)
         sys.exit(2)
     except OSError as error:
@@ -381,8 +381,8 @@ def _clock_serve(runs: Runs, start: str | None, speed: float | None) -> ClockSet
 
 
 def _keeping(path: Path | None, simulator: Simulator) -> AbstractContextManager[object]:
-    from oscp_sim.keep import Keeper
+    from oscp_sim.keep import StateFile
 
     if path is None:
         return nullcontext()
-    return Keeper(path, simulator.remembered, simulator.recall)
+    return StateFile(path).kept(simulator.remembered, simulator.recall)

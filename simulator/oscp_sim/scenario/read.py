@@ -34,7 +34,8 @@ from oscp_sim.scenario.model import (
 )
 from oscp_sim.scenario.real_parties import Seats, parse_url
 from oscp_sim.world import World, load_world
-from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml, validate
+from oscp_sim.yaml_violations import validate
+from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 
 __all__ = [
     "COMMANDS",

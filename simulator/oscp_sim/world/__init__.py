@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from oscp_sim.world.load import load_world, world_schema
 from oscp_sim.world.model import (
-    DEFAULT_ROLES,
     SIMULATED,
     Asset,
     AssetEnergy,
@@ -13,7 +12,6 @@ from oscp_sim.world.model import (
     CapacityOptimizer,
     CapacityProvider,
     DatumStream,
-    ExternalSystem,
     Profile,
     ProviderBehaviour,
     Publication,
@@ -22,13 +20,11 @@ from oscp_sim.world.model import (
     Simulated,
     SystemSettings,
     Token,
-    TokenType,
     User,
     World,
 )
 
 __all__ = [
-    "DEFAULT_ROLES",
     "SIMULATED",
     "Asset",
     "AssetEnergy",
@@ -37,7 +33,6 @@ __all__ = [
     "CapacityOptimizer",
     "CapacityProvider",
     "DatumStream",
-    "ExternalSystem",
     "Profile",
     "ProviderBehaviour",
     "Publication",
@@ -46,7 +41,6 @@ __all__ = [
     "Simulated",
     "SystemSettings",
     "Token",
-    "TokenType",
     "User",
     "World",
     "load_world",

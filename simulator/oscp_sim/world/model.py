@@ -1,19 +1,17 @@
-"""The people and things of a rehearsal, found by what a request names them."""
+"""The users of a rehearsal and what they own, with lookups by the names that requests use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeVar
+from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from oscp_sim.dataclass_values import ALWAYS_SHOWN, none_as, show
 
 __all__ = [
-    "DEFAULT_ROLES",
     "OAUTH_CLIENT_SECRET",
     "SIMULATED",
     "Adjustments",
@@ -44,70 +42,22 @@ __all__ = [
     "StatisticType",
     "SystemSettings",
     "Token",
-    "TokenType",
     "Unit",
     "User",
     "World",
-    "summary_of_user",
 ]
 
+_DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
+# The service property that no reply shows (docs/protocol/solaruser.md §8.1), kept apart from the
+# others.
+OAUTH_CLIENT_SECRET: Final = "oauth-client-secret"  # noqa: S105 - a name, no secret
 
-# § Whether and where SolarNetwork publishes what OSCP messages tell it.
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """The settings of a user, or of one Capacity Group (solaruser.md §8.4).
-
-    They decide what the journal notes as published, and the header X-SN-Source-ID; the simulator
-    has no datum streams to write to.
-
-    Attributes:
-        node_id: The node whose datum streams receive the values.
-        publish_to_solar_in: Whether they are stored.
-        publish_to_solar_flux: Whether they are sent to subscribers.
-        source_id_template: How the streams are named; the service's default where not given.
-        created: When they were first made; when the simulator began where not given.
-        modified: When they last changed; as `created` where not given.
-    """
-
-    node_id: int
-    publish_to_solar_in: bool = True
-    publish_to_solar_flux: bool = True
-    source_id_template: str | None = None
-    created: datetime | None = None
-    modified: datetime | None = None
-
-
-# § What a node measures, as a world file lists it.
-
-Repeat = Literal["nothing", "values", "increments"]
-
-
-@dataclass(frozen=True, slots=True)
-class DatumStream:
-    """Values of properties at regular instants, of one node and source.
-
-    Attributes:
-        node_id: The node.
-        source_id: The source.
-        start: When the first values were measured.
-        step: How long after each other they were.
-        values: Those of each property, in order, at least one.
-        repeat: What comes after the last: `nothing`, the `values` again, or their `increments`
-            again, as of a meter that goes on.
-    """
-
-    node_id: int
-    source_id: str
-    start: datetime
-    step: timedelta
-    values: Mapping[str, tuple[float, ...]] = field(hash=False)
-    repeat: Repeat = "nothing"
-
-
-# § A Capacity Group, and the assets in it.
-
+TokenType = Literal["User", "ReadNodeData"]
+RegistrationStatus = Literal["Pending", "Registered", "Failed"]
+MeasurementStyle = Literal["Continuous", "Intermittent"]
+Profile = Literal["specification", "solarnetwork", "elmo"]
+Adjustments = Literal["accept", "refuse", "answer", "silent"]
+Answer = Literal["grant", "trim", "deny"]
 MeasurementPeriod = Literal[
     "Minute",
     "FiveMinute",
@@ -124,494 +74,7 @@ Unit = Literal["A", "W", "kW", "Wh", "kWh"]
 StatisticType = Literal["Average", "Count", "Minimum", "Maximum", "Start", "End", "Difference"]
 EnergyType = Literal["Flexible", "NonFlexible", "Total"]
 EnergyDirection = Literal["Net", "Import", "Export"]
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityGroup:
-    """A Capacity Group between one Capacity Provider and one Capacity Optimizer.
-
-    Attributes:
-        id: The configId, of one user.
-        identifier: What an instruction names as `cgIdentifier` and OSCP as `group_id`.
-        capacity_provider: Its Capacity Provider's id.
-        capacity_optimizer: Its Capacity Optimizer's id.
-        name: For people; the identifier stands in for it where not given.
-        enabled: Otherwise it is unknown to the services.
-        capacity_provider_measurement_period: How often its provider is told measurements.
-        capacity_optimizer_measurement_period: How often its optimizer is told measurements.
-        capacity_provider_measurement_date: When its provider is told the next time.
-        capacity_optimizer_measurement_date: When its optimizer is told the next time.
-        service_props: JSON values by name; never part of the repr.
-        settings: Its own, in place of its user's.
-        created: When it was configured; when the simulator began where not given.
-        modified: When its configuration last changed; as `created` where not given.
-    """
-
-    id: int
-    identifier: str
-    capacity_provider: int
-    capacity_optimizer: int
-    name: str | None = None
-    enabled: bool = True
-    capacity_provider_measurement_period: MeasurementPeriod = "FifteenMinute"
-    capacity_optimizer_measurement_period: MeasurementPeriod = "FifteenMinute"
-    capacity_provider_measurement_date: datetime | None = None
-    capacity_optimizer_measurement_date: datetime | None = None
-    service_props: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
-    settings: Publication | None = None
-    created: datetime | None = None
-    modified: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AssetMeasurement:
-    """From which properties of a datum stream an asset's measurement is made.
-
-    Attributes:
-        property_names: At least one.
-        unit: Of the measurement.
-        statistic_type: How several values become one.
-        multiplier: Turns the properties' own unit into `unit`; 1 where not given.
-    """
-
-    property_names: tuple[str, ...]
-    unit: Unit
-    statistic_type: StatisticType
-    multiplier: int | float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AssetEnergy(AssetMeasurement):
-    """The same for energy.
-
-    Attributes:
-        type: Which part of the energy it is.
-        direction: Which way it flows.
-    """
-
-    type: EnergyType | None = None
-    direction: EnergyDirection | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """What is measured in a Capacity Group (solaruser.md §8.3).
-
-    Attributes:
-        id: The configId, of one user.
-        name: For people.
-        capacity_group: Its Capacity Group's id.
-        identifier: Unique in the group.
-        audience: Who is told its measurements.
-        node_id: The node whose datum stream measures it.
-        source_id: That stream.
-        category: What it is.
-        phase: What it is connected to.
-        enabled: Otherwise it is not measured.
-        instantaneous: How its power or current is measured.
-        energy: How its energy is measured.
-        service_props: JSON values by name; never part of the repr.
-        created: When it was configured; when the simulator began where not given.
-        modified: When its configuration last changed; as `created` where not given.
-    """
-
-    id: int
-    name: str
-    capacity_group: int
-    identifier: str
-    audience: Audience
-    node_id: int
-    source_id: str
-    category: AssetCategory
-    phase: Phase
-    enabled: bool = True
-    instantaneous: AssetMeasurement | None = None
-    energy: AssetEnergy | None = None
-    service_props: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
-    created: datetime | None = None
-    modified: datetime | None = None
-
-
-# § What a simulated Capacity Provider does of its own accord, as a world file chooses it.
-
-Profile = Literal["specification", "solarnetwork", "elmo"]
-Adjustments = Literal["accept", "refuse", "answer", "silent"]
-Answer = Literal["grant", "trim", "deny"]
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderBehaviour:
-    """How a simulated Capacity Provider treats what it is sent.
-
-    Attributes:
-        adjustments: What it makes of an AdjustGroupCapacityForecast: `accept` it with 204, `refuse`
-            it, `answer` it with a new UpdateGroupCapacityForecast, or be `silent`.
-        answer: What the new forecast says.
-        limit: The most that `trim` grants a block, in its unit; what was forecast where not given.
-        answer_after: How long after the adjustment the new forecast is sent.
-        refusal: The HTTP status of a refusal.
-        delay: How long every answer takes.
-        heartbeat_every: How often it sends heartbeats; never where not given.
-        timetable: ELMO's: the KW that it assigns by 10:00 for each hour of the next day; None: it
-            sends nothing by itself.
-        strict: The rules (`S15`) and cases (`X9`) whose findings are refusals; None: all of them.
-        statuses: Another HTTP status for single cases, by their names.
-        longest_body: The bytes of the longest message that it takes.
-        token_valid_for: How long a token that it gave is good for; for ever where not given.
-    """
-
-    adjustments: Adjustments = "accept"
-    answer: Answer = "grant"
-    limit: float | None = None
-    answer_after: timedelta = timedelta(seconds=1)
-    refusal: int = 409
-    delay: timedelta = timedelta()
-    heartbeat_every: timedelta | None = None
-    timetable: float | None = None
-    strict: frozenset[str] | None = frozenset()
-    statuses: Mapping[str, int] = field(default_factory=dict, hash=False)
-    longest_body: int = 20_971_520
-    token_valid_for: timedelta | None = None
-
-    def refuses(self, rule: str) -> bool:
-        """Tell whether a finding of a rule or case is to be a refusal."""
-        return self.strict is None or rule in self.strict
-
-
-# § The two kinds of system that talk OSCP to SolarNetwork: Capacity Provider and Optimizer.
-
-RegistrationStatus = Literal["Pending", "Registered", "Failed"]
-MeasurementStyle = Literal["Continuous", "Intermittent"]
-
-# The one service property that no reply shows (solaruser.md §8.1): kept apart from the others.
-OAUTH_CLIENT_SECRET: Final = "oauth-client-secret"  # noqa: S105 - a name, no secret
-
-
-class Simulated(Enum):
-    """The type of `SIMULATED`, the base URL of a system that the simulator plays."""
-
-    SIMULATED = "simulated"
-
-
-SIMULATED: Final = Simulated.SIMULATED
-
-
-@dataclass(frozen=True, slots=True)
-class SystemSettings:
-    """What a handshake has agreed with a system.
-
-    Attributes:
-        heartbeat_seconds: How often it is to be sent a heartbeat; never where not given.
-        measurement_styles: Which measurements it wants.
-    """
-
-    heartbeat_seconds: int | None = None
-    measurement_styles: tuple[MeasurementStyle, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalSystem:
-    """What a Capacity Provider and a Capacity Optimizer have in common (solaruser.md §8.1).
-
-    Attributes:
-        registration_status: How far its registration has come; instructions do not look at it.
-        flexibility_provider_id: Of the token with which it calls the Flexibility Provider; made
-            from `id` where not given.
-        flexibility_provider_token: That token; made when a simulator begins where not given; never
-            part of the repr.
-        settings: From its handshake.
-        heartbeat_date: When it was last sent a heartbeat.
-        offline_date: When it is to be taken for offline.
-        service_props: JSON values by name, without `oauth-client-secret`; never part of the repr,
-            because a header in it may be a credential.
-        oauth_client_secret: Shown to `oauth-token-url` to get an access token; never part of the
-            repr.
-        created: When it was configured; when the simulator began where not given.
-        modified: When its configuration last changed; as `created` where not given.
-    """
-
-    registration_status: RegistrationStatus = "Registered"
-    flexibility_provider_id: int | None = None
-    flexibility_provider_token: str | None = field(default=None, repr=False)
-    settings: SystemSettings | None = None
-    heartbeat_date: datetime | None = None
-    offline_date: datetime | None = None
-    service_props: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
-    oauth_client_secret: str | None = field(default=None, repr=False)
-    created: datetime | None = None
-    modified: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityProvider(ExternalSystem):
-    """A Capacity Provider as its user has configured it.
-
-    Attributes:
-        id: The configId, of one user.
-        name: For people.
-        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
-            registered: then the Flexibility Provider shows none (oscp20.md §2.2).
-        base_url: Where it listens; None or blank: nowhere, so nothing is sent and the instruction
-            is Completed (as observed in SolarNetwork); `SIMULATED`: the simulator plays it.
-        oscp_version: Delivery works with `2.0` only (as observed in SolarNetwork).
-        enabled: Otherwise it is unknown to the services.
-        profile: Whose ways the simulated Capacity Provider has.
-        behaviour: What it does of its own accord.
-    """
-
-    id: int
-    name: str
-    token: str | None = field(repr=False)
-    base_url: str | Simulated | None = SIMULATED
-    oscp_version: str | None = "2.0"
-    enabled: bool = True
-    profile: Profile = "specification"
-    behaviour: ProviderBehaviour = field(default_factory=ProviderBehaviour)
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityOptimizer(ExternalSystem):
-    """A Capacity Optimizer as its user has configured it.
-
-    Attributes:
-        id: The configId, which an instruction names as `coId`.
-        name: For people.
-        enabled: Otherwise it is unknown to the services.
-        base_url: Where it listens; None or blank: nowhere, which instructions do not mind;
-            `SIMULATED`: the simulator plays it.
-        oscp_version: What it speaks.
-        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
-            registered: then the Flexibility Provider shows none.
-        heartbeat_every: How often the simulated Capacity Optimizer sends heartbeats.
-    """
-
-    id: int
-    name: str
-    enabled: bool = True
-    base_url: str | Simulated | None = SIMULATED
-    oscp_version: str | None = "2.0"
-    token: str | None = field(default=None, repr=False)
-    heartbeat_every: timedelta | None = None
-
-
-# § How many requests a security token may make.
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """A token bucket for each security token (solaruser.md §7.4).
-
-    Attributes:
-        capacity: How many requests it holds when it is full.
-        refill_per_second: How many it regains in a second.
-    """
-
-    capacity: int = 2
-    refill_per_second: float = 1.0
-
-
-# § What a security token is restricted to, apart from its type.
-
-
-@dataclass(frozen=True, slots=True)
-class SecurityPolicy:
-    """The security policy of a token; what is empty or None restricts nothing.
-
-    As observed in SolarNetwork (solaruser.md §6.2); that an empty `node_ids` restricts nothing
-    is inferred.
-
-    Attributes:
-        node_ids: The nodes that the token may be used for.
-        api_paths: Ant patterns of the paths that it may be used on, each after `/api/v1/sec`; one
-            that begins with `!` allows what it does not match. Any of them suffices.
-        not_after: When the token expires, an aware datetime.
-    """
-
-    node_ids: frozenset[int] = frozenset()
-    api_paths: tuple[str, ...] = ()
-    not_after: datetime | None = None
-
-    def summary(self) -> dict[str, Any]:
-        """Return the policy as JSON values in the shape of a world file."""
-        summary: dict[str, Any] = {
-            "node_ids": sorted(self.node_ids),
-            "api_paths": list(self.api_paths),
-        }
-        if self.not_after is not None:
-            at = self.not_after.astimezone(UTC)
-            summary["not_after"] = at.isoformat().replace("+00:00", "Z")
-        return summary
-
-
-# § A world as JSON values, in the shape of its file, with nothing in it that is secret.
-
-# Shown even where they are what a file that leaves them out stands for.
-_ALWAYS = frozenset({"enabled", "oscp_version"})
-
-
-def summary_of_user(user: User) -> dict[str, Any]:
-    """Return a user and all that the user owns; what is not part of a repr is left out."""
-    shown: dict[str, Any] = {
-        "id": user.id,
-        "roles": sorted(user.roles),
-        "tokens": [_token(token) for token in user.tokens],
-        "nodes": list(user.nodes),
-        "capacity_providers": [_entity(each) for each in user.capacity_providers],
-        "capacity_optimizers": [_entity(each) for each in user.capacity_optimizers],
-        "capacity_groups": [_entity(each) for each in user.capacity_groups],
-    }
-    if user.assets:
-        shown["assets"] = [_entity(each) for each in user.assets]
-    if user.datum_streams:
-        shown["datum_streams"] = [_entity(each) for each in user.datum_streams]
-    if user.settings is not None:
-        shown["settings"] = _entity(user.settings)
-    return shown
-
-
-def _token(token: Token) -> dict[str, Any]:
-    policy = {} if token.policy is None else {"policy": token.policy.summary()}
-    return {"id": token.id, "type": token.type, "enabled": token.enabled} | policy
-
-
-def _entity(item: DataclassInstance) -> dict[str, Any]:
-    # What all external systems have in common is keyword-only, and comes last.
-    ordered = sorted(fields(item), key=lambda each: each.kw_only is True)
-    values = {each.name: getattr(item, each.name) for each in ordered if _is_told(item, each)}
-    if values.get("oscp_version", "") is None:
-        values["oscp_version"] = ""
-    if values.get("strict", "") is None:
-        values["strict"] = True
-    return {name: _plain(value) for name, value in values.items()}
-
-
-def _is_told(item: DataclassInstance, each: Field[Any]) -> bool:
-    default = each.default if each.default_factory is MISSING else each.default_factory()
-    return each.repr and (each.name in _ALWAYS or getattr(item, each.name) != default)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, timedelta):
-        return f"{value.total_seconds():g}s"
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, tuple):
-        return list(value)
-    if value is None or isinstance(value, bool | int | float | str | Mapping):
-        return value
-    return _entity(value)  # type: ignore[arg-type] # what is left is one of the world's own
-
-
-TokenType = Literal["User", "ReadNodeData"]
-
-DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A security token with which a user's program signs its requests.
-
-    Attributes:
-        id: Shown as `Credential` in an SNWS2 authorization.
-        secret: Never part of the repr.
-        type: `User` may send instructions, `ReadNodeData` may not (SolarUser roles).
-        enabled: Whether it may be used.
-        policy: What it is restricted to; nothing where not given.
-    """
-
-    id: str
-    secret: str = field(repr=False)
-    type: TokenType = "User"
-    enabled: bool = True
-    policy: SecurityPolicy | None = None
-
-
-class _HasId(Protocol):
-    @property
-    def id(self) -> int: ...
-
-
-_Item = TypeVar("_Item", bound=_HasId)
-
-
-def _by_id(items: Iterable[_Item]) -> dict[int, _Item]:
-    return {item.id: item for item in items}
-
-
-def _replaced(items: tuple[_Item, ...], new: _Item) -> tuple[_Item, ...]:
-    return tuple(new if each.id == new.id else each for each in items)
-
-
-@dataclass(frozen=True)
-class User:
-    """A SolarNetwork user, with lookups that cost the same however much the user owns.
-
-    What they need is made when it is first asked for: a heartbeat changes a user, and asks little.
-    A lookup also finds what is not enabled: whoever asks decides what that means.
-
-    Attributes:
-        id: Unique in the world.
-        tokens: The user's security tokens.
-        nodes: Ids of the nodes that the user owns.
-        capacity_providers: In the order of the file, like the rest.
-        capacity_optimizers: The user's own.
-        capacity_groups: The user's own.
-        roles: What the user's tokens of type `User` may do besides: `ROLE_OSCP` is needed for the
-            OSCP configuration.
-        assets: What is measured in the user's Capacity Groups.
-        settings: Where what OSCP messages tell is published; nowhere where not given.
-        datum_streams: What the user's nodes measure.
-    """
-
-    id: int
-    tokens: tuple[Token, ...] = ()
-    nodes: tuple[int, ...] = ()
-    capacity_providers: tuple[CapacityProvider, ...] = ()
-    capacity_optimizers: tuple[CapacityOptimizer, ...] = ()
-    capacity_groups: tuple[CapacityGroup, ...] = ()
-    roles: frozenset[str] = DEFAULT_ROLES
-    assets: tuple[Asset, ...] = ()
-    settings: Publication | None = None
-    datum_streams: tuple[DatumStream, ...] = ()
-
-    @cached_property
-    def _providers(self) -> Mapping[int, CapacityProvider]:
-        return _by_id(self.capacity_providers)
-
-    @cached_property
-    def _optimizers(self) -> Mapping[int, CapacityOptimizer]:
-        return _by_id(self.capacity_optimizers)
-
-    @cached_property
-    def _groups(self) -> Mapping[tuple[int, str], CapacityGroup]:
-        return {
-            (group.capacity_optimizer, group.identifier): group for group in self.capacity_groups
-        }
-
-    def provider(self, provider_id: int) -> CapacityProvider | None:
-        """Return the user's Capacity Provider of that id."""
-        return self._providers.get(provider_id)
-
-    def optimizer(self, optimizer_id: int) -> CapacityOptimizer | None:
-        """Return the user's Capacity Optimizer of that id."""
-        return self._optimizers.get(optimizer_id)
-
-    def group(self, optimizer_id: int, identifier: str) -> CapacityGroup | None:
-        """Return the Capacity Group of that Capacity Optimizer with exactly that identifier."""
-        return self._groups.get((optimizer_id, identifier))
-
-    @property
-    def systems(self) -> tuple[CapacityProvider | CapacityOptimizer, ...]:
-        """The user's Capacity Providers, then the Capacity Optimizers."""
-        return (*self.capacity_providers, *self.capacity_optimizers)
-
-    def with_system(self, system: CapacityProvider | CapacityOptimizer) -> Self:
-        """Return a user in whom this system stands in the place of the one with the same id."""
-        if isinstance(system, CapacityProvider):
-            return replace(self, capacity_providers=_replaced(self.capacity_providers, system))
-        return replace(self, capacity_optimizers=_replaced(self.capacity_optimizers, system))
+Repeat = Literal["nothing", "values", "increments"]
 
 
 @dataclass(frozen=True)
@@ -671,30 +134,465 @@ class World:
         return self._nodes.get(node_id)
 
     def caller(self, token: str) -> tuple[User, CapacityProvider | CapacityOptimizer] | None:
-        """Return whose token that is at the Flexibility Provider: a user, and the user's system."""
+        """Return the user and the system that call the Flexibility Provider with that token."""
         return self._callers.get(token)
 
     def with_user(self, user: User) -> Self:
-        """Return a world in which this user stands in the place of the one with the same id.
+        """Return a world in which this user replaces the one with the same id.
 
         Raises:
-            LookupError: There is none with that id.
+            LookupError: The world has no user of that id.
         """
         if user.id not in self._users:
             message = f"there is no user {user.id} in the world"
             raise LookupError(message)
-        return replace(
-            self, users=tuple(user if each.id == user.id else each for each in self.users)
-        )
+        return replace(self, users=_replaced(self.users, user))
 
     def summary(self) -> dict[str, Any]:
         """Return the world as JSON values in the shape of its file, without secrets and tokens.
 
-        Of a security token its id stays; of a simulated Capacity Provider `base_url` is left out;
-        service properties are left out, because a header among them may be a credential.
+        A security token keeps its id; a simulated system has no `base_url`; service properties are
+        left out, because a header among them may be a credential.
         """
-        limit = {} if self.rate_limit is None else {"rate_limit": asdict(self.rate_limit)}
+        shown = {} if self.rate_limit is None else {"rate_limit": show(self.rate_limit)}
         for name in ("solaruser", "flexibility_provider"):
             if getattr(self, name) is not None:
-                limit[name] = {"base_url": getattr(self, name)}
-        return limit | {"users": [summary_of_user(user) for user in self.users]}
+                shown[name] = {"base_url": getattr(self, name)}
+        return shown | {"users": [show(user) for user in self.users]}
+
+
+@dataclass(frozen=True)
+class User:
+    """A SolarNetwork user, with lookups that cost the same however much the user owns.
+
+    The tables behind them are built on first use: a heartbeat replaces a user, and looks up little.
+    A lookup also finds what is not enabled; what that means is for the caller to decide.
+
+    Attributes:
+        id: Unique in the world.
+        roles: What the user's tokens of type `User` may do; the OSCP configuration needs
+            `ROLE_OSCP`.
+        tokens: The user's security tokens.
+        nodes: Ids of the nodes that the user owns.
+        capacity_providers: In the order of the file, like the rest.
+        capacity_optimizers: The user's own.
+        capacity_groups: The user's own.
+        assets: What is measured in the user's Capacity Groups.
+        datum_streams: What the user's nodes measure.
+        settings: Where values from OSCP messages are published; nowhere where not given.
+    """
+
+    id: int
+    roles: frozenset[str] = field(default=_DEFAULT_ROLES, metadata=ALWAYS_SHOWN)
+    tokens: tuple[Token, ...] = field(default=(), metadata=ALWAYS_SHOWN)
+    nodes: tuple[int, ...] = field(default=(), metadata=ALWAYS_SHOWN)
+    capacity_providers: tuple[CapacityProvider, ...] = field(default=(), metadata=ALWAYS_SHOWN)
+    capacity_optimizers: tuple[CapacityOptimizer, ...] = field(default=(), metadata=ALWAYS_SHOWN)
+    capacity_groups: tuple[CapacityGroup, ...] = field(default=(), metadata=ALWAYS_SHOWN)
+    assets: tuple[Asset, ...] = ()
+    datum_streams: tuple[DatumStream, ...] = ()
+    settings: Publication | None = None
+
+    @cached_property
+    def _providers(self) -> Mapping[int, CapacityProvider]:
+        return _by_id(self.capacity_providers)
+
+    @cached_property
+    def _optimizers(self) -> Mapping[int, CapacityOptimizer]:
+        return _by_id(self.capacity_optimizers)
+
+    @cached_property
+    def _groups(self) -> Mapping[tuple[int, str], CapacityGroup]:
+        return {
+            (group.capacity_optimizer, group.identifier): group for group in self.capacity_groups
+        }
+
+    def provider(self, provider_id: int) -> CapacityProvider | None:
+        """Return the user's Capacity Provider of that id."""
+        return self._providers.get(provider_id)
+
+    def optimizer(self, optimizer_id: int) -> CapacityOptimizer | None:
+        """Return the user's Capacity Optimizer of that id."""
+        return self._optimizers.get(optimizer_id)
+
+    def group(self, optimizer_id: int, identifier: str) -> CapacityGroup | None:
+        """Return the Capacity Group of that Capacity Optimizer with exactly that identifier."""
+        return self._groups.get((optimizer_id, identifier))
+
+    @property
+    def systems(self) -> tuple[CapacityProvider | CapacityOptimizer, ...]:
+        """The user's Capacity Providers, then the Capacity Optimizers."""
+        return (*self.capacity_providers, *self.capacity_optimizers)
+
+    def with_system(self, system: CapacityProvider | CapacityOptimizer) -> Self:
+        """Return a user in whom this system replaces the one with the same id."""
+        if isinstance(system, CapacityProvider):
+            return replace(self, capacity_providers=_replaced(self.capacity_providers, system))
+        return replace(self, capacity_optimizers=_replaced(self.capacity_optimizers, system))
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A security token with which a user's program signs its requests.
+
+    Attributes:
+        id: Shown as `Credential` in an SNWS2 authorization.
+        secret: Never part of the repr.
+        type: `User` may send instructions, `ReadNodeData` may not (SolarUser roles).
+        enabled: Whether it may be used.
+        policy: What it is restricted to; nothing where not given.
+    """
+
+    id: str
+    secret: str = field(repr=False)
+    type: TokenType = field(default="User", metadata=ALWAYS_SHOWN)
+    enabled: bool = field(default=True, metadata=ALWAYS_SHOWN)
+    policy: SecurityPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityPolicy:
+    """The security policy of a token; what is empty or None restricts nothing.
+
+    As observed in SolarNetwork (docs/protocol/solaruser.md §6.2); that an empty `node_ids`
+    restricts nothing is inferred.
+
+    Attributes:
+        node_ids: The nodes that the token may be used for.
+        api_paths: Ant patterns of the paths that it may be used on, each after `/api/v1/sec`; one
+            that begins with `!` allows what it does not match. Any of them suffices.
+        not_after: When the token expires, an aware datetime.
+    """
+
+    node_ids: frozenset[int] = field(default=frozenset(), metadata=ALWAYS_SHOWN)
+    api_paths: tuple[str, ...] = field(default=(), metadata=ALWAYS_SHOWN)
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A token bucket for each security token (docs/protocol/solaruser.md §7.4).
+
+    Attributes:
+        capacity: How many requests it holds when it is full.
+        refill_per_second: How many it regains in a second.
+    """
+
+    capacity: int = field(default=2, metadata=ALWAYS_SHOWN)
+    refill_per_second: int | float = field(default=1.0, metadata=ALWAYS_SHOWN)
+
+
+class Simulated(Enum):
+    """The type of `SIMULATED`, the base URL of a system that the simulator plays."""
+
+    SIMULATED = "simulated"
+
+
+SIMULATED: Final = Simulated.SIMULATED
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSettings:
+    """What a handshake has agreed with a system.
+
+    Attributes:
+        heartbeat_seconds: How often it is sent a heartbeat; never where not given.
+        measurement_styles: Which measurements it wants.
+    """
+
+    heartbeat_seconds: int | None = None
+    measurement_styles: tuple[MeasurementStyle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalSystem:
+    """What a Capacity Provider and a Capacity Optimizer have in common.
+
+    See docs/protocol/solaruser.md §8.1.
+
+    Attributes:
+        registration_status: How far its registration is; instructions ignore it.
+        flexibility_provider_id: Of the token with which it calls the Flexibility Provider; made
+            from `id` where not given.
+        flexibility_provider_token: That token; made when a simulator begins where not given; never
+            part of the repr.
+        settings: From its handshake.
+        heartbeat_date: When it was last sent a heartbeat.
+        offline_date: When it counts as offline.
+        service_props: JSON values by name, without `oauth-client-secret`; never part of the repr,
+            because a header in it may be a credential.
+        oauth_client_secret: Shown to `oauth-token-url` to get an access token; never part of the
+            repr.
+        created: When it was configured; when the simulator began where not given.
+        modified: When its configuration last changed; as `created` where not given.
+    """
+
+    registration_status: RegistrationStatus = "Registered"
+    flexibility_provider_id: int | None = None
+    flexibility_provider_token: str | None = field(default=None, repr=False)
+    settings: SystemSettings | None = None
+    heartbeat_date: datetime | None = None
+    offline_date: datetime | None = None
+    service_props: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
+    oauth_client_secret: str | None = field(default=None, repr=False)
+    created: datetime | None = None
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBehaviour:
+    """How a simulated Capacity Provider treats what it is sent.
+
+    Attributes:
+        adjustments: What it does with an AdjustGroupCapacityForecast: `accept` it with 204,
+            `refuse` it, `answer` it with a new UpdateGroupCapacityForecast, or be `silent`.
+        answer: What the new forecast says.
+        limit: The most that `trim` grants a block, in its unit; what was forecast where not given.
+        answer_after: How long after the adjustment the new forecast is sent.
+        refusal: The HTTP status of a refusal.
+        delay: How long every answer takes.
+        heartbeat_every: How often it sends heartbeats; never where not given.
+        timetable: For ELMO, the KW that it assigns by 10:00 for each hour of the next day; None: it
+            sends nothing by itself.
+        strict: The rules (`S15`) and cases (`X9`) whose findings are refusals; None: all of them.
+        statuses: Another HTTP status for single cases, by their names.
+        longest_body: The bytes of the longest message that it accepts.
+        token_valid_for: How long a token that it issued is valid; forever where not given.
+    """
+
+    adjustments: Adjustments = "accept"
+    answer: Answer = "grant"
+    limit: int | float | None = None
+    answer_after: timedelta = timedelta(seconds=1)
+    refusal: int = 409
+    delay: timedelta = timedelta()
+    heartbeat_every: timedelta | None = None
+    timetable: int | float | None = None
+    strict: frozenset[str] | None = field(default=frozenset(), metadata=none_as(True))
+    statuses: Mapping[str, int] = field(default_factory=dict, hash=False)
+    longest_body: int = 20_971_520
+    token_valid_for: timedelta | None = None
+
+    def refuses(self, rule: str) -> bool:
+        """Return whether a finding of a rule or case is a refusal."""
+        return self.strict is None or rule in self.strict
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityProvider(ExternalSystem):
+    """A Capacity Provider as its user has configured it.
+
+    Attributes:
+        id: The configId, of one user.
+        name: For people.
+        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
+            registered: then the Flexibility Provider shows none (docs/protocol/oscp20.md §2.2).
+        base_url: Where it listens; None or blank: nowhere, so nothing is sent and the instruction
+            is Completed (as observed in SolarNetwork); `SIMULATED`: the simulator plays it.
+        oscp_version: Delivery works with `2.0` only (as observed in SolarNetwork).
+        enabled: If not, it is unknown to the services.
+        profile: Which implementation the simulated Capacity Provider behaves like.
+        behaviour: How the simulated Capacity Provider treats what it is sent.
+    """
+
+    id: int
+    name: str
+    token: str | None = field(repr=False)
+    base_url: str | Simulated | None = SIMULATED
+    oscp_version: str | None = field(default="2.0", metadata=ALWAYS_SHOWN | none_as(""))
+    enabled: bool = field(default=True, metadata=ALWAYS_SHOWN)
+    profile: Profile = "specification"
+    behaviour: ProviderBehaviour = field(default_factory=ProviderBehaviour)
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityOptimizer(ExternalSystem):
+    """A Capacity Optimizer as its user has configured it.
+
+    Attributes:
+        id: The configId, which an instruction names as `coId`.
+        name: For people.
+        enabled: If not, it is unknown to the services.
+        base_url: Where it listens; None or blank: nowhere, which instructions ignore;
+            `SIMULATED`: the simulator plays it.
+        oscp_version: What it speaks.
+        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
+            registered: then the Flexibility Provider shows none.
+        heartbeat_every: How often the simulated Capacity Optimizer sends heartbeats.
+    """
+
+    id: int
+    name: str
+    enabled: bool = field(default=True, metadata=ALWAYS_SHOWN)
+    base_url: str | Simulated | None = SIMULATED
+    oscp_version: str | None = field(default="2.0", metadata=ALWAYS_SHOWN | none_as(""))
+    token: str | None = field(default=None, repr=False)
+    heartbeat_every: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityGroup:
+    """A Capacity Group between one Capacity Provider and one Capacity Optimizer.
+
+    Attributes:
+        id: The configId, of one user.
+        identifier: What an instruction names as `cgIdentifier` and OSCP as `group_id`.
+        capacity_provider: Its Capacity Provider's id.
+        capacity_optimizer: Its Capacity Optimizer's id.
+        name: For people; the identifier stands in for it where not given.
+        enabled: If not, it is unknown to the services.
+        capacity_provider_measurement_period: How often its provider is sent measurements.
+        capacity_optimizer_measurement_period: How often its optimizer is sent measurements.
+        capacity_provider_measurement_date: When its provider is sent the next ones.
+        capacity_optimizer_measurement_date: When its optimizer is sent the next ones.
+        service_props: JSON values by name; never part of the repr.
+        settings: Its own, in place of its user's.
+        created: When it was configured; when the simulator began where not given.
+        modified: When its configuration last changed; as `created` where not given.
+    """
+
+    id: int
+    identifier: str
+    capacity_provider: int
+    capacity_optimizer: int
+    name: str | None = None
+    enabled: bool = field(default=True, metadata=ALWAYS_SHOWN)
+    capacity_provider_measurement_period: MeasurementPeriod = "FifteenMinute"
+    capacity_optimizer_measurement_period: MeasurementPeriod = "FifteenMinute"
+    capacity_provider_measurement_date: datetime | None = None
+    capacity_optimizer_measurement_date: datetime | None = None
+    service_props: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
+    settings: Publication | None = None
+    created: datetime | None = None
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetMeasurement:
+    """From which properties of a datum stream an asset's measurement is made.
+
+    Attributes:
+        property_names: At least one.
+        unit: Of the measurement.
+        statistic_type: How several values become one.
+        multiplier: Turns the properties' own unit into `unit`; 1 where not given.
+    """
+
+    property_names: tuple[str, ...]
+    unit: Unit
+    statistic_type: StatisticType
+    multiplier: int | float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetEnergy(AssetMeasurement):
+    """From which properties of a datum stream the energy of an asset is made.
+
+    Attributes:
+        type: Which part of the energy it is.
+        direction: Which way it flows.
+    """
+
+    type: EnergyType | None = None
+    direction: EnergyDirection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """What is measured in a Capacity Group (docs/protocol/solaruser.md §8.3).
+
+    Attributes:
+        id: The configId, of one user.
+        name: For people.
+        capacity_group: Its Capacity Group's id.
+        identifier: Unique in the group.
+        audience: Who is sent its measurements.
+        node_id: The node whose datum stream measures it.
+        source_id: That stream.
+        category: What it is.
+        phase: What it is connected to.
+        enabled: If not, it is not measured.
+        instantaneous: How its power or current is measured.
+        energy: How its energy is measured.
+        service_props: JSON values by name; never part of the repr.
+        created: When it was configured; when the simulator began where not given.
+        modified: When its configuration last changed; as `created` where not given.
+    """
+
+    id: int
+    name: str
+    capacity_group: int
+    identifier: str
+    audience: Audience
+    node_id: int
+    source_id: str
+    category: AssetCategory
+    phase: Phase
+    enabled: bool = field(default=True, metadata=ALWAYS_SHOWN)
+    instantaneous: AssetMeasurement | None = None
+    energy: AssetEnergy | None = None
+    service_props: Mapping[str, Any] | None = field(default=None, repr=False, hash=False)
+    created: datetime | None = None
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The publication settings of a user, or of one Capacity Group.
+
+    They decide what the journal notes as published, and the header X-SN-Source-ID; the simulator
+    stores no values (docs/protocol/solaruser.md §8.4).
+
+    Attributes:
+        node_id: The node whose datum streams receive the values.
+        publish_to_solar_in: Whether they are stored.
+        publish_to_solar_flux: Whether they are sent to subscribers.
+        source_id_template: How the streams are named; the service's default where not given.
+        created: When they were created; when the simulator began where not given.
+        modified: When they last changed; as `created` where not given.
+    """
+
+    node_id: int
+    publish_to_solar_in: bool = True
+    publish_to_solar_flux: bool = True
+    source_id_template: str | None = None
+    created: datetime | None = None
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatumStream:
+    """Values of properties at regular instants, of one node and source.
+
+    Attributes:
+        node_id: The node.
+        source_id: The source.
+        start: When the first values were measured.
+        step: The time from one value to the next.
+        values: The values of each property, in order, at least one.
+        repeat: What follows the last: `nothing`, the `values` again, or their `increments` again,
+            as of a meter that goes on.
+    """
+
+    node_id: int
+    source_id: str
+    start: datetime
+    step: timedelta
+    values: Mapping[str, tuple[float, ...]] = field(hash=False)
+    repeat: Repeat = "nothing"
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+_Item = TypeVar("_Item", bound=_HasId)
+
+
+def _by_id(items: Iterable[_Item]) -> dict[int, _Item]:
+    return {item.id: item for item in items}
+
+
+def _replaced(items: tuple[_Item, ...], new: _Item) -> tuple[_Item, ...]:
+    return tuple(new if each.id == new.id else each for each in items)
