@@ -17,7 +17,6 @@ from oscp_sim.matching import (
     render,
 )
 
-
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 values = st.recursive(
     scalars,

@@ -176,7 +176,9 @@ class FlexibilityProviderEndpoints:
         if not accepted:
             return None
         correlation_id = call.request.header("x-correlation-id")
-        said = ExchangedMessage(call.action, call.message, call.request_id, correlation_id, sent=False, at=now)
+        said = ExchangedMessage(
+            call.action, call.message, call.request_id, correlation_id, sent=False, at=now
+        )
         caller = call.caller
         call.findings += self._provider.conversations.judge(caller.user.id, caller.system, said)
         return said
