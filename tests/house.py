@@ -39,6 +39,7 @@ FIRST_FLOOR = {
     "addresses": "where the parties are",
     "clock": "what time it is, and what is due",
     "control": "/_sim/",
+    "dataclass_values": "dataclasses, read from a file by their type hints",
     "entry": "one thing that happened",
     "http": "the contract: Request, Response, Party",
     "instructions": "the database that SolarUser and the Flexibility Provider share",

@@ -93,6 +93,7 @@ def test_each_field_is_read_by_its_hint() -> None:
     assert read.inner is not None
     assert isinstance(read.inner.count, int)
     assert isinstance(read.series["w"][0], float)
+    assert read.anything["every"] == "1m"
 
 
 def test_what_is_shown_is_what_a_file_would_hold_without_secrets_and_defaults() -> None:

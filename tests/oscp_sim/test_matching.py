@@ -17,11 +17,6 @@ from oscp_sim.matching import (
     render,
 )
 
-
-def mappings(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.dictionaries(st.text(max_size=4), inner, max_size=4)
-
-
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 values = st.recursive(
     scalars,

@@ -34,8 +34,8 @@ from oscp_sim.scenario.model import (
 )
 from oscp_sim.scenario.real_parties import Seats, parse_url
 from oscp_sim.world import World, load_world
-from oscp_sim.yaml_schema import validate
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
+from oscp_sim.yaml_violations import validate
 
 __all__ = [
     "COMMANDS",

@@ -21,8 +21,8 @@ from oscp_sim.world.model import (
     User,
     World,
 )
-from oscp_sim.yaml_schema import validate
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
+from oscp_sim.yaml_violations import validate
 
 __all__ = ["load_world", "world_schema"]
 
