@@ -19,11 +19,10 @@ from oscp_schemas import (
     Fidelity,
     JsonError,
     Violation,
-    escape_pointer,
     judge,
 )
 from oscp_schemas.catalogue import BASE_URI, document, document_name
-from oscp_schemas.show import pointer_tokens
+from oscp_schemas.show import make_pointer, pointer_tokens
 from oscp_send.fidelity import Behaviour
 from oscp_send.findings import Finding, Judgement, Severity, Stage
 from oscp_send.hints import hint, near
@@ -297,7 +296,7 @@ def judge_properties(action: str, message: Document) -> Iterator[Finding]:
             "write the character itself, or both halves of its \\u escapes",
         )
     if action in ACTIONS:
-        yield from _unknown(message.value, document_name(action), "")
+        yield from _unknown(message.value, document_name(action), ())
     if action == "Handshake" and message.value == {}:
         yield _warning(
             "empty-handshake",
@@ -311,20 +310,20 @@ def _warning(rule: str, pointer: str, message: str, remedy: str = "") -> Finding
     return Finding("schema", rule, "warning", pointer, message, remedy, "observed")
 
 
-def _unknown(value: object, name: str, pointer: str) -> Iterator[Finding]:
+def _unknown(value: object, name: str, path: tuple[str | int, ...]) -> Iterator[Finding]:
     known = _properties(name)
     if not isinstance(value, Mapping) or not known:
         return
     for key, member in value.items():
-        place = f"{pointer}/{escape_pointer(key)}"
         if key not in known:
             what = f'"{key}" is not an OSCP 2.0 property; SolarNetwork drops it'
+            place = make_pointer((*path, key))
             yield _warning("unknown-property", place, what, _meant(key, known))
         elif isinstance(member, list):
             for index, item in enumerate(member):
-                yield from _unknown(item, known[key], f"{place}/{index}")
+                yield from _unknown(item, known[key], (*path, key, index))
         else:
-            yield from _unknown(member, known[key], place)
+            yield from _unknown(member, known[key], (*path, key))
 
 
 def _meant(key: str, known: Mapping[str, str]) -> str:

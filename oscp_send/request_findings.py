@@ -20,8 +20,8 @@ from oscp_send.fidelity import Behaviour
 from oscp_send.findings import Finding, Severity
 from oscp_send.hints import near
 from oscp_send.instruction import TOPIC
+from oscp_send.solarnetwork.dates import read_epoch, read_json_date
 from oscp_send.solarnetwork.json_reading import parse_long
-from oscp_send.solarnetwork.request_body import read_epoch, read_json_date
 
 __all__ = [
     "ADJUST",

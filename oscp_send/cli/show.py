@@ -27,7 +27,8 @@ from oscp_send.instruction import (
     split_parameters,
     utf16_length,
 )
-from oscp_send.solarnetwork.request_body import BodyRefused, read_body, timestamp
+from oscp_send.solarnetwork.dates import timestamp
+from oscp_send.solarnetwork.request_body import BodyRefused, read_body
 
 __all__ = [
     "as_json",

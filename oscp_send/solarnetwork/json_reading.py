@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from json.encoder import encode_basestring
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final
 
 from oscp_schemas import Document, JsonError, read
 
@@ -22,8 +21,6 @@ __all__ = [
     "MAXIMUM_DEPTH",
     "MAXIMUM_NUMBER_LENGTH",
     "SOURCE",
-    "Token",
-    "TokenKind",
     "double_text",
     "excess",
     "is_too_deep",
@@ -31,7 +28,6 @@ __all__ = [
     "parser_message",
     "read_json",
     "time_text",
-    "tokens_of",
     "too_deep",
     "too_long_a_number",
     "write",
@@ -121,80 +117,6 @@ def _shortest_digits(value: float) -> tuple[str, int]:
     parts = Decimal(repr(value)).as_tuple()
     digits = "".join(map(str, parts.digits))
     return digits.rstrip("0"), int(parts.exponent) + len(digits) - 1
-
-
-# A text as the tokens that one of SolarNetwork's own readers walks along.
-
-TokenKind = Literal[
-    "START_OBJECT",
-    "END_OBJECT",
-    "START_ARRAY",
-    "END_ARRAY",
-    "PROPERTY_NAME",
-    "VALUE_STRING",
-    "VALUE_NUMBER",
-    "VALUE_TRUE",
-    "VALUE_FALSE",
-    "VALUE_NULL",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token, with its text where it has one."""
-
-    kind: TokenKind
-    text: str | None = None
-
-
-class _NumberText(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
-class _Members(list[tuple[str, Any]]):
-    """The members of an object, in order, repeated names included."""
-
-
-# Both the digits and the repeated names of the text are kept: the reader sees them all.
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_Members, parse_int=_NumberText, parse_float=_NumberText
-)
-
-
-def tokens_of(text: str) -> Iterator[Token]:
-    """Yield the tokens of a text that is known to be JSON.
-
-    Raises:
-        RecursionError: It is nested more deeply than Python can follow.
-    """
-    waiting: list[Any] = [_DECODER.decode(text)]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Token):
-            yield value
-        elif isinstance(value, _Members):
-            yield Token("START_OBJECT")
-            waiting.append(Token("END_OBJECT"))
-            for name, member in reversed(value):
-                waiting += (member, Token("PROPERTY_NAME", name))
-        elif isinstance(value, list):
-            yield Token("START_ARRAY")
-            waiting.append(Token("END_ARRAY"))
-            waiting += reversed(value)
-        else:
-            yield _scalar(value)
-
-
-def _scalar(value: object) -> Token:
-    if value is True:
-        return Token("VALUE_TRUE")
-    if value is False:
-        return Token("VALUE_FALSE")
-    if isinstance(value, _NumberText):
-        return Token("VALUE_NUMBER", str(value))
-    return Token("VALUE_NULL") if value is None else Token("VALUE_STRING", str(value))
 
 
 # The parser's texts for what it refuses.

@@ -1,4 +1,4 @@
-"""How SolarUser reads the JSON body of an instruction, mistakes included, and the API's dates.
+"""How SolarUser reads the JSON body of an instruction, mistakes included.
 
 Its reader is hand-written: it walks along the tokens and expects them in a certain order, so an
 unknown property, or a value of an unexpected kind, makes it lose its place
@@ -8,27 +8,23 @@ results follow from it.
 
 from __future__ import annotations
 
-import re
+import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Literal
 
 from oscp_schemas import Document, JsonError
 from oscp_send.solarnetwork import json_reading
-from oscp_send.solarnetwork.json_reading import Token, TokenKind, parse_long, read_json, tokens_of
+from oscp_send.solarnetwork.dates import read_epoch, read_json_date
+from oscp_send.solarnetwork.json_reading import parse_long, read_json
 
 __all__ = [
     "BodyRefused",
     "InstructionBody",
     "read_body",
-    "read_epoch",
-    "read_form_date",
-    "read_json_date",
-    "timestamp",
 ]
 
 _NO_BODY: Final = (
@@ -87,7 +83,7 @@ def read_body(body: bytes | Document) -> InstructionBody:
     if json_reading.is_too_deep(document):
         reason = json_reading.too_deep(json_reading.MAXIMUM_DEPTH + 1)
         raise BodyRefused(f"Malformed JSON: {reason}")
-    return _Reader(tokens_of(document.text)).read()
+    return _Reader(_tokens_of(document.text)).read()
 
 
 def _document(data: bytes) -> Document:
@@ -101,12 +97,86 @@ def _document(data: bytes) -> Document:
     return document
 
 
+# A text as the tokens that one of SolarNetwork's own readers walks along.
+
+_TokenKind = Literal[
+    "START_OBJECT",
+    "END_OBJECT",
+    "START_ARRAY",
+    "END_ARRAY",
+    "PROPERTY_NAME",
+    "VALUE_STRING",
+    "VALUE_NUMBER",
+    "VALUE_TRUE",
+    "VALUE_FALSE",
+    "VALUE_NULL",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """One token, with its text where it has one."""
+
+    kind: _TokenKind
+    text: str | None = None
+
+
+class _NumberText(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of an object, in order, repeated names included."""
+
+
+# Both the digits and the repeated names of the text are kept: the reader sees them all.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_Members, parse_int=_NumberText, parse_float=_NumberText
+)
+
+
+def _tokens_of(text: str) -> Iterator[_Token]:
+    """Yield the tokens of a text that is known to be JSON.
+
+    Raises:
+        RecursionError: It is nested more deeply than Python can follow.
+    """
+    waiting: list[Any] = [_DECODER.decode(text)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, _Token):
+            yield value
+        elif isinstance(value, _Members):
+            yield _Token("START_OBJECT")
+            waiting.append(_Token("END_OBJECT"))
+            for name, member in reversed(value):
+                waiting += (member, _Token("PROPERTY_NAME", name))
+        elif isinstance(value, list):
+            yield _Token("START_ARRAY")
+            waiting.append(_Token("END_ARRAY"))
+            waiting += reversed(value)
+        else:
+            yield _scalar(value)
+
+
+def _scalar(value: object) -> _Token:
+    if value is True:
+        return _Token("VALUE_TRUE")
+    if value is False:
+        return _Token("VALUE_FALSE")
+    if isinstance(value, _NumberText):
+        return _Token("VALUE_NUMBER", str(value))
+    return _Token("VALUE_NULL") if value is None else _Token("VALUE_STRING", str(value))
+
+
 class _Reader:
     """The walk. Each method leaves the stream where SolarUser's parser would be."""
 
-    def __init__(self, tokens: Iterator[Token]) -> None:
+    def __init__(self, tokens: Iterator[_Token]) -> None:
         self._tokens = tokens
-        self._at: Token | None = next(tokens, None)
+        self._at: _Token | None = next(tokens, None)
         self._body = InstructionBody()
 
     def read(self) -> InstructionBody:
@@ -206,10 +276,10 @@ class _Reader:
         except ValueError as error:
             raise BodyRefused(f"Malformed date string: {error}") from None
 
-    def _kind(self) -> TokenKind | None:
+    def _kind(self) -> _TokenKind | None:
         return self._at.kind if self._at else None
 
-    def _step(self) -> Token | None:
+    def _step(self) -> _Token | None:
         self._at = next(self._tokens, None)
         return self._at
 
@@ -251,95 +321,9 @@ def _truncated(text: str) -> int:
     return int(number)
 
 
-def _trailing(kind: TokenKind | None) -> str:
+def _trailing(kind: _TokenKind | None) -> str:
     return (
         f"Malformed JSON: Trailing token (`JsonToken.{kind}`) found after value (bound as "
         "`net.solarnetwork.central.instructor.domain.NodeInstruction`): not allowed as per "
         "`DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
     )
-
-
-# The dates of SolarNetwork's own API, which are not those of OSCP messages: as observed in
-# SolarNetwork (docs/protocol/solaruser.md §1.2, §1.5 and §1.6).
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Every instant that can be written is fewer than 10^18 milliseconds from 1970.
-_MOST_DIGITS: Final = 18
-_WITH_BLANK: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII
-)
-_WITH_T: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
-)
-# A fraction has exactly the three digits of the pattern there (inferred).
-_OF_FORM: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?:(:\d\d)(\.\d{3})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
-)
-
-
-def timestamp(instant: datetime) -> str:
-    """Return an instant as the API writes it: `2026-01-02 03:04:05.1Z`.
-
-    Always UTC; up to six fraction digits, without trailing zeros.
-    """
-    instant = instant.astimezone(UTC)
-    fraction = f".{instant.microsecond:06}".rstrip("0").rstrip(".")
-    whole = instant.replace(microsecond=0, tzinfo=None).isoformat(sep=" ")
-    return f"{whole}{fraction}Z"
-
-
-def read_json_date(text: str) -> datetime:
-    """Return the instant that a date text of a JSON body names, in UTC.
-
-    Raises:
-        ValueError: The text has none of the accepted forms; the message is the service's.
-    """
-    return _instant(text, _WITH_BLANK.fullmatch(text) or _WITH_T.fullmatch(text))
-
-
-def read_form_date(text: str) -> datetime:
-    """Return the instant that a date text of a query or a form names, in UTC.
-
-    `2026-01-02`, `2026-01-02 03:04`, with seconds, with three fraction digits, with a `T` instead
-    of the blank; a time may have an offset, and is UTC without one.
-
-    Raises:
-        ValueError: The text has none of the accepted forms; the message is the service's.
-    """
-    return _instant(text, _OF_FORM.fullmatch(text))
-
-
-def read_epoch(text: str) -> datetime:
-    """Return the instant that a number names: whole milliseconds, or seconds with a fraction.
-
-    Inferred (docs/protocol/solaruser.md §1.2).
-
-    Raises:
-        ValueError: It is too far from 1970.
-    """
-    try:
-        number = Decimal(text)
-        whole = re.fullmatch(r"-?\d+", text) is not None
-        if not number or number.adjusted() <= _MOST_DIGITS:
-            milliseconds = number if whole else number * 1000
-            return _EPOCH + timedelta(microseconds=int(milliseconds * 1000))
-    except (InvalidOperation, OverflowError):
-        pass
-    raise ValueError(_unparsable(text))
-
-
-def _instant(text: str, match: re.Match[str] | None) -> datetime:
-    if match is None:
-        raise ValueError(_unparsable(text))
-    day, minute, second, fraction, offset = match.groups()
-    whole = f"{day}T{minute or '00:00'}{second or ':00'}.{(fraction or '.')[1:7]:0<6}"
-    try:
-        return datetime.fromisoformat(f"{whole}{offset or 'Z'}").astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(_unparsable(text)) from None
-
-
-def _unparsable(text: str) -> str:
-    # The index is where Java's parser stops; only whether that is at 0 is known here.
-    index = 0 if re.match(r"\d{4}-\d\d-\d\d", text) is None else 10
-    return f"Text '{text}' could not be parsed at index {index}"

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.clock import Clock
 
 __all__ = ["UserEvent", "UserEvents"]

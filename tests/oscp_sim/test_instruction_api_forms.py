@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.instruction_api import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from oscp_send.solarnetwork.request_body import read_json_date
+from oscp_send.solarnetwork.dates import read_json_date
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.solaruser.instruction_docs import documentation

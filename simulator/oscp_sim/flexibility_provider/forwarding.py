@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
 from oscp_sim.flexibility_provider.delivery import System, queue_of
 from oscp_sim.flexibility_provider.outbox import check_registered

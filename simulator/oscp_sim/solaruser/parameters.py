@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import MultiDict
 
+from oscp_send.solarnetwork.dates import read_form_date
 from oscp_send.solarnetwork.json_reading import parse_long
-from oscp_send.solarnetwork.request_body import InstructionBody, read_form_date
+from oscp_send.solarnetwork.request_body import InstructionBody
 from oscp_sim.http import Request
 from oscp_sim.instructions import STATES, Instruction, State
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute, declares_digest, media_type_of

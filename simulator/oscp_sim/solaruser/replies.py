@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 import cbor2
 import orjson
 
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.instructions import Instruction
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, MapAdapter, Rule
 
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.http import Request, Response, RouteDocs, respond
 from oscp_sim.solaruser.call import Call, NoRoute
 from oscp_sim.solaruser.replies import json_response

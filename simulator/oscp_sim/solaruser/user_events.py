@@ -17,7 +17,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Literal, cast
 
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.http import Response, RouteDocs, RouteParameter
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute

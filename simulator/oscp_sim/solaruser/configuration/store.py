@@ -12,7 +12,7 @@ from datetime import datetime
 from random import Random
 from typing import Any, Final, Generic
 
-from oscp_send.solarnetwork.request_body import timestamp
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.access_tokens import new_token
 from oscp_sim.addresses import path_of
 from oscp_sim.shared import Shared
