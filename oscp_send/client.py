@@ -19,6 +19,7 @@ from oscp_send.settings import Secret, Settings, checked_secret, checked_token
 from oscp_send.settings import base_url as checked_url
 from oscp_send.snws2 import SNWS2Auth
 from oscp_send.solarnetwork.json_reading import parse_long
+from oscp_send.times import write_instant
 from oscp_send.transport import (
     LostOnTheWay,
     Posting,
@@ -28,7 +29,7 @@ from oscp_send.transport import (
     raise_if_declined,
     viewed_instruction,
 )
-from oscp_send.values import InvalidValue, instant, member, text, write_instant
+from oscp_send.values import InvalidValue, instant, member, text
 from oscp_send.waiting import wait_for_end
 
 __all__ = ["SolarUserClient", "admit"]

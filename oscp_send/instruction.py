@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from oscp_send.values import instant, write_instant
+from oscp_send.times import read_timestamp, write_instant
+from oscp_send.values import instant
 
 __all__ = [
     "PART_LENGTH",
@@ -21,7 +21,6 @@ __all__ = [
     "InstructionStatus",
     "join",
     "join_parameters",
-    "read_timestamp",
     "split",
     "split_parameters",
     "utf16_length",
@@ -152,12 +151,6 @@ def _text(units: bytes) -> str:
     return units.decode(_UTF16, "surrogatepass")
 
 
-_TIMESTAMP: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z",
-    re.ASCII,
-)
-
-
 class InstructionState(StrEnum):
     """The states of an instruction (as observed in SolarNetwork).
 
@@ -248,20 +241,6 @@ class InstructionStatus:
             parameters=_parameters(value.get("parameters") or []),
             result_parameters=_results(value.get("resultParameters") or {}),
         )
-
-
-def read_timestamp(text: str) -> datetime:
-    """Reads SolarNetwork's timestamps: `2026-01-02 03:04:05.123456Z`, with 0 to 6 fraction digits.
-
-    Raises:
-        ValueError: It is no such text.
-    """
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a timestamp such as 2026-01-02 03:04:05.123456Z")
-    day, time, fraction = match.groups()
-    moment = datetime.fromisoformat(f"{day}T{time}.{fraction or '0':0<6}")
-    return moment.replace(tzinfo=UTC)
 
 
 def _number(value: Mapping[str, object], key: str) -> int:

@@ -18,10 +18,10 @@ from oscp_send.instruction import (
     Instruction,
     InstructionState,
     InstructionStatus,
-    read_timestamp,
 )
 from oscp_send.messages import AdjustGroupCapacityForecast, Handshake, Message, RequiredBehaviour
 from oscp_send.settings import load_settings
+from oscp_send.times import read_timestamp
 from oscp_send.values import InvalidValue
 from tests.oscp_send.sender_world import (
     ADD,
