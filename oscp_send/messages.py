@@ -474,7 +474,7 @@ def read_message(action: str, content: Mapping[str, object] | str | bytes) -> Me
     """Make the message of an action from its JSON values or its JSON text.
 
     Raises:
-        InvalidValue: There is no such action, or the content is not such a message.
+        InvalidValue: The action is unknown, or the content is not its message.
     """
     kind = MESSAGES.get(action)
     if kind is None:

@@ -247,7 +247,7 @@ def member(name: str, value: object, enumeration: type[E]) -> E:
     """Return the member of an enumeration that a value is, or is the text of.
 
     Raises:
-        InvalidValue: There is no such member; texts are upper case on the wire.
+        InvalidValue: It is not a member; texts are upper case on the wire.
     """
     if isinstance(value, str):
         try:
