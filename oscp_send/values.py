@@ -15,8 +15,18 @@ from enum import StrEnum
 from functools import cache, partial
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, NoReturn, Self, TypeVar, Union, get_args, get_origin
-from typing import get_type_hints as type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    NoReturn,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from oscp_schemas.show import escape_pointer, nearest
 from oscp_send.times import cut_to_milliseconds, read_instant, write_instant
@@ -100,9 +110,9 @@ class _Field:
 class Structure:
     """The base of messages and of the data types in them: immutable, checked, and JSON in and out.
 
-    The type hints of the fields say what is kept, and thereby how it is checked and read: `str`,
-    `float`, `datetime`, an enumeration, a structure, a tuple of one of these, or one of these or
-    None; `Annotated` with `Limits` where the schema asks for more.
+    The type hint of a field says how it is checked and read: `str`, `float`, `datetime`, an
+    enumeration, a structure, a tuple of one of these, or one of these or None; `Annotated` with
+    `Limits` if the schema asks for more.
     """
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,7 +140,7 @@ class Structure:
     @classmethod
     @cache
     def _fields(cls) -> tuple[_Field, ...]:
-        hints = type_hints(cls, include_extras=True)
+        hints = get_type_hints(cls, include_extras=True)
         return tuple(
             _Field(
                 field.name,
@@ -168,8 +178,12 @@ def _check_for(hint: Any, limits: Limits = Limits()) -> _Check:  # noqa: ANN401 
         return partial(member, enumeration=hint)
     if issubclass(hint, Structure):
         return partial(_structure, kind=hint)
-    plain: dict[Any, _Check] = {str: text, datetime: instant}
-    return plain.get(hint, partial(number, minimum=limits.minimum))
+    plain: dict[Any, _Check] = {
+        str: text,
+        float: partial(number, minimum=limits.minimum),
+        datetime: instant,
+    }
+    return plain[hint]
 
 
 def _or_none(name: str, value: object, *, check: _Check) -> object:
