@@ -175,7 +175,7 @@ class ForecastedBlock(Structure):
         start_time: datetime,
         end_time: datetime,
     ) -> None:
-        self._keep(locals())
+        self._keep(capacity, unit, phase, start_time, end_time)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -197,7 +197,7 @@ class RequiredBehaviour(Structure):
         measurement_configuration: Iterable[MeasurementConfiguration | str],
         heartbeat_interval: float | None = None,
     ) -> None:
-        self._keep(locals())
+        self._keep(measurement_configuration, heartbeat_interval)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -233,7 +233,7 @@ class EnergyMeasurement(Structure):
         energy_type: EnergyType | str | None = None,
         initial_measure_time: datetime | None = None,
     ) -> None:
-        self._keep(locals())
+        self._keep(value, unit, phase, direction, measure_time, energy_type, initial_measure_time)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -259,7 +259,7 @@ class InstantaneousMeasurement(Structure):
         phase: PhaseIndicator | str,
         measure_time: datetime,
     ) -> None:
-        self._keep(locals())
+        self._keep(value, unit, phase, measure_time)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -285,7 +285,7 @@ class AssetMeasurement(Structure):
         energy_measurement: EnergyMeasurement | None = None,
         instantaneous_measurement: InstantaneousMeasurement | None = None,
     ) -> None:
-        self._keep(locals())
+        self._keep(asset_id, asset_category, energy_measurement, instantaneous_measurement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +326,7 @@ class _GroupCapacityForecast(Message):
         type: CapacityForecastType | str,  # noqa: A002 - the protocol's own word
         forecasted_blocks: Iterable[ForecastedBlock],
     ) -> None:
-        self._keep(locals())
+        self._keep(group_id, type, forecasted_blocks)
 
     @classmethod
     def from_capacities(
@@ -396,7 +396,7 @@ class GroupCapacityComplianceError(Message):
     def __init__(
         self, message: str, forecasted_blocks: Iterable[ForecastedBlock] | None = None
     ) -> None:
-        self._keep(locals())
+        self._keep(message, forecasted_blocks)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -413,7 +413,7 @@ class Handshake(Message):
     required_behaviour: RequiredBehaviour | None = None
 
     def __init__(self, required_behaviour: RequiredBehaviour | None = None) -> None:
-        self._keep(locals())
+        self._keep(required_behaviour)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -431,7 +431,7 @@ class UpdateGroupMeasurements(Message):
     measurements: Annotated[tuple[EnergyMeasurement, ...], _AT_LEAST_ONE]
 
     def __init__(self, group_id: str, measurements: Iterable[EnergyMeasurement]) -> None:
-        self._keep(locals())
+        self._keep(group_id, measurements)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -451,7 +451,7 @@ class UpdateAssetMeasurement(Message):
     measurements: Annotated[tuple[AssetMeasurement, ...], _AT_LEAST_ONE]
 
     def __init__(self, group_id: str, measurements: Iterable[AssetMeasurement]) -> None:
-        self._keep(locals())
+        self._keep(group_id, measurements)
 
 
 #: The class of each action that an instruction can carry.

@@ -151,10 +151,10 @@ class Structure:
             for field in fields(cls)
         )
 
-    def _keep(self, given: Mapping[str, object]) -> None:
-        """Check and set every field, once; `given` may hold other names too, as `locals()` does."""
-        for field in self._fields():
-            object.__setattr__(self, field.name, field.check(field.name, given[field.name]))
+    def _keep(self, *given: object) -> None:
+        """Check and set every field, once; the values are in the order of the fields."""
+        for field, value in zip(self._fields(), given, strict=True):
+            object.__setattr__(self, field.name, field.check(field.name, value))
 
 
 def _read(field: _Field, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - for the field to check

@@ -9,10 +9,10 @@ import sys
 import threading
 import venv
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.oscp_send.sender_world import HANDSHAKE, SECRET, reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 #: What the sender imports: click for its command, jsonschema-rs and orjson to judge messages,
 #: requests and urllib3 to send them.
@@ -52,35 +53,30 @@ def link_distribution(name: str, packages: Path) -> None:
         (packages / top).symlink_to(Path(str(installed.locate_file(top))).resolve())
 
 
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
 def stand_in() -> Iterator[tuple[str, list[tuple[str, str, str, bytes]]]]:
     """A SolarUser that queues every instruction and has completed it when it is looked at.
 
-    Yields its URL and what it received: method, path, Authorization and body.
+    Yields its URL and what it received: method, target, Authorization and body.
     """
     received: list[tuple[str, str, str, bytes]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.answer("Queuing")
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        method, target = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        received.append((method, target + query, environ["HTTP_AUTHORIZATION"], body))
+        content = json.dumps(reply("Queuing" if method == "POST" else "Completed")).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+        start_response("200 OK", headers)
+        return [content]
 
-        def do_GET(self) -> None:
-            self.answer("Completed")
-
-        def answer(self, state: str) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            received.append((self.command, self.path, self.headers["Authorization"], body))
-            content = json.dumps(reply(state)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with make_server("127.0.0.1", 0, answer, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
