@@ -14,6 +14,7 @@ from urllib.parse import quote
 import requests
 from requests import PreparedRequest, Session
 
+from oscp_schemas import Document, JsonError, read
 from oscp_send.errors import InvalidMessage
 from oscp_send.findings import Judgement
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
@@ -41,7 +42,6 @@ _LARGEST_BODY: Final = 20_971_520
 _LARGEST_CHARACTER: Final = 12
 #: What a body has around the values of its parameters is shorter.
 _LARGEST_REST: Final = 1000
-_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _HEADER_TEXT: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
@@ -83,7 +83,7 @@ class SolarUserClient:
         self.token = checked_token(token)
         self._clock = clock or utc_now
         self._sleep = sleep or time.sleep
-        self._checker = checker or check
+        self._checker = checker
         self._own_session = session is None
         self._session = session or requests.Session()
         pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
@@ -289,12 +289,23 @@ class SolarUserClient:
     def _build(self, order: _Order) -> Instruction:
         action, written = order.action, order.text()
         instruction = order.instruction(written)
-        judgement = self._checker(action, written)
+        document = _read(written)
+        if _has_half_a_pair(written, document):
+            raise InvalidMessage(
+                action,
+                "its text has half of a surrogate pair, which is not a character and would arrive "
+                "as ?",
+            )
+        if self._checker is None:
+            judgement = check(action, written if document is None else document)
+        else:
+            judgement = self._checker(action, written)
         if not judgement.accepted:
             reason = judgement.error or "no reason given"
             stage = f" ({judgement.stage})" if judgement.stage else ""
             raise InvalidMessage(action, f"SolarUser would decline it{stage}: {reason}", judgement)
-        order.refuse_other_group(judgement)
+        if document is not None:
+            order.refuse_other_group(document.value, judgement)
         if _is_too_large(instruction):
             raise InvalidMessage(
                 action, "the request would be over 20 MB: send fewer blocks at once"
@@ -319,18 +330,11 @@ class _Order:
 
         Raises:
             InvalidValue: A mapping holds something that JSON cannot.
-            InvalidMessage: It is another action's, or would not arrive as it is.
+            InvalidMessage: It is another action's.
         """
-        action = self.action
-        if isinstance(self.message, Message) and self.message.action != action:
+        if isinstance(self.message, Message) and self.message.action != self.action:
             article = "an" if self.message.action[0] in "AEIOU" else "a"
-            raise InvalidMessage(action, f"the message is {article} {self.message.action}")
-        if isinstance(self.message, str) and _has_half_a_pair(self.message):
-            raise InvalidMessage(
-                action,
-                "its text has half of a surrogate pair, which is not a character and would arrive "
-                "as ?",
-            )
+            raise InvalidMessage(self.action, f"the message is {article} {self.message.action}")
         return wire_text(self.message)
 
     def instruction(self, written: str) -> Instruction:
@@ -351,11 +355,11 @@ class _Order:
             expires=None if self.expires is None else instant("expires", self.expires),
         )
 
-    def refuse_other_group(self, judgement: Judgement) -> None:
+    def refuse_other_group(self, message: object, judgement: Judgement) -> None:
         """Raise InvalidMessage if an adjustment is for another group than the instruction."""
-        if self.action != AdjustGroupCapacityForecast.action:
+        if self.action != AdjustGroupCapacityForecast.action or not isinstance(message, dict):
             return
-        group = self._group_id()
+        group = message.get("group_id")
         if isinstance(group, str) and group != self.cg_identifier:
             raise InvalidMessage(
                 self.action,
@@ -363,12 +367,6 @@ class _Order:
                 f"{json.dumps(self.cg_identifier)}: SolarUser asks for the same group in both",
                 judgement,
             )
-
-    def _group_id(self) -> object:
-        if isinstance(self.message, AdjustGroupCapacityForecast):
-            return self.message.group_id
-        message = _parsed(self.message) if isinstance(self.message, str) else self.message
-        return message.get("group_id") if isinstance(message, Mapping) else None
 
 
 def _long(name: str, value: object) -> int:
@@ -402,14 +400,19 @@ def _correlation(correlation_id: str | None) -> str | None:
     return correlation_id
 
 
-def _has_half_a_pair(written: str) -> bool:
+def _read(written: str) -> Document | None:
+    try:
+        return read(written)
+    except JsonError:
+        return None
+
+
+def _has_half_a_pair(written: str, document: Document | None) -> bool:
     try:
         written.encode()
-        if _SURROGATE.search(written):
-            json.dumps(_parsed(written), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return True
-    return False
+    return document is not None and bool(document.lone_surrogates)
 
 
 def _is_too_large(instruction: Instruction) -> bool:
@@ -418,13 +421,6 @@ def _is_too_large(instruction: Instruction) -> bool:
     if characters * _LARGEST_CHARACTER + _LARGEST_REST < _LARGEST_BODY:
         return False
     return len(instruction.to_json()) > _LARGEST_BODY
-
-
-def _parsed(written: str) -> Any:  # noqa: ANN401 - JSON of any kind
-    try:
-        return json.loads(written)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _listed(values: Iterable[int | str] | None) -> str | None:
