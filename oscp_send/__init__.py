@@ -1,6 +1,7 @@
 """Build, check, sign and send OSCP 2.0 messages through SolarNetwork's SolarUser API.
 
-Names are imported when they are first used, so that `import oscp_send` costs nothing.
+Names are imported when they are first used, so that `import oscp_send` costs nothing. The imports
+for type checkers and the mapping below say the same; a test holds them equal.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from oscp_send.values import InvalidValue as InvalidValue
     from oscp_send.values import OscpSendError as OscpSendError
 
+#: The module in which each public name is defined.
 _HOMES: Final = MappingProxyType(
     {
         "AdjustGroupCapacityForecast": "messages",

@@ -1,4 +1,4 @@
-"""`python -m oscp_send` is `oscp-send`."""
+"""Run `oscp-send`: `python -m oscp_send`."""
 
 from __future__ import annotations
 

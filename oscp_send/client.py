@@ -5,192 +5,66 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import requests
 from requests import PreparedRequest, Session
 
-from oscp_send.errors import InvalidMessage, PossiblySent
+from oscp_schemas import Document, JsonError, read
+from oscp_send.errors import InvalidMessage
+from oscp_send.findings import Judgement
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
-from oscp_send.messages import Message, wire_text
+from oscp_send.judgement import check
+from oscp_send.messages import AdjustGroupCapacityForecast, Message, wire_text
 from oscp_send.settings import Secret, Settings, checked_secret, checked_token
 from oscp_send.settings import base_url as checked_url
 from oscp_send.snws2 import SNWS2Auth
 from oscp_send.solarnetwork.json_reading import parse_long
-from oscp_send.transport import (
-    LostOnTheWay,
-    Posting,
-    Transport,
-    listed_instructions,
-    queued_instruction,
-    raise_if_declined,
-    viewed_instruction,
-)
-from oscp_send.values import InvalidValue, instant, member, text, write_instant
+from oscp_send.times import utc_now, write_instant
+from oscp_send.transport import Posting, Transport, raise_if_declined
+from oscp_send.values import InvalidValue, instant, member, text
 from oscp_send.waiting import wait_for_end
 
-__all__ = ["SolarUserClient", "admit"]
-
-
-# § What must hold of a message and its instruction before it is sent.
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from oscp_send.findings import Judgement
-
-    Checker = Callable[[str, str], Judgement]
-
-
-#: SolarUser's limit for a request body, in bytes (as observed in SolarNetwork).
-_LARGEST_BODY: Final = 20_971_520
-_ADJUST: Final = "AdjustGroupCapacityForecast"
-_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_HEADER_TEXT: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
-
-
-def admit(
-    action: str,
-    message: Message | Mapping[str, object] | str,
-    *,
-    node_id: int | str,
-    co_id: int | str,
-    cg_identifier: str,
-    correlation_id: str | None,
-    expires: datetime | None,
-    checker: Checker,
-) -> Instruction:
-    """Judges a message and makes its instruction.
-
-    Raises:
-        InvalidValue: An argument is unusable.
-        InvalidMessage: SolarUser would decline the message, or its meaning would change on the way.
-    """
-    if isinstance(message, Message) and message.action != action:
-        raise InvalidMessage(action, f"the message is a {message.action}")
-    written = wire_text(message)
-    instruction = Instruction.of_message(
-        action,
-        written,
-        node_id=_long("node_id", node_id),
-        co_id=_optimizer(co_id),
-        cg_identifier=_group(cg_identifier),
-        correlation_id=_correlation(correlation_id),
-        expires=None if expires is None else instant("expires", expires),
-    )
-    _refuse_lone_surrogates(action, written)
-    judgement = checker(action, written)
-    if not judgement.accepted:
-        said = judgement.error or "no reason given"
-        stage = f" ({judgement.stage})" if judgement.stage else ""
-        raise InvalidMessage(action, f"SolarUser would decline it{stage}: {said}", judgement)
-    _refuse_other_group(action, written, cg_identifier, judgement)
-    if len(instruction.to_json()) > _LARGEST_BODY:
-        raise InvalidMessage(action, "the request would be over 20 MB: send fewer blocks at once")
-    return instruction
-
-
-def _long(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        kind = "None" if value is None else type(value).__name__
-        raise InvalidValue(f"/{name}", f"a whole number is expected, not {kind}")
-    try:
-        return parse_long(str(value))
-    except ValueError:
-        shown = json.dumps(str(value))[:40]
-        raise InvalidValue(f"/{name}", f"{shown} is no 64-bit whole number") from None
-
-
-def _optimizer(co_id: int | str) -> str:
-    _long("co_id", co_id)
-    # As it was given: SolarUser reads a number sent as a number as if it were missing.
-    return str(co_id)
-
-
-def _group(cg_identifier: str) -> str:
-    known = text("cg_identifier", cg_identifier)
-    if not known.strip() or "\0" in known:
-        raise InvalidValue("/cg_identifier", "it is blank, or has a NUL character in it")
-    return known
-
-
-def _correlation(correlation_id: str | None) -> str | None:
-    if correlation_id is None:
-        return None
-    # It is another message's X-Request-ID, and to become a header again.
-    if not isinstance(correlation_id, str) or not _HEADER_TEXT.fullmatch(correlation_id):
-        raise InvalidValue(
-            "/correlation_id",
-            "it cannot be sent as a header",
-            "give the X-Request-ID of the forecast that is answered, or None",
-        )
-    return correlation_id
-
-
-def _refuse_lone_surrogates(action: str, written: str) -> None:
-    try:
-        written.encode()
-        if _SURROGATE.search(written):
-            json.dumps(_read(written), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise InvalidMessage(
-            action,
-            "half of a surrogate pair is in its text, which is no character and would arrive as ?",
-        ) from None
-
-
-def _refuse_other_group(
-    action: str, written: str, cg_identifier: str, judgement: Judgement
-) -> None:
-    if action != _ADJUST:
-        return
-    message = _read(written)
-    group = message.get("group_id") if isinstance(message, dict) else None
-    if isinstance(group, str) and group != cg_identifier:
-        raise InvalidMessage(
-            action,
-            f"its group_id {json.dumps(group)} is not the cg_identifier "
-            f"{json.dumps(cg_identifier)}: SolarUser asks for the same group in both",
-            judgement,
-        )
-
-
-def _read(written: str) -> Any:  # noqa: ANN401 - JSON of any kind
-    try:
-        return json.loads(written)
-    except (ValueError, RecursionError):
-        return None
-
+__all__ = ["SolarUserClient"]
 
 _PATH: Final = "/solaruser/api/v1/sec/instr"
 #: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
 _TIMEOUT: Final = (10.0, 30.0)
-#: How much this machine's clock may be ahead, when what was sent is looked for.
+#: How much this machine's clock may be ahead, when a sent instruction is looked for.
 _MARGIN: Final = timedelta(minutes=1)
+#: SolarUser's limit for a request body, in bytes (docs/protocol/solaruser.md §7.4).
+_LARGEST_BODY: Final = 20_971_520
+#: No character takes more bytes in ASCII JSON: two escaped halves of a surrogate pair.
+_LARGEST_CHARACTER: Final = 12
+#: What a body has around the values of its parameters is shorter.
+_LARGEST_REST: Final = 1000
+_HEADER_TEXT: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class SolarUserClient:
     """Sends OSCP messages through SolarUser and follows them.
 
-    Nothing that may have been accepted is ever posted a second time by itself. Threads may share a
-    client as far as they may share its session.
+    The client never posts anything twice that may have been accepted. Threads may share a client
+    as far as they may share its session.
 
     Args:
         base_url: Scheme, host, and port where it is not the default, such as
             `https://data.solarnetwork.net`.
         token: The id of a security token of type User.
         secret: The token's secret; it appears in no repr, log or error.
-        session: A session of one's own, for proxies, certificates or adapters; it is not closed
-            with the client, and must not repeat a POST.
+        session: A session to use, for proxies, certificates or adapters; it is not closed with the
+            client, and must not repeat a POST.
         timeout: Seconds to connect and to wait for an answer; one number for both, or a pair.
-        clock: Answers with the aware time to sign with; the system's unless given.
+        clock: Returns the aware time to sign with; the system's unless given.
         sleep: Pauses for some seconds while `wait` waits; `time.sleep` unless given.
         checker: Judges a message by its action and text; `oscp_send.check` unless given.
 
     Raises:
-        SettingsError: The base URL, the token or the secret cannot be one.
+        SettingsError: The base URL, the token or the secret is unusable.
     """
 
     def __init__(
@@ -207,9 +81,9 @@ class SolarUserClient:
     ) -> None:
         self.base_url = checked_url(base_url)
         self.token = checked_token(token)
-        self._clock = clock or _now
+        self._clock = clock or utc_now
         self._sleep = sleep or time.sleep
-        self._checker = checker or _check
+        self._checker = checker
         self._own_session = session is None
         self._session = session or requests.Session()
         pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
@@ -218,7 +92,7 @@ class SolarUserClient:
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
-        """Makes a client from settings; the options are those of the class."""
+        """Make a client from settings; the options are those of the class."""
         return cls(settings.url, settings.token, settings.secret, **options)
 
     def __repr__(self) -> str:
@@ -231,7 +105,7 @@ class SolarUserClient:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections, unless the session was given."""
+        """Close the connections, unless the session was given."""
         if self._own_session:
             self._session.close()
 
@@ -246,7 +120,7 @@ class SolarUserClient:
         correlation_id: str | None = None,
         expires: datetime | None = None,
     ) -> Instruction:
-        """Judges a message and makes the instruction that would carry it.
+        """Judge a message and make the instruction that would carry it.
 
         Args:
             action: The OSCP message name, such as `AdjustGroupCapacityForecast`.
@@ -263,15 +137,8 @@ class SolarUserClient:
             InvalidMessage: SolarUser would decline the message, or its group is not the
                 instruction's, or it would not arrive as it is.
         """
-        return admit(
-            action,
-            message,
-            node_id=node_id,
-            co_id=co_id,
-            cg_identifier=cg_identifier,
-            correlation_id=correlation_id,
-            expires=expires,
-            checker=self._checker,
+        return self._build(
+            _Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
         )
 
     def send(
@@ -285,43 +152,17 @@ class SolarUserClient:
         correlation_id: str | None = None,
         expires: datetime | None = None,
     ) -> InstructionStatus:
-        """Judges a message, sends it, and answers with the instruction that carries it.
+        """Judge a message, send it, and return the instruction that carries it.
 
-        The instruction is then on its way, not yet delivered: `wait` follows it.
+        The instruction is then on its way, not yet delivered: `wait` follows it. The arguments are
+        those of `build`.
 
         Raises:
             InvalidValue, InvalidMessage: As for `build`; nothing was sent.
             OscpSendError: As for `submit`.
         """
-        return self.submit(
-            self.build(
-                action,
-                message,
-                node_id=node_id,
-                co_id=co_id,
-                cg_identifier=cg_identifier,
-                correlation_id=correlation_id,
-                expires=expires,
-            )
-        )
-
-    def submit(self, instruction: Instruction) -> InstructionStatus:
-        """Sends an instruction as it is, judging nothing, once.
-
-        Raises:
-            Unreachable: It was certainly not sent.
-            NotAuthorised, Refused, RateLimited: It was certainly not queued.
-            InstructionDeclined: SolarUser declined it, with HTTP 200 and a reason.
-            PossiblySent: No usable answer came; it may have been queued.
-            NotUnderstood: The answer is not SolarUser's; see `possibly_sent`.
-        """
-        posting = Posting(instruction, self._clock().astimezone(UTC) - _MARGIN)
-        request = self.prepare_instruction(instruction)
-        try:
-            response = self._transport.exchange(request)
-        except LostOnTheWay as error:
-            raise PossiblySent(instruction, posting.since, str(error)) from error.__cause__
-        return raise_if_declined(queued_instruction(response, posting))
+        order = _Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
+        return self.submit(self._build(order))
 
     def prepare(
         self,
@@ -334,37 +175,42 @@ class SolarUserClient:
         correlation_id: str | None = None,
         expires: datetime | None = None,
     ) -> PreparedRequest:
-        """Answers with the signed request that `send` would send, sending nothing.
+        """Return the signed request that `send` would send, sending nothing.
 
-        SolarUser takes it for 15 minutes.
+        SolarUser accepts it for 15 minutes. The arguments are those of `build`.
 
         Raises:
             InvalidValue, InvalidMessage: As for `build`.
         """
-        return self.prepare_instruction(
-            self.build(
-                action,
-                message,
-                node_id=node_id,
-                co_id=co_id,
-                cg_identifier=cg_identifier,
-                correlation_id=correlation_id,
-                expires=expires,
-            )
-        )
+        order = _Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
+        return self.prepare_instruction(self._build(order))
 
     def prepare_instruction(self, instruction: Instruction) -> PreparedRequest:
-        """Answers with the signed request that `submit` would send."""
+        """Return the signed request that `submit` would send."""
         url = f"{self.base_url}{_PATH}/add/{quote(instruction.topic, safe='')}"
         return self._transport.prepare("POST", url, body=instruction.to_json().encode())
+
+    def submit(self, instruction: Instruction) -> InstructionStatus:
+        """Send an instruction as it is, judging nothing, once.
+
+        Raises:
+            Unreachable: It was certainly not sent.
+            NotAuthorised, Refused, RateLimited: It was certainly not queued.
+            InstructionDeclined: SolarUser declined it, with HTTP 200 and a reason.
+            PossiblySent: No usable answer came; it may have been queued.
+            NotUnderstood: The answer is not SolarUser's; see `possibly_sent`.
+        """
+        posting = Posting(instruction, self._clock().astimezone(UTC) - _MARGIN)
+        answer = self._transport.post(self.prepare_instruction(instruction), posting)
+        return raise_if_declined(answer.instruction())
 
     def wait(
         self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.25
     ) -> InstructionStatus:
-        """Follows an instruction until it is Completed, and answers with it.
+        """Follow an instruction until it is Completed, and return it.
 
         Args:
-            instruction: What `send` answered with, or an instruction's id.
+            instruction: What `send` returned, or an instruction's id.
             timeout: How many seconds to wait.
             poll: How many seconds to pause before the second look; pauses grow, up to 10 s.
 
@@ -372,7 +218,7 @@ class SolarUserClient:
             InstructionDeclined: It ended as Declined.
             DeadlinePassed: It did not end in time; the error has its last state.
             NotAuthorised, Refused, NotUnderstood: It cannot be looked at. A busy service and
-                connections that fail are borne until the deadline.
+                failing connections are tolerated until the deadline.
         """
         return wait_for_end(
             instruction,
@@ -384,7 +230,7 @@ class SolarUserClient:
         )
 
     def view(self, instruction_id: int) -> InstructionStatus | None:
-        """Answers with an instruction as it stands now; None if SolarUser knows no such one.
+        """Return an instruction as it is now, or None if SolarUser does not know it.
 
         Raises:
             Unreachable, NotAuthorised, Refused, RateLimited, NotUnderstood: It cannot be seen.
@@ -400,11 +246,11 @@ class SolarUserClient:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> tuple[InstructionStatus, ...]:
-        """Answers with the instructions that match, in the order of their ids.
+        """Return the instructions that match, in the order of their ids.
 
         Args:
-            ids: Instruction ids; ones that SolarUser does not know are passed over.
-            node_ids: Node ids. One of the two must be given; where it is empty, so is the answer.
+            ids: Instruction ids; ones that SolarUser does not know are ignored.
+            node_ids: Node ids. One of the two must be given; if it is empty, so is the result.
             states: The states to look for; any unless given.
             start: The earliest instruction date, as an aware datetime.
             end: The instruction date to stop before, as an aware datetime.
@@ -433,24 +279,149 @@ class SolarUserClient:
         if params.keys() == {"instructionIds"}:
             path, params = "/view", {"ids": params["instructionIds"]}
         request = self._transport.prepare("GET", self.base_url + _PATH + path, params=params)
-        return listed_instructions(self._transport.exchange(request))
+        return self._transport.look(request).instructions()
 
     def _look(self, instruction_id: int, within: float | None = None) -> InstructionStatus | None:
         url = f"{self.base_url}{_PATH}/view"
         request = self._transport.prepare("GET", url, params={"id": str(instruction_id)})
-        return viewed_instruction(self._transport.exchange(request, within=within))
+        return self._transport.look(request, within=within).instruction_or_none()
+
+    def _build(self, order: _Order) -> Instruction:
+        action, written = order.action, order.text()
+        instruction = order.instruction(written)
+        document = _read(written)
+        if _has_half_a_pair(written, document):
+            raise InvalidMessage(
+                action,
+                "its text has half of a surrogate pair, which is not a character and would arrive "
+                "as ?",
+            )
+        if self._checker is None:
+            judgement = check(action, written if document is None else document)
+        else:
+            judgement = self._checker(action, written)
+        if not judgement.accepted:
+            reason = judgement.error or "no reason given"
+            stage = f" ({judgement.stage})" if judgement.stage else ""
+            raise InvalidMessage(action, f"SolarUser would decline it{stage}: {reason}", judgement)
+        if document is not None:
+            order.refuse_other_group(document.value, judgement)
+        if _is_too_large(instruction):
+            raise InvalidMessage(
+                action, "the request would be over 20 MB: send fewer blocks at once"
+            )
+        return instruction
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A message and where it goes, as the caller gives them to `SolarUserClient.build`."""
+
+    action: str
+    message: Message | Mapping[str, object] | str
+    node_id: int | str
+    co_id: int | str
+    cg_identifier: str
+    correlation_id: str | None
+    expires: datetime | None
+
+    def text(self) -> str:
+        """Return the message as the text to send.
+
+        Raises:
+            InvalidValue: A mapping holds something that JSON cannot.
+            InvalidMessage: It is another action's.
+        """
+        if isinstance(self.message, Message) and self.message.action != self.action:
+            article = "an" if self.message.action[0] in "AEIOU" else "a"
+            raise InvalidMessage(self.action, f"the message is {article} {self.message.action}")
+        return wire_text(self.message)
+
+    def instruction(self, written: str) -> Instruction:
+        """Return the instruction that carries the text.
+
+        Raises:
+            InvalidValue: An argument is unusable.
+        """
+        _long("co_id", self.co_id)
+        return Instruction.of_message(
+            self.action,
+            written,
+            node_id=_long("node_id", self.node_id),
+            # As it was given: SolarUser reads a number sent as a number as if it were missing.
+            co_id=str(self.co_id),
+            cg_identifier=_group(self.cg_identifier),
+            correlation_id=_correlation(self.correlation_id),
+            expires=None if self.expires is None else instant("expires", self.expires),
+        )
+
+    def refuse_other_group(self, message: object, judgement: Judgement) -> None:
+        """Raise InvalidMessage if an adjustment is for another group than the instruction."""
+        if self.action != AdjustGroupCapacityForecast.action or not isinstance(message, dict):
+            return
+        group = message.get("group_id")
+        if isinstance(group, str) and group != self.cg_identifier:
+            raise InvalidMessage(
+                self.action,
+                f"its group_id {json.dumps(group)} is not the cg_identifier "
+                f"{json.dumps(self.cg_identifier)}: SolarUser asks for the same group in both",
+                judgement,
+            )
+
+
+def _long(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        kind = "None" if value is None else type(value).__name__
+        raise InvalidValue(f"/{name}", f"an integer is expected, not {kind}")
+    try:
+        return parse_long(str(value))
+    except ValueError:
+        shown = json.dumps(str(value))[:40]
+        raise InvalidValue(f"/{name}", f"{shown} is not a 64-bit integer") from None
+
+
+def _group(cg_identifier: str) -> str:
+    known = text("cg_identifier", cg_identifier)
+    if not known.strip() or "\0" in known:
+        raise InvalidValue("/cg_identifier", "it is blank, or has a NUL character in it")
+    return known
+
+
+def _correlation(correlation_id: str | None) -> str | None:
+    if correlation_id is None:
+        return None
+    # It is another message's X-Request-ID, and becomes a header again.
+    if not isinstance(correlation_id, str) or not _HEADER_TEXT.fullmatch(correlation_id):
+        raise InvalidValue(
+            "/correlation_id",
+            "it cannot be sent as a header",
+            "give the X-Request-ID of the forecast that is answered, or None",
+        )
+    return correlation_id
+
+
+def _read(written: str) -> Document | None:
+    try:
+        return read(written)
+    except JsonError:
+        return None
+
+
+def _has_half_a_pair(written: str, document: Document | None) -> bool:
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        return True
+    return document is not None and bool(document.lone_surrogates)
+
+
+def _is_too_large(instruction: Instruction) -> bool:
+    # Nearly no instruction has to be written only to be measured.
+    characters = sum(len(value) for _, value in instruction.parameters)
+    if characters * _LARGEST_CHARACTER + _LARGEST_REST < _LARGEST_BODY:
+        return False
+    return len(instruction.to_json()) > _LARGEST_BODY
 
 
 def _listed(values: Iterable[int | str] | None) -> str | None:
     return None if values is None else ",".join(str(value) for value in values)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _check(action: str, text: str) -> Judgement:
-    # Only here: it brings the schemas with it, which looking and listing never need.
-    from oscp_send.judgement import check  # noqa: PLC0415 - the reason is above
-
-    return check(action, text)

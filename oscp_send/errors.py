@@ -1,24 +1,22 @@
-"""Every way in which sending can end badly; each says what happened and what to do.
+"""Every way in which sending can fail; each error says what happened and what to do.
 
 All derive from `OscpSendError`. The questions that a program asks first:
 
 - Was it certainly not sent? `InvalidValue`, `SettingsError`, `InvalidMessage`, `Unreachable`.
-- Was it certainly not taken? `NotAuthorised`, `Refused`, `RateLimited`, `InstructionDeclined`.
-- Could it have been taken? `PossiblySent`, and `NotUnderstood` where `possibly_sent` is true.
-  Nothing of the kind is ever sent a second time by itself.
-- Was it taken, and its end is not known? `DeadlinePassed`.
+- Was it certainly not accepted? `NotAuthorised`, `Refused`, `RateLimited`, `InstructionDeclined`.
+- Could it have been accepted? `PossiblySent`, and `NotUnderstood` where `possibly_sent` is true.
+  The client never sends such an instruction a second time.
+- Was it accepted, and its end is not known? `DeadlinePassed`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import datetime
 
+from oscp_send.findings import Judgement
+from oscp_send.instruction import Instruction, InstructionStatus
+from oscp_send.times import utc_text
 from oscp_send.values import InvalidValue, OscpSendError
-
-if TYPE_CHECKING:
-    from oscp_send.findings import Judgement
-    from oscp_send.instruction import Instruction, InstructionStatus
 
 __all__ = [
     "DeadlinePassed",
@@ -65,11 +63,11 @@ class InvalidMessage(OscpSendError):
 
 
 class _Answered(OscpSendError):
-    """SolarUser, or something before it, gave an answer that is no success.
+    """SolarUser, or something before it, gave an answer that is not a success.
 
     Attributes:
         status: The HTTP status.
-        reason: The service's own message, or what stands in for it.
+        reason: The service's own message, or the best substitute for it.
         code: The service's error code, such as `DAO.00101`; empty if there was none.
         excerpt: The beginning of the answer's body.
         hint: What to do.
@@ -100,11 +98,11 @@ class NotAuthorised(_Answered):
 
 
 class Refused(_Answered):
-    """SolarUser took in the request and refused it; nothing was queued."""
+    """SolarUser read the request and refused it; nothing was queued."""
 
 
 class RateLimited(_Answered):
-    """SolarUser is too busy for this token, or altogether; nothing was queued.
+    """SolarUser is too busy, for this token or for any; nothing was queued.
 
     Attributes:
         retry_at: When to try again, as an aware UTC datetime; None if the service did not say.
@@ -130,7 +128,7 @@ class NotUnderstood(_Answered):
     """The answer is not one of SolarUser's.
 
     Attributes:
-        possibly_sent: Whether the instruction may have been queued nevertheless.
+        possibly_sent: Whether the instruction may have been queued.
     """
 
     _verdict = "The answer was not understood"
@@ -157,7 +155,7 @@ class Unreachable(_Answered):
     """SolarUser could not be reached; certainly no instruction was sent.
 
     Attributes:
-        status: The HTTP status where a gateway answered in its place, else 0.
+        status: The HTTP status if a gateway answered in its place, else 0.
     """
 
     def __init__(
@@ -200,7 +198,7 @@ class PossiblySent(OscpSendError):
 
     def __str__(self) -> str:
         node = self.instruction.node_id
-        since = self.since.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        since = utc_text(self.since, "seconds")
         return (
             f"The instruction may have been queued, and was not sent again: {self.reason}\n"
             f"Look before you send it again: client.list(node_ids=[{node}], start=error.since), or "
@@ -212,7 +210,7 @@ class InstructionDeclined(OscpSendError):
     """The instruction ended as `Declined`, although HTTP said 200.
 
     Attributes:
-        instruction: The instruction as SolarUser gave it back.
+        instruction: The instruction as SolarUser returned it.
         reason: The service's own reason.
         hint: What to do; may be empty.
     """
@@ -235,7 +233,7 @@ class DeadlinePassed(OscpSendError):
         instruction_id: The instruction that was waited for.
         instruction: How it was last seen; None if it never was.
         timeout: The seconds that were waited.
-        trouble: What kept the last look from succeeding; None if it did.
+        trouble: Why the last look failed; None if it succeeded.
         hint: What the last state means, and what to do.
     """
 

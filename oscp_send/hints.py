@@ -1,27 +1,22 @@
-"""What to do about a schema refusal, told from what was given instead."""
+"""What to do about a refusal: SolarUser's, by its words, or a schema's, by what was given instead.
+
+SolarUser's words change with its versions, so an unknown text has no hint and is shown as it is.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from oscp_schemas import Violation
+from oscp_schemas.show import nearest
 from oscp_send.instruction import InstructionState
 from oscp_send.solarnetwork import texts
 from oscp_send.times import has_no_offset
 
-if TYPE_CHECKING:
-    from oscp_schemas import Violation
-
 __all__ = ["authorisation_hint", "decline_hint", "hint", "near", "refusal_hint", "state_hint"]
-
-
-# § What to do about each way in which SolarUser refuses, by the words it uses.
-#
-# As observed in SolarNetwork. The texts change with its versions, so an unknown one has no hint
-# and is shown as it is.
 
 _CLOCK: Final = "Set this machine's clock right: SolarUser allows 15 minutes of difference."
 _PATH: Final = (
@@ -33,18 +28,19 @@ _SIGNING: Final = (
     "the request, or it was not signed by SNWS2Auth."
 )
 
-#: Messages of authentication, by a pattern of how they begin. `Access denied` and `Access Denied`
-#: are two.
+#: Messages of authentication, by a pattern of how they begin (docs/protocol/solaruser.md §5.7).
+#: `Access denied` and `Access Denied` are two.
 _AUTHORISATION: Final = (
     (
         "Full authentication is required",
-        "The Authorization header was missing or not understood: something on the way removed it?",
+        "The Authorization header was missing or not understood: something on the way may have "
+        "removed it.",
     ),
     ("Expired token", "The token's policy ended (notAfter): make a new token in SolarUser."),
     (
         "Bad credentials",
         "Check the token and its secret, that the token is enabled, and that the host reaches the "
-        "service as it was signed (for https with :443). A clock that is wrong can say this, too.",
+        "service as it was signed (for https with :443). A wrong clock can cause this, too.",
     ),
     ("Date skew too large", _CLOCK),
     ("Access denied", _PATH),
@@ -79,7 +75,8 @@ _ACTIONS: Final = (
     "Handshake, UpdateGroupMeasurements."
 )
 
-#: Reasons for which an instruction ends as Declined, by a pattern of how they begin.
+#: Reasons for which an instruction ends as Declined, by a pattern of how they begin
+#: (docs/protocol/solaruser.md §3.1 and §4).
 _DECLINED: Final = (
     (texts.MISSING_PARAMETERS, "Parameters must be texts: others are dropped on the way."),
     (texts.MISSING_ACTION, "Give the OSCP message name as action."),
@@ -92,10 +89,10 @@ _DECLINED: Final = (
     (r"Unsupported OSCP 2\.0 action", _ACTIONS),
     (r"Missing \[msg\] parameter", "Give the message as JSON text that is not empty."),
     (texts.GROUP_MISMATCH, "Make group_id in the message the same as cg_identifier."),
-    ("JSON schema validation error", "oscp_send.check names every place and what mends it."),
+    ("JSON schema validation error", "oscp_send.check names every place and the remedy."),
     ("Invalid JSON for", "The message must be one JSON object."),
     (r"java\.io\.FileNotFoundException", "SolarNetwork cannot send this message. " + _ACTIONS),
-    ("Expired", "It was not finished before its expiration date: was it claimed at all?"),
+    ("Expired", "It was not finished before its expiration date; it may never have been claimed."),
     (
         "I/O error on POST request",
         "The Capacity Provider could not be reached; it may have acted if it was only too slow.",
@@ -115,7 +112,7 @@ _REFUSED: Final = (
         "The address is refused by a firewall: check the base URL for double slashes.",
     ),
     ("Illegal argument", "SolarUser misses a parameter or cannot read it."),
-    ("Malformed", "The request was not read: something on the way changed it?"),
+    ("Malformed", "The request was not read; check whether something on the way changed it."),
     ("Maximum upload size", "A request body may have 20 MB: send fewer blocks at once."),
     ("MQTT ", "SolarUser cannot hand over instructions now. Nothing was queued: try again later."),
 )
@@ -124,14 +121,14 @@ _CODES: Final = {
     "RS.00001": "SolarUser cannot hand over instructions now. Nothing was queued: try again later.",
 }
 _EMPTY: Final = (
-    "An empty 403 stands for a request that SolarUser could not assign: a wrong path, method, "
-    "content type or accepted type. Check the base URL; a proxy may have changed the request."
+    "An empty 403 means that SolarUser has no route for the request: a wrong path, method, content "
+    "type or accepted type. Check the base URL; a proxy may have changed the request."
 )
 
 _STATES: Final = {
     InstructionState.QUEUING: (
-        "The Flexibility Provider has not claimed it. After about 30 s unclaimed it turns Queued "
-        "and is not delivered any more; look again with view before sending it a second time."
+        "The Flexibility Provider has not claimed it. After about 30 s unclaimed it becomes Queued "
+        "and will not be delivered any more; look again with view before sending it again."
     ),
     InstructionState.QUEUED: (
         "It was not claimed within about 30 s and will not be delivered any more: the Flexibility "
@@ -142,33 +139,33 @@ _STATES: Final = {
         "not send it again, look with view."
     ),
     InstructionState.RECEIVED: (
-        "A SolarNode took the instruction and changed its state; look with view, and ask who runs "
-        "the node."
+        "A SolarNode received the instruction and changed its state; look with view, and ask the "
+        "operator of the node."
     ),
 }
 
 
 def authorisation_hint(message: str) -> str | None:
-    """Answers with what to do about a message of authentication, or None if it is no such one."""
+    """Return what to do about a message of authentication, or None if it is not one."""
     return _first(_AUTHORISATION, message)
 
 
 def refusal_hint(status: int, code: str, message: str) -> str:
-    """Answers with what to do about a refusal; the empty text where there is nothing to say."""
+    """Return what to do about a refusal; an empty text if nothing is known."""
     if status == 403 and not message:  # noqa: PLR2004 - an HTTP status
         return _EMPTY
     return _CODES.get(code) or _first(_REFUSED, message) or ""
 
 
 def decline_hint(reason: str) -> str:
-    """Answers with what to do about a declined instruction; the empty text if unknown."""
+    """Return what to do about a declined instruction; an empty text if nothing is known."""
     if "failed because the OSCP version" in reason:
         return "The Capacity Provider's oscpVersion in SolarUser must be 2.0."
     return _first(_DECLINED, reason) or ""
 
 
 def state_hint(state: InstructionState) -> str:
-    """Answers with what it means that an instruction stays in a state."""
+    """Return what it means that an instruction stays in a state."""
     return _STATES.get(state, "Look again with view.")
 
 
@@ -177,7 +174,7 @@ def _first(hints: tuple[tuple[str, str], ...], message: str) -> str | None:
 
 
 def hint(violation: Violation, parent: object) -> str:
-    """Answers with the remedy for a violation, or with an empty text where none is known.
+    """Return the remedy for a schema violation; an empty text if nothing is known.
 
     Args:
         violation: What the schema refuses.
@@ -187,14 +184,13 @@ def hint(violation: Violation, parent: object) -> str:
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
-    """Answers with the one of `names` that was probably meant, or None.
+    """Return the one of `names` that was probably meant, or None.
 
-    Case, underscores and hyphens do not count; then spelling is forgiven.
+    Case, underscores, hyphens and white space are ignored, and small mistakes forgiven.
     """
     plain = {_plain(each): each for each in names}
-    exact = plain.get(_plain(name))
-    close = get_close_matches(_plain(name), plain, n=1, cutoff=0.75)
-    return exact or (plain[close[0]] if close else None)
+    close = nearest(_plain(name), plain)
+    return None if close is None else plain[close]
 
 
 def _plain(name: str) -> str:
@@ -221,13 +217,13 @@ def _type(violation: Violation, _parent: object) -> str:
         return "leave the property out, or give it a value: null is neither"
     if expected == "number" and isinstance(got, str):
         try:
-            return f"a number stands without quotes: {json.dumps(float(got), allow_nan=False)}"
+            return f"write a number without quotes: {json.dumps(float(got), allow_nan=False)}"
         except ValueError:
-            return "a number stands without quotes"
+            return "write a number without quotes"
     if expected == "string" and isinstance(got, int | float) and not isinstance(got, bool):
         if violation.pointer.endswith(("_time", "_at")):
             return 'a time is a text such as "2026-03-01T00:15:00Z", not seconds since 1970'
-        return f'a text stands in quotes: "{got}"'
+        return f'write a text in quotes: "{got}"'
     return ""
 
 
@@ -251,7 +247,7 @@ def _date_time(violation: Violation, _parent: object) -> str:
 
 def _minimum(violation: Violation, _parent: object) -> str:
     if violation.pointer.endswith("/capacity"):
-        return "the direction is told by type (CONSUMPTION, GENERATION), never by the sign"
+        return "the direction is given by type (CONSUMPTION, GENERATION), never by the sign"
     return ""
 
 

@@ -1,17 +1,17 @@
-"""An instruction as SolarUser gives it back, and the states that it goes through."""
+"""The SolarUser instruction that carries an OSCP message: its body, its parts, and its states."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from oscp_send.values import instant, write_instant
+from oscp_send.times import read_timestamp, write_instant
+from oscp_send.values import instant
 
 __all__ = [
     "PART_LENGTH",
@@ -21,59 +21,15 @@ __all__ = [
     "InstructionStatus",
     "join",
     "join_parameters",
-    "read_timestamp",
     "split",
     "split_parameters",
     "utf16_length",
 ]
 
-
-# § The SolarUser instruction that carries an OSCP message, and the cutting of its parameters.
-
 TOPIC: Final = "OSCP_v20"
 PART_LENGTH: Final = 256
 _UTF16: Final = "utf-16-le"
 _UNIT_BYTES: Final = 2
-
-
-def utf16_length(text: str) -> int:
-    """Answers with the length of a text in UTF-16 code units, as SolarUser counts it."""
-    return len(text) if text.isascii() else len(_units(text)) // _UNIT_BYTES
-
-
-def split(value: str) -> list[str]:
-    """Cuts a parameter's value into its stored parts, each of at most 256 UTF-16 code units.
-
-    A character outside the Basic Multilingual Plane is two units and may be cut between them; each
-    part then holds a lone surrogate. An empty value has no part at all. As observed in
-    SolarNetwork.
-    """
-    if value.isascii():
-        return [value[at : at + PART_LENGTH] for at in range(0, len(value), PART_LENGTH)]
-    units, step = _units(value), PART_LENGTH * _UNIT_BYTES
-    return [_text(units[at : at + step]) for at in range(0, len(units), step)]
-
-
-def join(parts: Iterable[str]) -> str:
-    """Puts the parts of a value together again; a pair of surrogates becomes its character."""
-    joined = "".join(parts)
-    return joined if joined.isascii() else _text(_units(joined))
-
-
-def split_parameters(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Cuts every parameter, not `msg` alone, and drops those without a name or a value.
-
-    The parts of one value follow one another under its name. As observed in SolarNetwork.
-    """
-    return [(name, part) for name, value in parameters if name for part in split(value)]
-
-
-def join_parameters(parameters: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Joins parts by name, adjacent or not, in the order of the names' first appearance."""
-    parts: dict[str, list[str]] = {}
-    for name, part in parameters:
-        parts.setdefault(name, []).append(part)
-    return {name: join(pieces) for name, pieces in parts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +39,7 @@ class Instruction:
     Attributes:
         topic: The instruction topic; `OSCP_v20` for OSCP 2.0.
         node_id: The node whose owner's Capacity Optimizers and Groups are meant.
-        parameters: Names and whole values, in order. A value that is no text is lost on the way,
+        parameters: Names and whole values, in order. A value that is not text is lost on the way,
             so each is text here, `coId` too.
         expiration_date: When SolarNetwork is to decline the instruction if it is not finished, as
             an aware datetime; None for never. Cut to milliseconds.
@@ -106,7 +62,7 @@ class Instruction:
         correlation_id: str | None = None,
         expires: datetime | None = None,
     ) -> Self:
-        """Makes the instruction of the SolarUser OSCP guide for a message, judging nothing.
+        """Make the instruction of the SolarUser OSCP guide for a message, checking nothing.
 
         Args:
             action: The OSCP message name, such as `AdjustGroupCapacityForecast`.
@@ -128,10 +84,13 @@ class Instruction:
         return cls(TOPIC, node_id, tuple(named), expires)
 
     def body(self) -> dict[str, Any]:
-        """Answers with the request body for `/instr/add/{topic}`.
+        """Return the request body for `/instr/add/{topic}`.
 
         A name that appears more than once has its values joined, as SolarUser would do. Nothing
         but the known keys is in it: an unknown one makes SolarUser lose those after it.
+
+        Raises:
+            InvalidValue: The expiration date has no time zone.
         """
         body: dict[str, Any] = {"nodeId": self.node_id, "params": join_parameters(self.parameters)}
         if self.expiration_date is not None:
@@ -140,30 +99,16 @@ class Instruction:
         return body
 
     def to_json(self) -> str:
-        """Answers with the request body as compact ASCII JSON."""
+        """Return the request body as compact ASCII JSON."""
         return json.dumps(self.body(), separators=(",", ":"))
 
 
-def _units(text: str) -> bytes:
-    return text.encode(_UTF16, "surrogatepass")
-
-
-def _text(units: bytes) -> str:
-    return units.decode(_UTF16, "surrogatepass")
-
-
-_TIMESTAMP: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z",
-    re.ASCII,
-)
-
-
 class InstructionState(StrEnum):
-    """The states of an instruction (as observed in SolarNetwork).
+    """The states of an instruction (docs/protocol/solaruser.md §2.4).
 
     An OSCP instruction goes from `QUEUING` over `EXECUTING` to `COMPLETED` or `DECLINED`, or is
     `DECLINED` at once. One that is not claimed within about 30 seconds becomes `QUEUED`, and is
-    then never delivered. `RECEIVED` is set by a SolarNode alone.
+    then never delivered. Only a SolarNode sets `RECEIVED`.
     """
 
     UNKNOWN = "Unknown"
@@ -176,13 +121,13 @@ class InstructionState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Tells whether the instruction has come to its end."""
+        """Whether the instruction has ended."""
         return self in {InstructionState.COMPLETED, InstructionState.DECLINED}
 
 
 @dataclass(frozen=True, slots=True)
 class InstructionStatus:
-    """An instruction as it stood when SolarUser was asked.
+    """An instruction as SolarUser returned it.
 
     Attributes:
         id: The instruction's number.
@@ -194,7 +139,7 @@ class InstructionStatus:
         status_date: When the state changed last; may be a little earlier than `created`.
         expiration_date: When it expires; None for never.
         parameters: Names and values, the values in the parts in which they are stored.
-        result_parameters: What the service or the handler has to say.
+        result_parameters: What the service or the handler adds, such as the reason of a decline.
     """
 
     id: int
@@ -220,25 +165,25 @@ class InstructionStatus:
         return None
 
     def joined_parameters(self) -> dict[str, str]:
-        """Answers with the parameters by name, their parts joined.
+        """Return the parameters by name, their parts joined.
 
         Two identical parts come back as one, and a character that was cut comes back as `??`,
-        though what is delivered is right (as observed in SolarNetwork).
+        though what is delivered is right (docs/protocol/solaruser.md §1.6).
         """
         return join_parameters(self.parameters)
 
     @classmethod
     def from_dict(cls, value: object) -> Self:
-        """Reads the instruction of a reply.
+        """Read the instruction of a reply.
 
         Raises:
-            ValueError: It is none; the message says why.
+            ValueError: It is not one; the message says why.
         """
         if not isinstance(value, Mapping):
             raise ValueError("an instruction is expected, not " + type(value).__name__)  # noqa: TRY004 - the answer's fault, not the caller's
         return cls(
-            id=_number(value, "id"),
-            node_id=_number(value, "nodeId"),
+            id=_integer(value, "id"),
+            node_id=_integer(value, "nodeId"),
             topic=_string(value, "topic"),
             state=_state(_string(value, "state")),
             created=_moment(value, "created"),
@@ -250,31 +195,64 @@ class InstructionStatus:
         )
 
 
-def read_timestamp(text: str) -> datetime:
-    """Reads SolarNetwork's timestamps: `2026-01-02 03:04:05.123456Z`, with 0 to 6 fraction digits.
+def utf16_length(text: str) -> int:
+    """Return the length of a text in UTF-16 code units, as SolarUser counts it."""
+    return len(text) if text.isascii() else len(_units(text)) // _UNIT_BYTES
 
-    Raises:
-        ValueError: It is no such text.
+
+def split(value: str) -> list[str]:
+    """Cut a parameter's value into its stored parts, each of at most 256 UTF-16 code units.
+
+    A character outside the Basic Multilingual Plane is two units and may be cut between them; each
+    part then holds a lone surrogate. An empty value has no parts (docs/protocol/solaruser.md §2.1).
     """
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a timestamp such as 2026-01-02 03:04:05.123456Z")
-    day, time, fraction = match.groups()
-    moment = datetime.fromisoformat(f"{day}T{time}.{fraction or '0':0<6}")
-    return moment.replace(tzinfo=UTC)
+    if value.isascii():
+        return [value[at : at + PART_LENGTH] for at in range(0, len(value), PART_LENGTH)]
+    units, step = _units(value), PART_LENGTH * _UNIT_BYTES
+    return [_text(units[at : at + step]) for at in range(0, len(units), step)]
 
 
-def _number(value: Mapping[str, object], key: str) -> int:
+def join(parts: Iterable[str]) -> str:
+    """Join the parts of a value; a pair of surrogates becomes its character."""
+    joined = "".join(parts)
+    return joined if joined.isascii() else _text(_units(joined))
+
+
+def split_parameters(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Cut every parameter, not only `msg`, and drop those without a name or a value.
+
+    The parts of one value follow one another under its name (docs/protocol/solaruser.md §2.1).
+    """
+    return [(name, part) for name, value in parameters if name for part in split(value)]
+
+
+def join_parameters(parameters: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Join parts by name, adjacent or not, in the order of the names' first appearance."""
+    parts: dict[str, list[str]] = {}
+    for name, part in parameters:
+        parts.setdefault(name, []).append(part)
+    return {name: join(pieces) for name, pieces in parts.items()}
+
+
+def _units(text: str) -> bytes:
+    return text.encode(_UTF16, "surrogatepass")
+
+
+def _text(units: bytes) -> str:
+    return units.decode(_UTF16, "surrogatepass")
+
+
+def _integer(value: Mapping[str, object], key: str) -> int:
     number = value.get(key)
     if isinstance(number, bool) or not isinstance(number, int):
-        raise ValueError(f"its {key} is no whole number")  # noqa: TRY004 - see from_dict
+        raise ValueError(f"its {key} is not an integer")  # noqa: TRY004 - see from_dict
     return number
 
 
 def _string(value: Mapping[str, object], key: str) -> str:
     text = value.get(key)
     if not isinstance(text, str):
-        raise ValueError(f"its {key} is no text")  # noqa: TRY004 - see from_dict
+        raise ValueError(f"its {key} is not a string")  # noqa: TRY004 - see from_dict
     return text
 
 
@@ -282,7 +260,8 @@ def _state(text: str) -> InstructionState:
     try:
         return InstructionState(text)
     except ValueError:
-        raise ValueError(f"its state {text!r} is none of {', '.join(InstructionState)}") from None
+        known = ", ".join(InstructionState)
+        raise ValueError(f"its state {text!r} is not one of {known}") from None
 
 
 def _moment(value: Mapping[str, object], key: str) -> datetime | None:
@@ -291,11 +270,11 @@ def _moment(value: Mapping[str, object], key: str) -> datetime | None:
 
 def _parameters(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise ValueError("its parameters are no list of objects")
+        raise ValueError("its parameters are not a list of objects")
     return tuple((_string(item, "name"), _string(item, "value")) for item in value)
 
 
 def _results(value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError("its resultParameters are no object")  # noqa: TRY004 - see from_dict
+        raise ValueError("its resultParameters are not an object")  # noqa: TRY004 - see from_dict
     return MappingProxyType(dict(value))

@@ -1,4 +1,4 @@
-"""Where to send and who sends: from arguments, the environment, and a TOML file, in this order."""
+"""Where to send and as whom: from arguments, the environment, and a TOML file, in this order."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import hmac
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
+from oscp_schemas.show import nearest
 from oscp_send.errors import SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "FILE_NAME",
@@ -30,9 +28,16 @@ __all__ = [
     "load_settings",
 ]
 
+FILE_NAME: Final = "oscp-send.toml"
+URL_VARIABLE: Final = "OSCP_SEND_URL"
+TOKEN_VARIABLE: Final = "OSCP_SEND_TOKEN"  # noqa: S105 - a variable's name
+SECRET_VARIABLE: Final = "OSCP_SEND_SECRET"  # noqa: S105 - a variable's name
 
-# § A text that is never shown by accident.
-
+_VARIABLES: Final = {"url": URL_VARIABLE, "token": TOKEN_VARIABLE, "secret": SECRET_VARIABLE}
+_KEYS: Final = ("url", "token", "secret", "node_id", "co_id", "cg_identifier")
+_CONTEXT: Final = "/solaruser"
+_TOKEN: Final = re.compile(r"[!-+\--~]+")
+_LARGEST_PORT: Final = 65535
 _SHOWN: Final = "********"
 
 
@@ -48,7 +53,7 @@ class Secret:
         self._text: Final[str] = text.reveal() if isinstance(text, Secret) else text
 
     def reveal(self) -> str:
-        """Answers with the secret itself, for signing."""
+        """Return the secret itself, for signing."""
         return self._text
 
     def __repr__(self) -> str:
@@ -72,33 +77,21 @@ class Secret:
         return hash((Secret, self._text))
 
     def __reduce__(self) -> NoReturn:
-        """Refuses to be pickled or copied into a place where it could be read."""
-        raise TypeError("a Secret is not pickled: hand over where it is kept, not what it is")
-
-
-FILE_NAME: Final = "oscp-send.toml"
-URL_VARIABLE: Final = "OSCP_SEND_URL"
-TOKEN_VARIABLE: Final = "OSCP_SEND_TOKEN"  # noqa: S105 - a variable's name
-SECRET_VARIABLE: Final = "OSCP_SEND_SECRET"  # noqa: S105 - a variable's name
-
-_VARIABLES: Final = {"url": URL_VARIABLE, "token": TOKEN_VARIABLE, "secret": SECRET_VARIABLE}
-_KEYS: Final = ("url", "token", "secret", "node_id", "co_id", "cg_identifier")
-_CONTEXT: Final = "/solaruser"
-_TOKEN: Final = re.compile(r"[!-+\--~]+")
-_LARGEST_PORT: Final = 65535
+        """Refuse to be pickled or copied to where it could be read."""
+        raise TypeError("a Secret is not pickled: pass on where it is kept instead")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where to send, and who sends.
+    """Where to send, and as whom.
 
     Attributes:
         url: The base URL of SolarUser: scheme, host, and port where it is not the default.
         token: The id of a SolarNetwork security token of type User.
         secret: Its secret; shown nowhere.
-        node_id: The node to use where none is given.
-        co_id: The Capacity Optimizer to use where none is given.
-        cg_identifier: The Capacity Group to use where none is given.
+        node_id: The node to use if none is given.
+        co_id: The Capacity Optimizer to use if none is given.
+        cg_identifier: The Capacity Group to use if none is given.
     """
 
     url: str
@@ -120,18 +113,18 @@ def load_settings(
     file: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Gathers the settings: an argument wins over the environment, the environment over the file.
+    """Return the settings: an argument wins over the environment, the environment over the file.
 
-    An environment variable that is set to nothing counts as not set.
+    An empty environment variable counts as not set.
 
     Args:
         url: The base URL; else `OSCP_SEND_URL`, else `url` in the file.
         token: The token's id; else `OSCP_SEND_TOKEN`, else `token` in the file.
         secret: The token's secret; else `OSCP_SEND_SECRET`, else `secret` in the file.
-        node_id: The node to use where none is given; else `node_id` in the file.
-        co_id: The Capacity Optimizer likewise; else `co_id` in the file.
-        cg_identifier: The Capacity Group likewise; else `cg_identifier` in the file.
-        file: A TOML file, which must then exist; else `oscp-send.toml` in the working directory,
+        node_id: The node to use if none is given; else `node_id` in the file.
+        co_id: The Capacity Optimizer, likewise; else `co_id` in the file.
+        cg_identifier: The Capacity Group, likewise; else `cg_identifier` in the file.
+        file: A TOML file, which must exist; else `oscp-send.toml` in the working directory,
             if there is one.
         environ: The environment; the process's own unless given.
 
@@ -168,10 +161,10 @@ def load_settings(
 
 
 def base_url(url: str) -> str:
-    """Answers with the base URL without a trailing slash or `/solaruser`.
+    """Return the base URL without a trailing slash or `/solaruser`.
 
     Raises:
-        SettingsError: It is no http or https URL of a host, or holds more than that.
+        SettingsError: It is not an http or https URL of a host, or holds more than that.
     """
     try:
         parts = urlsplit(url.strip())
@@ -199,25 +192,25 @@ def base_url(url: str) -> str:
 
 
 def checked_token(token: str) -> str:
-    """Answers with a token id that can be sent in a header.
+    """Return a token id that can be sent in a header.
 
     Raises:
-        SettingsError: It has characters that no token id has; it is not shown, in case it was
-            taken for the secret.
+        SettingsError: It has characters that no token id has; it is not shown, in case it is the
+            secret.
     """
     if not _TOKEN.fullmatch(token):
         raise SettingsError(
             "token: a token id is visible ASCII text without commas or blanks, such as "
-            "3fGh5k_7Yq0aB2cD4eF6; was it taken for the secret?"
+            "3fGh5k_7Yq0aB2cD4eF6; is it perhaps the secret?"
         )
     return token
 
 
 def checked_secret(secret: str | Secret) -> Secret:
-    """Answers with a token's secret, wrapped so that it is not shown.
+    """Return a token's secret, wrapped so that it is not shown.
 
     Raises:
-        SettingsError: It is empty, white space was copied along with it, or it is not text.
+        SettingsError: It is empty, has white space around it, or is not text.
     """
     text = secret.reveal() if isinstance(secret, Secret) else secret
     if not text or text != text.strip():
@@ -272,6 +265,6 @@ def _checked_file(path: Path, values: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _unknown(path: Path, key: str) -> NoReturn:
-    close = get_close_matches(key.lower().replace("-", "_"), _KEYS, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"known ones are {', '.join(_KEYS)}"
+    near = nearest(key.lower().replace("-", "_"), _KEYS)
+    meant = f"did you mean {near}?" if near else f"known ones are {', '.join(_KEYS)}"
     raise SettingsError(f"{path}: unknown key {key!r}; {meant}")

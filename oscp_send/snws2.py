@@ -1,7 +1,7 @@
-"""SNWS2, the way in which SolarNetwork's API signs a request.
+"""SNWS2, the scheme by which requests to SolarNetwork's API are signed.
 
-The pure functions restate the scheme for both sides; `SNWS2Auth` signs what `requests` sends. All
-as observed in SolarNetwork.
+The pure functions restate the scheme for both sides; `SNWS2Auth` signs what `requests` sends
+(docs/protocol/solaruser.md §5).
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from oscp_send.settings import Secret
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from requests import PreparedRequest
+from oscp_send.times import utc_now
 
 __all__ = [
     "SCHEME",
@@ -48,7 +46,7 @@ _ALWAYS_SIGNED: Final = frozenset({"host", "content-type", "content-md5", "diges
 
 
 def signing_key(secret: str, day: date) -> bytes:
-    """Derives the key that signs the requests of a UTC day.
+    """Derive the key that signs the requests of a UTC day.
 
     The service tries the key of the request's day and those of the six days before.
     """
@@ -57,7 +55,7 @@ def signing_key(secret: str, day: date) -> bytes:
 
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """Writes decoded query and form parameters as they are signed.
+    """Return decoded query and form parameters as they are signed.
 
     Keys are ordered by the UTF-16 code units of their decoded form; the values of one key keep
     their order. A character outside the Basic Multilingual Plane becomes `%3F%3F`, because the
@@ -78,16 +76,15 @@ def canonical_request(  # noqa: PLR0917 - the parts in the order in which they a
     signed: Iterable[str],
     body_sha256_hex: str,
 ) -> str:
-    """Writes a request as it is signed.
+    """Return a request as it is signed.
 
     Args:
         method: The HTTP method.
         path: The path as it is sent, undecoded, from the context path on, without the query.
         query: As `canonical_query` writes it; may be empty.
         headers: Lower-case names and values in request order. Of a repeated header the first
-            value counts; a signed header that is not there has an empty value.
-        signed: The names from `SignedHeaders`, in any order. `date` counts for nothing beside
-            `x-sn-date`.
+            value counts; a signed header that is missing has an empty value.
+        signed: The names from `SignedHeaders`, in any order. `date` is ignored beside `x-sn-date`.
         body_sha256_hex: The SHA-256 of the body as lower-case hexadecimal; that of no bytes for a
             form, whose fields are signed as parameters.
     """
@@ -102,7 +99,7 @@ def canonical_request(  # noqa: PLR0917 - the parts in the order in which they a
 
 
 def string_to_sign(when: datetime, canonical: str) -> str:
-    """Writes the text that is signed for a request's date and its canonical form.
+    """Return the text that is signed for a request's date and its canonical form.
 
     Args:
         when: The request's date as an aware datetime; whole seconds count.
@@ -113,31 +110,31 @@ def string_to_sign(when: datetime, canonical: str) -> str:
 
 
 def signature(key: bytes, text: str) -> str:
-    """Signs a text; answers with 64 lower-case hexadecimal digits."""
+    """Sign a text; return 64 lower-case hexadecimal digits."""
     return _hmac(key, text).hex()
 
 
 def format_date(when: datetime) -> str:
-    """Writes an aware datetime as an HTTP date: `Tue, 25 Apr 2017 14:30:00 GMT`."""
+    """Return an aware datetime as an HTTP date: `Tue, 25 Apr 2017 14:30:00 GMT`."""
     return format_datetime(when.astimezone(UTC), usegmt=True)
 
 
 class SNWS2Auth(AuthBase):
     """Signs requests with a SolarNetwork security token.
 
-    Sets `X-SN-Date`, `Host`, `Authorization`, and for a body that is no form `Digest`. The fields
-    of a form are signed as query parameters, with the hash of an empty body, and without `Digest`.
-    May be shared between threads.
+    Sets `X-SN-Date`, `Host`, `Authorization`, and `Digest` for a body that is not a form. The
+    fields of a form are signed as query parameters, with the hash of an empty body, and without
+    `Digest`. May be shared between threads.
 
-    For https on its default port, `Host: name:443` is sent and signed in so many words: the
-    service appends the port to a host without one when it stands behind a proxy that ends TLS,
-    and does not when it stands alone; with the port given, it is right either way.
+    For https on its default port, `Host: name:443` is sent and signed, port included: the service
+    appends the port to a host without one when it runs behind a proxy that ends TLS, and does not
+    when it runs alone; with the port given, both accept it.
 
     Args:
         token: The token's id.
         secret: The token's secret; it is never shown.
-        clock: Answers with the aware time to sign with; the system's unless given. The service
-            allows 15 minutes of difference.
+        clock: Returns the aware time to sign with; the system's unless given. The service allows
+            15 minutes of difference.
     """
 
     def __init__(
@@ -149,7 +146,7 @@ class SNWS2Auth(AuthBase):
     ) -> None:
         self.token = token
         self._secret = Secret(secret)
-        self._clock = clock or _now
+        self._clock = clock or utc_now
         self._lock = Lock()
         self._key: tuple[date, bytes] | None = None
 
@@ -157,11 +154,11 @@ class SNWS2Auth(AuthBase):
         return f"{type(self).__name__}(token={self.token!r}, secret={self._secret!r})"
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Signs a prepared request in place.
+        """Sign a prepared request in place.
 
         Raises:
-            TypeError: The body is a stream, of which no hash can be made before it is sent.
-            ValueError: A form comes with a digest header, which would hide it from the service.
+            TypeError: The body is a stream, which cannot be hashed before it is sent.
+            ValueError: A form has a digest header, which would hide its fields from the service.
         """
         when = self._clock().astimezone(UTC)
         parts = urlsplit(request.url or "")
@@ -198,10 +195,6 @@ class SNWS2Auth(AuthBase):
             if self._key is None or self._key[0] != day:
                 self._key = day, signing_key(self._secret.reveal(), day)
             return self._key[1]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -1,31 +1,101 @@
-"""Date-time texts as instants, for comparing what a message says."""
+"""Instants: every way in which the sender reads and writes them.
+
+An instant is an aware `datetime` in UTC. SolarNetwork's own readers of dates, with the texts by
+which they refuse, are in `oscp_send.solarnetwork.request_body`.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
-__all__ = ["has_no_offset", "read_instant"]
+__all__ = [
+    "cut_to_milliseconds",
+    "has_no_offset",
+    "read_instant",
+    "read_timestamp",
+    "utc_now",
+    "utc_text",
+    "write_instant",
+]
 
-
-_RFC_3339 = re.compile(
+_RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-_NO_OFFSET = re.compile(r"\s*\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*", re.ASCII)
+_NO_OFFSET: Final = re.compile(r"\s*\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*", re.ASCII)
+_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z", re.ASCII)
+_MILLISECOND: Final = 1000
+
+
+def utc_now() -> datetime:
+    """Return the present instant by the system's clock."""
+    return datetime.now(UTC)
+
+
+def utc_text(moment: datetime, timespec: str = "auto") -> str:
+    """Return an aware datetime as ISO 8601 text in UTC: `2026-03-01T00:15:00Z`.
+
+    Args:
+        moment: The instant, in any time zone.
+        timespec: How fine to write it, as for `datetime.isoformat`. Without it, microseconds are
+            written where there are any.
+
+    Raises:
+        OverflowError: In UTC it is before the year 1 or after 9999.
+    """
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+
+
+def write_instant(moment: datetime) -> str:
+    """Return an instant with none or exactly three fraction digits, as SolarNetwork reads it."""
+    return utc_text(moment, "milliseconds" if moment.microsecond else "seconds")
+
+
+def cut_to_milliseconds(moment: datetime) -> datetime:
+    """Return the same instant as a plain datetime in UTC, without what is finer than milliseconds.
+
+    Raises:
+        OverflowError: In UTC it is before the year 1 or after 9999.
+    """
+    utc = moment.astimezone(UTC)
+    cut = utc.microsecond - utc.microsecond % _MILLISECOND
+    # A plain datetime, whatever subclass came in.
+    return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, cut, tzinfo=UTC)
 
 
 def read_instant(text: object) -> datetime | None:
-    """Answers with the instant, in UTC, that an RFC 3339 text names, or None for anything else.
+    """Return the instant, in UTC, that an RFC 3339 text names, or None for anything else.
 
     Microseconds are kept and finer digits cut; a leap second counts as the second after it.
     """
     return _read(text) if isinstance(text, str) else None
 
 
+def has_no_offset(text: object) -> bool:
+    """Return whether a text is a date, with or without a time, that lacks its offset from UTC."""
+    return isinstance(text, str) and _NO_OFFSET.fullmatch(text) is not None
+
+
+def read_timestamp(text: str) -> datetime:
+    """Return the instant of a timestamp in SolarUser's replies: `2026-01-02 03:04:05.123456Z`.
+
+    There are 0 to 6 fraction digits (docs/protocol/solaruser.md §1.6).
+
+    Raises:
+        ValueError: The text is not such a timestamp.
+    """
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a timestamp such as 2026-01-02 03:04:05.123456Z")
+    day, time, fraction = match.groups()
+    return datetime.fromisoformat(f"{day}T{time}.{fraction or '0':0<6}Z")
+
+
+# Each time of a forecast is looked at several times on its way: read each text once.
 @lru_cache(maxsize=8192)
 def _read(text: str) -> datetime | None:
-    """Reads a text once: each time of a forecast is looked at again and again on its way."""
     match = _RFC_3339.fullmatch(text)
     if match is None:
         return None
@@ -35,18 +105,6 @@ def _read(text: str) -> datetime | None:
     plain = f"{day}T{minute}:{'59' if leap else second}{microseconds}{offset.upper()}"
     try:
         instant = datetime.fromisoformat(plain).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return _after(instant) if leap else instant
-
-
-def has_no_offset(text: object) -> bool:
-    """Tells whether a text is a date, with or without a time, that lacks its offset from UTC."""
-    return isinstance(text, str) and _NO_OFFSET.fullmatch(text) is not None
-
-
-def _after(instant: datetime) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(instant.timestamp() // 1 + 1, UTC)
+        return datetime.fromtimestamp(instant.timestamp() // 1 + 1, UTC) if leap else instant
     except (ValueError, OverflowError):
         return None

@@ -1,7 +1,9 @@
-"""What SolarUser's answers mean: the data of a success, or the exception for everything else.
+"""Signed requests on their way, and what SolarUser's answers mean.
 
-As observed in SolarNetwork. Of a POST, only an answer that rules it out says that nothing was
-queued; a failure of the server, or of a gateway before it, leaves that open.
+A request that failed either certainly did not arrive or may have arrived. An answer is the data of
+a success, or the exception for everything else (docs/protocol/solaruser.md §7). After a POST, only
+an answer that rules it out means that nothing was queued; a failure of the server, or of a gateway
+before it, leaves that open.
 """
 
 from __future__ import annotations
@@ -9,12 +11,14 @@ from __future__ import annotations
 import json
 import logging
 import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final
 
 from requests import PreparedRequest, Request, Response, Session, exceptions
+from requests.auth import AuthBase
 from urllib3 import exceptions as urllib3_exceptions
 from urllib3.util import Retry
 
@@ -29,26 +33,10 @@ from oscp_send.errors import (
 )
 from oscp_send.hints import authorisation_hint, decline_hint, refusal_hint
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
+from oscp_send.times import utc_text
 from oscp_send.values import OscpSendError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from requests.auth import AuthBase
-
-__all__ = [
-    "LostOnTheWay",
-    "Posting",
-    "Transport",
-    "listed_instructions",
-    "queued_instruction",
-    "raise_if_declined",
-    "viewed_instruction",
-    "was_never_sent",
-]
-
-
-# § Signed requests on their way, and whether one that failed can have arrived.
+__all__ = ["Answer", "Posting", "Transport", "raise_if_declined", "was_never_sent"]
 
 _LOG: Final = logging.getLogger("oscp_send")
 _CHECK: Final = "Nothing was sent. Check the base URL, the network, and proxies on the way."
@@ -62,7 +50,7 @@ _NEVER_SENT: Final = (
     ssl.SSLCertVerificationError,
 )
 #: How TLS fails while it is negotiated, before anything else is sent.
-_HANDSHAKE: Final = frozenset(
+_NEGOTIATION: Final = frozenset(
     {
         "HTTP_REQUEST",
         "NO_PROTOCOLS_AVAILABLE",
@@ -72,10 +60,31 @@ _HANDSHAKE: Final = frozenset(
         "WRONG_VERSION_NUMBER",
     }
 )
+_RETRY_AFTER: Final = "X-SN-Rate-Limit-Retry-After"
+_ERROR_MESSAGE: Final = "X-SN-ErrorMessage"
+_EXCERPT: Final = 200
+_NOT_SOLARUSER: Final = (
+    "This does not look like SolarUser: check the base URL, and proxies on the way."
+)
+_LOOK_FIRST: Final = "The instruction may have been queued: look with list before sending it again."
+_NOT_FOLLOWED: Final = (
+    "No redirect is followed, since the signature is for one address: correct the base URL."
+)
+#: Redirects by which a server says that it did not process the request.
+_UNTOUCHED_REDIRECTS: Final = frozenset({301, 302, 307, 308})
 
 
-class LostOnTheWay(OscpSendError):
-    """A POST left, or may have left, and no whole answer came; its sender knows what it was."""
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What a POST carried, for the error that says that it may have arrived.
+
+    Attributes:
+        instruction: What was sent.
+        since: A moment before it was sent.
+    """
+
+    instruction: Instruction
+    since: datetime
 
 
 class Transport:
@@ -100,7 +109,7 @@ class Transport:
         body: bytes | None = None,
         params: Mapping[str, str] | None = None,
     ) -> PreparedRequest:
-        """Answers with a signed request that asks for JSON.
+        """Return a signed request that asks for JSON.
 
         Raises:
             Unreachable: The address cannot be used.
@@ -115,33 +124,48 @@ class Transport:
         except exceptions.RequestException as error:
             raise Unreachable(_in_words(error), hint=_CHECK) from error
 
-    def exchange(self, request: PreparedRequest, *, within: float | None = None) -> Response:
-        """Sends a request once, follows no redirect, and answers with the whole response.
+    def look(self, request: PreparedRequest, *, within: float | None = None) -> Answer:
+        """Send a request that changes nothing, and return the answer.
 
         Args:
             request: A signed request.
             within: At most how many seconds to wait at each step; the usual ones unless given.
 
         Raises:
-            Unreachable: It was never sent, or it was no POST and had no whole answer.
-            LostOnTheWay: It was a POST and may have arrived.
-            ValueError: It is a POST, and the session would repeat it by itself.
+            Unreachable: It had no whole answer.
         """
-        url = request.url or ""
-        settings = self._session.merge_environment_settings(url, {}, None, None, None)
         connect, read = self._timeout
         timeout = (connect, read) if within is None else (min(connect, within), min(read, within))
         try:
-            if request.method == "POST":
-                self._refuse_repetition(url)
+            return Answer(self._exchange(request, timeout))
+        except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
+            raise Unreachable(_in_words(error), hint=_CHECK) from error
+
+    def post(self, request: PreparedRequest, posting: Posting) -> Answer:
+        """Send a POST once, and return the answer.
+
+        Raises:
+            Unreachable: It was certainly not sent.
+            PossiblySent: It left, or may have left, and had no whole answer.
+            ValueError: The session might repeat it.
+        """
+        try:
+            self._refuse_repetition(request.url or "")
+            return Answer(self._exchange(request, self._timeout), posting)
+        except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
+            if was_never_sent(error):
+                raise Unreachable(_in_words(error), hint=_CHECK) from error
+            raise PossiblySent(posting.instruction, posting.since, _in_words(error)) from error
+
+    def _exchange(self, request: PreparedRequest, timeout: tuple[float, float]) -> Response:
+        settings = self._session.merge_environment_settings(request.url or "", {}, None, None, None)
+        try:
             response = self._session.send(
                 request, timeout=timeout, allow_redirects=False, **settings
             )
-        except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
+        except Exception as error:
             _LOG.debug("%s %s: %s", request.method, request.path_url, type(error).__name__)
-            if was_never_sent(error) or request.method != "POST":
-                raise Unreachable(_in_words(error), hint=_CHECK) from error
-            raise LostOnTheWay(_in_words(error)) from error
+            raise
         _LOG.debug("%s %s: HTTP %d", request.method, request.path_url, response.status_code)
         return response
 
@@ -153,26 +177,26 @@ class Transport:
         # as "other" and is retried whatever the method is.
         if not retries.allowed_methods or "POST" in retries.allowed_methods or retries.other != 0:
             raise ValueError(
-                "the session may repeat a POST by itself, which could send an instruction twice: "
+                "the session may repeat a POST, which could send an instruction twice: "
                 "mount an adapter with max_retries=0, or with a Retry that has other=0 and leaves "
                 "POST out of allowed_methods"
             )
 
 
 def was_never_sent(error: BaseException) -> bool:
-    """Tells whether a request that failed can certainly not have arrived."""
+    """Return whether a request that failed can certainly not have arrived."""
     return any(
         isinstance(link, _NEVER_SENT)
-        or (isinstance(link, ssl.SSLError) and getattr(link, "reason", None) in _HANDSHAKE)
+        or (isinstance(link, ssl.SSLError) and getattr(link, "reason", None) in _NEGOTIATION)
         for link in _chain(error)
     )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yields an exception and those within it; requests and urllib3 put them into arguments.
+    """Yield an exception and those within it; requests and urllib3 put them into arguments.
 
-    What was being handled at the time, `__context__`, does not belong to it: it may be how an
-    earlier request ended.
+    What was being handled at the time, `__context__`, is not part of it: it may be how an earlier
+    request ended.
     """
     seen: set[int] = set()
     waiting = [error]
@@ -203,106 +227,156 @@ def _in_words(error: BaseException) -> str:
     return f"the exchange failed ({type(links[-1]).__name__})"
 
 
-_RETRY_AFTER: Final = "X-SN-Rate-Limit-Retry-After"
-_ERROR_MESSAGE: Final = "X-SN-ErrorMessage"
-_EXCERPT: Final = 200
-_NOT_SOLARUSER: Final = (
-    "This does not look like SolarUser: check the base URL, and proxies on the way."
-)
-_LOOK_FIRST: Final = "The instruction may have been queued: look with list before sending it again."
-_UNTOUCHED_REDIRECTS: Final = frozenset({301, 302, 307, 308})
+class Answer:
+    """A whole answer, read as one of SolarUser's.
 
+    Its methods return the data of a success. They raise the `OscpSendError` for everything else:
+    a refusal, a failure, or something that is not SolarUser's.
 
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """What an answer to a POST is about.
-
-    Attributes:
-        instruction: What was sent.
-        since: A moment before it was sent.
+    Args:
+        response: The HTTP response.
+        posting: What was posted; None if nothing was.
     """
 
-    instruction: Instruction
-    since: datetime
+    def __init__(self, response: Response, posting: Posting | None = None) -> None:
+        self._response = response
+        self._status = response.status_code
+        self._posting = posting
+        self._envelope = _envelope(response.content)
+
+    def instruction(self) -> InstructionStatus:
+        """Return the one instruction of the answer, declined or not."""
+        return self._instruction(self._data())
+
+    def instruction_or_none(self) -> InstructionStatus | None:
+        """Return the one instruction of the answer, or None if SolarUser does not know it."""
+        data = self._data()
+        return None if data is None else self._instruction(data)
+
+    def instructions(self) -> tuple[InstructionStatus, ...]:
+        """Return the instructions of a list; one that found nothing is not in the answer at all."""
+        data = self._data()
+        if data is None:
+            return ()
+        if not isinstance(data, list):
+            raise self._not_understood(f"a list is expected, not {type(data).__name__}")
+        return tuple(self._instruction(item) for item in data)
+
+    def _instruction(self, data: object) -> InstructionStatus:
+        try:
+            return InstructionStatus.from_dict(data)
+        except ValueError as error:
+            raise self._not_understood(str(error)) from None
+
+    def _data(self) -> object:
+        if HTTPStatus.OK <= self._status < HTTPStatus.MULTIPLE_CHOICES:
+            if self._envelope is None:
+                raise self._not_understood("it is not a JSON object with success")
+            if self._envelope["success"] is True:
+                return self._envelope.get("data")
+            raise self._refused()
+        raise self._failure()
+
+    def _failure(self) -> OscpSendError:
+        if self._status < HTTPStatus.BAD_REQUEST:
+            return self._redirected()
+        if self._status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self._broken()
+        if self._status == HTTPStatus.TOO_MANY_REQUESTS:
+            return self._rate_limited()
+        if self._envelope is not None or not self._response.content:
+            return self._refused()
+        return self._not_understood(self._phrase)
+
+    def _refused(self) -> OscpSendError:
+        status, code = self._status, self._string("code")
+        message = self._message or self._response.headers.get(_ERROR_MESSAGE, "")
+        reason, excerpt = message or self._phrase, self._excerpt
+        hint = authorisation_hint(message)
+        is_forbidden = status == HTTPStatus.FORBIDDEN and hint is not None
+        if status == HTTPStatus.UNAUTHORIZED or is_forbidden:
+            return NotAuthorised(status, reason, hint=hint or "", code=code, excerpt=excerpt)
+        hint = refusal_hint(status, code, message)
+        return Refused(status, reason, hint=hint, code=code, excerpt=excerpt)
+
+    def _rate_limited(self) -> RateLimited:
+        retry_at = self._retry_at()
+        code = self._string("code")
+        when = "in some seconds" if retry_at is None else f"at {utc_text(retry_at, 'milliseconds')}"
+        hint = f"Nothing was queued. Try again {when}."
+        if code.startswith("DAO."):
+            hint = f"This is not a rate limit but a database that is busy. {hint}"
+        return RateLimited(
+            self._status,
+            self._message or "too many requests",
+            hint=hint,
+            code=code,
+            excerpt=self._excerpt,
+            retry_at=retry_at,
+        )
+
+    def _retry_at(self) -> datetime | None:
+        try:
+            return datetime.fromtimestamp(int(self._response.headers[_RETRY_AFTER]) / 1000, UTC)
+        except (KeyError, ValueError, OverflowError, OSError):
+            return None
+
+    def _broken(self) -> OscpSendError:
+        status, excerpt, posting = self._status, self._excerpt, self._posting
+        reason = self._message or self._phrase
+        if posting is None:
+            return Unreachable(reason, status=status, hint="Try again later.", excerpt=excerpt)
+        return PossiblySent(
+            posting.instruction,
+            posting.since,
+            f"HTTP {status}, {reason}",
+            status=status,
+            excerpt=excerpt,
+        )
+
+    def _redirected(self) -> NotUnderstood:
+        target = self._response.headers.get("Location", "nowhere")[:_EXCERPT]
+        possibly_sent = self._posting is not None and self._status not in _UNTOUCHED_REDIRECTS
+        return NotUnderstood(
+            self._status,
+            f"a redirect to {target}",
+            hint=f"{_NOT_FOLLOWED} {_LOOK_FIRST}" if possibly_sent else _NOT_FOLLOWED,
+            possibly_sent=possibly_sent,
+        )
+
+    def _not_understood(self, reason: str) -> NotUnderstood:
+        kind = self._response.headers.get("Content-Type", "no content type")
+        possibly_sent = self._posting is not None and self._status < HTTPStatus.BAD_REQUEST
+        return NotUnderstood(
+            self._status,
+            f"{reason} ({kind})",
+            hint=f"{_NOT_SOLARUSER} {_LOOK_FIRST}" if possibly_sent else _NOT_SOLARUSER,
+            excerpt=self._excerpt,
+            possibly_sent=possibly_sent,
+        )
+
+    @property
+    def _message(self) -> str:
+        return self._string("message") or self._string("error")
+
+    def _string(self, key: str) -> str:
+        value = (self._envelope or {}).get(key)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def _phrase(self) -> str:
+        return self._response.reason or "no reason given"
+
+    @property
+    def _excerpt(self) -> str:
+        text = self._response.content[: 4 * _EXCERPT].decode(errors="replace")
+        visible = "".join(character if character.isprintable() else " " for character in text)
+        return " ".join(visible.split())[:_EXCERPT]
 
 
-def queued_instruction(response: Response, posting: Posting) -> InstructionStatus:
-    """Answers with the instruction of the reply to a POST, declined or not.
-
-    Raises:
-        OscpSendError: The answer is no success, or no instruction.
-    """
-    return _instruction(response, _data_of(response, posting), posting)
-
-
-def viewed_instruction(response: Response) -> InstructionStatus | None:
-    """Answers with the instruction of a reply, or None where the service knows none.
-
-    Raises:
-        OscpSendError: The answer is no success, or no instruction.
-    """
-    data = _data_of(response, None)
-    return None if data is None else _instruction(response, data, None)
-
-
-def listed_instructions(response: Response) -> tuple[InstructionStatus, ...]:
-    """Answers with the instructions of a list reply; one that found nothing has no list at all.
-
-    Raises:
-        OscpSendError: The answer is no success, or no list of instructions.
-    """
-    data = _data_of(response, None)
-    if data is None:
-        return ()
-    if not isinstance(data, list):
-        raise _not_understood(response, None, f"a list is expected, not {type(data).__name__}")
-    return tuple(_instruction(response, item, None) for item in data)
-
-
-def raise_if_declined(instruction: InstructionStatus) -> InstructionStatus:
-    """Answers with an instruction unless it was declined.
-
-    Raises:
-        InstructionDeclined: It was; with the service's own reason.
-    """
-    if instruction.state is not InstructionState.DECLINED:
-        return instruction
-    reason = instruction.error
-    if reason is None:
-        raise InstructionDeclined(instruction, "the service gave no reason")
-    raise InstructionDeclined(instruction, reason, decline_hint(reason))
-
-
-def _instruction(response: Response, data: object, posting: Posting | None) -> InstructionStatus:
+def _envelope(content: bytes) -> dict[str, object] | None:
     try:
-        return InstructionStatus.from_dict(data)
-    except ValueError as error:
-        raise _not_understood(response, posting, str(error)) from None
-
-
-def _data_of(response: Response, posting: Posting | None) -> object:
-    status = response.status_code
-    envelope = _envelope(response)
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        if envelope is None:
-            raise _not_understood(response, posting, "it is no JSON object with success")
-        if envelope["success"] is True:
-            return envelope.get("data")
-        raise _refused(response, envelope)
-    if status < HTTPStatus.BAD_REQUEST:
-        raise _redirected(response, posting)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _raise_broken(response, envelope, posting)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise _rate_limited(response, envelope or {})
-    if envelope is not None or not response.content:
-        raise _refused(response, envelope or {})
-    raise _not_understood(response, posting, _phrase(response))
-
-
-def _envelope(response: Response) -> dict[str, object] | None:
-    try:
-        value = json.loads(response.content.decode())
+        value = json.loads(content.decode())
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not isinstance(value.get("success"), bool):
@@ -310,102 +384,15 @@ def _envelope(response: Response) -> dict[str, object] | None:
     return value
 
 
-def _refused(response: Response, envelope: dict[str, object]) -> OscpSendError:
-    status, code, message = response.status_code, _said(envelope, "code"), _message(envelope)
-    message = message or response.headers.get(_ERROR_MESSAGE, "")
-    excerpt = _excerpt(response)
-    hint = authorisation_hint(message)
-    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and hint is not None):
-        reason = message or _phrase(response)
-        return NotAuthorised(status, reason, hint=hint or "", code=code, excerpt=excerpt)
-    hint = refusal_hint(status, code, message)
-    return Refused(status, message or _phrase(response), hint=hint, code=code, excerpt=excerpt)
+def raise_if_declined(instruction: InstructionStatus) -> InstructionStatus:
+    """Return an instruction unless it was declined.
 
-
-def _rate_limited(response: Response, envelope: dict[str, object]) -> RateLimited:
-    retry_at = _retry_at(response)
-    code = _said(envelope, "code")
-    hint = "Nothing was queued. " + (
-        f"Try again at {retry_at.isoformat(timespec='milliseconds')}."
-        if retry_at is not None
-        else "Try again in some seconds."
-    )
-    if code.startswith("DAO."):
-        hint = "This is no rate limit but a database that is busy. " + hint
-    reason = _message(envelope) or "too many requests"
-    return RateLimited(
-        response.status_code,
-        reason,
-        hint=hint,
-        code=code,
-        excerpt=_excerpt(response),
-        retry_at=retry_at,
-    )
-
-
-def _retry_at(response: Response) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(int(response.headers[_RETRY_AFTER]) / 1000, UTC)
-    except (KeyError, ValueError, OverflowError, OSError):
-        return None
-
-
-def _raise_broken(
-    response: Response, envelope: dict[str, object] | None, posting: Posting | None
-) -> NoReturn:
-    status, excerpt = response.status_code, _excerpt(response)
-    reason = _message(envelope or {}) or _phrase(response)
-    if posting is None:
-        raise Unreachable(reason, status=status, hint="Try again later.", excerpt=excerpt)
-    raise PossiblySent(
-        posting.instruction,
-        posting.since,
-        f"HTTP {status}, {reason}",
-        status=status,
-        excerpt=excerpt,
-    )
-
-
-def _redirected(response: Response, posting: Posting | None) -> NotUnderstood:
-    status = response.status_code
-    target = response.headers.get("Location", "nowhere")[:_EXCERPT]
-    untouched = status in _UNTOUCHED_REDIRECTS
-    hint = "No redirect is followed, since the signature is for one address: correct the base URL."
-    return NotUnderstood(
-        status,
-        f"a redirect to {target}",
-        hint=hint if untouched or posting is None else f"{hint} {_LOOK_FIRST}",
-        possibly_sent=posting is not None and not untouched,
-    )
-
-
-def _not_understood(response: Response, posting: Posting | None, reason: str) -> NotUnderstood:
-    status = response.status_code
-    kind = response.headers.get("Content-Type", "no content type")
-    open_end = posting is not None and status < HTTPStatus.BAD_REQUEST
-    return NotUnderstood(
-        status,
-        f"{reason} ({kind})",
-        hint=f"{_NOT_SOLARUSER} {_LOOK_FIRST}" if open_end else _NOT_SOLARUSER,
-        excerpt=_excerpt(response),
-        possibly_sent=open_end,
-    )
-
-
-def _message(envelope: dict[str, object]) -> str:
-    return _said(envelope, "message") or _said(envelope, "error")
-
-
-def _said(envelope: dict[str, object], key: str) -> str:
-    value = envelope.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _phrase(response: Response) -> str:
-    return response.reason or "no reason given"
-
-
-def _excerpt(response: Response) -> str:
-    text = response.content[: 4 * _EXCERPT].decode(errors="replace")
-    visible = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(visible.split())[:_EXCERPT]
+    Raises:
+        InstructionDeclined: It was declined; with the service's own reason.
+    """
+    if instruction.state is not InstructionState.DECLINED:
+        return instruction
+    reason = instruction.error
+    if reason is None:
+        raise InstructionDeclined(instruction, "the service gave no reason")
+    raise InstructionDeclined(instruction, reason, decline_hint(reason))

@@ -1,9 +1,11 @@
-"""Following an instruction to its end, with a deadline and ever longer pauses."""
+"""Follow an instruction to its end, with a deadline and ever longer pauses."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
 
 from oscp_send.errors import DeadlinePassed, RateLimited, Refused, Unreachable
 from oscp_send.hints import state_hint
@@ -11,12 +13,7 @@ from oscp_send.instruction import InstructionStatus
 from oscp_send.transport import raise_if_declined
 from oscp_send.values import InvalidValue, OscpSendError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
 __all__ = ["wait_for_end"]
-
 
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 10.0
@@ -32,17 +29,17 @@ def wait_for_end(
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> InstructionStatus:
-    """Looks at an instruction until it is Completed.
+    """Look at an instruction until it is Completed, and return it.
 
-    A busy service and a connection that fails are borne until the deadline.
+    A busy service and failing connections are tolerated until the deadline.
 
     Args:
         instruction: The instruction, or its id. One that is known to be final is not looked at.
-        look: Looks at the instruction, in at most so many seconds.
+        look: Looks at the instruction with this id, in at most so many seconds.
         timeout: How many seconds to wait.
         poll: How many seconds to pause before the second look; each pause is half as long again
             as the one before, up to 10 seconds.
-        clock: Tells what time it is where the service names a time to come back at.
+        clock: Returns the present time, for a service that names a time to come back at.
         sleep: Pauses for some seconds.
 
     Raises:
@@ -61,7 +58,7 @@ def wait_for_end(
     trouble: OscpSendError | None = None
     began, slept, pause = time.monotonic(), 0.0, poll
     while known is None or not known.state.is_final:
-        # What was slept counts even if it was not: so the end comes with any clock and any sleep.
+        # Pauses count even if `sleep` returns at once, so that any sleep leads to the deadline.
         remaining = timeout - max(time.monotonic() - began, slept)
         wanted = pause
         try:

@@ -50,7 +50,7 @@ def refusal(message: str, **more: object) -> dict[str, Any]:
     return {"success": False, "message": message, **more}
 
 
-# SolarUser dossier §5.7
+# docs/protocol/solaruser.md §5.7
 AUTHORISATION = [
     (401, "Full authentication is required to access this resource", "Authorization header"),
     (401, "Expired token", "new token"),
@@ -99,7 +99,7 @@ def test_a_message_in_a_header_alone_is_understood(service: responses.RequestsMo
     assert isinstance(error, NotAuthorised)
 
 
-# SolarUser dossier §6.3, §7.1 and §7.2
+# docs/protocol/solaruser.md §6.3, §7.1 and §7.2
 REFUSALS: dict[str, tuple[int, dict[str, Any], str]] = {
     "unknown-node": (403, refusal("UNKNOWN_OBJECT"), "does not know this node"),
     "foreign-node": (403, refusal("ACCESS_DENIED"), "another user's"),
@@ -137,7 +137,7 @@ def test_an_empty_403_is_explained(service: responses.RequestsMock) -> None:
     assert "empty 403" in str(error)
 
 
-# SolarUser dossier §3.1 and §4
+# docs/protocol/solaruser.md §3.1 and §4
 DECLINED = {
     texts.MISSING_PARAMETERS: "texts",
     texts.MISSING_ACTION: "message name",
@@ -182,7 +182,7 @@ def test_a_declined_instruction_is_raised_with_the_services_reason(
         (None, "the service gave no reason"),
     ],
 )
-def test_a_reason_may_stand_elsewhere_or_be_missing(
+def test_a_reason_may_be_elsewhere_or_missing(
     service: responses.RequestsMock, results: object, reason: str
 ) -> None:
     error = failed_send(service, json=reply("Declined", resultParameters=results))
@@ -212,7 +212,7 @@ def test_an_unreadable_time_to_come_back_is_none(
     assert "some seconds" in str(error)
 
 
-def test_a_busy_database_is_told_from_a_rate_limit(service: responses.RequestsMock) -> None:
+def test_a_busy_database_is_not_called_a_rate_limit(service: responses.RequestsMock) -> None:
     error = failed_send(service, status=429, json=refusal("lock", code="DAO.00201"))
     assert isinstance(error, RateLimited)
     assert "database that is busy" in str(error)

@@ -18,10 +18,10 @@ from oscp_send.instruction import (
     Instruction,
     InstructionState,
     InstructionStatus,
-    read_timestamp,
 )
 from oscp_send.messages import AdjustGroupCapacityForecast, Handshake, Message, RequiredBehaviour
 from oscp_send.settings import load_settings
+from oscp_send.times import read_timestamp
 from oscp_send.values import InvalidValue
 from tests.oscp_send.sender_world import (
     ADD,
@@ -120,7 +120,7 @@ def test_the_parts_of_the_answer_are_joined_on_request(service: responses.Reques
     ],
     ids=["typed", "mapping", "text"],
 )
-def test_a_message_is_taken_in_any_of_its_forms(
+def test_a_message_is_accepted_in_any_of_its_forms(
     service: responses.RequestsMock, message: Message | dict[str, object] | str
 ) -> None:
     service.post(ADD, json=reply())
@@ -158,7 +158,7 @@ def test_a_message_that_would_be_declined_is_not_sent(service: responses.Request
     )
 
 
-def test_messages_are_judged_by_check_unless_told_otherwise(
+def test_messages_are_judged_by_check_unless_a_checker_is_given(
     service: responses.RequestsMock,
 ) -> None:
     service.post(ADD, json=reply())
@@ -377,7 +377,7 @@ def test_timestamps_have_none_to_six_fraction_digits(text: str, microsecond: int
         "2026-01-02 03:04:05+00:00",
     ],
 )
-def test_what_is_no_timestamp(text: str) -> None:
+def test_a_text_that_is_not_a_timestamp_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"timestamp|month"):
         read_timestamp(text)
 
@@ -404,7 +404,7 @@ def test_settings_make_a_client() -> None:
     ("url", "token", "secret"),
     [("solar.example", "t", "s"), (BASE, "a b", "s"), (BASE, "t", "s\n")],
 )
-def test_unusable_settings_make_none(url: str, token: str, secret: str) -> None:
+def test_unusable_settings_are_refused(url: str, token: str, secret: str) -> None:
     with pytest.raises(SettingsError):
         SolarUserClient(url, token, secret)
 

@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[tuple[Any, Any, Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("given_values", "more", "pointer"), REFUSED.values(), ids=REFUSED)
-def test_what_makes_no_forecast_is_refused(
+def test_what_does_not_make_a_forecast_is_refused(
     given_values: tuple[Any, Any, Any], more: dict[str, Any], pointer: str
 ) -> None:
     with pytest.raises(InvalidValue) as caught:

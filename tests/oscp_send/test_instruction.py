@@ -150,7 +150,7 @@ def test_a_naive_expiration_date_is_refused() -> None:
 
 
 def capacities(count: int, characters: int) -> list[float]:
-    """Makes capacities of three decimals, or fewer, that take so many characters altogether."""
+    """Return capacities of three decimals, or fewer, that take so many characters together."""
     short = 6 * count - characters - 2
     return [50.0, *[12.34] * short, *[12.345] * (count - 1 - short)]
 

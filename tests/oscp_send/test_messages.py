@@ -126,7 +126,7 @@ def test_members_and_their_texts_make_equal_messages() -> None:
     assert hash(adjust()) == hash(adjust())
 
 
-def test_one_shape_under_two_names_is_not_one_message() -> None:
+def test_two_actions_with_the_same_fields_are_not_one_message() -> None:
     update = UpdateGroupCapacityForecast("foo-group", "CONSUMPTION", [block()])
     assert update.to_dict() == adjust().to_dict()
     assert Message.__eq__(update, adjust()) is not True
@@ -329,7 +329,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("text", "pointer", "words"), UNREADABLE.values(), ids=UNREADABLE)
-def test_text_that_is_no_such_message_is_refused(text: str, pointer: str, words: str) -> None:
+def test_text_that_is_not_such_a_message_is_refused(text: str, pointer: str, words: str) -> None:
     with pytest.raises(InvalidValue, match=words) as caught:
         AdjustGroupCapacityForecast.from_json(text)
     assert caught.value.pointer == pointer
@@ -340,7 +340,7 @@ def test_bytes_that_are_not_utf_8_are_refused() -> None:
         Handshake.from_json(b"{\xff}")
 
 
-def test_unknown_properties_are_passed_over() -> None:
+def test_unknown_properties_are_ignored() -> None:
     assert Handshake.from_dict({"vendor": 1}) == Handshake()
 
 

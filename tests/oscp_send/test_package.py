@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +42,17 @@ def test_names_are_sorted_and_listed() -> None:
 @pytest.mark.parametrize("name", oscp_send.__all__)
 def test_every_name_is_there(name: str) -> None:
     assert getattr(oscp_send, name).__name__ == name
+
+
+def test_type_checkers_see_the_same_names_from_the_same_modules() -> None:
+    tree = ast.parse(Path(oscp_send.__file__).read_text(encoding="utf-8"))
+    (only_for_types,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in only_for_types.body if isinstance(node, ast.ImportFrom)]
+    named = {alias.name: node.module or "" for node in imports for alias in node.names}
+    assert sorted(named) == oscp_send.__all__
+    for name, module in named.items():
+        assert getattr(import_module(module), name) is getattr(oscp_send, name)
+        assert getattr(oscp_send, name).__module__ == module
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -1,4 +1,4 @@
-"""What to do about a refusal, told from what was given instead."""
+"""What to do about a refusal, by what was given instead."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ HINTS = {
     "number-in-quotes": (
         ADJUST,
         one_block(capacity="10.5"),
-        "a number stands without quotes: 10.5",
+        "write a number without quotes: 10.5",
     ),
-    "no-number": (ADJUST, one_block(capacity="much"), "a number stands without quotes"),
-    "not-a-number": (ADJUST, one_block(capacity="NaN"), "a number stands without quotes"),
-    "text-without-quotes": (ADJUST, forecast(group_id=7), 'a text stands in quotes: "7"'),
+    "no-number": (ADJUST, one_block(capacity="much"), "write a number without quotes"),
+    "not-a-number": (ADJUST, one_block(capacity="NaN"), "write a number without quotes"),
+    "text-without-quotes": (ADJUST, forecast(group_id=7), 'write a text in quotes: "7"'),
     "boolean": (ADJUST, forecast(group_id=True), ""),
     "epoch": (
         ADJUST,
@@ -80,7 +80,7 @@ HINTS = {
     "negative": (
         ADJUST,
         one_block(capacity=-1),
-        "the direction is told by type (CONSUMPTION, GENERATION), never by the sign",
+        "the direction is given by type (CONSUMPTION, GENERATION), never by the sign",
     ),
     "empty-list": (
         ADJUST,
@@ -119,7 +119,7 @@ def test_near(name: str, meant: str | None) -> None:
 
 
 @given(st.text(), st.lists(st.text(), max_size=5))
-def test_near_answers_with_one_of_the_names(name: str, names: list[str]) -> None:
+def test_near_returns_one_of_the_names(name: str, names: list[str]) -> None:
     assert near(name, names) in {*names, None}
     assert near(name, [name, *names]) is not None
 

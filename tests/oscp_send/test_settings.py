@@ -67,7 +67,7 @@ def test_the_secret_is_in_no_repr() -> None:
 
 
 @pytest.mark.parametrize("missing", ["url", "token", "secret"])
-def test_a_missing_setting_is_told_with_the_ways_to_give_it(missing: str) -> None:
+def test_a_missing_setting_is_named_with_the_ways_to_give_it(missing: str) -> None:
     environ = {name: value for name, value in ENVIRON.items() if not name.endswith(missing.upper())}
     with pytest.raises(SettingsError) as caught:
         load_settings(environ=environ)
@@ -93,7 +93,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("text", "words"), FILES.values(), ids=FILES)
-def test_a_faulty_file_is_told_with_its_place(
+def test_a_faulty_file_is_named_with_the_place(
     working_directory: Path, text: str, words: str
 ) -> None:
     path = working_directory / "mine.toml"
@@ -147,7 +147,7 @@ def test_base_urls(given: str, url: str) -> None:
         "https://[::1",
     ],
 )
-def test_what_is_no_base_url(given: str) -> None:
+def test_what_is_not_a_base_url_is_refused(given: str) -> None:
     with pytest.raises(SettingsError, match=r"^url: "):
         base_url(given)
 

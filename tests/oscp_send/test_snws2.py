@@ -271,7 +271,7 @@ def test_a_host_that_was_given_is_kept_and_signed() -> None:
     assert made_signature(request) == VECTORS["U2"][-1]
 
 
-# What follows restates §5.3 to §5.6 of the SolarUser dossier; nothing of the module is used.
+# What follows restates docs/protocol/solaruser.md §5.3 to §5.6; nothing of the module is used.
 
 
 def restated_encoding(text: str) -> str:
@@ -481,10 +481,15 @@ def test_the_key_is_derived_once_for_its_day(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_threads_derive_one_key_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     auth = auth_for("t", "s", APRIL)
-    guarded: list[bool] = []
+    derived: list[date] = []
+    another = threading.Event()
 
     def counted(secret: str, day: date) -> bytes:
-        guarded.append(auth._lock.locked())
+        derived.append(day)
+        if len(derived) > 1:
+            another.set()
+        # Time enough for another thread to come here as well, if it could.
+        another.wait(0.1)
         return signing_key(secret, day)
 
     monkeypatch.setattr(snws2, "signing_key", counted)
@@ -500,6 +505,6 @@ def test_threads_derive_one_key_one_after_another(monkeypatch: pytest.MonkeyPatc
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert guarded == [True]
+    assert derived == [APRIL.date()]
     assert len(set(made)) == 1
     assert len(made) == 8

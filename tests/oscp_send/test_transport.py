@@ -1,4 +1,4 @@
-"""On a real socket: what is signed is what is sent, once, and what can have arrived is told."""
+"""On a real socket: what is signed is what is sent, once, and what may have arrived is said."""
 
 from __future__ import annotations
 

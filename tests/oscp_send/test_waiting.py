@@ -1,4 +1,4 @@
-"""Waiting: to the end of an instruction or of the patience, without ever sleeping here."""
+"""Waiting: until the end of an instruction or the deadline, without ever sleeping here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Naps:
-    """A clock that goes on only while somebody sleeps."""
+    """A clock that advances only by pauses."""
 
     def __init__(self) -> None:
         self.taken: list[float] = []
@@ -124,7 +124,7 @@ def test_pauses_grow_to_ten_seconds_and_end_at_the_deadline(
         ("Unknown", "view"),
     ],
 )
-def test_a_passed_deadline_tells_the_last_state_and_what_it_means(
+def test_a_passed_deadline_names_the_last_state_and_what_it_means(
     service: responses.RequestsMock, client: SolarUserClient, state: str, words: str
 ) -> None:
     service.get(VIEW, json=reply(state))
@@ -157,7 +157,7 @@ def test_a_timeout_of_nothing_looks_once(
     ],
     ids=["429", "503", "lost", "late"],
 )
-def test_trouble_on_the_way_is_borne(
+def test_trouble_on_the_way_is_tolerated(
     service: responses.RequestsMock, client: SolarUserClient, trouble: dict[str, Any]
 ) -> None:
     service.get(VIEW, **trouble)
@@ -189,7 +189,7 @@ def test_a_rate_limit_does_not_stretch_the_deadline(
     assert sum(naps.taken) <= 5
 
 
-def test_trouble_to_the_end_is_told(
+def test_trouble_to_the_end_is_named(
     service: responses.RequestsMock, client: SolarUserClient
 ) -> None:
     service.get(VIEW, body=requests.ConnectionError("lost"))
@@ -211,7 +211,7 @@ def test_trouble_to_the_end_is_told(
     ],
     ids=["policy", "foreign", "unknown", "strange"],
 )
-def test_what_waiting_cannot_mend_is_raised_at_once(
+def test_what_waiting_cannot_remedy_is_raised_at_once(
     service: responses.RequestsMock,
     client: SolarUserClient,
     naps: Naps,

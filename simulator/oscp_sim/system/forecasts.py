@@ -21,10 +21,9 @@ from oscp_send.messages import (
     Message,
     UpdateGroupCapacityForecast,
     forecasted_blocks,
-    write,
 )
 from oscp_send.times import has_no_offset, read_instant
-from oscp_send.values import InvalidValue, instant_of_text
+from oscp_send.values import InvalidValue, instant_of_text, write
 from oscp_sim.clock import parse_duration
 from oscp_sim.system.elmo import EMERGENCY, PURPOSES, day_ahead, emergency
 from oscp_sim.system.profile import Profile, profile_of, written

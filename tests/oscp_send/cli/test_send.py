@@ -387,7 +387,7 @@ def test_an_argument_that_is_no_value_of_its_kind_is_2(
     file = write("f.json", forecast())
     result = cli("send", file, *TO[:4], "--co-id", "depot", *TO[6:])
     assert result.exit_code == 2
-    assert 'co_id: "depot" is no 64-bit whole number' in result.stderr
+    assert 'co_id: "depot" is not a 64-bit integer' in result.stderr
 
 
 @pytest.mark.parametrize("timeout", ["nan", "-1", "soon"])
