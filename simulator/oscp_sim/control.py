@@ -23,7 +23,7 @@ from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
 from oscp_sim.shared import Shared
-from oscp_sim.system.call import Sent
+from oscp_sim.system.sending import Sent
 
 __all__ = [
     "COMMANDS",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,17 +33,7 @@ from oscp_sim.shared import Shared
 from oscp_sim.solaruser.party import PREFIX as SOLARUSER
 from oscp_sim.solaruser.party import solaruser, solaruser_routes
 from oscp_sim.solaruser.router import Route
-from oscp_sim.system.capacity_optimizer import OptimizerSeat
-from oscp_sim.system.capacity_provider import ProviderSeat
-from oscp_sim.system.endpoint import (
-    OptimizerSeats,
-    ProviderSeats,
-    capacity_optimizer,
-    capacity_provider,
-    optimizer_seats,
-    provider_seats,
-)
-from oscp_sim.system.forecasts import forecast_message
+from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
 from oscp_sim.web import make_application, through_wsgi
@@ -110,11 +99,7 @@ class Simulator:
             world if isinstance(world, World) else load_world(world), behaviour
         )
         self._flexibility_provider = FlexibilityProvider(self._shared)
-        self._providers = provider_seats(self._shared)
-        # A Capacity Optimizer makes its messages of the same fields as a Capacity Provider.
-        self._optimizers = optimizer_seats(
-            self._shared, partial(forecast_message, profile="specification")
-        )
+        self._systems = Systems(self._shared, self.plays)
         plays_provider = "flexibility_provider" in self.plays
         routes = solaruser_routes(
             self._shared, self._flexibility_provider if plays_provider else self._hand_to_nobody
@@ -198,8 +183,7 @@ class Simulator:
             self._running = True
         if "flexibility_provider" in self.plays:
             self._flexibility_provider.start()
-        for seats in self._seats():
-            seats.plan()
+        self._systems.plan()
         self._shared.schedule.start()
         return self
 
@@ -230,11 +214,10 @@ class Simulator:
         self._shared.instructions.clear()
         self._shared.events.clear()
         self._flexibility_provider.plan()
-        for seats in self._seats():
-            seats.reset()
+        self._systems.reset()
         self.journal.clear()
 
-    def provider(self, id: int, user: int | None = None) -> ProviderSeat:  # noqa: A002 - the world's
+    def provider(self, id: int, user: int | None = None) -> SimulatedProvider:  # noqa: A002 - the world's
         """Answers with a Capacity Provider that is played here: what it knows, and its commands.
 
         Args:
@@ -245,10 +228,9 @@ class Simulator:
             ValueError: Several users have one of that id.
             LookupError: There is none, or it is not played here.
         """
-        self._require("capacity_provider")
-        return self._providers.seat(id, user)
+        return self._systems.provider(id, user)
 
-    def optimizer(self, id: int, user: int | None = None) -> OptimizerSeat:  # noqa: A002 - the world's
+    def optimizer(self, id: int, user: int | None = None) -> SimulatedOptimizer:  # noqa: A002 - the world's
         """Answers with a Capacity Optimizer that is played here: what it knows, and its commands.
 
         Args:
@@ -259,14 +241,12 @@ class Simulator:
             ValueError: Several users have one of that id.
             LookupError: There is none, or it is not played here.
         """
-        self._require("capacity_optimizer")
-        return self._optimizers.seat(id, user)
+        return self._systems.optimizer(id, user)
 
     def remembered(self) -> dict[tuple[int, str, int], dict[str, Any]]:
         """Answers with what the parties must not forget over a restart; with secrets."""
         return {
-            **self._providers.remembered(),
-            **self._optimizers.remembered(),
+            **self._systems.remembered(),
             **learned(self._first_world, self.world),
         }
 
@@ -279,8 +259,7 @@ class Simulator:
         with self._shared.world_lock:
             self._shared.replace_world(taught(self.world, remembered))
         self._conceal_tokens()
-        for seats in self._seats():
-            seats.recall(remembered)
+        self._systems.recall(remembered)
 
     @property
     def pending(self) -> int:
@@ -319,26 +298,13 @@ class Simulator:
             seed=self.seed,
         )
 
-    def _require(self, party: PartyName) -> None:
-        if party not in self.plays:
-            played = ", ".join(sorted(self.plays)) or "nobody"
-            raise LookupError(f"the simulator does not play the {party}, only {played}")
-
-    def _seats(self) -> tuple[ProviderSeats | OptimizerSeats, ...]:
-        """Answers with the seats of the systems that are played here."""
-        providers = (self._providers,) if "capacity_provider" in self.plays else ()
-        return (*providers, self._optimizers) if "capacity_optimizer" in self.plays else providers
-
     def _played(self, routes: Sequence[Route]) -> Iterator[Party]:
         """Yield the parties that are played here."""
         if "solaruser" in self.plays:
             yield solaruser(self._shared, routes)
         if "flexibility_provider" in self.plays:
             yield FlexibilityProviderEndpoints(self._flexibility_provider)
-        if "capacity_provider" in self.plays:
-            yield from capacity_provider(self._shared, self._providers)
-        if "capacity_optimizer" in self.plays:
-            yield from capacity_optimizer(self._shared, self._optimizers)
+        yield from self._systems.parties()
         yield TokenEndpoint(self._shared)
 
     def _known_url(self) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock, Schedule
-from oscp_sim.system.heartbeats import OwnHeartbeats
+from oscp_sim.system.heartbeats import Heartbeats
 from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
 from tests.oscp_sim.rig import NOW
 from tests.oscp_sim.test_capacity_provider_cases import BLOCK, simulated, world
@@ -242,7 +242,7 @@ def test_a_plan_that_changes_while_one_is_due_does_not_double_them() -> None:
     clock = FrozenClock(NOW)
     schedule = Schedule(clock)
     beats = list[datetime]()
-    heartbeats = OwnHeartbeats(clock, schedule, lambda: 60.0, lambda: beats.append(clock.now()))
+    heartbeats = Heartbeats(clock, schedule, lambda: 60.0, lambda: beats.append(clock.now()))
     heartbeats.plan()
     schedule.start()
     schedule.after(59.9, heartbeats.plan)

@@ -14,6 +14,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Response
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.system.forecasts import forecast_message
+from oscp_sim.system.profile import PROFILES
 from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
 from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, shared_of
 from tests.oscp_sim.test_capacity_provider_cases import (
@@ -275,7 +276,7 @@ def test_a_forecast_is_made_of_fields() -> None:
         expected = forecast_message(
             {"capacities": [50, 35.5], "start": "2026-05-04T16:00:00Z", "step": "30m"},
             groups=["foo-group"],
-            profile="specification",
+            profile=PROFILES["specification"],
             now=NOW,
         )
         assert other.got[0].json == expected

@@ -34,7 +34,7 @@ def made(
     now: datetime = NOW,
     **fields: object,
 ) -> dict[str, Any]:
-    return forecast_message(fields, groups=groups, profile=profile, now=now)
+    return forecast_message(fields, groups=groups, profile=PROFILES[profile], now=now)
 
 
 def refused(**fields: Any) -> str:  # noqa: ANN401 - whatever a test gives
@@ -136,11 +136,17 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"capacities": [1], "csv": "a\nb"},
         "csv: cannot go with capacities: each says what to send: give one",
     ),
-    "misspelt": ({"capacites": [1]}, 'capacites: is no field of a forecast: did you mean "capac'),
-    "group_id": ({"group_id": "g"}, 'group_id: is no field of a forecast: did you mean "group"?'),
+    "misspelt": (
+        {"capacites": [1]},
+        'capacites: is not a field of a forecast: did you mean "capac',
+    ),
+    "group_id": (
+        {"group_id": "g"},
+        'group_id: is not a field of a forecast: did you mean "group"?',
+    ),
     "unknown": (
         {"zzz": 1},
-        "zzz: is no field of a forecast: known are capacities, capacity, csv, group, message, "
+        "zzz: is not a field of a forecast: known are capacities, capacity, csv, group, message, "
         "phase, purpose, start, step, type, unit",
     ),
     "start with csv": (
@@ -166,7 +172,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         'start: "tomorrow" is not an RFC 3339 date-time: write it as 2026-03-01T18:00:00Z',
     ),
     "step text": ({"capacities": [1], "step": "quarter"}, 'step: "quarter" is no duration'),
-    "step number": ({"capacities": [1], "step": 900}, "step: 900 is no duration: write it as 15m"),
+    "step number": (
+        {"capacities": [1], "step": 900},
+        "step: 900 is not a duration: write it as 15m",
+    ),
     "no capacities": ({"capacities": []}, "capacities: 0 items, at least 1 expected"),
     "negative": ({"capacities": [1, -1]}, "capacities/1: -1 is less than 0"),
     "capacity text": ({"capacities": ["1"]}, "capacities/0: a number is expected, not str"),
@@ -175,7 +184,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "type": ({"capacities": [1], "type": "IMPORT"}, 'type: "IMPORT" is not one of CONSUMPTION'),
     "unit of elmo": (
         {"capacities": [1], "unit": "W", "profile": "elmo"},
-        'unit: "W" is no unit of the profile "elmo", only KW: send it as a message',
+        'unit: the profile "elmo" has no unit "W", only KW: send it as a message',
     ),
     "csv of a kind": ({"csv": 7}, "csv: text or a path is expected, not int"),
     "message of a kind": ({"message": [1]}, "message: an object is expected, not list"),
@@ -332,12 +341,12 @@ HEAD = "start_time,end_time,capacity,unit\n"
 FIRST = "2026-05-04T16:00:00Z,2026-05-04T16:30:00Z,50,KW\n"
 ARABIC_FIVE = "\u0665"
 WRONG: dict[str, tuple[str, str]] = {
-    "no column": ("start_time,end_time,kw\n", '1:21: "kw" is no column: write start_time'),
+    "no column": ("start_time,end_time,kw\n", '1:21: "kw" is not a column: write start_time'),
     "a misspelt column": (
         "start_time,end_tim,capacity\n",
-        '1:12: "end_tim" is no column: did you mean "end_time"?',
+        '1:12: "end_tim" is not a column: did you mean "end_time"?',
     ),
-    "a column twice": ("start,capacity,start_time\n", '1:16: "start_time" is there twice'),
+    "a column twice": ("start,capacity,start_time\n", '1:16: duplicate column "start_time"'),
     "no capacity": ("start_time,end_time\n", '1:1: the column "capacity" is missing'),
     "no start": ("end_time,capacity\n", '1:1: the column "start_time" is missing'),
     "no end and no step": (
@@ -351,15 +360,18 @@ WRONG: dict[str, tuple[str, str]] = {
         f"{HEAD}\n{FIRST.replace('50', '50,5')}",
         "3:48: 5 cells, 4 expected: start_time, end_time, capacity, unit (a decimal comma is w",
     ),
-    "no number": (f"{HEAD}{FIRST.replace('50', 'lots')}", '2:43: "lots" is no number: write it'),
-    "underscores": (f"{HEAD}{FIRST.replace('50', '5_0')}", '2:43: "5_0" is no number'),
+    "no number": (f"{HEAD}{FIRST.replace('50', 'lots')}", '2:43: "lots" is not a number: write it'),
+    "underscores": (f"{HEAD}{FIRST.replace('50', '5_0')}", '2:43: "5_0" is not a number'),
     "other digits": (
         f"{HEAD}{FIRST.replace('50', ARABIC_FIVE)}",
-        f'2:43: "{ARABIC_FIVE}" is no number',
+        f'2:43: "{ARABIC_FIVE}" is not a number',
     ),
     "infinite": (f"{HEAD}{FIRST.replace('50', 'inf')}", "2:43: inf is not a number that JSON"),
     "negative": (f"{HEAD}{FIRST.replace('50', '-1')}", "2:43: -1 is less than 0: the direction"),
-    "no time": (f"{HEAD}{FIRST.replace('2026-05-04T16:30:00Z', 'x')}", '2:22: "x" is no date-time'),
+    "no time": (
+        f"{HEAD}{FIRST.replace('2026-05-04T16:30:00Z', 'x')}",
+        '2:22: "x" is not a date-time',
+    ),
     "no offset": (
         f"{HEAD}{FIRST.replace('16:30:00Z', '16:30:00')}",
         '2:22: "2026-05-04T16:30:00" has no offset: write it as 2026-03-01T18:00:00+01:00',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from oscp_schemas import judge, read
 from oscp_send.meaning import judge_meaning
 from oscp_sim.system.answer import answer_to, asks_for_anything
-from oscp_sim.world.model import Answer, ProviderBehaviour
+from oscp_sim.system.profile import PROFILES
+from oscp_sim.world.model import Answer
 from tests import strategies
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -23,7 +25,7 @@ WATTS = {"W": 1, "KW": 1000, "WH": 1, "KWH": 1000, "A": 1}
 
 
 def block(start: str, end: str, capacity: float, unit: str = "KW", phase: str = "ALL") -> Any:  # noqa: ANN401 - JSON
-    """Answers with a block from one time of the day to another."""
+    """A block from one time of the day to another."""
     return {
         "capacity": capacity,
         "phase": phase,
@@ -44,8 +46,7 @@ def answered(
     limit: float | None = None,
     profile: str = "specification",
 ) -> Any:  # noqa: ANN401 - JSON
-    behaviour = ProviderBehaviour(adjustments="answer", answer=answer, limit=limit)
-    made = answer_to(asked, forecasts, behaviour, profile=profile)
+    made = answer_to(asked, forecasts, replace(PROFILES[profile], answer=answer, limit=limit))
     assert (made["group_id"], made["type"]) == (asked["group_id"], asked["type"])
     return made["forecasted_blocks"]
 
@@ -507,8 +508,8 @@ def test_any_two_valid_messages_have_a_valid_answer(
 ) -> None:
     assert asks_for_anything(asked)
     alike = {**forecast, "group_id": asked["group_id"], "type": asked["type"]}
-    behaviour = ProviderBehaviour(answer=answer, limit=limit)
-    made = answer_to(asked, [forecast, alike], behaviour, profile=profile)
+    answering = replace(PROFILES[profile], answer=answer, limit=limit)
+    made = answer_to(asked, [forecast, alike], answering)
     assert judge("UpdateGroupCapacityForecast", made) == []
     assert answer == "deny" or is_free_of_overlaps(made)
-    assert answer_to(asked, [forecast, alike], behaviour, profile=profile) == made
+    assert answer_to(asked, [forecast, alike], answering) == made

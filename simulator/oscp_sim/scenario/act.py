@@ -31,7 +31,7 @@ from oscp_sim.scenario.model import (
     Wait,
 )
 from oscp_sim.scenario.real_parties import Seats
-from oscp_sim.system.call import Sent
+from oscp_sim.system.sending import Sent
 from oscp_sim.world import World
 
 if TYPE_CHECKING:

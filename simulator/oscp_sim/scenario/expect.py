@@ -15,7 +15,7 @@ from oscp_sim.scenario.act import Outcome
 from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.model import Exchanges, Expect, ExpectedExchange, Received, Step
 from oscp_sim.scenario.timeline import Exchange, Happened
-from oscp_sim.system.call import Sent
+from oscp_sim.system.sending import Sent
 
 __all__ = [
     "problems_of",

@@ -1,115 +1,32 @@
-"""What a schema refuses, and SolarNetwork sends all the same."""
+"""One message on its way into a system: its headers, its reading by the schema, its refusal."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Self
 
+import orjson
+
+from oscp_schemas import JsonError, Violation, judge, read
 from oscp_send.findings import Finding
+from oscp_sim.conversation import ExchangedMessage
+from oscp_sim.http import Request, Response
+from oscp_sim.system.profile import Profile
 
-if TYPE_CHECKING:
-    from datetime import datetime
+__all__ = ["Call", "Reaction", "Refused", "check_headers", "read_message"]
 
-    from oscp_schemas import Violation
-    from oscp_sim.http import Request
-    from oscp_sim.system.profile import Manners
-
-__all__ = ["Call", "Reaction", "Received", "Refused", "Sent", "tolerated"]
-
-
-# § What an external system remembers of each message: the ones that it sent, and the ones it got.
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One message that an external system sent, and what came of it.
-
-    Attributes:
-        action: The OSCP message name.
-        request_id: Its X-Request-ID.
-        status: Of the answer; None where no answer came.
-        reason: The phrase beside the status, or why there is none.
-        body: Of the answer, as text.
-        entry: The number under which the journal has the exchange.
-    """
-
-    action: str
-    request_id: str
-    status: int | None
-    reason: str
-    body: str
-    entry: int
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether the answer says that the message was taken: any status below 400."""
-        return self.status is not None and self.status < 400  # noqa: PLR2004 - of HTTP
-
-    def to_dict(self) -> dict[str, Any]:
-        """Answers with JSON values, always with the same keys in the same order."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message that an external system got, and how it judged it.
-
-    Attributes:
-        action: The OSCP message name.
-        request_id: Its X-Request-ID; None where it had none.
-        correlation_id: Its X-Correlation-ID.
-        at: When, by the simulator's clock.
-        headers: Lower-case names and values in order; credentials are replaced.
-        body: The message, or its text where it is no JSON.
-        status: Of the answer; None where none was given.
-        findings: What there is to say of it.
-        entry: The number under which the journal has the exchange.
-    """
-
-    action: str
-    request_id: str | None
-    correlation_id: str | None
-    at: datetime
-    headers: tuple[tuple[str, str], ...]
-    body: Any
-    status: int | None
-    findings: tuple[Finding, ...]
-    entry: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Answers with JSON values, always with the same keys in the same order."""
-        return {
-            "action": self.action,
-            "request_id": self.request_id,
-            "correlation_id": self.correlation_id,
-            "at": self.at.isoformat().replace("+00:00", "Z"),
-            "headers": [list(pair) for pair in self.headers],
-            "body": _writable(self.body),
-            "status": self.status,
-            "findings": [finding.to_dict() for finding in self.findings],
-            "entry": self.entry,
-        }
-
-
-def _writable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Answers with a value that JSON can hold again: a number beyond a double becomes its text."""
-    return json.loads(json.dumps(value, default=str))
-
-
-# § One message on its way into an external system, and what becomes of it.
-
-_FAILURE: Final = 400
+_JSON: Final = "application/json"
 
 
 class Refused(Exception):
-    """Raised for a message that is refused; its text is what the sender is told.
+    """Raised for a message that is refused; its text goes into the answer.
 
     Attributes:
-        case: What is wrong, as `Manners` name it.
+        case: What is wrong, as a `Profile` names it.
         keyword: Of a body that the schema refuses: the first violation's keyword.
-        findings: What there is to say of it besides.
+        findings: Further findings about the message.
     """
 
     def __init__(
@@ -127,47 +44,60 @@ class Call:
 
     Attributes:
         request: As it was sent.
-        action: The OSCP message that its path stands for; None: there is none of that path.
         now: When it came.
-        message: Parsed; None before it is read.
-        findings: What there is to say of it, so far.
         request_id: Its X-Request-ID; of a message in segments, the first one's.
         correlation_id: Its X-Correlation-ID, likewise.
+        action: The OSCP message that its path stands for; None: the path is unknown.
+        message: Parsed; None before it is read.
+        findings: So far.
     """
 
     request: Request
-    action: str | None
     now: datetime
+    request_id: str | None
+    correlation_id: str | None
+    action: str | None = None
     message: Any = None
     findings: list[Finding] = field(default_factory=list)
-    request_id: str | None = None
-    correlation_id: str | None = None
 
     @classmethod
     def of(cls, request: Request, now: datetime) -> Self:
-        """Answers with the message that a request brings, not yet read."""
-        return cls(
-            request,
-            None,
-            now,
-            request_id=request.header("x-request-id"),
-            correlation_id=request.header("x-correlation-id"),
-        )
-
-    def mind(self, case: str, message: str, manners: Manners) -> None:
-        """Remarks on a case, or refuses it.
-
-        Raises:
-            Refused: It is one that these manners refuse.
-        """
-        if manners.status(case) >= _FAILURE:
-            raise Refused(case, message)
-        self.findings.append(Finding("transport", case, "warning", "", message))
+        """Return the message that a request brings, not read yet."""
+        return cls(request, now, request.header("x-request-id"), request.header("x-correlation-id"))
 
     @property
     def content(self) -> Mapping[str, Any]:
-        """The message, where it is an object."""
+        """The message, where it is an object; else an empty one."""
         return self.message if isinstance(self.message, Mapping) else {}
+
+    def check(self, case: str, message: str, profile: Profile) -> None:
+        """Add a finding of a case that applies.
+
+        Raises:
+            Refused: The profile refuses that case.
+        """
+        if profile.refuses(case):
+            raise Refused(case, message)
+        self.findings.append(Finding("transport", case, "warning", "", message))
+
+    def said(self, number: int | None = None) -> ExchangedMessage:
+        """Return the message for the memory of a conversation.
+
+        Args:
+            number: Of its journal entry, once it has one.
+        """
+        return ExchangedMessage(
+            self.action or "",
+            self.content,
+            self.request_id,
+            self.correlation_id,
+            sent=False,
+            at=self.now,
+            number=number,
+        )
+
+
+_NO_CONTENT: Final = Response(204)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,37 +105,92 @@ class Reaction:
     """What a system does about a message.
 
     Attributes:
-        status: Of the answer.
-        headers: Of the answer.
-        body: Of the answer.
-        is_silent: Whether there is none, ever.
-        is_taken: Whether the message counts as said; one that is refused does not.
+        response: Its answer; one that comes infinitely late is silence.
         later: What it does after it has answered, each with the seconds until then.
+        is_said: Whether the message counts as said, for judging those that follow.
     """
 
-    status: int = 204
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-    is_silent: bool = False
-    is_taken: bool = True
+    response: Response = _NO_CONTENT
     later: tuple[tuple[float, Callable[[], object]], ...] = ()
+    is_said: bool = True
 
 
-_MEASUREMENTS = frozenset({"UpdateGroupMeasurements", "UpdateAssetMeasurement"})
+def check_headers(call: Call, profile: Profile) -> None:
+    """Check the headers that a message needs.
+
+    Raises:
+        Refused: One is missing or wrong, and the profile refuses that.
+    """
+    request = call.request
+    if request.method != "DELETE":
+        content_type = request.header("content-type") or ""
+        if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
+            call.check("X14", "the Content-Type must be application/json", profile)
+        encoding = (request.header("content-encoding") or "identity").strip().lower()
+        if encoding != "identity":
+            raise Refused("X17", f"the body is compressed with {encoding}: send it as it is")
+    if not call.request_id and call.action in profile.request_id_needed:
+        call.check("X7", "the X-Request-ID header is missing", profile)
+    if not call.correlation_id and call.action in profile.correlation_needed:
+        call.check("X9", "the X-Correlation-ID header is missing", profile)
 
 
-def tolerated(action: str, violation: Violation, manners: Manners) -> Finding | None:
-    """Answers with a remark on what a system accepts against the schema; None: it does not.
+def read_message(call: Call, profile: Profile) -> None:
+    """Read a message and judge it by its schema.
 
-    That is an acknowledge that asks for nothing, as SolarNetwork's Flexibility Provider writes it,
-    and a list of no measurements, which its job sends (oscp20.md §11.8 and §11.26).
+    Raises:
+        Refused: It is too long, not JSON, or not as the schema says.
+    """
+    if call.request.method == "DELETE":
+        return
+    body = call.request.body
+    if body is None or len(body) > profile.longest_body:
+        call.request = replace(call.request, body=None)
+        raise Refused("X18", "the body is too large")
+    try:
+        call.message = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # It is not JSON, or holds a number that only the strict reader can read.
+        _read_closely(call, body, profile)
+        return
+    if judge(call.action or "", body):
+        _read_closely(call, body, profile)
+
+
+def _read_closely(call: Call, body: bytes, profile: Profile) -> None:
+    """Read what the quick judgement refused: it may be an accepted deviation, or even right."""
+    try:
+        document = read(body)
+    except JsonError as error:
+        raise Refused("json", f"not JSON: {error}") from None
+    call.message = document.value
+    action = call.action or ""
+    violations = judge(action, document)
+    accepted = [_accepted_deviation(action, each, profile) for each in violations]
+    if None in accepted:
+        listed = "; ".join(f"{each.pointer or '/'}: {each.message}" for each in violations)
+        findings = tuple(
+            Finding("schema", each.rule, "error", each.pointer, each.message) for each in violations
+        )
+        raise Refused("schema", listed, keyword=violations[0].rule, findings=findings)
+    call.findings.extend(finding for finding in accepted if finding is not None)
+
+
+_MEASUREMENTS: Final = frozenset({"UpdateGroupMeasurements", "UpdateAssetMeasurement"})
+
+
+def _accepted_deviation(action: str, violation: Violation, profile: Profile) -> Finding | None:
+    """Return the finding about a violation that the profile accepts, or None.
+
+    Accepted are an acknowledge that asks for nothing, as SolarNetwork's Flexibility Provider writes
+    it, and an empty list of measurements, which its job sends (oscp20.md §11.8 and §11.26).
     """
     if violation.rule == "required" and violation.pointer == "/required_behaviour":
-        if action in manners.configuration_needed:
+        if action in profile.configuration_needed:
             return None
         hint = "leave required_behaviour out, or say in measurement_configuration what you want"
     elif violation.rule == "minItems" and violation.pointer == "/measurements":
-        if action not in _MEASUREMENTS or not manners.no_measurements:
+        if action not in _MEASUREMENTS or not profile.no_measurements:
             return None
         hint = "send nothing where nothing was measured"
     else:

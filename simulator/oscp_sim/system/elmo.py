@@ -1,29 +1,25 @@
-"""ELMO's day: what a Capacity Provider with its profile does by the clock (oscp20.md §4)."""
+"""The day of ELMO, Taipower's Capacity Provider, and what it assigns (oscp20.md §4).
+
+Capacities for tomorrow by 10:00, requests for more of them by 14:00, answers to these by 16:00,
+usage every minute; an emergency is an Update for what is left of today. All in Taipei's time, which
+has had no daylight saving since 1979: a fixed offset. `timetable` does all this when it is due.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from oscp_send.findings import Finding
-from oscp_send.messages import UpdateGroupCapacityForecast, forecasted_blocks
+from oscp_send.messages import ForecastedBlock, UpdateGroupCapacityForecast, forecasted_blocks
 from oscp_send.times import read_instant
-from oscp_sim.system.profile import PROFILES, written
-from oscp_sim.system.sending import insist
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from oscp_send.messages import ForecastedBlock
-    from oscp_sim.clock import Task
-    from oscp_sim.system.capacity_provider import ProviderSeat
+from oscp_sim.system.profile import PROFILES
 
 __all__ = [
     "EMERGENCY",
     "PURPOSES",
     "TAIPEI",
-    "Timetable",
     "answer_by",
     "day_ahead",
     "emergency",
@@ -32,16 +28,9 @@ __all__ = [
     "next_assignment",
 ]
 
-
-# § The timetable of ELMO, Taipower's Capacity Provider, and what it assigns (oscp20.md §4).
-#
-# Capacities for tomorrow by 10:00, requests for more of them by 14:00, answers to these by 16:00,
-# usage every minute; an emergency is an Update for what is left of today. All in Taipei's time,
-# which has had no daylight saving since 1979: a fixed offset.
-
 EMERGENCY: Final = "emergency_assign_capacity"
 
-#: What its test bed calls the three kinds of forecast that it sends.
+#: The names of the three kinds of forecast that ELMO sends, as its test bed calls them.
 PURPOSES: Final = (
     "negotiation_assign_capacity",
     "negotiation_reply_request_additional_capacity",
@@ -62,7 +51,7 @@ _RULE: Final = "elmo-timetable"
 
 
 def day_ahead(group: str, capacity: float, now: datetime) -> dict[str, Any]:
-    """Answers with the forecast that assigns one power to each hour of tomorrow.
+    """Return the forecast that assigns one power to each hour of tomorrow.
 
     An answer to a request for more is one, too, since requests are about tomorrow (inferred).
 
@@ -75,7 +64,7 @@ def day_ahead(group: str, capacity: float, now: datetime) -> dict[str, Any]:
 
 
 def emergency(group: str, capacity: float, now: datetime) -> dict[str, Any]:
-    """Answers with the forecast that limits a group from now to the next midnight.
+    """Return the forecast that limits a group from now to the next midnight.
 
     Args:
         group: The Capacity Group.
@@ -88,13 +77,13 @@ def emergency(group: str, capacity: float, now: datetime) -> dict[str, Any]:
 
 
 def next_assignment(now: datetime) -> datetime:
-    """Answers with the next 10:00 that has not come yet, in UTC."""
+    """Return the next 10:00 that has not come yet, in UTC."""
     today = _midnight(now) + _ASSIGNED_BY
     return (today if today > now else today + _DAY).astimezone(UTC)
 
 
 def answer_by(now: datetime) -> datetime:
-    """Answers with when a request that comes in now is to be answered, in UTC.
+    """Return when a request that comes in now has to be answered, in UTC.
 
     At 16:00 of the same day; one that is too late for today, at 16:00 of the next (inferred).
     """
@@ -104,12 +93,12 @@ def answer_by(now: datetime) -> datetime:
 
 
 def late_request(adjustment: Mapping[str, Any], now: datetime) -> Finding | None:
-    """Answers with what is to be said of an adjustment that comes too late, if it does.
+    """Return the finding about an adjustment that comes too late, or None.
 
-    What is asked of a day is to be asked by 14:00 of the day before. The earliest day counts.
+    A change of a day has to be asked for by 14:00 of the day before. The earliest day counts.
 
     Args:
-        adjustment: An AdjustGroupCapacityForecast; blocks that cannot be read are passed over.
+        adjustment: An AdjustGroupCapacityForecast; blocks that cannot be read are ignored.
         now: When it came in.
     """
     first = min(_starts(adjustment), default=None)
@@ -131,7 +120,7 @@ def late_request(adjustment: Mapping[str, Any], now: datetime) -> Finding | None
 
 
 def missed_measurements(last: datetime, now: datetime) -> Finding | None:
-    """Answers with what is to be said where no usage was reported for over a minute, if so.
+    """Return the finding about usage that was not reported for over a minute, or None.
 
     Args:
         last: When usage was last reported, or when reporting was to begin.
@@ -151,9 +140,8 @@ def missed_measurements(last: datetime, now: datetime) -> Finding | None:
 
 
 def _body(group: str, blocks: Iterable[ForecastedBlock]) -> dict[str, Any]:
-    """Answers with a forecast as ELMO writes it: CONSUMPTION, in Taipei's time."""
-    message = UpdateGroupCapacityForecast(group, "CONSUMPTION", blocks)
-    return written(message, _ELMO)
+    """Return a forecast as ELMO writes it: CONSUMPTION, in Taipei's time."""
+    return _ELMO.write_forecast(UpdateGroupCapacityForecast(group, "CONSUMPTION", blocks))
 
 
 def _starts(adjustment: Mapping[str, Any]) -> Iterator[tuple[datetime, str]]:
@@ -166,94 +154,9 @@ def _starts(adjustment: Mapping[str, Any]) -> Iterator[tuple[datetime, str]]:
 
 
 def _midnight(instant: datetime) -> datetime:
-    """Answers with the midnight at which an instant's day began in Taipei."""
+    """Return the midnight at which an instant's day began in Taipei."""
     return instant.astimezone(TAIPEI).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _shown(instant: datetime) -> str:
     return f"{instant.astimezone(TAIPEI):%Y-%m-%d %H:%M} (+08:00)"
-
-
-_USAGE_WITHIN: Final = timedelta(minutes=1, milliseconds=1)
-
-
-class Timetable:
-    """Assigns tomorrow's capacities, and watches that usage is reported.
-
-    Args:
-        seat: The Capacity Provider; one without ELMO's profile has no timetable.
-    """
-
-    def __init__(self, seat: ProviderSeat) -> None:
-        self._seat = seat
-        self._schedule = seat.shared.schedule
-        self._clock = seat.shared.clock
-        self._assignment: Task | None = None
-        self._watch: Task | None = None
-        self._last_usage: datetime | None = None
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether the Capacity Provider goes by a timetable."""
-        return PROFILES[self._seat.provider.profile].has_timetable
-
-    def plan(self) -> None:
-        """Makes the task for the next assignment, if there are any."""
-        if self._assignment is not None:
-            self._assignment.cancel()
-        self._assignment = None
-        if self.is_kept and self._seat.provider.behaviour.timetable is not None:
-            when = next_assignment(self._clock.now())
-            self._assignment = self._schedule.at(
-                when, self._assign, job=True, queue=self._seat.queue
-            )
-
-    def usage(self, now: datetime) -> None:
-        """Takes note that usage was reported: the next report is due within a minute."""
-        if not self.is_kept:
-            return
-        self._last_usage = now
-        if self._watch is None:
-            self._watch = self._schedule.at(now + _USAGE_WITHIN, self._look, job=True)
-
-    def end(self) -> None:
-        """Does nothing any more."""
-        for task in (self._assignment, self._watch):
-            if task is not None:
-                task.cancel()
-        self._assignment = self._watch = self._last_usage = None
-
-    def _assign(self) -> None:
-        seat, capacity = self._seat, self._seat.provider.behaviour.timetable
-        if not seat.is_configured:
-            return
-        self.plan()
-        if not seat.registration.is_registered:
-            seat.note("no capacities are assigned for tomorrow: it is not registered")
-            return
-        for group in sorted(seat.groups):
-            request_id = seat.correspondence.new_request_id()
-            send = partial(
-                seat.forecast,
-                purpose=PURPOSES[0],
-                capacity=capacity,
-                group=group,
-                request_id=request_id,
-            )
-            insist(seat, send)
-
-    def _look(self) -> None:
-        self._watch, last = None, self._last_usage
-        if last is None:
-            return
-        finding = missed_measurements(last, self._clock.now())
-        if finding is None:
-            self._watch = self._schedule.at(last + _USAGE_WITHIN, self._look, job=True)
-            return
-        self._seat.shared.journal.append(
-            self._seat.party,
-            "note",
-            action="UpdateGroupMeasurements",
-            findings=[finding.to_dict()],
-            detail={"why": finding.message, **self._seat.who},
-        )

@@ -1,30 +1,25 @@
-"""Whether the other side is there, as far as its heartbeats tell (oscp20.md §3.14)."""
+"""Heartbeats: those that a system sends, and the watch over the other side's (oscp20.md §3.14)."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from oscp_sim.clock import Clock, Schedule, Task
 
-    from oscp_sim.clock import Clock, Schedule, Task
-
-__all__ = ["OwnHeartbeats", "Presence"]
+__all__ = ["Heartbeats", "OfflineWatch"]
 
 
-# § The heartbeats that an external system sends by itself.
-
-
-class OwnHeartbeats:
-    """Sends one after each interval, for as long as there is one.
+class Heartbeats:
+    """Sends a heartbeat after each interval, for as long as there is one.
 
     Args:
         clock: What time it is.
-        schedule: Where to wait.
-        interval: Answers with the seconds between two; None: none are to be sent.
+        schedule: Where the next one is planned.
+        interval: Returns the seconds between two; None: none are to be sent.
         beat: Sends one.
     """
 
@@ -40,12 +35,12 @@ class OwnHeartbeats:
         self._interval = interval
         self._beat = beat
         self._task: Task | None = None
-        # Of the plan: one that is due already when it is changed knows by it.
+        # Tells a task of an earlier plan, which may be due already when the plan changes.
         self._number = 0
         self._lock = threading.RLock()
 
     def plan(self) -> None:
-        """Begins, goes on at another rate, or ends, as the interval has it now."""
+        """Begin, go on at another rate, or end, as the interval is now."""
         with self._lock:
             self.end()
             seconds = self._interval()
@@ -53,7 +48,7 @@ class OwnHeartbeats:
                 self._wait_until(self._clock.now() + timedelta(seconds=seconds))
 
     def end(self) -> None:
-        """Sends no more."""
+        """Send no more."""
         with self._lock:
             if self._task is not None:
                 self._task.cancel()
@@ -72,23 +67,24 @@ class OwnHeartbeats:
                 return
             step = timedelta(seconds=seconds)
             missed = (self._clock.now() - when) // step
-            # Before it is sent: what comes of it may change the plan.
+            # Before it is sent: its answer may change the plan.
             self._wait_until(when + step * (missed + 1))
         self._beat()
 
 
 # "The moment after which": a heartbeat that comes at that very instant still is in time, as
-# SolarNetwork's do where they are due every minute (§5.5).
-_AFTER = timedelta(milliseconds=1)
+# SolarNetwork's do where they are due every minute (oscp20.md §5.5).
+_AFTER: Final = timedelta(milliseconds=1)
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
-class Presence:
-    """Waits for the other side's heartbeats, and tells when they fail to come, and when they do.
+class OfflineWatch:
+    """Waits for the other side's heartbeats, and says when it goes offline and when it is back.
 
     Args:
         clock: What time it is.
-        schedule: Where to wait.
-        gone: Called when the other side has to be taken for offline, with its `offline_mode_at`.
+        schedule: Where the next look is planned.
+        gone: Called when the other side has to be considered offline, with its `offline_mode_at`.
         back: Called when it is there again, with the same instant.
     """
 
@@ -108,18 +104,18 @@ class Presence:
         self.is_offline = False
 
     def heartbeat(self, offline_mode_at: datetime) -> None:
-        """Takes note of a heartbeat."""
+        """Record a heartbeat."""
         before, self.offline_at = self.offline_at, offline_mode_at
         if self.is_offline and before is not None and offline_mode_at > self._clock.now():
             self.is_offline = False
             self._back(before)
         task = self._task
-        if task is None or task.when > offline_mode_at + _AFTER:
+        if task is None or task.when > _just_after(offline_mode_at):
             self._wait_until(offline_mode_at)
-        # Else the task comes before, and makes the next one then.
+        # Else the task that there is comes first, and plans the next one then.
 
     def end(self) -> None:
-        """Waits no more."""
+        """Wait no more."""
         if self._task is not None:
             self._task.cancel()
         self._task, self.offline_at, self.is_offline = None, None, False
@@ -127,8 +123,8 @@ class Presence:
     def _wait_until(self, instant: datetime) -> None:
         if self._task is not None:
             self._task.cancel()
-        # A job, for it is made anew as long as heartbeats come.
-        self._task = self._schedule.at(_later(instant), self._look, job=True)
+        # A job, because there is always a next one as long as heartbeats come.
+        self._task = self._schedule.at(_just_after(instant), self._look, job=True)
 
     def _look(self) -> None:
         self._task = None
@@ -141,6 +137,5 @@ class Presence:
             self._wait_until(self.offline_at)
 
 
-def _later(instant: datetime) -> datetime:
-    latest = datetime.max.replace(tzinfo=UTC)
-    return latest if instant > latest - _AFTER else instant + _AFTER
+def _just_after(instant: datetime) -> datetime:
+    return _LATEST if instant > _LATEST - _AFTER else instant + _AFTER

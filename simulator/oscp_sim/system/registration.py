@@ -1,4 +1,4 @@
-"""How an external system and its Flexibility Provider come to know each other's URL and token.
+"""What a system and its Flexibility Provider know of each other: URLs, tokens, agreed behaviour.
 
 A system remembers only what it was told or has said itself. Until then it goes by the world, which
 stands for what its operator was told out of band (oscp20.md §4, who opens registration).
@@ -6,23 +6,20 @@ stands for what its operator was told out of band (oscp20.md §4, who opens regi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias
 
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH
 from oscp_sim.outgoing import IN_PROCESS_URL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime, timedelta
-
-    from oscp_sim.shared import Shared
-    from oscp_sim.world import CapacityOptimizer, CapacityProvider, SystemSettings
+from oscp_sim.shared import Shared
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, SystemSettings
 
 __all__ = [
     "VERSION",
     "Agreement",
+    "Configured",
     "IssuedToken",
     "Registration",
     "base_url",
@@ -30,13 +27,19 @@ __all__ = [
     "required_behaviour",
 ]
 
+#: A system as its user has configured it in the world.
+Configured: TypeAlias = CapacityProvider | CapacityOptimizer
 
-# § The tokens that an external system has given out, for others to show to it.
+#: The version of OSCP that is spoken here.
+VERSION: Final = "2.0"
+
+# How many tokens that a registration has ended are remembered, the newest.
+_MOST_ENDED: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token, and how long it is good.
+    """A token that a system has given out, to be shown to it.
 
     Attributes:
         value: Never part of the repr.
@@ -47,148 +50,31 @@ class IssuedToken:
     until: datetime | None = None
 
     def is_good(self, now: datetime) -> bool:
-        """Tells whether it has not expired."""
+        """Return whether it has not expired."""
         return self.until is None or now < self.until
 
 
-# § What an external system and its Flexibility Provider ask of each other in their handshakes.
-
-_FIELDS = ("heartbeat_interval", "measurement_configuration")
-# In seconds.
-_CENTURY = 36_525.0 * 86_400
-
-
-class Agreement:
-    """What one system asks of the other side, and what the other side asks of it.
-
-    Args:
-        settings: Answers with what the world says was agreed before the simulator began.
-        registered: Answers with whether the world says that there was such a time.
-    """
-
-    def __init__(
-        self, settings: Callable[[], SystemSettings | None], registered: Callable[[], bool]
-    ) -> None:
-        self._settings = settings
-        self._before = registered
-        self._required: Mapping[str, Any] | None = None
-        self._asked: Mapping[str, Any] | None = None
-        self._handshaken: bool | None = None
-
-    @property
-    def required(self) -> Mapping[str, Any] | None:
-        """What this side asks of the other; None: nothing yet."""
-        if self._required is None:
-            settings = self._settings()
-            return None if settings is None else _written(settings)
-        return self._required
-
-    @property
-    def asked(self) -> Mapping[str, Any] | None:
-        """What the other side asks of this one; None: nothing yet."""
-        return self._asked
-
-    @property
-    def is_handshaken(self) -> bool:
-        """Whether there was a handshake, as far as this side knows; a new Register ends none."""
-        return self._before() if self._handshaken is None else self._handshaken
-
-    @property
-    def heartbeat_seconds(self) -> float | None:
-        """How often the other side wants to be sent a heartbeat; None: not at all.
-
-        Nobody checks what it asks for, but no calendar goes on for ever: a century is the most.
-        """
-        interval = (self._asked or {}).get("heartbeat_interval")
-        if not isinstance(interval, int | float) or not interval >= 1:
-            return None
-        return min(interval, _CENTURY)
-
-    def require(self, behaviour: Mapping[str, Any]) -> None:
-        """Remembers what this side has asked of the other."""
-        self._required = behaviour
-
-    def ask(self, behaviour: Mapping[str, Any] | None) -> None:
-        """Remembers what the other side has asked of this one, where it has, and the handshake."""
-        self._handshaken = True
-        if behaviour:
-            self._asked = behaviour
-
-    def end(self) -> None:
-        """Forgets the handshake: the other side has unregistered."""
-        self._handshaken, self._asked = False, None
-
-    def remembered(self) -> dict[str, Any]:
-        """Answers with what must not be forgotten over a restart, as JSON values."""
-        return {
-            "handshaken": self._handshaken,
-            "required": None if self._required is None else dict(self._required),
-            "asked": None if self._asked is None else dict(self._asked),
-        }
-
-    def recall(self, remembered: Mapping[str, Any]) -> None:
-        """Takes up what was remembered before a restart."""
-        self._handshaken = remembered["handshaken"]
-        self._required, self._asked = remembered["required"], remembered["asked"]
-
-
-def behaviour_of(
-    heartbeat_interval: float | None, measurement_configuration: Iterable[str] | None
-) -> dict[str, Any]:
-    """Answers with a RequiredBehaviour; None leaves a field out."""
-    behaviour: dict[str, Any] = {}
-    if heartbeat_interval is not None:
-        behaviour["heartbeat_interval"] = heartbeat_interval
-    if measurement_configuration is not None:
-        behaviour["measurement_configuration"] = list(measurement_configuration)
-    return behaviour
-
-
-def required_behaviour(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Answers with what a handshake or its acknowledge asks for; None: nothing.
-
-    The OpenAPI document and ELMO's example have the fields at the top (oscp20.md §3.5).
-    """
-    nested = message.get("required_behaviour")
-    if isinstance(nested, Mapping):
-        return nested
-    return {name: message[name] for name in _FIELDS if name in message} or None
-
-
-def _written(settings: SystemSettings) -> dict[str, Any]:
-    styles = tuple(style.upper() for style in settings.measurement_styles)
-    return behaviour_of(settings.heartbeat_seconds, styles)
-
-
-VERSION = "2.0"
-
-# How many tokens are remembered that a registration has ended, the newest.
-_MOST_ENDED = 16
-
-Taken = Literal["answer", "opening", "repeated"]
-
-
 class Registration:
-    """What one system knows of its registration; its seat's lock guards it.
+    """What one system knows of its registration; the system's lock guards it.
 
     Args:
-        shared: The shared shared.
-        system: Answers with the system as the world has it.
-        tokens_changed: Called whenever other tokens are good than before.
+        shared: What all parties share.
+        configured: Returns the system as the world has it.
+        tokens_changed: Called when the set of good tokens has changed.
     """
 
     def __init__(
         self,
         shared: Shared,
-        system: Callable[[], CapacityProvider | CapacityOptimizer],
+        configured: Callable[[], Configured],
         tokens_changed: Callable[[], None],
     ) -> None:
         self._shared = shared
-        self._system = system
+        self._configured = configured
         self._tokens_changed = tokens_changed
         self._issued: tuple[IssuedToken, ...] = ()
         self._ended: tuple[str, ...] = ()
-        # The one that was given out last, where it was not out before.
+        # The token that was given out last, unless it was out before.
         self._fresh: str | None = None
         self._url: str | None = None
         self._shown: str | None = None
@@ -206,33 +92,39 @@ class Registration:
     @property
     def shown(self) -> str | None:
         """The token that is shown to the Flexibility Provider."""
-        return self._shown or self._system().flexibility_provider_token
+        return self._shown or self._configured().flexibility_provider_token
 
     @property
     def is_registered(self) -> bool:
         """Whether both sides know each other, as far as this one knows."""
         if self._registered is None:
-            return self._system().registration_status == "Registered"
+            return self._configured().registration_status == "Registered"
         return self._registered
 
     @property
     def is_awaiting_answer(self) -> bool:
-        """Whether this side has opened, and the other has not answered yet."""
+        """Whether this side has sent an opening Register, and the other has not answered yet."""
         return self._is_open
 
     @property
     def issued(self) -> tuple[IssuedToken, ...]:
-        """The tokens that the Flexibility Provider may show; none: it need not show any."""
-        token = None if self._issued else self._system().token
+        """The tokens that the Flexibility Provider may show; if none, it need not show any."""
+        token = None if self._issued else self._configured().token
         return self._issued if token is None else (IssuedToken(token),)
 
     @property
     def ended(self) -> tuple[str, ...]:
-        """The tokens that were good until a registration ended them, as far as remembered."""
+        """The newest of the tokens that were good until a registration ended them."""
         return self._ended
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every token that is remembered."""
+        known = (*(each.value for each in self._issued), *self._ended, self.shown)
+        return tuple(token for token in known if token is not None)
+
     def issue(self, value: str, now: datetime, valid_for: timedelta | None) -> None:
-        """Gives out a token, beside those that are out; one of them is good for longer."""
+        """Give out a token beside those that are out; one that is out is extended."""
         self._fresh = None if any(each.value == value for each in self.issued) else value
         kept = tuple(each for each in self.issued if each.value != value)
         until = None if valid_for is None else now + valid_for
@@ -241,23 +133,23 @@ class Registration:
         self._tokens_changed()
 
     def end_old_tokens(self) -> None:
-        """Ends what the newest token replaces."""
+        """End the tokens that the newest one replaces."""
         old = tuple(each.value for each in self.issued[:-1])
         self._ended = (*self._ended, *old)[-_MOST_ENDED:]
         self._issued = self.issued[-1:]
         self._tokens_changed()
 
     def show(self, token: str) -> None:
-        """Takes a token that the operator was told out of band."""
+        """Show a token from now on that the operator was told out of band."""
         self._shown = token
 
     def opened(self) -> None:
-        """Remembers that this side has sent an opening Register: the next one is its answer."""
-        # What the Flexibility Provider changes from now on, this side must be told.
+        """Record that this side has sent an opening Register: the next one answers it."""
+        # What the Flexibility Provider changes from now on, it has to tell this side.
         self._shown, self._is_open = self.shown, True
 
     def refused(self) -> None:
-        """Remembers that a Register was not taken: only what was good before is good."""
+        """Record that a Register was refused: only what was good before is good."""
         self._is_open = False
         left = tuple(each for each in self._issued if each.value != self._fresh)
         if left:
@@ -265,17 +157,19 @@ class Registration:
             self._tokens_changed()
 
     def answered(self, until: datetime) -> None:
-        """Remembers that this side has sent an answering Register.
+        """Record that this side has sent an answering Register.
 
         Args:
-            until: One that comes before is no new opening: a Flexibility Provider that answers
-                every Register with its own would else go on for ever.
+            until: A Register that comes before is not a new opening: with a Flexibility Provider
+                that answers every Register with its own, it would go on for ever.
         """
         self._answer_until, self._registered = until, True
         self.end_old_tokens()
 
-    def take(self, message: Mapping[str, Any], now: datetime) -> Taken:
-        """Takes the URL and token of a Register, and answers with what it is.
+    def take(
+        self, message: Mapping[str, Any], now: datetime
+    ) -> Literal["answer", "opening", "repeated"]:
+        """Accept the URL and token of a Register, and return which kind of Register it is.
 
         The Flexibility Provider of SolarNetwork names no Register in its answer, so that state
         alone tells an answer from an opening (oscp20.md §11.11).
@@ -293,18 +187,18 @@ class Registration:
         return "opening"
 
     def change(self, message: Mapping[str, Any]) -> None:
-        """Takes another URL and token for those that there were (PUT)."""
+        """Replace URL and token (PUT)."""
         self._url, self._shown, self._registered = base_url(message), message["token"], True
 
     def end(self) -> None:
-        """Remembers that the other side has unregistered (DELETE).
+        """Record that the other side has unregistered (DELETE).
 
         That the tokens stay good, so that it can register again, is (inferred).
         """
         self._registered, self._is_open = False, False
 
     def remembered(self) -> dict[str, Any]:
-        """Answers with what must not be forgotten over a restart, as JSON values."""
+        """Return what must survive a restart, as JSON values; with secrets."""
         return {
             "flexibility_provider": self._url,
             "flexibility_provider_token": self._shown,
@@ -316,19 +210,127 @@ class Registration:
             "registered": self._registered,
         }
 
-    def recall(self, remembered: Mapping[str, Any], tokens: Iterable[IssuedToken]) -> None:
-        """Takes up what was remembered before a restart."""
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Take up what was remembered before a restart."""
+        issued = tuple(
+            IssuedToken(each["token"], each["until"] and datetime.fromisoformat(each["until"]))
+            for each in remembered["tokens"]
+        )
         self._url = remembered["flexibility_provider"]
         self._shown = remembered["flexibility_provider_token"]
         self._registered = remembered["registered"]
-        self._issued = tuple(tokens)
-        # What an earlier version has written knows of none.
+        self._issued = issued
+        # A file of an earlier version has none.
         self._ended = tuple(remembered.get("ended_tokens", ()))[-_MOST_ENDED:]
         self._tokens_changed()
 
 
+_BEHAVIOUR: Final = ("heartbeat_interval", "measurement_configuration")
+_CENTURY: Final = 36_525.0 * 86_400
+
+
+class Agreement:
+    """What a system and its Flexibility Provider ask of each other in their handshakes.
+
+    Args:
+        configured: Returns the system as the world has it, with what was agreed before.
+        registration: Whether there was such a time before.
+    """
+
+    def __init__(self, configured: Callable[[], Configured], registration: Registration) -> None:
+        self._configured = configured
+        self._registration = registration
+        self._required: Mapping[str, Any] | None = None
+        self._asked: Mapping[str, Any] | None = None
+        self._handshaken: bool | None = None
+
+    @property
+    def required(self) -> Mapping[str, Any] | None:
+        """What this side asks of the other; None: nothing yet."""
+        if self._required is None:
+            settings = self._configured().settings
+            return None if settings is None else _behaviour_of_settings(settings)
+        return self._required
+
+    @property
+    def asked(self) -> Mapping[str, Any] | None:
+        """What the other side asks of this one; None: nothing yet."""
+        return self._asked
+
+    @property
+    def is_handshaken(self) -> bool:
+        """Whether there was a handshake, as far as this side knows; a new Register ends none."""
+        return self._registration.is_registered if self._handshaken is None else self._handshaken
+
+    @property
+    def heartbeat_seconds(self) -> float | None:
+        """How often the other side wants to be sent a heartbeat; None: not at all.
+
+        Nothing checks what it asks for, but no calendar goes on for ever: a century is the most.
+        """
+        interval = (self._asked or {}).get("heartbeat_interval")
+        if not isinstance(interval, int | float) or not interval >= 1:
+            return None
+        return min(interval, _CENTURY)
+
+    def require(self, behaviour: Mapping[str, Any]) -> None:
+        """Record what this side has asked of the other."""
+        self._required = behaviour
+
+    def ask(self, behaviour: Mapping[str, Any] | None) -> None:
+        """Record the handshake, and what the other side has asked in it, if anything."""
+        self._handshaken = True
+        if behaviour:
+            self._asked = behaviour
+
+    def end(self) -> None:
+        """Forget the handshake: the other side has unregistered."""
+        self._handshaken, self._asked = False, None
+
+    def remembered(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON values."""
+        return {
+            "handshaken": self._handshaken,
+            "required": None if self._required is None else dict(self._required),
+            "asked": None if self._asked is None else dict(self._asked),
+        }
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Take up what was remembered before a restart."""
+        self._handshaken = remembered["handshaken"]
+        self._required, self._asked = remembered["required"], remembered["asked"]
+
+
+def behaviour_of(
+    heartbeat_interval: float | None, measurement_configuration: Iterable[str] | None
+) -> dict[str, Any]:
+    """Return a RequiredBehaviour; None leaves a field out."""
+    behaviour: dict[str, Any] = {}
+    if heartbeat_interval is not None:
+        behaviour["heartbeat_interval"] = heartbeat_interval
+    if measurement_configuration is not None:
+        behaviour["measurement_configuration"] = list(measurement_configuration)
+    return behaviour
+
+
+def required_behaviour(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what a handshake or its acknowledge asks for, or None.
+
+    The OpenAPI document and ELMO's example have the fields at the top (oscp20.md §3.5).
+    """
+    nested = message.get("required_behaviour")
+    if isinstance(nested, Mapping):
+        return nested
+    return {name: message[name] for name in _BEHAVIOUR if name in message} or None
+
+
 def base_url(message: Mapping[str, Any]) -> str | None:
-    """Answers with the base URL that a Register gives for version 2.0; None where it gives none."""
+    """Return the base URL that a Register gives for version 2.0, or None."""
     return next(
         (each["base_url"] for each in message["version_url"] if each["version"] == VERSION), None
     )
+
+
+def _behaviour_of_settings(settings: SystemSettings) -> dict[str, Any]:
+    styles = tuple(style.upper() for style in settings.measurement_styles)
+    return behaviour_of(settings.heartbeat_seconds, styles)

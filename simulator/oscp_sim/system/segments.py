@@ -2,104 +2,60 @@
 
 All of it is second hand, and no implementation that was read uses it. The sources contradict one
 another in one point: whether later segments correlate to the first one's request id, or to that of
-the one before. Both are taken, and it is said which it was.
+the one before. Both are accepted, and a finding says which it was.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from oscp_send.findings import Finding
+from oscp_sim.system.call import Call
+from oscp_sim.system.profile import Profile
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from oscp_sim.system.call import Call
-    from oscp_sim.system.system import Seat
-
-__all__ = ["Assembled", "CorrelatesTo", "Segmenting", "Segments", "Taken", "assemble"]
+__all__ = ["CorrelatesTo", "Segments", "Taken", "assemble"]
 
 
-# § Messages that come in segments (oscp20.md §2.3 and X21), as one system deals with them.
+CorrelatesTo = Literal["the first", "the one before", "either", "both in turn"]
+
+# The list in which a message can be cut; the other messages are never large.
+_LISTS: Final[Mapping[str, str]] = {
+    "AdjustGroupCapacityForecast": "forecasted_blocks",
+    "GroupCapacityComplianceError": "forecasted_blocks",
+    "UpdateAssetMeasurement": "measurements",
+    "UpdateGroupCapacityForecast": "forecasted_blocks",
+    "UpdateGroupMeasurements": "measurements",
+}
+# The fields that all segments of a message have in common.
+_IDENTITY: Final = ("group_id", "type")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
+_MOST_OPEN: Final = 64
+_MOST_ENDED: Final = 1024
+_FIRST: Final = 1
+_THIRD: Final = 3
 
 
-class Assembled(Protocol):
-    """What became of a segment."""
+def assemble(call: Call, segments: Segments | None, profile: Profile) -> bool:
+    """Put the message of a segment together, and return whether there is a message to deal with.
 
-    @property
-    def state(self) -> str:
-        """`complete`, `waiting` or `problem`."""
-        ...
-
-    @property
-    def message(self) -> dict[str, Any] | None:
-        """The whole message, where it is complete."""
-        ...
-
-    @property
-    def request_id(self) -> str | None:
-        """Of the whole message."""
-        ...
-
-    @property
-    def correlation_id(self) -> str | None:
-        """Of the whole message."""
-        ...
-
-    @property
-    def problem(self) -> str:
-        """What is wrong with it."""
-        ...
-
-    @property
-    def correlates_to(self) -> str | None:
-        """Which request the later segments named."""
-        ...
-
-    @property
-    def repeated(self) -> bool:
-        """Whether it had come before."""
-        ...
-
-    @property
-    def missing(self) -> tuple[int, ...]:
-        """The numbers of the segments that are still to come."""
-        ...
-
-
-class Segmenting(Protocol):
-    """What puts segments together."""
-
-    def take(
-        self,
-        action: str,
-        message: Mapping[str, Any],
-        *,
-        request_id: str,
-        correlation_id: str | None,
-        index: str | None,
-        count: str | None,
-    ) -> Assembled:
-        """Answers with what became of a segment."""
-        ...
-
-
-def assemble(call: Call, seat: Seat) -> bool:
-    """Puts the message of a segment together, and tells whether there is a message to take.
+    Args:
+        call: Gets the whole message, where it is complete.
+        segments: Those that came before; None: the system does not keep any.
+        profile: Whether segments are put together, and whether X21 is refused.
 
     Raises:
-        Refused: Something is wrong with the segment, and these manners refuse that.
+        Refused: Something is wrong with the segment, and the profile refuses that.
     """
     index, count = (call.request.header(f"x-segment-{name}") for name in ("index", "count"))
     if index is None and count is None:
         return True
-    segments = seat.segments if seat.manners.reassembles else None
-    if segments is None:
-        call.mind("X21", "segments are not supported: this is taken for a whole", seat.manners)
+    if segments is None or not profile.reassembles:
+        call.check("X21", "segments are not supported: this is taken for a whole", profile)
         return True
     taken = segments.take(
         call.action or "",
@@ -110,47 +66,28 @@ def assemble(call: Call, seat: Seat) -> bool:
         count=count,
     )
     if taken.state == "problem":
-        call.mind("X21", taken.problem, seat.manners)
+        call.check("X21", taken.problem, profile)
         return False
     what = f"segment {index} of {count}"
     if taken.message is None:
         missing = ", ".join(map(str, taken.missing)) or "none"
         again = "came before; " if taken.repeated else ""
-        _remark(call, f"{what}: {again}still to come: {missing}")
+        _add_information(call, f"{what}: {again}still to come: {missing}")
         return False
     call.message = taken.message
     call.request_id, call.correlation_id = taken.request_id, taken.correlation_id
     to = "" if taken.correlates_to is None else f"; later segments name {taken.correlates_to}"
-    _remark(call, f"{what}: the message is whole{to}")
+    _add_information(call, f"{what}: the message is whole{to}")
     return True
 
 
-def _remark(call: Call, message: str) -> None:
+def _add_information(call: Call, message: str) -> None:
     call.findings.append(Finding("transport", "X21", "info", "", message))
-
-
-CorrelatesTo = Literal["the first", "the one before", "either", "both in turn"]
-
-# The list that each of the messages with one can be cut in; the others are never large.
-_LISTS: Final[Mapping[str, str]] = {
-    "AdjustGroupCapacityForecast": "forecasted_blocks",
-    "GroupCapacityComplianceError": "forecasted_blocks",
-    "UpdateAssetMeasurement": "measurements",
-    "UpdateGroupCapacityForecast": "forecasted_blocks",
-    "UpdateGroupMeasurements": "measurements",
-}
-# What all segments of a message have in common.
-_IDENTITY: Final = ("group_id", "type")
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
-_MOST_OPEN: Final = 64
-_MOST_ENDED: Final = 1024
-_FIRST: Final = 1
-_THIRD: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a request.
+    """The result of one segment.
 
     Attributes:
         state: `complete`: the message is whole; `waiting`: more is to come; `problem`.
@@ -158,7 +95,7 @@ class Taken:
         request_id: Of the whole message: the first segment's.
         correlation_id: Of the whole message: the first segment's.
         problem: What is wrong with the segment, for a person.
-        correlates_to: Which request the later segments named; None for one that was not cut. With
+        correlates_to: Which request the later segments named; None for one that was not cut; with
             two segments there is no difference.
         repeated: Whether that segment had come before; it is not taken twice.
         missing: The numbers of the segments that are still to come.
@@ -191,7 +128,7 @@ class _Chain:
 
 
 class Segments:
-    """What one party has received in segments from another; not for several threads at once."""
+    """The segments that one system has received; not for several threads at once."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[str, str], _Chain] = OrderedDict()
@@ -207,7 +144,7 @@ class Segments:
         index: str | None,
         count: str | None,
     ) -> Taken:
-        """Answers with what became of a request, and remembers it if it is a segment.
+        """Remember a segment, and return what is known of its message now.
 
         The oldest of many messages that were begun and never finished is forgotten.
 
@@ -272,7 +209,7 @@ class Segments:
         return self._added(chain, number, request_id, message)
 
     def _named(self, action: str, correlation_id: str | None, number: int) -> _Chain | None:
-        """Answers with the message that a later segment belongs to; the latest comes first."""
+        """Return the message that a later segment belongs to, the latest one, or None."""
         for chain in reversed(self._open.values()):
             named = {chain.request_ids.get(_FIRST), chain.request_ids.get(number - 1)}
             if chain.action == action and correlation_id in named - {None}:
@@ -298,7 +235,7 @@ def _unusable(action: str, index: str | None, count: str | None) -> str:
         return f"{header} is missing: every segment carries both X-Segment-Index and -Count"
     for header, value in (("X-Segment-Index", index), ("X-Segment-Count", count)):
         if not _NUMBER.fullmatch(value.strip()):
-            return f"{header} is no number from 1 to 9999: segments are counted from 1"
+            return f"{header} is not a number from 1 to 9999: segments are counted from 1"
     if int(index) > int(count):
         return f"segment {int(index)} of {int(count)}: there is no such segment"
     if action not in _LISTS:
@@ -349,7 +286,7 @@ def _reading(chain: _Chain) -> CorrelatesTo | None:
 
 
 def _merged(chain: _Chain) -> dict[str, Any]:
-    """Answers with the first segment, its list followed by those of the others in order."""
+    """Return the first segment, its list followed by those of the others in order."""
     name = _LISTS[chain.action]
     merged = dict(chain.messages[_FIRST])
     parts = [chain.messages[number].get(name) or [] for number in sorted(chain.messages)]

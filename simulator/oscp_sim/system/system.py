@@ -1,57 +1,73 @@
-"""The commands that a simulated external system is given, each a message that it sends."""
+"""A system that the simulator plays: what it knows, and what it can be told to send.
+
+It knows what it was told and what it has said itself; of the world it sees no more than its
+operator would.
+"""
 
 from __future__ import annotations
 
+import threading
+import uuid
 from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from random import Random
+from typing import Any, ClassVar, Final
 
-from oscp_sim.access_tokens import new_token
+from oscp_sim.access_tokens import new_token as made_token
 from oscp_sim.addresses import NobodyThere, path_of
-from oscp_sim.conversation import Conversation
-from oscp_sim.system.heartbeats import OwnHeartbeats
-from oscp_sim.system.reactions import Conduct
-from oscp_sim.system.registration import VERSION, Agreement, IssuedToken, Registration, behaviour_of
-from oscp_sim.system.sending import Correspondence
+from oscp_sim.conversation import Conversation, ExchangedMessage
+from oscp_sim.entry import PartyName
+from oscp_sim.http import Request, Response
+from oscp_sim.outgoing import Unanswered
+from oscp_sim.shared import Shared
+from oscp_sim.system.heartbeats import Heartbeats, OfflineWatch
+from oscp_sim.system.profile import PATHS, Profile, profile_of
+from oscp_sim.system.registration import VERSION, Agreement, Configured, Registration, behaviour_of
+from oscp_sim.system.sending import Received, Sent, encoded, message_headers
+from oscp_sim.world import CapacityGroup, User
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+__all__ = ["FORECAST", "System"]
 
-    from oscp_sim.entry import PartyName
-    from oscp_sim.shared import Shared
-    from oscp_sim.system.call import Received, Sent
-    from oscp_sim.system.profile import Manners
-    from oscp_sim.system.segments import Segmenting
-    from oscp_sim.world import CapacityOptimizer, CapacityProvider
+FORECAST: Final = "UpdateGroupCapacityForecast"
 
-__all__ = ["Seat", "SeatState"]
+# How many messages of each direction are kept; the journal has them all.
+_KEPT: Final = 10_000
+# How many forecasts an adjustment may refer to: ten days of quarter hours.
+_FORECASTS: Final = 1000
+# Seconds to connect, and without a byte of the answer.
+_TIMEOUT: Final = (10.0, 30.0)
+# Seconds before the second and the third try: SolarNetwork's (oscp20.md §5.3).
+_PAUSES: Final = (5.0, 10.0)
+# What a heartbeat announces where nobody has said how often they come, in seconds.
+_USUAL_INTERVAL: Final = 60.0
+# A Flexibility Provider may answer a Register with its own for as long as it tries again (§5.3).
+_ANSWERS_WITHIN: Final = timedelta(seconds=30)
 
 
-# § What a simulated external system knows.
-#
-# It knows what it was told and what it has said itself; of the world it sees no more than its
-# operator would.
-
-
-class SeatState(ABC):
-    """One system that the simulator plays, as far as it remembers.
+class System(ABC):
+    """A Capacity Provider or Optimizer that the simulator plays.
 
     Args:
-        shared: The shared shared.
+        shared: What all parties share.
         user_id: Whose system it is.
-        system: As the world has it.
-        tokens_changed: Called whenever other tokens are good than before.
+        configured: The system as the world has it.
+        tokens_changed: Called when the set of good tokens has changed.
 
     Attributes:
         party: What kind of system it is.
-        shared: The shared shared.
+        shared: What all parties share.
         user_id: Whose system it is.
         id: Of the system.
+        lock: Held while one message is dealt with; never while an answer is awaited.
         registration: How it and the Flexibility Provider know each other.
         agreement: What they ask of each other.
-        correspondence: What they say.
+        heartbeats: Those that it sends by itself, once it is registered.
+        offline_watch: Whether the Flexibility Provider is there.
     """
 
     party: ClassVar[PartyName]
@@ -60,31 +76,43 @@ class SeatState(ABC):
         self,
         shared: Shared,
         user_id: int,
-        system: CapacityProvider | CapacityOptimizer,
+        configured: Configured,
         tokens_changed: Callable[[], None],
     ) -> None:
         self.shared = shared
         self.user_id = user_id
-        self.id = system.id
-        self._known = system
-        self.registration = Registration(shared, lambda: self.system, tokens_changed)
-        self.agreement = Agreement(
-            lambda: self.system.settings, lambda: self.registration.is_registered
-        )
-        self.correspondence = Correspondence(
-            shared,
-            self.party,
-            f"{self.party} {user_id} {self.id}",
-            self.registration,
-            self._begin,
-            self.who,
-        )
+        self.id = configured.id
+        self.lock = threading.RLock()
+        self.registration = Registration(shared, self._configured, tokens_changed)
+        self.agreement = Agreement(self._configured, self.registration)
+        clock, schedule = shared.clock, shared.schedule
+        self.heartbeats = Heartbeats(clock, schedule, self._heartbeats_due, self._beat)
+        self.offline_watch = OfflineWatch(clock, schedule, self._gone, self._back)
+        self._last = configured
+        self._profile: tuple[Configured, Profile] | None = None
+        self._groups: tuple[tuple[CapacityGroup, ...], frozenset[str]] = (), frozenset()
+        self._received: deque[Received] = deque(maxlen=_KEPT)
+        self._sent: deque[Sent] = deque(maxlen=_KEPT)
+        self._forecasts: deque[Mapping[str, Any]] = deque(maxlen=_FORECASTS)
+        self._under_way: list[ExchangedMessage] = []
+
+    @staticmethod
+    @abstractmethod
+    def of_user(user: User) -> Sequence[Configured]:
+        """Return the systems of this kind that a user has configured."""
+
+    @abstractmethod
+    def _find(self) -> Configured | None:
+        """Return the system that the world has now, or None."""
+
+    @abstractmethod
+    def _has(self, group: CapacityGroup) -> bool:
+        """Return whether a Capacity Group is one of its own."""
 
     @property
-    def system(self) -> CapacityProvider | CapacityOptimizer:
+    def system(self) -> Configured:
         """The system as the world has it, or had it last."""
-        self._known = self._find() or self._known
-        return self._known
+        return self._configured()
 
     @property
     def is_configured(self) -> bool:
@@ -92,122 +120,68 @@ class SeatState(ABC):
         return self._find() is not None
 
     @property
-    @abstractmethod
-    def manners(self) -> Manners:
-        """Its ways."""
+    def profile(self) -> Profile:
+        """How it behaves."""
+        configured = self._configured()
+        if self._profile is None or self._profile[0] is not configured:
+            self._profile = configured, profile_of(configured)
+        return self._profile[1]
 
     @property
-    @abstractmethod
     def groups(self) -> frozenset[str]:
         """The identifiers of its Capacity Groups."""
-
-    @property
-    def segments(self) -> Segmenting | None:
-        """What puts the messages together that come in segments; None: nothing does."""
-        return None
-
-    @abstractmethod
-    def _find(self) -> CapacityProvider | CapacityOptimizer | None:
-        """Answers with the system that the world has now."""
+        user = self.shared.world.user(self.user_id)
+        groups = user.capacity_groups if user else ()
+        if self._groups[0] is not groups:
+            self._groups = groups, frozenset(each.identifier for each in groups if self._has(each))
+        return self._groups[1]
 
     @property
     def received(self) -> tuple[Received, ...]:
-        """What it got, oldest first."""
-        with self.correspondence.lock:
-            return tuple(self.correspondence.received)
+        """The newest messages that it got, oldest first."""
+        with self.lock:
+            return tuple(self._received)
 
     @property
     def sent(self) -> tuple[Sent, ...]:
-        """What it sent, oldest first."""
-        with self.correspondence.lock:
-            return tuple(self.correspondence.sent)
-
-    def note(self, why: str, **detail: object) -> None:
-        """Tells the journal what no message tells."""
-        self.shared.journal.append(self.party, "note", detail={"why": why, **self.who, **detail})
+        """The newest messages that it sent, oldest first."""
+        with self.lock:
+            return tuple(self._sent)
 
     @property
-    def queue(self) -> Hashable:
-        """That of what it sends later, on the schedule: one after the other."""
-        return self.party, self.user_id, self.id
+    def forecasts(self) -> tuple[Mapping[str, Any], ...]:
+        """The newest forecasts that it sent and that were not refused, oldest first."""
+        with self.lock:
+            return tuple(self._forecasts)
 
-    @property
-    def who(self) -> dict[str, int]:
-        """What tells it from others of its kind in the journal."""
-        return {"user": self.user_id, "id": self.id}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Answers with what it knows as JSON values, without secrets."""
-        registration, agreement = self.registration, self.agreement
-        with self.correspondence.lock:
-            return {
-                "party": self.party,
-                **self.who,
-                "name": self.system.name,
-                "groups": sorted(self.groups),
-                "flexibility_provider": registration.url,
-                "registered": registration.is_registered,
-                "awaits_register": registration.is_awaiting_answer,
-                "handshaken": agreement.is_handshaken,
-                "required": agreement.required,
-                "asked": agreement.asked,
-                "received": [each.to_dict() for each in self.correspondence.received],
-                "sent": [each.to_dict() for each in self.correspondence.sent],
-            }
-
-    def remembered(self) -> dict[str, Any]:
-        """Answers with what must not be forgotten over a restart, as JSON values; with secrets."""
-        with self.correspondence.lock:
-            return {**self.registration.remembered(), **self.agreement.remembered()}
-
-    def recall(self, remembered: Mapping[str, Any]) -> None:
-        """Takes up what was remembered before a restart."""
-        tokens = [
-            IssuedToken(each["token"], each["until"] and datetime.fromisoformat(each["until"]))
-            for each in remembered["tokens"]
-        ]
-        with self.correspondence.lock:
-            self.registration.recall(remembered, tokens)
-            self.agreement.recall(remembered)
-            known = (*(each.value for each in tokens), *self.registration.ended)
-            for token in (*known, self.registration.shown):
-                if token is not None:
-                    self.shared.journal.conceal(token)
-
-    def _begin(self) -> Conversation:
+    @cached_property
+    def conversation(self) -> Conversation:
+        """What was said, as far as it matters for what is said next."""
         return Conversation(
             self.party,
             registered=self.registration.is_registered,
             handshaken=self.agreement.is_handshaken,
         )
 
-    def _issue(self, token: str | None, *, new: bool) -> str:
-        """Gives out a token: that one, a new one, or once more the newest."""
-        issued = self.registration.issued
-        if token is None and issued and not new:
-            token = issued[-1].value
-        if token is None:
-            token = self._new_token()
-        self.shared.journal.conceal(token)
-        ends = self.manners.token_valid_for
-        self.registration.issue(token, self.shared.clock.now(), ends)
-        if self.manners.old_token_ends_at_once:
-            self.registration.end_old_tokens()
-        return token
+    @property
+    def interval(self) -> float | None:
+        """Seconds between two heartbeats: its own, or what the other side asks for; None: none."""
+        own = self.profile.heartbeat_every
+        if own is not None:
+            return own.total_seconds()
+        return self.agreement.heartbeat_seconds if self.profile.uses_heartbeats else None
 
-    @abstractmethod
-    def _new_token(self) -> str:
-        """Answers with a token that nobody has seen."""
+    @property
+    def who(self) -> dict[str, int]:
+        """What tells it from others of its kind in the journal."""
+        return {"user": self.user_id, "id": self.id}
 
+    @property
+    def queue(self) -> Hashable:
+        """The queue, on the schedule, of what it sends later: one after the other."""
+        return self.party, self.user_id, self.id
 
-# What a heartbeat announces where nobody has said how often they come, in seconds.
-_USUAL_INTERVAL: Final = 60.0
-# A Flexibility Provider may answer a Register with its own for as long as it tries again (§5.3).
-_ANSWERS_WITHIN: Final = timedelta(seconds=30)
-
-
-class Seat(SeatState):
-    """One system that the simulator plays; a command answers with what came of it."""
+    # --- commands --------------------------------------------------------------------------------
 
     def register(
         self,
@@ -220,7 +194,7 @@ class Seat(SeatState):
         request_id: str | None = None,
         correlation_id: str | None = None,
     ) -> Sent:
-        """Sends Register to the Flexibility Provider, whose own Register is the answer to it.
+        """Send Register to the Flexibility Provider, which answers with its own Register.
 
         Args:
             token: What the Flexibility Provider shall show from now on; the token that it shows
@@ -229,15 +203,15 @@ class Seat(SeatState):
             show: The token to show from now on, told out of band; what is known already unless
                 given.
             base_url: Where this system says that it is; where it is, unless given.
-            version: The one that it says it speaks.
+            version: The version that it says it speaks.
             request_id: Its X-Request-ID; made from the seed unless given.
             correlation_id: Its X-Correlation-ID.
 
         Raises:
-            NobodyThere: There is no Flexibility Provider; no command can be carried out then.
+            NobodyThere: There is no Flexibility Provider; then no command can be carried out.
         """
-        self.correspondence.check_receiver()
-        with self.correspondence.lock:
+        self._check_receiver()
+        with self.lock:
             if show is not None:
                 self.shared.journal.conceal(show)
                 self.registration.show(show)
@@ -246,7 +220,26 @@ class Seat(SeatState):
         message = self._register_message(given, base_url, version)
         sent = self.post("Register", message, request_id=request_id, correlation_id=correlation_id)
         if sent.status is not None and not self.is_success(sent):
-            with self.correspondence.lock:
+            with self.lock:
+                self.registration.refused()
+        return sent
+
+    def answer_register(self, correlation_id: str | None) -> Sent:
+        """Send the Register that answers an opening one; its token is a new one.
+
+        Args:
+            correlation_id: The X-Request-ID of the opening one; None leaves it out.
+        """
+        self._check_receiver()
+        with self.lock:
+            given = self._issue(None, new=True)
+        message = self._register_message(given, None, VERSION)
+        sent = self.post("Register", message, correlation_id=correlation_id)
+        with self.lock:
+            if self.is_success(sent):
+                self.registration.answered(self.shared.clock.now() + _ANSWERS_WITHIN)
+                self.heartbeats.plan()
+            elif sent.status is not None:
                 self.registration.refused()
         return sent
 
@@ -258,7 +251,7 @@ class Seat(SeatState):
         request_id: str | None = None,
         correlation_id: str | None = None,
     ) -> Sent:
-        """Sends Handshake: what this side asks of the Flexibility Provider.
+        """Send Handshake: what this side asks of the Flexibility Provider.
 
         Args:
             heartbeat_interval: Seconds between two of its heartbeats; None leaves it out.
@@ -281,7 +274,7 @@ class Seat(SeatState):
         request_id: str | None = None,
         correlation_id: str | None = None,
     ) -> Sent:
-        """Sends HandshakeAcknowledge; what this side asks for itself goes with it, if anything.
+        """Send HandshakeAcknowledge, with what this side asks for itself, if anything.
 
         Args:
             heartbeat_interval: Seconds between two heartbeats; None leaves it out.
@@ -302,10 +295,10 @@ class Seat(SeatState):
         request_id: str | None = None,
         correlation_id: str | None = None,
     ) -> Sent:
-        """Sends Heartbeat.
+        """Send Heartbeat.
 
         Args:
-            offline_mode_at: From when on this side is to be taken for offline; twice its interval
+            offline_mode_at: From when on this side is to be considered offline; twice its interval
                 from now unless given.
             request_id: Its X-Request-ID; made from the seed unless given.
             correlation_id: Its X-Correlation-ID.
@@ -314,7 +307,7 @@ class Seat(SeatState):
             interval = self.interval or _USUAL_INTERVAL
             offline_mode_at = self.shared.clock.now() + timedelta(seconds=2 * interval)
         if isinstance(offline_mode_at, datetime):
-            offline_mode_at = self.write_time(offline_mode_at)
+            offline_mode_at = self.profile.write_time(offline_mode_at)
         message = {"offline_mode_at": offline_mode_at}
         return self.post("Heartbeat", message, request_id=request_id, correlation_id=correlation_id)
 
@@ -327,101 +320,175 @@ class Seat(SeatState):
         correlation_id: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
     ) -> Sent:
-        """Sends any message, sound or not.
+        """Send any message, sound or not, once; a forecast that is not refused counts from then on.
 
         Args:
             action: The OSCP message name.
-            message: JSON values; a text or bytes go as they are.
+            message: JSON values; text or bytes go as they are.
             request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
+            correlation_id: Its X-Correlation-ID; None leaves it out.
             headers: More of them, in order.
 
         Raises:
             ValueError: There is no such message.
         """
-        return self.correspondence.post(
-            action,
-            message,
-            request_id=request_id or self.correspondence.new_request_id(),
-            correlation_id=correlation_id,
-            headers=headers,
+        request_id = request_id or self.new_request_id()
+        if action not in PATHS:
+            raise ValueError(f'there is no message "{action}"; there are: {", ".join(PATHS)}')
+        self._check_receiver()
+        request = Request(
+            "POST",
+            self.registration.url + PATHS[action],
+            (*message_headers(self.registration.shown, request_id, correlation_id), *headers),
+            encoded(message),
+            exchange_id=self.shared.journal.new_exchange_id(),
         )
-
-    def answer_register(self, correlation_id: str | None) -> Sent:
-        """Sends the Register that answers an opening one; its token is a new one.
-
-        Args:
-            correlation_id: The X-Request-ID of the opening one; None leaves it out.
-        """
-        self.correspondence.check_receiver()
-        with self.correspondence.lock:
-            given = self._issue(None, new=True)
-        message = self._register_message(given, None, VERSION)
-        sent = self.post("Register", message, correlation_id=correlation_id)
-        with self.correspondence.lock:
-            if self.is_success(sent):
-                self.registration.answered(self.shared.clock.now() + _ANSWERS_WITHIN)
-                self.heartbeats.plan()
-            elif sent.status is not None:
-                self.registration.refused()
+        content = message if isinstance(message, Mapping) else {}
+        now = self.shared.clock.now()
+        said = ExchangedMessage(action, content, request_id, correlation_id, sent=True, at=now)
+        with self.lock:
+            self._under_way.append(said)
+        result: Response | Unanswered
+        try:
+            result = self.shared.outgoing.send(request, timeout=_TIMEOUT)
+        except Unanswered as error:
+            result = error
+        with self.lock:
+            sent = self._record_sent(said, request, result)
+            is_refused = sent.status is not None and not self.is_success(sent)
+            if action == FORECAST and isinstance(message, Mapping) and not is_refused:
+                self._forecasts.append(message)
         return sent
 
+    def retry(
+        self,
+        send: Callable[[], Sent],
+        then: Callable[[], object] | None = None,
+        pauses: tuple[float, ...] = _PAUSES,
+    ) -> None:
+        """Send a message, again after each pause until it is accepted; else note it in the journal.
+
+        Args:
+            send: Sends it, once.
+            then: What to do once it is accepted.
+            pauses: Seconds before each further try.
+        """
+        try:
+            sent = send()
+        except NobodyThere as nobody:
+            self.note(f"nothing is sent: {nobody}")
+            return
+        if self.is_success(sent):
+            if then is not None:
+                then()
+        elif pauses:
+            self.shared.schedule.after(
+                pauses[0], lambda: self.retry(send, then, pauses[1:]), queue=self.queue
+            )
+        else:
+            answer = sent.reason if sent.status is None else f"{sent.status} {sent.reason}"
+            self.note(
+                f"the {sent.action} was not taken in {len(_PAUSES) + 1} tries, and is given up: "
+                f"{answer}",
+                request_id=sent.request_id,
+            )
+
     def is_success(self, sent: Sent) -> bool:
-        """Tells whether a message was taken, as this system sees it."""
-        return sent.status is not None and sent.status in self.manners.accepts
+        """Return whether a message was accepted, as this system sees it."""
+        return sent.status is not None and sent.status in self.profile.accepts
 
-    def write_time(self, instant: datetime) -> str:
-        """Answers with an instant as it stands in this system's messages."""
-        return self.manners.write_time(instant)
+    def new_request_id(self) -> str:
+        """Return an X-Request-ID: a random UUID, the same ones for the same seed."""
+        with self.lock:
+            return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
-    @cached_property
-    def heartbeats(self) -> OwnHeartbeats:
-        """Those that it sends by itself, once it is registered."""
-        return OwnHeartbeats(self.shared.clock, self.shared.schedule, self._due_every, self._beat)
+    # --- what it remembers -----------------------------------------------------------------------
 
-    @cached_property
-    def conduct(self) -> Conduct:
-        """What it does about the messages that it takes."""
-        return Conduct(self)
+    def record_received(self, received: Received, said: ExchangedMessage | None) -> None:
+        """Record a message that came; `said` is None for one that does not count as said."""
+        with self.lock:
+            if said is not None:
+                self.conversation.remember(said)
+            self._received.append(received)
+
+    def remember_under_way(self) -> None:
+        """Count what is still under way as said: the other side may answer it before its answer."""
+        for said in self._under_way:
+            self.conversation.remember(said)
+        self._under_way.clear()
+
+    def note(self, why: str, **detail: object) -> None:
+        """Record in the journal what no message shows."""
+        self.shared.journal.append(self.party, "note", detail={"why": why, **self.who, **detail})
 
     def plan(self) -> None:
-        """Makes tasks for what it does by itself."""
+        """Plan what it does by itself."""
         self.heartbeats.plan()
 
     def end(self) -> None:
-        """Does nothing by itself any more."""
+        """Do nothing by itself any more."""
         self.heartbeats.end()
-        self.conduct.end()
+        self.offline_watch.end()
 
     def to_dict(self) -> dict[str, Any]:
-        """Answers with what it knows as JSON values, without secrets."""
-        presence = self.conduct.presence
-        offline_at = presence.offline_at
-        return {
-            **super().to_dict(),
-            "offline_mode_at": offline_at and self.write_time(offline_at),
-            "offline": presence.is_offline,
-        }
+        """Return what it knows as JSON values, without secrets."""
+        offline_at = self.offline_watch.offline_at
+        with self.lock:
+            return {
+                "party": self.party,
+                **self.who,
+                "name": self.system.name,
+                "groups": sorted(self.groups),
+                "flexibility_provider": self.registration.url,
+                "registered": self.registration.is_registered,
+                "awaits_register": self.registration.is_awaiting_answer,
+                "handshaken": self.agreement.is_handshaken,
+                "required": self.agreement.required,
+                "asked": self.agreement.asked,
+                "received": [each.to_dict() for each in self._received],
+                "sent": [each.to_dict() for each in self._sent],
+                "offline_mode_at": offline_at and self.profile.write_time(offline_at),
+                "offline": self.offline_watch.is_offline,
+            }
 
-    @property
-    @abstractmethod
-    def heartbeat_every(self) -> timedelta | None:
-        """How often the world wants it to send heartbeats."""
+    def remembered(self) -> dict[str, Any]:
+        """Return what must survive a restart, as JSON values; with secrets."""
+        with self.lock:
+            return {**self.registration.remembered(), **self.agreement.remembered()}
 
-    @property
-    def interval(self) -> float | None:
-        """Seconds between two heartbeats: its own, or what the other side has asked for."""
-        own = self.heartbeat_every
-        return self.agreement.heartbeat_seconds if own is None else own.total_seconds()
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Take up what was remembered before a restart."""
+        with self.lock:
+            self.registration.recall(remembered)
+            self.agreement.recall(remembered)
+            for token in self.registration.secrets:
+                self.shared.journal.conceal(token)
 
-    def _due_every(self) -> float | None:
-        acts = self.is_configured and self.registration.is_registered
-        return self.interval if acts else None
+    # --- how it does that ------------------------------------------------------------------------
 
-    def _beat(self) -> None:
-        # Where there is nobody to tell, that is no news every time.
-        with suppress(NobodyThere):
-            self.heartbeat()
+    def _configured(self) -> Configured:
+        self._last = self._find() or self._last
+        return self._last
+
+    @cached_property
+    def _random(self) -> Random:
+        """Makes what is invented; the same seed, the same."""
+        name = f"{self.party} {self.user_id} {self.id}"
+        return Random(f"{name} {self.shared.seed}")  # noqa: S311 - of a rehearsal
+
+    def _issue(self, token: str | None, *, new: bool) -> str:
+        """Give out a token: that one, a new one, or once more the newest."""
+        issued = self.registration.issued
+        if token is None and issued and not new:
+            token = issued[-1].value
+        if token is None:
+            token = made_token(self._random)
+        self.shared.journal.conceal(token)
+        profile = self.profile
+        self.registration.issue(token, self.shared.clock.now(), profile.token_valid_for)
+        if profile.old_token_ends_at_once:
+            self.registration.end_old_tokens()
+        return token
 
     def _register_message(self, token: str, base_url: str | None, version: str) -> dict[str, Any]:
         if base_url is None:
@@ -429,5 +496,73 @@ class Seat(SeatState):
             base_url = self.shared.addresses.announced(path_of(self.system), to=to)
         return {"token": token, "version_url": [{"version": version, "base_url": base_url}]}
 
-    def _new_token(self) -> str:
-        return new_token(self.correspondence.random)
+    def _check_receiver(self) -> None:
+        """Raise NobodyThere where there is no Flexibility Provider to send to."""
+        self.shared.addresses.check_flexibility_provider(self.registration.url)
+
+    def _record_sent(
+        self, said: ExchangedMessage, request: Request, result: Response | Unanswered
+    ) -> Sent:
+        reply = result if isinstance(result, Response) else None
+        detail: dict[str, object] = {} if reply else {"why": str(result)}
+        if result.after:
+            detail["answered_after"] = result.after
+        entry = self.shared.journal.append(
+            self.party,
+            "exchange",
+            peer="flexibility_provider",
+            sent=True,
+            action=said.action,
+            request=request,
+            response=reply,
+            detail={**detail, **self.who},
+        )
+        sent = Sent(
+            said.action,
+            said.request_id or "",
+            reply.status if reply else None,
+            reply.phrase if reply else str(result),
+            # Redacted in the journal: an answer may quote its request.
+            entry.response.text if entry.response else "",
+            entry.number,
+        )
+        self._sent.append(sent)
+        # Unless the other side has shown already that it has it.
+        if any(each is said for each in self._under_way):
+            self._under_way = [each for each in self._under_way if each is not said]
+            # Without an answer it may have arrived anyway.
+            if sent.is_taken or sent.status is None:
+                self.conversation.remember(replace(said, number=sent.entry))
+        return sent
+
+    def _heartbeats_due(self) -> float | None:
+        acts = self.is_configured and self.registration.is_registered
+        return self.interval if acts else None
+
+    def _beat(self) -> None:
+        # That there is no Flexibility Provider is not worth a note every time.
+        with suppress(NobodyThere):
+            self.heartbeat()
+
+    def _gone(self, offline_mode_at: datetime) -> None:
+        with self.lock:
+            findings = self.conversation.judge_offline(offline_mode_at)
+        self.shared.journal.append(
+            self.party,
+            "note",
+            action="Heartbeat",
+            findings=[finding.to_dict() for finding in findings],
+            detail={
+                "why": "the Flexibility Provider is offline: no heartbeat came before the time "
+                "that it gave; from then on it is to keep to the fallback forecasts",
+                "offline_mode_at": self.profile.write_time(offline_mode_at),
+                **self.who,
+            },
+        )
+
+    def _back(self, offline_mode_at: datetime) -> None:
+        self.note(
+            "the Flexibility Provider is back online; a new handshake is needed, and then the "
+            "usual forecasts count again",
+            offline_mode_at=self.profile.write_time(offline_mode_at),
+        )
