@@ -22,7 +22,7 @@ from granian.server.embed import Server
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
 from oscp_sim.control import PREFIX
 from oscp_sim.http import Request
-from oscp_sim.solaruser.instructions import EXEC_PATH
+from oscp_sim.solaruser import EXEC_PATH
 from oscp_sim.web import environment
 from oscp_sim.world import CapacityProvider
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,9 +29,7 @@ from oscp_sim.openapi import openapi
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
 from oscp_sim.server import LocalServer
 from oscp_sim.shared import Shared
-from oscp_sim.solaruser.party import PREFIX as SOLARUSER
-from oscp_sim.solaruser.party import solaruser, solaruser_routes
-from oscp_sim.solaruser.router import Route
+from oscp_sim.solaruser import SolarUser
 from oscp_sim.system.capacity_optimizer import OptimizerSeat
 from oscp_sim.system.capacity_provider import ProviderSeat
 from oscp_sim.system.endpoint import (
@@ -114,13 +112,13 @@ class Simulator:
             self._shared, partial(forecast_message, profile="specification")
         )
         plays_provider = "flexibility_provider" in self.plays
-        routes = solaruser_routes(
+        self._solaruser = SolarUser(
             self._shared, self._flexibility_provider if plays_provider else self._hand_to_nobody
         )
         self._closing = threading.Event()
-        self._parties = Parties(self._played(routes), self._shared.schedule.asked)
+        self._parties = Parties(self._played(), self._shared.schedule.asked)
         pages = control(
-            self._shared, self, lambda: openapi(SOLARUSER, routes, OPERATIONS), control_token
+            self._shared, self, lambda: openapi(self._solaruser.routes, OPERATIONS), control_token
         )
         self.application = make_application(self._parties, [pages], self._closing)
         self._shared.outgoing.handle = self.handle
@@ -327,10 +325,10 @@ class Simulator:
         providers = (self._providers,) if "capacity_provider" in self.plays else ()
         return (*providers, self._optimizers) if "capacity_optimizer" in self.plays else providers
 
-    def _played(self, routes: Sequence[Route]) -> Iterator[Party]:
+    def _played(self) -> Iterator[Party]:
         """Yield the parties that are played here."""
         if "solaruser" in self.plays:
-            yield solaruser(self._shared, routes)
+            yield self._solaruser
         if "flexibility_provider" in self.plays:
             yield flexibility_provider(self._shared, self._flexibility_provider)
         if "capacity_provider" in self.plays:
