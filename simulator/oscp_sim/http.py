@@ -310,7 +310,7 @@ class RouteParameter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RouteDocs:
-    """What the API's description says of a route beyond its summary.
+    """What the API's description says about a route.
 
     Attributes:
         parameters: Of the query, the path, the headers and a form body.
@@ -318,9 +318,11 @@ class RouteDocs:
         response_schema: JSON Schema of the body of a success; None where it has none.
         statuses: Each status that the handler may answer with, and when. Those that any request
             may get (authentication, policy, rate limit) are added for all routes in one place.
+        summary: One line, where the route has none of its own.
     """
 
     parameters: tuple[RouteParameter, ...] = ()
     request_schema: Mapping[str, Any] | None = None
     response_schema: Mapping[str, Any] | None = None
     statuses: Mapping[int, str] = field(default_factory=dict)
+    summary: str = ""

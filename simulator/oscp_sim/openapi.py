@@ -9,34 +9,22 @@ from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from oscp_sim.http import RouteDocs, RouteParameter
-from oscp_sim.solaruser.router import Route
+from oscp_sim.solaruser import CONTEXT_PATH, Route
 
 __all__ = ["Operation", "openapi", "version"]
 
+Json: TypeAlias = dict[str, Any]
 
-# § Which version of this program runs.
+_JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_VARIABLE: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
-
-def version() -> str:
-    """Answers with the installed version, or `unknown` where it runs without being installed."""
-    try:
-        return version_of("oscp-rehearsal")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-Json = dict[str, Any]
-
-_JSON = "application/json"
-_FORM = "application/x-www-form-urlencoded"
-_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
-
-# What the gate before the routes may answer to any request (solaruser.md §5.7, §6 and §7). A
-# status that only some routes give stands with those, or the description would hide a mistake.
-_ANY_REQUEST: Mapping[int, str] = MappingProxyType(
+# What the checks before the routes may answer to any request (solaruser.md §5.7, §6 and §7). A
+# status that only some routes give is in their own docs, or the description would hide a mistake.
+_ANY_REQUEST: Final[Mapping[int, str]] = MappingProxyType(
     {
         400: "The URL is refused, or a parameter is missing.",
         401: "There is no usable Authorization header, or the token has expired.",
@@ -47,6 +35,34 @@ _ANY_REQUEST: Mapping[int, str] = MappingProxyType(
         429: "Too many requests.",
     }
 )
+_REFUSAL: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "type": "object",
+        "description": "A refusal; empty where the container's error is masked.",
+        "properties": {
+            "success": {"const": False},
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "errors": {"type": "array", "items": {"type": "object"}},
+        },
+    }
+)
+_MISTAKE: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "type": "object",
+        "description": "What was wrong, and what to do.",
+        "properties": {"error": {"type": "string"}},
+        "required": ["error"],
+    }
+)
+
+
+def version() -> str:
+    """Return the version of this program, or `unknown` where it is not installed."""
+    try:
+        return version_of("oscp-rehearsal")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +82,17 @@ class Operation:
     documentation: RouteDocs
 
 
-def openapi(prefix: str, routes: Iterable[Route], operations: Iterable[Operation]) -> Json:
-    """Answers with the OpenAPI 3.1 document.
+def openapi(routes: Iterable[Route], operations: Iterable[Operation]) -> Json:
+    """Return the OpenAPI 3.1 document.
 
     Args:
-        prefix: Stands before the path of every route.
-        routes: SolarUser's routes; those that share path and method become one operation.
+        routes: SolarUser's; those that share path and method become one operation.
         operations: The simulator's own endpoints.
     """
     paths: dict[str, Json] = {}
     shared: dict[tuple[str, str], list[Route]] = {}
     for route in routes:
-        shared.setdefault((_template(prefix + route.path), route.method), []).append(route)
+        shared.setdefault((_template(CONTEXT_PATH + route.path), route.method), []).append(route)
     for (path, method), group in shared.items():
         paths.setdefault(path, {})[method.lower()] = _operation(group)
     for operation in operations:
@@ -108,17 +123,16 @@ def openapi(prefix: str, routes: Iterable[Route], operations: Iterable[Operation
 
 
 def _operation(routes: Sequence[Route]) -> Json:
-    docs = [route.documentation for route in routes if route.documentation is not None]
     statuses = {200: "Done."} | dict(_ANY_REQUEST)
-    for each in docs:
-        statuses |= each.statuses
-    success = [each.response_schema for each in docs if each.response_schema is not None]
+    for route in routes:
+        statuses |= route.docs.statuses
+    success = [each.docs.response_schema for each in routes if each.docs.response_schema]
     described: Json = {
         "operationId": "-".join(route.name for route in routes),
-        "summary": "; ".join(dict.fromkeys(route.summary for route in routes)),
+        "summary": "; ".join(dict.fromkeys(route.docs.summary for route in routes)),
         "tags": ["SolarUser"],
         "security": [{"snws2": []}],
-        "parameters": _parameters(routes, docs),
+        "parameters": _parameters(routes),
         "responses": _responses(statuses, success),
     }
     content = _content(routes)
@@ -129,7 +143,7 @@ def _operation(routes: Sequence[Route]) -> Json:
 
 def _own_operation(operation: Operation) -> Json:
     docs = operation.documentation
-    success = [] if docs.response_schema is None else [docs.response_schema]
+    success = [docs.response_schema] if docs.response_schema else []
     described: Json = {
         "operationId": _own_name(operation),
         "summary": operation.summary,
@@ -143,37 +157,30 @@ def _own_operation(operation: Operation) -> Json:
 
 
 def _own_name(operation: Operation) -> str:
-    """Answers with a name of its own: where one path takes both, looking has the plain one."""
+    """Return a unique name: where one path has several methods, GET has the plain one."""
     _, _, *parts = _VARIABLE.sub("", operation.path).split("/")
     name = "-".join(["sim", *filter(None, parts)])
     is_change = operation.method != "GET" and operation.documentation.request_schema is not None
     return f"{name}-{operation.method.lower()}" if is_change else name
 
 
-def _parameters(routes: Sequence[Route], docs: Sequence[RouteDocs]) -> list[Json]:
-    """A parameter is required only where every route that shares the operation requires it."""
+def _parameters(routes: Sequence[Route]) -> list[Json]:
+    """Describe parameters as required only where every route of the operation requires them."""
     found: dict[tuple[str, str], RouteParameter] = {}
     needed: dict[tuple[str, str], int] = {}
-    for each in docs:
-        for parameter in each.parameters:
+    for route in routes:
+        for parameter in route.docs.parameters:
             if parameter.where == "form":
                 continue
             key = parameter.where, parameter.name
             found.setdefault(key, parameter)
             needed[key] = needed.get(key, 0) + parameter.required
-    for name in _VARIABLE.findall(routes[0].path):
-        if ("path", name) not in found:
-            found["path", name] = _path_parameter(name)
     return [
         _parameter(
             parameter, required=parameter.where == "path" or needed.get(key, 0) == len(routes)
         )
         for key, parameter in found.items()
     ]
-
-
-def _path_parameter(name: str) -> RouteParameter:
-    return RouteParameter(name, "path", True, {"type": "string"}, "Part of the path.")
 
 
 def _parameter(parameter: RouteParameter, *, required: bool) -> Json:
@@ -189,9 +196,8 @@ def _parameter(parameter: RouteParameter, *, required: bool) -> Json:
 def _content(routes: Sequence[Route]) -> Json:
     content: Json = {}
     for route in routes:
-        docs = route.documentation
-        if route.consumes == "form" and docs is not None:
-            fields = [each for each in docs.parameters if each.where == "form"]
+        if route.consumes == "form":
+            fields = [each for each in route.docs.parameters if each.where == "form"]
             content.setdefault(_FORM, {"schema": {"anyOf": []}})["schema"]["anyOf"].append(
                 {
                     "type": "object",
@@ -199,8 +205,8 @@ def _content(routes: Sequence[Route]) -> Json:
                     "required": [each.name for each in fields if each.required],
                 }
             )
-        elif docs is not None and docs.request_schema is not None:
-            content[_JSON] = {"schema": dict(docs.request_schema)}
+        elif route.docs.request_schema is not None:
+            content[_JSON] = {"schema": dict(route.docs.request_schema)}
     return content
 
 
@@ -226,25 +232,3 @@ def _response(status: int, text: str, success: Sequence[Mapping[str, Any]], fail
 
 def _template(path: str) -> str:
     return _VARIABLE.sub(r"{\1}", path)
-
-
-_REFUSAL: Mapping[str, Any] = MappingProxyType(
-    {
-        "type": "object",
-        "description": "A refusal; empty where the container's error is masked.",
-        "properties": {
-            "success": {"const": False},
-            "code": {"type": "string"},
-            "message": {"type": "string"},
-            "errors": {"type": "array", "items": {"type": "object"}},
-        },
-    }
-)
-_MISTAKE: Mapping[str, Any] = MappingProxyType(
-    {
-        "type": "object",
-        "description": "What was wrong, and what to do.",
-        "properties": {"error": {"type": "string"}},
-        "required": ["error"],
-    }
-)

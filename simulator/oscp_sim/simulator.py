@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,9 +30,7 @@ from oscp_sim.openapi import openapi
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
 from oscp_sim.server import Server
 from oscp_sim.shared import Shared
-from oscp_sim.solaruser.party import PREFIX as SOLARUSER
-from oscp_sim.solaruser.party import solaruser, solaruser_routes
-from oscp_sim.solaruser.router import Route
+from oscp_sim.solaruser import SolarUser
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
@@ -101,13 +99,13 @@ class Simulator:
         self._flexibility_provider = FlexibilityProvider(self._shared)
         self._systems = Systems(self._shared, self.plays)
         plays_provider = "flexibility_provider" in self.plays
-        routes = solaruser_routes(
+        self._solaruser = SolarUser(
             self._shared, self._flexibility_provider if plays_provider else self._hand_to_nobody
         )
         self._closing = threading.Event()
-        self._parties = Parties(self._played(routes), self._shared.schedule.asked)
+        self._parties = Parties(self._played(), self._shared.schedule.asked)
         pages = control(
-            self._shared, self, lambda: openapi(SOLARUSER, routes, OPERATIONS), control_token
+            self._shared, self, lambda: openapi(self._solaruser.routes, OPERATIONS), control_token
         )
         self.application = make_application(self._parties, [pages], self._closing)
         self._shared.outgoing.handle = self.handle
@@ -298,10 +296,10 @@ class Simulator:
             seed=self.seed,
         )
 
-    def _played(self, routes: Sequence[Route]) -> Iterator[Party]:
+    def _played(self) -> Iterator[Party]:
         """Yield the parties that are played here."""
         if "solaruser" in self.plays:
-            yield solaruser(self._shared, routes)
+            yield self._solaruser
         if "flexibility_provider" in self.plays:
             yield FlexibilityProviderEndpoints(self._flexibility_provider)
         yield from self._systems.parties()

@@ -9,7 +9,18 @@ import cbor2
 
 from oscp_send.snws2 import SNWS2Auth
 from oscp_sim.outgoing import IN_PROCESS_URL
-from tests.oscp_sim.rig import FORM, JSON, NOW, SECRET, TOKEN, ask, encoded, signed_headers
+from oscp_sim.solaruser import Route, SolarUser
+from tests.oscp_sim.rig import (
+    FORM,
+    JSON,
+    NOW,
+    SECRET,
+    TOKEN,
+    ask,
+    encoded,
+    shared_of,
+    signed_headers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -112,6 +123,12 @@ def ids(answer: Answer) -> list[int]:
     """The ids of a list reply."""
     assert answer.status == 200, answer.body
     return [each["id"] for each in answer.json.get("data", [])]
+
+
+def routes(simulator: Simulator, prefix: str) -> dict[str, Route]:
+    """The routes whose names begin like that, by the rest of their names."""
+    found = SolarUser(shared_of(simulator), lambda _: None).routes
+    return {each.name.removeprefix(prefix): each for each in found if each.name.startswith(prefix)}
 
 
 def states(simulator: Simulator) -> list[tuple[str, int | None, str | None]]:

@@ -263,7 +263,7 @@ def test_the_journal_tells_more(simulator: Simulator) -> None:
     assert told == [
         "Capacity Group 19 refers to it",
         "user 42 has no Capacity Provider 999",
-        "no JSON at line 2, column 3",
+        "not JSON at line 2, column 3",
     ]
 
 

@@ -9,7 +9,6 @@ import cbor2
 import pytest
 
 from oscp_sim import Simulator
-from oscp_sim.solaruser.configuration.routes import configuration_routes
 from tests.oscp_sim.configuration_api import (
     ANOTHER,
     ASSET,
@@ -26,6 +25,7 @@ from tests.oscp_sim.configuration_api import (
     refused,
     shown,
 )
+from tests.oscp_sim.instruction_api import routes
 from tests.oscp_sim.rig import FORM, shared_of
 
 if TYPE_CHECKING:
@@ -120,12 +120,11 @@ class TestRows:
         method, path, body, status, has_data = ROWS[row]
         fitting = [
             route
-            for route in configuration_routes(shared_of(simulator))
+            for route in routes(simulator, "oscp-").values()
             if route.method == method and _same_path(route.path, BASE + path)
         ]
         (route,) = fitting
-        docs = route.documentation
-        assert docs is not None
+        docs = route.docs
         assert (route.consumes == "json") == (docs.request_schema is not None) == (body is not None)
         assert {status, 422} <= docs.statuses.keys()
         assert docs.response_schema is not None
@@ -142,9 +141,7 @@ def _same_path(template: str, path: str) -> bool:
 
 
 def test_each_route_is_a_row(simulator: Simulator) -> None:
-    routes = configuration_routes(shared_of(simulator))
-    assert len(routes) == len(ROWS)
-    assert len({route.name for route in routes}) == len(ROWS)
+    assert len(routes(simulator, "oscp-")) == len(ROWS)
 
 
 class TestLists:

@@ -12,8 +12,8 @@ from oscp_send.snws2 import SNWS2Auth
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
-from oscp_sim.solaruser.exec import TIMEOUT_MESSAGE, Results, _looks, wait_for_results
-from tests.oscp_sim.rig import NOW
+from oscp_sim.solaruser.waiting import TIMEOUT_MESSAGE, Results, look_times, wait_for_results
+from tests.oscp_sim.rig import NOW, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ class Paced:
 
     def __init__(self, events: dict[float, tuple[int, State]]) -> None:
         self.simulator = Simulator(clock=FrozenClock(NOW))
-        self.instructions: Instructions = self.simulator._shared.instructions
+        self.instructions: Instructions = shared_of(self.simulator).instructions
         self.passed = 0.0
         self._events = sorted(events.items())
 
@@ -58,7 +58,7 @@ def wait(paced: Paced, rows: list[Instruction], milliseconds: int | None) -> Res
 
 
 def test_the_first_look_is_after_a_second_and_the_pauses_grow() -> None:
-    assert list(_looks(4)) == [1.0, 2.125, 3.375, 4.75]
+    assert list(look_times(4)) == [1.0, 2.125, 3.375, 4.75]
 
 
 @pytest.mark.parametrize(("ready", "answered"), [(0.1, 1.0), (1.0, 1.0), (1.1, 2.125)])

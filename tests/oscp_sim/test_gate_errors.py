@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_send.fidelity import Behaviour
-from oscp_sim.solaruser.call import content_type_problem
+from oscp_sim.solaruser.gate import content_type_problem
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, call, gate
 from tests.oscp_sim.rig import ADD, FORM, HOST, JSON, VIEW, ask, instruction, shared_of
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_sim.clock import FrozenClock
-from oscp_sim.solaruser import gate as solaruser_gate
 from oscp_sim.solaruser.gate import RateLimiter
 from oscp_sim.world import RateLimit
 from tests.oscp_sim.gate import API, INSTR, WORLD, call, gate
@@ -194,10 +193,9 @@ def test_whoever_waits_as_long_as_is_said_may_pass(capacity: int, refill: float,
     assert limiter.take(limit, "k").remaining == 0
 
 
-def test_of_many_buckets_only_full_ones_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solaruser_gate, "_MOST_BUCKETS", 10)
+def test_of_many_buckets_only_full_ones_are_forgotten() -> None:
     clock = FrozenClock(NOW)
-    limiter, limit = RateLimiter(clock), RateLimit(1, 1.0)
+    limiter, limit = RateLimiter(clock, most=10), RateLimit(1, 1.0)
     for key in range(9):
         limiter.take(limit, f"old {key}")
     clock.advance(10)
@@ -205,7 +203,8 @@ def test_of_many_buckets_only_full_ones_are_forgotten(monkeypatch: pytest.Monkey
     for key in range(9):
         limiter.take(limit, f"new {key}")
     assert limiter.take(limit, "empty").remaining is None
-    assert not [key for key in limiter._full_at if key.startswith("old")]
+    # "empty" and the new ones; none of the old.
+    assert len(limiter) == 10
 
 
 # --- CORS --------------------------------------------------------------------------------------

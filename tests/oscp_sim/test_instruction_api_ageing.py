@@ -15,7 +15,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.instructions import STATES, Instruction, State, aged
 from tests.oscp_sim.instruction_api import form, ids, states
-from tests.oscp_sim.rig import BASE, NOW, delivered, get, instruction, post, settled
+from tests.oscp_sim.rig import BASE, NOW, delivered, get, instruction, post, settled, shared_of
 
 if TYPE_CHECKING:
     from tests.oscp_sim.rig import Answer
@@ -189,7 +189,7 @@ def test_2_6_expiry_is_merged_into_what_there_is() -> None:
 def test_2_6_what_expires_on_its_way_stays_declined(
     simulator: Simulator, clock: FrozenClock
 ) -> None:
-    instructions = simulator._shared.instructions
+    instructions = shared_of(simulator).instructions
     row = instructions.add(
         node_id=1, topic="x", pieces=(), state="Executing", result={}, expiration_date=NOW
     )
@@ -240,7 +240,7 @@ def test_ageing(
 
 def test_waiting_until_all_is_settled_sees_what_is_stale(simulator: Simulator) -> None:
     for _ in range(3):
-        simulator._shared.instructions.add(
+        shared_of(simulator).instructions.add(
             node_id=1,
             topic="OSCP_v20",
             pieces=(),
@@ -256,5 +256,5 @@ def test_waiting_until_all_is_settled_ends_with_a_reset() -> None:
     simulator = Simulator(clock=FrozenClock(NOW))
     post(simulator, instruction())
     assert not simulator.wait_until_settled(0)
-    simulator._shared.instructions.clear()
+    shared_of(simulator).instructions.clear()
     assert simulator.wait_until_settled(0)

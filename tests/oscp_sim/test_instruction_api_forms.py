@@ -21,7 +21,7 @@ from tests.oscp_sim.instruction_api import (
     ids,
     post_any_form,
 )
-from tests.oscp_sim.rig import BASE, FORM, NOW, get, post, signed_headers
+from tests.oscp_sim.rig import BASE, FORM, NOW, get, post, shared_of, signed_headers
 from tests.oscp_sim.rig import ask as ask_raw
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def test_json_and_form_store_the_same(
     with Simulator(clock=FrozenClock(NOW)) as simulator:
         by_json = post(simulator, body, target).data
         by_form = post_any_form(simulator, target, written)
-        stored = [simulator._shared.instructions.get(each) for each in (1, 2)]
+        stored = [shared_of(simulator).instructions.get(each) for each in (1, 2)]
     assert (by_json.pop("id"), by_form.pop("id")) == (1, 2)
     assert by_form == by_json
     first, second = stored

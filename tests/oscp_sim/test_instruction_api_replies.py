@@ -12,7 +12,6 @@ import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.datastructures import MultiDict
 
 from oscp_sim.http import Request
 from oscp_sim.solaruser.call import Call
@@ -27,7 +26,7 @@ from tests.oscp_sim.instruction_api import (
     of_any_type,
     of_cbor,
 )
-from tests.oscp_sim.rig import BASE, get, instruction, post, settled
+from tests.oscp_sim.rig import BASE, get, instruction, post, settled, shared_of
 
 if TYPE_CHECKING:
     from oscp_sim import Simulator
@@ -280,7 +279,7 @@ def test_1_7_the_list_is_data_and_has_no_counts(stored: Simulator) -> None:
 
 
 def test_1_7_there_is_no_row_limit_and_ids_ascend(simulator: Simulator) -> None:
-    instructions = simulator._shared.instructions
+    instructions = shared_of(simulator).instructions
     for _ in range(2100):
         instructions.add(node_id=1, topic="x", pieces=(), state="Queued", result={})
     assert ids(get(simulator, f"{BASE}?nodeId=1", more=accepting("application/json"))) == list(
@@ -355,7 +354,7 @@ def test_cbor_is_plain(stored: Simulator) -> None:
 @pytest.mark.parametrize("accept", [JSON, CBOR, CSV, XML])
 def test_half_a_character_is_a_question_mark_in_every_form(accept: str) -> None:
     wire = Request("GET", "/", (("accept", accept),))
-    call = Call(wire, "", MultiDict())
+    call = Call(wire)
     assert b"<?>" in single(call, {"a": "<\ud83d>"}).body.replace(b"&lt;", b"<").replace(
         b"&gt;", b">"
     )

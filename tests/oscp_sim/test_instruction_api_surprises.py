@@ -15,14 +15,13 @@ import pytest
 from oscp_send.solarnetwork.dates import read_json_date
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.solaruser.instruction_docs import documentation
-from oscp_sim.solaruser.instructions import instruction_routes
 from tests.oscp_sim.instruction_api import (
     accepting,
     fields,
     form,
     handshake_form,
     of_cbor,
+    routes,
 )
 from tests.oscp_sim.rig import (
     ADD,
@@ -33,7 +32,6 @@ from tests.oscp_sim.rig import (
     instruction,
     post,
     settled,
-    shared_of,
 )
 
 if TYPE_CHECKING:
@@ -243,7 +241,7 @@ def test_a_row_is_as_it_is_described(
     simulator: Simulator, row: int, method: str, target: str, body: object
 ) -> None:
     post(simulator, {"nodeId": 1, "expirationDate": "2030-01-01 00:00Z"}, f"{BASE}/add/x")
-    described = documentation(row)
+    described = routes(simulator, "instr-")[str(row)].docs
     if method == "GET":
         answer = get(simulator, target)
     elif isinstance(body, dict):
@@ -260,9 +258,8 @@ def test_a_row_is_as_it_is_described(
 
 
 def test_what_a_route_needs_is_described_as_required(simulator: Simulator) -> None:
-    for route in instruction_routes(shared_of(simulator), lambda _: None):
-        docs = route.documentation
-        assert docs is not None
+    for route in routes(simulator, "instr-").values():
+        docs = route.docs
         required = {each.name for each in docs.parameters if each.required}
         known = {each.name for each in docs.parameters}
         assert route.needs <= required

@@ -10,7 +10,7 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.solaruser.exec import wait_for_results
+from oscp_sim.solaruser.waiting import wait_for_results
 from tests.oscp_sim.instruction_api import TWO_USERS, form, handshake_form, ids, states
 from tests.oscp_sim.rig import (
     BASE,
@@ -21,6 +21,7 @@ from tests.oscp_sim.rig import (
     get,
     instruction,
     post,
+    shared_of,
     signed_headers,
 )
 
@@ -97,7 +98,7 @@ def test_on_time_out_what_is_unfinished_says_so_in_the_reply_only(simulator: Sim
 
 def test_on_time_out_of_several_each_says_how_it_stands() -> None:
     simulator = Simulator(TWO_USERS, clock=FrozenClock(NOW))
-    instructions = simulator._shared.instructions
+    instructions = shared_of(simulator).instructions
     done, waiting = (queued(instructions, state) for state in ("Completed", "Executing"))
     answered = wait_for_results(instructions, [done, waiting], 100).rows
     assert [(row.id, row.state, row.result) for row in answered] == [
@@ -164,7 +165,7 @@ CLAMPED: dict[str, tuple[int | None, list[float]]] = {
 @pytest.mark.parametrize("row", CLAMPED.values(), ids=CLAMPED)
 def test_the_wait_is_clamped(row: tuple[int | None, list[float]]) -> None:
     milliseconds, expected = row
-    instructions = Simulator(clock=FrozenClock(NOW))._shared.instructions
+    instructions = shared_of(Simulator(clock=FrozenClock(NOW))).instructions
     recorder = Recorder(instructions)
     wait_for_results(recorder, [queued(instructions)], milliseconds)  # type: ignore[arg-type]
     assert recorder.asked == expected
@@ -193,7 +194,7 @@ def wakes(simulator: Simulator, row: Instruction, by: Callable[[], object]) -> t
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(
-            simulator._shared.instructions.wait_until_final, [row.id], 3 * PATIENCE
+            shared_of(simulator).instructions.wait_until_final, [row.id], 3 * PATIENCE
         )
         by()
         return waiting.result(PATIENCE), time.monotonic() - began
@@ -201,7 +202,7 @@ def wakes(simulator: Simulator, row: Instruction, by: Callable[[], object]) -> t
 
 @pytest.mark.parametrize("state", ["Completed", "Declined"])
 def test_it_ends_with_a_final_state(simulator: Simulator, state: str) -> None:
-    instructions = simulator._shared.instructions
+    instructions = shared_of(simulator).instructions
     row = queued(instructions)
     ended, seconds = wakes(
         simulator,
@@ -214,7 +215,9 @@ def test_it_ends_with_a_final_state(simulator: Simulator, state: str) -> None:
 
 def test_it_ends_with_what_is_forgotten(simulator: Simulator) -> None:
     ended, _ = wakes(
-        simulator, queued(simulator._shared.instructions), simulator._shared.instructions.clear
+        simulator,
+        queued(shared_of(simulator).instructions),
+        shared_of(simulator).instructions.clear,
     )
     assert ended
 
@@ -228,7 +231,7 @@ class Ticking(FrozenClock):
 
 
 def test_it_ends_by_the_simulator_s_clock() -> None:
-    instructions = Simulator(clock=Ticking(NOW))._shared.instructions
+    instructions = shared_of(Simulator(clock=Ticking(NOW))).instructions
     row = queued(instructions)
     began = time.monotonic()
     assert instructions.wait_until_final([row.id], 2 * PATIENCE) is False
@@ -236,7 +239,7 @@ def test_it_ends_by_the_simulator_s_clock() -> None:
 
 
 def test_it_ends_with_what_the_clock_alone_brings() -> None:
-    instructions = Simulator(clock=Ticking(NOW))._shared.instructions
+    instructions = shared_of(Simulator(clock=Ticking(NOW))).instructions
     row = instructions.add(
         node_id=1, topic="x", pieces=(), state="Queued", result={}, expiration_date=NOW
     )
@@ -247,8 +250,8 @@ def test_it_ends_with_what_the_clock_alone_brings() -> None:
 
 
 def test_a_clock_that_stands_still_keeps_nobody_for_ever(simulator: Simulator) -> None:
-    row = queued(simulator._shared.instructions)
-    assert simulator._shared.instructions.wait_until_final([row.id], 0.05) is False
+    row = queued(shared_of(simulator).instructions)
+    assert shared_of(simulator).instructions.wait_until_final([row.id], 0.05) is False
 
 
 # --- nobody else has to wait -------------------------------------------------------------------

@@ -24,6 +24,7 @@ from tests.oscp_sim.rig import (
     instruction,
     post,
     settled,
+    shared_of,
 )
 
 if TYPE_CHECKING:
@@ -424,7 +425,7 @@ def test_4_1_what_is_gone_when_the_handler_looks_again(
     simulator = Simulator(WORLD, clock=FrozenClock(NOW))
     assert post(simulator, instruction()).data["state"] == "Queuing"
     world = simulator.world
-    simulator._shared.world = replace(world, users=(change(world.users[0]), *world.users[1:]))
+    shared_of(simulator).world = replace(world, users=(change(world.users[0]), *world.users[1:]))
     with simulator:
         settled(simulator)
         _, failed = events(simulator)
@@ -434,7 +435,7 @@ def test_4_1_what_is_gone_when_the_handler_looks_again(
 def test_4_1_an_instruction_that_somebody_else_claimed_is_told_of_no_further() -> None:
     simulator = Simulator(WORLD, clock=FrozenClock(NOW))
     post(simulator, instruction())
-    simulator._shared.instructions.change("solaruser", 1, "Queuing", "Declined")
+    shared_of(simulator).instructions.change("solaruser", 1, "Queuing", "Declined")
     with simulator:
         simulator.close()
         assert [event["message"] for event in events(simulator)] == ["Queued instruction"]
@@ -495,7 +496,7 @@ def test_each_event_is_told_before_the_state_that_goes_with_it(
         **fields: Any,  # noqa: ANN401 - whatever else an entry has
     ) -> Entry:
         if state is not None:
-            seen.append((state, len(simulator._shared.events.find(42, NOW, LATER))))
+            seen.append((state, len(shared_of(simulator).events.find(42, NOW, LATER))))
         return append(party, kind, state=state, **fields)
 
     monkeypatch.setattr(simulator.journal, "append", spy)

@@ -245,7 +245,7 @@ def test_9_2_a_search_filter_that_is_none(busy: Simulator, text: str) -> None:
     answer = read(busy, f"{RANGE}&searchFilter={quote(text)}")
     assert answer.refusal == (422, "Illegal argument: Invalid search filter.")
     why = busy.journal.entries(party="solaruser")[-1].detail["why"]
-    assert why.startswith("searchFilter is no filter: at character ")
+    assert why.startswith("searchFilter is not a filter: at character ")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,172 @@
-"""SolarUser, as far as an OSCP instruction meets it: the instruction API and its queue hook."""
+"""SolarUser, as far as OSCP needs it: the order of its checks, from a request to the journal.
+
+The order is the service's own (solaruser.md §5.7). `routes` lists what follows it.
+"""
 
 from __future__ import annotations
 
-from oscp_sim.solaruser.instructions import EXEC_PATH
-from oscp_sim.solaruser.party import PREFIX, solaruser, solaruser_routes
+import logging
+from urllib.parse import unquote
 
-__all__ = ["EXEC_PATH", "PREFIX", "solaruser", "solaruser_routes"]
+from werkzeug.datastructures import MultiDict
+
+from oscp_send.judgement import check
+from oscp_sim.http import Request, Response
+from oscp_sim.instructions import HandOff
+from oscp_sim.shared import Shared
+from oscp_sim.solaruser.authentication import Authenticator
+from oscp_sim.solaruser.call import (
+    CONTEXT_PATH,
+    ApiRefused,
+    AuthenticationRefused,
+    Call,
+    NoRoute,
+    request_parameters,
+)
+from oscp_sim.solaruser.gate import (
+    RateLimiter,
+    check_content,
+    check_parameter_names,
+    check_request,
+    permissive_headers,
+    preflight,
+    with_cors_headers,
+)
+from oscp_sim.solaruser.policy import check_access
+from oscp_sim.solaruser.replies import compressed, container_error, failure
+from oscp_sim.solaruser.routes import EXEC_PATH, Route, Router, all_routes
+
+__all__ = ["CONTEXT_PATH", "EXEC_PATH", "Route", "SolarUser"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class SolarUser:
+    """SolarUser as a party: every request below its context path.
+
+    Args:
+        shared: Everything of it counts.
+        hand_off: Passes each admitted instruction to the Flexibility Provider.
+
+    Attributes:
+        routes: All that are faked, in the order in which they are tried.
+    """
+
+    def __init__(self, shared: Shared, hand_off: HandOff) -> None:
+        self.routes = all_routes(shared, hand_off)
+        self._shared = shared
+        self._hand_off = hand_off
+        self._router = Router(self.routes)
+        self._authenticator = Authenticator(shared)
+        self._rate_limiter = RateLimiter(shared.clock)
+
+    def is_for(self, path: str) -> bool:
+        """Return whether a decoded path is one of SolarUser's."""
+        return path.startswith(f"{CONTEXT_PATH}/")
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request, and record the exchange in the journal."""
+        call = Call(request)
+        response = self._respond(call)
+        self._record(call, response)
+        for message in call.queued:
+            self._hand_off(message)
+        # Not before it is recorded: people read the journal.
+        return compressed(request, response)
+
+    def _respond(self, call: Call) -> Response:
+        try:
+            check_request(call.request)
+        except ApiRefused as refusal:
+            return self._refused(call, refusal)
+        response = preflight(call.request)
+        if response is None:
+            response = self._answered(call).adding(call.response_headers)
+            response = with_cors_headers(call.request, response)
+        return response
+
+    def _answered(self, call: Call) -> Response:
+        try:
+            return self._served(call)
+        except AuthenticationRefused as refusal:
+            return self._authentication_refused(call, refusal)
+        except ApiRefused as refusal:
+            return self._refused(call, refusal)
+        except NoRoute as refusal:
+            return self._container_refused(call, refusal)
+        except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
+            _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
+            call.explanation = {"why": f"a mistake of the simulator's own: {type(error).__name__}"}
+            return failure(500, "Internal error")
+
+    def _served(self, call: Call) -> Response:
+        """Answer a call that nothing refuses; the order is the service's."""
+        request, path = call.request, unquote(call.request.path)
+        check_content(request)
+        call.parameters = MultiDict(request_parameters(request))
+        check_parameter_names(call.parameters)
+        call.verified = self._authenticator.actor(request)
+        check_access(request, path, call.verified)
+        self._check_rate(call)
+        if request.method == "OPTIONS":
+            return self._router.options(path)
+        return self._router.find(path, call).handler(call)
+
+    def _check_rate(self, call: Call) -> None:
+        limit = self._shared.world.rate_limit
+        if limit is None or not call.request.path.startswith(f"{CONTEXT_PATH}/api/"):
+            return
+        if call.verified is not None:
+            key = f"u|{call.verified.token.id}"
+        else:
+            key = call.request.header("x-forwarded-for") or call.request.client
+        allowance = self._rate_limiter.take(limit, key)
+        call.response_headers.append(allowance.header())
+        if allowance.retry_after is not None:
+            why = f"there is no request left for {key} until {allowance.retry_after}"
+            raise ApiRefused(429, None, code="WEB.10000", explanation={"why": why})
+
+    def _authentication_refused(self, call: Call, refusal: AuthenticationRefused) -> Response:
+        call.explanation = refusal.explanation
+        if not refusal.with_headers:
+            return failure(refusal.status, refusal.message)
+        status, code = refusal.status, None
+        if not self._shared.behaviour.follows_service("authentication_errors"):
+            status, code = 401, "401"
+        headers = [*permissive_headers(), *refusal.headers()]
+        return failure(status, refusal.message, code=code, headers=headers)
+
+    def _refused(self, call: Call, refusal: ApiRefused) -> Response:
+        call.explanation = refusal.explanation
+        return failure(refusal.status, refusal.message, code=refusal.code, errors=refusal.errors)
+
+    def _container_refused(self, call: Call, refusal: NoRoute) -> Response:
+        call.explanation = {"why": f"{refusal.status.value} {refusal.status.phrase}"}
+        return container_error(
+            call.request,
+            refusal.status,
+            refusal.headers,
+            at=self._shared.clock.now(),
+            masked=self._shared.behaviour.follows_service("container_errors"),
+        )
+
+    def _record(self, call: Call, response: Response) -> None:
+        row = call.instruction
+        parameters = row.parameters if row else {}
+        findings: list[dict[str, str]] = []
+        if row is not None and row.state == "Declined" and call.request.method == "POST":
+            # What our own check says about a message that was declined here.
+            action, text = parameters.get("action", ""), parameters.get("msg", "")
+            now = self._shared.clock.now()
+            judgement = check(action, text, self._shared.behaviour, now=now)
+            findings = [finding.to_dict() for finding in judgement.findings]
+        self._shared.journal.append(
+            "solaruser",
+            "exchange",
+            request=call.request,
+            response=response,
+            action=parameters.get("action"),
+            instruction_id=row.id if row else None,
+            findings=findings,
+            detail=call.explanation,
+        )

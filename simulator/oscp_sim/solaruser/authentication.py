@@ -1,4 +1,4 @@
-"""Verifying an SNWS2 signature in the order, and with the answers, of the real service.
+"""Verify SNWS2 signatures in the order, and with the answers, of the real service.
 
 As observed in SolarNetwork (solaruser.md §5; the order is that of §5.7).
 """
@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from oscp_send.snws2 import (
@@ -29,198 +29,56 @@ from oscp_sim.solaruser.call import (
     AuthenticationRefused,
     anonymous_refused,
     check_digest,
+    is_consumed_form,
+    request_parameters,
     too_large,
 )
-from oscp_sim.solaruser.parameters import is_consumed_form, request_parameters
 from oscp_sim.solaruser.policy import check_policy
 from oscp_sim.world import Token
 
-__all__ = [
-    "Authenticator",
-    "Claim",
-    "check_signed_headers",
-    "is_snws2",
-    "read_claim",
-    "request_date",
-]
+__all__ = ["Authenticator"]
 
-
-# § The date of a request, which its signature covers (solaruser.md §5.2).
-
-# In English whatever the locale, which is why nothing of the standard library reads them here.
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
-_FORMS = tuple(
-    re.compile(form, re.ASCII | re.IGNORECASE)
-    for form in (
-        # RFC 1123, RFC 850 and asctime; the last two as the container reads them (inferred).
-        rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_TIME} GMT",
-        rf"[a-z]{{6,9}}, (?P<day>\d\d?)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_TIME} GMT",
-        rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]?\d) {_TIME} (?P<year>\d{{4}})",
-    )
-)
-# Two digits of a year are of this century from here down (as in POSIX).
-_LAST_OF_THIS_CENTURY = 68
-
-
-def request_date(request: Request) -> datetime:
-    """Answers with the date that a request was signed at: `X-SN-Date`, or else `Date`.
-
-    Raises:
-        AuthenticationRefused: There is none, or it cannot be read.
-    """
-    name = "X-SN-Date" if request.header("x-sn-date") is not None else "Date"
-    text = request.header(name.lower())
-    if text is None:
-        raise AuthenticationRefused(403, "Missing or invalid HTTP Date header value")
-    date = _read(text.strip())
-    if date is None:
-        raise AuthenticationRefused(403, f"Invalid HTTP {name} header value")
-    return date
-
-
-def _read(text: str) -> datetime | None:
-    match = next(filter(None, (form.fullmatch(text) for form in _FORMS)), None)
-    if match is None or match["month"].lower() not in _MONTHS:
-        return None
-    month = _MONTHS.index(match["month"].lower()) + 1
-    day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
-    try:
-        return datetime(_year(match["year"]), month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _year(text: str) -> int:
-    year = int(text)
-    if len(text) > 2:  # noqa: PLR2004
-        return year
-    return year + (2000 if year <= _LAST_OF_THIS_CENTURY else 1900)
-
-
-# § The `Authorization` header of SNWS2, and which headers it must have signed.
-#
-# As observed in SolarNetwork (solaruser.md §5.1).
-
-_SIGNATURE_LENGTH = 64
-_FEWEST_SIGNED_HEADERS = 2
-_SIGNED_WHERE_PRESENT = ("content-type", "content-md5", "digest")
-
-
-class Claim(NamedTuple):
-    """What an SNWS2 header claims.
-
-    Attributes:
-        token_id: Who asks.
-        signed: Names of the signed headers, in the order given.
-        signature: Of 64 characters, otherwise unchecked.
-    """
-
-    token_id: str
-    signed: tuple[str, ...]
-    signature: str
-
-
-def is_snws2(request: Request) -> bool:
-    """Tells whether a request claims a token; with any other scheme it is anonymous."""
-    return (request.header("authorization") or "").startswith(SCHEME)
-
-
-def read_claim(request: Request) -> Claim:
-    """Answers with what the header of a request claims; nothing in it is trimmed.
-
-    The scheme alone, which makes the real service fail with 500 (inferred), is refused like any
-    other header without a credential.
-
-    Raises:
-        AuthenticationRefused: A component is missing or bad.
-    """
-    header = request.header("authorization") or ""
-    # One character after the scheme is passed over, whatever it is.
-    split = (each.partition("=") for each in header[len(SCHEME) + 1 :].split(","))
-    parts = {name: value for name, _, value in split}
-    token_id, signature = parts.get("Credential", ""), parts.get("Signature", "")
-    if not token_id:
-        raise AuthenticationRefused(403, "Invalid Credential value")
-    if len(signature) != _SIGNATURE_LENGTH:
-        raise AuthenticationRefused(403, "Invalid Signature value")
-    # Java's split leaves out what is empty at the end.
-    signed = tuple(parts.get("SignedHeaders", "").rstrip(";").split(";"))
-    if len(signed) < _FEWEST_SIGNED_HEADERS:
-        raise AuthenticationRefused(403, "Invalid SignedHeaders value")
-    return Claim(token_id, signed, signature)
-
-
-def check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
-    """Refuses a signature that leaves out a header which it must cover.
-
-    Names are compared without regard to case here; one in upper case contributes nothing to the
-    canonical request all the same.
-
-    Raises:
-        AuthenticationRefused: One is left out; the text says which.
-    """
-    lower = {name.lower() for name in signed}
-    if "host" not in lower:
-        raise AuthenticationRefused(403, "The 'Host' HTTP header must be included in SignedHeaders")
-    if not lower & {"date", "x-sn-date"}:
-        raise AuthenticationRefused(
-            403,
-            "One of the 'Date' or 'X-SN-Date' HTTP headers must be included in SignedHeaders",
-        )
-    present = dict.fromkeys(name for name, _ in request.headers)
-    own = [name for name in present if name.startswith("x-sn-")]
-    for name in [name for name in _SIGNED_WHERE_PRESENT if name in present] + own:
-        if name not in lower:
-            raise AuthenticationRefused(
-                403, f"The '{name}' HTTP header must be included in SignedHeaders"
-            )
-
-
-_MAXIMUM_SKEW = timedelta(minutes=15)
-_KEY_DAYS = 7
-_MOST_KEYS = 1000
+_MAXIMUM_SKEW: Final = timedelta(minutes=15)
+_KEY_DAYS: Final = 7
+_MOST_KEYS: Final = 1000
 
 
 class Authenticator:
     """Verifies signatures for the users of a world.
 
-    The older scheme `SolarNetworkWS` (HMAC-SHA1), which the real service still takes, is not
+    The older scheme `SolarNetworkWS` (HMAC-SHA1), which the real service still accepts, is not
     simulated: such a request counts as anonymous, and the journal says so.
 
     Args:
-        shared: Who exists, what time it is, and which side of each difference to follow.
+        shared: Its world, its clock and its behaviour count.
     """
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        # Derived keys by token and day; a token's secret never changes within a world.
+        # Derived keys, by token, secret and day.
         self._keys: dict[tuple[str, str, date], bytes] = {}
 
     def actor(self, request: Request) -> Actor | None:
-        """Answers with who signed a request; None where it claims no token.
+        """Return the sender of a request, or None where it claims no token.
 
         Raises:
             AuthenticationRefused: The service would refuse, with its status, text and headers.
-            ApiRefused: Its database has trouble.
+            ApiRefused: The service's database has trouble.
         """
-        return self.authenticate(request) if is_snws2(request) else None
+        return self.authenticate(request) if _is_snws2(request) else None
 
     def authenticate(self, request: Request) -> Actor:
-        """Answers with who signed a request.
-
-        Args:
-            request: The request as it was sent.
+        """Return the verified sender of a request.
 
         Raises:
-            AuthenticationRefused: The service would refuse, with its status, text and headers.
-            ApiRefused: Its database has trouble.
+            AuthenticationRefused: The request claims no token, or the service would refuse it.
+            ApiRefused: The service's database has trouble.
         """
-        if not is_snws2(request):
+        if not _is_snws2(request):
             raise anonymous_refused(request)
-        when = request_date(request)
-        claim = read_claim(request)
-        check_signed_headers(request, claim.signed)
+        when = _request_date(request)
+        claim = _read_claim(request)
+        _check_signed_headers(request, claim.signed)
         check_digest(request)
         actor = self._actor(claim.token_id)
         check_policy(actor.token, unquote(request.path), self._shared.clock.now())
@@ -234,7 +92,7 @@ class Authenticator:
         try:
             token, user = world.token(token_id), world.owner_of_token(token_id)
         except (ConnectionError, TimeoutError) as error:
-            # Which of the codes, and what it says, depends on the trouble (solaruser.md §7.2).
+            # Which code, and what it says, depends on the trouble (solaruser.md §7.2).
             why = f"the user store cannot be reached: {type(error).__name__}"
             raise ApiRefused(429, None, code="DAO.00200", explanation={"why": why}) from error
         except Exception as error:
@@ -285,8 +143,8 @@ class Authenticator:
 
     def _check_skew(self, when: datetime) -> None:
         now = self._shared.clock.now()
-        # Where time is simulated and others are served, their clocks cannot follow: what is dated
-        # by the machine's is as good.
+        # Where time is simulated, clients of another process go by the machine's clock: a date by
+        # either is good.
         clients = self._shared.clients_clock
         dates = (now,) if clients is None else (now, clients.now())
         if any(abs(date - when) < _MAXIMUM_SKEW for date in dates):
@@ -309,16 +167,145 @@ class Authenticator:
 
 def _key_days(day: date) -> Iterator[date]:
     for earlier in range(_KEY_DAYS):
-        # The calendar has a first day, and a request may claim to be of it.
+        # A request may be dated on the calendar's first days.
         if day.toordinal() > earlier:
             yield day - timedelta(days=earlier)
 
 
 def _proxied_host(request: Request, host: str) -> str:
-    """Answers with the host that the service verifies, behind a proxy or not (§5.3)."""
+    """Return the host that the service verifies, behind a proxy or not (solaruser.md §5.3)."""
     if ":" in host:
         return host
     port = request.header("x-forwarded-port")
     if port is not None:
         return host if port == "80" else f"{host}:{port}"
     return f"{host}:443" if request.header("x-forwarded-proto") == "https" else host
+
+
+# The `Authorization` header, and the headers that it must have signed (solaruser.md §5.1).
+
+_SIGNATURE_LENGTH: Final = 64
+_FEWEST_SIGNED_HEADERS: Final = 2
+_SIGNED_WHERE_PRESENT: Final = ("content-type", "content-md5", "digest")
+
+
+class _Claim(NamedTuple):
+    """What an SNWS2 header claims.
+
+    Attributes:
+        token_id: The sender's.
+        signed: Names of the signed headers, in the order given.
+        signature: Of 64 characters, otherwise unchecked.
+    """
+
+    token_id: str
+    signed: tuple[str, ...]
+    signature: str
+
+
+def _is_snws2(request: Request) -> bool:
+    """Return whether a request claims a token; with any other scheme it is anonymous."""
+    return (request.header("authorization") or "").startswith(SCHEME)
+
+
+def _read_claim(request: Request) -> _Claim:
+    """Return what the header of a request claims; nothing in it is trimmed.
+
+    The scheme alone, which makes the real service fail with 500 (inferred), is refused like any
+    other header without a credential.
+
+    Raises:
+        AuthenticationRefused: A component is missing or bad.
+    """
+    header = request.header("authorization") or ""
+    # One character after the scheme is skipped, whatever it is.
+    split = (each.partition("=") for each in header[len(SCHEME) + 1 :].split(","))
+    parts = {name: value for name, _, value in split}
+    token_id, signature = parts.get("Credential", ""), parts.get("Signature", "")
+    if not token_id:
+        raise AuthenticationRefused(403, "Invalid Credential value")
+    if len(signature) != _SIGNATURE_LENGTH:
+        raise AuthenticationRefused(403, "Invalid Signature value")
+    # Java's split drops what is empty at the end.
+    signed = tuple(parts.get("SignedHeaders", "").rstrip(";").split(";"))
+    if len(signed) < _FEWEST_SIGNED_HEADERS:
+        raise AuthenticationRefused(403, "Invalid SignedHeaders value")
+    return _Claim(token_id, signed, signature)
+
+
+def _check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
+    """Refuse a signature that leaves out a header which it must cover.
+
+    Case does not matter here, though a name in upper case adds nothing to the canonical request.
+
+    Raises:
+        AuthenticationRefused: A header is left out; the text says which.
+    """
+    lower = {name.lower() for name in signed}
+    if "host" not in lower:
+        raise AuthenticationRefused(403, "The 'Host' HTTP header must be included in SignedHeaders")
+    if not lower & {"date", "x-sn-date"}:
+        raise AuthenticationRefused(
+            403,
+            "One of the 'Date' or 'X-SN-Date' HTTP headers must be included in SignedHeaders",
+        )
+    present = dict.fromkeys(name for name, _ in request.headers)
+    own = [name for name in present if name.startswith("x-sn-")]
+    for name in [name for name in _SIGNED_WHERE_PRESENT if name in present] + own:
+        if name not in lower:
+            raise AuthenticationRefused(
+                403, f"The '{name}' HTTP header must be included in SignedHeaders"
+            )
+
+
+# The date of a request, which its signature covers (solaruser.md §5.2): in English whatever the
+# locale, which is why the standard library does not read it.
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_TIME: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+_FORMS: Final = tuple(
+    re.compile(form, re.ASCII | re.IGNORECASE)
+    for form in (
+        # RFC 1123, RFC 850 and asctime; the last two as the container reads them (inferred).
+        rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_TIME} GMT",
+        rf"[a-z]{{6,9}}, (?P<day>\d\d?)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_TIME} GMT",
+        rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]?\d) {_TIME} (?P<year>\d{{4}})",
+    )
+)
+# A year of two digits is of this century up to here (as in POSIX).
+_LAST_OF_THIS_CENTURY: Final = 68
+
+
+def _request_date(request: Request) -> datetime:
+    """Return the date at which a request was signed: `X-SN-Date`, or else `Date`.
+
+    Raises:
+        AuthenticationRefused: There is none, or it cannot be read.
+    """
+    name = "X-SN-Date" if request.header("x-sn-date") is not None else "Date"
+    text = request.header(name.lower())
+    if text is None:
+        raise AuthenticationRefused(403, "Missing or invalid HTTP Date header value")
+    date = _read_date(text.strip())
+    if date is None:
+        raise AuthenticationRefused(403, f"Invalid HTTP {name} header value")
+    return date
+
+
+def _read_date(text: str) -> datetime | None:
+    match = next(filter(None, (form.fullmatch(text) for form in _FORMS)), None)
+    if match is None or match["month"].lower() not in _MONTHS:
+        return None
+    month = _MONTHS.index(match["month"].lower()) + 1
+    day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
+    try:
+        return datetime(_year(match["year"]), month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _year(text: str) -> int:
+    year = int(text)
+    if len(text) > len("26"):
+        return year
+    return year + (2000 if year <= _LAST_OF_THIS_CENTURY else 1900)

@@ -1,16 +1,22 @@
-"""Limiting how many requests a token may make, as a token bucket (solaruser.md §7.4)."""
+"""The checks of every request that need no token: its form, its origin, and how often it may come.
+
+As observed in SolarNetwork (solaruser.md §5.7, §7.1 and §7.4).
+"""
 
 from __future__ import annotations
 
+import codecs
+import re
 import threading
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from oscp_sim.clock import Clock
 from oscp_sim.http import Headers, Request, Response, rejection, respond
-from oscp_sim.solaruser.call import ApiRefused, content_type_problem, media_type_of, too_large
+from oscp_sim.solaruser.call import ApiRefused, media_type_of, too_large
 from oscp_sim.world import RateLimit
 
 __all__ = [
@@ -19,19 +25,15 @@ __all__ = [
     "check_content",
     "check_parameter_names",
     "check_request",
+    "content_type_problem",
     "permissive_headers",
     "preflight",
     "with_cors_headers",
 ]
 
 
-# § What the framework refuses before anybody asks who it is.
-#
-# As observed in SolarNetwork (solaruser.md §5.7 and §7.1).
-
-
 def check_request(request: Request) -> None:
-    """Refuses a method, an address or a header that looks like an attack.
+    """Refuse a method, an address or a header that looks like an attack.
 
     Raises:
         ApiRefused: The service would refuse the request, signed or not, with 400.
@@ -42,14 +44,11 @@ def check_request(request: Request) -> None:
 
 
 def check_content(request: Request) -> None:
-    """Refuses a content type that is none, and several parts that are too much together.
-
-    Args:
-        request: The request as it was sent.
+    """Refuse a malformed Content-Type, and a multipart body over the limit.
 
     Raises:
-        ApiRefused: The content type is none.
-        AuthenticationRefused: The body is too large; other kinds of body are looked at later.
+        ApiRefused: The Content-Type is malformed.
+        AuthenticationRefused: The body is too large; other kinds of body are checked later.
     """
     content_type = request.header("content-type")
     problem = content_type_problem(content_type) if content_type else None
@@ -60,7 +59,7 @@ def check_content(request: Request) -> None:
 
 
 def check_parameter_names(names: Iterable[str]) -> None:
-    """Refuses a parameter whose name holds what nobody writes by hand.
+    """Refuse a parameter name with characters that no person types.
 
     Raises:
         ApiRefused: A name holds a control character or one that Unicode does not know.
@@ -73,25 +72,86 @@ def check_parameter_names(names: Iterable[str]) -> None:
             )
 
 
-# § Letting browsers of any origin in (solaruser.md §7.4).
-#
-# As Spring's own processor does it; that every origin counts as a foreign one, even the service's
-# own, makes no difference to a browser. The list of methods is inferred.
+# The Content-Type by the rules of Spring's parser (solaruser.md §5.7; the texts are inferred).
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
-_HEADERS = ("Authorization", "Content-MD5", "Content-Type", "Digest", "X-SN-Date")
-_MAXIMUM_AGE = 86400
-_VARY: Headers = tuple(
+_NO_TOKEN_CHARACTER: Final = re.compile(r"[^!#$%&'*+\-.0-9A-Z^_`a-z{|}~]")
+_PARAMETER: Final = re.compile(r';((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)', re.DOTALL)
+_CHARSET_NAME: Final = re.compile(r"[0-9A-Za-z][-+.:_0-9A-Za-z]*")
+
+
+def content_type_problem(text: str) -> str | None:
+    """Return what is wrong with the value of a Content-Type header, or None."""
+    full, _, parameters = text.partition(";")
+    problem = _type_problem(full.strip()) or _parameter_problem(";" + parameters)
+    return problem and f'Invalid mime type "{text}": {problem}'
+
+
+def _type_problem(full: str) -> str | None:
+    if not full:
+        return "'mimeType' must not be empty"
+    kind, slash, subtype = ("*/*" if full == "*" else full).partition("/")
+    if not slash:
+        return "does not contain '/'"
+    if not subtype:
+        return "does not contain subtype after '/'"
+    if kind == "*" and subtype != "*":
+        return "wildcard type is legal only in '*/*' (all mime types)"
+    if not kind:
+        return "'type' must not be empty"
+    return _token_problem(kind) or _token_problem(subtype)
+
+
+def _parameter_problem(text: str) -> str | None:
+    for match in _PARAMETER.finditer(text):
+        name, equals, value = (part.strip() for part in match[1].partition("="))
+        if equals:
+            if not name:
+                return "'attribute' must not be empty"
+            problem = _token_problem(name) or _value_problem(name, value)
+            if problem:
+                return problem
+    return None
+
+
+def _value_problem(name: str, value: str) -> str | None:
+    if not value:
+        return "'value' must not be empty"
+    quoted = len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]
+    if name.lower() == "charset":
+        return _charset_problem(value[1:-1] if quoted else value)
+    return None if quoted else _token_problem(value)
+
+
+def _charset_problem(name: str) -> str | None:
+    if not _CHARSET_NAME.fullmatch(name):
+        return name
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return f"unsupported charset '{name}'"
+    return None
+
+
+def _token_problem(text: str) -> str | None:
+    wrong = _NO_TOKEN_CHARACTER.search(text)
+    return wrong and f"Invalid token character '{wrong[0]}' in token \"{text}\""
+
+
+# Browsers of any origin are let in (solaruser.md §7.4), as Spring's own processor does it. That
+# every origin counts as a foreign one, even the service's own, makes no difference to a browser.
+# The list of methods is inferred.
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+_HEADERS: Final = ("Authorization", "Content-MD5", "Content-Type", "Digest", "X-SN-Date")
+_MAXIMUM_AGE: Final = 86400
+_VARY: Final[Headers] = tuple(
     ("Vary", name)
     for name in ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
 )
 
 
 def preflight(request: Request) -> Response | None:
-    """Answers a browser that asks what it may ask; None where a request is no such question.
-
-    Nobody needs to sign it.
-    """
+    """Answer a browser's unsigned preflight request, or return None for any other request."""
     method = request.header("access-control-request-method")
     origin = request.header("origin")
     if request.method != "OPTIONS" or method is None or origin is None:
@@ -114,7 +174,7 @@ def with_cors_headers(request: Request, response: Response) -> Response:
 
 
 def permissive_headers() -> list[tuple[str, str]]:
-    """Answers with what stands on the refusal of an authentication, whoever asks (inferred)."""
+    """Return the headers of a refused authentication, whatever its origin (inferred)."""
     return [
         ("Access-Control-Allow-Origin", "*"),
         ("Access-Control-Allow-Headers", ", ".join(_HEADERS)),
@@ -123,7 +183,7 @@ def permissive_headers() -> list[tuple[str, str]]:
 
 
 def _allowed(text: str) -> list[str] | None:
-    """Answers with those of the wanted headers that are allowed; None where that leaves nothing."""
+    """Return which of the wanted headers are allowed, or None where none of them is."""
     wanted = [name.strip() for name in text.split(",") if name.strip()]
     known = {name.lower() for name in _HEADERS}
     allowed = [name for name in wanted if name.lower() in known]
@@ -137,10 +197,11 @@ def _letting_in(origin: str) -> Headers:
     )
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NANOSECONDS = 1_000_000_000
-_PER_MILLISECOND = 1_000_000
-_MOST_BUCKETS = 10_000
+# How many requests a token, or an address without one, may make (solaruser.md §7.4).
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NANOSECONDS: Final = 1_000_000_000
+_PER_MILLISECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,28 +216,30 @@ class Allowance:
     remaining: int | None
     retry_after: int | None
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Answers with the header that the service sets."""
+    def header(self) -> tuple[str, str]:
+        """Return the header that the service sets."""
         if self.retry_after is not None:
-            return [("X-SN-Rate-Limit-Retry-After", str(self.retry_after))]
-        return [("X-SN-Rate-Limit-Remaining", str(self.remaining))]
+            return ("X-SN-Rate-Limit-Retry-After", str(self.retry_after))
+        return ("X-SN-Rate-Limit-Remaining", str(self.remaining))
 
 
 class RateLimiter:
-    """The buckets of all keys; they fill by the simulator's clock, evenly (inferred).
+    """The token buckets of all keys; they fill evenly, by the simulator's clock (inferred).
 
     Args:
-        clock: What time it is.
+        clock: The current time.
+        most: How many buckets to keep; beyond that, those that are full again are dropped.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, most: int = 10_000) -> None:
         self._clock = clock
+        self._most = most
         self._lock = threading.Lock()
         # By key: when its bucket is full again, in nanoseconds since 1970.
         self._full_at: dict[str, int] = {}
 
     def take(self, limit: RateLimit, key: str) -> Allowance:
-        """Takes one request out of a bucket, if there is one in it.
+        """Take one request out of a bucket, if there is one in it.
 
         Args:
             limit: How large the buckets are and how fast they fill.
@@ -186,16 +249,15 @@ class RateLimiter:
         each = max(1, round(_NANOSECONDS / limit.refill_per_second))
         with self._lock:
             full_at = max(now, self._full_at.get(key, now)) + each
-            # A bucket with room for one more request to be missing is not empty.
+            # A bucket that has room for one more missing request is not empty.
             missing = full_at - now
             if missing > limit.capacity * each:
                 wait = full_at - limit.capacity * each
                 return Allowance(None, -(-wait // _PER_MILLISECOND))
-            self._forget(now)
+            if len(self._full_at) >= self._most:
+                self._full_at = {name: at for name, at in self._full_at.items() if at > now}
             self._full_at[key] = full_at
         return Allowance((limit.capacity * each - missing) // each, None)
 
-    def _forget(self, now: int) -> None:
-        """Drops the buckets that are full again, once there are many."""
-        if len(self._full_at) >= _MOST_BUCKETS:
-            self._full_at = {key: at for key, at in self._full_at.items() if at > now}
+    def __len__(self) -> int:
+        return len(self._full_at)

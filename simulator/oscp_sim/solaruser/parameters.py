@@ -1,4 +1,8 @@
-"""Which instructions are meant: the filter parameters (solaruser.md §1.8)."""
+"""How SolarUser's framework turns the texts of a query or a form into values, and refuses others.
+
+It is more lenient than the reader of JSON bodies: blanks anywhere in a number do not matter, and
+numbers may be hexadecimal. All of it is inferred from the framework (solaruser.md §1.5 and §7.1).
+"""
 
 from __future__ import annotations
 
@@ -8,163 +12,131 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, NoReturn, TypeVar
-from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import MultiDict
 
 from oscp_send.solarnetwork.dates import read_form_date
 from oscp_send.solarnetwork.json_reading import parse_long
 from oscp_send.solarnetwork.request_body import InstructionBody
-from oscp_sim.http import Request
 from oscp_sim.instructions import STATES, Instruction, State
-from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute, declares_digest, media_type_of
+from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 
 __all__ = [
-    "FORM",
-    "LONG",
-    "LONGEST_FORM",
     "MOST_INDEXED_PARAMETERS",
-    "MOST_PARAMETERS",
-    "STATE",
     "Binding",
     "InstructionFilter",
     "all_longs",
-    "is_consumed_form",
     "long_of",
-    "optional",
+    "optional_long",
+    "path_long",
     "read_filter",
     "read_form",
-    "refuse_property",
-    "request_parameters",
-    "required",
+    "required_long",
     "required_longs",
+    "required_state",
     "state_of",
 ]
 
-
-# § The parameters of a request as the container reads them: those of the query, then of a form.
-#
-# As observed in SolarNetwork (solaruser.md §5.4, §5.5 and §7.4). A signature covers them and
-# the routes read them, so both ask here.
-
-FORM = "application/x-www-form-urlencoded"
-# The container's own limits (inferred; solaruser.md §7.4), and what it says beyond them, too.
-LONGEST_FORM = 2_097_152
-MOST_PARAMETERS = 1000
-
-
-def is_consumed_form(request: Request) -> bool:
-    """Tells whether the container has read the body as parameters, so that nobody sees it as body.
-
-    With a digest the body is read before its fields, which nobody sees then (inferred).
-    """
-    return (
-        request.method == "POST" and media_type_of(request) == FORM and not declares_digest(request)
-    )
-
-
-def request_parameters(request: Request) -> list[tuple[str, str]]:
-    """Answers with the decoded names and values, in request order.
-
-    Args:
-        request: The request as it was sent.
-
-    Raises:
-        NoRoute: A form is too long, or there are too many parameters.
-    """
-    pairs = _pairs(request.query)
-    body = request.body
-    if body is not None and is_consumed_form(request):
-        if len(body) > LONGEST_FORM:
-            raise NoRoute(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        pairs += _pairs(body.decode("utf-8", "replace"))
-    if len(pairs) > MOST_PARAMETERS:
-        raise NoRoute(HTTPStatus.BAD_REQUEST)
-    return pairs
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    if text.count("&") >= MOST_PARAMETERS:
-        raise NoRoute(HTTPStatus.BAD_REQUEST)
-    # A value without a name is no parameter to the container (inferred).
-    return [pair for pair in parse_qsl(text, keep_blank_values=True) if pair[0]]
-
-
-# § How SolarUser's framework turns the texts of a query or a form into values.
-#
-# It is more lenient than the reader of JSON bodies: blanks anywhere in a number do not matter,
-# and numbers may be hexadecimal. All of it is inferred from the framework (SolarUser dossier
-# §1.5, §7.1).
-
 # Java's name of each type, as it stands in a refusal.
-LONG: Final = "java.lang.Long"
-STATE: Final = "net.solarnetwork.domain.InstructionStatus$InstructionState"
+_LONG: Final = "java.lang.Long"
+_STATE: Final = "net.solarnetwork.domain.InstructionStatus$InstructionState"
+_INSTANT: Final = "java.time.Instant"
+
 _HEXADECIMAL: Final = re.compile(r"(-?)(?:0[xX]|#)([0-9a-fA-F]+)")
 _LONGEST_HEXADECIMAL: Final = 16
 
+Given = TypeVar("Given")
 Value = TypeVar("Value")
 
 
-def optional(
-    call: Call, name: str, kind: str, convert: Callable[[str], Value | None]
-) -> Value | None:
-    """Answers with the value of a parameter; None where it is not given, or empty.
+# Single parameters, which a handler asks for by name. Of a repeated one the first counts.
 
-    Of a parameter that is repeated the first counts.
+
+def optional_long(call: Call, name: str, kind: str = _LONG) -> int | None:
+    """Return the whole number of a parameter, or None where it is not given, or empty.
+
+    Args:
+        call: The request.
+        name: Of the parameter.
+        kind: Java's name of its type.
 
     Raises:
         ApiRefused: It cannot be converted.
     """
-    text = call.parameters.get(name)
-    if text is None:
-        return None
-    try:
-        return convert(text)
-    except ValueError as error:
-        raise _unconvertible(name, kind, error) from None
+    return _converted(name, call.parameters.get(name), kind, long_of)
 
 
-def required(call: Call, name: str, kind: str, convert: Callable[[str], Value | None]) -> Value:
-    """Answers with the value of a parameter that must be there.
+def required_long(call: Call, name: str) -> int:
+    """Return the whole number of a parameter that must be given.
 
     Raises:
         ApiRefused: It cannot be converted.
         NoRoute: It is missing, or empty.
     """
-    value = optional(call, name, kind, convert)
+    return _given(optional_long(call, name))
+
+
+def required_state(call: Call) -> State:
+    """Return the state that the parameter `state` names; it must be given.
+
+    Raises:
+        ApiRefused: It cannot be converted.
+        NoRoute: It is missing, or empty.
+    """
+    return _given(_converted("state", call.parameters.get("state"), _STATE, state_of))
+
+
+def required_longs(call: Call, name: str) -> tuple[int, ...]:
+    """Return the whole numbers of a parameter by which the route was chosen.
+
+    Raises:
+        ApiRefused: One of them is not a whole number.
+    """
+    return _converted(name, call.parameters.getlist(name), _LONG, all_longs) or ()
+
+
+def path_long(call: Call, name: str) -> int:
+    """Return the whole number of a variable of the path.
+
+    Raises:
+        ApiRefused: It is not a whole number.
+    """
+    found = _converted(name, call.variables[name], _LONG, long_of)
+    if found is None:
+        raise _unconvertible(name, _LONG, "it is empty")
+    return found
+
+
+def _given(value: Value | None) -> Value:
     if value is None:
         raise NoRoute(HTTPStatus.BAD_REQUEST)
     return value
 
 
-def required_longs(call: Call, name: str) -> tuple[int, ...]:
-    """Answers with the whole numbers of a parameter that the route was chosen by.
-
-    Raises:
-        ApiRefused: One of them is none.
-    """
+def _converted(
+    name: str, given: Given | None, kind: str, convert: Callable[[Given], Value | None]
+) -> Value | None:
+    if given is None:
+        return None
     try:
-        return all_longs(call.parameters.getlist(name))
+        return convert(given)
     except ValueError as error:
-        raise _unconvertible(name, LONG, error) from None
+        raise _unconvertible(name, kind, str(error)) from None
 
 
-def all_longs(texts: Sequence[str]) -> tuple[int, ...]:
-    """Answers with whole numbers, each once, of one text with commas or of several texts without.
-
-    Raises:
-        ValueError: One of them is no number; the message is Java's.
-    """
-    parts = texts[0].split(",") if len(texts) == 1 else texts
-    numbers = (long_of(part) for part in parts)
-    return tuple(dict.fromkeys(number for number in numbers if number is not None))
+def _unconvertible(name: str, kind: str, reason: str) -> ApiRefused:
+    return ApiRefused(
+        422,
+        f"Illegal argument: Method parameter '{name}': Failed to convert value of type "
+        f"'java.lang.String' to required type '{kind}'; {reason}",
+    )
 
 
 def long_of(text: str) -> int | None:
-    """Answers with a 64-bit whole number; None for a text without any character.
+    """Return a 64-bit whole number, or None for an empty text.
 
     Raises:
-        ValueError: It is no such number; the message is Java's.
+        ValueError: It is not such a number; the message is Java's.
     """
     if not text:
         return None
@@ -175,37 +147,43 @@ def long_of(text: str) -> int | None:
     return parse_long(text)
 
 
-def state_of(text: str) -> State | None:
-    """Answers with a state by its exact name; None for a text without any character.
+def all_longs(texts: Sequence[str]) -> tuple[int, ...]:
+    """Return whole numbers, each once, of one text with commas or of several texts without.
 
     Raises:
-        ValueError: It is no state; the message is the framework's.
+        ValueError: One of them is not a whole number; the message is Java's.
+    """
+    return _all(texts, long_of)
+
+
+def state_of(text: str) -> State | None:
+    """Return a state by its exact name, or None for an empty text.
+
+    Raises:
+        ValueError: It is not a state; the message is the framework's.
     """
     if not text:
         return None
     name = text.strip()
     if name not in STATES:
-        raise ValueError(f"No enum constant {STATE.replace('$', '.')}.{name}")
+        raise ValueError(f"No enum constant {_STATE.replace('$', '.')}.{name}")
     return name
 
 
-def _unconvertible(name: str, kind: str, error: ValueError) -> ApiRefused:
-    return ApiRefused(
-        422,
-        f"Illegal argument: Method parameter '{name}': Failed to convert value of type "
-        f"'java.lang.String' to required type '{kind}'; {error}",
-    )
+def _all_states(texts: Sequence[str]) -> tuple[State, ...]:
+    return _all(texts, state_of)
 
 
-# § How SolarUser's framework puts the fields of a query or a form into an object.
-#
-# The codes are the service's, the texts behind them inferred (solaruser.md §1.5 and §7.2).
-
-_INSTANT: Final = "java.time.Instant"
+def _all(texts: Sequence[str], convert: Callable[[str], Value | None]) -> tuple[Value, ...]:
+    parts = texts[0].split(",") if len(texts) == 1 else texts
+    values = (convert(part) for part in parts)
+    return tuple(dict.fromkeys(value for value in values if value is not None))
 
 
 class Binding:
-    """Takes values from fields, and refuses all that cannot be converted at once.
+    """Puts fields into an object, and refuses all those together that cannot be converted.
+
+    The codes of a refusal are the service's, its texts are inferred (solaruser.md §1.5 and §7.2).
 
     Args:
         parameters: Of query and form.
@@ -216,33 +194,33 @@ class Binding:
         self._errors: list[dict[str, Any]] = []
 
     def text(self, name: str) -> str | None:
-        """Answers with a text; the values of a field that is repeated are joined by commas."""
+        """Return a text; the values of a repeated field are joined by commas."""
         return ",".join(self._parameters.getlist(name)) if name in self._parameters else None
 
     def long(self, name: str) -> int | None:
-        """Answers with a whole number, the first one given."""
-        return self._first(name, LONG, long_of)
+        """Return a whole number, the first one given."""
+        return self._first(name, _LONG, long_of)
 
     def longs(self, name: str) -> tuple[int, ...]:
-        """Answers with whole numbers, of a list with commas or of a field that is repeated."""
-        return self._converted(name, f"{LONG}[]", all_longs) or ()
+        """Return whole numbers, of a list with commas or of a repeated field."""
+        return self._bound(name, f"{_LONG}[]", all_longs) or ()
 
     def state(self, name: str) -> State | None:
-        """Answers with a state, the first one given."""
-        return self._first(name, STATE, state_of)
+        """Return a state, the first one given."""
+        return self._first(name, _STATE, state_of)
 
     def states(self, name: str) -> tuple[State, ...]:
-        """Answers with states, of a list with commas or of a field that is repeated."""
-        return self._converted(name, f"{STATE}[]", _all_states) or ()
+        """Return states, of a list with commas or of a repeated field."""
+        return self._bound(name, f"{_STATE}[]", _all_states) or ()
 
     def date(self, name: str) -> datetime | None:
-        """Answers with an instant, the first one given; a blank one is none."""
+        """Return an instant, the first one given; a blank one counts as absent."""
         return self._first(
             name, _INSTANT, lambda text: read_form_date(text) if text.strip() else None
         )
 
     def refuse(self, name: str, kind: str, reason: str) -> None:
-        """Notes that a field cannot be converted."""
+        """Record that a field cannot be converted."""
         given = self._parameters.getlist(name)
         self._errors.append(
             {
@@ -255,7 +233,7 @@ class Binding:
         )
 
     def check(self) -> None:
-        """Refuses the request if a field could not be converted.
+        """Refuse the request if a field could not be converted.
 
         Raises:
             ApiRefused: With every such field.
@@ -264,9 +242,9 @@ class Binding:
             raise ApiRefused(422, "Validation error.", code="VAL.00004", errors=self._errors)
 
     def _first(self, name: str, kind: str, convert: Callable[[str], Value | None]) -> Value | None:
-        return self._converted(name, kind, lambda texts: convert(texts[0]))
+        return self._bound(name, kind, lambda texts: convert(texts[0]))
 
-    def _converted(
+    def _bound(
         self, name: str, kind: str, convert: Callable[[Sequence[str]], Value | None]
     ) -> Value | None:
         if name not in self._parameters:
@@ -278,45 +256,23 @@ class Binding:
             return None
 
 
-def refuse_property(path: str, reason: str) -> NoReturn:
-    """Refuses a field whose name leads nowhere.
+# The form that carries an instruction (solaruser.md §1.5). A field that is not named here is
+# ignored, `params[x]` too: its value goes into a copy.
 
-    Raises:
-        ApiRefused: Always.
-    """
-    raise ApiRefused(
-        422,
-        f"Invalid property '{path}' of bean class [net.solarnetwork.central.instructor.domain."
-        f"Instruction]: {reason}",
-        code="VAL.00005",
-    )
-
-
-def _all_states(texts: Sequence[str]) -> tuple[State, ...]:
-    parts = texts[0].split(",") if len(texts) == 1 else texts
-    states = (state_of(part) for part in parts)
-    return tuple(dict.fromkeys(state for state in states if state is not None))
-
-
-# § The form that carries an instruction: fields bound to it by their names (SolarUser dossier
-# §1.5).
-#
-# What is not named here is passed over in silence, `params[x]` too: its value goes into a copy.
-
-#: To which length the framework lets a list grow (its default, inferred).
+#: How long the framework lets a list grow (its default, inferred).
 MOST_INDEXED_PARAMETERS: Final = 256
 _ELEMENT: Final = "net.solarnetwork.central.instructor.domain.InstructionParameter"
 _PARAMETER: Final = re.compile(r"parameters\[([^\]]*)\](.*)", re.DOTALL)
 
 
 def read_form(parameters: MultiDict[str, str]) -> InstructionBody:
-    """Answers with what SolarUser reads from a form, apart from the nodes.
+    """Return what SolarUser reads from a form, apart from the nodes.
 
     Args:
         parameters: Of query and form.
 
     Raises:
-        ApiRefused: A field leads nowhere, or cannot be converted.
+        ApiRefused: The name of a field leads nowhere, or its value cannot be converted.
     """
     binding = Binding(parameters)
     pairs = _form_pairs(parameters, binding)
@@ -336,7 +292,7 @@ def read_form(parameters: MultiDict[str, str]) -> InstructionBody:
 
 
 def _form_pairs(parameters: MultiDict[str, str], binding: Binding) -> list[tuple[str, str]]:
-    """Answers with the parameters by ascending index; what has no name or no value is skipped."""
+    """Return the parameters by ascending index, without those that lack a name or a value."""
     elements: dict[int, dict[str, str]] = {}
     # The framework goes through the fields in the order of their names.
     for name in sorted(parameters):
@@ -360,22 +316,34 @@ def _index(text: str) -> int:
     try:
         index = parse_long(text)
     except ValueError:
-        refuse_property(path, f"Invalid list index in property path '{path}'")
+        _refuse_property(path, f"Invalid list index in property path '{path}'")
     if not 0 <= index < MOST_INDEXED_PARAMETERS:
-        refuse_property(path, f"Index out of bounds in property path '{path}'")
+        _refuse_property(path, f"Index out of bounds in property path '{path}'")
     return index
+
+
+def _refuse_property(path: str, reason: str) -> NoReturn:
+    raise ApiRefused(
+        422,
+        f"Invalid property '{path}' of bean class [net.solarnetwork.central.instructor.domain."
+        f"Instruction]: {reason}",
+        code="VAL.00005",
+    )
+
+
+# The filter of instructions (solaruser.md §1.8).
 
 
 @dataclass(frozen=True, slots=True)
 class InstructionFilter:
-    """What an instruction must be to be meant; what is empty or None does not restrict.
+    """Which instructions are meant; what is empty or None does not restrict.
 
     Attributes:
         node_ids: For one of these nodes.
         instruction_ids: One of these.
         states: In one of these states.
-        start: Dated then or later.
-        end: Dated before.
+        start: The earliest `instructionDate`.
+        end: The `instructionDate` must be before it.
     """
 
     node_ids: tuple[int, ...] = ()
@@ -385,7 +353,7 @@ class InstructionFilter:
     end: datetime | None = None
 
     def fits(self, row: Instruction) -> bool:
-        """Tells whether an instruction, found by its node or its id, is meant in all else."""
+        """Return whether state and date fit an instruction that was found by node or id."""
         return (
             (not self.states or row.state in self.states)
             and (self.start is None or row.instruction_date >= self.start)
@@ -396,14 +364,14 @@ class InstructionFilter:
 def read_filter(
     parameters: MultiDict[str, str], *, state_is_wanted: bool = False
 ) -> InstructionFilter:
-    """Answers with the filter of a request.
+    """Return the filter of a request.
 
     Of a single name and its plural the plural counts, as the later one in the framework's order.
 
     Args:
         parameters: Of query and form.
-        state_is_wanted: Whether `state` is the state to set rather than the one to look for; then
-            `states` alone filters (inferred).
+        state_is_wanted: Whether `state` is the state to set rather than one to look for; then only
+            `states` filters (inferred).
 
     Raises:
         ApiRefused: A parameter cannot be converted.

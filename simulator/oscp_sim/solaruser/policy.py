@@ -1,4 +1,4 @@
-"""Who may do what: the roles that a path needs, and what a token's own policy leaves of it.
+"""Who may do what: the roles that a path needs, the policy of a token, and the owner of a node.
 
 As observed in SolarNetwork (solaruser.md §6).
 """
@@ -8,25 +8,129 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
+from typing import Final
 
 from oscp_sim.http import Request
-from oscp_sim.solaruser.call import Actor, ApiRefused, AuthenticationRefused, anonymous_refused
-from oscp_sim.world import Token
+from oscp_sim.solaruser.call import (
+    CONTEXT_PATH,
+    Actor,
+    ApiRefused,
+    AuthenticationRefused,
+    anonymous_refused,
+)
+from oscp_sim.world import Token, User, World
 
-__all__ = ["CONTEXT_PATH", "authorities", "check_access", "check_policy", "matches", "may_use_node"]
+__all__ = ["check_access", "check_policy", "matches", "may_use_node", "owner_of_node"]
+
+_SECURE: Final = "/api/v1/sec"
+_PUBLIC: Final = "/api/v1/pub"
+_OSCP: Final = f"{_SECURE}/user/oscp"
 
 
-# § Matching a path against an Ant pattern, as Spring does.
+def check_policy(token: Token, path: str, now: datetime) -> None:
+    """Refuse a token that has expired, or that may not be used on a path.
 
-_WILDCARD = re.compile(r"\?|\*|\{[^/{}]*\}")
+    The service asks this before it looks at the signature.
+
+    Args:
+        token: Whose policy counts.
+        path: Decoded, with the context path, without the query.
+        now: The current time.
+
+    Raises:
+        AuthenticationRefused: The policy does not allow it.
+    """
+    policy = token.policy
+    if policy is None:
+        return
+    if policy.not_after is not None and now > policy.not_after:
+        why = f"the token's policy ends at {policy.not_after.isoformat()}"
+        raise AuthenticationRefused(401, "Expired token", explanation={"why": why})
+    inside = _policy_path(path)
+    if policy.api_paths and not any(_is_allowed(each, inside) for each in policy.api_paths):
+        why = f"none of the token's apiPaths allows {inside}"
+        raise AuthenticationRefused(403, "Access denied", explanation={"why": why})
+
+
+def check_access(request: Request, path: str, actor: Actor | None) -> None:
+    """Refuse a sender who may not use a path.
+
+    Args:
+        request: The request as it was sent.
+        path: Its path, decoded.
+        actor: The sender; None where the request claims no token.
+
+    Raises:
+        AuthenticationRefused: The path needs a token.
+        ApiRefused: The sender lacks the role, or the path is closed to everybody.
+    """
+    inside = path.removeprefix(CONTEXT_PATH)
+    if request.method == "OPTIONS" or not _is_within(inside, "/api") or _is_within(inside, _PUBLIC):
+        return
+    if actor is None:
+        raise anonymous_refused(request)
+    role = _role_for(inside)
+    if role is None or role not in _authorities(actor):
+        why = f"{inside} needs {role}" if role else f"{inside} is closed to everybody"
+        raise ApiRefused(403, "Access Denied", explanation={"why": why})
+
+
+def may_use_node(token: Token, node_id: int) -> bool:
+    """Return whether a token's policy allows a node; who owns the node is another question."""
+    policy = token.policy
+    return policy is None or not policy.node_ids or node_id in policy.node_ids
+
+
+def owner_of_node(world: World, actor: Actor, node_id: int) -> User:
+    """Return the owner of a node, who must be the sender (solaruser.md §6.3).
+
+    Raises:
+        ApiRefused: The node is unknown, another user's, or not one of the token's own.
+    """
+    owner = world.owner_of_node(node_id)
+    if owner is None:
+        raise ApiRefused(403, "UNKNOWN_OBJECT")
+    if owner.id != actor.user.id or not may_use_node(actor.token, node_id):
+        raise ApiRefused(403, "ACCESS_DENIED")
+    return owner
+
+
+def _authorities(actor: Actor) -> frozenset[str]:
+    """Return the token's type as a role, with the user's roles for a User token."""
+    own = frozenset({f"ROLE_{actor.token.type.upper()}"})
+    return own | actor.user.roles if actor.token.type == "User" else own
+
+
+def _role_for(path: str) -> str | None:
+    if _is_within(path, _OSCP):
+        return "ROLE_OSCP"
+    return "ROLE_USER" if _is_within(path, _SECURE) else None
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _policy_path(path: str) -> str:
+    inside = path.removeprefix(CONTEXT_PATH)
+    return inside.removeprefix(_SECURE) if _is_within(inside, _SECURE) else inside
+
+
+def _is_allowed(pattern: str, path: str) -> bool:
+    if pattern.startswith("!"):
+        return not matches(pattern[1:], path)
+    return matches(pattern, path)
+
+
+_WILDCARD: Final = re.compile(r"\?|\*|\{[^/{}]*\}")
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Tells whether a path fits a pattern, in case, too.
+    """Return whether a path fits an Ant pattern, as Spring matches it; case counts.
 
-    `?` stands for one character, `*` for any number of them and `{name}` for the same within a
-    segment, `**` as a segment for any number of segments. That the braces may hold a regular
-    expression in Spring is left out: they stand for any text.
+    `?` is one character, `*` any number of them and `{name}` the same within a segment, `**` as a
+    segment any number of segments. In Spring the braces may hold a regular expression; here they
+    fit any text.
 
     Args:
         pattern: As `/instr/add/*`.
@@ -36,7 +140,7 @@ def matches(pattern: str, path: str) -> bool:
         return False
     segments = [segment for segment in path.split("/") if segment]
     wanted = [segment for segment in pattern.split("/") if segment]
-    # A slash at the end is a part of the path that only a double star takes.
+    # A slash at the end is a part of the path that only a double star matches.
     if path.endswith("/") != pattern.endswith("/") and not pattern.endswith("**"):
         return False
     # How many of the segments the pattern so far can stand for: no backtracking.
@@ -65,98 +169,5 @@ def _compiled(segment: str) -> re.Pattern[str]:
         parts.append("." if match[0] == "?" else ".*")
         end = match.end()
     parts.append(re.escape(segment[end:]))
-    # Stars side by side are one: no text makes the expression slow then.
+    # Adjacent stars are one: no text makes the expression slow then.
     return re.compile(re.sub(r"(?:\.\*)+", ".*", "".join(parts)), re.DOTALL)
-
-
-CONTEXT_PATH = "/solaruser"
-_SECURE = "/api/v1/sec"
-_PUBLIC = "/api/v1/pub"
-_OSCP = f"{_SECURE}/user/oscp"
-
-
-def may_use_node(token: Token, node_id: int) -> bool:
-    """Tells whether a token's policy leaves it a node; whose node it is, is another question.
-
-    Args:
-        token: Who asks.
-        node_id: Which node.
-    """
-    policy = token.policy
-    return policy is None or not policy.node_ids or node_id in policy.node_ids
-
-
-def check_policy(token: Token, path: str, now: datetime) -> None:
-    """Refuses a token that has expired, or that may not be used on a path.
-
-    The service asks this before it looks at the signature.
-
-    Args:
-        token: Whose policy counts.
-        path: Decoded, from the context path on, without the query.
-        now: What time it is.
-
-    Raises:
-        AuthenticationRefused: The policy does not allow it.
-    """
-    policy = token.policy
-    if policy is None:
-        return
-    if policy.not_after is not None and now > policy.not_after:
-        why = f"the token's policy ends at {policy.not_after.isoformat()}"
-        raise AuthenticationRefused(401, "Expired token", explanation={"why": why})
-    if policy.api_paths and not any(
-        _is_allowed(pattern, _policy_path(path)) for pattern in policy.api_paths
-    ):
-        why = f"none of the token's apiPaths allows {_policy_path(path)}"
-        raise AuthenticationRefused(403, "Access denied", explanation={"why": why})
-
-
-def check_access(request: Request, path: str, actor: Actor | None) -> None:
-    """Refuses whom a path is not for.
-
-    Args:
-        request: The request as it was sent.
-        path: Its path, decoded.
-        actor: Who asks; None where nobody says so.
-
-    Raises:
-        AuthenticationRefused: Somebody must say who asks.
-        ApiRefused: Whoever asks lacks the role, or nobody may.
-    """
-    inside = path.removeprefix(CONTEXT_PATH)
-    if request.method == "OPTIONS" or not _is_within(inside, "/api") or _is_within(inside, _PUBLIC):
-        return
-    if actor is None:
-        raise anonymous_refused(request)
-    role = _role_for(inside)
-    if role is None or role not in authorities(actor):
-        why = f"{inside} needs {role}" if role else f"{inside} is for nobody"
-        raise ApiRefused(403, "Access Denied", explanation={"why": why})
-
-
-def authorities(actor: Actor) -> frozenset[str]:
-    """Answers with the authorities of a token: its type, and the user's roles for a User token."""
-    own = frozenset({f"ROLE_{actor.token.type.upper()}"})
-    return own | actor.user.roles if actor.token.type == "User" else own
-
-
-def _role_for(path: str) -> str | None:
-    if _is_within(path, _OSCP):
-        return "ROLE_OSCP"
-    return "ROLE_USER" if _is_within(path, _SECURE) else None
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
-
-
-def _policy_path(path: str) -> str:
-    inside = path.removeprefix(CONTEXT_PATH)
-    return inside.removeprefix(_SECURE) if _is_within(inside, _SECURE) else inside
-
-
-def _is_allowed(pattern: str, path: str) -> bool:
-    if pattern.startswith("!"):
-        return not matches(pattern[1:], path)
-    return matches(pattern, path)

@@ -1,9 +1,9 @@
-"""The route on which users read what they are told of their instructions (solaruser.md §9.2).
+"""The user events API: where users read what SolarNetwork tells them about their instructions.
 
-Of its parameters the dossier names the rules; what follows from the framework and the database
-behind them is (inferred): a property that cannot be converted is refused like that of any filter,
-`endDate` is the first instant that does not count, of `tag` and `tags` the plural counts, a
-negative `max` is refused by the database and a negative `offset` ignored.
+The rules of its parameters are in solaruser.md §9.2. What follows from the framework and the
+database is (inferred): a value that cannot be converted is refused as in any filter, `endDate` is
+the first instant that does not count, of `tag` and `tags` the plural counts, a negative `max` is
+refused by the database, and a negative `offset` ignored.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from oscp_send.solarnetwork.dates import timestamp
-from oscp_sim.http import Response, RouteDocs, RouteParameter
-from oscp_sim.shared import Shared
+from oscp_sim.http import Response
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 from oscp_sim.solaruser.parameters import Binding
 from oscp_sim.solaruser.replies import stream
-from oscp_sim.solaruser.router import Route
-from oscp_sim.user_events import UserEvent
+from oscp_sim.user_events import UserEvent, UserEvents
 
 __all__ = [
     "Comparison",
@@ -34,31 +32,118 @@ __all__ = [
     "Operator",
     "SearchFilter",
     "Some",
-    "compiled",
+    "UserEventApi",
     "read_search_filter",
-    "user_event_routes",
 ]
 
 
-# § Search filters over JSON data, in the style of LDAP: `(&(action=Handshake)(!(coId=7)))`.
+class UserEventApi:
+    """The handler of the user events.
+
+    Args:
+        events: All of them.
+    """
+
+    def __init__(self, events: UserEvents) -> None:
+        self._events = events
+
+    def find(self, call: Call) -> Response:
+        """List the user's events of a time, and of a filter."""
+        wanted = _wanted(call)
+        events = self._events.find(
+            call.actor.user.id,
+            wanted.start,
+            wanted.end,
+            tags=wanted.tags,
+            search_filter=wanted.search_filter.fits if wanted.search_filter else None,
+            offset=wanted.offset,
+            max=wanted.max,
+        )
+        return stream(call, [_shown(event) for event in events])
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    start: datetime
+    end: datetime
+    tags: tuple[str, ...]
+    search_filter: SearchFilter | None
+    offset: int
+    max: int | None
+
+
+def _wanted(call: Call) -> _Wanted:
+    if call.request.header("accept") is None:
+        raise NoRoute(HTTPStatus.BAD_REQUEST)
+    binding = Binding(call.parameters)
+    start, end = binding.date("startDate"), binding.date("endDate")
+    offset, most = binding.long("offset"), binding.long("max")
+    binding.check()
+    if start is None or end is None:
+        raise ApiRefused(422, "A date range is required.")
+    if most is not None and most < 0:
+        raise ApiRefused(
+            422,
+            "An invalid query parameter was used, or a required parameter was missing.",
+            code="DAO.00103",
+            explanation={"why": f"max is {most}; it must not be negative"},
+        )
+    search_filter = _search_filter(binding.text("searchFilter") or "")
+    return _Wanted(start, end, _tags(call), search_filter, max(offset or 0, 0), most)
+
+
+def _tags(call: Call) -> tuple[str, ...]:
+    given = call.parameters.getlist("tags" if "tags" in call.parameters else "tag")
+    tags = (tag.strip() for text in given for tag in text.split(","))
+    return tuple(tag for tag in tags if tag)
+
+
+def _search_filter(text: str) -> SearchFilter | None:
+    if not text.strip():
+        return None
+    try:
+        return read_search_filter(text)
+    except FilterError as error:
+        raise ApiRefused(
+            422,
+            "Illegal argument: Invalid search filter.",
+            explanation={"why": f"searchFilter is not a filter: {error}"},
+        ) from None
+
+
+def _shown(event: UserEvent) -> dict[str, Any]:
+    """Return an event as the API shows it, keys in its order; it may have no data."""
+    shown: dict[str, Any] = {
+        "userId": event.user_id,
+        "created": timestamp(event.created),
+        "eventId": str(event.id),
+        "tags": list(event.tags),
+        "message": event.message,
+    }
+    return shown if event.data is None else {**shown, "data": dict(event.data)}
+
+
+# Search filters over JSON data, in the style of LDAP: `(&(action=Handshake)(!(coId=7)))`.
 #
-# | form | fits where | |---|---| | `(&(a)(b)...)`, `(|(a)(b)...)`, `(!(a))` | all fit, any fits,
-# it does not fit | | `(path=value)` | a value is that text or number; `*` in it stands for any
-# text | | `(path=*)` | there is a value | | `(path<>value)` | there is a value that is another
-# one | | `(path<value)`, `<=`, `>`, `>=` | numbers compare as numbers, all else as text | |
-# `(path~=pattern)` | the regular expression is found in a value |
+# | form | fits where |
+# |---|---|
+# | `(&(a)(b)...)`, `(|(a)(b)...)`, `(!(a))` | all fit, any fits, it does not fit |
+# | `(path=value)` | a value is that text or number; `*` in it stands for any text |
+# | `(path=*)` | there is a value |
+# | `(path<>value)` | there is a value that is another one |
+# | `(path<value)`, `<=`, `>`, `>=` | numbers compare as numbers, everything else as text |
+# | `(path~=pattern)` | the regular expression is found in a value |
 #
 # A path is the name of a member, or several with slashes between; a slash before the first may be
 # left out. `*` is any one member, `**` any number of them, and a list stands for its elements.
 #
-# The dossier says no more than that there is such a filter (solaruser.md §9.2): all of this
-# is (inferred), from SolarNetwork's metadata filters, from LDAP's (RFC 4515), and from what suits
-# JSON.
+# Only that there is such a filter is known (solaruser.md §9.2): all of this is (inferred), from
+# SolarNetwork's metadata filters, from LDAP's (RFC 4515), and from what suits JSON.
 
 Operator = Literal["=", "<>", "<", "<=", ">", ">=", "~="]
 
-_TO_ESCAPE = re.compile(r"[()*\\\0]")
-_NUMBER = re.compile(r"[+-]?\d{1,100}(\.\d{1,100})?([eE][+-]?\d{1,3})?", re.ASCII)
+_TO_ESCAPE: Final = re.compile(r"[()*\\\0]")
+_NUMBER: Final = re.compile(r"[+-]?\d{1,100}(\.\d{1,100})?([eE][+-]?\d{1,3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +153,7 @@ class Every:
     parts: tuple[SearchFilter, ...]
 
     def fits(self, data: Mapping[str, Any]) -> bool:
-        """Tells whether the filter fits some data."""
+        """Return whether the filter fits some data."""
         return all(part.fits(data) for part in self.parts)
 
     def __str__(self) -> str:
@@ -82,7 +167,7 @@ class Some:
     parts: tuple[SearchFilter, ...]
 
     def fits(self, data: Mapping[str, Any]) -> bool:
-        """Tells whether the filter fits some data."""
+        """Return whether the filter fits some data."""
         return any(part.fits(data) for part in self.parts)
 
     def __str__(self) -> str:
@@ -96,7 +181,7 @@ class Not:
     part: SearchFilter
 
     def fits(self, data: Mapping[str, Any]) -> bool:
-        """Tells whether the filter fits some data."""
+        """Return whether the filter fits some data."""
         return not self.part.fits(data)
 
     def __str__(self) -> str:
@@ -110,8 +195,7 @@ class Comparison:
     Attributes:
         path: The names of the members, from the outermost.
         operator: How to compare.
-        pieces: What to compare with; between each two of them stood a `*`. There is more than one
-            only with `=` and `<>`.
+        pieces: What to compare with, cut at each `*`; more than one only with `=` and `<>`.
     """
 
     path: tuple[str, ...]
@@ -119,7 +203,7 @@ class Comparison:
     pieces: tuple[str, ...]
 
     def fits(self, data: Mapping[str, Any]) -> bool:
-        """Tells whether the filter fits some data."""
+        """Return whether the filter fits some data."""
         test = _TESTS[self.operator]
         return any(test(value, self.pieces) for value in _values(data, self.path))
 
@@ -128,12 +212,12 @@ class Comparison:
         return f"(/{'/'.join(self.path)}{self.operator}{value})"
 
 
-SearchFilter = Every | Some | Not | Comparison
+SearchFilter: TypeAlias = Every | Some | Not | Comparison
 
 
 @lru_cache(maxsize=64)
-def compiled(pattern: str) -> re.Pattern[str] | None:
-    """Answers with a regular expression, or None where the text is none."""
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """Return a regular expression, or None where the text is not one."""
     try:
         return re.compile(pattern)
     except (re.error, OverflowError, RecursionError, Warning):
@@ -145,7 +229,7 @@ def _escape(text: str) -> str:
 
 
 def _values(data: Mapping[str, Any], path: Iterable[str]) -> list[Any]:
-    """Answers with all values on a path."""
+    """Return all values on a path."""
     found: list[Any] = [data]
     for name in path:
         found = _deep(found) if name == "**" else _members(found, name)
@@ -160,7 +244,7 @@ def _members(values: Iterable[object], name: str) -> list[Any]:
 
 
 def _deep(values: Iterable[object]) -> list[Any]:
-    """Answers with the values and all that is in them, each once."""
+    """Return the values and everything in them, each once."""
     found: dict[int, Any] = {}
     waiting = _elements(values)
     while waiting:
@@ -210,18 +294,18 @@ def _order(holds: Callable[[Any, Any], bool]) -> Callable[[object, tuple[str, ..
 
 
 def _matches(value: object, pieces: tuple[str, ...]) -> bool:
-    pattern = compiled(pieces[0])
+    pattern = _compiled(pieces[0])
     return pattern is not None and pattern.search(_text(value)) is not None
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    # An object, or null, is as good as an empty text.
+    # An object and null count as an empty text.
     return str(value) if isinstance(value, str | int | float) else ""
 
 
-_TESTS: Mapping[Operator, Callable[[object, tuple[str, ...]], bool]] = {
+_TESTS: Final[Mapping[Operator, Callable[[object, tuple[str, ...]], bool]]] = {
     "=": _equals,
     "<>": lambda value, pieces: not _equals(value, pieces),
     "<": _order(lambda left, right: left < right),
@@ -232,29 +316,28 @@ _TESTS: Mapping[Operator, Callable[[object, tuple[str, ...]], bool]] = {
 }
 
 
-# § Reading the text of a search filter; what it means is said in `search_filter`.
-#
-# `( ) * \` in a value are written `\28 \29 \2a \5c` (RFC 4515 §3). A regular expression keeps its
-# backslashes instead, and parentheses stand in it in pairs or behind a backslash (inferred).
+# Reading the text of a search filter. `( ) * \` in a value are written `\28 \29 \2a \5c` (RFC 4515
+# §3). A regular expression keeps its backslashes instead; its parentheses are paired, or behind a
+# backslash (inferred).
 
-_DEEPEST = 50
-_BLANKS = re.compile(r"\s*")
-_FILTER_PATH = re.compile(r"[^()=<>~\\!&|]+")
-_OPERATOR = re.compile(r"<>|<=|>=|~=|=|<|>")
-_VALUE = re.compile(r"(?:[^()\\]|\\[0-9A-Fa-f]{2})*")
-_PATTERN_TOKEN = re.compile(r"\\.|[^\\]", re.DOTALL)
-_ESCAPED = re.compile(r"(?:\\[0-9A-Fa-f]{2})+")
+_DEEPEST: Final = 50
+_BLANKS: Final = re.compile(r"\s*")
+_FILTER_PATH: Final = re.compile(r"[^()=<>~\\!&|]+")
+_OPERATOR: Final = re.compile(r"<>|<=|>=|~=|=|<|>")
+_VALUE: Final = re.compile(r"(?:[^()\\]|\\[0-9A-Fa-f]{2})*")
+_PATTERN_TOKEN: Final = re.compile(r"\\.|[^\\]", re.DOTALL)
+_ESCAPED: Final = re.compile(r"(?:\\[0-9A-Fa-f]{2})+")
 
 
 class FilterError(ValueError):
-    """Raised for a text that is no filter; says where it ceases to be one."""
+    """Raised for a text that is not a filter; says at which character."""
 
 
 def read_search_filter(text: str) -> SearchFilter:
-    """Answers with the filter that a text describes; `str` of it describes it again.
+    """Return the filter that a text describes; its `str` describes it again.
 
     Raises:
-        FilterError: The text is no filter.
+        FilterError: The text is not a filter.
     """
     reader = _Reader(text)
     found = reader.filter(0)
@@ -311,7 +394,7 @@ class _Reader:
                 break
             self.at = match.end()
         pattern = self.text[start : self.at]
-        if compiled(pattern) is None:
+        if _compiled(pattern) is None:
             raise self.error("a regular expression before this")
         return pattern
 
@@ -340,157 +423,3 @@ class _Reader:
     def error(self, expected: str) -> FilterError:
         found = f'"{self.text[self.at]}"' if self.at < len(self.text) else "the end"
         return FilterError(f"at character {self.at + 1}: expected {expected}, found {found}")
-
-
-_EVENTS_PATH = "/api/v1/sec/user/events"
-
-
-def user_event_routes(shared: Shared) -> list[Route]:
-    """Answers with the routes of the user events.
-
-    Args:
-        shared: The shared shared.
-    """
-
-    def find(call: Call) -> Response:
-        wanted = _wanted(call)
-        events = shared.events.find(
-            call.actor.user.id,
-            wanted.start,
-            wanted.end,
-            tags=wanted.tags,
-            search_filter=wanted.search_filter.fits if wanted.search_filter else None,
-            offset=wanted.offset,
-            max=wanted.max,
-        )
-        return stream(call, [_shown(event) for event in events])
-
-    return [
-        Route(
-            "user-events",
-            "GET",
-            _EVENTS_PATH,
-            find,
-            "List user events",
-            documentation=_DOCUMENTATION,
-        )
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    start: datetime
-    end: datetime
-    tags: tuple[str, ...]
-    search_filter: SearchFilter | None
-    offset: int
-    max: int | None
-
-
-def _wanted(call: Call) -> _Wanted:
-    if call.request.header("accept") is None:
-        raise NoRoute(HTTPStatus.BAD_REQUEST)
-    binding = Binding(call.parameters)
-    start, end = binding.date("startDate"), binding.date("endDate")
-    offset, most = binding.long("offset"), binding.long("max")
-    binding.check()
-    if start is None or end is None:
-        raise ApiRefused(422, "A date range is required.")
-    if most is not None and most < 0:
-        raise ApiRefused(
-            422,
-            "An invalid query parameter was used, or a required parameter was missing.",
-            code="DAO.00103",
-            explanation={"why": f"max is {most}; it must not be negative"},
-        )
-    search_filter = _search_filter(binding.text("searchFilter") or "")
-    return _Wanted(start, end, _tags(call), search_filter, max(offset or 0, 0), most)
-
-
-def _tags(call: Call) -> tuple[str, ...]:
-    given = call.parameters.getlist("tags" if "tags" in call.parameters else "tag")
-    tags = (tag.strip() for text in given for tag in text.split(","))
-    return tuple(tag for tag in tags if tag)
-
-
-def _search_filter(text: str) -> SearchFilter | None:
-    if not text.strip():
-        return None
-    try:
-        return read_search_filter(text)
-    except FilterError as error:
-        raise ApiRefused(
-            422,
-            "Illegal argument: Invalid search filter.",
-            explanation={"why": f"searchFilter is no filter: {error}"},
-        ) from None
-
-
-def _shown(event: UserEvent) -> dict[str, Any]:
-    """Answers with an event as the API shows it, keys in its order, no data left out."""
-    shown: dict[str, Any] = {
-        "userId": event.user_id,
-        "created": timestamp(event.created),
-        "eventId": str(event.id),
-        "tags": list(event.tags),
-        "message": event.message,
-    }
-    return shown if event.data is None else {**shown, "data": dict(event.data)}
-
-
-_TEXT: Mapping[str, Any] = {"type": "string"}
-_DATE = "as 2026-01-02, 2026-01-02 03:04[:05[.678]], with T for the blank, with Z or an offset"
-_DOCUMENTATION = RouteDocs(
-    parameters=(
-        RouteParameter("Accept", "header", True, _TEXT, "Required; */* yields CBOR."),
-        RouteParameter("startDate", "query", True, _TEXT, f"The first instant, {_DATE}."),
-        RouteParameter("endDate", "query", True, _TEXT, f"The first instant beyond, {_DATE}."),
-        RouteParameter(
-            "tags", "query", False, _TEXT, "Tags with commas between; an event carries all."
-        ),
-        RouteParameter("tag", "query", False, _TEXT, "The same, where there is no tags."),
-        RouteParameter(
-            "searchFilter",
-            "query",
-            False,
-            _TEXT,
-            "A filter of the data, as (&(/action=Handshake)(/coId>5)).",
-        ),
-        RouteParameter(
-            "offset", "query", False, {"type": "integer"}, "How many events to pass over."
-        ),
-        RouteParameter(
-            "max", "query", False, {"type": "integer", "minimum": 0}, "How many events at most."
-        ),
-    ),
-    response_schema={
-        "type": "object",
-        "required": ["success"],
-        "properties": {
-            "success": {"const": True},
-            "data": {
-                "description": "By ascending eventId; left out where there are none.",
-                "type": "array",
-                "minItems": 1,
-                "items": {
-                    "type": "object",
-                    "required": ["userId", "created", "eventId", "tags", "message"],
-                    "properties": {
-                        "userId": {"type": "integer"},
-                        "created": {"type": "string"},
-                        "eventId": {"type": "string", "format": "uuid"},
-                        "tags": {"type": "array", "items": {"type": "string"}},
-                        "message": {"type": "string"},
-                        "data": {"type": "object"},
-                    },
-                },
-            },
-        },
-    },
-    statuses={
-        200: "The events of the user who asks.",
-        400: "There is no Accept header.",
-        422: "There is no date range; or a parameter cannot be read; or Accept names no type that "
-        "can be served.",
-    },
-)

@@ -1,7 +1,281 @@
-"""The OSCP configuration API, where an integrator looks up what instructions name."""
+"""The OSCP configuration API, where an integrator looks up what instructions name.
+
+The handlers of solaruser.md §8, and how they show what is stored.
+"""
 
 from __future__ import annotations
 
-from oscp_sim.solaruser.configuration.routes import configuration_routes
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
 
-__all__ = ["configuration_routes"]
+from oscp_send.solarnetwork.dates import timestamp
+from oscp_sim.addresses import path_of
+from oscp_sim.http import Response
+from oscp_sim.shared import Shared
+from oscp_sim.solaruser.call import CONTEXT_PATH, ApiRefused, Call
+from oscp_sim.solaruser.configuration.fields import (
+    ASSET,
+    GROUP,
+    PUBLICATION,
+    SYSTEM,
+    Field,
+    as_kept,
+    check_columns,
+    read_values,
+    show,
+)
+from oscp_sim.solaruser.configuration.store import (
+    GROUPS,
+    Configuration,
+    EntityKind,
+    flexibility_provider_id,
+)
+from oscp_sim.solaruser.parameters import path_long
+from oscp_sim.solaruser.policy import owner_of_node
+from oscp_sim.solaruser.replies import single
+from oscp_sim.world import (
+    SIMULATED,
+    Asset,
+    CapacityGroup,
+    CapacityOptimizer,
+    CapacityProvider,
+    Publication,
+    SystemSettings,
+)
+from oscp_sim.world.model import OAUTH_CLIENT_SECRET
+
+__all__ = ["Configuration", "Entities", "Settings"]
+
+_LONGEST_NAME: Final = 64
+
+
+class Entities:
+    """The handlers for one kind of what users configure.
+
+    Args:
+        shared: Its world and its journal count.
+        store: What is configured.
+        kind: Which kind.
+    """
+
+    def __init__(self, shared: Shared, store: Configuration, kind: EntityKind[Any]) -> None:
+        self.kind = kind
+        self._shared = shared
+        self._store = store
+
+    def list_all(self, call: Call) -> Response:
+        """List all that the user has."""
+        entities = self.kind.of(self._store.user(call.actor.user.id))
+        return single(call, [self._show(call, each) for each in entities])
+
+    def list_assets(self, call: Call) -> Response:
+        """List the assets of a group: none for a group that does not exist (inferred)."""
+        group_id = path_long(call, GROUPS.variable)
+        user = self._store.user(call.actor.user.id)
+        assets = (each for each in user.assets if each.capacity_group == group_id)
+        return single(call, [self._show(call, each) for each in assets])
+
+    def view(self, call: Call) -> Response:
+        """Show one."""
+        entity = self._store.find(call.actor.user.id, self.kind, self._id(call))
+        return single(call, self._show(call, entity))
+
+    def create(self, call: Call) -> Response:
+        """Add one; a system's token is shown this once."""
+        values = _read(self._shared, call, self.kind.fields)
+        created = self._store.create(call.actor.user.id, self.kind, values)
+        token = {}
+        if created.token is not None:
+            # In whatever form the reply is written, the journal does not keep it.
+            self._shared.journal.conceal(created.token)
+            token = {"token": created.token}
+        return single(
+            call,
+            self._show(call, created.entity, token),
+            status=HTTPStatus.CREATED,
+            headers=[("Location", f"{CONTEXT_PATH}{self.kind.path}/{created.entity.id}")],
+        )
+
+    def update(self, call: Call) -> Response:
+        """Replace what a request may give of one."""
+        entity_id, user_id = self._id(call), call.actor.user.id
+        values = _read(self._shared, call, self.kind.fields)
+        if self.kind.fields is SYSTEM:
+            system = self._store.find(user_id, self.kind, entity_id)
+            if system.base_url is SIMULATED and values["base_url"] == _base_url(call, system):
+                # A client that sends back what it was shown changes nothing.
+                values["base_url"] = SIMULATED
+        return single(
+            call, self._show(call, self._store.update(user_id, self.kind, entity_id, values))
+        )
+
+    def delete(self, call: Call) -> Response:
+        """Delete one, which need not exist."""
+        self._store.delete(call.actor.user.id, self.kind, self._id(call))
+        return single(call)
+
+    def _id(self, call: Call) -> int:
+        return path_long(call, self.kind.variable)
+
+    def _show(
+        self,
+        call: Call,
+        entity: CapacityProvider | CapacityOptimizer | CapacityGroup | Asset,
+        token: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        shown: dict[str, Any] = {"userId": call.actor.user.id, "configId": entity.id}
+        shown |= _dates(entity, self._store.began)
+        if isinstance(entity, CapacityProvider | CapacityOptimizer):
+            return shown | _show_system(call, entity, token or {})
+        if isinstance(entity, CapacityGroup):
+            return shown | _show_group(entity)
+        return shown | show(ASSET, entity)
+
+
+class Settings:
+    """The handlers for the settings of a user, and for those of a Capacity Group in the path.
+
+    Args:
+        shared: Its world counts.
+        store: What is configured.
+    """
+
+    def __init__(self, shared: Shared, store: Configuration) -> None:
+        self._shared = shared
+        self._store = store
+
+    def list_all(self, call: Call) -> Response:
+        """List the settings of all of the user's groups that have any."""
+        groups = self._store.user(call.actor.user.id).capacity_groups
+        return single(
+            call, [self._show(call, each.settings, each.id) for each in groups if each.settings]
+        )
+
+    def view(self, call: Call) -> Response:
+        """Show them; there is no data where there are none."""
+        group_id = _group_id(call)
+        settings = self._store.publication(call.actor.user.id, group_id)
+        return single(call, None if settings is None else self._show(call, settings, group_id))
+
+    def update(self, call: Call) -> Response:
+        """Set them."""
+        group_id = _group_id(call)
+        values = _read(self._shared, call, PUBLICATION)
+        settings = self._store.publish(call.actor.user.id, group_id, values)
+        return single(call, self._show(call, settings, group_id))
+
+    def delete(self, call: Call) -> Response:
+        """Delete them, if there are any."""
+        self._store.unpublish(call.actor.user.id, _group_id(call))
+        return single(call)
+
+    def _show(self, call: Call, settings: Publication, group_id: int | None) -> dict[str, Any]:
+        group = {} if group_id is None else {"groupId": group_id}
+        dates = _dates(settings, self._store.began)
+        return {"userId": call.actor.user.id, **group, **dates} | show(PUBLICATION, settings)
+
+
+def _group_id(call: Call) -> int | None:
+    return path_long(call, GROUPS.variable) if GROUPS.variable in call.variables else None
+
+
+# Reading what a request gives.
+
+
+def _read(shared: Shared, call: Call, fields: tuple[Field, ...]) -> dict[str, Any]:
+    """Return what a body gives, as the world keeps it.
+
+    Validation comes first, then what the program asks for, then whether the sender may use the
+    node, and last what the database can hold (inferred).
+    """
+    values = read_values(fields, call.request.body)
+    _set_secret_apart(values, keep=fields is SYSTEM)
+    if fields is SYSTEM:
+        _check_system(values)
+    if "node_id" in values:
+        owner_of_node(shared.world, call.actor, values["node_id"])
+    check_columns(fields, values)
+    return as_kept(fields, values)
+
+
+def _set_secret_apart(values: dict[str, Any], *, keep: bool) -> None:
+    """Take the client secret out of the service properties: it is never shown (solaruser.md §8.1).
+
+    A request without one leaves the stored secret as it is: it has a store of its own, and a client
+    that changes what it was shown cannot give it (inferred). Only a text counts as a secret.
+
+    Args:
+        values: By the world's names.
+        keep: Whether it is that of an external system: nothing else uses it.
+    """
+    given = values.get("service_props") or {}
+    if OAUTH_CLIENT_SECRET not in given:
+        return
+    secret = given[OAUTH_CLIENT_SECRET]
+    values["service_props"] = {
+        name: each for name, each in given.items() if name != OAUTH_CLIENT_SECRET
+    }
+    if keep and isinstance(secret, str) and secret:
+        values["oauth_client_secret"] = secret
+
+
+def _check_system(values: dict[str, Any]) -> None:
+    if values["registration_status"] is None:
+        raise ApiRefused(422, "Illegal argument: The registrationStatus property is required.")
+    if values["base_url"] is not None and not values["base_url"].strip():
+        # A blank one counts as absent: nothing is sent to either (inferred; solaruser.md §4.2).
+        values["base_url"] = None
+
+
+# Showing what is stored.
+
+
+def _show_system(
+    call: Call, system: CapacityProvider | CapacityOptimizer, token: dict[str, Any]
+) -> dict[str, Any]:
+    url = _base_url(call, system)
+    shown = show((each for each in SYSTEM if each.name != "baseUrl"), system) | token
+    shown |= {} if url is None else {"baseUrl": url}
+    shown["flexibilityProviderId"] = flexibility_provider_id(system)
+    if system.settings is not None:
+        shown["settings"] = _show_handshake(system.settings)
+    return shown | _timestamps(heartbeatDate=system.heartbeat_date, offlineDate=system.offline_date)
+
+
+def _base_url(call: Call, system: CapacityProvider | CapacityOptimizer) -> str | None:
+    """Return the base URL of a system; that of a simulated one is where the client has come to."""
+    if system.base_url is not SIMULATED:
+        return system.base_url
+    host = call.request.header("host") or "localhost"
+    secure = (call.request.header("x-forwarded-proto") or "").strip().lower() == "https"
+    return f"{'https' if secure else 'http'}://{host}{path_of(system)}"
+
+
+def _show_handshake(settings: SystemSettings) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    if settings.heartbeat_seconds is not None:
+        shown["heartbeatSeconds"] = settings.heartbeat_seconds
+    return shown | {"measurementStyles": list(settings.measurement_styles)}
+
+
+def _show_group(group: CapacityGroup) -> dict[str, Any]:
+    # A world's file need not name a group, but every group has a name here.
+    name = {"name": group.name or group.identifier[:_LONGEST_NAME]}
+    dates = _timestamps(
+        capacityProviderMeasurementDate=group.capacity_provider_measurement_date,
+        capacityOptimizerMeasurementDate=group.capacity_optimizer_measurement_date,
+    )
+    return name | show(GROUP, group) | dates
+
+
+def _dates(
+    item: CapacityProvider | CapacityOptimizer | CapacityGroup | Asset | Publication,
+    began: datetime,
+) -> dict[str, str]:
+    created = item.created or began
+    return _timestamps(created=created, modified=item.modified or created)
+
+
+def _timestamps(**dates: datetime | None) -> dict[str, str]:
+    return {name: timestamp(date) for name, date in dates.items() if date is not None}

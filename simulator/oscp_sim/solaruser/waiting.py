@@ -1,8 +1,8 @@
-"""Waiting for the result of an instruction, as `exec` does (solaruser.md §1.9).
+"""How long `exec` waits for the result of an instruction (solaruser.md §1.9).
 
-By the difference `exec_waiting`, either as soon as everything is final, or at the service's own
-pace: it looks for the first time after about a second, and then less and less often. What that pace
-does on a time-out and with several nodes is inferred.
+The setting `exec_waiting` chooses: until all results are final, or at the service's own pace, which
+looks for the first time after about a second, and then less and less often. What that pace does on
+a time-out and with several nodes is inferred.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 
 from oscp_sim.instructions import Instruction, Instructions
 
-__all__ = ["LONGEST_WAIT", "TIMEOUT_MESSAGE", "Results", "wait_for_results"]
+__all__ = ["LONGEST_WAIT", "TIMEOUT_MESSAGE", "Results", "look_times", "wait_for_results"]
 
 
-#: Milliseconds; also how long is waited where nothing is said.
+#: Milliseconds; also the wait where the request gives none.
 LONGEST_WAIT: Final = 60_000
 TIMEOUT_MESSAGE: Final = "Timeout waiting for instruction result."
 _SHORTEST_WAIT: Final = 100
@@ -24,17 +24,17 @@ _SHORTEST_WAIT: Final = 100
 _FIRST_PAUSE: Final = 0.5
 _PAUSE_GROWS_BY: Final = 0.125
 _LOOK_TAKES: Final = 0.5
-# Seconds beyond the limit after which the container answers, whatever the look is at.
+# Seconds beyond the limit after which the container answers, though a look is under way.
 _CONTAINER_WAITS_LONGER: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What `exec` answers with.
+    """What `exec` answers.
 
     Attributes:
-        rows: In the order in which they were queued. On time-out those that are not final say so in
-            their result parameters, which is shown only and not stored.
+        rows: In the order in which they were queued. After a time-out, those that are not final say
+            so in their result parameters, which is only shown and not stored.
         is_wrapped: Whether the reply has its `success` and `data`; the container's has not.
     """
 
@@ -49,13 +49,13 @@ def wait_for_results(
     *,
     at_the_services_pace: bool = False,
 ) -> Results:
-    """Answers with instructions once all are final, or the time is up.
+    """Return instructions once all are final, or the time is up.
 
     Args:
-        instructions: Where they are.
-        rows: As they were queued; they are the answer where there is no time to wait.
-        milliseconds: As asked for; what is beyond the bounds is brought back to them.
-        at_the_services_pace: Whether to look when the service looks, or to answer at once.
+        instructions: Where they are stored.
+        rows: As they were queued; the result where the wait is too short to look again.
+        milliseconds: As asked for; limited to what the service allows.
+        at_the_services_pace: Whether to look only when the service looks.
     """
     wanted = LONGEST_WAIT if milliseconds is None else max(0, min(milliseconds, LONGEST_WAIT))
     if wanted < _SHORTEST_WAIT:
@@ -71,7 +71,7 @@ def _at_the_services_pace(
 ) -> Results:
     waited = 0.0
     some_were_first = False
-    for look in _looks(limit):
+    for look in look_times(limit):
         if look > limit + _CONTAINER_WAITS_LONGER:
             instructions.pause(limit + _CONTAINER_WAITS_LONGER - waited)
             return Results(list(rows), is_wrapped=False)
@@ -80,13 +80,13 @@ def _at_the_services_pace(
         finals = [row.is_final for row in _now(instructions, rows)]
         if all(finals) and not some_were_first:
             break
-        # From here on the service counts down to what it never reaches, and so to the limit.
+        # From here on the service waits for a count that it never reaches, and so to the limit.
         some_were_first = some_were_first or any(finals)
     return Results([_timed_out(row) for row in _now(instructions, rows)])
 
 
-def _looks(limit: float) -> Iterator[float]:
-    """Yields the seconds after which the service looks, the last one at or beyond the limit."""
+def look_times(limit: float) -> Iterator[float]:
+    """Yield the seconds after which the service looks, the last one at or beyond the limit."""
     look, pause = 0.0, _FIRST_PAUSE
     while look < limit:
         look += pause + _LOOK_TAKES
