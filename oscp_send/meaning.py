@@ -158,7 +158,7 @@ def _readable(blocks: Iterable[object]) -> Iterator[_Block]:
     for index, block in enumerate(blocks):
         if not isinstance(block, Mapping):
             continue
-        start, end = read_instant(block.get("start_time")), read_instant(block.get("end_time"))
+        start, end = _instant(block.get("start_time")), _instant(block.get("end_time"))
         if start is not None and end is not None:
             pointer, capacity = f"/forecasted_blocks/{index}", _number(block.get("capacity"))
             unit, phase = str(block.get("unit")), str(block.get("phase"))
@@ -300,7 +300,7 @@ def _heartbeat_interval(message: Mapping[str, object]) -> Iterator[Finding]:
 
 def _offline_mode(message: Mapping[str, object], now: datetime) -> Iterator[Finding]:
     """Yield S12 for a heartbeat whose sender would be offline already."""
-    offline = read_instant(message.get("offline_mode_at"))
+    offline = _instant(message.get("offline_mode_at"))
     if offline is not None and offline <= now:
         yield _found(
             "S12",
@@ -334,8 +334,12 @@ class Reading(NamedTuple):
     value: float | None
 
 
+def _instant(value: object) -> datetime | None:
+    return read_instant(value) if isinstance(value, str) else None
+
+
 def energy_readings(
-    measurements: list[object], instant: Callable[[object], datetime | None] = read_instant
+    measurements: list[object], instant: Callable[[object], datetime | None] = _instant
 ) -> Iterator[Reading]:
     """Yield the readings of the counters among measurements, of a group or of assets.
 

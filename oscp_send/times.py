@@ -65,12 +65,24 @@ def cut_to_milliseconds(moment: datetime) -> datetime:
     return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, cut, tzinfo=UTC)
 
 
-def read_instant(text: object) -> datetime | None:
-    """Return the instant, in UTC, that an RFC 3339 text names, or None for anything else.
+@lru_cache(maxsize=8192)  # each time of a forecast is looked at several times on its way
+def read_instant(text: str) -> datetime | None:
+    """Return the instant, in UTC, that an RFC 3339 text names, or None for any other text.
 
     Microseconds are kept and finer digits cut; a leap second counts as the second after it.
     """
-    return _read(text) if isinstance(text, str) else None
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        return None
+    day, minute, second, fraction, offset = match.groups()
+    leap = second == "60"
+    microseconds = f".{(fraction or '.')[1:7]:0<6}"
+    plain = f"{day}T{minute}:{'59' if leap else second}{microseconds}{offset.upper()}"
+    try:
+        instant = datetime.fromisoformat(plain).astimezone(UTC)
+        return datetime.fromtimestamp(instant.timestamp() // 1 + 1, UTC) if leap else instant
+    except (ValueError, OverflowError):
+        return None
 
 
 def has_no_offset(text: object) -> bool:
@@ -91,20 +103,3 @@ def read_timestamp(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a timestamp such as 2026-01-02 03:04:05.123456Z")
     day, time, fraction = match.groups()
     return datetime.fromisoformat(f"{day}T{time}.{fraction or '0':0<6}Z")
-
-
-# Each time of a forecast is looked at several times on its way: read each text once.
-@lru_cache(maxsize=8192)
-def _read(text: str) -> datetime | None:
-    match = _RFC_3339.fullmatch(text)
-    if match is None:
-        return None
-    day, minute, second, fraction, offset = match.groups()
-    leap = second == "60"
-    microseconds = f".{(fraction or '.')[1:7]:0<6}"
-    plain = f"{day}T{minute}:{'59' if leap else second}{microseconds}{offset.upper()}"
-    try:
-        instant = datetime.fromisoformat(plain).astimezone(UTC)
-        return datetime.fromtimestamp(instant.timestamp() // 1 + 1, UTC) if leap else instant
-    except (ValueError, OverflowError):
-        return None

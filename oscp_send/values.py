@@ -308,7 +308,7 @@ def instant_of_text(name: str, value: object) -> datetime:
     Raises:
         InvalidValue: The text is not one; it needs an explicit offset from UTC.
     """
-    read = read_instant(value)
+    read = read_instant(value) if isinstance(value, str) else None
     if read is None:
         shown = _quoted(value) if isinstance(value, str) else _kind(value)
         raise InvalidValue(

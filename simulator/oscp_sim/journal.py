@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import count, islice
-from types import MappingProxyType
 from typing import Any
 
 from oscp_sim.clock import Clock
 from oscp_sim.entry import Entry, Kind, PartyName
 from oscp_sim.http import Request, Response
 from oscp_sim.matching import JournalCondition, NotSeen
-from oscp_sim.redaction import Concealed, redact_headers, redact_text, writable
+from oscp_sim.redaction import Concealed
 
 __all__ = ["Entry", "Journal", "Kind", "NotSeen", "PartyName"]
 
@@ -102,20 +101,11 @@ class Journal:
             kind=kind,
             action=action,
             instruction_id=instruction_id,
-            request=self._safe_request(request) if request else None,
-            response=self._safe_response(response) if response else None,
             state=state,
-            reason=None if reason is None else self._open(reason),
-            findings=tuple(map(self._safe_finding, findings)),
-            detail=MappingProxyType(
-                {
-                    name: self._open(value) if isinstance(value, str) else value
-                    for name, value in (detail or {}).items()
-                }
-            ),
             peer=peer,
             sent=sent,
             exchange_id=(request.exchange_id or self.new_exchange_id()) if request else None,
+            **self._concealed.removed_from(request, response, reason, findings, detail or {}),
         )
         with self._grown:
             self._last += 1
@@ -195,24 +185,6 @@ class Journal:
         with self._grown:
             first = self._entries[0].number if self._entries else 0
             return list(islice(self._entries, max(0, number + 1 - first), None)), self._last
-
-    def _safe_request(self, request: Request) -> Request:
-        body = self._open(request.text).encode()
-        headers = redact_headers(request.headers)
-        return Request(request.method, self._open(request.target), headers, body)
-
-    def _safe_response(self, response: Response) -> Response:
-        body = self._open(response.shown).encode()
-        return Response(response.status, redact_headers(response.headers), body)
-
-    def _safe_finding(self, finding: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: self._concealed.redact(value) if isinstance(value, str) else value
-            for name, value in finding.items()
-        }
-
-    def _open(self, text: str) -> str:
-        return self._concealed.redact(redact_text(writable(text)))
 
     def _is_beyond(self, number: int) -> bool:
         return self._last > number

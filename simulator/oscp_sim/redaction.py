@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
+
+from oscp_sim.http import Request, Response
 
 __all__ = [
     "SHORTEST_SECRET",
@@ -182,6 +186,38 @@ class Concealed:
             with self._lock:
                 spellings = {*self._others, *_spellings(token)}
                 self._others = tuple(sorted(spellings, key=len, reverse=True))
+
+    def removed_from(
+        self,
+        request: Request | None,
+        response: Response | None,
+        reason: str | None,
+        findings: Iterable[Mapping[str, Any]],
+        detail: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return the parts of a journal entry, by their names, without any secret."""
+        return {
+            "request": request and self._safe_request(request),
+            "response": response and self._safe_response(response),
+            "reason": None if reason is None else self._safe(reason),
+            "findings": tuple(self._safe_values(each, self.redact) for each in findings),
+            "detail": MappingProxyType(self._safe_values(detail, self._safe)),
+        }
+
+    def _safe_request(self, request: Request) -> Request:
+        body = self._safe(request.text).encode()
+        headers = redact_headers(request.headers)
+        return Request(request.method, self._safe(request.target), headers, body)
+
+    def _safe_response(self, response: Response) -> Response:
+        body = self._safe(response.shown).encode()
+        return Response(response.status, redact_headers(response.headers), body)
+
+    def _safe_values(self, values: Mapping[str, Any], safe: Callable[[str], str]) -> dict[str, Any]:
+        return {k: safe(each) if isinstance(each, str) else each for k, each in values.items()}
+
+    def _safe(self, text: str) -> str:
+        return self.redact(redact_text(writable(text)))
 
     def redact(self, text: str) -> str:
         """Return the text with each concealed token replaced by `[redacted]`."""

@@ -36,7 +36,7 @@ class UserEvent:
         created: When it happened, UTC.
         tags: What it is about, from the general to the particular.
         message: One line for people.
-        data: JSON values, or None.
+        details: What `data` shows, as it was given; nobody changes it.
     """
 
     id: UUID
@@ -44,7 +44,17 @@ class UserEvent:
     created: datetime
     tags: tuple[str, ...]
     message: str
-    data: Mapping[str, Any] | None = field(default=None, hash=False)
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def data(self) -> Mapping[str, Any] | None:
+        """The details as JSON values, without those that are None; None where nothing is left."""
+        kept: dict[str, Any] = {
+            _storable(name): _json_value(value)
+            for name, value in self.details.items()
+            if value is not None
+        }
+        return MappingProxyType(kept) if kept else None
 
 
 class UserEvents:
@@ -74,8 +84,9 @@ class UserEvents:
             user_id: Whose it is.
             tags: What it is about.
             message: One line for people.
-            data: Its details, without any secret. Members that are None are left out, datetimes
-                become strings in SolarNetwork's style.
+            data: Its details, without any secret, made into JSON values when they are read: what is
+                inside them may not change until then. Members that are None are left out,
+                datetimes become strings in SolarNetwork's style.
         """
         with self._lock:
             created = self._clock.now()
@@ -85,7 +96,7 @@ class UserEvents:
                 created=created,
                 tags=tuple(_storable(tag) for tag in tags),
                 message=_storable(message),
-                data=_data(data or {}),
+                details=dict(data or {}),
             )
             self._events.setdefault(user_id, []).append(event)
         return event
@@ -156,27 +167,13 @@ class _Ids:
         return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | self._tail)
 
 
-def _data(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    kept: dict[str, Any] = {
-        _storable(name): _json_value(value) for name, value in data.items() if value is not None
-    }
-    return MappingProxyType(kept) if kept else None
-
-
-class _Json(dict[str, Any]):
-    """An object that holds only JSON values already; nobody changes it."""
-
-
 def _json_value(value: object) -> object:
     if isinstance(value, str):
         return _storable(value)
     if isinstance(value, datetime):
         return timestamp(value)
-    if isinstance(value, _Json):
-        # A message is in several events, and may be large.
-        return value
     if isinstance(value, Mapping):
-        return _Json({_storable(str(name)): _json_value(each) for name, each in value.items()})
+        return {_storable(str(name)): _json_value(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_json_value(each) for each in value]
     return value

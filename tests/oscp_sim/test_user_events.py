@@ -139,10 +139,10 @@ def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
 
 
 def test_what_is_changed_afterwards_changes_no_event() -> None:
-    content = {"group_id": "foo-group"}
-    event = events().add(42, [], "Something", {"content": content})
-    content["group_id"] = "another"
-    assert event.data == {"content": {"group_id": "foo-group"}}
+    data = {"group_id": "foo-group"}
+    event = events().add(42, [], "Something", data)
+    data["group_id"] = "another"
+    assert event.data == {"group_id": "foo-group"}
 
 
 def test_nobody_finds_an_event_of_somebody_else() -> None:

@@ -146,7 +146,7 @@ def _number(value: object) -> float | None:
 def _instant(value: object) -> datetime | None:
     """Return an instant in UTC, or None; a party may have read the time texts of its messages."""
     if not isinstance(value, datetime):
-        return read_instant(value)
+        return read_instant(value) if isinstance(value, str) else None
     try:
         return None if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:

@@ -21,7 +21,7 @@ from oscp_sim.flexibility_provider.delivery import (
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, PATHS, Outbox, configured_path
 from oscp_sim.instructions import QueuedMessage, State
 from oscp_sim.shared import Shared
-from oscp_sim.user_events import UserEvent, UserEvents
+from oscp_sim.user_events import UserEvents
 from oscp_sim.world import CapacityGroup, CapacityProvider
 
 __all__ = ["InstructionHandler"]
@@ -218,9 +218,7 @@ class _InstructionEvents:
         self._known["content"] = content
         self._provider = provider
         self._secrets = _secrets(provider)
-        event = self._add((), "Processing queued instruction")
-        # In the form of a user event, so that it need not be written again for each.
-        self._known |= event.data or {}
+        self._add((), "Processing queued instruction")
 
     def answered(self, delivery: Delivery) -> None:
         """Say that the Capacity Provider accepted the message."""
@@ -244,10 +242,8 @@ class _InstructionEvents:
         message = reason if isinstance(failure, UnknownRecipient) else _NOT_SENT
         self._add(("error",), message, {"message": reason})
 
-    def _add(
-        self, tags: tuple[str, ...], message: str, more: Mapping[str, Any] = _NOTHING
-    ) -> UserEvent:
-        return self._events.add(self._user_id, (*_TAGS, *tags), message, {**self._known, **more})
+    def _add(self, tags: tuple[str, ...], message: str, more: Mapping[str, Any] = _NOTHING) -> None:
+        self._events.add(self._user_id, (*_TAGS, *tags), message, {**self._known, **more})
 
     def _add_http(self, tags: tuple[str, ...], message: str, delivery: Delivery) -> None:
         provider = self._provider

@@ -147,7 +147,8 @@ def _body(group: str, blocks: Iterable[ForecastedBlock]) -> dict[str, Any]:
 def _starts(adjustment: Mapping[str, Any]) -> Iterator[tuple[datetime, str]]:
     listed = adjustment.get("forecasted_blocks")
     for index, block in enumerate(listed if isinstance(listed, list) else ()):
-        start = read_instant(block.get("start_time")) if isinstance(block, dict) else None
+        text = block.get("start_time") if isinstance(block, dict) else None
+        start = read_instant(text) if isinstance(text, str) else None
         # The first and the last year have days that end beyond what a datetime can say.
         if start is not None and MINYEAR < start.year < MAXYEAR:
             yield start, f"/forecasted_blocks/{index}"
