@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import get_args
 
@@ -173,7 +174,7 @@ class Behaviour:
     @classmethod
     def of(cls, fidelity: Fidelity | Behaviour) -> Behaviour:
         """Return a behaviour, given one or the name of a fidelity."""
-        return fidelity if isinstance(fidelity, Behaviour) else cls(fidelity)
+        return fidelity if isinstance(fidelity, Behaviour) else _plain(fidelity)
 
     @property
     def sides(self) -> Mapping[str, Fidelity]:
@@ -196,6 +197,11 @@ class Behaviour:
         """Return a text for people: `observed (correlation_id=documented)`."""
         settings = ", ".join(f"{name}={side}" for name, side in sorted(self.settings.items()))
         return f"{self.fidelity} ({settings})" if settings else self.fidelity
+
+
+@cache
+def _plain(fidelity: Fidelity) -> Behaviour:
+    return Behaviour(fidelity)
 
 
 def _difference(name: str) -> Difference:

@@ -241,7 +241,7 @@ def _difference(action: str, behaviour: Behaviour, ruling: Verdict) -> Iterator[
     if ruling.document is None or ruling.stage in {"action", "document", "json"}:
         return  # the two decide alike
     side: Fidelity = "documented" if behaviour.fidelity == "observed" else "observed"
-    other = verdict(action, ruling.document, Behaviour(side))
+    other = verdict(action, ruling.document, Behaviour.of(side))
     if ruling.stage is not None:
         if other.stage is None:
             rule = "asset_measurements" if ruling.stage == "schema-lookup" else "date_times"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -50,6 +51,7 @@ _LEAP_DAYS = frozenset(
 _LEAP_YEARS = range(1972, 2018)  # with an offset, 2016's may be written as a time in 2017
 
 
+@lru_cache(maxsize=8192)  # a message is judged several times on its way
 def rfc3339_reads(text: str) -> bool:
     """Return whether a text is a date-time of RFC 3339.
 
@@ -64,6 +66,7 @@ def rfc3339_reads(text: str) -> bool:
     return int(match["second"]) < _LEAP_SECOND or _utc_minute(match) % _DAY == _DAY - 1
 
 
+@lru_cache(maxsize=8192)
 def itu_reads(text: str) -> bool:
     """Return whether SolarNetwork's schema validator takes a text as date-time.
 

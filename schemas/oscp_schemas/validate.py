@@ -14,7 +14,14 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from oscp_schemas.catalogue import BASE_URI, document, document_name, document_names
+from oscp_schemas.catalogue import (
+    ACTIONS,
+    BASE_URI,
+    UnknownAction,
+    document,
+    document_name,
+    document_names,
+)
 from oscp_schemas.date_time import READERS, Fidelity
 from oscp_schemas.json_faults import JsonError
 from oscp_schemas.json_text import Document, read
@@ -144,7 +151,8 @@ def wording(rule: str, expected: Any, got: Any) -> str:  # noqa: ANN401 - any JS
 
 
 def _check(action: str, fidelity: Fidelity) -> None:
-    document_name(action)
+    if action not in ACTIONS:
+        raise UnknownAction(action)
     if fidelity not in READERS:
         raise ValueError(f"fidelity is 'documented' or 'observed', not {fidelity!r}")
 

@@ -90,9 +90,8 @@ class SimulatedProvider(System):
             "forecasts": [dict(each) for each in self.forecasts],
         }
 
-    def _find(self) -> CapacityProvider | None:
-        user = self.shared.world.user(self.user_id)
-        return user.provider(self.id) if user else None
+    def _find(self, user: User) -> CapacityProvider | None:
+        return user.provider(self.id)
 
     def _has(self, group: CapacityGroup) -> bool:
         return group.capacity_provider == self.id
@@ -140,9 +139,8 @@ class SimulatedOptimizer(System):
         """Return what it knows as JSON values, without secrets."""
         return {**super().to_dict(), "forecasts": [dict(each) for each in self.forecasts]}
 
-    def _find(self) -> CapacityOptimizer | None:
-        user = self.shared.world.user(self.user_id)
-        return user.optimizer(self.id) if user else None
+    def _find(self, user: User) -> CapacityOptimizer | None:
+        return user.optimizer(self.id)
 
     def _has(self, group: CapacityGroup) -> bool:
         return group.capacity_optimizer == self.id

@@ -29,7 +29,7 @@ from oscp_sim.system.heartbeats import Heartbeats, OfflineWatch
 from oscp_sim.system.profile import PATHS, Profile, profile_of
 from oscp_sim.system.registration import VERSION, Agreement, Configured, Registration, behaviour_of
 from oscp_sim.system.sending import Received, Sent, encoded, message_headers
-from oscp_sim.world import CapacityGroup, User
+from oscp_sim.world import CapacityGroup, User, World
 
 __all__ = ["FORECAST", "System"]
 
@@ -88,9 +88,11 @@ class System(ABC):
         clock, schedule = shared.clock, shared.schedule
         self.heartbeats = Heartbeats(clock, schedule, self._heartbeats_due, self._beat)
         self.offline_watch = OfflineWatch(clock, schedule, self._gone, self._back)
+        self._world: World | None = None
         self._last = configured
-        self._profile: tuple[Configured, Profile] | None = None
-        self._groups: tuple[tuple[CapacityGroup, ...], frozenset[str]] = (), frozenset()
+        self._is_configured = True
+        self._profile: Profile | None = None
+        self._groups: frozenset[str] = frozenset()
         self._received: deque[Received] = deque(maxlen=_KEPT)
         self._sent: deque[Sent] = deque(maxlen=_KEPT)
         self._forecasts: deque[Mapping[str, Any]] = deque(maxlen=_FORECASTS)
@@ -102,8 +104,8 @@ class System(ABC):
         """Return the systems of this kind that a user has configured."""
 
     @abstractmethod
-    def _find(self) -> Configured | None:
-        """Return the system that the world has now, or None."""
+    def _find(self, user: User) -> Configured | None:
+        """Return the system as its user has it, or None."""
 
     @abstractmethod
     def _has(self, group: CapacityGroup) -> bool:
@@ -117,24 +119,22 @@ class System(ABC):
     @property
     def is_configured(self) -> bool:
         """Whether the world still has it."""
-        return self._find() is not None
+        self._look_up()
+        return self._is_configured
 
     @property
     def profile(self) -> Profile:
         """How it behaves."""
         configured = self._configured()
-        if self._profile is None or self._profile[0] is not configured:
-            self._profile = configured, profile_of(configured)
-        return self._profile[1]
+        if self._profile is None:
+            self._profile = profile_of(configured)
+        return self._profile
 
     @property
     def groups(self) -> frozenset[str]:
         """The identifiers of its Capacity Groups."""
-        user = self.shared.world.user(self.user_id)
-        groups = user.capacity_groups if user else ()
-        if self._groups[0] is not groups:
-            self._groups = groups, frozenset(each.identifier for each in groups if self._has(each))
-        return self._groups[1]
+        self._look_up()
+        return self._groups
 
     @property
     def received(self) -> tuple[Received, ...]:
@@ -467,8 +467,23 @@ class System(ABC):
     # --- how it does that ------------------------------------------------------------------------
 
     def _configured(self) -> Configured:
-        self._last = self._find() or self._last
+        """Return the system as the world has it, or had it last; looked up once in each world."""
+        self._look_up()
         return self._last
+
+    def _look_up(self) -> None:
+        world = self.shared.world
+        if world is self._world:
+            return
+        user = world.user(self.user_id)
+        found = self._find(user) if user else None
+        groups = user.capacity_groups if user else ()
+        self._is_configured = found is not None
+        self._groups = frozenset(each.identifier for each in groups if self._has(each))
+        if found is not None and found is not self._last:
+            self._last, self._profile = found, None
+        # Last, for another thread may look meanwhile.
+        self._world = world
 
     @cached_property
     def _random(self) -> Random:
