@@ -18,7 +18,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request
 from oscp_sim.solaruser.authentication import Authenticator
-from oscp_sim.solaruser.call import AuthenticationRefused
+from oscp_sim.solaruser.call import AuthenticationRefused, request_parameters
 from oscp_sim.world import Token, User, World
 from tests.oscp_sim.rig import (
     ADD,
@@ -105,7 +105,8 @@ def refusal(
     fidelity: Fidelity = "documented",
 ) -> AuthenticationRefused:
     with pytest.raises(AuthenticationRefused) as caught:
-        authenticator(now, fidelity).authenticate(replace(request, body=body))
+        request = replace(request, body=body)
+        authenticator(now, fidelity).authenticate(request, request_parameters(request))
     return caught.value
 
 
@@ -123,7 +124,8 @@ def refused(
 
 
 def accepted(request: Request, body: bytes = BODY, now: datetime = NOW) -> str:
-    return authenticator(now).authenticate(replace(request, body=body)).token.id
+    request = replace(request, body=body)
+    return authenticator(now).authenticate(request, request_parameters(request)).token.id
 
 
 # --- §5.8: the vectors -------------------------------------------------------------------------

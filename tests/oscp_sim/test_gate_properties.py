@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oscp_sim.http import Request
 from oscp_sim.solaruser.authentication import Authenticator
-from oscp_sim.solaruser.call import ApiRefused, AuthenticationRefused, NoRoute
+from oscp_sim.solaruser.call import ApiRefused, AuthenticationRefused, NoRoute, request_parameters
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, call, gate
 from tests.oscp_sim.rig import (
     ADD,
@@ -215,7 +215,7 @@ def test_the_authenticator_lets_nobody_in(
     headers = [("x-sn-date", date), ("authorization", f"SNWS2 {claim}"), *more]
     wire = Request("POST", ADD, tuple((name.lower(), value) for name, value in headers), body)
     with pytest.raises((AuthenticationRefused, ApiRefused, NoRoute)):
-        Authenticator(shared_of(simulator)).authenticate(wire)
+        Authenticator(shared_of(simulator)).authenticate(wire, request_parameters(wire))
 
 
 # --- one user's data ---------------------------------------------------------------------------

@@ -103,9 +103,10 @@ class SolarUser:
         """Answer a call that nothing refuses; the order is the service's."""
         request, path = call.request, unquote(call.request.path)
         check_content(request)
-        call.parameters = MultiDict(request_parameters(request))
+        parameters = request_parameters(request)
+        call.parameters = MultiDict(parameters)
         check_parameter_names(call.parameters)
-        call.verified = self._authenticator.actor(request)
+        call.verified = self._authenticator.actor(request, parameters)
         check_access(request, path, call.verified)
         self._check_rate(call)
         if request.method == "OPTIONS":

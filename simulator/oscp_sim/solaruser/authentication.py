@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -30,7 +30,6 @@ from oscp_sim.solaruser.call import (
     anonymous_refused,
     check_digest,
     is_consumed_form,
-    request_parameters,
     too_large,
 )
 from oscp_sim.solaruser.policy import check_policy
@@ -58,16 +57,20 @@ class Authenticator:
         # Derived keys, by token, secret and day.
         self._keys: dict[tuple[str, str, date], bytes] = {}
 
-    def actor(self, request: Request) -> Actor | None:
+    def actor(self, request: Request, parameters: Iterable[tuple[str, str]]) -> Actor | None:
         """Return the sender of a request, or None where it claims no token.
+
+        Args:
+            request: As it was sent.
+            parameters: Those of the request, decoded, in order.
 
         Raises:
             AuthenticationRefused: The service would refuse, with its status, text and headers.
             ApiRefused: The service's database has trouble.
         """
-        return self.authenticate(request) if _is_snws2(request) else None
+        return self.authenticate(request, parameters) if _is_snws2(request) else None
 
-    def authenticate(self, request: Request) -> Actor:
+    def authenticate(self, request: Request, parameters: Iterable[tuple[str, str]]) -> Actor:
         """Return the verified sender of a request.
 
         Raises:
@@ -82,7 +85,7 @@ class Authenticator:
         check_digest(request)
         actor = self._actor(claim.token_id)
         check_policy(actor.token, unquote(request.path), self._shared.clock.now())
-        canonical = self._canonical(request, claim.signed)
+        canonical = self._canonical(request, parameters, claim.signed)
         self._check_signature(actor.token, when, canonical, claim.signature)
         self._check_skew(when)
         return actor
@@ -105,7 +108,9 @@ class Authenticator:
             raise AuthenticationRefused(403, "Bad credentials", explanation={"why": why})
         return Actor(token, user)
 
-    def _canonical(self, request: Request, signed: tuple[str, ...]) -> str:
+    def _canonical(
+        self, request: Request, parameters: Iterable[tuple[str, str]], signed: tuple[str, ...]
+    ) -> str:
         if request.body is None:
             raise too_large()
         # The container has read the fields of a form before its body could be hashed.
@@ -118,7 +123,7 @@ class Authenticator:
         return canonical_request(
             request.method,
             request.path,
-            canonical_query(request_parameters(request)),
+            canonical_query(parameters),
             headers,
             signed,
             hashlib.sha256(hashed).hexdigest(),
