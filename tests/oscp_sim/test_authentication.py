@@ -104,8 +104,8 @@ def refusal(
     now: datetime = NOW,
     fidelity: Fidelity = "documented",
 ) -> AuthenticationRefused:
+    request = replace(request, body=body)
     with pytest.raises(AuthenticationRefused) as caught:
-        request = replace(request, body=body)
         authenticator(now, fidelity).authenticate(request, request_parameters(request))
     return caught.value
 
