@@ -2,264 +2,196 @@
 
 from __future__ import annotations
 
-import difflib
 import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Protocol, cast, get_args
+from typing import Any, Final, NamedTuple, cast, get_args
 
 import jsonschema_rs
 import orjson
 from flask import Blueprint, Response, request
 
+from oscp_schemas.show import nearest
+from oscp_send.times import utc_text
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.clock import Clock, FastClock, FrozenClock, parse_duration
 from oscp_sim.entry import Entry, PartyName
-from oscp_sim.http import RouteDocs, RouteParameter
+from oscp_sim.http import LONGEST_BODY, RouteDocs, RouteParameter
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
 from oscp_sim.shared import Shared
+from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, System, Systems
 from oscp_sim.system.sending import Sent
 
-__all__ = [
-    "COMMANDS",
-    "FILTERS",
-    "LONGEST_ADVANCE",
-    "LONGEST_WAIT",
-    "OPERATIONS",
-    "PREFIX",
-    "SEATS",
-    "BadFields",
-    "BadQuery",
-    "BadRequestBody",
-    "Parties",
-    "SeatRoutes",
-    "carry_out",
-    "check_fields",
-    "control",
-    "entries_asked_for",
-    "json_answer",
-    "json_body",
-    "move_clock",
-    "refusal",
-    "show_clock",
-]
+__all__ = ["COMMANDS", "OPERATIONS", "PREFIX", "Command", "carry_out", "control"]
 
-
-# § What the parties that the simulator plays can be told to send, and with which fields.
+PREFIX: Final = "/_sim"
+_LONGEST_WAIT: Final = 60.0
+# Seconds of a year: over more, a mistyped number would keep the simulator busy for long.
+_LONGEST_ADVANCE: Final = 366 * 86_400.0
+# Open without the control token: who starts a simulator asks for it before the token is known.
+_OPEN: Final = f"{PREFIX}/health"
 
 Schema = Mapping[str, Any]
 
+
+class Refused(ValueError):
+    """Raised for a request that makes no sense; its text says what would."""
+
+    def __init__(self, why: str, status: int = 400) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+# What systems can be told to send, and with which fields.
+
 _TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+_STRING: Final[Schema] = {"type": "string"}
 _IDS: Final[Mapping[str, Schema]] = {"request_id": _TEXT, "correlation_id": _TEXT}
-_REGISTER: Final[Mapping[str, Schema]] = {
-    "token": {"type": "string"},
-    "new_token": {"type": "boolean"},
-    "show": {"type": "string"},
-    "base_url": {"type": "string"},
-    "version": {"type": "string"},
-    **_IDS,
-}
-_BEHAVIOUR: Final[Mapping[str, Schema]] = {
-    "heartbeat_interval": {"type": ["number", "null"]},
-    "measurement_configuration": {"type": ["array", "null"], "items": {"type": "string"}},
-    **_IDS,
-}
-_HEARTBEAT: Final[Mapping[str, Schema]] = {"offline_mode_at": _TEXT, **_IDS}
-_FORECAST: Final[Mapping[str, Schema]] = {
-    "message": {},
-    "csv": _TEXT,
-    "group": {"type": "string"},
-    "type": {"type": "string"},
-    "start": _TEXT,
-    "step": _TEXT,
-    "capacities": {"type": "array", "items": {"type": "number"}},
-    "unit": {"type": "string"},
-    "phase": {"type": "string"},
-    "purpose": {"type": "string"},
-    "capacity": {"type": "number"},
-    **_IDS,
-}
-_POST: Final[Mapping[str, Schema]] = {
-    "action": _TEXT,
-    "message": {},
-    "headers": {"type": "object", "additionalProperties": {"type": "string"}},
-    **_IDS,
-}
 
 
-def _object(properties: Mapping[str, Schema], *required: str) -> Schema:
+def _fields(properties: Mapping[str, Schema], *required: str) -> Schema:
     return MappingProxyType(
         {
             "type": "object",
             "additionalProperties": False,
-            "properties": dict(properties),
+            "properties": {**properties, **_IDS},
             "required": list(required),
         }
     )
 
 
-#: The commands of each party, each with the JSON Schema of its fields.
-COMMANDS: Final[Mapping[str, Mapping[str, Schema]]] = {
+_REGISTER: Final = _fields(
+    {
+        "token": _STRING,
+        "new_token": {"type": "boolean"},
+        "show": _STRING,
+        "base_url": _STRING,
+        "version": _STRING,
+    }
+)
+_BEHAVIOUR: Final = _fields(
+    {
+        "heartbeat_interval": {"type": ["number", "null"]},
+        "measurement_configuration": {"type": ["array", "null"], "items": _STRING},
+    }
+)
+_FORECAST: Final = _fields(
+    {
+        "message": {},
+        "csv": _TEXT,
+        "group": _STRING,
+        "type": _STRING,
+        "start": _TEXT,
+        "step": _TEXT,
+        "capacities": {"type": "array", "items": {"type": "number"}},
+        "unit": _STRING,
+        "phase": _STRING,
+        "purpose": _STRING,
+        "capacity": {"type": "number"},
+    }
+)
+_POST: Final = _fields(
+    {
+        "action": _TEXT,
+        "message": {},
+        "headers": {"type": "object", "additionalProperties": _STRING},
+    },
+    "action",
+    "message",
+)
+
+
+class Command(NamedTuple):
+    """Something that a system can be told to send.
+
+    Attributes:
+        send: Sends it.
+        fields: JSON Schema of its fields.
+        sends: What that is, for people.
+    """
+
+    send: Callable[..., Sent]
+    fields: Schema
+    sends: str
+
+
+_COMMON: Final[Mapping[str, Command]] = {
+    "register": Command(System.register, _REGISTER, "Register"),
+    "handshake": Command(System.handshake, _BEHAVIOUR, "Handshake"),
+    "handshake_acknowledge": Command(
+        System.handshake_acknowledge, _BEHAVIOUR, "HandshakeAcknowledge"
+    ),
+    "heartbeat": Command(System.heartbeat, _fields({"offline_mode_at": _TEXT}), "Heartbeat"),
+}
+_ANYTHING: Final = Command(System.post, _POST, "any message, as it stands")
+#: The commands of each kind of system.
+COMMANDS: Final[Mapping[str, Mapping[str, Command]]] = {
     "capacity_provider": {
-        "register": _object(_REGISTER),
-        "handshake": _object(_BEHAVIOUR),
-        "handshake_acknowledge": _object(_BEHAVIOUR),
-        "heartbeat": _object(_HEARTBEAT),
-        "forecast": _object(_FORECAST),
-        "post": _object(_POST, "action", "message"),
+        **_COMMON,
+        "forecast": Command(SimulatedProvider.forecast, _FORECAST, "UpdateGroupCapacityForecast"),
+        "post": _ANYTHING,
     },
     "capacity_optimizer": {
-        "register": _object(_REGISTER),
-        "handshake": _object(_BEHAVIOUR),
-        "handshake_acknowledge": _object(_BEHAVIOUR),
-        "heartbeat": _object(_HEARTBEAT),
-        "adjust": _object(_FORECAST),
-        "post": _object(_POST, "action", "message"),
+        **_COMMON,
+        "adjust": Command(SimulatedOptimizer.adjust, _FORECAST, "AdjustGroupCapacityForecast"),
+        "post": _ANYTHING,
     },
 }
 
 
-class BadFields(ValueError):
-    """Raised for fields that a command does not take; its text says which and why."""
-
-
-class Parties(Protocol):
-    """Whoever knows the parties that are played, and can start afresh."""
-
-    def provider(self, id: int, user: int | None = None) -> Any:  # noqa: A002, ANN401
-        """Answers with a Capacity Provider."""
-        ...
-
-    def optimizer(self, id: int, user: int | None = None) -> Any:  # noqa: A002, ANN401
-        """Answers with a Capacity Optimizer."""
-        ...
-
-    def reset(self) -> None:
-        """Forgets everything, and starts afresh."""
-        ...
-
-
-def check_fields(schema: Schema, fields: object) -> Mapping[str, Any]:
-    """Answers with the fields of a command, which are as its schema says.
+def carry_out(system: System, command: str, fields: Mapping[str, Any]) -> Sent:
+    """Have a system send a message, and return the result.
 
     Raises:
-        BadFields: They are not.
-    """
-    if not isinstance(fields, Mapping):
-        raise BadFields("the body is a JSON object with the fields of the command, or empty")
-    known = schema["properties"]
-    for name in fields:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"there is {', '.join(known)}"
-            raise BadFields(f'unknown field "{name}"; {hint}')
-    error = next(iter(jsonschema_rs.Draft7Validator(dict(schema)).iter_errors(dict(fields))), None)
-    if error is not None:
-        place = "/".join(map(str, error.instance_path))
-        raise BadFields(f"{place}: {error.message}" if place else error.message)
-    return fields
-
-
-def carry_out(seat: Any, command: str, fields: Mapping[str, Any]) -> Sent:  # noqa: ANN401
-    """Has a party send a message, and answers with what came of it.
-
-    Raises:
-        ValueError: The fields make no message; the text says why.
+        ValueError: The fields do not make a message; the text says why.
     """
     given = dict(fields)
     if "headers" in given:
         given["headers"] = tuple(given["headers"].items())
-    sent: Sent = getattr(seat, command)(**given)
-    return sent
+    return COMMANDS[system.party][command].send(system, **given)
 
 
-# § How the simulator's own endpoints read bodies and write answers.
-
-_LONGEST_BODY = 20_971_520
-
-
-class BadRequestBody(ValueError):
-    """Raised for a body that is not JSON; its text says so."""
-
-
-def json_body() -> Any:  # noqa: ANN401 - JSON of any kind
-    """Answers with the body of the request; an empty one is an empty object.
-
-    Raises:
-        BadRequestBody: It is not JSON, or too long.
-    """
-    if (request.content_length or 0) > _LONGEST_BODY:
-        raise BadRequestBody(f"the body is longer than {_LONGEST_BODY} bytes")
-    data = request.get_data()
-    try:
-        return orjson.loads(data) if data.strip() else {}
-    except orjson.JSONDecodeError as error:
-        raise BadRequestBody(f"the body is not JSON: {error}") from None
+def _checked(schema: Schema, fields: object) -> Mapping[str, Any]:
+    if not isinstance(fields, Mapping):
+        raise Refused("the body is a JSON object with the fields of the command, or empty")
+    known = schema["properties"]
+    for name in fields:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f'did you mean "{near}"?' if near else f"there is {', '.join(known)}"
+            raise Refused(f'unknown field "{name}"; {hint}')
+    error = next(iter(jsonschema_rs.Draft7Validator(dict(schema)).iter_errors(dict(fields))), None)
+    if error is not None:
+        place = "/".join(map(str, error.instance_path))
+        raise Refused(f"{place}: {error.message}" if place else error.message)
+    table = fields.get("csv")
+    if isinstance(table, str) and "\n" not in table and "\r" not in table:
+        # Who may only control the simulator must not read the files of its machine.
+        raise Refused("csv: give the rows of the table; here, no file is read")
+    return fields
 
 
-def json_answer(content: object, status: int = 200) -> Response:
-    """Answers with JSON."""
-    return Response(
-        orjson.dumps(content, default=_plain, option=orjson.OPT_APPEND_NEWLINE),
-        status,
-        mimetype="application/json",
-    )
+# The table of the endpoints.
 
 
-def refusal(status: int, why: str) -> Response:
-    """Answers with what was wrong, and what to do."""
-    return json_answer({"error": why}, status)
-
-
-def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON has no word for
-    return list(value) if isinstance(value, set | frozenset) else dict(value)
-
-
-# § The table of the simulator's own endpoints, of which routes and description are made.
-
-PREFIX: Final = "/_sim"
-LONGEST_WAIT: Final = 60.0
-#: Seconds of a year: over more, a mistyped number would keep the simulator busy for long.
-LONGEST_ADVANCE: Final = 366 * 86_400.0
-
-#: The parties that can be looked into and told what to send, by the first part of their paths.
-SEATS: Final[Mapping[str, str]] = {
-    "providers": "capacity_provider",
-    "optimizers": "capacity_optimizer",
-}
-_NAMES: Final = {
-    "capacity_provider": "Capacity Provider",
-    "capacity_optimizer": "Capacity Optimizer",
-}
-_SENDS: Final[Mapping[str, str]] = {
-    "register": "Register",
-    "handshake": "Handshake",
-    "handshake_acknowledge": "HandshakeAcknowledge",
-    "heartbeat": "Heartbeat",
-    "forecast": "UpdateGroupCapacityForecast",
-    "adjust": "AdjustGroupCapacityForecast",
-    "post": "any message, as it stands",
-}
-
-
-def _query(name: str, schema: Mapping[str, Any], description: str) -> RouteParameter:
+def _query(name: str, schema: Schema, description: str) -> RouteParameter:
     return RouteParameter(name, "query", False, schema, description)
 
 
 _OBJECT: Final = {"type": "object"}
+_PLAIN: Final = RouteDocs(response_schema=_OBJECT)
 _JOURNAL: Final = RouteDocs(
     parameters=(
-        _query("action", {"type": "string"}, "Only entries about this OSCP message."),
+        _query("action", _STRING, "Only entries about this OSCP message."),
         _query("party", {"enum": list(get_args(PartyName))}, "Only entries that this party tells."),
         _query("since", {"type": "integer", "minimum": 0}, "Only entries with a higher number."),
         _query(
             "wait",
-            {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT},
+            {"type": "number", "minimum": 0, "maximum": _LONGEST_WAIT},
             "Seconds to wait until there is such an entry.",
         ),
     ),
@@ -270,8 +202,6 @@ _JOURNAL: Final = RouteDocs(
     },
     statuses={400: "A filter makes no sense; the body says which and why."},
 )
-FILTERS: Final = frozenset(parameter.name for parameter in _JOURNAL.parameters)
-_PLAIN: Final = RouteDocs(response_schema=_OBJECT)
 _ADVANCE: Final = RouteDocs(
     request_schema={
         "type": "object",
@@ -280,7 +210,7 @@ _ADVANCE: Final = RouteDocs(
         "properties": {
             "advance": {
                 "anyOf": [
-                    {"type": "number", "minimum": 0, "maximum": LONGEST_ADVANCE},
+                    {"type": "number", "minimum": 0, "maximum": _LONGEST_ADVANCE},
                     {"type": "string", "examples": ["15m"]},
                 ]
             }
@@ -292,136 +222,260 @@ _ADVANCE: Final = RouteDocs(
         409: "This clock cannot be moved; the body says which can.",
     },
 )
-_ID: Final = RouteParameter("id", "path", True, {"type": "integer", "minimum": 1}, "Its configId.")
-_USER: Final = _query(
-    "user", {"type": "integer", "minimum": 1}, "Whose it is, where several have one of that id."
+_OF_SYSTEM: Final = (
+    RouteParameter("id", "path", True, {"type": "integer", "minimum": 1}, "Its configId."),
+    _query(
+        "user", {"type": "integer", "minimum": 1}, "Whose it is, where several have one of that id."
+    ),
 )
 _UNKNOWN: Final = {
     400: "Several users have one of that id, or a field makes no sense; the body says which.",
     404: "There is none of that id.",
 }
-
-
 _NOT_SENT: Final = {
     409: "There is no Flexibility Provider to send to; the body says how to name one."
 }
+_KINDS: Final = {
+    "providers": ("capacity_provider", "Capacity Provider"),
+    "optimizers": ("capacity_optimizer", "Capacity Optimizer"),
+}
 
 
-def _of_seats() -> Iterator[Operation]:
-    for name, party in SEATS.items():
-        path = f"{PREFIX}/{name}/<id>"
-        looked = RouteDocs((_ID, _USER), response_schema=_OBJECT, statuses=_UNKNOWN)
-        yield Operation("GET", path, f"What a {_NAMES[party]} knows, got and sent.", looked)
-        for command, schema in COMMANDS[party].items():
-            told = RouteDocs((_ID, _USER), schema, _OBJECT, {**_UNKNOWN, **_NOT_SENT})
-            summary = f"Have a {_NAMES[party]} send {_SENDS[command]}."
-            yield Operation("POST", f"{path}/{command}", summary, told)
+class _Endpoints:
+    """The handlers; each returns JSON values, or raises `Refused`."""
 
+    def __init__(
+        self,
+        shared: Shared,
+        systems: Systems,
+        reset: Callable[[], object],
+        openapi: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._shared = shared
+        self._systems = systems
+        self._reset = reset
+        self._openapi = openapi
 
-OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation("GET", f"{PREFIX}/health", "Is it there, and how is it set up?", _PLAIN),
-    Operation("GET", f"{PREFIX}/journal", "Everything that happened, in order.", _JOURNAL),
-    Operation("GET", f"{PREFIX}/openapi.json", "This description.", _PLAIN),
-    Operation("POST", f"{PREFIX}/reset", "Forget everything, and start afresh.", _PLAIN),
-    Operation("GET", f"{PREFIX}/world", "Who exists, without secrets.", _PLAIN),
-    Operation("GET", f"{PREFIX}/clock", "What time it is, and what is due next.", _PLAIN),
-    Operation("POST", f"{PREFIX}/clock", "Let time pass, with all that is due in it.", _ADVANCE),
-    *_of_seats(),
-)
+    def health(self) -> object:
+        shared = self._shared
+        return {
+            "status": "ok",
+            "version": version(),
+            "seed": shared.seed,
+            "fidelity": shared.behaviour.fidelity,
+            "settings": dict(shared.behaviour.sides),
+            "now": utc_text(shared.clock.now()),
+        }
 
+    def journal(self) -> object:
+        journal = self._shared.journal
+        entries = _entries_asked_for(journal)
+        return {"last": journal.last, "entries": [entry.to_dict() for entry in entries]}
 
-# § The simulator's clock, looked at and moved from outside.
+    def openapi(self) -> object:
+        return self._openapi()
 
+    def reset(self) -> object:
+        self._reset()
+        return {"reset": True, "last": self._shared.journal.last}
 
-def show_clock(shared: Shared) -> Response:
-    """Answers with what time it is, how the clock runs, and what is due."""
-    return json_answer(_clock(shared))
+    def world(self) -> object:
+        return self._shared.world.summary()
 
+    def clock(self) -> object:
+        due = self._shared.schedule.next_due
+        shown: dict[str, Any] = {
+            "now": utc_text(self._shared.clock.now()),
+            "runs": _runs(self._shared.clock),
+            "next_due": None if due is None else utc_text(due),
+            "pending": self._shared.schedule.pending,
+        }
+        if isinstance(self._shared.clock, FastClock):
+            shown["speed"] = self._shared.clock.speed
+        return shown
 
-def move_clock(shared: Shared) -> Response:
-    """Lets time pass by as much as the request's body says, and answers as `show_clock`."""
-    try:
-        seconds = _seconds(json_body())
-    except BadRequestBody as error:
-        return refusal(400, str(error))
-    try:
-        shared.clock.advance(seconds)
-    except RuntimeError as error:
-        return refusal(409, str(error))
-    except (OverflowError, ValueError):
-        return refusal(400, "no clock goes beyond the year 9999")
-    return json_answer(_clock(shared))
-
-
-def _clock(shared: Shared) -> dict[str, Any]:
-    due = shared.schedule.next_due
-    shown: dict[str, Any] = {
-        "now": _instant(shared.clock.now()),
-        "runs": _runs(shared.clock),
-        "next_due": None if due is None else _instant(due),
-        "pending": shared.schedule.pending,
-    }
-    if isinstance(shared.clock, FastClock):
-        shown["speed"] = shared.clock.speed
-    return shown
-
-
-def _runs(clock: Clock) -> str:
-    if isinstance(clock, FastClock):
-        return "fast"
-    return "frozen" if isinstance(clock, FrozenClock) else "real"
-
-
-def _seconds(body: object) -> float:
-    if not isinstance(body, Mapping) or body.keys() != {"advance"}:
-        raise BadRequestBody('say by how much, as {"advance": 90} in seconds or {"advance": "15m"}')
-    by = body["advance"]
-    if isinstance(by, str):
+    def move_clock(self) -> object:
+        seconds = _seconds(_body())
         try:
-            by = parse_duration(by).total_seconds()
-        except ValueError as error:
-            raise BadRequestBody(f"advance: {error}") from None
-    if isinstance(by, bool) or not isinstance(by, int | float) or by < 0:
-        raise BadRequestBody("advance is a number of seconds, 0 or more, or a duration as 15m")
-    if by > LONGEST_ADVANCE:
-        raise BadRequestBody("advance by at most 366d at once; ask several times for more")
-    return float(by)
+            self._shared.clock.advance(seconds)
+        except RuntimeError as error:
+            raise Refused(str(error), 409) from None
+        except (OverflowError, ValueError):
+            raise Refused("no clock goes beyond the year 9999") from None
+        return self.clock()
+
+    def show_system(self, kind: str, id: str) -> object:  # noqa: A002 - as the path calls it
+        return self._system(kind, id).to_dict()
+
+    def command(self, kind: str, name: str, id: str) -> object:  # noqa: A002 - as above
+        system = self._system(kind, id)
+        fields = _checked(COMMANDS[system.party][name].fields, _body())
+        return carry_out(system, name, fields).to_dict()
+
+    def _system(self, kind: str, number: str) -> System:
+        unknown = sorted(request.args.keys() - {"user"})
+        if unknown:
+            raise Refused(f'unknown parameter "{unknown[0]}"; there is user')
+        user = request.args.get("user")
+        if user is not None and not _is_number(user):
+            raise Refused(f'user is the id of a user, not "{user}"')
+        if not _is_number(number):
+            raise Refused(f'an id is a whole number, not "{number}"', 404)
+        of_user = None if user is None else int(user)
+        if kind == "providers":
+            return self._systems.provider(int(number), of_user)
+        return self._systems.optimizer(int(number), of_user)
 
 
-def _instant(instant: datetime) -> str:
-    return instant.isoformat().replace("+00:00", "Z")
+_Handler = Callable[..., object]
+_Row = tuple[Operation, _Handler]
 
 
-# § Reading the journal from outside, and waiting for what is to come.
+def _of_systems() -> Iterator[_Row]:
+    looked = RouteDocs(_OF_SYSTEM, response_schema=_OBJECT, statuses=_UNKNOWN)
+    for kind, (party, name) in _KINDS.items():
+        path = f"{PREFIX}/{kind}/<id>"
+        show = Operation("GET", path, f"What a {name} knows, got and sent.", looked)
+        yield show, partial(_Endpoints.show_system, kind=kind)
+        for word, command in COMMANDS[party].items():
+            docs = RouteDocs(_OF_SYSTEM, command.fields, _OBJECT, {**_UNKNOWN, **_NOT_SENT})
+            summary = f"Have a {name} send {command.sends}."
+            tell = Operation("POST", f"{path}/{word}", summary, docs)
+            yield tell, partial(_Endpoints.command, kind=kind, name=word)
 
 
-class BadQuery(ValueError):
-    """Raised for a query that makes no sense; its text says what would."""
+def _row(method: str, path: str, summary: str, docs: RouteDocs, handler: _Handler) -> _Row:
+    return Operation(method, PREFIX + path, summary, docs), handler
 
 
-def entries_asked_for(journal: Journal) -> tuple[Entry, ...]:
-    """Answers with the entries that the request's query asks for, waiting for them if it says so.
+_E = _Endpoints
+_TABLE: Final[tuple[_Row, ...]] = (
+    _row("GET", "/health", "Is it there, and how is it set up?", _PLAIN, _E.health),
+    _row("GET", "/journal", "Everything that happened, in order.", _JOURNAL, _E.journal),
+    _row("GET", "/openapi.json", "This description.", _PLAIN, _E.openapi),
+    _row("POST", "/reset", "Forget everything, and start afresh.", _PLAIN, _E.reset),
+    _row("GET", "/world", "Who exists, without secrets.", _PLAIN, _E.world),
+    _row("GET", "/clock", "What time it is, and what is due next.", _PLAIN, _E.clock),
+    _row("POST", "/clock", "Let time pass, with all that is due in it.", _ADVANCE, _E.move_clock),
+    *_of_systems(),
+)
+#: What the description of the API says about them.
+OPERATIONS: Final = tuple(operation for operation, _ in _TABLE)
 
-    Raises:
-        BadQuery: The query makes no sense.
+
+def control(
+    shared: Shared,
+    systems: Systems,
+    reset: Callable[[], object],
+    openapi: Callable[[], Mapping[str, Any]],
+    token: str | None = None,
+) -> Blueprint:
+    """Return the simulator's own endpoints as a blueprint.
+
+    Args:
+        shared: What all parties share.
+        systems: Those that can be told to send.
+        reset: Starts everything afresh.
+        openapi: Makes the description of the API, when it is asked for.
+        token: What must be shown, as `Authorization: Bearer TOKEN`; nothing where not given.
     """
-    unknown = sorted(request.args.keys() - FILTERS)
+    blueprint = Blueprint("control", __name__)
+    endpoints = _Endpoints(shared, systems, reset, openapi)
+    for number, (operation, handler) in enumerate(_TABLE):
+        blueprint.add_url_rule(
+            operation.path,
+            endpoint=str(number),
+            methods=[operation.method],
+            view_func=_view(endpoints, handler),
+        )
+    if token is not None:
+        wanted = f"Bearer {token}".encode()
+        blueprint.before_request(lambda: _unauthorized(wanted))
+    return blueprint
+
+
+def _view(endpoints: _Endpoints, handler: _Handler) -> Callable[..., Response]:
+    def view(**variables: str) -> Response:
+        try:
+            return _json(handler(endpoints, **variables))
+        except Refused as refused:
+            return _refusal(refused.status, str(refused))
+        except NobodyThere as error:
+            return _refusal(409, _text(error))
+        except LookupError as error:
+            return _refusal(404, _text(error))
+        except ValueError as error:
+            return _refusal(400, str(error))
+
+    return view
+
+
+def _unauthorized(wanted: bytes) -> Response | None:
+    shown = (request.headers.get("Authorization") or "").encode("utf-8", "replace")
+    if request.path == _OPEN or hmac.compare_digest(shown, wanted):
+        return None
+    response = _refusal(401, "show the control token, as Authorization: Bearer TOKEN")
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+# Reading requests, and writing answers.
+
+
+def _body() -> Any:  # noqa: ANN401 - JSON of any kind
+    """Return the JSON of the request's body; an empty one is an empty object."""
+    if (request.content_length or 0) > LONGEST_BODY:
+        raise Refused(f"the body is longer than {LONGEST_BODY} bytes")
+    data = request.get_data()
+    try:
+        return orjson.loads(data) if data.strip() else {}
+    except orjson.JSONDecodeError as error:
+        raise Refused(f"the body is not JSON: {error}") from None
+
+
+def _json(content: object, status: int = 200) -> Response:
+    body = orjson.dumps(content, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
+    return Response(body, status, mimetype="application/json")
+
+
+def _refusal(status: int, why: str) -> Response:
+    return _json({"error": why}, status)
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON has no word for
+    return list(value) if isinstance(value, set | frozenset) else dict(value)
+
+
+def _text(error: LookupError) -> str:
+    # A LookupError of Python's own would show its text in quotes.
+    return str(error.args[0]) if error.args else str(error)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 19  # noqa: PLR2004 - of 64 bits
+
+
+def _entries_asked_for(journal: Journal) -> tuple[Entry, ...]:
+    """Return the entries that the query asks for, and wait for them if it says so."""
+    filters = {parameter.name for parameter in _JOURNAL.parameters}
+    unknown = sorted(request.args.keys() - filters)
     if unknown:
-        raise BadQuery(f"unknown filter {unknown[0]!r}; known: {', '.join(sorted(FILTERS))}")
+        raise Refused(f"unknown filter {unknown[0]!r}; known: {', '.join(sorted(filters))}")
     party, action, since = request.args.get("party"), request.args.get("action"), _number("since")
     if party is not None and party not in get_args(PartyName):
-        raise BadQuery(f"unknown party {party!r}; known: {', '.join(get_args(PartyName))}")
-    wanted: dict[str, Any] = {"party": party, "action": action}
-    deadline = time.monotonic() + min(_number("wait"), LONGEST_WAIT)
-    known = cast("PartyName | None", party)
+        raise Refused(f"unknown party {party!r}; known: {', '.join(get_args(PartyName))}")
+    wanted = {
+        name: value for name, value in (("party", party), ("action", action)) if value is not None
+    }
+    deadline = time.monotonic() + min(_number("wait"), _LONGEST_WAIT)
     while True:
+        known = cast("PartyName | None", party)
         found = journal.entries(party=known, action=action, since=int(since))
         left = deadline - time.monotonic()
         if found or left <= 0:
             return found
-        fields = {name: value for name, value in wanted.items() if value is not None}
         try:
-            journal.wait_for(lambda _: True, timeout=left, since=int(since), **fields)
+            journal.wait_for(lambda _: True, timeout=left, since=int(since), **wanted)
         except NotSeen:
             return ()
 
@@ -433,173 +487,27 @@ def _number(name: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
-        raise BadQuery(f"{name} is a number, 0 or more, not {text!r}")
+        raise Refused(f"{name} is a number, 0 or more, not {text!r}")
     return number
 
 
-# § Looking into the parties that the simulator plays, and telling them what to send.
+def _runs(clock: Clock) -> str:
+    if isinstance(clock, FastClock):
+        return "fast"
+    return "frozen" if isinstance(clock, FrozenClock) else "real"
 
 
-class SeatRoutes:
-    """The endpoints of all Capacity Providers, or of all Capacity Optimizers.
-
-    Args:
-        parties: Who knows them.
-        party: Which of the two.
-    """
-
-    def __init__(self, parties: Parties, party: str) -> None:
-        self._parties = parties
-        self._is_provider = party == "capacity_provider"
-        self._commands = COMMANDS[party]
-
-    def show(self, id: str) -> Response:  # noqa: A002 - as the path calls it
-        """Answers with what one of them knows."""
+def _seconds(body: object) -> float:
+    if not isinstance(body, Mapping) or body.keys() != {"advance"}:
+        raise Refused('say by how much, as {"advance": 90} in seconds or {"advance": "15m"}')
+    by = body["advance"]
+    if isinstance(by, str):
         try:
-            return json_answer(self._seat(id).to_dict())
-        except LookupError as error:
-            return refusal(404, _text(error))
+            by = parse_duration(by).total_seconds()
         except ValueError as error:
-            return refusal(400, str(error))
-
-    def carry_out(self, command: str, id: str) -> Response:  # noqa: A002 - as the path calls it
-        """Has one of them send a message, and answers with what came of it."""
-        try:
-            seat = self._seat(id)
-            fields = check_fields(self._commands[command], json_body())
-            _refuse_paths(fields)
-            return json_answer(carry_out(seat, command, fields).to_dict())
-        except NobodyThere as error:
-            return refusal(409, _text(error))
-        except LookupError as error:
-            return refusal(404, _text(error))
-        except ValueError as error:
-            return refusal(400, str(error))
-
-    def _seat(self, number: str) -> Any:  # noqa: ANN401 - a seat of either kind
-        unknown = sorted(request.args.keys() - {"user"})
-        if unknown:
-            raise BadRequestBody(f'unknown parameter "{unknown[0]}"; there is user')
-        user = request.args.get("user")
-        if user is not None and not _is_number(user):
-            raise BadRequestBody(f'user is the id of a user, not "{user}"')
-        if not _is_number(number):
-            message = f'an id is a whole number, not "{number}"'
-            raise LookupError(message)
-        find = self._parties.provider if self._is_provider else self._parties.optimizer
-        return find(int(number), None if user is None else int(user))
-
-
-def _refuse_paths(fields: Mapping[str, Any]) -> None:
-    """Keeps whoever may only control the simulator from reading the files of its machine."""
-    table = fields.get("csv")
-    if isinstance(table, str) and "\n" not in table and "\r" not in table:
-        raise BadRequestBody("csv: give the rows of the table; here, no file is read")
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 19  # noqa: PLR2004 - of 64 bits
-
-
-def _text(error: LookupError) -> str:
-    # A LookupError of Python's own would show its text in quotes.
-    return str(error.args[0]) if error.args else str(error)
-
-
-# § The simulator's own endpoints as routes, one for each line of their table.
-
-# Whoever starts the simulator asks for it before anybody has told the token.
-_OPEN = f"{PREFIX}/health"
-
-
-def control(
-    shared: Shared,
-    parties: Parties,
-    openapi: Callable[[], Mapping[str, Any]],
-    token: str | None = None,
-) -> Blueprint:
-    """Answers with the simulator's own endpoints as a blueprint.
-
-    Args:
-        shared: What there is to look into.
-        parties: Who is played, and who starts all afresh.
-        openapi: Makes the description of the API, when it is asked for.
-        token: What must be shown, as `Authorization: Bearer TOKEN`; nothing where not given.
-    """
-    blueprint = Blueprint("control", __name__)
-    handlers = _Handlers(shared, parties, openapi)
-    for operation in OPERATIONS:
-        blueprint.route(operation.path, methods=[operation.method], endpoint=_endpoint(operation))(
-            handlers.of(operation)
-        )
-    if token is not None:
-        blueprint.before_request(partial(_refused, f"Bearer {token}".encode()))
-    return blueprint
-
-
-def _refused(wanted: bytes) -> Response | None:
-    shown = (request.headers.get("Authorization") or "").encode("utf-8", "replace")
-    if request.path == _OPEN or hmac.compare_digest(shown, wanted):
-        return None
-    response = refusal(401, "show the control token, as Authorization: Bearer TOKEN")
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-def _endpoint(operation: Operation) -> str:
-    parts = operation.path.removeprefix(f"{PREFIX}/").replace(".", "_").replace("/", "-")
-    return f"{operation.method.lower()}-{parts}"
-
-
-class _Handlers:
-    def __init__(
-        self, shared: Shared, parties: Parties, openapi: Callable[[], Mapping[str, Any]]
-    ) -> None:
-        self._shared = shared
-        self._parties = parties
-        self._openapi = openapi
-        self._seats = {name: SeatRoutes(parties, party) for name, party in SEATS.items()}
-
-    def of(self, operation: Operation) -> Callable[..., Response]:
-        """Answers with what answers an operation."""
-        name, *rest = operation.path.removeprefix(f"{PREFIX}/").split("/")
-        if name in self._seats:
-            seats = self._seats[name]
-            return partial(seats.carry_out, rest[1]) if len(rest) > 1 else seats.show
-        if name == "clock":
-            return partial(move_clock if operation.method == "POST" else show_clock, self._shared)
-        handler: Callable[[], Response] = getattr(self, name.partition(".")[0])
-        return handler
-
-    def health(self) -> Response:
-        shared = self._shared
-        return json_answer(
-            {
-                "status": "ok",
-                "version": version(),
-                "seed": shared.seed,
-                "fidelity": shared.behaviour.fidelity,
-                "settings": dict(shared.behaviour.sides),
-                "now": shared.clock.now().isoformat().replace("+00:00", "Z"),
-            }
-        )
-
-    def journal(self) -> Response:
-        journal = self._shared.journal
-        try:
-            entries = entries_asked_for(journal)
-        except BadQuery as error:
-            return refusal(400, str(error))
-        return json_answer(
-            {"last": journal.last, "entries": [entry.to_dict() for entry in entries]}
-        )
-
-    def openapi(self) -> Response:
-        return json_answer(self._openapi())
-
-    def reset(self) -> Response:
-        self._parties.reset()
-        return json_answer({"reset": True, "last": self._shared.journal.last})
-
-    def world(self) -> Response:
-        return json_answer(self._shared.world.summary())
+            raise Refused(f"advance: {error}") from None
+    if isinstance(by, bool) or not isinstance(by, int | float) or by < 0:
+        raise Refused("advance is a number of seconds, 0 or more, or a duration as 15m")
+    if by > _LONGEST_ADVANCE:
+        raise Refused("advance by at most 366d at once; ask several times for more")
+    return float(by)

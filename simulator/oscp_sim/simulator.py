@@ -105,7 +105,11 @@ class Simulator:
         self._closing = threading.Event()
         self._parties = Parties(self._played(), self._shared.schedule.asked)
         pages = control(
-            self._shared, self, lambda: openapi(self._solaruser.routes, OPERATIONS), control_token
+            self._shared,
+            self._systems,
+            self.reset,
+            lambda: openapi(self._solaruser.routes, OPERATIONS),
+            control_token,
         )
         self.application = make_application(self._parties, [pages], self._closing)
         self._shared.outgoing.handle = self.handle
