@@ -32,6 +32,7 @@ _LONGEST_WAIT: Final = 60.0
 _LONGEST_IDLE: Final = 75.0
 # How long the rest of a refused request is read, so that its sender can read the refusal.
 _LONGEST_FAREWELL: Final = 2.0
+_MOST_LATE: Final = 1000
 _BODILESS: Final = frozenset({204, 304})
 # What the parser knows; it is given POST in the place of any other method.
 _METHODS: Final = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT"})
@@ -68,6 +69,8 @@ class Server:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        # The threads of answers that are, or were, late; a few of the newest are enough to join.
+        self._late: deque[threading.Thread] = deque(maxlen=_MOST_LATE)
         self._thread = threading.Thread(target=self._accept, name="server", daemon=True)
         self._thread.start()
 
@@ -85,6 +88,15 @@ class Server:
             # Nothing more is read, but an answer that is under way may still go out.
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RD)
+        until = time.monotonic() + _LONGEST_FAREWELL
+        for late in self._late:
+            late.join(max(0.0, until - time.monotonic()))
+
+    def _wait_for(self, seconds: float) -> None:
+        """Let an answer be late; when the server closes, it goes out at once."""
+        with self._lock:
+            self._late.append(threading.current_thread())
+        self._closing.wait(min(seconds, _LONGEST_WAIT))
 
     def _accept(self) -> None:
         while not self._closing.is_set():
@@ -123,7 +135,7 @@ class Server:
                 goes_on = goes_on and stays
                 response = self._handle(request)
                 if response.after:
-                    self._closing.wait(min(response.after, _LONGEST_WAIT))
+                    self._wait_for(response.after)
                 connection.sendall(_written(response, stays=goes_on))
             if reader.is_broken:
                 connection.sendall(_written(_BAD_REQUEST, stays=False))

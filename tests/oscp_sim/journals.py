@@ -25,6 +25,7 @@ class Telling:
     def __init__(self) -> None:
         self.clock = FrozenClock(START)
         self.journal = Journal(self.clock)
+        self._exchange_id: int | None = None
 
     def received(
         self,
@@ -40,12 +41,14 @@ class Telling:
         **detail: object,
     ) -> None:
         """A party tells what it was asked."""
+        self._exchange_id = self.journal.new_exchange_id()
+        headers, body = _headers(request_id), _body(message).encode()
         self.journal.append(
             party,
             "exchange",
             peer=peer,
             action=action,
-            request=Request("POST", target, _headers(request_id), _body(message).encode()),
+            request=Request("POST", target, headers, body, exchange_id=self._exchange_id),
             response=Response(status),
             findings=findings,
             detail=detail,
@@ -63,9 +66,12 @@ class Telling:
         message: object = None,
         action: str | None = "Heartbeat",
         instruction_id: int | None = None,
+        alone: bool = False,
         **detail: object,
     ) -> None:
-        """A party tells what it has sent."""
+        """A party tells what it has sent; the last one that was received, unless that is alone."""
+        exchange_id = None if alone else self._exchange_id
+        headers, body = _headers(request_id), _body(message).encode()
         self.journal.append(
             party,
             "exchange",
@@ -73,7 +79,7 @@ class Telling:
             sent=True,
             action=action,
             instruction_id=instruction_id,
-            request=Request("POST", url, _headers(request_id), _body(message).encode()),
+            request=Request("POST", url, headers, body, exchange_id=exchange_id),
             response=None if status is None else Response(status, (), answer.encode()),
             detail=detail,
         )

@@ -339,7 +339,7 @@ def test_the_same_happens_every_time(tmp_path: Path) -> None:
             else each
             for step in events
             if isinstance(step, StepFinished)
-            for each in step.happened
+            for each in step.timeline
         ]
 
     assert told() == told()

@@ -123,7 +123,7 @@ class ConsoleReport:
                         self._tell_problem(problem)
             if event.steps_left:
                 self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
-            if event.scenario not in self._drawn and any(step.happened for step in steps):
+            if event.scenario not in self._drawn and any(step.timeline for step in steps):
                 self._line("")
                 self._draw(steps)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from oscp_sim.matching import Difference
-from oscp_sim.scenario.timeline import Exchange, Happened
+from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 
 __all__ = [
     "Event",
@@ -110,7 +110,7 @@ class StepFinished:
         duration: Seconds.
         parts: Into how many parts the message was split; None where nothing was sent.
         problems: What did not hold; empty where all is well.
-        happened: What the parties sent one another and did meanwhile, in order.
+        timeline: What the parties sent one another and did meanwhile, in order.
     """
 
     scenario: ScenarioId
@@ -121,12 +121,12 @@ class StepFinished:
     duration: float
     parts: int | None = None
     problems: tuple[Problem, ...] = ()
-    happened: tuple[Happened, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """What the parties sent one another, in order."""
-        return tuple(each for each in self.happened if isinstance(each, Exchange))
+        return tuple(each for each in self.timeline if isinstance(each, Exchange))
 
 
 @dataclass(frozen=True, slots=True)

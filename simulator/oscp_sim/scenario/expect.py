@@ -14,7 +14,7 @@ from oscp_sim.matching import match, match_headers, match_json, match_text, shor
 from oscp_sim.scenario.act import Outcome
 from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.model import Exchanges, Expect, ExpectedExchange, Received, Step
-from oscp_sim.scenario.timeline import Exchange, Happened
+from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 from oscp_sim.system.sending import Sent
 
 __all__ = [
@@ -197,11 +197,11 @@ def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[P
         yield from _of_some(expect, expect.exchanges, got)
 
 
-def problems_of_findings(expect: Expect, happened: Sequence[Happened]) -> Iterator[Problem]:
+def problems_of_findings(expect: Expect, timeline: Sequence[TimelineEntry]) -> Iterator[Problem]:
     """Answers with the findings that a step expects and that are not there, or the other way."""
     if expect.findings is None:
         return
-    told = [finding for each in happened for finding in each.findings]
+    told = [finding for each in timeline for finding in each.findings]
     names = {name for finding in told for name in _names(finding)}
     listed = ", ".join(sorted(names)) or "none"
     if not expect.findings:

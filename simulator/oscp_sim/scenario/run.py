@@ -38,7 +38,7 @@ from oscp_sim.scenario.expect import (
 )
 from oscp_sim.scenario.model import Command, Scenario, Send, Step, Wait
 from oscp_sim.scenario.real_parties import Seats
-from oscp_sim.scenario.timeline import Exchange, happened
+from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World, load_world
 
@@ -84,7 +84,7 @@ def run_step(
     finish_what_is_due(simulator.clock)
     duration = time.monotonic() - began
     entries = simulator.journal.entries(since=mark)
-    told = happened(entries)
+    told = timeline(entries)
     exchanges = [each for each in told if isinstance(each, Exchange)]
     received = [
         each

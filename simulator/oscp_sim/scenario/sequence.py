@@ -12,7 +12,7 @@ from typing import Any, Final
 from oscp_sim.entry import PartyName
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import StepFinished
-from oscp_sim.scenario.timeline import Exchange, Happened, Note
+from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
 
 __all__ = ["LEGEND", "answer_summary", "draw", "summary"]
 
@@ -180,7 +180,7 @@ def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
     day = ""
     for step in steps:
         yield _heading(step)
-        for together in _together(step.happened):
+        for together in _together(step.timeline):
             first = together[0]
             if day != (day := f"{first.at:%Y-%m-%d}"):
                 yield f"    {day}"
@@ -190,16 +190,16 @@ def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
                 yield from _note(first, len(together))
 
 
-def _together(happened: Iterable[Happened]) -> Iterator[list[Happened]]:
+def _together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]]:
     """Answers with what happened one by one, but for what is published in one go."""
-    for stream, group in groupby(happened, _stream):
+    for stream, group in groupby(timeline, _stream):
         if stream is None:
             yield from ([each] for each in group)
         else:
             yield list(group)
 
 
-def _stream(each: Happened) -> tuple[str, ...] | None:
+def _stream(each: TimelineEntry) -> tuple[str, ...] | None:
     """Answers with where a note tells that something is published, and under which identifier."""
     datum = each.datum if isinstance(each, Note) else None
     if datum is None:
@@ -267,7 +267,7 @@ def _party(party: PartyName | None, exchange: Exchange) -> str:
     return _SHORT[party] + number
 
 
-def _findings(each: Happened) -> Iterator[str]:
+def _findings(each: TimelineEntry) -> Iterator[str]:
     for finding in each.findings:
         if finding.get("severity") in _SHOWN_SEVERITIES:
             place = f"{finding['pointer']}: " if finding.get("pointer") else ""
@@ -301,5 +301,5 @@ def _status(exchange: Exchange) -> str:
     return "no answer" if exchange.status is None else str(exchange.status)
 
 
-def _time(each: Happened) -> str:
+def _time(each: TimelineEntry) -> str:
     return each.at.strftime("%H:%M:%S.") + f"{each.at.microsecond // 1000:03d}"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from oscp_sim.entry import Entry, PartyName
 
-__all__ = ["QUEUE", "Exchange", "Happened", "Note", "happened"]
+__all__ = ["QUEUE", "Exchange", "Note", "TimelineEntry", "timeline"]
 
 
 #: Where SolarUser puts a message for the Flexibility Provider (solaruser.md §3.4).
@@ -115,60 +115,47 @@ class Note:
     findings: tuple[Mapping[str, Any], ...] = ()
 
 
-Happened = Exchange | Note
+TimelineEntry = Exchange | Note
 
 
-def happened(entries: Iterable[Entry]) -> tuple[Happened, ...]:
-    """Answers with what journal entries tell, each exchange once though both its parties tell it.
+def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
+    """Return what journal entries say, an exchange once although both its parties record it.
 
-    Left out is what nobody did: looks at an instruction, and states that its answers tell anyway.
+    Left out are looks at an instruction, and states that are told by the answers anyway.
     """
-    telling = _Telling()
+    found: list[TimelineEntry] = []
+    received: dict[int | None, int] = {}
     for entry in entries:
-        if entry.kind == "exchange":
-            telling.add_exchange(entry)
-        elif entry.kind == "note":
+        if entry.kind == "note":
             handed_over = "handed_over" in entry.detail
-            telling.found.append(_handed_over(entry) if handed_over else _note(entry))
-        elif entry.state not in {"Queuing", "Executing"}:
-            telling.found.append(_state(entry))
-    return tuple(telling.found)
-
-
-class _Telling:
-    """Puts exchanges together in the order of the journal."""
-
-    def __init__(self) -> None:
-        self.found: list[Happened] = []
-        # What was received from somebody who has not told yet that it was sent.
-        self._received: list[Exchange] = []
-
-    def add_exchange(self, entry: Entry) -> None:
-        exchange = _exchange(entry)
-        if exchange.receiver == "solaruser":
-            if exchange.method == "POST":
-                self.found.insert(self._first_about(entry.instruction_id), exchange)
-        elif entry.sent:
-            self._add_sent(exchange)
+            found.append(_handed_over(entry) if handed_over else _note(entry))
+        elif entry.kind == "state":
+            if entry.state not in {"Queuing", "Executing"}:
+                found.append(_state(entry))
+        elif entry.party == "solaruser" and not entry.sent:
+            if entry.request is not None and entry.request.method == "POST":
+                _insert(found, received, _exchange(entry))
+        elif entry.sent and entry.exchange_id in received:
+            # The receiver records a message first, before the answer is on its way.
+            at = received.pop(entry.exchange_id)
+            found[at] = _joined(found[at], _exchange(entry))
         else:
-            self.found.append(exchange)
-            self._received.append(exchange)
+            if not entry.sent:
+                received[entry.exchange_id] = len(found)
+            found.append(_exchange(entry))
+    return tuple(found)
 
-    def _add_sent(self, sent: Exchange) -> None:
-        # Whoever receives a message tells it first, before the answer is on its way.
-        received = next((each for each in self._received if _is_same(each, sent)), None)
-        if received is None:
-            self.found.append(sent)
-            return
-        self._received.remove(received)
-        self.found[self.found.index(received)] = _joined(received, sent)
 
-    def _first_about(self, instruction_id: int | None) -> int:
-        """Answers with where a request to SolarUser stood that is told after what came of it."""
-        if instruction_id is None:
-            return len(self.found)
-        about = (at for at, e in enumerate(self.found) if e.instruction_id == instruction_id)
-        return next(about, len(self.found))
+def _insert(
+    found: list[TimelineEntry], received: dict[int | None, int], exchange: Exchange
+) -> None:
+    """Put a request to SolarUser, which records it last, before all that came of it."""
+    about = exchange.instruction_id
+    places = (at for at, each in enumerate(found) if each.instruction_id == about is not None)
+    place = next(places, len(found))
+    found.insert(place, exchange)
+    for exchange_id, at in received.items():
+        received[exchange_id] = at + (at >= place)
 
 
 def _exchange(entry: Entry) -> Exchange:
@@ -198,19 +185,9 @@ def _exchange(entry: Entry) -> Exchange:
     )
 
 
-def _is_same(received: Exchange, sent: Exchange) -> bool:
-    """Tells whether a party's message is the one that another tells to have got."""
-    return (
-        received.receiver == sent.receiver
-        and received.sender in {sent.sender, None}
-        and received.method == sent.method
-        and received.target == sent.target
-        and received.request_id == sent.request_id
-        and received.body == sent.body
-    )
-
-
-def _joined(received: Exchange, sent: Exchange) -> Exchange:
+def _joined(received: TimelineEntry, sent: Exchange) -> TimelineEntry:
+    if isinstance(received, Note):
+        return sent
     notes = [*received.notes, *(note for note in sent.notes if note not in received.notes)]
     if sent.status is None and received.status is not None:
         notes.append(f"answered with {received.status}, which its sender did not see")
