@@ -29,8 +29,6 @@ from oscp_send.transport import Posting, Transport, raise_if_declined
 from oscp_send.values import InvalidValue, instant, member, text
 from oscp_send.waiting import wait_for_end
 
-__all__ = ["SolarUserClient"]
-
 _PATH: Final = "/solaruser/api/v1/sec/instr"
 #: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
 _TIMEOUT: Final = (10.0, 30.0)

@@ -21,8 +21,6 @@ from typing import get_args
 from oscp_schemas import Fidelity
 from oscp_schemas.show import nearest
 
-__all__ = ["DIFFERENCES", "Behaviour", "Difference", "Fidelity"]
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:

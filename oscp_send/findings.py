@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Finding", "Judgement", "Layer", "Severity", "Source", "Stage"]
-
-
 Layer = Literal["transport", "schema", "meaning"]
 Severity = Literal["error", "warning", "info"]
 Source = Literal["documented", "observed"]

@@ -16,8 +16,6 @@ from oscp_send.instruction import InstructionState
 from oscp_send.solarnetwork import texts
 from oscp_send.times import has_no_offset
 
-__all__ = ["authorisation_hint", "decline_hint", "hint", "near", "refusal_hint", "state_hint"]
-
 _CLOCK: Final = "Set this machine's clock right: SolarUser allows 15 minutes of difference."
 _PATH: Final = (
     "The token's policy does not allow this path. Its apiPaths need /instr/add/OSCP_v20 to send, "

@@ -13,19 +13,6 @@ from typing import Any, Final, Self
 from oscp_send.times import read_timestamp, write_instant
 from oscp_send.values import instant
 
-__all__ = [
-    "PART_LENGTH",
-    "TOPIC",
-    "Instruction",
-    "InstructionState",
-    "InstructionStatus",
-    "join",
-    "join_parameters",
-    "split",
-    "split_parameters",
-    "utf16_length",
-]
-
 TOPIC: Final = "OSCP_v20"
 PART_LENGTH: Final = 256
 _UTF16: Final = "utf-16-le"

@@ -30,8 +30,6 @@ from oscp_send.meaning import judge_meaning
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.decoding import DecodeError, decode
 
-__all__ = ["INSTRUCTION_ACTIONS", "Verdict", "check", "judge_properties", "verdict"]
-
 #: The actions of an instruction. `UpdateAssetMeasurement` is singular here, its schema is not.
 INSTRUCTION_ACTIONS: Final = (
     "AdjustGroupCapacityForecast",

@@ -18,8 +18,6 @@ from oscp_schemas import escape_pointer
 from oscp_send.findings import Finding, Severity, Source
 from oscp_send.times import has_no_offset, read_instant
 
-__all__ = ["Reading", "energy_readings", "judge_meaning"]
-
 #: Larger numbers are skipped: JSON's integers have no limit, and the arithmetic here is in doubles.
 _FAR_FROM_OVERFLOW: Final = 1e300
 

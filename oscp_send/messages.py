@@ -29,34 +29,6 @@ from oscp_send.values import (
     write,
 )
 
-__all__ = [
-    "MESSAGES",
-    "AdjustGroupCapacityForecast",
-    "AssetCategory",
-    "AssetMeasurement",
-    "CapacityForecastType",
-    "EnergyMeasurement",
-    "EnergyMeasurementDirection",
-    "EnergyMeasurementUnit",
-    "EnergyType",
-    "ForecastedBlock",
-    "ForecastedBlockUnit",
-    "GroupCapacityComplianceError",
-    "Handshake",
-    "InstantaneousMeasurement",
-    "InstantaneousMeasurementUnit",
-    "MeasurementConfiguration",
-    "Message",
-    "PhaseIndicator",
-    "RequiredBehaviour",
-    "UpdateAssetMeasurement",
-    "UpdateGroupCapacityForecast",
-    "UpdateGroupMeasurements",
-    "forecasted_blocks",
-    "read_message",
-    "wire_text",
-]
-
 _AT_LEAST_ONE: Final = Limits(least_items=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 

@@ -23,15 +23,6 @@ from oscp_send.instruction import TOPIC
 from oscp_send.solarnetwork.dates import read_epoch, read_json_date
 from oscp_send.solarnetwork.json_reading import parse_long
 
-__all__ = [
-    "ADJUST",
-    "GivenParameters",
-    "judge_keys",
-    "judge_parameters",
-    "judge_relations",
-    "other_group",
-]
-
 ADJUST: Final = "AdjustGroupCapacityForecast"
 _COMPLIANCE_ERROR: Final = "GroupCapacityComplianceError"
 

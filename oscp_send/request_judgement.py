@@ -26,8 +26,6 @@ from oscp_send.solarnetwork.json_reading import read_json
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_send.solarnetwork.texts import Unaddressed, read_address
 
-__all__ = ["RequestJudgement", "RequestStage", "check_request"]
-
 RequestStage = Literal["request", "parameters", "group"] | Stage
 
 _NO_NODE: Final = "Illegal argument: The nodeId parameter is required."

@@ -15,19 +15,6 @@ from urllib.parse import urlsplit
 from oscp_schemas.show import nearest
 from oscp_send.errors import SettingsError
 
-__all__ = [
-    "FILE_NAME",
-    "SECRET_VARIABLE",
-    "TOKEN_VARIABLE",
-    "URL_VARIABLE",
-    "Secret",
-    "Settings",
-    "base_url",
-    "checked_secret",
-    "checked_token",
-    "load_settings",
-]
-
 FILE_NAME: Final = "oscp-send.toml"
 URL_VARIABLE: Final = "OSCP_SEND_URL"
 TOKEN_VARIABLE: Final = "OSCP_SEND_TOKEN"  # noqa: S105 - a variable's name

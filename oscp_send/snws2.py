@@ -23,18 +23,6 @@ from requests.auth import AuthBase
 from oscp_send.settings import Secret
 from oscp_send.times import utc_now
 
-__all__ = [
-    "SCHEME",
-    "SNWS2Auth",
-    "canonical_query",
-    "canonical_request",
-    "format_date",
-    "signature",
-    "signing_key",
-    "string_to_sign",
-]
-
-
 SCHEME: Final = "SNWS2"
 _FORM: Final = "application/x-www-form-urlencoded"
 _SPACES: Final = re.compile(" {2,}")

@@ -11,16 +11,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-__all__ = [
-    "cut_to_milliseconds",
-    "has_no_offset",
-    "read_instant",
-    "read_timestamp",
-    "utc_now",
-    "utc_text",
-    "write_instant",
-]
-
 _RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )

@@ -36,8 +36,6 @@ from oscp_send.instruction import Instruction, InstructionState, InstructionStat
 from oscp_send.times import utc_text
 from oscp_send.values import OscpSendError
 
-__all__ = ["Answer", "Posting", "Transport", "raise_if_declined", "was_never_sent"]
-
 _LOG: Final = logging.getLogger("oscp_send")
 _CHECK: Final = "Nothing was sent. Check the base URL, the network, and proxies on the way."
 _NEVER_SENT: Final = (

@@ -31,21 +31,6 @@ from typing import (
 from oscp_schemas.show import escape_pointer, nearest
 from oscp_send.times import cut_to_milliseconds, read_instant, write_instant
 
-__all__ = [
-    "InvalidValue",
-    "Limits",
-    "OscpSendError",
-    "Structure",
-    "instant",
-    "instant_of_text",
-    "items",
-    "member",
-    "number",
-    "read_object",
-    "text",
-    "write",
-]
-
 E = TypeVar("E", bound=StrEnum)
 S = TypeVar("S", bound="Structure")
 T = TypeVar("T")

@@ -13,8 +13,6 @@ from oscp_send.instruction import InstructionStatus
 from oscp_send.transport import raise_if_declined
 from oscp_send.values import InvalidValue, OscpSendError
 
-__all__ = ["wait_for_end"]
-
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 10.0
 _SHORTEST_LOOK: Final = 1.0

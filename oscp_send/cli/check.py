@@ -12,8 +12,6 @@ from oscp_send.cli.main import FAILED, USAGE
 from oscp_send.cli.options import action_option
 from oscp_send.cli.reports import GithubReport, JsonReport, Report, TextReport, fails
 
-__all__ = ["check"]
-
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")

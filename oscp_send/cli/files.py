@@ -22,19 +22,6 @@ from oscp_send.request_judgement import RequestStage, check_request
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.json_reading import read_json
 
-__all__ = [
-    "Examined",
-    "Kind",
-    "Located",
-    "Source",
-    "SourceProblem",
-    "examine",
-    "is_request",
-    "message_text",
-    "read_file",
-    "read_source",
-]
-
 
 class SourceProblem(click.ClickException):
     """Raised for a file that cannot be judged.

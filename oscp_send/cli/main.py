@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from oscp_send.values import OscpSendError
 
-__all__ = ["FAILED", "NOT_REACHED", "USAGE", "LazyGroup", "main"]
-
 #: The exit code for a refusal or a finding.
 FAILED = 1
 #: The exit code for wrong usage, or a file that cannot be read.

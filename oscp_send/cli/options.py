@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from oscp_send.client import SolarUserClient
     from oscp_send.settings import Settings
 
-__all__ = [
-    "Address",
-    "Connection",
-    "action_option",
-    "address_options",
-    "connection_options",
-    "format_option",
-]
-
 Command = Any  # what click's decorators take and return
 
 

@@ -10,8 +10,6 @@ from oscp_schemas import Fidelity
 from oscp_send.cli.files import Examined, Kind, Located, SourceProblem
 from oscp_send.cli.terminal import Colour, Palette, count, printable
 
-__all__ = ["GithubReport", "JsonReport", "Report", "TextReport", "fails"]
-
 
 class Report(Protocol):
     """A report of `check`: each file is added in turn, then it is finished."""

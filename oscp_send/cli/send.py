@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from oscp_send.client import SolarUserClient
     from oscp_send.settings import Settings
 
-__all__ = ["command_line", "curl", "send"]
-
 _TIMEOUT: Final = 60.0
 
 

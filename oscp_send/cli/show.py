@@ -30,17 +30,6 @@ from oscp_send.instruction import (
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_send.solarnetwork.request_body import BodyRefused, read_body
 
-__all__ = [
-    "as_json",
-    "bundled",
-    "chunks",
-    "list_instructions",
-    "on_one_line",
-    "schema",
-    "values",
-    "view",
-]
-
 
 @click.command()
 @click.argument("instruction_id", type=int, metavar="ID")

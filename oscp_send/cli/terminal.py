@@ -7,8 +7,6 @@ from typing import Literal, TextIO
 
 import click
 
-__all__ = ["Colour", "Palette", "count", "printable", "printable_lines", "unreadable"]
-
 Colour = Literal["green", "red", "yellow", "cyan"]
 
 

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-__all__ = ["read_epoch", "read_form_date", "read_json_date", "timestamp"]
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Every instant that can be written is fewer than 10^18 milliseconds from 1970.
 _MOST_DIGITS: Final = 18

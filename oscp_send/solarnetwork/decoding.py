@@ -16,8 +16,6 @@ from oscp_schemas.catalogue import document, document_name
 from oscp_send.fidelity import Behaviour
 from oscp_send.times import read_instant
 
-__all__ = ["DecodeError", "decode"]
-
 _TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{3})?(Z|[+-]\d\d:\d\d)",
     re.ASCII,

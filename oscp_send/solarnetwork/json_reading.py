@@ -17,22 +17,6 @@ from typing import Final
 
 from oscp_schemas import Document, JsonError, read
 
-__all__ = [
-    "MAXIMUM_DEPTH",
-    "MAXIMUM_NUMBER_LENGTH",
-    "SOURCE",
-    "double_text",
-    "excess",
-    "is_too_deep",
-    "parse_long",
-    "parser_message",
-    "read_json",
-    "time_text",
-    "too_deep",
-    "too_long_a_number",
-    "write",
-]
-
 MAXIMUM_DEPTH: Final = 500
 MAXIMUM_NUMBER_LENGTH: Final = 1000
 #: What the parser appends to most of its texts: the place, without the source.

@@ -21,12 +21,6 @@ from oscp_send.solarnetwork import json_reading
 from oscp_send.solarnetwork.dates import read_epoch, read_json_date
 from oscp_send.solarnetwork.json_reading import parse_long, read_json
 
-__all__ = [
-    "BodyRefused",
-    "InstructionBody",
-    "read_body",
-]
-
 _NO_BODY: Final = (
     "Malformed request: Required request body is missing: "
     "public net.solarnetwork.domain.Result<net.solarnetwork.central.instructor.domain."

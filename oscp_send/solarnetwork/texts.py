@@ -15,26 +15,6 @@ from typing import Any, Final
 from oscp_schemas import Violation
 from oscp_send.solarnetwork.json_reading import parse_long
 
-__all__ = [
-    "GROUP_MISMATCH",
-    "INVALID_OPTIMIZER",
-    "MISSING_ACTION",
-    "MISSING_GROUP",
-    "MISSING_OPTIMIZER",
-    "MISSING_PARAMETERS",
-    "UNKNOWN_GROUP",
-    "UNKNOWN_OPTIMIZER",
-    "UNKNOWN_PROVIDER",
-    "Address",
-    "Unaddressed",
-    "invalid_json",
-    "missing_message",
-    "not_an_object",
-    "read_address",
-    "schema_error",
-    "unsupported_action",
-]
-
 MISSING_PARAMETERS: Final = "Missing OSCP parameters"
 MISSING_ACTION: Final = "Missing OSCP action"
 MISSING_OPTIMIZER: Final = "Missing capacity optimizer ID"

@@ -10,17 +10,6 @@ from typing import Any
 
 from oscp_schemas.show import nearest
 
-__all__ = [
-    "ACTIONS",
-    "BASE_URI",
-    "UnknownAction",
-    "document",
-    "document_name",
-    "document_names",
-    "schema",
-]
-
-
 BASE_URI = "http://www.openchargealliance.org/schemas/oscp/2.0/"
 
 _FOLDER = Path(__file__).with_name("oscp20")

@@ -13,9 +13,6 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["READERS", "Fidelity", "itu_reads", "rfc3339_reads"]
-
-
 Fidelity = Literal["documented", "observed"]
 
 # What nearly every message holds, and both readings take: for speed alone.

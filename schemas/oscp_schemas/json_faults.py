@@ -7,18 +7,6 @@ from typing import Literal, NamedTuple
 
 from oscp_schemas.show import preview
 
-__all__ = [
-    "STRING_START",
-    "JsonContext",
-    "JsonError",
-    "JsonErrorKind",
-    "Place",
-    "line_and_column",
-    "string_fault",
-    "structure_fault",
-    "value_fault",
-]
-
 JsonErrorKind = Literal[
     "bad-escape",  # a backslash in a string, followed by nothing that JSON knows
     "bad-number",

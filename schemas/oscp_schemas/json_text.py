@@ -28,8 +28,6 @@ from oscp_schemas.json_faults import (
 )
 from oscp_schemas.show import escape_pointer, pointer_tokens
 
-__all__ = ["Document", "read"]
-
 _BYTE_ORDER_MARK = "\ufeff"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # One as it is, or any escape that may be one: most texts have neither.

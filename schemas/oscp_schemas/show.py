@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable
 from decimal import Decimal
 
-__all__ = ["escape_pointer", "make_pointer", "nearest", "pointer_tokens", "preview"]
-
 
 def escape_pointer(token: str) -> str:
     """Return a property name as a JSON Pointer has it: `~` as `~0`, `/` as `~1` (RFC 6901)."""

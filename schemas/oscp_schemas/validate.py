@@ -31,8 +31,6 @@ if TYPE_CHECKING:  # imported on the first use: each takes a while, and a sender
     import jsonschema
     import jsonschema_rs
 
-__all__ = ["Violation", "judge", "validator", "wording"]
-
 
 @dataclass(frozen=True, slots=True)
 class Violation:

@@ -18,8 +18,6 @@ from typing import Final
 from oscp_sim.clock import Clock
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
-__all__ = ["CLIENT_ID", "AccessToken", "AccessTokens", "new_token", "with_caller_tokens"]
-
 #: The service property that names a client.
 CLIENT_ID: Final = "oauth-client-id"
 # A common choice; no source says how long a token is valid.

@@ -10,16 +10,6 @@ from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated
 
-__all__ = [
-    "CAPACITY_OPTIMIZER_PATH",
-    "CAPACITY_PROVIDER_PATH",
-    "ELMO_PATH",
-    "FLEXIBILITY_PROVIDER_PATH",
-    "Addresses",
-    "NobodyThere",
-    "path_of",
-]
-
 # By convention (docs/protocol/oscp20.md §2.1); Taipower's names no role.
 CAPACITY_PROVIDER_PATH: Final = "/oscp/cp/2.0"
 CAPACITY_OPTIMIZER_PATH: Final = "/oscp/co/2.0"

@@ -26,8 +26,6 @@ from oscp_sim.shared import Shared
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, System, Systems
 from oscp_sim.system.sending import Sent
 
-__all__ = ["COMMANDS", "OPERATIONS", "PREFIX", "Command", "carry_out", "control"]
-
 PREFIX: Final = "/_sim"
 _LONGEST_WAIT: Final = 60.0
 # Seconds of a year: over more, a mistyped number would keep the simulator busy for long.

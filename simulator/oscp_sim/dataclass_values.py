@@ -21,8 +21,6 @@ from oscp_sim.yaml_source import SourceProblem, YamlDocument
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance  # which exists for type checkers only
 
-__all__ = ["ALWAYS_SHOWN", "DataclassReader", "none_as", "show"]
-
 _T = TypeVar("_T")
 
 _ALWAYS: Final = "always_shown"

@@ -10,9 +10,6 @@ from typing import Any, Final, Literal, get_args
 
 from oscp_sim.http import Request, Response
 
-__all__ = ["ALL_PARTIES", "Entry", "Kind", "PartyName"]
-
-
 PartyName = Literal["solaruser", "flexibility_provider", "capacity_provider", "capacity_optimizer"]
 Kind = Literal["exchange", "state", "note"]
 ALL_PARTIES: Final[tuple[PartyName, ...]] = get_args(PartyName)

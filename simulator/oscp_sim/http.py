@@ -14,19 +14,6 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import unquote
 
-__all__ = [
-    "LONGEST_BODY",
-    "Headers",
-    "Parties",
-    "Party",
-    "Request",
-    "Response",
-    "RouteDocs",
-    "RouteParameter",
-    "rejection",
-    "respond",
-]
-
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 #: Bytes of the longest body that is read; SolarUser's own limit (solaruser.md §7.4).

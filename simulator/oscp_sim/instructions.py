@@ -15,16 +15,6 @@ from oscp_sim.clock import Clock
 from oscp_sim.entry import PartyName
 from oscp_sim.journal import Journal
 
-__all__ = [
-    "STATES",
-    "HandOff",
-    "Instruction",
-    "Instructions",
-    "QueuedMessage",
-    "State",
-    "aged",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:

@@ -13,10 +13,8 @@ from typing import Any
 from oscp_sim.clock import Clock
 from oscp_sim.entry import Entry, Kind, PartyName
 from oscp_sim.http import Request, Response
-from oscp_sim.matching import JournalCondition, NotSeen
+from oscp_sim.matching import JournalCondition
 from oscp_sim.redaction import Concealed
-
-__all__ = ["Entry", "Journal", "Kind", "NotSeen", "PartyName"]
 
 
 class Journal:

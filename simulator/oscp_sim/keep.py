@@ -30,8 +30,6 @@ from oscp_sim.world import (
     World,
 )
 
-__all__ = ["State", "StateFile", "StateFileError", "learned", "taught"]
-
 _LOG = logging.getLogger(__name__)
 
 _Key: TypeAlias = tuple[int, str, int]

@@ -17,21 +17,6 @@ from typing import Any, Literal
 from oscp_schemas.show import escape_pointer, nearest
 from oscp_sim.entry import Entry
 
-__all__ = [
-    "Difference",
-    "JournalCondition",
-    "NotSeen",
-    "TextPattern",
-    "match",
-    "match_headers",
-    "match_json",
-    "match_text",
-    "printable",
-    "render",
-    "shortened",
-]
-
-
 _LONGEST = 160
 _NOTHING = "nothing"
 

@@ -14,8 +14,6 @@ from typing import Any, Final, TypeAlias
 from oscp_sim.http import RouteDocs, RouteParameter
 from oscp_sim.solaruser import CONTEXT_PATH, Route
 
-__all__ = ["Operation", "openapi", "version"]
-
 Json: TypeAlias = dict[str, Any]
 
 _JSON: Final = "application/json"

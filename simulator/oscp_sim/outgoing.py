@@ -24,8 +24,6 @@ from urllib3.exceptions import (
 
 from oscp_sim.http import Request, Response
 
-__all__ = ["IN_PROCESS_URL", "Outgoing", "SimulatorAdapter", "Unanswered"]
-
 #: A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
 IN_PROCESS_URL: Final = "http://simulator.invalid"
 

@@ -13,18 +13,6 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 from oscp_sim.http import Request, Response
 
-__all__ = [
-    "SHORTEST_SECRET",
-    "Concealed",
-    "is_credential",
-    "redact_form",
-    "redact_headers",
-    "redact_quoted",
-    "redact_text",
-    "writable",
-]
-
-
 #: A shorter one may be an ordinary word of the text.
 SHORTEST_SECRET = 8
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from oscp_sim.server import Server
 from oscp_sim.simulator import Simulator
 
-__all__ = ["serve"]
-
 _ABANDON_AFTER_SECONDS = 0.05
 
 

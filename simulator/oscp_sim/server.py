@@ -21,8 +21,6 @@ import httptools
 
 from oscp_sim.http import LONGEST_BODY, Request, Response, respond
 
-__all__ = ["PortUnavailable", "Server"]
-
 _LOG = logging.getLogger(__name__)
 
 _PIECE: Final = 65_536

@@ -17,8 +17,6 @@ from oscp_sim.outgoing import Outgoing
 from oscp_sim.user_events import UserEvents
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
-__all__ = ["Shared"]
-
 
 @dataclass(slots=True)
 class Shared:

@@ -37,8 +37,6 @@ from oscp_sim.user_events import UserEvents
 from oscp_sim.web import make_application, through_wsgi
 from oscp_sim.world import World, load_world
 
-__all__ = ["IN_PROCESS_URL", "Simulator", "create_app"]
-
 
 class Simulator:
     """A fake SolarUser, a Flexibility Provider, a Capacity Provider and a Capacity Optimizer.
@@ -156,7 +154,7 @@ class Simulator:
             self._shared.clients_clock = RealClock()
 
     def session(self) -> requests.Session:
-        """Answers with a `requests` session that reaches the simulator without a socket.
+        """Return a `requests` session that reaches the simulator without a socket.
 
         Its base URL is `IN_PROCESS_URL`; every other address is reached over the network.
         """
@@ -220,7 +218,7 @@ class Simulator:
         self.journal.clear()
 
     def provider(self, id: int, user: int | None = None) -> SimulatedProvider:  # noqa: A002 - the world's
-        """Answers with a Capacity Provider that is played here: what it knows, and its commands.
+        """Return a Capacity Provider that is played here: what it knows, and its commands.
 
         Args:
             id: Of the Capacity Provider.
@@ -233,7 +231,7 @@ class Simulator:
         return self._systems.provider(id, user)
 
     def optimizer(self, id: int, user: int | None = None) -> SimulatedOptimizer:  # noqa: A002 - the world's
-        """Answers with a Capacity Optimizer that is played here: what it knows, and its commands.
+        """Return a Capacity Optimizer that is played here: what it knows, and its commands.
 
         Args:
             id: Of the Capacity Optimizer.
@@ -246,7 +244,7 @@ class Simulator:
         return self._systems.optimizer(id, user)
 
     def remembered(self) -> dict[tuple[int, str, int], dict[str, Any]]:
-        """Answers with what the parties must not forget over a restart; with secrets."""
+        """Return what the parties must not forget over a restart; with secrets."""
         return {
             **self._systems.remembered(),
             **learned(self._first_world, self.world),
@@ -282,7 +280,7 @@ class Simulator:
         )
 
     def _furnished(self, world: World, behaviour: Behaviour) -> Shared:
-        """Answers with what the parties share, and nothing has happened in yet."""
+        """Return what the parties share, and nothing has happened in yet."""
         return Shared(
             world=with_caller_tokens(world, self.seed),
             journal=self.journal,

@@ -17,9 +17,6 @@ from oscp_sim.redaction import redact_form
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer
 
-__all__ = ["TOKEN_PATH", "TokenEndpoint"]
-
-
 #: Of the endpoint; a world that wants OAuth names it in `oauth-token-url`.
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
 
@@ -115,7 +112,7 @@ class TokenEndpoint:
 
 
 def _fields(request: Request) -> Mapping[str, str]:
-    """Answers with the fields of the form; one without a value is as good as none (§3.1)."""
+    """Return the fields of the form; one without a value is as good as none (§3.1)."""
     body = request.body
     if body is None or len(body) > _LONGEST_BODY:
         raise _Refused("invalid_request", f"the body is longer than {_LONGEST_BODY} bytes")

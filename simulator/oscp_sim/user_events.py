@@ -18,9 +18,6 @@ from uuid import UUID
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.clock import Clock
 
-__all__ = ["UserEvent", "UserEvents"]
-
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LARGEST_STEP = 1 << 16

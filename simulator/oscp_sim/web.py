@@ -26,15 +26,6 @@ from oscp_sim.http import LONGEST_BODY, Headers, Parties, Request, Response, res
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = [
-    "RAW_HEADERS",
-    "RAW_TARGET",
-    "environment",
-    "make_application",
-    "received",
-    "through_wsgi",
-]
-
 #: Where our own servers leave a request as it was sent: WSGI decodes paths and joins headers.
 RAW_HEADERS: Final = "oscp.raw_headers"
 RAW_TARGET: Final = "oscp.raw_target"

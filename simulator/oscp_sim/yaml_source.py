@@ -29,8 +29,6 @@ try:
 except ImportError:  # PyYAML was built without libyaml: slower, the same nodes
     CParser = None  # type: ignore[assignment,misc]
 
-__all__ = ["SourceError", "SourceProblem", "YamlDocument", "read_yaml"]
-
 # Deeper than anybody writes, and well before anything that reads the values gives up.
 _DEEPEST: Final = 100
 # No file that somebody writes comes near; a few lines of aliases can.

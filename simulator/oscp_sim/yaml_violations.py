@@ -13,8 +13,6 @@ from jsonschema_rs import Draft7Validator, ValidationError, ValidationErrorKind
 from oscp_schemas.show import make_pointer, nearest
 from oscp_sim.yaml_source import SourceProblem, YamlDocument
 
-__all__ = ["validate"]
-
 
 def validate(document: YamlDocument, schema: Mapping[str, Any]) -> list[SourceProblem]:
     """Return each violation of a draft-07 schema as a problem with its place, in file order.

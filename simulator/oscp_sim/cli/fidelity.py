@@ -13,9 +13,6 @@ from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour, Difference
 from oscp_sim.cli.options import behaviour, fidelity_option, set_option
 
-__all__ = ["fidelity"]
-
-
 _NARROWEST, _WIDEST = 60, 100
 _MARGIN = 15
 

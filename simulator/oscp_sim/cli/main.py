@@ -6,8 +6,6 @@ import click
 
 from oscp_send.cli.main import LazyGroup
 
-__all__ = ["main"]
-
 
 @click.group(
     cls=LazyGroup,

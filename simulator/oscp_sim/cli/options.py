@@ -10,17 +10,6 @@ from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.scenario.real_parties import Seats
 
-__all__ = [
-    "behaviour",
-    "fidelity_option",
-    "seat_option",
-    "seats",
-    "seed_option",
-    "set_option",
-    "world_option",
-]
-
-
 fidelity_option = click.option(
     "--fidelity",
     type=click.Choice(["documented", "observed"]),
@@ -57,7 +46,7 @@ world_option = click.option(
 
 
 def behaviour(fidelity: Fidelity, settings: tuple[str, ...]) -> Behaviour:
-    """Answers with what `--fidelity` and each `--set` ask for together.
+    """Return what `--fidelity` and each `--set` ask for together.
 
     Raises:
         click.BadParameter: A setting makes no sense; the command ends with 2.
@@ -81,7 +70,7 @@ def behaviour(fidelity: Fidelity, settings: tuple[str, ...]) -> Behaviour:
 
 
 def seats(given: tuple[str, ...]) -> Seats:
-    """Answers with what each `--seat` asks for, together.
+    """Return what each `--seat` asks for, together.
 
     Raises:
         click.BadParameter: One makes no sense; the command ends with 2.

@@ -18,9 +18,6 @@ from oscp_sim.cli.options import (
     world_option,
 )
 
-__all__ = ["rehearse"]
-
-
 _FOLDER = Path("scenarios")
 
 

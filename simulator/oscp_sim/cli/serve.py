@@ -39,16 +39,13 @@ from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated, User,
 if TYPE_CHECKING:
     from oscp_sim.simulator import Simulator
 
-__all__ = ["announcement", "played_parties", "serve"]
-
-
 # § Which parties a served simulator plays, and whether that can come to anything.
 
 _SYSTEMS: Final[tuple[PartyName, ...]] = ("capacity_provider", "capacity_optimizer")
 
 
 def played_parties(world: World, asked: Sequence[PartyName]) -> tuple[PartyName, ...]:
-    """Answers with the parties to play: those that are asked for, or all that are not elsewhere.
+    """Return the parties to play: those that are asked for, or all that are not elsewhere.
 
     Args:
         world: With the real parties where they are.
@@ -78,7 +75,7 @@ def played_parties(world: World, asked: Sequence[PartyName]) -> tuple[PartyName,
 
 
 def _real_seats(world: World) -> frozenset[PartyName]:
-    """Answers with the parties of which the world has real ones only."""
+    """Return the parties of which the world has real ones only."""
     real: set[PartyName] = set()
     if world.solaruser is not None:
         real.add("solaruser")
@@ -102,7 +99,7 @@ _COLUMN: Final = 22
 def announcement(
     simulator: Simulator, url: str, given: World, *, is_built_in: bool
 ) -> Iterator[str]:
-    """Answers with lines that say where each party is, and how to begin.
+    """Return lines that say where each party is, and how to begin.
 
     Args:
         simulator: What is served.

@@ -13,8 +13,6 @@ from oscp_send.findings import Finding, Severity
 from oscp_sim.conversation.memory import Count, Speaker
 from oscp_sim.conversation.message import ParsedMessage, finding, utc
 
-__all__ = ["judge_counters", "judge_heartbeat", "judge_intermittent"]
-
 _OFFLINE_AT: Final = "/offline_mode_at"
 # The time that a message takes to arrive is not its sender's mistake: seconds, and of an interval.
 _MOST_ON_THE_WAY: Final = 1.0

@@ -14,15 +14,6 @@ from oscp_send.findings import Finding
 from oscp_sim.conversation.memory import Coverage, Forecast, ForecastTimes, Speaker
 from oscp_sim.conversation.message import Block, ParsedMessage, finding, interval, utc
 
-__all__ = [
-    "judge_adjustment",
-    "judge_blocks_of_forecast",
-    "judge_fallback",
-    "judge_fallbacks_at",
-    "judge_last_heartbeat",
-    "judge_optimum",
-]
-
 # S8: an adjustment asks for other values of what was forecast.
 
 _ADJUSTMENT_HINT: Final = (

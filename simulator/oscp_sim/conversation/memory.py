@@ -13,8 +13,6 @@ from oscp_send import meaning
 from oscp_send.messages import CapacityForecastType
 from oscp_sim.conversation.message import Block, ParsedMessage, RequiredBehaviour
 
-__all__ = ["Count", "Coverage", "Forecast", "ForecastTimes", "Speaker", "put_recent"]
-
 _MOST_IDS_OF_AN_ACTION: Final = 4096
 _MOST_SPANS: Final = 1000
 _MOST_BLOCKS: Final = 10_000

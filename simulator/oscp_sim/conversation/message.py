@@ -13,16 +13,6 @@ from oscp_send import meaning
 from oscp_send.findings import Finding, Severity
 from oscp_send.times import read_instant
 
-__all__ = [
-    "Block",
-    "ExchangedMessage",
-    "ParsedMessage",
-    "RequiredBehaviour",
-    "finding",
-    "interval",
-    "utc",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class ExchangedMessage:

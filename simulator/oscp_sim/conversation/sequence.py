@@ -12,14 +12,6 @@ from oscp_send.findings import Finding
 from oscp_sim.conversation.memory import Speaker
 from oscp_sim.conversation.message import ParsedMessage, finding
 
-__all__ = [
-    "judge_acknowledged",
-    "judge_adjusted",
-    "judge_complained_of",
-    "judge_duplicate",
-    "judge_order",
-]
-
 _FORECAST: Final = "UpdateGroupCapacityForecast"
 _ONLY_ACKNOWLEDGE: Final = (
     "send HandshakeAcknowledge only in answer to a Handshake; to ask for settings, send Handshake"

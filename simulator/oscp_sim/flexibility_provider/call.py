@@ -21,18 +21,6 @@ from oscp_sim.flexibility_provider.delivery import System, party_of
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.world import CapacityGroup, CapacityProvider, User, World
 
-__all__ = [
-    "Caller",
-    "ContainerRefused",
-    "IncomingCall",
-    "RequestRefused",
-    "ServiceRefused",
-    "caller_of",
-    "check_role",
-    "database_refused",
-    "success",
-]
-
 
 class RequestRefused(Exception):
     """Raised for a request that is refused without a body.

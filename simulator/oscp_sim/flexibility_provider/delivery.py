@@ -20,20 +20,6 @@ from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
-__all__ = [
-    "TIMEOUT",
-    "ConfigurationProblem",
-    "Delivery",
-    "DeliveryFailed",
-    "Retries",
-    "System",
-    "UnknownRecipient",
-    "configured_headers",
-    "party_of",
-    "post",
-    "queue_of",
-]
-
 System: TypeAlias = CapacityProvider | CapacityOptimizer
 
 #: Seconds to connect, and seconds without a byte of the answer. Connecting takes the keep-alive

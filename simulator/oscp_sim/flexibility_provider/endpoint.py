@@ -32,8 +32,6 @@ from oscp_sim.flexibility_provider.reading import judge_message, read_json, read
 from oscp_sim.flexibility_provider.registration import acknowledged, handshake, heartbeat, register
 from oscp_sim.http import LONGEST_BODY, Request, Response, rejection, respond
 
-__all__ = ["FlexibilityProviderEndpoints"]
-
 # Returns the response to a GET; of a message that is accepted, what is left to do after the 204.
 _Handler: TypeAlias = Callable[[FlexibilityProvider, IncomingCall], Response | Later | None]
 

@@ -23,8 +23,6 @@ from oscp_sim.http import Headers, Response
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, Publication, User
 
-__all__ = ["forward", "publish_heartbeat"]
-
 _SOURCE_ID: Final = "X-SN-Source-ID"
 
 

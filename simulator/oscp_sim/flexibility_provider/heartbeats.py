@@ -12,8 +12,6 @@ from oscp_sim.flexibility_provider.outbox import Outbox, check_version
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
-__all__ = ["heartbeat_jobs"]
-
 _ACTION: Final = "Heartbeat"
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 # A system is due once its interval has passed, not when it passes.

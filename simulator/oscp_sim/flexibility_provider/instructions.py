@@ -24,8 +24,6 @@ from oscp_sim.shared import Shared
 from oscp_sim.user_events import UserEvents
 from oscp_sim.world import CapacityGroup, CapacityProvider
 
-__all__ = ["InstructionHandler"]
-
 _LOG = logging.getLogger(__name__)
 
 # As documented; none of it is applied to instructions as observed (solaruser.md §12).

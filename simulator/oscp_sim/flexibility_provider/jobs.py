@@ -16,8 +16,6 @@ from typing import Protocol
 from oscp_sim.clock import Task
 from oscp_sim.shared import Shared
 
-__all__ = ["Job", "Jobs", "Timetable", "Work"]
-
 _MINUTE = timedelta(minutes=1)
 
 

@@ -22,8 +22,6 @@ from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, DatumStream, User
 from oscp_sim.world.model import Asset, AssetMeasurement, Audience, StatisticType
 
-__all__ = ["Window", "measured", "measurement_jobs"]
-
 # The message unless the service property `group-asset-measurement` asks for the other one.
 _GROUP_ACTION: Final = "UpdateGroupMeasurements"
 _ASSET_ACTION: Final = "UpdateAssetMeasurement"

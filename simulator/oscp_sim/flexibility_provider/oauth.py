@@ -21,8 +21,6 @@ from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import redact_text
 from oscp_sim.shared import Shared
 
-__all__ = ["OAuth"]
-
 _BODY: Final = b"grant_type=client_credentials"
 _LONGEST: Final = timedelta(days=3650)
 # The letters of an error code (RFC 6749 §5.2); anything else may be more than a code.

@@ -26,15 +26,6 @@ from oscp_sim.flexibility_provider.oauth import OAuth
 from oscp_sim.http import Headers, Response
 from oscp_sim.shared import Shared
 
-__all__ = [
-    "OSCP_VERSION",
-    "PATHS",
-    "Outbox",
-    "check_registered",
-    "check_version",
-    "configured_path",
-]
-
 #: The only version that the service speaks.
 OSCP_VERSION: Final = "2.0"
 

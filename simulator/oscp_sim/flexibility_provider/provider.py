@@ -23,8 +23,6 @@ from oscp_sim.flexibility_provider.outbox import Outbox
 from oscp_sim.instructions import QueuedMessage
 from oscp_sim.shared import Shared
 
-__all__ = ["FlexibilityProvider", "Later"]
-
 #: What is left to do once a request has its answer, and the exchange is in the journal.
 Later: TypeAlias = Callable[[], object]
 

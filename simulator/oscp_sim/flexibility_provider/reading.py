@@ -28,8 +28,6 @@ from oscp_send.meaning import judge_meaning
 from oscp_send.solarnetwork import json_reading
 from oscp_sim.flexibility_provider.call import ContainerRefused, IncomingCall, ServiceRefused
 
-__all__ = ["judge_message", "read_json", "read_message"]
-
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LONG_NUMBER: Final = re.compile(rf"[-+.eE0-9]{{{json_reading.MAXIMUM_NUMBER_LENGTH + 1}}}")
 # What such an error quotes may be a token that lacks its quotes.

@@ -29,8 +29,6 @@ from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
 
-__all__ = ["acknowledged", "handshake", "heartbeat", "register"]
-
 # The database's columns, in characters (§3.4).
 _LONGEST_TOKEN, _LONGEST_URL = 64, 256
 _NO_VERSION: Final = "URL version '2.0' required but not provided."

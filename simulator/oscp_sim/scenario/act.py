@@ -37,17 +37,6 @@ from oscp_sim.world import World
 if TYPE_CHECKING:
     from oscp_sim.simulator import Simulator
 
-__all__ = [
-    "ImpossibleStep",
-    "Outcome",
-    "act",
-    "finish_what_is_due",
-    "is_moved",
-    "pass_time",
-    "send",
-]
-
-
 # § Steps in which a simulated party sends something of its own accord, or time passes.
 
 
@@ -64,7 +53,7 @@ class ImpossibleStep(Exception):
 
 
 def act(command: Command, simulator: Simulator, seats: Seats) -> Sent:
-    """Has a simulated party send a message, and answers with what came of it.
+    """Has a simulated party send a message, and return the result.
 
     Raises:
         ImpossibleStep: The party is not there, is real, or cannot make such a message.
@@ -99,7 +88,7 @@ def finish_what_is_due(clock: Clock) -> None:
 
 
 def is_moved(clock: Clock) -> bool:
-    """Tells whether a clock stands still but for who moves it."""
+    """Return whether a clock stands still but for who moves it."""
     return isinstance(clock, FrozenClock) and getattr(clock, "speed", None) is None
 
 
@@ -128,7 +117,7 @@ class Outcome:
 
 
 def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
-    """Sends what a step says, follows it to its end, and answers with what came of it.
+    """Sends what a step says, follows it to its end, and return the result.
 
     Args:
         step: What to send.

@@ -20,9 +20,6 @@ from oscp_sim.scenario.events import (
 )
 from oscp_sim.scenario.sequence import LEGEND, draw
 
-__all__ = ["ConsoleReport"]
-
-
 _Colour = Literal["green", "red", "yellow"]
 # Room for the longest action's name as a step.
 _SHORTEST_NAME = 31

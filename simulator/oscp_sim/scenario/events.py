@@ -9,18 +9,6 @@ from typing import TypeAlias
 from oscp_sim.matching import Difference
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 
-__all__ = [
-    "Event",
-    "Listener",
-    "Problem",
-    "RehearsalFinished",
-    "RehearsalStarted",
-    "ScenarioFinished",
-    "ScenarioId",
-    "ScenarioStarted",
-    "StepFinished",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class ScenarioId:

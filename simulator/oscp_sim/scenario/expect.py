@@ -17,16 +17,6 @@ from oscp_sim.scenario.model import Exchanges, Expect, ExpectedExchange, Receive
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 from oscp_sim.system.sending import Sent
 
-__all__ = [
-    "problems_of",
-    "problems_of_answer",
-    "problems_of_exchanges",
-    "problems_of_findings",
-    "problems_of_pending",
-    "problems_of_received",
-]
-
-
 # § Holding what came of a step against what its file expects.
 
 _COMPLETED = "Completed"
@@ -34,7 +24,7 @@ _UNANSWERED = "unanswered"
 
 
 def problems_of(step: Step, outcome: Outcome, duration: float) -> Iterator[Problem]:
-    """Answers with what a step that sends an instruction expects of it, and what does not hold.
+    """Return what a step that sends an instruction expects of it, and what does not hold.
 
     A step that expects no state, no reason and no error is expected to be Completed.
 
@@ -51,7 +41,7 @@ def problems_of(step: Step, outcome: Outcome, duration: float) -> Iterator[Probl
 
 
 def problems_of_answer(step: Step, sent: Sent, duration: float) -> Iterator[Problem]:
-    """Answers with what a step of a simulated party expects of the answer, and what does not hold.
+    """Return what a step of a simulated party expects of the answer, and what does not hold.
 
     A step that expects no status and no reason is expected to be answered with success.
 
@@ -74,7 +64,7 @@ def problems_of_answer(step: Step, sent: Sent, duration: float) -> Iterator[Prob
 def problems_of_received(
     expect: Expect, outcome: Outcome | None, received: Sequence[Entry]
 ) -> Iterator[Problem]:
-    """Answers with what a step expects the Capacity Provider to receive, and what does not hold.
+    """Return what a step expects the Capacity Provider to receive, and what does not hold.
 
     Args:
         expect: What a file expects.
@@ -188,7 +178,7 @@ _MOST_SHOWN = 12
 
 
 def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[Problem]:
-    """Answers with what a step expects the parties to send one another, and what does not hold."""
+    """Return what a step expects the parties to send one another, and what does not hold."""
     if expect.exchanges is None:
         return
     if expect.exchanges.complete:
@@ -198,7 +188,7 @@ def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[P
 
 
 def problems_of_findings(expect: Expect, timeline: Sequence[TimelineEntry]) -> Iterator[Problem]:
-    """Answers with the findings that a step expects and that are not there, or the other way."""
+    """Return the findings that a step expects and that are not there, or the other way."""
     if expect.findings is None:
         return
     told = [finding for each in timeline for finding in each.findings]
@@ -223,7 +213,7 @@ def _names(finding: Mapping[str, Any]) -> Iterator[str]:
 
 
 def problems_of_pending(expect: Expect, pending: int) -> Iterator[Problem]:
-    """Answers with what is still on its way though nothing should be."""
+    """Return what is still on its way though nothing should be."""
     if expect.nothing_pending and pending:
         place = expect.source.place("/pending")
         hint = "wait until it is done, with a step as - wait: 30s"
@@ -309,7 +299,7 @@ def _is_another(wanted: ExpectedExchange, got: Exchange) -> bool:
 
 
 def _ends_with(path: str, end: str) -> bool:
-    """Tells whether a path is the one that is expected, or ends with it from a slash on."""
+    """Return whether a path is the one that is expected, or ends with it from a slash on."""
     return path == end or path.endswith(end if end.startswith("/") else f"/{end}")
 
 

@@ -8,36 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock, parse_duration
+from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.real_parties import Seats
 from oscp_sim.world import World
 from oscp_sim.yaml_source import YamlDocument
-
-__all__ = [
-    "ClockSetting",
-    "Command",
-    "Exchanges",
-    "Expect",
-    "ExpectedExchange",
-    "Fidelity",
-    "Forecast",
-    "JsonText",
-    "Message",
-    "Parameters",
-    "PlayedParty",
-    "Received",
-    "Runs",
-    "Scenario",
-    "Send",
-    "Status",
-    "Step",
-    "Wait",
-    "parse_duration",
-    "parse_expression",
-    "parse_instant",
-]
-
 
 # § Read the texts of a scenario file that mean more than text.
 

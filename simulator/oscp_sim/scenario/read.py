@@ -37,21 +37,6 @@ from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 from oscp_sim.yaml_violations import validate
 
-__all__ = [
-    "COMMANDS",
-    "FileReader",
-    "PartReader",
-    "ScenarioFile",
-    "find_scenario_files",
-    "load_scenarios",
-    "read_command",
-    "read_expect",
-    "read_send",
-    "scenario_schema",
-    "shown",
-]
-
-
 # § Find the scenario files below the paths that somebody names.
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
@@ -193,7 +178,7 @@ _WHO: Final = frozenset({"provider", "optimizer", "user"})
 
 
 def read_command(reader: PartReader, name: str, part: YamlDocument) -> Command:
-    """Answers with the message that a simulated party is to send, as a part of a file tells."""
+    """Return the message that a simulated party is to send, as a part of a file tells."""
     value = part.value
     role = "provider" if "provider" in value else "optimizer"
     user = value.get("user")
@@ -243,7 +228,7 @@ _OF_ANY: Final = frozenset(
 
 
 def read_expect(reader: PartReader, part: YamlDocument, does: Send | Command | Wait) -> Expect:
-    """Answers with what a part of a file expects of a step that does this."""
+    """Return what a part of a file expects of a step that does this."""
     _check_keys(reader, part, does)
     value = part.value
     parts = value.get("parts")
@@ -349,7 +334,7 @@ _OF_SENDER = ("optimizer", "group", "action", "correlation_id")
 
 
 def read_send(reader: PartReader, part: YamlDocument) -> Send:
-    """Answers with the instruction that a part of a file tells of."""
+    """Return the instruction that a part of a file tells of."""
     value = part.value
     optimizer = value.get("optimizer")
     _check_senders_own(reader, part)

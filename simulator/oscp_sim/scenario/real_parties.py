@@ -10,9 +10,6 @@ from urllib.parse import urlsplit
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.world import World
 
-__all__ = ["Seats", "parse_seat", "parse_url"]
-
-
 Role = Literal["capacity_provider", "capacity_optimizer"]
 
 _OF_MANY: Final = ("capacity_provider", "capacity_optimizer")
@@ -46,7 +43,7 @@ class Seats:
         return tuple(party for party in ALL_PARTIES if real.get(party) is None)
 
     def under(self, other: Seats) -> Seats:
-        """Answers with these seats, and in their place those that the others name."""
+        """Return these seats, and in their place those that the others name."""
         return Seats(
             other.solaruser or self.solaruser,
             other.flexibility_provider or self.flexibility_provider,
@@ -55,7 +52,7 @@ class Seats:
         )
 
     def placed(self, world: World) -> World:
-        """Answers with a world in which the real parties are where these seats say.
+        """Return a world in which the real parties are where these seats say.
 
         Raises:
             ValueError: A system that is not there, or that several users have.

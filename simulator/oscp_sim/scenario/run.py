@@ -42,9 +42,6 @@ from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World, load_world
 
-__all__ = ["Rehearsal", "run", "run_step"]
-
-
 # § Running one step of a scenario, and holding what came of it against what its file expects.
 
 # How long an instruction may take to end, for a step that expects nothing tighter.
@@ -69,7 +66,7 @@ class _Done:
 def run_step(
     scenario: ScenarioId, number: int, step: Step, simulator: Simulator, seats: Seats
 ) -> StepFinished:
-    """Does what a step says, and answers with what came of it.
+    """Does what a step says, and return the result.
 
     Args:
         scenario: Whose step it is.
@@ -149,7 +146,7 @@ def _act(step: Step, command: Command, simulator: Simulator, seats: Seats) -> _D
 
 
 def _seconds(simulator: Simulator) -> float:
-    """Answers with seconds by the clock that the step is run by."""
+    """Return seconds by the clock that the step is run by."""
     clock = simulator.clock
     return clock.monotonic() if is_moved(clock) else time.monotonic()
 
@@ -234,7 +231,7 @@ def _run_scenario(scenario: Scenario, rehearsal: Rehearsal, tell: Listener) -> b
 def _run_steps(
     scenario: Scenario, simulator: Simulator, seats: Seats, tell: Listener
 ) -> tuple[int, bool]:
-    """Answers with how many steps ran, and whether all went well."""
+    """Return how many steps ran, and whether all went well."""
     for number, step in enumerate(scenario.steps, 1):
         finished = run_step(_id(scenario), number, step, simulator, seats)
         tell(finished)

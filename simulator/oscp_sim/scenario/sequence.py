@@ -14,16 +14,13 @@ from oscp_sim.matching import printable
 from oscp_sim.scenario.events import StepFinished
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
 
-__all__ = ["LEGEND", "answer_summary", "draw", "summary"]
-
-
 # § One line on what an OSCP message says.
 
 _MOST_VALUES: Final = 6
 
 
 def summary(exchange: Exchange) -> str:
-    """Answers with what the message of an exchange says; empty where nothing is to be said."""
+    """Return what the message of an exchange says; empty where nothing is to be said."""
     message = _json(exchange.body)
     if not isinstance(message, Mapping):
         return ""
@@ -38,7 +35,7 @@ def summary(exchange: Exchange) -> str:
 
 
 def answer_summary(exchange: Exchange) -> str:
-    """Answers with what the body of an answer says; empty where nothing is to be said."""
+    """Return what the body of an answer says; empty where nothing is to be said."""
     answer = _json(exchange.answer)
     if not isinstance(answer, Mapping):
         return exchange.answer.strip()
@@ -171,7 +168,7 @@ LEGEND: Final = "CP Capacity Provider, FP Flexibility Provider, CO Capacity Opti
 
 
 def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
-    """Answers with the lines of a drawing of some steps, at most 100 columns wide.
+    """Return the lines of a drawing of some steps, at most 100 columns wide.
 
     An arrow leads from who sent a request to who got it, with the path and the status of the
     answer; below are the ids, what the message says, and what there is to know about it. A line of
@@ -191,7 +188,7 @@ def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
 
 
 def _together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]]:
-    """Answers with what happened one by one, but for what is published in one go."""
+    """Return what happened one by one, but for what is published in one go."""
     for stream, group in groupby(timeline, _stream):
         if stream is None:
             yield from ([each] for each in group)
@@ -200,7 +197,7 @@ def _together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]
 
 
 def _stream(each: TimelineEntry) -> tuple[str, ...] | None:
-    """Answers with where a note tells that something is published, and under which identifier."""
+    """Return where a note tells that something is published, and under which identifier."""
     datum = each.datum if isinstance(each, Note) else None
     if datum is None:
         return None
@@ -253,7 +250,7 @@ def _published(datum: Mapping[str, Any], count: int) -> str:
 
 
 def _lacks_correlation(exchange: Exchange) -> bool:
-    """Tells whether what an instruction made the Flexibility Provider send names nothing."""
+    """Return whether what an instruction made the Flexibility Provider send names nothing."""
     return (
         exchange.sender == "flexibility_provider"
         and exchange.instruction_id is not None

@@ -11,9 +11,6 @@ from urllib.parse import urlsplit
 
 from oscp_sim.entry import Entry, PartyName
 
-__all__ = ["QUEUE", "Exchange", "Note", "TimelineEntry", "timeline"]
-
-
 #: Where SolarUser puts a message for the Flexibility Provider (solaruser.md §3.4).
 QUEUE: Final = "instr/OSCP_v20"
 
@@ -84,7 +81,7 @@ class Exchange:
         return self.header("X-Correlation-ID")
 
     def header(self, name: str) -> str | None:
-        """Answers with the first value of a header, whatever the case of its name."""
+        """Return the first value of a header, whatever the case of its name."""
         return next((v for each, v in self.headers if each.lower() == name.lower()), None)
 
 
@@ -241,7 +238,7 @@ def _state(entry: Entry) -> Note:
 
 
 def _notes(detail: Mapping[str, Any]) -> tuple[str, ...]:
-    """Answers with what a detail of the journal says, `why` in its own words."""
+    """Return what a detail of the journal says, `why` in its own words."""
     told = []
     for name, value in detail.items():
         if name == "answered_after":

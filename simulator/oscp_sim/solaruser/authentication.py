@@ -35,8 +35,6 @@ from oscp_sim.solaruser.call import (
 from oscp_sim.solaruser.policy import check_policy
 from oscp_sim.world import Token
 
-__all__ = ["Authenticator"]
-
 _MAXIMUM_SKEW: Final = timedelta(minutes=15)
 _KEY_DAYS: Final = 7
 _MOST_KEYS: Final = 1000

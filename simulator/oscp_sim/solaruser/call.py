@@ -20,22 +20,6 @@ from oscp_sim.http import LONGEST_BODY, Request
 from oscp_sim.instructions import Instruction, QueuedMessage
 from oscp_sim.world import Token, User
 
-__all__ = [
-    "CONTEXT_PATH",
-    "FORM",
-    "Actor",
-    "ApiRefused",
-    "AuthenticationRefused",
-    "Call",
-    "NoRoute",
-    "anonymous_refused",
-    "check_digest",
-    "is_consumed_form",
-    "media_type_of",
-    "request_parameters",
-    "too_large",
-]
-
 #: Every path of SolarUser begins with it.
 CONTEXT_PATH: Final = "/solaruser"
 FORM: Final = "application/x-www-form-urlencoded"

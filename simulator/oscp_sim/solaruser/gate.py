@@ -19,18 +19,6 @@ from oscp_sim.http import Headers, Request, Response, rejection, respond
 from oscp_sim.solaruser.call import ApiRefused, media_type_of, too_large
 from oscp_sim.world import RateLimit
 
-__all__ = [
-    "Allowance",
-    "RateLimiter",
-    "check_content",
-    "check_parameter_names",
-    "check_request",
-    "content_type_problem",
-    "permissive_headers",
-    "preflight",
-    "with_cors_headers",
-]
-
 
 def check_request(request: Request) -> None:
     """Refuse a method, an address or a header that looks like an attack.

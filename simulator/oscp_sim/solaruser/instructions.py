@@ -30,8 +30,6 @@ from oscp_sim.solaruser.replies import instruction_object, json_response, single
 from oscp_sim.solaruser.waiting import wait_for_results
 from oscp_sim.world import User
 
-__all__ = ["InstructionApi"]
-
 _LONGEST_TOPIC: Final = 128
 _LONGEST_NAME: Final = 256
 _ACTIVE: Final[tuple[State, ...]] = ("Queued",)

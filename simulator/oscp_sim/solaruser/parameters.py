@@ -21,22 +21,6 @@ from oscp_send.solarnetwork.request_body import InstructionBody
 from oscp_sim.instructions import STATES, Instruction, State
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 
-__all__ = [
-    "MOST_INDEXED_PARAMETERS",
-    "Binding",
-    "InstructionFilter",
-    "all_longs",
-    "long_of",
-    "optional_long",
-    "path_long",
-    "read_filter",
-    "read_form",
-    "required_long",
-    "required_longs",
-    "required_state",
-    "state_of",
-]
-
 # Java's name of each type, as it stands in a refusal.
 _LONG: Final = "java.lang.Long"
 _STATE: Final = "net.solarnetwork.domain.InstructionStatus$InstructionState"

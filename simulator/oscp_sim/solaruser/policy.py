@@ -20,8 +20,6 @@ from oscp_sim.solaruser.call import (
 )
 from oscp_sim.world import Token, User, World
 
-__all__ = ["check_access", "check_policy", "matches", "may_use_node", "owner_of_node"]
-
 _SECURE: Final = "/api/v1/sec"
 _PUBLIC: Final = "/api/v1/pub"
 _OSCP: Final = f"{_SECURE}/user/oscp"

@@ -17,8 +17,6 @@ from oscp_send.solarnetwork.texts import Address, Unaddressed, read_address
 from oscp_sim.user_events import UserEvents
 from oscp_sim.world import User
 
-__all__ = ["Admitted", "Declined", "add_event", "judge_instruction"]
-
 _INVALID: Final = "Invalid OSCP message"
 _FAILED: Final = "Error handling OSCP message"
 _TAGS: Final = ("oscp", "instruction")

@@ -25,19 +25,6 @@ from oscp_sim.http import Request, Response, respond
 from oscp_sim.instructions import Instruction
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 
-__all__ = [
-    "accepted",
-    "compressed",
-    "container_error",
-    "csv_text",
-    "failure",
-    "instruction_object",
-    "json_response",
-    "single",
-    "stream",
-    "xml_text",
-]
-
 _JSON: Final = "application/json"
 _CBOR: Final = "application/cbor"
 _CSV: Final = "text/csv"

@@ -27,8 +27,6 @@ from oscp_sim.solaruser.configuration.store import ASSETS, BASE, GROUPS, KINDS
 from oscp_sim.solaruser.instructions import InstructionApi
 from oscp_sim.solaruser.user_events import UserEventApi
 
-__all__ = ["EXEC_PATH", "Consumes", "Route", "Router", "all_routes"]
-
 _API: Final = "/api/v1/sec"
 #: The whole path of the requests that may wait, without their topic.
 EXEC_PATH: Final = f"{CONTEXT_PATH}{_API}/instr/exec"

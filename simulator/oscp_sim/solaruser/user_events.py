@@ -24,18 +24,6 @@ from oscp_sim.solaruser.parameters import Binding
 from oscp_sim.solaruser.replies import stream
 from oscp_sim.user_events import UserEvent, UserEvents
 
-__all__ = [
-    "Comparison",
-    "Every",
-    "FilterError",
-    "Not",
-    "Operator",
-    "SearchFilter",
-    "Some",
-    "UserEventApi",
-    "read_search_filter",
-]
-
 
 class UserEventApi:
     """The handler of the user events.

@@ -13,9 +13,6 @@ from typing import Final
 
 from oscp_sim.instructions import Instruction, Instructions
 
-__all__ = ["LONGEST_WAIT", "TIMEOUT_MESSAGE", "Results", "look_times", "wait_for_results"]
-
-
 #: Milliseconds; also the wait where the request gives none.
 LONGEST_WAIT: Final = 60_000
 TIMEOUT_MESSAGE: Final = "Timeout waiting for instruction result."

@@ -18,8 +18,6 @@ from oscp_schemas import judge
 from oscp_send.times import read_instant
 from oscp_sim.system.profile import Profile
 
-__all__ = ["answer_to", "asks_for_anything"]
-
 # What one of a unit is in watt, or in watt for an hour; amperes are of a kind of their own.
 _FACTORS: Final = {"A": 1, "W": 1, "KW": 1000, "WH": 1, "KWH": 1000}
 _ENERGIES: Final = frozenset({"WH", "KWH"})

@@ -15,8 +15,6 @@ from oscp_sim.conversation import ExchangedMessage
 from oscp_sim.http import Request, Response
 from oscp_sim.system.profile import Profile
 
-__all__ = ["Call", "Reaction", "Refused", "check_headers", "read_message"]
-
 _JSON: Final = "application/json"
 
 

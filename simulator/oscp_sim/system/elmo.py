@@ -16,18 +16,6 @@ from oscp_send.messages import ForecastedBlock, UpdateGroupCapacityForecast, for
 from oscp_send.times import read_instant
 from oscp_sim.system.profile import PROFILES
 
-__all__ = [
-    "EMERGENCY",
-    "PURPOSES",
-    "TAIPEI",
-    "answer_by",
-    "day_ahead",
-    "emergency",
-    "late_request",
-    "missed_measurements",
-    "next_assignment",
-]
-
 EMERGENCY: Final = "emergency_assign_capacity"
 
 #: The names of the three kinds of forecast that ELMO sends, as its test bed calls them.

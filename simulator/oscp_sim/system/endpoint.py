@@ -25,8 +25,6 @@ from oscp_sim.system.segments import assemble
 from oscp_sim.system.sending import Received
 from oscp_sim.system.system import System
 
-__all__ = ["Endpoint"]
-
 _LOG: Final = logging.getLogger(__name__)
 
 _DOUBLE_SLASH: Final = (

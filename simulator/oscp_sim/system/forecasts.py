@@ -29,8 +29,6 @@ from oscp_sim.system.elmo import EMERGENCY, PURPOSES, day_ahead, emergency
 from oscp_sim.system.profile import Profile
 from oscp_sim.yaml_source import SourceError, SourceProblem
 
-__all__ = ["FORMS", "forecast_message"]
-
 _DESCRIBING: Final = frozenset({"group", "type", "unit", "phase"})
 
 #: The fields that say what to send, each with the fields that may go with it.

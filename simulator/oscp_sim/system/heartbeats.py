@@ -10,8 +10,6 @@ from typing import Final
 
 from oscp_sim.clock import Clock, Schedule, Task
 
-__all__ = ["Heartbeats", "OfflineWatch"]
-
 
 class Heartbeats:
     """Sends a heartbeat after each interval, for as long as there is one.

@@ -19,8 +19,6 @@ from oscp_sim.system.system import FORECAST, System
 from oscp_sim.system.timetable import Timetable
 from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider, User
 
-__all__ = ["SimulatedOptimizer", "SimulatedProvider"]
-
 
 class SimulatedProvider(System):
     """A Capacity Provider that the simulator plays.

@@ -21,8 +21,6 @@ from oscp_sim.world import CapacityOptimizer, CapacityProvider
 from oscp_sim.world.model import Adjustments, Answer, ProviderBehaviour
 from oscp_sim.world.model import Profile as ProfileName
 
-__all__ = ["ACTIONS", "OPTIMIZER", "PATHS", "PROFILES", "Profile", "profile_of"]
-
 #: The messages of OSCP 2.0, each with its path below the receiver's base URL (oscp20.md §1.2). The
 #: action of asset measurements is singular, its path is plural.
 PATHS: Final[Mapping[str, str]] = MappingProxyType(

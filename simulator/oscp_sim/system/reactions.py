@@ -19,8 +19,6 @@ from oscp_sim.system.registration import base_url, required_behaviour
 from oscp_sim.system.sending import Sent
 from oscp_sim.system.system import System
 
-__all__ = ["HANDLERS", "react"]
-
 # Seconds after which a Handshake is acknowledged.
 _ACKNOWLEDGES_AFTER: Final = 1.0
 _NOTHING: Final = Reaction()

@@ -16,17 +16,6 @@ from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, SystemSettings
 
-__all__ = [
-    "VERSION",
-    "Agreement",
-    "Configured",
-    "IssuedToken",
-    "Registration",
-    "base_url",
-    "behaviour_of",
-    "required_behaviour",
-]
-
 #: A system as its user has configured it in the world.
 Configured: TypeAlias = CapacityProvider | CapacityOptimizer
 

@@ -16,8 +16,6 @@ from oscp_sim.system.registration import Configured
 from oscp_sim.system.system import System
 from oscp_sim.world import Simulated, World
 
-__all__ = ["Registry", "Remembered"]
-
 S_co = TypeVar("S_co", bound=System, covariant=True)
 
 #: What systems remember, by user id, party and id of the system.

@@ -18,9 +18,6 @@ from oscp_send.findings import Finding
 from oscp_sim.system.call import Call
 from oscp_sim.system.profile import Profile
 
-__all__ = ["CorrelatesTo", "Segments", "Taken", "assemble"]
-
-
 CorrelatesTo = Literal["the first", "the one before", "either", "both in turn"]
 
 # The list in which a message can be cut; the other messages are never large.

@@ -12,8 +12,6 @@ import orjson
 from oscp_send.findings import Finding
 from oscp_sim.http import Headers
 
-__all__ = ["Received", "Sent", "encoded", "message_headers"]
-
 
 @dataclass(frozen=True, slots=True)
 class Sent:

@@ -31,8 +31,6 @@ from oscp_sim.system.registration import VERSION, Agreement, Configured, Registr
 from oscp_sim.system.sending import Received, Sent, encoded, message_headers
 from oscp_sim.world import CapacityGroup, User, World
 
-__all__ = ["FORECAST", "System"]
-
 FORECAST: Final = "UpdateGroupCapacityForecast"
 
 # How many messages of each direction are kept; the journal has them all.

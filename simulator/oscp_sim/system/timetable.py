@@ -11,8 +11,6 @@ from oscp_sim.system.elmo import day_ahead, missed_measurements, next_assignment
 from oscp_sim.system.sending import Sent
 from oscp_sim.system.system import FORECAST, System
 
-__all__ = ["Timetable"]
-
 _USAGE_WITHIN: Final = timedelta(minutes=1, milliseconds=1)
 
 

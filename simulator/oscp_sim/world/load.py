@@ -24,8 +24,6 @@ from oscp_sim.world.model import (
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 from oscp_sim.yaml_violations import validate
 
-__all__ = ["load_world", "world_schema"]
-
 _HERE: Final = files("oscp_sim.world")
 _PARTIES: Final = ("solaruser", "flexibility_provider")
 

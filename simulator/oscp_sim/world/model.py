@@ -11,42 +11,6 @@ from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
 from oscp_sim.dataclass_values import ALWAYS_SHOWN, none_as, show
 
-__all__ = [
-    "OAUTH_CLIENT_SECRET",
-    "SIMULATED",
-    "Adjustments",
-    "Answer",
-    "Asset",
-    "AssetCategory",
-    "AssetEnergy",
-    "AssetMeasurement",
-    "Audience",
-    "CapacityGroup",
-    "CapacityOptimizer",
-    "CapacityProvider",
-    "DatumStream",
-    "EnergyDirection",
-    "EnergyType",
-    "ExternalSystem",
-    "MeasurementPeriod",
-    "MeasurementStyle",
-    "Phase",
-    "Profile",
-    "ProviderBehaviour",
-    "Publication",
-    "RateLimit",
-    "RegistrationStatus",
-    "Repeat",
-    "SecurityPolicy",
-    "Simulated",
-    "StatisticType",
-    "SystemSettings",
-    "Token",
-    "Unit",
-    "User",
-    "World",
-]
-
 _DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
 # The service property that no reply shows (docs/protocol/solaruser.md §8.1), kept apart from the
 # others.

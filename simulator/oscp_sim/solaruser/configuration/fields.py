@@ -35,21 +35,6 @@ from oscp_sim.world.model import (
     Unit,
 )
 
-__all__ = [
-    "ASSET",
-    "GROUP",
-    "ID",
-    "PUBLICATION",
-    "SYSTEM",
-    "Field",
-    "as_kept",
-    "check_columns",
-    "properties",
-    "read_values",
-    "show",
-]
-
-
 # What a field holds.
 
 

@@ -26,20 +26,6 @@ from oscp_sim.world import (
     User,
 )
 
-__all__ = [
-    "ASSETS",
-    "BASE",
-    "GROUPS",
-    "KINDS",
-    "OPTIMIZERS",
-    "PROVIDERS",
-    "Configuration",
-    "Created",
-    "Entity",
-    "EntityKind",
-    "flexibility_provider_id",
-]
-
 #: The OSCP configuration API, below the context path.
 BASE: Final = "/api/v1/sec/user/oscp"
 
