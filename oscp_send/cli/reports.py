@@ -166,13 +166,7 @@ def _tag(located: Located) -> str:
 
 
 class JsonReport:
-    """Writes one JSON object at the end.
-
-    Args:
-        stream: Any text stream.
-        fidelity: The side that was followed.
-        is_strict: Whether warnings fail.
-    """
+    """Writes one JSON object at the end."""
 
     def __init__(self, stream: TextIO, fidelity: Fidelity, *, is_strict: bool = False) -> None:
         self._stream = stream
@@ -234,10 +228,6 @@ class GithubReport:
     """Writes a workflow command for each finding, and a plain line for each file.
 
     What makes the check fail is an error, other warnings are warnings, and notes are notices.
-
-    Args:
-        stream: Any text stream.
-        is_strict: Whether warnings fail.
     """
 
     def __init__(self, stream: TextIO, *, is_strict: bool = False) -> None:

@@ -11,11 +11,7 @@ Colour = Literal["green", "red", "yellow", "cyan"]
 
 
 class Palette:
-    """Colours for a terminal; without effect elsewhere, or where `NO_COLOR` is set and not empty.
-
-    Args:
-        stream: Where the text goes.
-    """
+    """Colours for a terminal; without effect elsewhere, or where `NO_COLOR` has a value."""
 
     def __init__(self, stream: TextIO) -> None:
         self._is_on = stream.isatty() and not os.environ.get("NO_COLOR")

@@ -101,9 +101,6 @@ class Schedule:
 
     Its own thread does it, or whoever moves the clock. A task that fails is logged, and the rest
     goes on.
-
-    Args:
-        clock: What time it is.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -276,11 +276,7 @@ class Instructions:
             self._lock.notify_all()
 
     def wait_until_settled(self, timeout: float) -> bool:
-        """Wait until none is with the Flexibility Provider; return whether that happened.
-
-        Args:
-            timeout: Seconds of real time.
-        """
+        """Wait until none is with the Flexibility Provider; return whether that happened."""
         deadline = time.monotonic() + timeout
         return self._wait(self._is_settled, lambda: deadline - time.monotonic())
 

@@ -225,12 +225,7 @@ _DATES: Final = ("heartbeat_date", "offline_date")
 
 
 def learned(first: World, world: World) -> dict[_Key, dict[str, Any]]:
-    """Return what the Flexibility Provider has learned of its systems; with secrets.
-
-    Args:
-        first: The world as it began.
-        world: As it is now.
-    """
+    """Return what the Flexibility Provider has learned of its systems; with secrets."""
     before = dict(_systems(first))
     return {
         key: _written(system)

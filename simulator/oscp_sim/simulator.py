@@ -170,11 +170,7 @@ class Simulator:
         return through_wsgi(self.application)(request)
 
     def wait_until_settled(self, timeout: float) -> bool:
-        """Waits until no instruction is on its way any more; tells whether that came to be.
-
-        Args:
-            timeout: Seconds of real time.
-        """
+        """Waits until no instruction is on its way any more; tells whether that came to be."""
         return self._shared.instructions.wait_until_settled(timeout)
 
     def start(self) -> Self:
@@ -335,9 +331,6 @@ def create_app(world: World | Path | str | Mapping[str, Any] | None = None) -> F
 
     It runs until the process ends. WSGI passes on decoded paths and joined headers: a signature
     over an escaped path can be verified only behind `oscp-sim serve`, whose server keeps them.
-
-    Args:
-        world: Who exists, as for `Simulator`.
     """
     simulator = Simulator(world).start()
     atexit.register(simulator.close)

@@ -54,9 +54,6 @@ class TokenEndpoint:
 
     Its tokens are those of `shared.access_tokens`. The journal has each request under the party
     whose client asks, because it plays that party's authorization server.
-
-    Args:
-        shared: What all parties share.
     """
 
     def __init__(self, shared: Shared) -> None:

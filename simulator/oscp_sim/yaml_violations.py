@@ -18,10 +18,6 @@ def validate(document: YamlDocument, schema: Mapping[str, Any]) -> list[SourcePr
     """Return each violation of a draft-07 schema as a problem with its place, in file order.
 
     A value whose schema says `writeOnly` is a secret: it is never shown.
-
-    Args:
-        document: What to judge.
-        schema: Its `$ref`s lead to itself.
     """
     problems = []
     for error in Draft7Validator(dict(schema)).iter_errors(document.value):

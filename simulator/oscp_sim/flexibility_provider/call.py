@@ -40,12 +40,7 @@ class RequestRefused(Exception):
         self.headers = headers or {}
 
     def response(self, request: Request, at: datetime) -> Response:  # noqa: ARG002 - for the others
-        """Return the response.
-
-        Args:
-            request: As it was sent.
-            at: The time of the response.
-        """
+        """Return the response."""
         return respond(self.status, headers=self.headers.items())
 
 

@@ -190,12 +190,7 @@ class _Attempts:
 
 
 class Retries:
-    """Do in the background what is left after an answer, and try again where it fails.
-
-    Args:
-        shared: The schedule, and the journal.
-        random: Makes the delays.
-    """
+    """Do in the background what is left after an answer, and try again where it fails."""
 
     def __init__(self, shared: Shared, random: Random) -> None:
         self._shared = shared

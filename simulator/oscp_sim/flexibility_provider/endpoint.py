@@ -100,11 +100,7 @@ _JSON: Final = re.compile(r"application/(?:[^/\s]+\+)?json")
 
 
 class FlexibilityProviderEndpoints:
-    """The party that answers requests in a Flexibility Provider's name.
-
-    Args:
-        provider: The Flexibility Provider.
-    """
+    """The party that answers requests in a Flexibility Provider's name."""
 
     def __init__(self, provider: FlexibilityProvider) -> None:
         self._provider = provider

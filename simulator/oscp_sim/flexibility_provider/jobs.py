@@ -62,11 +62,6 @@ class Job:
     """One job: it waits for its time, works, and waits again.
 
     Any thread may plan and review it; it works in a queue of its own.
-
-    Args:
-        shared: The clock and the schedule.
-        timetable: When it may begin.
-        work: Its work.
     """
 
     def __init__(self, shared: Shared, timetable: Timetable, work: Work) -> None:
@@ -148,12 +143,7 @@ class Job:
 
 
 class Jobs:
-    """All jobs of a Flexibility Provider, kept in step with the world.
-
-    Args:
-        shared: The world to watch.
-        jobs: The jobs.
-    """
+    """All jobs of a Flexibility Provider, kept in step with the world."""
 
     def __init__(self, shared: Shared, jobs: Iterable[Job]) -> None:
         self._shared = shared

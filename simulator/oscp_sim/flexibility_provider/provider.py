@@ -32,9 +32,6 @@ class FlexibilityProvider:
 
     To call it is to hand over a message: it is the simulator's `HandOff`.
 
-    Args:
-        shared: What all parties share.
-
     Attributes:
         shared: The same.
         random: Makes everything that it invents.

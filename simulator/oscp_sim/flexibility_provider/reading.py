@@ -98,10 +98,6 @@ def read_message(action: str, parsed: Document) -> Mapping[str, Any]:
 
     Of what was null, nothing is kept but the elements of a list.
 
-    Args:
-        action: One of `oscp_schemas.ACTIONS`.
-        parsed: The body.
-
     Raises:
         ServiceRefused: It cannot be read, or something required is missing.
     """

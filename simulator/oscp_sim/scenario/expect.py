@@ -27,11 +27,6 @@ def problems_of(step: Step, outcome: Outcome, duration: float) -> Iterator[Probl
     """Return what a step that sends an instruction expects of it, and what does not hold.
 
     A step that expects no state, no reason and no error is expected to be Completed.
-
-    Args:
-        step: With what its file expects.
-        outcome: What came of sending.
-        duration: Seconds that the step took.
     """
     expect = step.expect
     yield from _of_ending(step, outcome)

@@ -39,11 +39,6 @@ Value = TypeVar("Value")
 def optional_long(call: Call, name: str, kind: str = _LONG) -> int | None:
     """Return the whole number of a parameter, or None where it is not given, or empty.
 
-    Args:
-        call: The request.
-        name: Of the parameter.
-        kind: Java's name of its type.
-
     Raises:
         ApiRefused: It cannot be converted.
     """
@@ -168,9 +163,6 @@ class Binding:
     """Puts fields into an object, and refuses all those together that cannot be converted.
 
     The codes of a refusal are the service's, its texts are inferred (solaruser.md §1.5 and §7.2).
-
-    Args:
-        parameters: Of query and form.
     """
 
     def __init__(self, parameters: MultiDict[str, str]) -> None:
@@ -251,9 +243,6 @@ _PARAMETER: Final = re.compile(r"parameters\[([^\]]*)\](.*)", re.DOTALL)
 
 def read_form(parameters: MultiDict[str, str]) -> InstructionBody:
     """Return what SolarUser reads from a form, apart from the nodes.
-
-    Args:
-        parameters: Of query and form.
 
     Raises:
         ApiRefused: The name of a field leads nowhere, or its value cannot be converted.

@@ -129,10 +129,6 @@ def matches(pattern: str, path: str) -> bool:
     `?` is one character, `*` any number of them and `{name}` the same within a segment, `**` as a
     segment any number of segments. In Spring the braces may hold a regular expression; here they
     fit any text.
-
-    Args:
-        pattern: As `/instr/add/*`.
-        path: Decoded, without the query.
     """
     if pattern.startswith("/") != path.startswith("/"):
         return False

@@ -193,10 +193,6 @@ class Router:
     def find(self, path: str, call: Call) -> Route:
         """Return the route of a call, and set the call's path variables.
 
-        Args:
-            path: Decoded.
-            call: Everything else.
-
         Raises:
             NoRoute: Nothing fits.
         """

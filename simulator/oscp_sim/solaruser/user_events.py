@@ -26,11 +26,7 @@ from oscp_sim.user_events import UserEvent, UserEvents
 
 
 class UserEventApi:
-    """The handler of the user events.
-
-    Args:
-        events: All of them.
-    """
+    """The handler of the user events."""
 
     def __init__(self, events: UserEvents) -> None:
         self._events = events

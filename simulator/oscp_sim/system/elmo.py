@@ -52,13 +52,7 @@ def day_ahead(group: str, capacity: float, now: datetime) -> dict[str, Any]:
 
 
 def emergency(group: str, capacity: float, now: datetime) -> dict[str, Any]:
-    """Return the forecast that limits a group from now to the next midnight.
-
-    Args:
-        group: The Capacity Group.
-        capacity: In kilowatt.
-        now: The time.
-    """
+    """Return the forecast that limits a group from now to the next midnight."""
     # Cut as the message will be: a block is a whole number of milliseconds.
     start = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return _body(group, forecasted_blocks(start, _ELMO.next_midnight(now) - start, [capacity]))

@@ -26,12 +26,7 @@ _HOSTS: Final = 16
 
 
 class Registry(Generic[S_co]):
-    """Makes each system that the simulator plays when it is first needed, and keeps it.
-
-    Args:
-        shared: What all parties share.
-        kind: The class of the systems.
-    """
+    """Makes each system that the simulator plays when it is first needed, and keeps it."""
 
     def __init__(self, shared: Shared, kind: type[S_co]) -> None:
         self.party = kind.party

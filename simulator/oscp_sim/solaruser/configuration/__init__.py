@@ -134,12 +134,7 @@ class Entities:
 
 
 class Settings:
-    """The handlers for the settings of a user, and for those of a Capacity Group in the path.
-
-    Args:
-        shared: Its world counts.
-        store: What is configured.
-    """
+    """The handlers for the settings of a user, and for those of a Capacity Group in the path."""
 
     def __init__(self, shared: Shared, store: Configuration) -> None:
         self._shared = shared

@@ -159,11 +159,6 @@ class Configuration:
     ) -> Created[Entity]:
         """Add an entity to what a user has.
 
-        Args:
-            user_id: Whose it is to be.
-            kind: What it is.
-            values: By the world's names.
-
         Raises:
             ApiRefused: The database would not store it.
         """
@@ -190,12 +185,6 @@ class Configuration:
         self, user_id: int, kind: EntityKind[Entity], entity_id: int, values: dict[str, Any]
     ) -> Entity:
         """Replace what a request gives of an entity as a whole; the rest stays.
-
-        Args:
-            user_id: Whose it is.
-            kind: What it is.
-            entity_id: Which it is.
-            values: By the world's names.
 
         Raises:
             ApiRefused: There is none (as for a look at one, inferred), or the database would not
