@@ -67,8 +67,8 @@ def _number(value: int | float | Decimal) -> str:
     return shown if len(shown) <= _LONGEST else f"{value:.6e}"
 
 
-def nearest(name: object, known: Iterable[str]) -> str | None:
+def nearest(name: object, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that a misspelt one was probably meant to be, or None."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    return next(iter(get_close_matches(str(name), list(known), n=1)), None)
+    return next(iter(get_close_matches(str(name), list(known), 1, cutoff)), None)

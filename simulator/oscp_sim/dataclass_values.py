@@ -42,7 +42,7 @@ class DataclassReader:
     Attributes:
         document: Its shape is right: a JSON Schema has judged it.
         shorthands: For a dataclass, what turns its value in a file into a mapping with its fields'
-            names as keys, where the file writes it in another way.
+            names as keys, where the file writes it in another way; parts may be ready made.
         problems: What cannot be read, with its place. With any, what was read is of no use.
     """
 
@@ -50,9 +50,9 @@ class DataclassReader:
     shorthands: Mapping[type, Callable[[Any], Mapping[str, Any]]] = field(default_factory=dict)
     problems: list[SourceProblem] = field(default_factory=list)
 
-    def read(self, kind: type[_T]) -> _T:
-        """Return the dataclass that the document describes."""
-        made: _T = self._read(kind, self.document.value, "")
+    def read(self, kind: type[_T], at: str = "") -> _T:
+        """Return the dataclass that the document, or the part at a JSON Pointer, describes."""
+        made: _T = self._read(kind, self.document.at(at).value if at else self.document.value, at)
         return made
 
     def _read(self, hint: Any, value: Any, at: str) -> Any:  # noqa: ANN401 - any type's value
@@ -65,7 +65,7 @@ class DataclassReader:
                 self.problems.append(self.document.problem(at, str(error)))
                 return None
         if is_dataclass(hint):
-            return self._made(hint, value, at)
+            return value if isinstance(value, hint) else self._made(hint, value, at)  # type: ignore[arg-type] # a class
         return self._read_generic(get_origin(hint), get_args(hint), value, at)
 
     def _read_generic(self, origin: Any, args: tuple[Any, ...], value: Any, at: str) -> Any:  # noqa: ANN401

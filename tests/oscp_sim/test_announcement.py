@@ -9,7 +9,7 @@ import pytest
 import oscp_sim
 from oscp_sim import FastClock, FrozenClock, RealClock, Simulator, load_world
 from oscp_sim.cli.serve import announcement, played_parties
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 from tests.oscp_sim.rig import ask
 
 if TYPE_CHECKING:
@@ -144,7 +144,9 @@ def test_some_systems_are_real_and_some_are_not() -> None:
             ]
         }
     )
-    placed = Seats(capacity_provider={3: REAL}, flexibility_provider="http://a/fp").placed(given)
+    placed = RealParties(capacity_provider={3: REAL}, flexibility_provider="http://a/fp").placed(
+        given
+    )
     assert played_parties(placed, ("capacity_provider",)) == ("capacity_provider",)
     assert played_parties(given, ("solaruser",)) == ("solaruser",)
 

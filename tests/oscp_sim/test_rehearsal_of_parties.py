@@ -17,7 +17,7 @@ from oscp_sim.scenario.expect import (
 )
 from oscp_sim.scenario.model import Exchanges, Expect, ExpectedExchange, Message
 from oscp_sim.scenario.read import load_scenarios
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.scenario.timeline import Exchange
 from tests.oscp_sim.journals import START
@@ -175,19 +175,19 @@ def test_pending() -> None:
 
 
 def rehearsed(
-    tmp_path: Path, text: str, seats: Seats | None = None
+    tmp_path: Path, text: str, seats: RealParties | None = None
 ) -> tuple[list[StepFinished], ScenarioFinished]:
     path = tmp_path / "a.yaml"
     path.write_text(text)
     events: list[Event] = []
-    run(load_scenarios([path]), Rehearsal(seats=seats or Seats()), [events.append])
+    run(load_scenarios([path]), Rehearsal(seats=seats or RealParties()), [events.append])
     steps = [each for each in events if isinstance(each, StepFinished)]
     (finished,) = (each for each in events if isinstance(each, ScenarioFinished))
     return steps, finished
 
 
 def one_step(
-    tmp_path: Path, step: str, expect: str = "", seats: Seats | None = None
+    tmp_path: Path, step: str, expect: str = "", seats: RealParties | None = None
 ) -> StepFinished:
     text = f"scenario: a\nclock: {{start: 2026-05-04T15:58:00Z}}\nsteps:\n  - {step}\n"
     if expect:
@@ -201,7 +201,7 @@ def problems(step: StepFinished) -> list[tuple[str, str, str]]:
 
 
 HEARTBEAT = "heartbeat: {provider: 3}"
-UNANSWERED = Seats(flexibility_provider="http://127.0.0.1:9/oscp/fp/2.0")
+UNANSWERED = RealParties(flexibility_provider="http://127.0.0.1:9/oscp/fp/2.0")
 
 
 def test_a_party_s_own_message(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_what_cannot_be_done_is_told_with_why(tmp_path: Path, step: str, told: s
 
 
 def test_nobody_makes_a_real_party_act(tmp_path: Path) -> None:
-    seats = Seats(capacity_provider={3: "http://127.0.0.1:9/cp"})
+    seats = RealParties(capacity_provider={3: "http://127.0.0.1:9/cp"})
     (problem,) = one_step(tmp_path, HEARTBEAT, "", seats).problems
     assert problem.got.startswith("Capacity Provider 3 is real, at http://127.0.0.1:9/cp: ")
 
@@ -317,7 +317,7 @@ def test_seats_that_are_not_in_the_world(tmp_path: Path) -> None:
     steps, finished = rehearsed(
         tmp_path,
         f"scenario: a\nsteps:\n  - {HEARTBEAT}\n",
-        Seats(capacity_provider={7: "http://a"}),
+        RealParties(capacity_provider={7: "http://a"}),
     )
     assert steps == []
     assert (finished.passed, finished.steps_left) == (False, 1)

@@ -22,7 +22,7 @@ from oscp_sim.scenario.model import (
     Wait,
 )
 from oscp_sim.scenario.read import load_scenarios
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.yaml_source import SourceError
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class TestWhatAFileSays:
         loaded = load(folder, EVERYTHING)
         start = datetime(2026, 5, 4, 15, tzinfo=UTC)
         assert loaded.clock == ClockSetting("fast", start, 60)
-        assert loaded.seats == Seats(
+        assert loaded.seats == RealParties(
             "http://a.test",
             "http://b.test/oscp/fp/2.0",
             {4: "http://c.test/cp"},
@@ -217,7 +217,11 @@ class TestWhatAFileSays:
 
     def test_what_is_left_out(self, folder: Path) -> None:
         loaded = load(folder, of_step("wait: 1s"))
-        assert (loaded.clock, loaded.seats, loaded.sequence) == (ClockSetting(), Seats(), False)
+        assert (loaded.clock, loaded.seats, loaded.sequence) == (
+            ClockSetting(),
+            RealParties(),
+            False,
+        )
 
     def test_what_stands_beside_the_scenarios_holds_for_each(self, folder: Path) -> None:
         path = folder / "a.yaml"
@@ -229,7 +233,7 @@ class TestWhatAFileSays:
         )
         one, other = load_scenarios([path])
         assert one.clock == ClockSetting("frozen", datetime(2026, 5, 4, 16, tzinfo=UTC))
-        assert (one.seats, one.sequence) == (Seats("http://a.test"), True)
+        assert (one.seats, one.sequence) == (RealParties("http://a.test"), True)
         assert (other.clock, other.seats, other.sequence) == (ClockSetting(), one.seats, False)
 
 
@@ -240,7 +244,11 @@ MISTAKES = [
     ("forecast: {optimizer: 1, capacities: [1]}", '"provider" is missing', ""),
     ("adjust: {provider: 1, capacities: [1]}", '"optimizer" is missing', ""),
     ("forecast: {provider: 3, start: 2026-05-04T16:00:00Z}", "capacities", ""),
-    ("forecast: {provider: 3, capacities: [1], start: tomorrow}", '"tomorrow" is no date-time', ""),
+    (
+        "forecast: {provider: 3, capacities: [1], start: tomorrow}",
+        '"tomorrow" is not a date-time',
+        "",
+    ),
     ("forecast: {provider: 3, capacities: [1], unit: kW}", 'did you mean "KW"?', ""),
     ("forecast: {provider: 3, file: payloads/a.csv}", "payloads/a.csv is not JSON", ""),
     ("forecast: {provider: 3, csv: payloads/b.csv}", 'there is no file "payloads/b.csv"', ""),
@@ -270,9 +278,9 @@ def test_mistakes(folder: Path, step: str, told: str, more: str) -> None:
 
 
 EXPECTED = [
-    ("wait: 1s", "{status: 204}", "nobody sends anything in a step that waits"),
-    ("wait: 1s", "{state: Completed}", "nobody sends anything"),
-    ("wait: 1s", "{within: 2s}", "nobody sends anything"),
+    ("wait: 1s", "{status: 204}", "a wait step sends nothing"),
+    ("wait: 1s", "{state: Completed}", "a wait step sends nothing"),
+    ("wait: 1s", "{within: 2s}", "a wait step sends nothing"),
     ("heartbeat: {provider: 3}", "{parts: 1}", "it is of instructions"),
     ("heartbeat: {provider: 3}", "{received: {same_as_sent: true}}", "no instruction is sent"),
     ("send: {node: 1, parameters: {}}", "{status: 204}", "ends in a state"),

@@ -488,7 +488,7 @@ def test_a_name_stands_once_in_a_folder(write: Write, tmp_path: Path) -> None:
     write("b.yaml", "# a comment\n" + scenario("same"))
     write("deep/a.yaml", scenario("same"))
     assert problems(tmp_path) == [
-        'b.yaml:2:11: the name "same" stands in this folder already, at a.yaml:1'
+        'b.yaml:2:11: the name "same" is used in this folder already, at a.yaml:1'
     ]
 
 

@@ -54,13 +54,13 @@ def test_instants(when: datetime, spec: str) -> None:
     [
         ("2026-03-01T00:00:00", "has no offset: add Z"),
         ("2026-03-01T00:00", "has no offset: add Z"),
-        ("2026-03-01", "is no date-time: write it as"),
-        ("2026-03-01 00:00:00Z", "is no date-time: write it as"),
-        ("20260301T000000Z", "is no date-time: write it as"),
-        ("2026-W09-7T00:00:00Z", "is no date-time: write it as"),
-        ("2026-02-30T00:00:00Z", "is no date-time: day is out of range"),
-        ("2026-03-01T25:00:00Z", "is no date-time: hour must be"),
-        ("tomorrow", "is no date-time"),
+        ("2026-03-01", "is not a date-time: write it as"),
+        ("2026-03-01 00:00:00Z", "is not a date-time: write it as"),
+        ("20260301T000000Z", "is not a date-time: write it as"),
+        ("2026-W09-7T00:00:00Z", "is not a date-time: write it as"),
+        ("2026-02-30T00:00:00Z", "is not a date-time: day is out of range"),
+        ("2026-03-01T25:00:00Z", "is not a date-time: hour must be"),
+        ("tomorrow", "is not a date-time"),
     ],
 )
 def test_what_is_no_instant_says_why(text: str, words: str) -> None:

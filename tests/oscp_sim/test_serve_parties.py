@@ -347,7 +347,7 @@ class TestKeeping:
     ("options", "told"),
     [
         (["--start=2026-05-04T15:58:00Z"], "add --clock frozen or fast"),
-        (["--clock=frozen", "--start=tomorrow"], '"tomorrow" is no date-time'),
+        (["--clock=frozen", "--start=tomorrow"], '"tomorrow" is not a date-time'),
         (["--clock=frozen", "--start=2026-05-04T15:58:00"], "has no offset"),
         (["--clock=frozen", "--speed=2"], "a frozen clock has none; add --clock fast"),
         (["--speed=2"], "a real clock has none"),

@@ -8,7 +8,7 @@ import click
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 
 fidelity_option = click.option(
     "--fidelity",
@@ -69,15 +69,15 @@ def behaviour(fidelity: Fidelity, settings: tuple[str, ...]) -> Behaviour:
         raise click.BadParameter(str(error), param_hint="--set") from None
 
 
-def seats(given: tuple[str, ...]) -> Seats:
+def seats(given: tuple[str, ...]) -> RealParties:
     """Return what each `--seat` asks for, together.
 
     Raises:
         click.BadParameter: One makes no sense; the command ends with 2.
     """
-    from oscp_sim.scenario.real_parties import Seats, parse_seat
+    from oscp_sim.scenario.real_parties import RealParties, parse_seat
 
-    together = Seats()
+    together = RealParties()
     try:
         for seat in given:
             together = together.under(parse_seat(seat))

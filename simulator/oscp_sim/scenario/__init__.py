@@ -21,7 +21,7 @@ from oscp_sim.scenario.model import (
     Wait,
 )
 from oscp_sim.scenario.read import load_scenarios, scenario_schema
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 
 __all__ = [
     "ClockSetting",
@@ -35,9 +35,9 @@ __all__ = [
     "Message",
     "Parameters",
     "PlayedParty",
+    "RealParties",
     "Received",
     "Scenario",
-    "Seats",
     "Send",
     "Step",
     "Wait",

@@ -30,7 +30,7 @@ from oscp_sim.scenario.model import (
     Send,
     Wait,
 )
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.system.sending import Sent
 from oscp_sim.world import World
 
@@ -52,7 +52,7 @@ class ImpossibleStep(Exception):
         self.pointer = pointer
 
 
-def act(command: Command, simulator: Simulator, seats: Seats) -> Sent:
+def act(command: Command, simulator: Simulator, seats: RealParties) -> Sent:
     """Has a simulated party send a message, and return the result.
 
     Raises:

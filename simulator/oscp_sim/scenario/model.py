@@ -1,4 +1,4 @@
-"""A scenario as its file tells it, ready to be run."""
+"""A scenario as its file says, ready to be run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any, Literal
 
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.matching import TextPattern
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.world import World
 from oscp_sim.yaml_source import YamlDocument
-
-# § Read the texts of a scenario file that mean more than text.
 
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII
@@ -22,14 +20,14 @@ _DATE_TIME = re.compile(
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 date-time, whose seconds may be left out.
+    """Return the instant of an RFC 3339 date-time, whose seconds may be left out.
 
     Raises:
-        ValueError: It is none, or has no offset; the message says what to write.
+        ValueError: It is not one, or has no offset; the message says what to write.
     """
     found = _DATE_TIME.match(text)
     if found is None:
-        message = f'"{text}" is no date-time: write it as 2026-03-01T00:00:00Z'
+        message = f'"{text}" is not a date-time: write it as 2026-03-01T00:00:00Z'
         raise ValueError(message)
     if found[1] is None:
         message = f'"{text}" has no offset: add Z for UTC, or one as +01:00'
@@ -37,7 +35,7 @@ def parse_instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        message = f'"{text}" is no date-time: {error}'
+        message = f'"{text}" is not a date-time: {error}'
         raise ValueError(message) from None
 
 
@@ -45,7 +43,7 @@ def parse_expression(text: str) -> str:
     """Return a Python regular expression as it is.
 
     Raises:
-        ValueError: It is none; the message says where.
+        ValueError: It is not one; the message says where.
     """
     try:
         re.compile(text)
@@ -54,8 +52,6 @@ def parse_expression(text: str) -> str:
         raise ValueError(message) from None
     return text
 
-
-# § What a scenario has a simulated party do, besides sending instructions.
 
 Role = Literal["capacity_provider", "capacity_optimizer"]
 
@@ -107,8 +103,6 @@ class Wait:
     duration: timedelta
 
 
-# § Which clock a scenario is run by.
-
 Runs = Literal["frozen", "fast", "real"]
 
 
@@ -140,8 +134,6 @@ class ClockSetting:
         """Whether nothing but who waits moves it, so that the same happens every time."""
         return self.runs != "real" and self.speed is None
 
-
-# § What a scenario expects to come of a step.
 
 # `unanswered` where no answer came; None where it is not looked at.
 Status = int | Literal["unanswered"] | None
@@ -366,6 +358,6 @@ class Scenario:
     world: World | None = None
     fidelity: Fidelity | None = None
     clock: ClockSetting = field(default_factory=ClockSetting)
-    seats: Seats = field(default_factory=Seats)
+    seats: RealParties = field(default_factory=RealParties)
     sequence: bool = False
     source: YamlDocument = field(default_factory=_source, repr=False, compare=False)

@@ -21,7 +21,7 @@ _NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seats:
+class RealParties:
     """The base URLs of the parties that are real.
 
     Attributes:
@@ -42,9 +42,9 @@ class Seats:
         real = {"solaruser": self.solaruser, "flexibility_provider": self.flexibility_provider}
         return tuple(party for party in ALL_PARTIES if real.get(party) is None)
 
-    def under(self, other: Seats) -> Seats:
+    def under(self, other: RealParties) -> RealParties:
         """Return these seats, and in their place those that the others name."""
-        return Seats(
+        return RealParties(
             other.solaruser or self.solaruser,
             other.flexibility_provider or self.flexibility_provider,
             {**self.capacity_provider, **other.capacity_provider},
@@ -67,7 +67,7 @@ class Seats:
         )
 
 
-def parse_seat(text: str) -> Seats:
+def parse_seat(text: str) -> RealParties:
     """Reads a seat as the command line has it: `capacity_provider:3=http://127.0.0.1:9930/cp`.
 
     Raises:
@@ -83,11 +83,11 @@ def parse_seat(text: str) -> Seats:
         if colon:
             message = f"there is one {name} only: leave :{number} out"
             raise ValueError(message)
-        return Seats(**{name: url})  # type: ignore[arg-type] # one of the two texts
+        return RealParties(**{name: url})  # type: ignore[arg-type] # one of the two texts
     if not number.isascii() or not number.isdigit():
         message = f"which {_NAMES[name]}? give its id, as {name}:3={url}"
         raise ValueError(message)
-    return Seats(**{name: {int(number): url}})  # type: ignore[arg-type] # one of the two mappings
+    return RealParties(**{name: {int(number): url}})  # type: ignore[arg-type] # one of the two mappings
 
 
 def parse_url(text: str) -> str:

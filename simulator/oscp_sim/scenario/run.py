@@ -37,7 +37,7 @@ from oscp_sim.scenario.expect import (
     problems_of_received,
 )
 from oscp_sim.scenario.model import Command, Scenario, Send, Step, Wait
-from oscp_sim.scenario.real_parties import Seats
+from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World, load_world
@@ -64,7 +64,7 @@ class _Done:
 
 
 def run_step(
-    scenario: ScenarioId, number: int, step: Step, simulator: Simulator, seats: Seats
+    scenario: ScenarioId, number: int, step: Step, simulator: Simulator, seats: RealParties
 ) -> StepFinished:
     """Does what a step says, and return the result.
 
@@ -107,7 +107,7 @@ def run_step(
     )
 
 
-def _do(step: Step, simulator: Simulator, seats: Seats) -> _Done:
+def _do(step: Step, simulator: Simulator, seats: RealParties) -> _Done:
     if isinstance(step.does, Wait):
         pass_time(step.does, simulator.clock)
         return _Done("")
@@ -134,7 +134,7 @@ def _send(step: Step, instruction: Send, simulator: Simulator) -> _Done:
     return _Done(name, tuple(problems), outcome)
 
 
-def _act(step: Step, command: Command, simulator: Simulator, seats: Seats) -> _Done:
+def _act(step: Step, command: Command, simulator: Simulator, seats: RealParties) -> _Done:
     began = _seconds(simulator)
     try:
         sent = act(command, simulator, seats)
@@ -165,7 +165,7 @@ class Rehearsal:
     seed: int = 1
     fidelity: Fidelity | Behaviour = "documented"
     world: World | None = None
-    seats: Seats = field(default_factory=Seats)
+    seats: RealParties = field(default_factory=RealParties)
 
 
 def run(
@@ -229,7 +229,7 @@ def _run_scenario(scenario: Scenario, rehearsal: Rehearsal, tell: Listener) -> b
 
 
 def _run_steps(
-    scenario: Scenario, simulator: Simulator, seats: Seats, tell: Listener
+    scenario: Scenario, simulator: Simulator, seats: RealParties, tell: Listener
 ) -> tuple[int, bool]:
     """Return how many steps ran, and whether all went well."""
     for number, step in enumerate(scenario.steps, 1):
