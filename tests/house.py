@@ -14,8 +14,8 @@ _ROOT = Path(__file__).parent.parent
 
 #: The most modules of each package, `__init__` included, packages within counted by themselves.
 BUDGET = {
-    "oscp_send": 18,
-    "oscp_send/cli": 8,
+    "oscp_send": 19,
+    "oscp_send/cli": 9,
     "oscp_send/solarnetwork": 6,
     "schemas/oscp_schemas": 9,
     "simulator/oscp_sim": 32,
@@ -29,7 +29,7 @@ BUDGET = {
     "simulator/oscp_sim/world": 4,
 }
 #: All of them together, and how many lines they may have.
-MOST_MODULES, MOST_LINES = 140, 31_000
+MOST_MODULES, MOST_LINES = 140, 32_200
 
 #: What each module on the simulator's first floor is there for.
 FIRST_FLOOR = {

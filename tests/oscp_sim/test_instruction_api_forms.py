@@ -45,7 +45,7 @@ def pairs(data: dict[str, Any]) -> list[tuple[str, str]]:
 
 # --- §1.5 --------------------------------------------------------------------------------------
 
-P = "parameters%5B{}%5D"
+
 KEPT: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "indexed": (
         "parameters[0].name=action&parameters[0].value=Handshake",
