@@ -86,7 +86,9 @@ def stand_in() -> Iterator[tuple[str, list[tuple[str, str, str, bytes]]]]:
             thread.join(10)
 
 
-def run(python: Path, *arguments: str, stdin: str = "", url: str = "") -> tuple[int, str, str]:
+def run(
+    python: Path, *arguments: str, stdin: str = "", url: str = "http://127.0.0.1:9"
+) -> tuple[int, str, str]:
     """Run the interpreter with arguments: its exit code, its output, and its errors."""
     environment = {
         "OSCP_SEND_URL": url,
@@ -128,3 +130,10 @@ def test_the_sender_alone_sends_a_handshake_to_its_end(python: Path) -> None:
     assert post[2].startswith("SNWS2 Credential=the-token,")
     assert json.loads(post[3])["params"]["msg"] == HANDSHAKE
     assert look[:2] == ("GET", "/solaruser/api/v1/sec/instr/view?id=5012345")
+
+    # A refusal is explained without jsonschema, and nothing is sent.
+    code, _, err = run(
+        python, "-m", "oscp_send", "send", "-", *ADDRESS, stdin='{"required_behaviour":{}}'
+    )
+    assert code == 1
+    assert 'add "measurement_configuration"' in err
