@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
-from tests.oscp_sim.rig import SECRET, TOKEN, ask, encoded, signed_headers
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from oscp_sim import Simulator
-    from tests.oscp_sim.rig import Answer, Signing
+from oscp_sim import Simulator
+from tests.oscp_sim.rig import SECRET, TOKEN, Answer, Signing, ask, encoded, signed_headers
 
 BASE = "/solaruser/api/v1/sec/user/oscp"
 START = "2026-01-02 03:04:05.123456Z"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from oscp_schemas.date_time import Fidelity
+from oscp_send.fidelity import Behaviour
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.rig import NOW, Answer, ask, encoded, signed_headers
-
-if TYPE_CHECKING:
-    from oscp_schemas.date_time import Fidelity
-    from oscp_send.fidelity import Behaviour
-    from tests.oscp_sim.rig import Headers
+from tests.oscp_sim.rig import NOW, Answer, Headers, ask, encoded, signed_headers
 
 SECRET_OF_ALL = "gate-secret"
 API = "/solaruser/api/v1"

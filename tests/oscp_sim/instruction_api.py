@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Unpack
 from urllib.parse import urlencode
 
 import cbor2
 
 from oscp_send.snws2 import SNWS2Auth
+from oscp_sim import Simulator
+from oscp_sim.entry import Entry
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.solaruser import Route, SolarUser
 from tests.oscp_sim.rig import (
@@ -16,19 +19,13 @@ from tests.oscp_sim.rig import (
     NOW,
     SECRET,
     TOKEN,
+    Answer,
+    Signing,
     ask,
     encoded,
     shared_of,
     signed_headers,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Unpack
-
-    from oscp_sim import Simulator
-    from oscp_sim.entry import Entry
-    from tests.oscp_sim.rig import Answer, Signing
 
 ANOTHER: Signing = {"token": "another-token", "secret": "another-secret"}
 RESTRICTED: Signing = {"token": "restricted-token", "secret": "restricted-secret"}

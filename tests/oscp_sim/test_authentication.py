@@ -8,12 +8,13 @@ from base64 import b64encode
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request
@@ -33,9 +34,6 @@ from tests.oscp_sim.rig import (
     signature,
     signed_headers,
 )
-
-if TYPE_CHECKING:
-    from oscp_schemas.date_time import Fidelity
 
 SECRETS = {
     "test-token-id": "test-token-secret",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.configuration_api import (
     ASSET,
     CREATABLE,
@@ -26,11 +28,6 @@ from tests.oscp_sim.configuration_api import (
     refused,
     shown,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oscp_sim.clock import FrozenClock
 
 PATHS = {
     "8.1 provider": "/capacity-providers",
@@ -235,7 +232,7 @@ def test_what_must_be_there(simulator: Simulator, table: str, field: str, value:
 
 
 @pytest.mark.parametrize("table", PATHS)
-def test_all_that_is_missing_is_told(simulator: Simulator, table: str) -> None:
+def test_everything_that_is_missing_is_named(simulator: Simulator, table: str) -> None:
     path = PATHS[table]
     answer = call(simulator, "POST" if path in CREATABLE else "PUT", path, {})
     told = {error["location"]: error["code"] for error in answer.json["errors"]}

@@ -6,7 +6,7 @@ What GET shows equals what was put, and nobody sees what somebody else has.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -32,10 +32,7 @@ from tests.oscp_sim.configuration_api import (
     call,
     shown,
 )
-from tests.oscp_sim.rig import NOW
-
-if TYPE_CHECKING:
-    from tests.oscp_sim.rig import Signing
+from tests.oscp_sim.rig import NOW, Signing
 
 Body = dict[str, Any]
 #: Whose it is, of which kind, and its id.
@@ -316,7 +313,7 @@ class ConfigurationMachine(RuleBasedStateMachine):
                 token["secret"] = "s"
             for provider in user["capacity_providers"]:
                 provider["token"] = "t"
-                # What is no URL the API takes, a file does not.
+                # The API accepts what is not a URL, a file does not.
                 provider.pop("base_url", None)
             for optimizer in user["capacity_optimizers"]:
                 optimizer.pop("base_url", None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.configuration_api import (
     ANOTHER,
     ASSET,
@@ -26,11 +28,6 @@ from tests.oscp_sim.configuration_api import (
     shown,
 )
 from tests.oscp_sim.rig import get
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oscp_sim.clock import FrozenClock
 
 URL = "https://one.example/oscp"
 THEIRS = {"capacityProviderId": 5, "capacityOptimizerId": 9, "capacityGroupId": 30}
@@ -139,7 +136,7 @@ class TestReferences:
         assert call(simulator, "DELETE", "/capacity-groups/19").status == 200
         assert shown(simulator, "/capacity-groups/settings") == []
 
-    def test_what_is_told_first(self, simulator: Simulator) -> None:
+    def test_which_problem_comes_first(self, simulator: Simulator) -> None:
         body = {**GROUP, "identifier": "depot-a", "capacityProviderId": 999}
         assert refused(call(simulator, "POST", "/capacity-groups", body)) == DUPLICATE
         path = "/capacity-groups/999"
@@ -255,7 +252,7 @@ def test_the_database_takes_no_nul(simulator: Simulator, path: str, fields: dict
     assert refused(call(simulator, "POST", path, {**CREATABLE[path], **fields})) == UNSTORABLE
 
 
-def test_the_journal_tells_more(simulator: Simulator) -> None:
+def test_the_journal_says_more(simulator: Simulator) -> None:
     call(simulator, "DELETE", "/capacity-providers/3")
     call(simulator, "GET", "/capacity-providers/999")
     call(simulator, "POST", "/capacity-providers", b'{"name":\n  hush}')

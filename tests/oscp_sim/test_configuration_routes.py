@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import cbor2
 import pytest
 
 from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.configuration_api import (
     ANOTHER,
     ASSET,
@@ -27,11 +29,6 @@ from tests.oscp_sim.configuration_api import (
 )
 from tests.oscp_sim.instruction_api import routes
 from tests.oscp_sim.rig import FORM, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oscp_sim.clock import FrozenClock
 
 LATER = "2026-01-02 03:04:06.123456Z"
 #: The rows of the table: method, path, body, status, whether there are data in the reply.

@@ -9,12 +9,15 @@ import base64
 import copy
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import cbor2
 import pytest
 
 from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
+from oscp_sim.entry import Entry
 from oscp_sim.outgoing import IN_PROCESS_URL
 from tests.oscp_sim.configuration_api import (
     ANOTHER,
@@ -36,12 +39,6 @@ from tests.oscp_sim.rig import (
     settled,
     shared_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oscp_sim.clock import FrozenClock
-    from oscp_sim.entry import Entry
 
 READY = {"name": "New", "registrationStatus": "Pending", "enabled": True, "oscpVersion": "2.0"}
 OWN_URL = f"{IN_PROCESS_URL}/oscp/cp/2.0"
@@ -188,7 +185,7 @@ class TestDelivery:
             "simulator.invalid/oscp/cp/2.0",
         ],
     )
-    def test_whoever_is_played_elsewhere_is_nobody_here(
+    def test_a_system_played_elsewhere_is_unknown_here(
         self, simulator: Simulator, url: str
     ) -> None:
         created(simulator, "/capacity-providers", {**READY, "baseUrl": url})
@@ -389,7 +386,7 @@ class TestSecrets:
         (provider,) = (each for each in simulator.world.users[0].capacity_providers if each.id == 6)
         assert provider.service_props == {"oauth-client-id": "me"}
 
-    def test_headers_that_are_credentials_are_delivered_and_not_told(
+    def test_headers_that_are_credentials_are_delivered_and_not_shown(
         self, simulator: Simulator
     ) -> None:
         props = {"http-headers": {"Authorization": "Basic hush-hush"}}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,14 +12,10 @@ from oscp_send.fidelity import Behaviour
 from oscp_send.snws2 import SNWS2Auth
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from oscp_sim.instructions import Instruction, Instructions, State
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.solaruser.waiting import TIMEOUT_MESSAGE, Results, look_times, wait_for_results
 from tests.oscp_sim.rig import NOW, shared_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from oscp_sim.instructions import Instruction, Instructions, State
 
 PACED = Behaviour("documented", {"exec_waiting": "observed"})
 

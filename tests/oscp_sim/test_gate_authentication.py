@@ -6,13 +6,15 @@ import hashlib
 import hmac
 import locale
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from oscp_send.fidelity import Behaviour
+from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.solaruser import authentication
 from oscp_sim.world import World
@@ -24,6 +26,7 @@ from tests.oscp_sim.rig import (
     JSON,
     NOW,
     VIEW,
+    Answer,
     Headers,
     ask,
     ask_over_network,
@@ -36,13 +39,7 @@ from tests.oscp_sim.rig import (
     signed_headers,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from oscp_sim import Simulator
-    from tests.oscp_sim.rig import Answer
-
-    Asked = Callable[[Simulator], Answer]
+Asked = Callable[[Simulator], Answer]
 
 TARGET = f"{VIEW}?id=1"
 TOO_LONG = 20_971_521
@@ -297,7 +294,7 @@ def test_authentication_errors_may_all_be_401_with_a_code(name: str) -> None:
 # --- the order of checks -----------------------------------------------------------------------
 
 
-def test_policy_is_told_before_the_signature_is_looked_at() -> None:
+def test_the_policy_is_checked_before_the_signature() -> None:
     """(i) and (j) before (k): somebody without the secret learns that a token has expired."""
     wrong: dict[str, Any] = {"secret": "another", "when": NOW - timedelta(days=1)}
     assert viewed(gate(), headers_of(token="expired", **wrong)).refusal == (401, "Expired token")
@@ -305,12 +302,12 @@ def test_policy_is_told_before_the_signature_is_looked_at() -> None:
     assert viewed(gate(), headers_of(token="mine", **wrong)).refusal == (403, BAD)
 
 
-def test_the_end_of_a_token_is_told_before_its_paths() -> None:
+def test_the_end_of_a_token_is_checked_before_its_paths() -> None:
     answer = viewed(gate(), headers_of(token="expired-and-limited"))
     assert answer.refusal == (401, "Expired token")
 
 
-def test_an_unknown_token_is_told_before_its_body_is_too_large() -> None:
+def test_an_unknown_token_is_refused_before_its_body_is_too_large() -> None:
     headers = headers_of("POST", ADD, more=[("Content-Type", JSON)], token="nobody")
     answer = ask(gate(), "POST", ADD, [*headers, ("Content-Length", str(TOO_LONG))])
     assert answer.refusal == (403, BAD)
@@ -345,7 +342,7 @@ def test_the_header_of_5_1(header: str, outcome: tuple[int, str]) -> None:
     assert claimed(gate(), header).refusal == outcome
 
 
-def test_the_journal_tells_that_the_legacy_scheme_is_not_simulated() -> None:
+def test_the_journal_says_that_the_legacy_scheme_is_not_simulated() -> None:
     simulator = gate()
     claimed(simulator, "SolarNetworkWS mine:AAAA")
     assert "SolarNetworkWS" in simulator.journal.entries()[-1].detail["why"]
@@ -517,7 +514,7 @@ def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_declared_length_over_the_limit_is_answered_before_the_body_comes() -> None:
-    """Not a byte of the body is ever sent; whoever waited for one would wait for ever."""
+    """Not a byte of the body is ever sent; a server that waited for one would wait for ever."""
     with gate() as simulator:
         headers = headers_of("POST", ADD, more=[("Content-Type", JSON)])
         url = urlsplit(simulator.url)
@@ -573,6 +570,6 @@ def test_what_is_refused_is_explained_in_the_journal_without_a_secret() -> None:
     assert expected not in text
 
 
-def test_an_instruction_is_queued_by_whoever_may() -> None:
+def test_a_good_signature_queues_an_instruction() -> None:
     answer = call(gate(), "POST", ADD, instruction(70))
     assert answer.data["state"] == "Queuing"

@@ -5,21 +5,18 @@ Each test of a row names it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
+from oscp_sim import Simulator
 from oscp_sim.solaruser.gate import content_type_problem
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, call, gate
-from tests.oscp_sim.rig import ADD, FORM, HOST, JSON, VIEW, ask, instruction, shared_of
-
-if TYPE_CHECKING:
-    from oscp_schemas.date_time import Fidelity
-    from oscp_sim import Simulator
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import ADD, FORM, HOST, JSON, VIEW, Answer, ask, instruction, shared_of
 
 PATH = "/solaruser/api/v1/sec/instr/add"
 
@@ -256,7 +253,7 @@ def test_7_3_is_a_setting(fidelity: Fidelity, setting: str, status: int) -> None
     assert container_error("POST", gate(behaviour)).status == status
 
 
-def test_7_3_is_told_in_the_journal() -> None:
+def test_7_3_is_explained_in_the_journal() -> None:
     simulator = gate("observed")
     container_error("POST", simulator)
     assert simulator.journal.entries()[-1].detail["why"] == "404 Not Found"

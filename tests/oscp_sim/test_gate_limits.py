@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.solaruser.gate import RateLimiter
 from oscp_sim.world import RateLimit
@@ -28,9 +29,6 @@ from tests.oscp_sim.rig import (
     instruction,
     signed_headers,
 )
-
-if TYPE_CHECKING:
-    from oscp_sim import Simulator
 
 TARGET = f"{VIEW}?id=1"
 ORIGIN = "https://app.example"
@@ -179,7 +177,9 @@ def test_no_more_pass_than_the_bucket_held_and_regained(
 
 
 @given(st.integers(1, 5), st.sampled_from([0.3, 1.0, 7.0]), st.integers(0, 999))
-def test_whoever_waits_as_long_as_is_said_may_pass(capacity: int, refill: float, at: int) -> None:
+def test_a_client_that_waits_as_long_as_it_must_may_pass(
+    capacity: int, refill: float, at: int
+) -> None:
     clock = FrozenClock(NOW + timedelta(microseconds=at))
     limiter, limit = RateLimiter(clock), RateLimit(capacity, refill)
     allowances = [limiter.take(limit, "k") for _ in range(capacity + 1)]
@@ -360,7 +360,7 @@ class TestGzip:
         assert response.text.startswith('{"success":true,"data":[')
 
     def test_the_same_reply_is_the_same_bytes(self) -> None:
-        """Whenever it is made: there is no time in it."""
+        """There is no time in it."""
         simulator = filled(10)
         first, second = (listed(simulator, Accept=JSON, Accept_Encoding="gzip") for _ in range(2))
         assert first.body == second.body

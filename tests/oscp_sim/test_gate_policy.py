@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,10 +14,7 @@ from oscp_sim.solaruser.policy import matches, may_use_node
 from oscp_sim.world import SecurityPolicy, Token
 from oscp_sim.yaml_source import SourceError
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, WORLD, call, gate, limited, token
-from tests.oscp_sim.rig import ADD, FORM, HOST, NOW, VIEW, ask, instruction
-
-if TYPE_CHECKING:
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import ADD, FORM, HOST, NOW, VIEW, Answer, ask, instruction
 
 OSCP = f"{API}/sec/user/oscp"
 OPTIMIZERS = f"{OSCP}/capacity-optimizers"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from oscp_sim import Simulator
 from oscp_sim.http import Request
 from oscp_sim.solaruser.authentication import Authenticator
 from oscp_sim.solaruser.call import ApiRefused, AuthenticationRefused, NoRoute, request_parameters
@@ -30,9 +31,6 @@ from tests.oscp_sim.rig import (
     shared_of,
     signature,
 )
-
-if TYPE_CHECKING:
-    from oscp_sim import Simulator
 
 few = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,10 +15,17 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.instructions import STATES, Instruction, State, aged
 from tests.oscp_sim.instruction_api import form, ids, states
-from tests.oscp_sim.rig import BASE, NOW, delivered, get, instruction, post, settled, shared_of
-
-if TYPE_CHECKING:
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import (
+    BASE,
+    NOW,
+    Answer,
+    delivered,
+    get,
+    instruction,
+    post,
+    settled,
+    shared_of,
+)
 
 FINAL = {"Completed", "Declined"}
 OTHER = f"{BASE}/add/other"
@@ -82,7 +89,7 @@ def test_2_6_what_nobody_claims_goes_stale(seconds: float, state: str) -> None:
 
 
 @pytest.mark.parametrize("look", ["view?id=1", "view?ids=1", "viewActive?nodeId=1", "?nodeId=1"])
-def test_2_6_whoever_looks_sees_it(look: str) -> None:
+def test_2_6_every_look_sees_it(look: str) -> None:
     clock = FrozenClock(NOW)
     simulator = Simulator(clock=clock)
     post(simulator, instruction())

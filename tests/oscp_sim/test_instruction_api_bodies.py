@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from oscp_sim import Simulator
 from tests.oscp_sim.rig import BASE, JSON, ask, post, signed_headers
-
-if TYPE_CHECKING:
-    from oscp_sim import Simulator
 
 # Both read bodies in the same way; `exec` is not to wait here.
 TARGETS = {"add": f"{BASE}/add/other", "exec": f"{BASE}/exec/other?resultMaxWait=0"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +13,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.instructions import STATES
 from tests.oscp_sim.instruction_api import ANOTHER, RESTRICTED, TWO_USERS, form, ids, states
-from tests.oscp_sim.rig import BASE, NOW, delivered, get, instruction, post, settled
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.oscp_sim.rig import Signing
+from tests.oscp_sim.rig import BASE, NOW, Signing, delivered, get, instruction, post, settled
 
 UPDATE = f"{BASE}/updateState"
 

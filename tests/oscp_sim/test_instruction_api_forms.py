@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -23,9 +24,6 @@ from tests.oscp_sim.instruction_api import (
 )
 from tests.oscp_sim.rig import BASE, FORM, NOW, get, post, shared_of, signed_headers
 from tests.oscp_sim.rig import ask as ask_raw
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ADD = f"{BASE}/add/other"
 TARGETS = {"add": ADD, "exec": f"{BASE}/exec/other?resultMaxWait=0"}
@@ -171,7 +169,7 @@ def test_1_5_date_that_is_none(simulator: Simulator, given_: str, key: str) -> N
     assert simulator.journal.entries(kind="state") == ()
 
 
-def test_7_1_every_field_that_cannot_be_converted_is_told(simulator: Simulator) -> None:
+def test_7_1_every_field_that_cannot_be_converted_is_named(simulator: Simulator) -> None:
     written = "nodeId=1&id=x&state=Sleeping&expirationDate=x&instructionDate=2030-01-01"
     answer = form(simulator, ADD, f"{written}&parameters%5B0%5D=x&created=2030-01-01")
     assert (answer.status, answer.json["code"]) == (422, "VAL.00004")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import cbor2
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oscp_sim import Simulator
 from oscp_sim.http import Request
 from oscp_sim.solaruser.call import Call
 from oscp_sim.solaruser.replies import accepted, csv_text, single, xml_text
@@ -26,11 +27,7 @@ from tests.oscp_sim.instruction_api import (
     of_any_type,
     of_cbor,
 )
-from tests.oscp_sim.rig import BASE, get, instruction, post, settled, shared_of
-
-if TYPE_CHECKING:
-    from oscp_sim import Simulator
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import BASE, Answer, get, instruction, post, settled, shared_of
 
 CBOR = "application/cbor"
 JSON = "application/json"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.oscp_sim.rig import (
     FORM,
     JSON,
     NOW,
+    Answer,
     ask,
     get,
     instruction,
@@ -28,11 +30,6 @@ from tests.oscp_sim.rig import (
     settled,
     signed_headers,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.oscp_sim.rig import Answer
 
 NODE = ("nodeId", "1")
 NODES = ("nodeIds", "11,1")

@@ -6,8 +6,8 @@ Those of the signature, the configuration and the delivery are with the tests of
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
@@ -33,9 +33,6 @@ from tests.oscp_sim.rig import (
     post,
     settled,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 VIEW = f"{BASE}/view?id=1"
 TRAILING = "Malformed JSON: Trailing token (`JsonToken."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 from oscp_send.solarnetwork.dates import read_epoch, read_form_date, read_json_date, timestamp
 from oscp_sim.instructions import STATES
 from oscp_sim.solaruser.parameters import all_longs, long_of, state_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 OFFSETS = st.integers(-18 * 60, 18 * 60).map(
     lambda minutes: timezone(timedelta(minutes=minutes)) if minutes else UTC

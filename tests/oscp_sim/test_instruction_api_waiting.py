@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from oscp_sim.instructions import Instruction, Instructions
 from oscp_sim.solaruser.waiting import wait_for_results
 from tests.oscp_sim.instruction_api import TWO_USERS, form, handshake_form, ids, states
 from tests.oscp_sim.rig import (
@@ -25,11 +26,6 @@ from tests.oscp_sim.rig import (
     signed_headers,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from oscp_sim.instructions import Instruction, Instructions
-
 EXEC = f"{BASE}/exec/OSCP_v20"
 OTHER = f"{BASE}/exec/other"
 TIMEOUT = {"message": "Timeout waiting for instruction result."}
@@ -43,10 +39,10 @@ def test_the_final_state_is_answered(simulator: Simulator) -> None:
     assert get(simulator, f"{BASE}/view?id=1").data == data
 
 
-def test_the_exchange_is_told_after_all_that_it_waited_for(simulator: Simulator) -> None:
+def test_the_exchange_is_recorded_after_everything_that_it_waited_for(simulator: Simulator) -> None:
     post(simulator, instruction(), EXEC)
-    told = [(entry.party, entry.kind, entry.state) for entry in simulator.journal.entries()]
-    assert told == [
+    recorded = [(entry.party, entry.kind, entry.state) for entry in simulator.journal.entries()]
+    assert recorded == [
         ("solaruser", "state", "Queuing"),
         ("solaruser", "note", None),
         ("flexibility_provider", "state", "Executing"),

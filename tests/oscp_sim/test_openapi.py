@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import status_code_conformance
 
@@ -15,11 +17,6 @@ from oscp_send.snws2 import SNWS2Auth
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.simulator import Simulator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from schemathesis import Case
 
 _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SIMULATOR = Simulator(clock=FrozenClock(_NOW))

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.rig import NOW, delivered, get, instruction, post, settled
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from oscp_schemas.date_time import Fidelity
-    from tests.oscp_sim.rig import Answer
+from tests.oscp_sim.rig import NOW, Answer, delivered, get, instruction, post, settled
 
 WORLD: dict[str, Any] = {
     "users": [
@@ -266,7 +262,7 @@ def test_only_an_adjustment_s_group_is_compared(
 
 
 def test_checks_come_in_the_service_s_order(simulator: Simulator) -> None:
-    """Each instruction has every mistake from its own on; the first is told."""
+    """Each instruction has every mistake from its own on; the first is the reason."""
     worst = {"msg": "no JSON", "note": "x"}
     steps: list[dict[str, str]] = [
         worst,
@@ -345,7 +341,7 @@ def test_another_topic_is_no_business_of_the_hook(simulator: Simulator) -> None:
     assert declined(post(simulator, {"nodeId": 1})) == "Missing OSCP parameters"
 
 
-def test_what_the_sender_s_own_check_finds_stands_in_the_journal(simulator: Simulator) -> None:
+def test_what_the_sender_s_own_check_finds_is_in_the_journal(simulator: Simulator) -> None:
     block = {**FORECAST["forecasted_blocks"][0], "unit": "kW"}  # type: ignore[dict-item]
     message = {**FORECAST, "forecasted_blocks": [block]}
     post(simulator, instruction(action="AdjustGroupCapacityForecast", msg=json.dumps(message)))

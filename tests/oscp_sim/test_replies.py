@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from tests.oscp_sim.rig import (
     BASE,
     NOW,
     VIEW,
+    Signing,
     ask,
     delivered,
     encoded,
@@ -26,11 +28,6 @@ from tests.oscp_sim.rig import (
     settled,
     signed_headers,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.oscp_sim.rig import Signing
 
 TWO_USERS: dict[str, Any] = {
     "users": [

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -21,6 +21,7 @@ from tests.oscp_sim.rig import (
     JSON,
     NOW,
     VIEW,
+    Answer,
     ask,
     ask_over_network,
     encoded,
@@ -30,9 +31,6 @@ from tests.oscp_sim.rig import (
     signed_headers,
 )
 from tests.strategies import json_values
-
-if TYPE_CHECKING:
-    from tests.oscp_sim.rig import Answer
 
 NODE_MISSING = "Illegal argument: The nodeId parameter is required."
 TOPIC_MISSING = "Illegal argument: The topic parameter is required."
@@ -103,7 +101,7 @@ def test_a_body_is_refused_with_422(simulator: Simulator, body: str | bytes, beg
     assert simulator.journal.entries(kind="state") == ()
 
 
-def test_a_missing_node_is_told_before_its_topic_and_its_owner(simulator: Simulator) -> None:
+def test_a_missing_node_is_refused_before_its_topic_and_its_owner(simulator: Simulator) -> None:
     base = f"{BASE}/add"
     assert posted(simulator, b"{}", base).refusal == (422, NODE_MISSING)
     assert posted(simulator, b'{"nodeId":99}', base).refusal == (422, TOPIC_MISSING)

@@ -162,7 +162,7 @@ def test_says_where_and_what_was_expected() -> None:
     assert str(caught.value) == ('at character 26: expected one of = <> < <= > >= ~=, found "!"')
 
 
-# A path is no place for signs of the filter's own, and blanks around it do not count.
+# A path cannot hold the filter's own signs, and blanks around it do not count.
 NAMES = st.text(
     st.characters(exclude_characters="()=<>~\\!&|/*", exclude_categories=["Cs"]), min_size=1
 ).filter(lambda text: text == text.strip())

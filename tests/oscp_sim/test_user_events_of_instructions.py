@@ -1,17 +1,20 @@
-"""The user events of an instruction, by the rows of §9.1 of the SolarUser dossier."""
+"""The user events of an instruction, by the rows of solaruser.md §9.1."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.world import load_world
+from oscp_sim.entry import Entry, Kind, PartyName
+from oscp_sim.world import CapacityProvider, User, World, load_world
 from tests.oscp_sim.rig import (
     BASE,
     JSON,
@@ -26,13 +29,6 @@ from tests.oscp_sim.rig import (
     settled,
     shared_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from oscp_schemas.date_time import Fidelity
-    from oscp_sim.entry import Entry, Kind, PartyName
-    from oscp_sim.world import CapacityProvider, User, World
 
 LATER = NOW + timedelta(days=1)
 EVENTS = "/solaruser/api/v1/sec/user/events?startDate=2026-01-01&endDate=2026-02-01"
@@ -92,7 +88,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def events(simulator: Simulator, token: str = TOKEN, secret: str = SECRET) -> list[dict[str, Any]]:
-    """What the user is told, read the way a user reads it."""
+    """The user's events, read the way a user reads them."""
     answer = get(simulator, EVENTS, token=token, secret=secret, more=[("Accept", JSON)])
     assert answer.status == 200, answer.body
     found: list[dict[str, Any]] = answer.json.get("data", [])
@@ -100,7 +96,7 @@ def events(simulator: Simulator, token: str = TOKEN, secret: str = SECRET) -> li
 
 
 def told(simulator: Simulator, body: object, token: str = TOKEN) -> list[dict[str, Any]]:
-    """What a user is told of one instruction, from its posting to its end."""
+    """A user's events about one instruction, from its posting to its end."""
     assert post(simulator, body, token=token).status == 200
     settled(simulator)
     return events(simulator, token)
@@ -196,7 +192,7 @@ def test_9_1_what_is_missing_or_unknown(
 
 
 INVALID, FAILED = "Invalid OSCP message", "Error handling OSCP message"
-# The event's message as documented and as observed: only a text that is no JSON makes a difference.
+# The event as documented and as observed: only a text that is not JSON makes a difference.
 MESSAGES = [
     pytest.param({"action": "Register"}, INVALID, INVALID, id="check 10"),
     pytest.param({"msg": ""}, INVALID, INVALID, id="check 11"),

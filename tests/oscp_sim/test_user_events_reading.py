@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -30,9 +31,6 @@ from tests.oscp_sim.rig import (
     settled,
     signed_headers,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PATH = "/solaruser/api/v1/sec/user/events"
 RANGE = "startDate=2026-01-01&endDate=2026-02-01"

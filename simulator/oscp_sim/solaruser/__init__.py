@@ -157,9 +157,12 @@ class SolarUser:
         findings: list[dict[str, str]] = []
         if row is not None and row.state == "Declined" and call.request.method == "POST":
             # What our own check says about a message that was declined here.
-            action, text = parameters.get("action", ""), parameters.get("msg", "")
+            action, message = (
+                parameters.get("action", ""),
+                call.document or parameters.get("msg", ""),
+            )
             now = self._shared.clock.now()
-            judgement = check(action, text, self._shared.behaviour, now=now)
+            judgement = check(action, message, self._shared.behaviour, now=now)
             findings = [finding.to_dict() for finding in judgement.findings]
         self._shared.journal.append(
             "solaruser",

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import MultiDict
 
+from oscp_schemas import Document
 from oscp_sim.http import LONGEST_BODY, Request
 from oscp_sim.instructions import Instruction, QueuedMessage
 from oscp_sim.world import Token, User
@@ -50,6 +51,7 @@ class Call:
         variables: The variable parts of the path.
         response_headers: Headers of the response, whatever it is.
         instruction: The instruction that the request is about, for the journal.
+        document: Its message, where the queue hook has read it.
         queued: Messages to hand over to the Flexibility Provider once the journal has the exchange:
             then the journal's order does not depend on threads.
         explanation: What the simulator knows beyond the answer, for the journal; no secret.
@@ -61,6 +63,7 @@ class Call:
     variables: Mapping[str, str] = field(default_factory=dict)
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     instruction: Instruction | None = None
+    document: Document | None = None
     queued: Sequence[QueuedMessage] = ()
     explanation: Mapping[str, Any] = field(default_factory=dict)
 

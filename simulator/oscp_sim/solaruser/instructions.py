@@ -170,6 +170,7 @@ class InstructionApi:
         if wanted.topic == TOPIC:
             # Every node is the sender's, so that the outcome is the same for each.
             outcome = judge_instruction(parameters, owners[0], behaviour)
+            call.document = outcome.document
         rows, messages = [], []
         for node_id, owner in zip(wanted.node_ids, owners, strict=True):
             row = self._store(node_id, wanted, pieces, outcome)

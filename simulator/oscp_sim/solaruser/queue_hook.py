@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from oscp_schemas import Document
 from oscp_send.fidelity import Behaviour
 from oscp_send.judgement import Verdict, verdict
 from oscp_send.solarnetwork import texts
@@ -31,12 +32,14 @@ class Admitted:
         optimizer: The Capacity Optimizer's configId.
         group: The Capacity Group's identifier.
         message: What SolarNetwork keeps of the message.
+        document: The message as it was read.
     """
 
     action: str
     optimizer: int
     group: str
     message: Mapping[str, Any]
+    document: Document | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,13 @@ class Declined:
         known: What was read by then: `action`, `coId`, `cgIdentifier`.
         event: What the user event says about a refused message; None where the check that failed
             comes before the message.
+        document: The message as it was read; None where it was not, or is not JSON.
     """
 
     error: str
     known: Mapping[str, Any] = field(default_factory=dict)
     event: str | None = None
+    document: Document | None = None
 
 
 def judge_instruction(
@@ -72,13 +77,14 @@ def judge_instruction(
     if unknown is not None:
         return Declined(unknown, address.known())
     ruling = verdict(address.action, parameters.get("msg", ""), behaviour)
-    message = ruling.decoded
+    message, document = ruling.decoded, ruling.document
     if message is None:
-        return Declined(ruling.error or "", address.known(), _event(ruling, behaviour))
+        event = _event(ruling, behaviour)
+        return Declined(ruling.error or "", address.known(), event, document)
     is_adjustment = address.action == "AdjustGroupCapacityForecast"
     if is_adjustment and message["group_id"] != address.group:
-        return Declined(texts.GROUP_MISMATCH, address.known(), _INVALID)
-    return Admitted(address.action, address.optimizer, address.group, message)
+        return Declined(texts.GROUP_MISMATCH, address.known(), _INVALID, document)
+    return Admitted(address.action, address.optimizer, address.group, message, document)
 
 
 def _unknown(owner: User, address: Address) -> str | None:
