@@ -2,7 +2,8 @@
 
 A field is declared once, in its dataclass: how it is written in a file follows from its type. A
 date-time is read as UTC, a duration as `15m`; a whole number may be written as `3.0`; of a field
-with several types, a value stays as it is written.
+with several types, a value stays as it is written. `Annotated[T, read]` is read by the function
+`read`, and a `YamlDocument` is the part of the file that its dataclass was read from.
 """
 
 from __future__ import annotations
@@ -12,7 +13,17 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from oscp_schemas.show import escape_pointer
 from oscp_sim.clock import parse_duration
@@ -21,10 +32,12 @@ from oscp_sim.yaml_source import SourceProblem, YamlDocument
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance  # which exists for type checkers only
 
+
 _T = TypeVar("_T")
 
 _ALWAYS: Final = "always_shown"
 _NONE: Final = "none_as"
+_KEYS: Final = "written_as"
 
 #: Metadata of a field that is shown even where it has its default.
 ALWAYS_SHOWN: Final = MappingProxyType({_ALWAYS: True})
@@ -35,6 +48,14 @@ def none_as(written: object) -> dict[str, Any]:
     return {_NONE: written}
 
 
+def written_as(keys: str | Mapping[str, type]) -> dict[str, Any]:
+    """Return the metadata of a field that has another key in a file, or one for each of its types.
+
+    A field with `written_as({"wait": Wait, ...})` is a `Wait` where the file has the key `wait`.
+    """
+    return {_KEYS: {keys: None} if isinstance(keys, str) else keys}
+
+
 @dataclass(frozen=True, slots=True)
 class DataclassReader:
     """Makes dataclasses of a document, and collects what cannot be read.
@@ -42,58 +63,79 @@ class DataclassReader:
     Attributes:
         document: Its shape is right: a JSON Schema has judged it.
         shorthands: For a dataclass, what turns its value in a file into a mapping with its fields'
-            names as keys, where the file writes it in another way; parts may be ready made.
+            names as keys, where the file writes it in another way.
+        readers: For a type, what makes it of its value in the file and the pointer to that, where
+            neither its hints nor a shorthand say how; None is given to it, too.
         problems: What cannot be read, with its place. With any, what was read is of no use.
     """
 
     document: YamlDocument
     shorthands: Mapping[type, Callable[[Any], Mapping[str, Any]]] = field(default_factory=dict)
+    readers: Mapping[type, Callable[[Any, str], object]] = field(default_factory=dict)
     problems: list[SourceProblem] = field(default_factory=list)
 
-    def read(self, kind: type[_T], at: str = "") -> _T:
-        """Return the dataclass that the document, or the part at a JSON Pointer, describes."""
-        made: _T = self._read(kind, self.document.at(at).value if at else self.document.value, at)
+    def read(self, kind: type[_T]) -> _T:
+        """Return the dataclass that the document describes."""
+        made: _T = self._read(kind, self.document.value, "")
         return made
 
+    def fields_of(self, kind: type, value: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+        """Return by name the fields of a dataclass that a mapping of the document has.
+
+        Args:
+            kind: The dataclass.
+            value: The mapping, or a part of it.
+            at: JSON Pointer of the mapping.
+        """
+        keys, nones, own = _plan(kind)
+        read: dict[str, Any] = {name: self.document.at(at) for name in own}
+        for key, each in value.items():
+            name, hint = keys[key]
+            is_none = name in nones and each == nones[name]
+            read[name] = None if is_none else self._read(hint, each, f"{at}/{escape_pointer(key)}")
+        return read
+
+    def attempt(self, read: Callable[[str], _T], value: str, at: str) -> _T | None:
+        """Return what a function reads in a text, or note what its ValueError says."""
+        try:
+            return read(value)
+        except (ValueError, OverflowError) as error:
+            self.problems.append(self.document.problem(at, str(error)))
+            return None
+
     def _read(self, hint: Any, value: Any, at: str) -> Any:  # noqa: ANN401 - any type's value
+        if hint in self.readers:
+            return self.readers[hint](value, at)
+        origin, args = get_origin(hint), get_args(hint)
+        if origin is Union or origin is UnionType:
+            return self._read_union([each for each in args if each is not NoneType], value, at)
         if value is None:
             return None
-        if hint in _SCALARS:
-            try:
-                return _SCALARS[hint](value)
-            except (ValueError, OverflowError) as error:
-                self.problems.append(self.document.problem(at, str(error)))
-                return None
+        if hint in _SCALARS or origin is Annotated:
+            return self.attempt(_SCALARS[hint] if hint in _SCALARS else args[1], value, at)
         if is_dataclass(hint):
-            return value if isinstance(value, hint) else self._made(hint, value, at)  # type: ignore[arg-type] # a class
-        return self._read_generic(get_origin(hint), get_args(hint), value, at)
+            shorthand = self.shorthands.get(hint)  # type: ignore[arg-type] # it is a type
+            mapping = shorthand(value) if shorthand else value
+            return hint(**self.fields_of(hint, mapping, at))  # type: ignore[operator, arg-type]
+        return self._read_several(origin, args, value, at)
 
-    def _read_generic(self, origin: Any, args: tuple[Any, ...], value: Any, at: str) -> Any:  # noqa: ANN401
-        if origin is Union or origin is UnionType:
-            kinds = [each for each in args if each is not NoneType]
-            return self._read(kinds[0], value, at) if len(kinds) == 1 else value
+    def _read_several(self, origin: Any, args: tuple[Any, ...], value: Any, at: str) -> Any:  # noqa: ANN401
         if origin is tuple or origin is frozenset:
             return origin(self._read(args[0], each, f"{at}/{i}") for i, each in enumerate(value))
         if origin is Mapping:
             return {
-                key: self._read(args[1], each, f"{at}/{escape_pointer(key)}")
+                self._read(args[0], key, at): self._read(
+                    args[1], each, f"{at}/{escape_pointer(key)}"
+                )
                 for key, each in value.items()
             }
         return value
 
-    def _made(self, kind: Any, value: Any, at: str) -> object:  # noqa: ANN401 - any dataclass
-        if kind in self.shorthands:
-            value = self.shorthands[kind](value)
-        hints = _hints(kind)
-        nones = {each.name: each.metadata[_NONE] for each in fields(kind) if _NONE in each.metadata}
-        return kind(
-            **{
-                name: None
-                if name in nones and each == nones[name]
-                else self._read(hints[name], each, f"{at}/{name}")
-                for name, each in value.items()
-            }
-        )
+    def _read_union(self, kinds: list[Any], value: Any, at: str) -> Any:  # noqa: ANN401
+        if len(kinds) == 1:
+            return self._read(kinds[0], value, at)
+        is_whole = int in kinds and float not in kinds and isinstance(value, float)
+        return int(value) if is_whole else value
 
 
 def show(item: DataclassInstance) -> dict[str, Any]:
@@ -142,8 +184,20 @@ _SCALARS: Final[Mapping[Any, Callable[[Any], object]]] = {
 
 
 @cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+def _plan(kind: Any) -> tuple[dict[str, tuple[str, Any]], dict[str, object], list[str]]:  # noqa: ANN401
+    """Return how a dataclass is read.
+
+    Which field each key is for and of which type, how a None is written, and which fields are the
+    part of the document itself.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    keys = {
+        key: (each.name, named or hints[each.name])
+        for each in fields(kind)
+        for key, named in each.metadata.get(_KEYS, {each.name: None}).items()
+    }
+    nones = {each.name: each.metadata[_NONE] for each in fields(kind) if _NONE in each.metadata}
+    return keys, nones, [name for name, hint in hints.items() if hint is YamlDocument]
 
 
 def _default(of: Field[Any]) -> object:

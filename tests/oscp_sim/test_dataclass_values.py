@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 
-from oscp_sim.dataclass_values import ALWAYS_SHOWN, DataclassReader, none_as, show
+from oscp_sim.dataclass_values import ALWAYS_SHOWN, DataclassReader, none_as, show, written_as
 from oscp_sim.world import (
     Asset,
     AssetEnergy,
@@ -137,6 +137,50 @@ def test_a_shorthand_stands_for_a_mapping() -> None:
         document, {Inner: lambda value: {"count": value} if isinstance(value, int) else value}
     )
     assert reader.read(Outer).inners == (Inner(1), Inner(2))
+
+
+def _upper(text: str) -> str:
+    if not text.islower():
+        message = "not in lower case"
+        raise ValueError(message)
+    return text.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    source: YamlDocument
+    sender: Annotated[str, _upper] | None = field(default=None, metadata=written_as("from"))
+    content: Inner | Other | None = field(
+        default=None, metadata=written_as({"inner": Inner, "other": Other})
+    )
+    numbers: Mapping[int, Annotated[str, _upper]] = field(default_factory=dict)
+    status: int | Literal["none"] | None = None
+
+
+def _written(text: str) -> tuple[Written, list[str]]:
+    reader = DataclassReader(
+        read_yaml(text, "f"), {}, {Other: lambda value, at: Other((value, at))}
+    )
+    return reader.read(Written), list(map(str, reader.problems))
+
+
+def test_a_field_may_be_written_in_another_way() -> None:
+    read, problems = _written("from: a\nother: null\nnumbers: {'4': b}\nstatus: 204.0")
+    assert not problems
+    assert (read.sender, read.content, read.numbers) == ("A", Other((None, "/other")), {4: "B"})
+    assert repr(read.status) == "204"
+    assert read.source.place("/numbers/4") == "f:3"
+    assert _written("inner: {count: 2}\nstatus: none")[0].content == Inner(2)
+
+
+def test_what_a_function_cannot_read_is_named_with_its_place() -> None:
+    _, problems = _written("from: A\nnumbers: {'4': b, '5': B}")
+    assert problems == ["f:1:7: not in lower case", "f:2:24: not in lower case"]
 
 
 #: The dataclass of each object of a world file, and its fields that a file does not write there.

@@ -15,7 +15,7 @@ from oscp_sim.scenario.expect import (
     problems_of_findings,
     problems_of_pending,
 )
-from oscp_sim.scenario.model import Exchanges, Expect, ExpectedExchange, Message
+from oscp_sim.scenario.model import Expect, ExpectedExchange, Message
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.run import Rehearsal, run
@@ -48,11 +48,11 @@ def told(expect: Expect, *got: Exchange) -> list[tuple[str, str, str]]:
 
 
 def all_of(*wanted: ExpectedExchange) -> Expect:
-    return Expect(exchanges=Exchanges(wanted))
+    return Expect(exchanges=wanted)
 
 
 def some_of(*wanted: ExpectedExchange) -> Expect:
-    return Expect(exchanges=Exchanges(wanted, complete=False))
+    return Expect(exchanges_among_others=wanted)
 
 
 GOOD = [
@@ -165,9 +165,9 @@ class TestFindings:
 
 
 def test_pending() -> None:
-    assert not list(problems_of_pending(Expect(nothing_pending=True), 0))
+    assert not list(problems_of_pending(Expect(pending="nothing"), 0))
     assert not list(problems_of_pending(Expect(), 3))
-    (problem,) = problems_of_pending(Expect(nothing_pending=True), 3)
+    (problem,) = problems_of_pending(Expect(pending="nothing"), 3)
     assert (problem.expected, problem.got) == ("nothing", "3")
 
 
@@ -180,7 +180,7 @@ def rehearsed(
     path = tmp_path / "a.yaml"
     path.write_text(text)
     events: list[Event] = []
-    run(load_scenarios([path]), Rehearsal(seats=seats or RealParties()), [events.append])
+    run(load_scenarios([path]), Rehearsal(real_parties=seats or RealParties()), [events.append])
     steps = [each for each in events if isinstance(each, StepFinished)]
     (finished,) = (each for each in events if isinstance(each, ScenarioFinished))
     return steps, finished

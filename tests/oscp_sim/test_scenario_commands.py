@@ -10,10 +10,10 @@ import pytest
 
 from oscp_sim.clock import FastClock, FrozenClock, RealClock
 from oscp_sim.matching import TextPattern
+from oscp_sim.scenario.act import is_moved
 from oscp_sim.scenario.model import (
     ClockSetting,
     Command,
-    Exchanges,
     Expect,
     ExpectedExchange,
     Message,
@@ -179,35 +179,33 @@ class TestWhatAFileSays:
 
     def test_expectations(self, folder: Path) -> None:
         *_, nothing, all_of_it, some = [step.expect for step in load(folder, EVERYTHING).steps]
-        assert nothing == Expect(exchanges=Exchanges(()), findings=(), nothing_pending=True)
+        assert nothing == Expect(exchanges=(), findings=(), pending="nothing")
         assert all_of_it == Expect(
             status="unanswered",
             reason=TextPattern("matches", "refused"),
             within=timedelta(seconds=2),
             findings=("S9", "X10"),
-            exchanges=Exchanges(
-                (
-                    ExpectedExchange(
-                        "capacity_optimizer",
-                        "flexibility_provider",
-                        "Heartbeat",
-                        "/heartbeat",
-                        "POST",
-                        403,
-                        {"X-Request-ID": None},
-                        Message({"a": 1}),
-                    ),
-                )
+            exchanges=(
+                ExpectedExchange(
+                    "capacity_optimizer",
+                    "flexibility_provider",
+                    "Heartbeat",
+                    "/heartbeat",
+                    "POST",
+                    403,
+                    {"X-Request-ID": None},
+                    Message({"a": 1}),
+                ),
             ),
         )
         wanted = (ExpectedExchange(status="unanswered"),)
-        assert some == Expect(exchanges=Exchanges(wanted, complete=False))
+        assert some == Expect(exchanges_among_others=wanted)
 
     def test_clock_seats_and_sequence(self, folder: Path) -> None:
         loaded = load(folder, EVERYTHING)
         start = datetime(2026, 5, 4, 15, tzinfo=UTC)
         assert loaded.clock == ClockSetting("fast", start, 60)
-        assert loaded.seats == RealParties(
+        assert loaded.real_parties == RealParties(
             "http://a.test",
             "http://b.test/oscp/fp/2.0",
             {4: "http://c.test/cp"},
@@ -217,7 +215,7 @@ class TestWhatAFileSays:
 
     def test_what_is_left_out(self, folder: Path) -> None:
         loaded = load(folder, of_step("wait: 1s"))
-        assert (loaded.clock, loaded.seats, loaded.sequence) == (
+        assert (loaded.clock, loaded.real_parties, loaded.sequence) == (
             ClockSetting(),
             RealParties(),
             False,
@@ -233,8 +231,12 @@ class TestWhatAFileSays:
         )
         one, other = load_scenarios([path])
         assert one.clock == ClockSetting("frozen", datetime(2026, 5, 4, 16, tzinfo=UTC))
-        assert (one.seats, one.sequence) == (RealParties("http://a.test"), True)
-        assert (other.clock, other.seats, other.sequence) == (ClockSetting(), one.seats, False)
+        assert (one.real_parties, one.sequence) == (RealParties("http://a.test"), True)
+        assert (other.clock, other.real_parties, other.sequence) == (
+            ClockSetting(),
+            one.real_parties,
+            False,
+        )
 
 
 MISTAKES = [
@@ -258,8 +260,8 @@ MISTAKES = [
     ("wait: 1s", "has no offset", "clock: {start: 2026-05-04T16:00:00}\n"),
     ("wait: 1s", "starts nowhere", "clock: {runs: real, start: 2026-05-04T16:00:00Z}\n"),
     ("wait: 1s", "a frozen clock has no speed", "clock: {runs: frozen, speed: 2}\n"),
-    ("wait: 1s", '"a.test" is no base URL', "seats: {solaruser: a.test}\n"),
-    ("wait: 1s", '"x" is no base URL', "seats: {capacity_provider: {'3': x}}\n"),
+    ("wait: 1s", '"a.test" is not a base URL', "seats: {solaruser: a.test}\n"),
+    ("wait: 1s", '"x" is not a base URL', "seats: {capacity_provider: {'3': x}}\n"),
     ("wait: 1s", "put it in quotes", "seats: {capacity_provider: {3: http://a.test}}\n"),
     (
         "wait: 1s",
@@ -281,7 +283,7 @@ EXPECTED = [
     ("wait: 1s", "{status: 204}", "a wait step sends nothing"),
     ("wait: 1s", "{state: Completed}", "a wait step sends nothing"),
     ("wait: 1s", "{within: 2s}", "a wait step sends nothing"),
-    ("heartbeat: {provider: 3}", "{parts: 1}", "it is of instructions"),
+    ("heartbeat: {provider: 3}", "{parts: 1}", "it is for instructions"),
     ("heartbeat: {provider: 3}", "{received: {same_as_sent: true}}", "no instruction is sent"),
     ("send: {node: 1, parameters: {}}", "{status: 204}", "ends in a state"),
     ("wait: 1s", "{exchanges: []}", ""),
@@ -315,7 +317,7 @@ def test_a_clock_is_made(setting: ClockSetting, kind: type[Any], speed: float | 
     assert type(clock) is kind
     assert getattr(clock, "speed", None) == speed
     assert setting.start is None or clock.now() == setting.start
-    assert setting.is_moved is (kind is not RealClock and speed is None)
+    assert is_moved(clock) is (kind is not RealClock and speed is None)
 
 
 def test_a_clock_without_a_start_begins_now() -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.model import (
+    ClockSetting,
     Expect,
+    ExpectedExchange,
     Forecast,
     JsonText,
     Message,
@@ -18,9 +21,10 @@ from oscp_sim.scenario.model import (
     Send,
     Step,
 )
-from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.read import load_scenarios, scenario_schema
+from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.world import load_world
-from oscp_sim.yaml_source import SourceError
+from oscp_sim.yaml_source import SourceError, YamlDocument
 
 Write = Callable[[str, str], Path]
 
@@ -478,8 +482,8 @@ def test_the_problems_of_all_files_are_told_together(write: Write, tmp_path: Pat
     assert [each.partition(": ")[0] for each in problems(tmp_path)] == [
         "a.yaml:1:1",
         "b.yaml:2:1",
-        "c.yaml:4:44",
         "c.yaml:4:22",
+        "c.yaml:4:44",
     ]
 
 
@@ -499,3 +503,30 @@ def test_a_message_of_the_size_of_a_day_is_read_as_json_would(write: Write) -> N
     message = {"group_id": "foo-group", "forecasted_blocks": blocks}
     (loaded,) = load_scenarios([write("a.yaml", scenario(send=f"message: {json.dumps(message)}"))])
     assert content_of(loaded) == Message(message)
+
+
+#: The dataclass of each object of a scenario file, and its fields that have other keys there.
+OBJECTS: dict[str, tuple[type, set[str]]] = {
+    "/definitions/scenario": (Scenario, {"group"}),
+    "/definitions/scenario/properties/clock": (ClockSetting, set()),
+    "/definitions/scenario/properties/seats": (RealParties, set()),
+    "/definitions/step": (Step, set()),
+    "/definitions/send": (Send, set()),
+    "/definitions/forecast": (Forecast, set()),
+    "/definitions/expect": (Expect, set()),
+    "/definitions/exchange": (ExpectedExchange, set()),
+    "/definitions/received": (Received, {"nothing"}),
+}
+
+
+@pytest.mark.parametrize("pointer", OBJECTS)
+def test_the_schema_of_a_scenario_file_has_the_fields_of_the_dataclasses(pointer: str) -> None:
+    kind, elsewhere = OBJECTS[pointer]
+    schema = YamlDocument.of(scenario_schema(), "schema").at(pointer).value
+    keys = {
+        key
+        for each in fields(kind)
+        if each.name not in {"source", *elsewhere}
+        for key in each.metadata.get("written_as", (each.name,))
+    }
+    assert set(schema["properties"]) == keys

@@ -354,7 +354,7 @@ class TestKeeping:
         (["--clock=fast", "--speed=0"], "--speed"),
         (["--clock=slow"], "--clock"),
         (["--play=grid"], "--play"),
-        (["--seat=grid=http://a"], "names no seat"),
+        (["--seat=grid=http://a"], "does not name a party"),
         (["--seat=capacity_provider:7=http://a"], "there is no Capacity Provider 7 in the world"),
         (["--control-token="], "it is empty"),
         (["--control-token=s\u00e9same"], "letters, digits and signs of ASCII"),

@@ -1,4 +1,4 @@
-"""What happens in a rehearsal, told to whoever writes a report of it."""
+"""The events of a rehearsal, from which a report is written."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class RehearsalStarted:
     """A rehearsal began.
 
     Attributes:
-        seed: All that is random follows from it.
+        seed: What all that is random follows from.
         fidelity: `documented` or `observed`, and what is set otherwise.
-        scenarios: What will run, in order.
+        scenarios: Those that will run, in order.
     """
 
     seed: int
@@ -73,7 +73,7 @@ class ScenarioStarted:
         steps: How many it has.
         fidelity: What it runs under.
         about: One sentence, or None.
-        sequence: Whether to show what the parties send one another even where all is well.
+        sequence: Whether to show what the parties send one another even if nothing fails.
     """
 
     scenario: ScenarioId
@@ -97,7 +97,7 @@ class StepFinished:
             answer to a simulated party; empty where nothing was sent.
         duration: Seconds.
         parts: Into how many parts the message was split; None where nothing was sent.
-        problems: What did not hold; empty where all is well.
+        problems: What did not hold.
         timeline: What the parties sent one another and did meanwhile, in order.
     """
 

@@ -1,11 +1,11 @@
-"""Holding what the parties sent one another in a step against what its file expects."""
+"""Compare what a step led to with what its file expects."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from oscp_send.errors import InvalidMessage
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
@@ -13,140 +13,65 @@ from oscp_sim.entry import Entry
 from oscp_sim.matching import match, match_headers, match_json, match_text, shortened
 from oscp_sim.scenario.act import Outcome
 from oscp_sim.scenario.events import Problem
-from oscp_sim.scenario.model import Exchanges, Expect, ExpectedExchange, Received, Step
+from oscp_sim.scenario.model import Expect, ExpectedExchange, Received, Step
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 from oscp_sim.system.sending import Sent
 
-# § Holding what came of a step against what its file expects.
-
-_COMPLETED = "Completed"
-_UNANSWERED = "unanswered"
+_UNANSWERED: Final = "unanswered"
+_MOST_SHOWN: Final = 12
 
 
-def problems_of(step: Step, outcome: Outcome, duration: float) -> Iterator[Problem]:
-    """Return what a step that sends an instruction expects of it, and what does not hold.
+def problems_of_instruction(step: Step, outcome: Outcome, duration: float) -> Iterator[Problem]:
+    """Yield what does not hold of a step that sent an instruction, and took so many seconds.
 
     A step that expects no state, no reason and no error is expected to be Completed.
     """
-    expect = step.expect
-    yield from _of_ending(step, outcome)
+    expect, name = step.expect, _error_name(outcome)
+    wanted = expect.state or ("Declined" if expect.reason else "Completed")
+    if expect.sender is not None:
+        if expect.sender != name:
+            where = expect.source.place("/sender")
+            yield Problem(where, "the sender", expect.sender, _ending(outcome), _hint(outcome))
+    elif outcome.state != wanted:
+        where = expect.source.place("/state") if expect.state else step.source.place()
+        yield Problem(where, "state", wanted, _ending(outcome), _hint(outcome))
     yield from _of_reason(expect, outcome.reason)
-    yield from _of_parts(expect, outcome)
+    if expect.parts is not None and expect.parts != outcome.parts:
+        got = "nothing was sent" if outcome.parts is None else str(outcome.parts)
+        yield Problem(expect.source.place("/parts"), "parts of msg", str(expect.parts), got)
     yield from _of_time(expect, duration)
 
 
 def problems_of_answer(step: Step, sent: Sent, duration: float) -> Iterator[Problem]:
-    """Return what a step of a simulated party expects of the answer, and what does not hold.
+    """Yield what does not hold of the answer to a simulated party, after so many seconds.
 
     A step that expects no status and no reason is expected to be answered with success.
-
-    Args:
-        step: With what its file expects.
-        sent: What the party sent, and what came of it.
-        duration: Seconds that the step took.
     """
     expect = step.expect
     got = _UNANSWERED if sent.status is None else sent.status
-    shown = _answer(sent)
+    if sent.status is None:
+        shown = f"{_UNANSWERED}: {sent.reason}"
+    else:
+        shown = f"{sent.status} {sent.reason}" + (f": {shortened(sent.body)}" if sent.body else "")
     if expect.status is not None and expect.status != got:
         yield Problem(expect.source.place("/status"), "status", str(expect.status), shown)
-    if expect.status is None and expect.reason is None and not _is_success(sent):
+    is_success = sent.status is not None and sent.status < HTTPStatus.MULTIPLE_CHOICES
+    if expect.status is None and expect.reason is None and not is_success:
         yield Problem(step.source.place(), "status", "2xx", shown)
     yield from _of_reason(expect, sent.body if sent.status is not None else sent.reason)
     yield from _of_time(expect, duration)
 
 
-def problems_of_received(
-    expect: Expect, outcome: Outcome | None, received: Sequence[Entry]
-) -> Iterator[Problem]:
-    """Return what a step expects the Capacity Provider to receive, and what does not hold.
-
-    Args:
-        expect: What a file expects.
-        outcome: What came of sending an instruction, where one was sent.
-        received: What the Capacity Provider was asked meanwhile, in order.
-    """
-    if expect.received is not None:
-        yield from _of_received(expect, expect.received, outcome, received)
-
-
-def _of_ending(step: Step, outcome: Outcome) -> Iterator[Problem]:
-    expect, name = step.expect, _error_name(outcome)
-    if expect.sender is not None:
-        if expect.sender != name:
-            where = expect.source.place("/sender")
-            yield Problem(where, "the sender", expect.sender, _ending(outcome), _hint(outcome))
-        return
-    wanted = expect.state or ("Declined" if expect.reason else _COMPLETED)
-    if outcome.state != wanted:
-        where = expect.source.place("/state") if expect.state else step.source.place()
-        yield Problem(where, "state", wanted, _ending(outcome), _hint(outcome))
-
-
 def _of_reason(expect: Expect, reason: str | None) -> Iterator[Problem]:
-    if expect.reason is None:
-        return
-    for difference in match_text(expect.reason, reason)[1]:
-        yield Problem.of(difference, expect.source.place("/reason"), "reason")
-
-
-def _of_parts(expect: Expect, outcome: Outcome) -> Iterator[Problem]:
-    if expect.parts is not None and expect.parts != outcome.parts:
-        got = "nothing was sent" if outcome.parts is None else str(outcome.parts)
-        yield Problem(expect.source.place("/parts"), "parts of msg", str(expect.parts), got)
+    if expect.reason is not None:
+        for difference in match_text(expect.reason, reason)[1]:
+            yield Problem.of(difference, expect.source.place("/reason"), "reason")
 
 
 def _of_time(expect: Expect, duration: float) -> Iterator[Problem]:
     if expect.within is not None and duration > expect.within.total_seconds():
-        yield Problem(
-            expect.source.place("/within"),
-            "time",
-            f"at most {expect.within.total_seconds():g} s",
-            f"{duration:.3f} s",
-        )
-
-
-def _of_received(
-    expect: Expect, wanted: Received, outcome: Outcome | None, received: Sequence[Entry]
-) -> Iterator[Problem]:
-    place = expect.source.place
-    if wanted.nothing:
-        for entry in received:
-            got = entry.request.target if entry.request else "a request"
-            yield Problem(place("/received"), "the Capacity Provider", "no request", got)
-        return
-    if not received or received[-1].request is None:
-        hint = None if outcome is None else _hint(outcome)
-        yield Problem(place("/received"), "the Capacity Provider", "a request", "none", hint)
-        return
-    request = received[-1].request
-    path = request.target.removeprefix(CAPACITY_PROVIDER_PATH).removeprefix(ELMO_PATH)
-    if wanted.path is not None and wanted.path != path:
-        yield Problem(place("/received/path"), "path", wanted.path, path)
-    for difference in match_headers(wanted.headers, request.headers)[1]:
-        yield Problem.of(difference, place(f"/received/headers{difference.pointer}"), "header")
-    if wanted.message is not None:
-        for difference in match_json(wanted.message.value, request.text)[1]:
-            yield Problem.of(difference, place(f"/received/message{difference.pointer}"), "message")
-    if wanted.same_as_sent and outcome is not None:
-        yield from _of_meaning(place("/received/same_as_sent"), outcome, request.text)
-
-
-def _of_meaning(where: str, outcome: Outcome, body: str) -> Iterator[Problem]:
-    """Compares both ways: nothing may be missing, and nothing may have come to it."""
-    sent, got = json.loads(outcome.message or "null"), json.loads(body)
-    for difference in match(sent, got)[1] or match(got, sent)[1]:
-        yield Problem.of(difference, where, "message")
-
-
-def _is_success(sent: Sent) -> bool:
-    return sent.status is not None and sent.status < HTTPStatus.MULTIPLE_CHOICES
-
-
-def _answer(sent: Sent) -> str:
-    if sent.status is None:
-        return f"{_UNANSWERED}: {sent.reason}"
-    return f"{sent.status} {sent.reason}" + (f": {shortened(sent.body)}" if sent.body else "")
+        most = f"at most {expect.within.total_seconds():g} s"
+        yield Problem(expect.source.place("/within"), "time", most, f"{duration:.3f} s")
 
 
 def _error_name(outcome: Outcome) -> str | None:
@@ -169,91 +94,142 @@ def _hint(outcome: Outcome) -> str | None:
     return hint or None
 
 
-_MOST_SHOWN = 12
+def problems_of_received(
+    expect: Expect, outcome: Outcome | None, received: Sequence[Entry]
+) -> Iterator[Problem]:
+    """Yield what does not hold of what the Capacity Provider received.
 
-
-def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[Problem]:
-    """Return what a step expects the parties to send one another, and what does not hold."""
-    if expect.exchanges is None:
+    Args:
+        expect: What a file expects.
+        outcome: Of sending an instruction, if one was sent.
+        received: What the Capacity Provider was asked meanwhile, in order.
+    """
+    wanted, where = expect.received, expect.source.place("/received")
+    if wanted is None:
         return
-    if expect.exchanges.complete:
-        yield from _of_all(expect, expect.exchanges, got)
+    if wanted.nothing:
+        for entry in received:
+            got = entry.request.target if entry.request else "a request"
+            yield Problem(where, "the Capacity Provider", "no request", got)
+    elif not received or received[-1].request is None:
+        hint = None if outcome is None else _hint(outcome)
+        yield Problem(where, "the Capacity Provider", "a request", "none", hint)
     else:
-        yield from _of_some(expect, expect.exchanges, got)
+        request = received[-1].request
+        path = request.target.removeprefix(CAPACITY_PROVIDER_PATH).removeprefix(ELMO_PATH)
+        if wanted.path is not None and wanted.path != path:
+            yield Problem(expect.source.place("/received/path"), "path", wanted.path, path)
+        yield from _of_content(expect, "/received", wanted, request.headers, request.text)
+        if wanted.same_as_sent and outcome is not None:
+            where = expect.source.place("/received/same_as_sent")
+            yield from _of_meaning(where, outcome, request.text)
+
+
+def _of_content(
+    expect: Expect,
+    pointer: str,
+    wanted: Received | ExpectedExchange,
+    headers: Sequence[tuple[str, str]],
+    body: str,
+    *,
+    what: str = "",
+    absent: str | None = None,
+) -> Iterator[Problem]:
+    """Yield what does not hold of the headers and the message of a request.
+
+    Args:
+        expect: The whole expectation.
+        pointer: To what it says of this request.
+        wanted: What it says of it.
+        headers: As they were sent.
+        body: As it was sent.
+        what: Which request it is, for the report.
+        absent: A remark on a header that is not there.
+    """
+    for difference in match_headers(wanted.headers, headers)[1]:
+        where = expect.source.place(f"{pointer}/headers{difference.pointer}")
+        hint = absent if difference.got == "nothing" else None
+        yield Problem.of(difference, where, f"{what}header", hint)
+    if wanted.message is not None:
+        for difference in match_json(wanted.message.value, body)[1]:
+            where = expect.source.place(f"{pointer}/message{difference.pointer}")
+            yield Problem.of(difference, where, f"{what}message")
+
+
+def _of_meaning(where: str, outcome: Outcome, body: str) -> Iterator[Problem]:
+    """Compare both ways: nothing may be missing, and nothing may have been added."""
+    sent: Any = json.loads(outcome.message or "null")
+    got: Any = json.loads(body)
+    for difference in match(sent, got)[1] or match(got, sent)[1]:
+        yield Problem.of(difference, where, "message")
 
 
 def problems_of_findings(expect: Expect, timeline: Sequence[TimelineEntry]) -> Iterator[Problem]:
-    """Return the findings that a step expects and that are not there, or the other way."""
+    """Yield the findings that a step expects and that are missing, or the other way round."""
     if expect.findings is None:
         return
-    told = [finding for each in timeline for finding in each.findings]
-    names = {name for finding in told for name in _names(finding)}
-    listed = ", ".join(sorted(names)) or "none"
+    findings = [finding for each in timeline for finding in each.findings]
+    # By its rule, or by its case of headers and sequence, if it has one.
+    names = {str(each[key]) for each in findings for key in ("rule", "case") if key in each}
     if not expect.findings:
-        # What is merely told for information is none that anybody has to mind.
-        for finding in (each for each in told if each.get("severity") != "info"):
-            got = f"{finding['rule']}: {finding['message']}"
-            yield Problem(expect.source.place("/findings"), "findings", "none", got)
+        for finding in findings:
+            if finding.get("severity") != "info":
+                got = f"{finding['rule']}: {finding['message']}"
+                yield Problem(expect.source.place("/findings"), "findings", "none", got)
     for index, wanted in enumerate(expect.findings):
         if wanted not in names:
             place = expect.source.place(f"/findings/{index}")
-            yield Problem(place, "findings", wanted, listed)
-
-
-def _names(finding: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the rule of a finding, and its case of headers and sequence, if any."""
-    yield str(finding["rule"])
-    if "case" in finding:
-        yield finding["case"]
+            yield Problem(place, "findings", wanted, ", ".join(sorted(names)) or "none")
 
 
 def problems_of_pending(expect: Expect, pending: int) -> Iterator[Problem]:
-    """Return what is still on its way though nothing should be."""
-    if expect.nothing_pending and pending:
+    """Yield what is still on its way though nothing should be."""
+    if expect.pending is not None and pending:
         place = expect.source.place("/pending")
         hint = "wait until it is done, with a step as - wait: 30s"
         yield Problem(place, "on its way", "nothing", f"{pending}", hint)
 
 
-def _of_all(expect: Expect, exchanges: Exchanges, got: Sequence[Exchange]) -> Iterator[Problem]:
-    wanted, key = exchanges.wanted, "/exchanges"
+def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[Problem]:
+    """Yield what does not hold of the exchanges between the parties."""
+    if expect.exchanges is not None:
+        yield from _of_all(expect, expect.exchanges, got)
+    if expect.exchanges_among_others is not None:
+        yield from _of_some(expect, expect.exchanges_among_others, got)
+
+
+def _of_all(
+    expect: Expect, wanted: Sequence[ExpectedExchange], got: Sequence[Exchange]
+) -> Iterator[Problem]:
     for index, (each, there) in enumerate(zip(wanted, got, strict=False)):
-        problems = list(_differences(expect, f"{key}/{index}", index, each, there))
+        problems = list(_differences(expect, f"/exchanges/{index}", index, each, there))
         yield from problems
         if problems and _is_another(each, there):
             # What follows is shifted against the file, and would differ for that alone.
             return
-    if len(got) < len(wanted):
-        for index in range(len(got), len(wanted)):
-            place = expect.source.place(f"{key}/{index}")
-            yield Problem(place, f"exchange {index + 1}", _shown(wanted[index]), "none")
+    for index in range(len(got), len(wanted)):
+        place = expect.source.place(f"/exchanges/{index}")
+        yield Problem(place, f"exchange {index + 1}", _shown(wanted[index]), "none")
     for there in got[len(wanted) :]:
-        what = "exchanges" if wanted else "the parties"
-        yield Problem(
-            expect.source.place(key), what, "nothing more" if wanted else "nothing", _told(there)
-        )
+        what, most = ("exchanges", "nothing more") if wanted else ("the parties", "nothing")
+        yield Problem(expect.source.place("/exchanges"), what, most, _shown_exchange(there))
 
 
-def _of_some(expect: Expect, exchanges: Exchanges, got: Sequence[Exchange]) -> Iterator[Problem]:
-    at = 0
-    for index, each in enumerate(exchanges.wanted):
+def _of_some(
+    expect: Expect, wanted: Sequence[ExpectedExchange], got: Sequence[Exchange]
+) -> Iterator[Problem]:
+    left = list(got)
+    for index, each in enumerate(wanted):
         pointer = f"/exchanges_among_others/{index}"
-        found = next(
-            (
-                n
-                for n in range(at, len(got))
-                if not any(_differences(expect, pointer, 0, each, got[n]))
-            ),
-            None,
-        )
-        if found is not None:
-            at = found + 1
+        fits = [not any(_differences(expect, pointer, index, each, there)) for there in left]
+        if True in fits:
+            left = left[fits.index(True) + 1 :]
             continue
-        near = [there for there in got[at:] if not _is_another(each, there)]
-        if near:
-            yield from _differences(expect, pointer, index, each, near[0])
+        near = next((there for there in left if not _is_another(each, there)), None)
+        if near is not None:
+            yield from _differences(expect, pointer, index, each, near)
         else:
-            came = "; ".join(map(_told, got[at:][:_MOST_SHOWN])) or "none"
+            came = "; ".join(map(_shown_exchange, left[:_MOST_SHOWN])) or "none"
             place = expect.source.place(pointer)
             yield Problem(place, f"exchange {index + 1}", _shown(each), came)
         return
@@ -264,23 +240,16 @@ def _differences(
 ) -> Iterator[Problem]:
     what, place = f"exchange {index + 1}", expect.source.place
     if _is_another(wanted, got):
-        yield Problem(place(pointer), what, _shown(wanted), _told(got))
+        yield Problem(place(pointer), what, _shown(wanted), _shown_exchange(got))
         return
     status = _UNANSWERED if got.status is None else got.status
     if wanted.status is not None and wanted.status != status:
         shown = f"{status}: {shortened(got.answer)}" if got.answer else str(status)
         yield Problem(place(f"{pointer}/status"), f"{what} status", str(wanted.status), shown)
-    for difference in match_headers(wanted.headers, got.headers)[1]:
-        where = place(f"{pointer}/headers{difference.pointer}")
-        yield Problem.of(difference, where, f"{what} header", _why_absent(difference.got, got))
-    if wanted.message is not None:
-        for difference in match_json(wanted.message.value, got.body)[1]:
-            where = place(f"{pointer}/message{difference.pointer}")
-            yield Problem.of(difference, where, f"{what} message")
-
-
-def _why_absent(shown: str, got: Exchange) -> str | None:
-    return "; ".join(got.notes) or None if shown == "nothing" else None
+    why = "; ".join(got.notes) or None
+    yield from _of_content(
+        expect, pointer, wanted, got.headers, got.body, what=f"{what} ", absent=why
+    )
 
 
 def _is_another(wanted: ExpectedExchange, got: Exchange) -> bool:
@@ -308,6 +277,6 @@ def _shown(wanted: ExpectedExchange) -> str:
     return " ".join(filter(None, parts)) or json.dumps(dict(wanted.headers))
 
 
-def _told(got: Exchange) -> str:
+def _shown_exchange(got: Exchange) -> str:
     answered = "" if got.is_handed_over else f" {got.status or _UNANSWERED}"
     return f"from {got.sender} to {got.receiver} {got.method} {got.path}{answered}"

@@ -1,4 +1,8 @@
-"""A scenario as its file says, ready to be run."""
+"""A scenario: its steps, what each is expected to lead to, and the clock that it runs by.
+
+The dataclasses are what `read` reads a scenario file by: a field is a key of the file, and its type
+says how the value is written.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
+from oscp_sim.dataclass_values import written_as
+from oscp_sim.entry import PartyName
 from oscp_sim.matching import TextPattern
-from oscp_sim.scenario.real_parties import RealParties
+from oscp_sim.scenario.real_parties import RealParties, SystemRole
 from oscp_sim.world import World
 from oscp_sim.yaml_source import YamlDocument
 
@@ -20,7 +26,7 @@ _DATE_TIME = re.compile(
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the instant of an RFC 3339 date-time, whose seconds may be left out.
+    """Read an RFC 3339 date-time, whose seconds may be left out.
 
     Raises:
         ValueError: It is not one, or has no offset; the message says what to write.
@@ -43,7 +49,7 @@ def parse_expression(text: str) -> str:
     """Return a Python regular expression as it is.
 
     Raises:
-        ValueError: It is not one; the message says where.
+        ValueError: It is not one; the message says where it goes wrong.
     """
     try:
         re.compile(text)
@@ -53,11 +59,122 @@ def parse_expression(text: str) -> str:
     return text
 
 
-Role = Literal["capacity_provider", "capacity_optimizer"]
+Instant = Annotated[datetime, parse_instant]
+Fidelity = Literal["documented", "observed"]
+Runs = Literal["frozen", "fast", "real"]
+#: HTTP status of an answer, or that there is none.
+Status = int | Literal["unanswered"]
+#: Name to value, None for one that must be absent.
+Headers = Mapping[str, str | None]
 
 
-def _source() -> YamlDocument:
-    return YamlDocument.of(None, "scenario")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sourced:
+    """A part of a scenario; `source.place("/received")` says where in which file a key of it is."""
+
+    source: YamlDocument = field(
+        default_factory=lambda: YamlDocument.of(None, "scenario"), repr=False, compare=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSetting:
+    """Where time begins, and how it passes.
+
+    Attributes:
+        runs: `frozen`: only while a step waits, or follows an instruction to its end; `fast`: at a
+            speed; `real`: by the machine's clock.
+        start: The first instant; None: now.
+        speed: Of a fast clock: its seconds in a second of the machine's; None for one that runs
+            only while somebody waits.
+    """
+
+    runs: Runs = "real"
+    start: Instant | None = None
+    speed: float | None = None
+
+    def make(self) -> Clock:
+        """Make such a clock."""
+        if self.runs == "real":
+            return RealClock()
+        start = self.start or RealClock().now()
+        return FrozenClock(start) if self.runs == "frozen" else FastClock(start, self.speed)
+
+
+# What a step does.
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message given as a JSON value, which may be null."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """A message given as text, to be sent exactly so, whether it is JSON or not.
+
+    Attributes:
+        text: The text.
+        file: Name of the payload file that it was read from.
+    """
+
+    text: str
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Forecasted blocks that follow one another without a gap, each as long as `step`."""
+
+    group_id: str
+    type: str
+    start: Instant
+    step: timedelta
+    capacities: tuple[int | float, ...]
+    unit: str = "KW"
+    phase: str = "ALL"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The raw parameters of an instruction, name and value, instead of what a sender would make."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send(_Sourced):
+    """An instruction to send.
+
+    Attributes:
+        node: The node id.
+        content: What it carries. With `Parameters`, nothing below but `checked` is used.
+        optimizer: The parameter `coId`.
+        group: The parameter `cgIdentifier`.
+        action: The name of the OSCP message.
+        correlation_id: The parameter `correlationId`.
+        checked: Whether the sender checks the message first.
+    """
+
+    node: int
+    content: Message | JsonText | Forecast | Parameters = field(
+        metadata=written_as(
+            {
+                "message": Message,
+                "text": JsonText,
+                "file": JsonText,
+                "forecast": Forecast,
+                "parameters": Parameters,
+            }
+        )
+    )
+    optimizer: str | None = None
+    group: str | None = None
+    action: str | None = None
+    correlation_id: str | None = None
+    checked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,84 +187,46 @@ class PlayedParty:
         user: Whose it is; needed only where several users have one of that id.
     """
 
-    role: Role
+    role: SystemRole
     id: int
     user: int | None = None
 
 
+#: What a simulated party can be made to send: the key of the step.
+COMMANDS: Final = (
+    "register",
+    "handshake",
+    "handshake_acknowledge",
+    "heartbeat",
+    "forecast",
+    "adjust",
+    "post",
+)
+
+
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A message that a simulated party sends of its own accord.
+class Command(_Sourced):
+    """A message that a simulated party is made to send.
 
     Attributes:
-        name: As `register`, `handshake`, `heartbeat`, `forecast`, `adjust` or `post`.
+        name: One of `COMMANDS`.
         party: Who sends it.
-        fields: What the party is told about it, as the file has it.
-        source: Where it stands.
+        fields: The arguments of that command of the party.
     """
 
     name: str
     party: PlayedParty
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    source: YamlDocument = field(default_factory=_source, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Time that passes.
-
-    Attributes:
-        duration: How much.
-    """
+    """Time that passes."""
 
     duration: timedelta
 
 
-Runs = Literal["frozen", "fast", "real"]
-
-
-@dataclass(frozen=True, slots=True)
-class ClockSetting:
-    """Where time begins, and how it passes.
-
-    Attributes:
-        runs: `frozen`: only where a step waits, or follows an instruction to its end; `fast`: at a
-            speed; `real`: as on the wall.
-        start: The first instant; aware. The machine's own where not given.
-        speed: Of a fast clock: its seconds in a second of the wall's; none for one that runs only
-            while somebody waits.
-    """
-
-    runs: Runs = "real"
-    start: datetime | None = None
-    speed: float | None = None
-
-    def make(self) -> Clock:
-        """Make such a clock."""
-        if self.runs == "real":
-            return RealClock()
-        start = self.start or RealClock().now()
-        return FrozenClock(start) if self.runs == "frozen" else FastClock(start, self.speed)
-
-    @property
-    def is_moved(self) -> bool:
-        """Whether nothing but who waits moves it, so that the same happens every time."""
-        return self.runs != "real" and self.speed is None
-
-
-# `unanswered` where no answer came; None where it is not looked at.
-Status = int | Literal["unanswered"] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message given as a value.
-
-    Attributes:
-        value: What the file holds, as JSON values.
-    """
-
-    value: Any
+# What a step is expected to lead to; None or empty: it does not matter.
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,76 +236,60 @@ class Received:
     Attributes:
         nothing: True: no request at all; the rest is then not set.
         path: Below the Capacity Provider's base URL.
-        headers: Name to value, None for one that must be absent.
-        message: What the message holds at least; None where not looked at, else a `Message`.
+        headers: Those that are compared.
+        message: What the message holds at least.
         same_as_sent: Whether it must mean the same as the message sent.
     """
 
     nothing: bool = False
     path: str | None = None
-    headers: Mapping[str, str | None] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     message: Message | None = None
     same_as_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedExchange:
-    """A request from one party to another, as far as a file looks at it.
+    """A request from one party to another, as far as a file describes it.
 
     Attributes:
-        sender: The party that sends it, None where it is not looked at, like the rest.
+        sender: The party that sends it.
         receiver: The party that it is for.
         action: The name of the OSCP message.
         path: The whole path, or its end.
         method: As `POST`.
         status: Of the answer.
-        headers: Name to value, None for one that must be absent.
+        headers: Those that are compared.
         message: What the message holds at least.
     """
 
-    sender: str | None = None
-    receiver: str | None = None
+    sender: PartyName | None = field(default=None, metadata=written_as("from"))
+    receiver: PartyName | None = field(default=None, metadata=written_as("to"))
     action: str | None = None
     path: str | None = None
     method: str | None = None
-    status: Status = None
-    headers: Mapping[str, str | None] = field(default_factory=dict)
+    status: Status | None = None
+    headers: Headers = field(default_factory=dict)
     message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanges:
-    """The requests between parties that are expected, in order.
-
-    Attributes:
-        wanted: Each of them; empty: there are none at all.
-        complete: Whether there may be no others between, before or after.
-    """
-
-    wanted: tuple[ExpectedExchange, ...]
-    complete: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """What is expected to come of a step; None and empty where it is not looked at.
-
-    `source.place("/received/message/group_id")` says on which line of which file an expectation
-    stands.
+class Expect(_Sourced):
+    """What a step is expected to lead to.
 
     Attributes:
         state: The state in which the instruction ends.
-        reason: Why it was declined, what the sender's error says, or what the answer to another
-            party's message says.
+        reason: Why it was declined, the text of the sender's error, or the body of the answer to a
+            simulated party.
         parts: Into how many parts the message is split.
         within: How long it may take.
         received: What the Capacity Provider receives.
         sender: Name of the exception of `oscp_send` that ends the step.
-        status: How a simulated party's message is answered.
-        exchanges: What the parties send one another.
+        status: Of the answer to a simulated party.
+        exchanges: All that the parties send one another, in order.
+        exchanges_among_others: What they send one another, in order, with anything between.
         findings: Rules and cases that are found; empty: none is.
-        nothing_pending: Whether nothing may be on its way any more.
-        source: Where it stands.
+        pending: That nothing may be on its way any more.
     """
 
     state: str | None = None
@@ -235,107 +298,26 @@ class Expect:
     within: timedelta | None = None
     received: Received | None = None
     sender: str | None = None
-    status: Status = None
-    exchanges: Exchanges | None = None
+    status: Status | None = None
+    exchanges: tuple[ExpectedExchange, ...] | None = None
+    exchanges_among_others: tuple[ExpectedExchange, ...] | None = None
     findings: tuple[str, ...] | None = None
-    nothing_pending: bool = False
-    source: YamlDocument = field(default_factory=_source, repr=False, compare=False)
-
-
-Fidelity = Literal["documented", "observed"]
+    pending: Literal["nothing"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class JsonText:
-    """A message given as JSON text, to be sent exactly so.
-
-    Attributes:
-        text: The text, which need not be JSON at all.
-        file: Name of the payload file that it was read from.
-    """
-
-    text: str
-    file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Forecasted blocks that follow one another without a gap.
-
-    Attributes:
-        group_id: The message's group.
-        type: As `CONSUMPTION`.
-        start: When the first block starts; aware.
-        step: How long each block lasts.
-        capacities: One for each block, in `unit`.
-        unit: As `KW`.
-        phase: As `ALL`.
-    """
-
-    group_id: str
-    type: str
-    start: datetime
-    step: timedelta
-    capacities: tuple[float, ...]
-    unit: str
-    phase: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """The raw parameters of an instruction, instead of all that a sender would make.
-
-    Attributes:
-        pairs: Name and value, in order.
-    """
-
-    pairs: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """An instruction to send.
-
-    Attributes:
-        node: The node id.
-        content: What it carries. With `Parameters`, nothing below but `checked` is used.
-        optimizer: The parameter `coId`.
-        group: The parameter `cgIdentifier`.
-        action: The name of the OSCP message.
-        correlation_id: The parameter `correlationId`.
-        checked: Whether the sender checks the message first.
-        source: Where it stands.
-    """
-
-    node: int
-    content: Message | JsonText | Forecast | Parameters
-    optimizer: str | None = None
-    group: str | None = None
-    action: str | None = None
-    correlation_id: str | None = None
-    checked: bool = True
-    source: YamlDocument = field(default_factory=_source, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do, and what is expected to come of it.
-
-    Attributes:
-        name: What the report calls it.
-        does: What to do: an instruction to send, a party's own message, or time that passes.
-        expect: What should come of it.
-        source: Where it stands.
-    """
+class Step(_Sourced):
+    """One thing to do, under the name that the report gives it, and what is expected of it."""
 
     name: str
-    does: Send | Command | Wait
+    does: Send | Command | Wait = field(
+        metadata=written_as({"send": Send, "wait": Wait, **dict.fromkeys(COMMANDS, Command)})
+    )
     expect: Expect = field(default_factory=Expect)
-    source: YamlDocument = field(default_factory=_source, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(_Sourced):
     """A rehearsal of its own.
 
     Attributes:
@@ -345,19 +327,17 @@ class Scenario:
         about: One sentence, or None.
         world: None: the rehearsal's own.
         fidelity: None: the rehearsal's own.
-        clock: By which it runs.
-        seats: Which parties are real, and where.
-        sequence: Whether a report shows what the parties sent one another even where all is well.
-        source: Where it stands.
+        clock: What it runs by.
+        real_parties: Which parties are real, and where.
+        sequence: Whether a report shows what the parties sent one another even if nothing failed.
     """
 
-    name: str
+    name: str = field(metadata=written_as("scenario"))
     group: str
     steps: tuple[Step, ...]
     about: str | None = None
     world: World | None = None
     fidelity: Fidelity | None = None
     clock: ClockSetting = field(default_factory=ClockSetting)
-    seats: RealParties = field(default_factory=RealParties)
+    real_parties: RealParties = field(default_factory=RealParties, metadata=written_as("seats"))
     sequence: bool = False
-    source: YamlDocument = field(default_factory=_source, repr=False, compare=False)

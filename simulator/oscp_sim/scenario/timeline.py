@@ -1,9 +1,9 @@
-"""What happened in a step, put together from what each party tells the journal."""
+"""What the parties did and sent one another in a step, put together from the journal."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 from oscp_sim.entry import Entry, PartyName
 
 #: Where SolarUser puts a message for the Flexibility Provider (solaruser.md §3.4).
-QUEUE: Final = "instr/OSCP_v20"
-
+_QUEUE: Final = "instr/OSCP_v20"
 _INSTRUCTIONS: Final = "/sec/instr/"
-# What a Capacity Provider or Optimizer says of itself with all that it tells.
-_WHO: Final = frozenset({"user", "id"})
+# States that the answers of SolarUser show anyway.
+_SHOWN_BY_ANSWERS: Final = frozenset({"Queuing", "Executing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +23,21 @@ class Exchange:
     """One request from a party to another, and its answer.
 
     Attributes:
-        number: The journal's number of it; of two, the lower.
+        number: The journal's number of it; of its two sides, the lower.
         at: When, by the simulator's clock.
-        sender: Who sent it; None for a program that is no party.
-        receiver: Whom it was for; None where nobody says.
+        sender: Who sent it; None for a program that is not a party.
+        receiver: The party that it was for; None where it is not known.
         method: As `POST`; `MQTT` for what SolarUser hands to the Flexibility Provider.
         target: Path and query.
         headers: Names and values, in order, without credentials.
         body: Its text.
         action: The OSCP message that it carries.
         instruction_id: The instruction that it is about.
-        system: The id of the Capacity Provider or Optimizer that tells it.
-        status: Of the answer, as its sender saw it; None where no answer came.
+        system: The id of the Capacity Provider or Optimizer that sent or received it.
+        status: Of the answer, as the sender saw it; None where no answer came.
         answer: The body of the answer.
-        findings: What there is to say of the message, as JSON mappings.
-        notes: What else there is to say.
+        findings: About the message, as JSON mappings.
+        notes: Further remarks of either side.
     """
 
     number: int
@@ -81,7 +80,7 @@ class Exchange:
         return self.header("X-Correlation-ID")
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a header, whatever the case of its name."""
+        """Return the first value of a header, whatever the case of its name, or None."""
         return next((v for each, v in self.headers if each.lower() == name.lower()), None)
 
 
@@ -92,13 +91,13 @@ class Note:
     Attributes:
         number: The journal's number of it.
         at: When, by the simulator's clock.
-        party: Who tells it.
+        party: Who reports it.
         text: What, for people.
         action: The OSCP message that it is about.
         instruction_id: The instruction that it is about.
-        system: The id of the Capacity Provider or Optimizer that tells it.
-        datum: What was published, where it tells of that.
-        findings: What there is to say of it, as JSON mappings.
+        system: The id of the Capacity Provider or Optimizer that reports it.
+        datum: What was published, if anything.
+        findings: About it, as JSON mappings.
     """
 
     number: int
@@ -116,43 +115,43 @@ TimelineEntry = Exchange | Note
 
 
 def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
-    """Return what journal entries say, an exchange once although both its parties record it.
+    """Return what journal entries report, each exchange once though both its sides report it.
 
-    Left out are looks at an instruction, and states that are told by the answers anyway.
+    Left out are looks at an instruction, and states that the answers show anyway.
     """
-    found: list[TimelineEntry] = []
-    received: dict[int | None, int] = {}
+    items: list[TimelineEntry] = []
+    # The first side of each exchange, and its index in the list.
+    begun: dict[int | None, tuple[int, Exchange]] = {}
+    asked: list[Exchange] = []
     for entry in entries:
         if entry.kind == "note":
-            handed_over = "handed_over" in entry.detail
-            found.append(_handed_over(entry) if handed_over else _note(entry))
+            items.append(_handed_over(entry) if "handed_over" in entry.detail else _note(entry))
         elif entry.kind == "state":
-            if entry.state not in {"Queuing", "Executing"}:
-                found.append(_state(entry))
-        elif entry.party == "solaruser" and not entry.sent:
-            if entry.request is not None and entry.request.method == "POST":
-                _insert(found, received, _exchange(entry))
-        elif entry.sent and entry.exchange_id in received:
-            # The receiver records a message first, before the answer is on its way.
-            at = received.pop(entry.exchange_id)
-            found[at] = _joined(found[at], _exchange(entry))
+            items += [] if entry.state in _SHOWN_BY_ANSWERS else [_state(entry)]
+        elif (exchange := _exchange(entry)).receiver == "solaruser":
+            asked += [exchange] if exchange.method == "POST" else []
+        elif entry.exchange_id in begun:
+            at, first = begun[entry.exchange_id]
+            items[at] = _joined(first, exchange, is_sent=entry.sent)
         else:
-            if not entry.sent:
-                received[entry.exchange_id] = len(found)
-            found.append(_exchange(entry))
-    return tuple(found)
+            begun[entry.exchange_id] = len(items), exchange
+            items.append(exchange)
+    for exchange in asked:
+        items.insert(_place(exchange, items), exchange)
+    return tuple(items)
 
 
-def _insert(
-    found: list[TimelineEntry], received: dict[int | None, int], exchange: Exchange
-) -> None:
-    """Put a request to SolarUser, which records it last, before all that came of it."""
-    about = exchange.instruction_id
-    places = (at for at, each in enumerate(found) if each.instruction_id == about is not None)
-    place = next(places, len(found))
-    found.insert(place, exchange)
-    for exchange_id, at in received.items():
-        received[exchange_id] = at + (at >= place)
+def _place(asked: Exchange, items: Sequence[TimelineEntry]) -> int:
+    """Return where a request to SolarUser belongs: before what it led to, which is reported first.
+
+    The journal has a request when it is answered.
+    """
+    instruction = asked.instruction_id
+    for at, each in enumerate(items):
+        is_result = instruction is not None and each.instruction_id == instruction
+        if is_result or each.number > asked.number:
+            return at
+    return len(items)
 
 
 def _exchange(entry: Entry) -> Exchange:
@@ -182,14 +181,16 @@ def _exchange(entry: Entry) -> Exchange:
     )
 
 
-def _joined(received: TimelineEntry, sent: Exchange) -> TimelineEntry:
-    if isinstance(received, Note):
-        return sent
+def _joined(first: Exchange, second: Exchange, *, is_sent: bool) -> Exchange:
+    """Return one exchange of its two sides, the second of which is its sender's or receiver's."""
+    received, sent = (first, second) if is_sent else (second, first)
     notes = [*received.notes, *(note for note in sent.notes if note not in received.notes)]
     if sent.status is None and received.status is not None:
         notes.append(f"answered with {received.status}, which its sender did not see")
     return replace(
         received,
+        number=first.number,
+        at=first.at,
         sender=sent.sender,
         action=received.action or sent.action,
         instruction_id=received.instruction_id or sent.instruction_id,
@@ -207,7 +208,7 @@ def _handed_over(entry: Entry) -> Exchange:
         sender="solaruser",
         receiver="flexibility_provider",
         method="MQTT",
-        target=QUEUE,
+        target=_QUEUE,
         body=json.dumps(entry.detail["handed_over"]),
         action=entry.action,
         instruction_id=entry.instruction_id,
@@ -216,12 +217,11 @@ def _handed_over(entry: Entry) -> Exchange:
 
 
 def _note(entry: Entry) -> Note:
-    text = "; ".join(_notes(entry.detail)) or "noted"
     return Note(
         entry.number,
         entry.at,
         entry.party,
-        text,
+        "; ".join(_notes(entry.detail)) or "noted",
         entry.action,
         entry.instruction_id,
         entry.detail.get("id"),
@@ -238,14 +238,14 @@ def _state(entry: Entry) -> Note:
 
 
 def _notes(detail: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a detail of the journal says, `why` in its own words."""
-    told = []
+    """Return the remarks in a detail of the journal, `why` in its own words."""
+    notes = []
     for name, value in detail.items():
         if name == "answered_after":
-            told.append(f"answered after {value:g} s")
+            notes.append(f"answered after {value:g} s")
         elif name == "why":
-            told.append(str(value))
-        elif name not in _WHO:
-            said = value if isinstance(value, str) else json.dumps(value, default=str)
-            told.append(f"{name.replace('_', ' ')}: {said}")
-    return tuple(told)
+            notes.append(str(value))
+        elif name not in {"user", "id"}:
+            shown = value if isinstance(value, str) else json.dumps(value, default=str)
+            notes.append(f"{name.replace('_', ' ')}: {shown}")
+    return tuple(notes)
