@@ -63,17 +63,17 @@ class ConsoleReport:
             case StepFinished():
                 self._steps.setdefault(event.scenario, []).append(event)
             case ScenarioFinished():
-                self._tell_scenario(event, self._steps.pop(event.scenario, []))
+                self._report_scenario(event, self._steps.pop(event.scenario, []))
             case RehearsalFinished():
-                self._tell_failures()
-                self._tell_totals(event)
+                self._report_failures()
+                self._report_totals(event)
 
     def _begin(self, event: RehearsalStarted) -> None:
         names = [len(scenario.name) for scenario in event.scenarios]
         self._width = max([*names, _SHORTEST_NAME])
         self._line(f"seed {event.seed}, fidelity {event.fidelity}\n")
 
-    def _tell_scenario(self, event: ScenarioFinished, steps: list[StepFinished]) -> None:
+    def _report_scenario(self, event: ScenarioFinished, steps: list[StepFinished]) -> None:
         if event.scenario.group != self._group:
             self._group = event.scenario.group
             self._line(self._group)
@@ -107,31 +107,31 @@ class ConsoleReport:
             self._line(line)
         self._line("")
 
-    def _tell_failures(self) -> None:
+    def _report_failures(self) -> None:
         for event, steps in self._failed:
             title = f"{event.scenario.group} / {event.scenario.name}"
             self._line(f"\n{self._paint(title, 'red')}")
             for problem in event.problems:
-                self._tell_problem(problem)
+                self._report_problem(problem)
             for step in steps:
                 if step.problems:
                     self._line(f"  step {_named(step)}  ({step.where})")
                     for problem in step.problems:
-                        self._tell_problem(problem)
+                        self._report_problem(problem)
             if event.steps_left:
                 self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
             if event.scenario not in self._drawn and any(step.timeline for step in steps):
                 self._line("")
                 self._draw(steps)
 
-    def _tell_problem(self, problem: Problem) -> None:
+    def _report_problem(self, problem: Problem) -> None:
         self._line(f"    {problem.where}  {printable(problem.what)}")
         self._line(f"      expected  {printable(problem.expected)}")
         self._line(f"      got       {printable(problem.got)}")
         if problem.hint:
             self._line(f"      {self._paint(printable(problem.hint), 'yellow')}")
 
-    def _tell_totals(self, event: RehearsalFinished) -> None:
+    def _report_totals(self, event: RehearsalFinished) -> None:
         failed = f", {self._paint(f'{event.failed} failed', 'red')}" if event.failed else ""
         total = _many(event.passed + event.failed, "scenario")
         self._line(f"\n{total}, {event.passed} passed{failed} in {_time(event.duration)}")
@@ -140,7 +140,7 @@ class ConsoleReport:
         return click.style(text, fg=colour) if self._colour else text
 
     def _line(self, text: str) -> None:
-        # What a Capacity Provider answered may not fit the encoding of a terminal.
+        # An answer of a Capacity Provider may not fit the encoding of a terminal.
         encoding = self._stream.encoding or "utf-8"
         text = text.encode(encoding, "backslashreplace").decode(encoding)
         self._stream.write(text + "\n")

@@ -1,4 +1,4 @@
-"""Drawing what the parties of a rehearsal sent one another, one exchange below the other."""
+"""Draw what the parties of a rehearsal sent one another, one exchange below the other."""
 
 from __future__ import annotations
 
@@ -14,28 +14,163 @@ from oscp_sim.matching import printable
 from oscp_sim.scenario.events import StepFinished
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
 
-# § One line on what an OSCP message says.
+#: What is above a drawing.
+LEGEND: Final = "CP Capacity Provider, FP Flexibility Provider, CO Capacity Optimizer; times in UTC"
 
+_WIDTH: Final = 100
+_PARTIES: Final = 18
+_INDENT: Final = " " * 20
+_LONGEST_TEXT: Final = 300
 _MOST_VALUES: Final = 6
+# The protocol's own short names of its roles (oscp20.md §1.1).
+_SHORT: Final[Mapping[str | None, str]] = {
+    "solaruser": "SolarUser",
+    "flexibility_provider": "FP",
+    "capacity_provider": "CP",
+    "capacity_optimizer": "CO",
+    None: "?",
+}
+_HEADERS: Final = ("X-Request-ID", "X-Correlation-ID", "X-SN-Source-ID")
+_SHOWN_SEVERITIES: Final = ("error", "warning")
+
+
+def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
+    """Yield the lines of a drawing of some steps, at most 100 columns wide.
+
+    An arrow leads from the sender of a request to its receiver, with the path and the status of the
+    answer; below are the ids, what the message says, and remarks. Each new day has its own line.
+    """
+    day = ""
+    for step in steps:
+        name, outcome = printable(f"{step.number} {step.name}"), printable(step.outcome)
+        room = _WIDTH - 4 - len(outcome)
+        yield f"  {_cut(name, room):<{room}}  {outcome}".rstrip()
+        for together in _together(step.timeline):
+            first = together[0]
+            if day != (day := f"{first.at:%Y-%m-%d}"):
+                yield f"    {day}"
+            if isinstance(first, Exchange):
+                yield from _exchange(first)
+            else:
+                yield from _note(first, len(together))
+
+
+def _together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]]:
+    """Yield what happened one by one, except that data published in one go stay together."""
+    for stream, group in groupby(timeline, _stream):
+        if stream is None:
+            yield from ([each] for each in group)
+        else:
+            yield list(group)
+
+
+def _stream(each: TimelineEntry) -> tuple[str, str] | None:
+    """Return where a note says that something was published, and under which identifier."""
+    datum = each.datum if isinstance(each, Note) else None
+    if datum is None:
+        return None
+    identifier = (datum.get("s") or {}).get("forecastIdentifier")
+    return str(datum.get("sourceId")), str(identifier)
+
+
+def _exchange(exchange: Exchange) -> Iterator[str]:
+    arrow = f"{_party(exchange.sender, exchange)} -> {_party(exchange.receiver, exchange)}"
+    status = "no answer" if exchange.status is None else str(exchange.status)
+    status = "" if exchange.is_handed_over else status
+    beginning = f"    {_time(exchange)}  {arrow:<{_PARTIES}}  {exchange.method:<4} "
+    room = _WIDTH - len(beginning) - len(status) - 2
+    yield f"{beginning}{_cut(printable(exchange.path), room):<{room}}  {status}".rstrip()
+    for name in _HEADERS:
+        value = exchange.header(name)
+        yield from _detail("" if value is None else f"{name} {value}")
+    if (
+        exchange.sender == "flexibility_provider"
+        and exchange.instruction_id is not None
+        and exchange.correlation_id is None
+    ):
+        yield from _detail("no X-Correlation-ID")
+    yield from _detail(summary(exchange))
+    yield from _detail(answer_summary(exchange), "answer: ")
+    for note in exchange.notes:
+        yield from _detail(note, "note: ")
+    yield from _findings(exchange)
+
+
+def _note(note: Note, count: int) -> Iterator[str]:
+    party = _SHORT[note.party] + (f" {note.system}" if note.system is not None else "")
+    beginning = f"    {_time(note)}  {party:<{_PARTIES}}  "
+    text = note.text if note.datum is None else _published(note.datum, count)
+    yield from _wrapped(beginning, text, " " * (len(beginning) + 2))
+    yield from _findings(note)
+
+
+def _published(datum: Mapping[str, Any], count: int) -> str:
+    samples = {**(datum.get("i") or {}), **(datum.get("a") or {}), **(datum.get("s") or {})}
+    values = ", ".join(f"{name} {value}" for name, value in samples.items())
+    what, first = (f"{count} data", ", the first") if count > 1 else ("a datum", "")
+    return f"publishes {what} of {datum.get('sourceId')}{first} of {datum.get('created')}: {values}"
+
+
+def _party(party: PartyName | None, exchange: Exchange) -> str:
+    of_many = party in {"capacity_provider", "capacity_optimizer"}
+    return _SHORT[party] + (
+        f" {exchange.system}" if of_many and exchange.system is not None else ""
+    )
+
+
+def _findings(each: TimelineEntry) -> Iterator[str]:
+    for finding in each.findings:
+        if finding.get("severity") in _SHOWN_SEVERITIES:
+            place = f"{finding['pointer']}: " if finding.get("pointer") else ""
+            rule = "schema" if finding.get("layer") == "schema" else finding["rule"]
+            yield from _detail(f"{place}{finding['message']}", f"{rule} ")
+
+
+def _detail(text: str, beginning: str = "") -> Iterator[str]:
+    if text:
+        yield from _wrapped(_INDENT + beginning, text, _INDENT + "  ")
+
+
+def _wrapped(beginning: str, text: str, indent: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        printable(_cut(text, _LONGEST_TEXT)),
+        _WIDTH,
+        initial_indent=beginning,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 3]}..."
+
+
+def _time(each: TimelineEntry) -> str:
+    return each.at.strftime("%H:%M:%S.") + f"{each.at.microsecond // 1000:03d}"
+
+
+# One line on what a message says.
 
 
 def summary(exchange: Exchange) -> str:
-    """Return what the message of an exchange says; empty where nothing is to be said."""
+    """Return what the message of an exchange says, or nothing if there is nothing to say."""
     message = _json(exchange.body)
     if not isinstance(message, Mapping):
         return ""
     if exchange.is_handed_over:
-        return ", ".join(f"{name} {value}" for name, value in message.items())
-    tell = _TELLERS.get(exchange.action or "") if exchange.receiver != "solaruser" else _instruction
+        return _named(message)
+    say = _SUMMARIES.get(exchange.action or "")
+    if exchange.receiver == "solaruser":
+        say = _instruction
     try:
-        return tell(message) if tell else ""
+        return say(message) if say else ""
     except (AttributeError, KeyError, TypeError, ValueError):
-        # A message that is wrong is told by its findings and its answer.
+        # What is wrong with a message is in its findings and its answer.
         return ""
 
 
 def answer_summary(exchange: Exchange) -> str:
-    """Return what the body of an answer says; empty where nothing is to be said."""
+    """Return what the body of an answer says, or nothing if there is nothing to say."""
     answer = _json(exchange.answer)
     if not isinstance(answer, Mapping):
         return exchange.answer.strip()
@@ -53,6 +188,10 @@ def _json(text: str) -> Any:  # noqa: ANN401 - JSON of any kind
         return None
 
 
+def _named(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
 def _register(message: Mapping[str, Any]) -> str:
     urls = (f"{each['version']} at {each['base_url']}" for each in message["version_url"])
     return f"a token, and {', '.join(urls)}"
@@ -64,10 +203,10 @@ def _behaviour(message: Mapping[str, Any]) -> str:
         return "asks for nothing"
     interval = wanted.get("heartbeat_interval")
     styles = wanted.get("measurement_configuration")
-    told = [] if interval is None else [f"a heartbeat every {interval:g} s"]
+    parts = [] if interval is None else [f"a heartbeat every {interval:g} s"]
     if styles is not None:
-        told.append(f"measurements {', '.join(styles) or 'of any kind'}")
-    return "asks for " + (", ".join(told) or "nothing")
+        parts.append(f"measurements {', '.join(styles) or 'of any kind'}")
+    return "asks for " + (", ".join(parts) or "nothing")
 
 
 def _heartbeat(message: Mapping[str, Any]) -> str:
@@ -88,19 +227,18 @@ def _blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
     if len(values) > _MOST_VALUES:
         values = [*values[: _MOST_VALUES - 2], "...", values[-1]]
     units = " or ".join(dict.fromkeys(str(block["unit"]) for block in blocks))
-    begins, ends = blocks[0]["start_time"], blocks[-1]["end_time"]
+    start, end = _instant(blocks[0]["start_time"]), _instant(blocks[-1]["end_time"])
     count = f"{len(blocks)} blocks, " if len(blocks) > 1 else ""
-    return f"{count}{', '.join(values)} {units}, {_span(begins, ends)}"
+    # A day is written once if it is the same.
+    end = end[11:] if start[:11] == end[:11] else end
+    return f"{count}{', '.join(values)} {units}, {start} to {end}"
 
 
 def _measurements(message: Mapping[str, Any]) -> str:
     measured = message["measurements"]
-    if not measured:
-        return f"of {message['group_id']}: none"
-    values = [_measured(each) for each in measured[:_MOST_VALUES]]
-    return f"of {message['group_id']}: {', '.join(values)}" + (
-        ", ..." if len(measured) > _MOST_VALUES else ""
-    )
+    values = [_measured(each) for each in measured[:_MOST_VALUES]] or ["none"]
+    more = ", ..." if len(measured) > _MOST_VALUES else ""
+    return f"of {message['group_id']}: {', '.join(values)}{more}"
 
 
 def _measured(each: Mapping[str, Any]) -> str:
@@ -119,14 +257,7 @@ def _instruction(message: Mapping[str, Any]) -> str:
     for each in given:
         named[each["name"]] = named.get(each["name"], "") + str(each["value"])
     msg = named.pop("msg", None)
-    told = ", ".join(f"{name} {value}" for name, value in named.items())
-    return told if msg is None else f"{told}, msg of {len(msg)} characters"
-
-
-def _span(begins: str, ends: str) -> str:
-    start, end = _instant(begins), _instant(ends)
-    # The day is told once where it is the same.
-    return f"{start} to {end[11:] if start[:11] == end[:11] else end}"
+    return _named(named) + ("" if msg is None else f", msg of {len(msg)} characters")
 
 
 def _instant(text: str) -> str:
@@ -136,7 +267,7 @@ def _instant(text: str) -> str:
     )
 
 
-_TELLERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+_SUMMARIES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "Register": _register,
     "Handshake": _behaviour,
     "HandshakeAcknowledge": _behaviour,
@@ -147,156 +278,3 @@ _TELLERS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "UpdateGroupMeasurements": _measurements,
     "UpdateAssetMeasurement": _measurements,
 }
-
-
-_WIDTH: Final = 100
-_PARTIES: Final = 18
-_LONGEST_TEXT: Final = 300
-# The protocol's own short names of its roles (oscp20.md §1.1).
-_SHORT: Final[Mapping[str | None, str]] = {
-    "solaruser": "SolarUser",
-    "flexibility_provider": "FP",
-    "capacity_provider": "CP",
-    "capacity_optimizer": "CO",
-    None: "?",
-}
-_HEADERS: Final = ("X-Request-ID", "X-Correlation-ID", "X-SN-Source-ID")
-_SHOWN_SEVERITIES: Final = ("error", "warning")
-
-#: What stands above a drawing.
-LEGEND: Final = "CP Capacity Provider, FP Flexibility Provider, CO Capacity Optimizer; times in UTC"
-
-
-def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
-    """Return the lines of a drawing of some steps, at most 100 columns wide.
-
-    An arrow leads from who sent a request to who got it, with the path and the status of the
-    answer; below are the ids, what the message says, and what there is to know about it. A line of
-    its own tells each new day.
-    """
-    day = ""
-    for step in steps:
-        yield _heading(step)
-        for together in _together(step.timeline):
-            first = together[0]
-            if day != (day := f"{first.at:%Y-%m-%d}"):
-                yield f"    {day}"
-            if isinstance(first, Exchange):
-                yield from _exchange(first)
-            else:
-                yield from _note(first, len(together))
-
-
-def _together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]]:
-    """Return what happened one by one, but for what is published in one go."""
-    for stream, group in groupby(timeline, _stream):
-        if stream is None:
-            yield from ([each] for each in group)
-        else:
-            yield list(group)
-
-
-def _stream(each: TimelineEntry) -> tuple[str, ...] | None:
-    """Return where a note tells that something is published, and under which identifier."""
-    datum = each.datum if isinstance(each, Note) else None
-    if datum is None:
-        return None
-    identifier = (datum.get("s") or {}).get("forecastIdentifier")
-    return str(datum.get("sourceId")), str(identifier)
-
-
-def _heading(step: StepFinished) -> str:
-    name = printable(f"{step.number} {step.name}")
-    outcome = printable(step.outcome)
-    room = _WIDTH - 4 - len(outcome)
-    return f"  {_cut(name, room):<{room}}  {outcome}".rstrip()
-
-
-def _exchange(exchange: Exchange) -> Iterator[str]:
-    sender, receiver = (_party(each, exchange) for each in (exchange.sender, exchange.receiver))
-    status = _status(exchange)
-    beginning = (
-        f"    {_time(exchange)}  {f'{sender} -> {receiver}':<{_PARTIES}}  {exchange.method:<4} "
-    )
-    room = _WIDTH - len(beginning) - len(status) - 2
-    yield f"{beginning}{_cut(printable(exchange.path), room):<{room}}  {status}".rstrip()
-    for name in _HEADERS:
-        value = exchange.header(name)
-        if value is not None:
-            yield from _told(f"{name} {value}")
-    if _lacks_correlation(exchange):
-        yield from _told("no X-Correlation-ID")
-    yield from _told(summary(exchange))
-    yield from _told(answer_summary(exchange), "answer: ")
-    for note in exchange.notes:
-        yield from _told(note, "note: ")
-    yield from _findings(exchange)
-
-
-def _note(note: Note, count: int) -> Iterator[str]:
-    party = _SHORT[note.party] + (f" {note.system}" if note.system is not None else "")
-    beginning = f"    {_time(note)}  {party:<{_PARTIES}}  "
-    text = note.text if note.datum is None else _published(note.datum, count)
-    yield from _wrapped(beginning, printable(_short(text)), " " * (len(beginning) + 2))
-    yield from _findings(note)
-
-
-def _published(datum: Mapping[str, Any], count: int) -> str:
-    told = [f"publishes {count} data" if count > 1 else "publishes a datum"]
-    told += [f"of {datum.get('sourceId')}, the first of {datum.get('created')}:"]
-    samples = {**(datum.get("i") or {}), **(datum.get("a") or {}), **(datum.get("s") or {})}
-    told += [", ".join(f"{name} {value}" for name, value in samples.items())]
-    return " ".join(told) if count > 1 else " ".join(told).replace(", the first of", " of")
-
-
-def _lacks_correlation(exchange: Exchange) -> bool:
-    """Return whether what an instruction made the Flexibility Provider send names nothing."""
-    return (
-        exchange.sender == "flexibility_provider"
-        and exchange.instruction_id is not None
-        and exchange.correlation_id is None
-    )
-
-
-def _party(party: PartyName | None, exchange: Exchange) -> str:
-    of_many = party in {"capacity_provider", "capacity_optimizer"}
-    number = f" {exchange.system}" if of_many and exchange.system is not None else ""
-    return _SHORT[party] + number
-
-
-def _findings(each: TimelineEntry) -> Iterator[str]:
-    for finding in each.findings:
-        if finding.get("severity") in _SHOWN_SEVERITIES:
-            place = f"{finding['pointer']}: " if finding.get("pointer") else ""
-            rule = "schema" if finding.get("layer") == "schema" else finding["rule"]
-            yield from _told(f"{place}{finding['message']}", f"{rule} ")
-
-
-def _told(text: str, beginning: str = "") -> Iterator[str]:
-    if text:
-        indent = " " * 20
-        yield from _wrapped(indent + beginning, printable(_short(text)), indent + "  ")
-
-
-def _wrapped(beginning: str, text: str, indent: str) -> Iterator[str]:
-    yield from textwrap.wrap(
-        text, _WIDTH, initial_indent=beginning, subsequent_indent=indent, break_on_hyphens=False
-    )
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 3]}..."
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
-
-
-def _status(exchange: Exchange) -> str:
-    if exchange.is_handed_over:
-        return ""
-    return "no answer" if exchange.status is None else str(exchange.status)
-
-
-def _time(each: TimelineEntry) -> str:
-    return each.at.strftime("%H:%M:%S.") + f"{each.at.microsecond // 1000:03d}"
