@@ -359,7 +359,7 @@ class TestKeeping:
         (["--control-token="], "it is empty"),
         (["--control-token=s\u00e9same"], "letters, digits and signs of ASCII"),
         (["--control-token=se\x07same"], "letters, digits and signs of ASCII"),
-        (["--clock=fast", "--speed=nan"], "nan is no number"),
+        (["--clock=fast", "--speed=nan"], "nan is not a number"),
         (["--clock=fast", "--speed=inf"], "is not in the range"),
         (["--clock=fast", "--speed=1000001"], "is not in the range"),
         (["--play=capacity_provider"], "--seat flexibility_provider=URL"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 
 from oscp_schemas.date_time import Fidelity
-from oscp_send.fidelity import Behaviour, Difference
+from oscp_send.fidelity import DIFFERENCES, Behaviour, Difference
 from oscp_sim.cli.options import behaviour, fidelity_option, set_option
 
 _NARROWEST, _WIDEST = 60, 100
@@ -43,8 +43,6 @@ def fidelity(fidelity: Fidelity, settings: tuple[str, ...], style: str) -> None:
 
 
 def _document(chosen: Behaviour) -> dict[str, object]:
-    from oscp_send.fidelity import DIFFERENCES
-
     return {
         "fidelity": chosen.fidelity,
         "differences": [
@@ -61,8 +59,6 @@ def _document(chosen: Behaviour) -> dict[str, object]:
 
 
 def _table(chosen: Behaviour, width: int) -> Iterator[str]:
-    from oscp_send.fidelity import DIFFERENCES
-
     yield f"fidelity {chosen}; * is followed"
     for each in DIFFERENCES:
         yield ""

@@ -16,7 +16,7 @@ from oscp_send.cli.main import LazyGroup
         ),
         "rehearse": (
             "oscp_sim.cli.rehearse:rehearse",
-            "Run scenario files and report what came of them.",
+            "Run scenario files and report the results.",
         ),
         "serve": (
             "oscp_sim.cli.serve:serve",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
-from oscp_sim.scenario.real_parties import RealParties
+from oscp_sim.scenario.real_parties import RealParties, parse_seat
 
 fidelity_option = click.option(
     "--fidelity",
@@ -45,42 +47,42 @@ world_option = click.option(
 )
 
 
+@contextmanager
+def bad_parameters(option: str) -> Iterator[None]:
+    """Turn a ValueError into one line about an option; the command ends with 2."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
 def behaviour(fidelity: Fidelity, settings: tuple[str, ...]) -> Behaviour:
     """Return what `--fidelity` and each `--set` ask for together.
 
     Raises:
-        click.BadParameter: A setting makes no sense; the command ends with 2.
+        click.BadParameter: A setting makes no sense.
     """
-    from oscp_send.fidelity import Behaviour
-
     chosen: dict[str, str] = {}
-    for setting in settings:
-        name, equals, side = setting.partition("=")
-        if not equals:
-            raise click.BadParameter(
-                f"{setting!r} has no side; write it as {name}=documented or {name}=observed",
-                param_hint="--set",
-            )
-        if chosen.setdefault(name, side) != side:
-            raise click.BadParameter(f"{name!r} is set twice", param_hint="--set")
-    try:
+    with bad_parameters("--set"):
+        for setting in settings:
+            name, equals, side = setting.partition("=")
+            if not equals:
+                raise ValueError(
+                    f"{setting!r} has no side; write it as {name}=documented or {name}=observed"
+                )
+            if chosen.setdefault(name, side) != side:
+                raise ValueError(f"{name!r} is set twice")
         return Behaviour(fidelity, chosen)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--set") from None
 
 
 def seats(given: tuple[str, ...]) -> RealParties:
     """Return what each `--seat` asks for, together.
 
     Raises:
-        click.BadParameter: One makes no sense; the command ends with 2.
+        click.BadParameter: One makes no sense.
     """
-    from oscp_sim.scenario.real_parties import RealParties, parse_seat
-
     together = RealParties()
-    try:
+    with bad_parameters("--seat"):
         for seat in given:
             together = together.under(parse_seat(seat))
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--seat") from None
     return together

@@ -43,7 +43,7 @@ def rehearse(
     seat: tuple[str, ...],
     sequence: bool,
 ) -> None:
-    """Run scenario files, each in a simulator of its own, and report what came of them.
+    """Run scenario files, each in a simulator of its own, and report the results.
 
     PATHS are files or folders; without any, the folder scenarios/, or the scenarios that come with
     this program where there is no such folder.

@@ -12,7 +12,8 @@ from oscp_sim.world import CapacityOptimizer, CapacityProvider, World
 
 SystemRole = Literal["capacity_provider", "capacity_optimizer"]
 
-_KINDS: Final[Mapping[SystemRole, type[CapacityProvider | CapacityOptimizer]]] = {
+#: What the systems of a role are in the world.
+KINDS: Final[Mapping[SystemRole, type[CapacityProvider | CapacityOptimizer]]] = {
     "capacity_provider": CapacityProvider,
     "capacity_optimizer": CapacityOptimizer,
 }
@@ -136,7 +137,7 @@ def _placed(world: World, role: SystemRole, system_id: int, url: str) -> World:
         (user, system)
         for user in world.users
         for system in user.systems
-        if isinstance(system, _KINDS[role])
+        if isinstance(system, KINDS[role])
     ]
     found = [(user, system) for user, system in systems if system.id == system_id]
     if not found:
