@@ -12,12 +12,7 @@ from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 
 @dataclass(frozen=True, slots=True)
 class ScenarioId:
-    """Which scenario an event is about; scenarios may run at the same time.
-
-    Attributes:
-        group: The heading under which a report shows it.
-        name: Its own.
-    """
+    """Which scenario an event is about: its name, and the heading under which a report shows it."""
 
     group: str
     name: str
@@ -50,12 +45,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalStarted:
-    """A rehearsal began.
+    """A rehearsal of these scenarios began.
 
-    Attributes:
-        seed: What all that is random follows from.
-        fidelity: `documented` or `observed`, and what is set otherwise.
-        scenarios: Those that will run, in order.
+    Its fidelity is `documented` or `observed`, and what is set otherwise.
     """
 
     seed: int
@@ -65,13 +57,10 @@ class RehearsalStarted:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioStarted:
-    """A scenario began.
+    """A scenario with so many steps began.
 
     Attributes:
-        scenario: Which.
         where: `file:line`.
-        steps: How many it has.
-        fidelity: What it runs under.
         about: One sentence, or None.
         sequence: Whether to show what the parties send one another even if nothing fails.
     """
@@ -89,15 +78,12 @@ class StepFinished:
     """A step ended, well or not.
 
     Attributes:
-        scenario: Whose step.
         number: From 1.
-        name: As the report calls it.
         where: `file:line`.
         outcome: The state of the instruction, the name of the sender's error, or the status of the
             answer to a simulated party; empty where nothing was sent.
         duration: Seconds.
         parts: Into how many parts the message was split; None where nothing was sent.
-        problems: What did not hold.
         timeline: What the parties sent one another and did meanwhile, in order.
     """
 
@@ -119,12 +105,10 @@ class StepFinished:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioFinished:
-    """A scenario ended.
+    """A scenario ended, after so many seconds.
 
     Attributes:
-        scenario: Which.
         passed: Whether every step did.
-        duration: Seconds.
         steps_left: How many steps did not run, because one before them failed.
         problems: What went wrong outside its steps.
     """
@@ -138,13 +122,7 @@ class ScenarioFinished:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalFinished:
-    """A rehearsal ended.
-
-    Attributes:
-        passed: How many scenarios did.
-        failed: How many did not.
-        duration: Seconds.
-    """
+    """A rehearsal ended, after so many seconds; so many scenarios passed and failed."""
 
     passed: int
     failed: int

@@ -139,12 +139,12 @@ def _of_content(
 
     Args:
         expect: The whole expectation.
-        pointer: To what it says of this request.
-        wanted: What it says of it.
+        pointer: To `wanted` in it.
+        wanted: What it says of this request.
         headers: As they were sent.
         body: As it was sent.
         what: Which request it is, for the report.
-        absent: A remark on a header that is not there.
+        absent: A hint for a header that is missing.
     """
     for difference in match_headers(wanted.headers, headers)[1]:
         where = expect.source.place(f"{pointer}/headers{difference.pointer}")

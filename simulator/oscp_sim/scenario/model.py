@@ -210,7 +210,6 @@ class Command(_Sourced):
 
     Attributes:
         name: One of `COMMANDS`.
-        party: Who sends it.
         fields: The arguments of that command of the party.
     """
 
@@ -253,8 +252,6 @@ class ExpectedExchange:
     """A request from one party to another, as far as a file describes it.
 
     Attributes:
-        sender: The party that sends it.
-        receiver: The party that it is for.
         action: The name of the OSCP message.
         path: The whole path, or its end.
         method: As `POST`.

@@ -24,19 +24,17 @@ class Exchange:
 
     Attributes:
         number: The journal's number of it; of its two sides, the lower.
-        at: When, by the simulator's clock.
+        at: By the simulator's clock.
         sender: Who sent it; None for a program that is not a party.
         receiver: The party that it was for; None where it is not known.
         method: As `POST`; `MQTT` for what SolarUser hands to the Flexibility Provider.
         target: Path and query.
         headers: Names and values, in order, without credentials.
-        body: Its text.
         action: The OSCP message that it carries.
-        instruction_id: The instruction that it is about.
         system: The id of the Capacity Provider or Optimizer that sent or received it.
         status: Of the answer, as the sender saw it; None where no answer came.
         answer: The body of the answer.
-        findings: About the message, as JSON mappings.
+        findings: About the message, as in the journal.
         notes: Further remarks of either side.
     """
 
@@ -90,14 +88,11 @@ class Note:
 
     Attributes:
         number: The journal's number of it.
-        at: When, by the simulator's clock.
-        party: Who reports it.
+        at: By the simulator's clock.
         text: What, for people.
         action: The OSCP message that it is about.
-        instruction_id: The instruction that it is about.
         system: The id of the Capacity Provider or Optimizer that reports it.
         datum: What was published, if anything.
-        findings: About it, as JSON mappings.
     """
 
     number: int
