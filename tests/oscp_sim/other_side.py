@@ -71,13 +71,13 @@ class OtherSide:
 
     def __post_init__(self) -> None:
         self._shared = shared_of(self.simulator)
-        outgoing: Any = self._shared.outgoing
-        self._within: Outgoing = getattr(outgoing, "_within", outgoing)
+        outgoing: Outgoing | OtherSide = self._shared.outgoing
+        self.within: Outgoing = outgoing.within if isinstance(outgoing, OtherSide) else outgoing
         # All that the systems use of it.
         self._shared.outgoing = self  # type: ignore[assignment]
 
     def send(self, request: Request, *, timeout: tuple[float, float]) -> Response:
-        """Takes what a simulated system sends."""
+        """Take what a simulated system sends."""
         assert timeout[0] > 0
         assert timeout[1] > 0
         at = self._shared.clock.now().isoformat(timespec="milliseconds")
@@ -90,7 +90,7 @@ class OtherSide:
         return Response(status, reason="as told")
 
     def close(self) -> None:
-        self._within.close()
+        self.within.close()
 
     def tell(
         self,
@@ -108,7 +108,7 @@ class OtherSide:
         more: Iterable[tuple[str, str]] = (),
         patience: float = 20.0,
     ) -> Response:
-        """Sends a message to a simulated system, as another party in this process does."""
+        """Send a message to a simulated system, as another party in this process does."""
         shown = authorization or (None if token is None else f"Token {token}")
         named = {
             "Authorization": shown,
@@ -120,7 +120,7 @@ class OtherSide:
         body = b"" if message is None else encoded(message)
         url = IN_PROCESS_URL + to + (path or PATHS[action])
         request = Request(method, url, (*headers, *more), body)
-        return self._within.send(request, timeout=(60.0, patience))
+        return self.within.send(request, timeout=(60.0, patience))
 
     def actions(self) -> list[str]:
         return [each.action for each in self.got]

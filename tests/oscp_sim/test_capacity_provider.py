@@ -287,7 +287,7 @@ ADDRESSED = [case for case in CASES if case.action in PATHS_OF_ACTIONS]
 
 
 @pytest.mark.parametrize("case", ADDRESSED, ids=[case.id for case in ADDRESSED])
-def test_no_case_of_the_dossier_breaks_it(simulator: Simulator, case: Case) -> None:
+def test_no_listed_case_breaks_it(simulator: Simulator, case: Case) -> None:
     body = case.text.encode("utf-8", "surrogatepass")
     mark = simulator.journal.last
     answer = Message(f"{BASE}/{PATHS_OF_ACTIONS[case.action]}", body).to(simulator)

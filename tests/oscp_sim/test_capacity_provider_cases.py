@@ -10,7 +10,7 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.other_side import CO, CP, OtherSide, rules
-from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask_over_network, encoded
+from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask_over_network, encoded, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -346,7 +346,7 @@ def test_an_access_token_is_as_good_as_a_token() -> None:
     }
     with simulated(service_props=props) as simulator:
         other = OtherSide(simulator)
-        granted = simulator._shared.access_tokens.issue("fp", "very-secret")
+        granted = shared_of(simulator).access_tokens.issue("fp", "very-secret")
         assert granted is not None
         bearer = f"Bearer {granted.text}"
         assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
@@ -371,7 +371,7 @@ def test_an_access_token_of_another_system_is_good_for_nothing() -> None:
     made = {"users": [{"id": 42, "capacity_providers": [provider(1), provider(2)]}]}
     with Simulator(made, clock=FrozenClock(NOW)) as simulator:
         other = OtherSide(simulator)
-        granted = simulator._shared.access_tokens.issue("fp-2", "secret-2")
+        granted = shared_of(simulator).access_tokens.issue("fp-2", "secret-2")
         assert granted is not None
         bearer = f"Bearer {granted.text}"
         assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 204

@@ -23,7 +23,7 @@ POWERS = st.floats(0, 1e9) | st.integers(0, 10**9)
 
 
 def at(text: str) -> datetime:
-    """Answers with a time in Taipei, in May 2026."""
+    """Return a time in Taipei, in May 2026."""
     return datetime.fromisoformat(f"2026-05-{text}+08:00")
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oscp_sim import Simulator
-from oscp_sim.clock import FrozenClock, Schedule
+from oscp_sim.clock import Clock, FrozenClock, Schedule, Task
 from oscp_sim.system.heartbeats import Heartbeats
 from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
 from tests.oscp_sim.rig import NOW
 from tests.oscp_sim.test_capacity_provider_cases import BLOCK, simulated, world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
 
 def heartbeat(seconds: float) -> dict[str, str]:
@@ -141,6 +141,16 @@ def test_the_end_of_time_is_no_task() -> None:
         assert notes(simulator) == []
 
 
+def test_the_end_of_time_is_no_task_after_another_heartbeat_either() -> None:
+    with simulated() as simulator:
+        other = OtherSide(simulator)
+        other.tell("Heartbeat", heartbeat(60))
+        message = {"offline_mode_at": "9999-12-31T23:59:59.999999Z"}
+        assert other.tell("Heartbeat", message, request_id="u2").status == 204
+        simulator.clock.advance(timedelta(days=1))
+        assert notes(simulator) == []
+
+
 def test_unregistering_ends_the_waiting() -> None:
     with simulated() as simulator:
         other = OtherSide(simulator)
@@ -238,18 +248,37 @@ def test_an_interval_beyond_every_calendar_is_a_century(interval: float) -> None
         assert other.actions() == ["Heartbeat"]
 
 
+class RecordingSchedule(Schedule):
+    """A schedule that keeps the tasks that were made, in order."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.made: list[Task] = []
+
+    def at(
+        self,
+        when: datetime,
+        do: Callable[[], object],
+        *,
+        job: bool = False,
+        queue: Hashable = None,
+    ) -> Task:
+        task = super().at(when, do, job=job, queue=queue)
+        self.made.append(task)
+        return task
+
+
 def test_a_plan_that_changes_while_one_is_due_does_not_double_them() -> None:
     clock = FrozenClock(NOW)
-    schedule = Schedule(clock)
+    schedule = RecordingSchedule(clock)
     beats = list[datetime]()
     heartbeats = Heartbeats(clock, schedule, lambda: 60.0, lambda: beats.append(clock.now()))
     heartbeats.plan()
     schedule.start()
     schedule.after(59.9, heartbeats.plan)
-    # Taken off the schedule already, and not begun yet.
-    overtaken = schedule._due[0].do
     clock.advance(59.9)
-    overtaken()
+    # The first task: taken off the schedule before the plan changed, and not begun until now.
+    schedule.made[0].do()
     clock.advance(600)
     assert len(beats) == 10
     schedule.close(10)

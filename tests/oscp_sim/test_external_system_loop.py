@@ -37,10 +37,10 @@ def findings(entry: Entry) -> set[str]:
 @pytest.mark.parametrize("party", ["capacity_provider", "capacity_optimizer"])
 def test_registration_and_handshake(party: str) -> None:
     with simulated(registration_status="Pending") as simulator:
-        seat = simulator.provider(3) if party == "capacity_provider" else simulator.optimizer(1)
-        assert seat.register(new_token=True).status == 204
+        system = simulator.provider(3) if party == "capacity_provider" else simulator.optimizer(1)
+        assert system.register(new_token=True).status == 204
         simulator.clock.advance(SOON)
-        assert seat.handshake().status == 204
+        assert system.handshake().status == 204
         simulator.clock.advance(SOON)
         simulator.clock.advance(90)
         assert told(simulator, party) == [
@@ -50,12 +50,12 @@ def test_registration_and_handshake(party: str) -> None:
             ("HandshakeAcknowledge", False),
             ("Heartbeat", False),
         ]
-        state = seat.to_dict()
+        state = system.to_dict()
         assert (state["registered"], state["handshaken"], state["offline"]) == (True, True, False)
-        assert [findings(entry) for entry in simulator.journal.entries(party=seat.party)] == [
+        assert [findings(entry) for entry in simulator.journal.entries(party=system.party)] == [
             set()
         ] * 5
-        assert seat.system.registration_status == "Registered"
+        assert system.system.registration_status == "Registered"
         assert simulator.pending == 0
 
 

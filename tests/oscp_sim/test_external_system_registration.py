@@ -452,12 +452,12 @@ def test_an_ended_token_of_one_system_may_be_good_for_another() -> None:
         {"id": number, "name": "Grid", "token": "shared-token"} for number in (3, 4)
     ]
     with Simulator(of, clock=FrozenClock(NOW)) as simulator:
-        seat = simulator.provider(3)
-        seat.registration.issue("another", simulator.clock.now(), None)
-        seat.registration.end_old_tokens()
+        system = simulator.provider(3)
+        system.registration.issue("another", simulator.clock.now(), None)
+        system.registration.end_old_tokens()
         assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT, token="shared-token").status == 204
         assert len(simulator.provider(4).received) == 1
-        assert seat.received == ()
+        assert system.received == ()
 
 
 def test_a_token_that_is_shown_from_now_on_is_concealed() -> None:

@@ -1,4 +1,4 @@
-"""The seats of simulated systems: how they are found, what they know, what they never show."""
+"""Simulated systems: how they are found, what they know, what they never show."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def users(*tokens: str) -> Mapping[str, Any]:
 # --- by id ---------------------------------------------------------------------------------------
 
 
-def test_a_seat_is_the_same_every_time() -> None:
+def test_a_system_is_the_same_every_time() -> None:
     with simulated() as simulator:
         assert simulator.provider(3) is simulator.provider(3, user=42)
         assert simulator.optimizer(1) is simulator.optimizer(1, 42)
@@ -147,13 +147,13 @@ def test_a_change_of_the_world_is_followed() -> None:
         shared.change_system(42, provider, token="changed")
         assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 204
         assert other.tell("Heartbeat", HEARTBEAT).status == 403
-        seat = simulator.provider(3)
+        system = simulator.provider(3)
         with shared.world_lock:
             shared.replace_world(type(shared.world)(users=()))
         assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
         # It lives on in the hands of who has it.
-        assert seat.to_dict()["name"] == "Grid"
-        assert seat.groups == frozenset()
+        assert system.to_dict()["name"] == "Grid"
+        assert system.groups == frozenset()
 
 
 def test_a_system_that_is_configured_no_more_does_nothing_more() -> None:
@@ -238,8 +238,8 @@ def test_ids_come_from_the_seed() -> None:
     def ids(seed: int, party: str) -> list[str]:
         with Simulator(world(), clock=FrozenClock(NOW), seed=seed) as simulator:
             OtherSide(simulator)
-            seat = simulator.provider(3) if party == "cp" else simulator.optimizer(1)
-            return [seat.heartbeat().request_id for _ in range(3)]
+            system = simulator.provider(3) if party == "cp" else simulator.optimizer(1)
+            return [system.heartbeat().request_id for _ in range(3)]
 
     assert ids(1, "cp") == ids(1, "cp")
     assert len({*ids(1, "cp"), *ids(2, "cp"), *ids(1, "co")}) == 9

@@ -46,7 +46,7 @@ def refused(**fields: Any) -> str:  # noqa: ANN401 - whatever a test gives
 # --- capacities ---------------------------------------------------------------------------------
 
 
-def test_the_example_of_the_dossier() -> None:
+def test_the_example_of_the_loop() -> None:
     """§7.2: the forecast of step 6."""
     body = made(start="2026-05-04T16:00:00Z", step="30m", capacities=[50, 35.5])
     assert body == {

@@ -172,7 +172,7 @@ def test_example(
     assert in_order(answered(wish, FORECAST, answer="trim", limit=40)) == in_order(limited)
 
 
-def test_the_example_of_the_dossier() -> None:
+def test_the_example_of_the_loop() -> None:
     """§7.2: 42 kW are asked for the second half hour, as the provider receives it."""
     asked = message(
         {
@@ -389,7 +389,7 @@ def bounds(each: dict[str, Any]) -> tuple[datetime, datetime]:
 
 
 def rate(each: dict[str, Any]) -> Fraction:
-    """Answers with the watts or amperes that a block means, reckoned apart from the code."""
+    """Return the watts or amperes that a block means, computed apart from the code."""
     start, end = bounds(each)
     amount = Fraction(each["capacity"]) * WATTS[each["unit"]]
     hours = Fraction(int((end - start) / timedelta(milliseconds=1)), 3_600_000)
@@ -397,7 +397,7 @@ def rate(each: dict[str, Any]) -> Fraction:
 
 
 def at(blocks: list[dict[str, Any]], where: tuple[str, bool], moment: datetime) -> list[Any]:
-    """Answers with the blocks that say something of a moment."""
+    """Return the blocks that cover a moment."""
     return [
         each
         for each in blocks
@@ -406,7 +406,7 @@ def at(blocks: list[dict[str, Any]], where: tuple[str, bool], moment: datetime) 
 
 
 def moments(*lists: list[dict[str, Any]]) -> list[datetime]:
-    """Answers with a moment of every stretch in which nothing changes."""
+    """Return a moment of every stretch in which nothing changes."""
     return sorted({moment for blocks in lists for each in blocks for moment in bounds(each)})
 
 
@@ -419,7 +419,7 @@ def near(one: Fraction, other: Fraction) -> bool:
 
 
 def sole(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Answers with blocks of which none overlaps another of its phase and power or current."""
+    """Return blocks of which none overlaps another of its phase and power or current."""
     kept: list[dict[str, Any]] = []
     for each in blocks:
         start, end = bounds(each)

@@ -16,7 +16,7 @@ UPDATE = "UpdateGroupCapacityForecast"
 
 
 def part(*capacities: int, **changes: object) -> dict[str, Any]:
-    """Answers with a forecast of blocks that are told apart by their capacities."""
+    """Return a forecast of blocks that are told apart by their capacities."""
     return forecast_value(
         forecasted_blocks=[block(capacity=each) for each in capacities], **changes
     )

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from random import Random
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from oscp_sim.access_tokens import new_token as made_token
 from oscp_sim.addresses import NobodyThere, path_of
@@ -45,6 +45,16 @@ _PAUSES: Final = (5.0, 10.0)
 _USUAL_INTERVAL: Final = 60.0
 # A Flexibility Provider may answer a Register with its own for as long as it tries again (§5.3).
 _ANSWERS_WITHIN: Final = timedelta(seconds=30)
+
+
+class _View(NamedTuple):
+    """What one world says of a system: as it is there, or was there last."""
+
+    world: World | None
+    system: Configured
+    is_configured: bool
+    profile: Profile
+    groups: frozenset[str]
 
 
 class System(ABC):
@@ -86,11 +96,7 @@ class System(ABC):
         clock, schedule = shared.clock, shared.schedule
         self.heartbeats = Heartbeats(clock, schedule, self._heartbeats_due, self._beat)
         self.offline_watch = OfflineWatch(clock, schedule, self._gone, self._back)
-        self._world: World | None = None
-        self._last = configured
-        self._is_configured = True
-        self._profile: Profile | None = None
-        self._groups: frozenset[str] = frozenset()
+        self._view = _View(None, configured, True, profile_of(configured), frozenset())
         self._received: deque[Received] = deque(maxlen=_KEPT)
         self._sent: deque[Sent] = deque(maxlen=_KEPT)
         self._forecasts: deque[Mapping[str, Any]] = deque(maxlen=_FORECASTS)
@@ -117,22 +123,17 @@ class System(ABC):
     @property
     def is_configured(self) -> bool:
         """Whether the world still has it."""
-        self._look_up()
-        return self._is_configured
+        return self._looked_up().is_configured
 
     @property
     def profile(self) -> Profile:
         """How it behaves."""
-        configured = self._configured()
-        if self._profile is None:
-            self._profile = profile_of(configured)
-        return self._profile
+        return self._looked_up().profile
 
     @property
     def groups(self) -> frozenset[str]:
         """The identifiers of its Capacity Groups."""
-        self._look_up()
-        return self._groups
+        return self._looked_up().groups
 
     @property
     def received(self) -> tuple[Received, ...]:
@@ -465,23 +466,22 @@ class System(ABC):
     # --- how it does that ------------------------------------------------------------------------
 
     def _configured(self) -> Configured:
-        """Return the system as the world has it, or had it last; looked up once in each world."""
-        self._look_up()
-        return self._last
+        return self._looked_up().system
 
-    def _look_up(self) -> None:
-        world = self.shared.world
-        if world is self._world:
-            return
+    def _looked_up(self) -> _View:
+        """Return what the world says of the system; looked up once in each world."""
+        world, view = self.shared.world, self._view
+        if world is view.world:
+            return view
         user = world.user(self.user_id)
         found = self._find(user) if user else None
+        system = found or view.system
+        profile = view.profile if system is view.system else profile_of(system)
         groups = user.capacity_groups if user else ()
-        self._is_configured = found is not None
-        self._groups = frozenset(each.identifier for each in groups if self._has(each))
-        if found is not None and found is not self._last:
-            self._last, self._profile = found, None
-        # Last, for another thread may look meanwhile.
-        self._world = world
+        own = frozenset(each.identifier for each in groups if self._has(each))
+        # Replaced as a whole, for other threads look at it meanwhile.
+        view = self._view = _View(world, system, found is not None, profile, own)
+        return view
 
     @cached_property
     def _random(self) -> Random:
