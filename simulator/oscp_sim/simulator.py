@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -63,7 +64,6 @@ class Simulator:
     Attributes:
         clock: What time it is; `advance` moves one that is frozen or fast.
         journal: Everything that happened, in order, with `wait_for`.
-        application: All parties and `/_sim/` as one WSGI application.
         public_url: The base URL at which others reach it, where somebody else serves it.
 
     Raises:
@@ -102,17 +102,22 @@ class Simulator:
         )
         self._closing = threading.Event()
         self._parties = Parties(self._played(), self._shared.schedule.asked)
+        self._control_token = control_token
+        self._shared.outgoing.handle = self.handle
+        self._first_world = self._shared.world
+        self._conceal_tokens()
+
+    @cached_property
+    def application(self) -> Flask:
+        """All parties and `/_sim/` as one WSGI application, made when it is first asked for."""
         pages = control(
             self._shared,
             self._systems,
             self.reset,
             lambda: openapi(self._solaruser.routes, OPERATIONS),
-            control_token,
+            self._control_token,
         )
-        self.application = make_application(self._parties, [pages], self._closing)
-        self._shared.outgoing.handle = self.handle
-        self._first_world = self._shared.world
-        self._conceal_tokens()
+        return make_application(self._parties, [pages], self._closing)
 
     @property
     def world(self) -> World:
