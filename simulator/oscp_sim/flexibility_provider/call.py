@@ -25,10 +25,7 @@ from oscp_sim.world import CapacityGroup, CapacityProvider, User, World
 class RequestRefused(Exception):
     """Raised for a request that is refused without a body.
 
-    Attributes:
-        status: Of HTTP.
-        headers: More headers of the response.
-        why: What the simulator knows about it, for its journal; holds no secret.
+    `why` is what the simulator knows about it, for its journal; it holds no secret.
     """
 
     def __init__(
@@ -47,10 +44,7 @@ class RequestRefused(Exception):
 class ServiceRefused(RequestRefused):
     """Raised for a request that the service refuses in its own words.
 
-    Attributes:
-        message: The service's text.
-        code: The service's code; most refusals have none.
-        errors: Each property that is wrong, as `location`, `code`, `rejectedValue` and `message`.
+    `errors` is each property that is wrong, as `location`, `code`, `rejectedValue` and `message`.
     """
 
     def __init__(
@@ -116,12 +110,7 @@ def _json(content: object, status: int) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A system that has shown its token.
-
-    Attributes:
-        user: The user whose system it is.
-        system: With the values that it has when it calls.
-    """
+    """A system that has shown its token, with the values that it has when it calls."""
 
     user: User
     system: System
@@ -157,18 +146,11 @@ _SCHEME: Final = "Token"
 
 
 def caller_of(request: Request, world: World, replaced: Collection[str | None]) -> Caller:
-    """Return the system whose token a request shows.
+    """Return the system whose token a request shows; refuse any other with 403.
 
     The header is split at its first blank, and the case of the scheme counts. A Bearer token would
-    have to be a JWT of a configured issuer, and a simulator has none.
-
-    Args:
-        request: As it was sent.
-        world: The systems and their tokens.
-        replaced: Tokens that were good until a registration replaced them.
-
-    Raises:
-        RequestRefused: With 403, whatever is wrong.
+    have to be a JWT of a configured issuer, and a simulator has none. `replaced` are the tokens
+    that were good until a registration replaced them.
     """
     authorization = request.header("authorization")
     if authorization is None:
@@ -192,11 +174,7 @@ def caller_of(request: Request, world: World, replaced: Collection[str | None]) 
 
 
 def check_role(caller: Caller, roles: frozenset[PartyName]) -> None:
-    """Check that a caller has one of some roles.
-
-    Raises:
-        RequestRefused: With 403: it has none of them.
-    """
+    """Refuse, with 403, a caller that has none of some roles."""
     if caller.role not in roles:
         who = " or ".join(sorted(each.replace("_", " ") for each in roles))
         why = f"only a {who} may, and this is a {caller.role.replace('_', ' ')}"
@@ -208,9 +186,8 @@ class IncomingCall:
     """A request on its way through the endpoints, as far as it is known.
 
     Attributes:
-        request: As it was sent.
         action: The OSCP message of its path; empty where there is none.
-        known_caller: Who sent it; None until its token is checked.
+        known_caller: The sender; None until its token is checked.
         body: The bytes of a message whose headers are in order; None until they are checked.
         document: The body as JSON; None until it is parsed.
         message: What the service decodes: floats, texts, aware datetimes in UTC; empty until then.
@@ -229,7 +206,7 @@ class IncomingCall:
 
     @property
     def caller(self) -> Caller:
-        """Who sent it; always known to a handler of messages."""
+        """The sender, who is always known to a handler of messages."""
         if self.known_caller is None:
             raise AssertionError("a handler was called before the token was checked")
         return self.known_caller

@@ -78,14 +78,7 @@ class ConfigurationProblem(Exception):
 class Delivery:
     """One request to a Capacity Provider or Optimizer, ready to go.
 
-    Attributes:
-        to: The party that it is for.
-        action: The OSCP message name.
-        content: The message: texts, floats and aware datetimes.
-        url: Where to.
-        headers: All of them.
-        body: The content as JSON.
-        instruction_id: The instruction that it delivers, if any.
+    The content is the message as texts, floats and aware datetimes; the body is the same as JSON.
     """
 
     to: PartyName
@@ -121,11 +114,6 @@ class Delivery:
 
 def post(shared: Shared, delivery: Delivery, timeout: tuple[float, float]) -> Response:
     """Post a message, once, and return the answer; any status below 400 is success.
-
-    Args:
-        shared: Carries the request, and records the exchange in the journal.
-        delivery: The message.
-        timeout: Seconds to connect, and seconds without a byte of the answer.
 
     Raises:
         DeliveryFailed: It was refused, or did not arrive.

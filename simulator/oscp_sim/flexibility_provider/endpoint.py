@@ -44,13 +44,12 @@ _ANYBODY: Final[frozenset[PartyName]] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """One path.
+    """One path, and what it takes.
 
     Attributes:
-        method: The method that it takes; with GET also HEAD.
-        path: The decoded path.
+        method: With GET also HEAD.
         action: The OSCP message name; empty where it takes none.
-        roles: Whose token it takes; empty: none is needed.
+        roles: The senders whose token it takes; empty: none is needed.
         handler: Does what the request wants, or raises `RequestRefused`.
         needs_request_id: Whether a message is refused without an X-Request-ID.
     """
@@ -162,7 +161,7 @@ class FlexibilityProviderEndpoints:
         return endpoint.handler(self._provider, call)
 
     def _judge(self, call: IncomingCall, *, accepted: bool) -> ExchangedMessage | None:
-        """Add the findings about a message; return it as it is to be remembered, or None."""
+        """Add the findings about a message; return it in the form to remember, or None."""
         if call.body is None:
             return None
         now = self._shared.clock.now()
@@ -191,11 +190,7 @@ class FlexibilityProviderEndpoints:
 
 
 def _checked_body(call: IncomingCall, endpoint: _Endpoint) -> bytes:
-    """Return the body of a message whose headers are in order.
-
-    Raises:
-        ContainerRefused: They are not.
-    """
+    """Return the body of a message; refuse headers that are not in order."""
     media_type = (call.request.header("content-type") or "").partition(";")[0].strip().lower()
     if _JSON.fullmatch(media_type) is None:
         raise ContainerRefused(

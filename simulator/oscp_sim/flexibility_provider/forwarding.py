@@ -29,11 +29,8 @@ _SOURCE_ID: Final = "X-SN-Source-ID"
 def forward(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     """Take a Capacity Provider's forecast for its group's Optimizer, or an adjustment back.
 
-    Returns:
-        What is left to do after the answer: to pass it on.
-
-    Raises:
-        ServiceRefused: The caller has no group of that identifier.
+    It returns what is left to do after the answer: to pass it on. A caller without a group of
+    that identifier is refused.
     """
     caller, identifier = call.caller, call.message["group_id"]
     group = next((each for each in caller.groups if each.identifier == identifier), None)
@@ -57,9 +54,6 @@ class _ForwardedForecast:
     """A forecast on its way; each attempt to deliver it looks at the present world.
 
     Attributes:
-        provider: Passes it on.
-        action: UpdateGroupCapacityForecast, or AdjustGroupCapacityForecast from an Optimizer.
-        user_id: The user whose group it is for.
         sender: The name of the system that sent it.
         group: The group, as it was when the forecast came.
         message: The forecast, decoded; a block may be None.
@@ -182,13 +176,8 @@ def publish_heartbeat(
 ) -> None:
     """Publish a heartbeat as a datum of one Capacity Group, where its settings say so.
 
-    Args:
-        shared: The clock, and the journal.
-        user: The user whose group it is.
-        group: The group.
-        role: The sender's: `cp` or `co`.
-        offline_at: When the sender is to be taken as offline. That it is written like every date
-            of SolarNetwork, and that the datum is of now, is (inferred).
+    The role of the sender is `cp` or `co`. That the instant at which it goes offline is written
+    like every date of SolarNetwork, and that the datum is of now, is (inferred).
     """
     settings = _settings_of(user, group)
     if settings is None:

@@ -19,12 +19,7 @@ _JUST_AFTER: Final = timedelta(microseconds=1)
 
 
 def heartbeat_jobs(shared: Shared, outbox: Outbox) -> tuple[Job, Job]:
-    """Return the two jobs: Capacity Providers at second 0, Optimizers at second 30.
-
-    Args:
-        shared: The world, the clock and the schedule.
-        outbox: Sends the heartbeats.
-    """
+    """Return the two jobs: Capacity Providers at second 0, Optimizers at second 30."""
     return (
         Job(shared, Timetable(second=0), _Heartbeats(shared, outbox, CapacityProvider)),
         Job(shared, Timetable(second=30), _Heartbeats(shared, outbox, CapacityOptimizer)),

@@ -31,13 +31,7 @@ _CUSTOMISABLE: Final = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityC
 
 
 class InstructionHandler:
-    """Claim one instruction, deliver its message, and settle its state.
-
-    Args:
-        shared: The instructions, the world, and the user events.
-        outbox: Sends the message.
-        message: From the queue.
-    """
+    """Claim one queued instruction, deliver its message, and settle its state."""
 
     def __init__(self, shared: Shared, outbox: Outbox, message: QueuedMessage) -> None:
         self._shared = shared
@@ -47,7 +41,7 @@ class InstructionHandler:
         self._events = _InstructionEvents(shared.events, message)
 
     def handle(self) -> None:
-        """Do all three; do nothing with an instruction that is no longer `Queuing`.
+        """Do all three; ignore an instruction that has left the state `Queuing`.
 
         An instruction comes to an end whatever its message does: one that cannot be handled is
         Declined.
@@ -183,12 +177,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class _InstructionEvents:
-    """Tell the owner of one instruction what happens to it (solaruser.md §9.1).
-
-    Args:
-        events: All user events.
-        message: The instruction, as SolarUser queued it.
-    """
+    """Tell the owner of one instruction what happens to it (solaruser.md §9.1)."""
 
     def __init__(self, events: UserEvents, message: QueuedMessage) -> None:
         self._events = events
@@ -208,10 +197,8 @@ class _InstructionEvents:
     def processing(self, content: Mapping[str, Any], provider: CapacityProvider) -> None:
         """Say that the instruction is claimed, and its message decoded.
 
-        Args:
-            content: The message that is going to be sent.
-            provider: Its credentials are taken out of all later events: an answer may quote its
-                request.
+        The provider's credentials are taken out of all later events: an answer may quote its
+        request.
         """
         self._known["content"] = content
         self._provider = provider

@@ -21,12 +21,7 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """The instants at which a job may begin.
-
-    Attributes:
-        second: Of the minute.
-        odd_minutes: Whether only minutes with an odd number count.
-    """
+    """The instants at which a job may begin: a second of every minute, or of every odd one."""
 
     second: int
     odd_minutes: bool = False
@@ -49,11 +44,8 @@ class Work(Protocol):
     def steps(self, begun: datetime) -> Iterator[float]:
         """Do what is due, one message after the other.
 
-        Args:
-            begun: The instant of the timetable, which is the present for the whole run.
-
-        Yields:
-            Seconds to wait, by the simulator's clock, before the next step.
+        `begun` is the instant of the timetable, which is the present for the whole run. Yield the
+        seconds to wait, by the simulator's clock, before the next step.
         """
         ...
 

@@ -42,12 +42,7 @@ _SECONDS: Final[Mapping[str, int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of time.
-
-    Attributes:
-        start: Its first instant.
-        end: The first instant after it.
-    """
+    """A span of time; its end is the first instant after it."""
 
     start: datetime
     end: datetime
@@ -58,14 +53,7 @@ class _Unmeasurable(ValueError):
 
 
 def measurement_jobs(shared: Shared, outbox: Outbox) -> tuple[Job, Job]:
-    """Return the two jobs: Capacity Providers at second 50, Optimizers at second 20.
-
-    Both in every odd minute.
-
-    Args:
-        shared: The world, the clock and the schedule.
-        outbox: Sends the measurements.
-    """
+    """Return the jobs, in odd minutes: Capacity Providers at second 50, Optimizers at 20."""
     providers = _Measurements(shared, outbox, "CapacityProvider")
     optimizers = _Measurements(shared, outbox, "CapacityOptimizer")
     return (
@@ -193,14 +181,9 @@ _YES: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    """What a system is told about a Capacity Group for one span of time.
+    """The measurements of a Capacity Group for one system and one span of time.
 
-    Attributes:
-        user: Owns the datum streams that measure it.
-        group: The Capacity Group.
-        system: The audience, as it is now.
-        assets: The group's, of that audience.
-        window: The span.
+    The user owns the datum streams that measure it, and the assets are those for this audience.
     """
 
     user: User
@@ -212,10 +195,8 @@ class _Report:
     def message(self) -> tuple[str, dict[str, Any]]:
         """Return the action and the content of the message that the system wants.
 
-        Its list may be empty, though the schema wants at least one measurement.
-
-        Raises:
-            _Unmeasurable: Something cannot be measured as it is configured.
+        Its list may be empty, though the schema wants at least one measurement. Raise
+        `_Unmeasurable` for what cannot be measured as it is configured.
         """
         combined = self._combined_id()
         if _is_set((self.system.service_props or {}).get("group-asset-measurement")):
@@ -339,13 +320,7 @@ def measured(
     """Return what an asset's datum stream measures in a span of time.
 
     The values of several properties are added up (inferred). Where nothing was measured, the
-    result is zero (oscp20.md §5.7).
-
-    Args:
-        streams: Those of the asset's user.
-        asset: Names the node and the source.
-        measurement: Names the properties and the statistic.
-        window: The span.
+    result is zero (oscp20.md §5.7). The streams are those of the asset's user.
     """
     source = (asset.node_id, asset.source_id)
     own = [each for each in streams if (each.node_id, each.source_id) == source]
@@ -358,7 +333,7 @@ def measured(
 
 
 def _statistic(series: _Series, kind: StatisticType, window: Window) -> float | None:
-    """Return one value, or None where there are no values to make it of."""
+    """Return one value, or None without values to make it of."""
     if kind in {"Start", "End", "Difference"}:
         start, end = series.at(window.start), series.at(window.end)
         if start is None:

@@ -62,11 +62,7 @@ class _Granted:
 
 
 class OAuth:
-    """Get access tokens, and keep each until it expires.
-
-    Args:
-        shared: Carries the requests, and records them in the journal.
-    """
+    """Get access tokens, and keep each until it expires."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -77,11 +73,6 @@ class OAuth:
 
     def token(self, user_id: int, system: System, timeout: tuple[float, float]) -> str | None:
         """Return the token to show to a system, or None where it does not want OAuth.
-
-        Args:
-            user_id: The user whose system it is.
-            system: With its service properties, and its client secret.
-            timeout: Seconds to connect to the token's URL, and without a byte of its answer.
 
         Raises:
             DeliveryFailed: No token was granted.

@@ -63,14 +63,8 @@ def configured_path(system: System, action: str) -> str | None:
 class Outbox:
     """Send messages to the systems of the Flexibility Provider's users.
 
-    Args:
-        shared: Carries the requests, and records the exchanges in the journal.
-        random: Makes the X-Request-IDs.
-        on_sending: Called with each message that is about to be sent, and the system it is for.
-
-    Attributes:
-        timeout: Seconds to connect, and seconds without a byte of the answer.
-        oauth: The access tokens for the systems that want them.
+    `random` makes the X-Request-IDs, and `on_sending` is called with each message that is about to
+    be sent. The timeout is seconds to connect, and seconds without a byte of the answer.
     """
 
     def __init__(
@@ -105,7 +99,7 @@ class Outbox:
             content: The message: texts, floats and aware datetimes.
             request_id: The X-Request-ID; a new one unless given.
             correlation_id: The X-Correlation-ID, if any.
-            path: In place of the standard path, or of the one in `url-paths`.
+            path: Replaces the standard path, or the one in `url-paths`.
             more: More headers, before those that are configured.
             instruction_id: The instruction that it delivers, if any.
         """
@@ -128,12 +122,7 @@ class Outbox:
     def send(self, user_id: int, system: System, delivery: Delivery) -> Response:
         """Send a message, once, and return the answer; any status below 400 is success.
 
-        A system that wants OAuth is shown an access token in place of its own token.
-
-        Args:
-            user_id: The user whose system it is.
-            system: The system that it is for.
-            delivery: The message.
+        A system that wants OAuth is shown an access token instead of its own token.
 
         Raises:
             DeliveryFailed: It was refused, or did not arrive.
@@ -170,9 +159,6 @@ def check_registered(user_id: int, system: System, action: str) -> None:
     """Refuse a system that is not Registered, or does not speak OSCP 2.0.
 
     The text is that of an instruction for an unsupported version, as far as it fits (inferred).
-
-    Raises:
-        ConfigurationProblem: Nothing can be sent to it as it is.
     """
     if system.registration_status != "Registered":
         why = f"the registration status is {system.registration_status}, not Registered"
@@ -181,11 +167,7 @@ def check_registered(user_id: int, system: System, action: str) -> None:
 
 
 def check_version(user_id: int, system: System, action: str) -> None:
-    """Refuse a system that does not speak OSCP 2.0.
-
-    Raises:
-        ConfigurationProblem: It speaks another version, or none is known.
-    """
+    """Refuse a system that does not speak OSCP 2.0, or of which no version is known."""
     if system.oscp_version != OSCP_VERSION:
         why = f"the OSCP version {system.oscp_version or 'null'} is not supported"
         raise _problem(user_id, system, action, why)

@@ -30,14 +30,8 @@ Later: TypeAlias = Callable[[], object]
 class FlexibilityProvider:
     """Deliver what SolarUser queued, in order, and know what the endpoints need.
 
-    To call it is to hand over a message: it is the simulator's `HandOff`.
-
-    Attributes:
-        shared: The same.
-        random: Makes everything that it invents.
-        conversations: One with each system.
-        outbox: Sends its messages.
-        retries: Does in the background what is left after an answer.
+    It is the simulator's `HandOff`: calling it hands over a message. `random` makes everything that
+    it invents.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -81,12 +75,7 @@ class FlexibilityProvider:
         return self._replaced.values()
 
     def note_replaced(self, user_id: int, system: System) -> None:
-        """Remember that a system's token is no longer good.
-
-        Args:
-            user_id: The user whose system it is.
-            system: With its old token.
-        """
+        """Remember the old token of a system, which is no longer good."""
         key = (user_id, party_of(system), system.id)
         self._replaced[key] = system.flexibility_provider_token
 
@@ -98,11 +87,7 @@ _REMEMBERED: Final = frozenset(
 
 
 class Conversations:
-    """One conversation with each system; any thread may use them.
-
-    Args:
-        shared: The clock that dates what is sent.
-    """
+    """One conversation with each system; any thread may use them."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -110,13 +95,7 @@ class Conversations:
         self._of: dict[tuple[int, PartyName, int], Conversation] = {}
 
     def judge(self, user_id: int, system: System, said: ExchangedMessage) -> tuple[Finding, ...]:
-        """Return how a system's message fits what was said before.
-
-        Args:
-            user_id: The user whose system it is.
-            system: As it was when the message came.
-            said: The message; it is not remembered yet.
-        """
+        """Return how a system's message, not yet remembered, fits what was said before."""
         with self._lock:
             return self._with(user_id, system).judge(said)
 

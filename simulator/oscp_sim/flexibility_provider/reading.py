@@ -41,11 +41,6 @@ def judge_message(call: IncomingCall, now: datetime, *, accepted: bool) -> Itera
 
     The endpoints check neither the schema nor the meaning: what they let through shows in the
     journal alone.
-
-    Args:
-        call: With its body, and with its document where that could be parsed.
-        now: The time against which a heartbeat is held.
-        accepted: Whether the service accepted the message.
     """
     body, parsed = call.body or b"", call.document
     # The service skips a byte-order mark, so its document does not show that fault.
@@ -96,10 +91,8 @@ def _check_limits(parsed: Document) -> None:
 def read_message(action: str, parsed: Document) -> Mapping[str, Any]:
     """Return what the service keeps of a message: floats, texts, aware datetimes in UTC.
 
-    Of what was null, nothing is kept but the elements of a list.
-
-    Raises:
-        ServiceRefused: It cannot be read, or something required is missing.
+    Of what was null, nothing is kept but the elements of a list. A message that cannot be read, or
+    lacks something required, is refused.
     """
     reading = _Reading(parsed)
     value: Mapping[str, Any] = _reader(document_name(action))(reading, (), parsed.value)
@@ -339,11 +332,7 @@ def _instant_of_text(text: str) -> datetime | None:
 
     An upper-case T, no or exactly three fraction digits, Z or an offset with a colon; blanks around
     it are trimmed. A day that its month does not have is the month's last, and 24:00:00 is the
-    beginning of the next day.
-
-    Raises:
-        ValueError: It does not name an instant.
-        OverflowError: It names one beyond the calendar.
+    beginning of the next day. Anything else raises ValueError, or OverflowError.
     """
     trimmed = text.strip(_TRIMMED)
     if not trimmed:

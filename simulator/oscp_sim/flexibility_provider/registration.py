@@ -37,9 +37,8 @@ _NO_VERSION: Final = "URL version '2.0' required but not provided."
 def register(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     """Store where a system is and its token, and replace the token that it has here.
 
-    Returns:
-        What is left to do after the 204: the Flexibility Provider's own Register. Until that has
-        brought the new token, the system has no good one.
+    It returns what is left to do after the 204: the Flexibility Provider's own Register. Until that
+    has brought the new token, the system has no good one.
 
     Raises:
         RequestRefused: The system offers no OSCP 2.0, or the database cannot store what it says.
@@ -92,7 +91,7 @@ def _store(shared: Shared, caller: Caller, token: str, base_url: str, own_token:
 def _check_unique(user: User, caller: Caller, base_url: str) -> None:
     """Refuse a URL that another system of the same user and kind has.
 
-    Those that the simulator plays share one, of necessity.
+    Those that the simulator plays necessarily share one.
     """
     for each in user.systems:
         is_other = isinstance(each, type(caller.system)) and not caller.is_it(each)
@@ -173,10 +172,7 @@ _ACKNOWLEDGEMENT: Final[Mapping[str, Any]] = MappingProxyType({"required_behavio
 
 
 def handshake(provider: FlexibilityProvider, call: IncomingCall) -> Later:
-    """Store what a system asks for in a Handshake.
-
-    Returns:
-        What is left to do after the 204: a HandshakeAcknowledge.
+    """Store what a system asks for in a Handshake, and return how to acknowledge it after the 204.
 
     Raises:
         ServiceRefused: It asks for nothing, or the database cannot store what it asks for.
@@ -209,9 +205,6 @@ def acknowledged(provider: FlexibilityProvider, call: IncomingCall) -> None:
     """Overwrite what a system asked for by what its HandshakeAcknowledge asks for, if anything.
 
     Whether it was sent a Handshake at all is not checked (§9.3, X11).
-
-    Raises:
-        ServiceRefused: The database cannot store it.
     """
     behaviour = call.message.get("required_behaviour")
     if behaviour is not None:
@@ -235,7 +228,7 @@ def _whole(interval: float) -> int:
 
 
 def heartbeat(provider: FlexibilityProvider, call: IncomingCall) -> None:
-    """Store from when on a system is to be taken as offline, plausible or not."""
+    """Store the instant from which a system counts as offline, plausible or not."""
     caller, offline_at = call.caller, call.message["offline_mode_at"]
     provider.shared.change_system(caller.user.id, caller.system, offline_date=offline_at)
     role = "cp" if caller.role == "capacity_provider" else "co"

@@ -42,15 +42,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class SolarUser:
-    """SolarUser as a party: every request below its context path.
-
-    Args:
-        shared: Everything of it counts.
-        hand_off: Passes each admitted instruction to the Flexibility Provider.
-
-    Attributes:
-        routes: All that are faked, in the order in which they are tried.
-    """
+    """SolarUser as a party: every request below its context path; `routes` in the order tried."""
 
     def __init__(self, shared: Shared, hand_off: HandOff) -> None:
         self.routes = all_routes(shared, hand_off)

@@ -41,13 +41,10 @@ _MOST_KEYS: Final = 1000
 
 
 class Authenticator:
-    """Verifies signatures for the users of a world.
+    """Verify signatures for the users of a world.
 
     The older scheme `SolarNetworkWS` (HMAC-SHA1), which the real service still accepts, is not
     simulated: such a request counts as anonymous, and the journal says so.
-
-    Args:
-        shared: Its world, its clock and its behaviour count.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -58,10 +55,6 @@ class Authenticator:
     def actor(self, request: Request, parameters: Iterable[tuple[str, str]]) -> Actor | None:
         """Return the sender of a request, or None where it claims no token.
 
-        Args:
-            request: As it was sent.
-            parameters: Those of the request, decoded, in order.
-
         Raises:
             AuthenticationRefused: The service would refuse, with its status, text and headers.
             ApiRefused: The service's database has trouble.
@@ -69,12 +62,7 @@ class Authenticator:
         return self.authenticate(request, parameters) if _is_snws2(request) else None
 
     def authenticate(self, request: Request, parameters: Iterable[tuple[str, str]]) -> Actor:
-        """Return the verified sender of a request.
-
-        Raises:
-            AuthenticationRefused: The request claims no token, or the service would refuse it.
-            ApiRefused: The service's database has trouble.
-        """
+        """Return the verified sender; a request that claims no token is refused, too."""
         if not _is_snws2(request):
             raise anonymous_refused(request)
         when = _request_date(request)
@@ -193,13 +181,7 @@ _SIGNED_WHERE_PRESENT: Final = ("content-type", "content-md5", "digest")
 
 
 class _Claim(NamedTuple):
-    """What an SNWS2 header claims.
-
-    Attributes:
-        token_id: The sender's.
-        signed: Names of the signed headers, in the order given.
-        signature: Of 64 characters, otherwise unchecked.
-    """
+    """What an SNWS2 header claims; the signature has 64 characters, otherwise unchecked."""
 
     token_id: str
     signed: tuple[str, ...]
@@ -216,9 +198,6 @@ def _read_claim(request: Request) -> _Claim:
 
     The scheme alone, which makes the real service fail with 500 (inferred), is refused like any
     other header without a credential.
-
-    Raises:
-        AuthenticationRefused: A component is missing or bad.
     """
     header = request.header("authorization") or ""
     # One character after the scheme is skipped, whatever it is.
@@ -240,9 +219,6 @@ def _check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
     """Refuse a signature that leaves out a header which it must cover.
 
     Case does not matter here, though a name in upper case adds nothing to the canonical request.
-
-    Raises:
-        AuthenticationRefused: A header is left out; the text says which.
     """
     lower = {name.lower() for name in signed}
     if "host" not in lower:
@@ -280,11 +256,7 @@ _LAST_OF_THIS_CENTURY: Final = 68
 
 
 def _request_date(request: Request) -> datetime:
-    """Return the date at which a request was signed: `X-SN-Date`, or else `Date`.
-
-    Raises:
-        AuthenticationRefused: There is none, or it cannot be read.
-    """
+    """Return the date at which a request was signed: `X-SN-Date`, or else `Date`."""
     name = "X-SN-Date" if request.header("x-sn-date") is not None else "Date"
     text = request.header(name.lower())
     if text is None:

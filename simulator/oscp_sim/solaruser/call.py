@@ -42,10 +42,9 @@ class Actor:
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way through SolarUser, and what the journal is to know about it.
+    """One request on its way through SolarUser, and what the journal records about it.
 
     Attributes:
-        request: As it was sent.
         parameters: Of the query, then of a form body.
         verified: The sender; None until, or unless, the signature has been verified.
         variables: The variable parts of the path.
@@ -79,9 +78,7 @@ class AuthenticationRefused(Exception):
     """Raised for a request that is refused before anything looks at what it asks for.
 
     Attributes:
-        status: HTTP status.
-        message: The service's text.
-        with_headers: Whether the authentication headers go with it.
+        with_headers: Whether the authentication headers go with the service's message.
         explanation: What the simulator knows beyond that, for its journal; no secret.
     """
 
@@ -107,12 +104,9 @@ class AuthenticationRefused(Exception):
 
 
 class ApiRefused(Exception):
-    """Raised for a request that the API itself refuses.
+    """Raised for a request that the API itself refuses, with the service's message and code.
 
     Attributes:
-        status: HTTP status.
-        message: The service's text; None where it gives only a code.
-        code: The service's code; most refusals have none.
         errors: Each field that is wrong, as `location`, `code`, `rejectedValue` and `message`.
         explanation: What the simulator knows beyond that, for its journal; no secret.
     """
@@ -137,9 +131,7 @@ class ApiRefused(Exception):
 class NoRoute(Exception):
     """Raised for a request that the container refuses, most often because it fits no route.
 
-    Attributes:
-        status: The container's own status, which the answer may hide.
-        headers: Headers that the container sets: `Allow` or `Accept`.
+    The answer may hide the status; `headers` are those the container sets: `Allow` or `Accept`.
     """
 
     def __init__(self, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> None:
@@ -178,11 +170,7 @@ def media_type_of(request: Request) -> str:
 
 
 def check_digest(request: Request) -> None:
-    """Refuse a body that is not the one that `Digest`, or else `Content-MD5`, describes.
-
-    Raises:
-        AuthenticationRefused: The digest differs, cannot be decoded, or the body is too large.
-    """
+    """Refuse a body that is not the one that `Digest`, or else `Content-MD5`, describes."""
     declared = _declared_digest(request)
     if declared is None:
         return
@@ -236,11 +224,7 @@ def is_consumed_form(request: Request) -> bool:
 
 
 def request_parameters(request: Request) -> list[tuple[str, str]]:
-    """Return the decoded names and values, in request order.
-
-    Raises:
-        NoRoute: A form is too long, or there are too many parameters.
-    """
+    """Return the decoded names and values, in request order; refuse too long or too many."""
     pairs = _pairs(request.query)
     body = request.body
     if body is not None and is_consumed_form(request):

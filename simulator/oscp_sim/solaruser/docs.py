@@ -175,12 +175,7 @@ _FIELDS: Final = (
 
 
 def _queue_json(*, on_topic: bool = False, waits: bool = False) -> RouteDocs:
-    """Describe a route that queues the instruction of a JSON body.
-
-    Args:
-        on_topic: Whether the path has the topic.
-        waits: Whether it waits for the result.
-    """
+    """Describe a route that queues the instruction of a JSON body; its path may have the topic."""
     body = {
         "type": "object",
         "required": ["nodeId"] if on_topic else ["nodeId", "topic"],

@@ -21,23 +21,14 @@ from oscp_sim.world import RateLimit
 
 
 def check_request(request: Request) -> None:
-    """Refuse a method, an address or a header that looks like an attack.
-
-    Raises:
-        ApiRefused: The service would refuse the request, signed or not, with 400.
-    """
+    """Refuse, with 400, a method, an address or a header that looks like an attack."""
     why = rejection(request)
     if why is not None:
         raise ApiRefused(400, why)
 
 
 def check_content(request: Request) -> None:
-    """Refuse a malformed Content-Type, and a multipart body over the limit.
-
-    Raises:
-        ApiRefused: The Content-Type is malformed.
-        AuthenticationRefused: The body is too large; other kinds of body are checked later.
-    """
+    """Refuse a malformed Content-Type, and a multipart body over the limit."""
     content_type = request.header("content-type")
     problem = content_type_problem(content_type) if content_type else None
     if problem:
@@ -47,11 +38,7 @@ def check_content(request: Request) -> None:
 
 
 def check_parameter_names(names: Iterable[str]) -> None:
-    """Refuse a parameter name with characters that no person types.
-
-    Raises:
-        ApiRefused: A name holds a control character or one that Unicode does not know.
-    """
+    """Refuse a parameter name with a control character or one that Unicode does not know."""
     for name in names:
         if any(unicodedata.category(character) in {"Cc", "Cn"} for character in name):
             raise ApiRefused(
@@ -214,9 +201,7 @@ class Allowance:
 class RateLimiter:
     """The token buckets of all keys; they fill evenly, by the simulator's clock (inferred).
 
-    Args:
-        clock: The current time.
-        most: How many buckets to keep; beyond that, those that are full again are dropped.
+    Of more than `most` buckets, those that are full again are dropped.
     """
 
     def __init__(self, clock: Clock, *, most: int = 10_000) -> None:
@@ -227,12 +212,7 @@ class RateLimiter:
         self._full_at: dict[str, int] = {}
 
     def take(self, limit: RateLimit, key: str) -> Allowance:
-        """Take one request out of a bucket, if there is one in it.
-
-        Args:
-            limit: How large the buckets are and how fast they fill.
-            key: Whose bucket.
-        """
+        """Take one request out of a bucket, if there is one in it."""
         now = (self._clock.now() - _EPOCH) // timedelta(microseconds=1) * 1000
         each = max(1, round(_NANOSECONDS / limit.refill_per_second))
         with self._lock:

@@ -41,13 +41,9 @@ _PENDING: Final[tuple[State, ...]] = ("Queued", "Received", "Executing")
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An instruction to queue.
+    """An instruction to queue, in a copy for each of its nodes, at least one.
 
-    Attributes:
-        node_ids: A copy of it for each, at least one.
-        topic: Of the path, or else of the body.
-        body: Everything else.
-        is_list: Whether the reply is a list.
+    The topic is that of the path, or else of the body; `is_list` says that the reply is a list.
     """
 
     node_ids: tuple[int, ...]
@@ -57,11 +53,7 @@ class _Wanted:
 
 
 def _of_json(call: Call) -> _Wanted:
-    """Return the instruction of a JSON body, for one node.
-
-    Raises:
-        ApiRefused: The body cannot be read, or lacks its node or its topic.
-    """
+    """Return the instruction of a JSON body, for one node."""
     try:
         body = read_body(call.request.body or b"")
     except BodyRefused as refusal:
@@ -71,21 +63,12 @@ def _of_json(call: Call) -> _Wanted:
 
 
 def _of_form(call: Call) -> _Wanted:
-    """Return the instruction of a form for one node.
-
-    Raises:
-        ApiRefused: A field cannot be read, or the topic is missing.
-        NoRoute: The node is missing.
-    """
+    """Return the instruction of a form for one node."""
     return _wanted(call, (required_long(call, "nodeId"),), read_form(call.parameters))
 
 
 def _of_form_for_many(call: Call) -> _Wanted:
-    """Return the instruction of a form for any number of nodes, each of them once.
-
-    Raises:
-        ApiRefused: A field cannot be read, or nodes or topic are missing.
-    """
+    """Return the instruction of a form for any number of nodes, each of them once."""
     node_ids = required_longs(call, "nodeIds")
     return _wanted(call, node_ids, read_form(call.parameters), is_list=True)
 
@@ -102,12 +85,7 @@ def _wanted(
 
 
 class InstructionApi:
-    """The handlers of the instruction API.
-
-    Args:
-        shared: Its world, instructions, user events, journal and behaviour count.
-        hand_off: Passes each admitted message to the Flexibility Provider.
-    """
+    """The handlers of the instruction API."""
 
     def __init__(self, shared: Shared, hand_off: HandOff) -> None:
         self._shared = shared
@@ -259,7 +237,7 @@ class InstructionApi:
         return self._find(call, InstructionFilter(required_longs(call, "nodeIds"), states=_PENDING))
 
     def view(self, call: Call) -> Response:
-        """Show one instruction; there is no data where it is unknown."""
+        """Show one instruction; the reply to an unknown id has no data."""
         rows = self._rows(call.actor, (required_long(call, "id"),))
         if not rows:
             return single(call)
@@ -318,11 +296,7 @@ class InstructionApi:
         return [row for row in rows if row.node_id in nodes and wanted.fits(row)]
 
     def _rows(self, actor: Actor, instruction_ids: Iterable[int]) -> list[Instruction]:
-        """Return the instructions of these ids that exist, by ascending id.
-
-        Raises:
-            ApiRefused: One of them is for a node that the sender may not use.
-        """
+        """Return the instructions of these ids that exist and may be used, by ascending id."""
         found = [self._shared.instructions.get(each) for each in sorted(set(instruction_ids))]
         rows = [row for row in found if row is not None]
         for row in rows:

@@ -37,49 +37,27 @@ Value = TypeVar("Value")
 
 
 def optional_long(call: Call, name: str, kind: str = _LONG) -> int | None:
-    """Return the whole number of a parameter, or None where it is not given, or empty.
-
-    Raises:
-        ApiRefused: It cannot be converted.
-    """
+    """Return the whole number of a parameter, or None where it is not given, or empty."""
     return _converted(name, call.parameters.get(name), kind, long_of)
 
 
 def required_long(call: Call, name: str) -> int:
-    """Return the whole number of a parameter that must be given.
-
-    Raises:
-        ApiRefused: It cannot be converted.
-        NoRoute: It is missing, or empty.
-    """
+    """Return the whole number of a parameter that must be given."""
     return _given(optional_long(call, name))
 
 
 def required_state(call: Call) -> State:
-    """Return the state that the parameter `state` names; it must be given.
-
-    Raises:
-        ApiRefused: It cannot be converted.
-        NoRoute: It is missing, or empty.
-    """
+    """Return the state that the parameter `state` names; it must be given."""
     return _given(_converted("state", call.parameters.get("state"), _STATE, state_of))
 
 
 def required_longs(call: Call, name: str) -> tuple[int, ...]:
-    """Return the whole numbers of a parameter by which the route was chosen.
-
-    Raises:
-        ApiRefused: One of them is not a whole number.
-    """
+    """Return the whole numbers of a parameter by which the route was chosen."""
     return _converted(name, call.parameters.getlist(name), _LONG, all_longs) or ()
 
 
 def path_long(call: Call, name: str) -> int:
-    """Return the whole number of a variable of the path.
-
-    Raises:
-        ApiRefused: It is not a whole number.
-    """
+    """Return the whole number of a variable of the path."""
     found = _converted(name, call.variables[name], _LONG, long_of)
     if found is None:
         raise _unconvertible(name, _LONG, "it is empty")
@@ -209,11 +187,7 @@ class Binding:
         )
 
     def check(self) -> None:
-        """Refuse the request if a field could not be converted.
-
-        Raises:
-            ApiRefused: With every such field.
-        """
+        """Refuse the request if a field could not be converted, with every such field."""
         if self._errors:
             raise ApiRefused(422, "Validation error.", code="VAL.00004", errors=self._errors)
 
@@ -242,11 +216,7 @@ _PARAMETER: Final = re.compile(r"parameters\[([^\]]*)\](.*)", re.DOTALL)
 
 
 def read_form(parameters: MultiDict[str, str]) -> InstructionBody:
-    """Return what SolarUser reads from a form, apart from the nodes.
-
-    Raises:
-        ApiRefused: The name of a field leads nowhere, or its value cannot be converted.
-    """
+    """Return what SolarUser reads from a form, apart from the nodes."""
     binding = Binding(parameters)
     pairs = _form_pairs(parameters, binding)
     # These are ignored, but not before they are converted.
@@ -311,12 +281,7 @@ def _refuse_property(path: str, reason: str) -> NoReturn:
 class InstructionFilter:
     """Which instructions are meant; what is empty or None does not restrict.
 
-    Attributes:
-        node_ids: For one of these nodes.
-        instruction_ids: One of these.
-        states: In one of these states.
-        start: The earliest `instructionDate`.
-        end: The `instructionDate` must be before it.
+    Of `instruction_date`, `start` is the earliest value and `end` the first that is too late.
     """
 
     node_ids: tuple[int, ...] = ()
@@ -340,14 +305,7 @@ def read_filter(
     """Return the filter of a request.
 
     Of a single name and its plural the plural counts, as the later one in the framework's order.
-
-    Args:
-        parameters: Of query and form.
-        state_is_wanted: Whether `state` is the state to set rather than one to look for; then only
-            `states` filters (inferred).
-
-    Raises:
-        ApiRefused: A parameter cannot be converted.
+    Where `state` is the state to set, only `states` filters (inferred).
     """
     binding = Binding(parameters)
     node, state = binding.long("nodeId"), None if state_is_wanted else binding.state("state")

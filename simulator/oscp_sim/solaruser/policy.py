@@ -26,17 +26,9 @@ _OSCP: Final = f"{_SECURE}/user/oscp"
 
 
 def check_policy(token: Token, path: str, now: datetime) -> None:
-    """Refuse a token that has expired, or that may not be used on a path.
+    """Refuse a token that has expired, or that may not be used on a decoded path.
 
     The service asks this before it looks at the signature.
-
-    Args:
-        token: Whose policy counts.
-        path: Decoded, with the context path, without the query.
-        now: The current time.
-
-    Raises:
-        AuthenticationRefused: The policy does not allow it.
     """
     policy = token.policy
     if policy is None:
@@ -51,12 +43,7 @@ def check_policy(token: Token, path: str, now: datetime) -> None:
 
 
 def check_access(request: Request, path: str, actor: Actor | None) -> None:
-    """Refuse a sender who may not use a path.
-
-    Args:
-        request: The request as it was sent.
-        path: Its path, decoded.
-        actor: The sender; None where the request claims no token.
+    """Refuse a sender who may not use a decoded path.
 
     Raises:
         AuthenticationRefused: The path needs a token.
@@ -80,11 +67,7 @@ def may_use_node(token: Token, node_id: int) -> bool:
 
 
 def owner_of_node(world: World, actor: Actor, node_id: int) -> User:
-    """Return the owner of a node, who must be the sender (solaruser.md §6.3).
-
-    Raises:
-        ApiRefused: The node is unknown, another user's, or not one of the token's own.
-    """
+    """Return the owner of a node; refuse one that the sender may not use (solaruser.md §6.3)."""
     owner = world.owner_of_node(node_id)
     if owner is None:
         raise ApiRefused(403, "UNKNOWN_OBJECT")

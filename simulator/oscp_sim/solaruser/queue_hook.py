@@ -25,15 +25,7 @@ _TAGS: Final = ("oscp", "instruction")
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An instruction that goes on to the Flexibility Provider.
-
-    Attributes:
-        action: The OSCP message name.
-        optimizer: The Capacity Optimizer's configId.
-        group: The Capacity Group's identifier.
-        message: What SolarNetwork keeps of the message.
-        document: The message as it was read.
-    """
+    """An instruction that goes on to the Flexibility Provider, with its message as kept and as read."""
 
     action: str
     optimizer: int
@@ -63,13 +55,7 @@ class Declined:
 def judge_instruction(
     parameters: Mapping[str, str], owner: User, behaviour: Behaviour
 ) -> Admitted | Declined:
-    """Return what the hook decides about an instruction on the topic `OSCP_v20`.
-
-    Args:
-        parameters: Joined, in order of first appearance.
-        owner: The node's owner, whose systems and groups count.
-        behaviour: Which side of each difference to follow.
-    """
+    """Return what the hook decides about an instruction on the topic `OSCP_v20`."""
     address = read_address(parameters)
     if isinstance(address, Unaddressed):
         return Declined(address.error, address.known)
@@ -119,12 +105,7 @@ def add_event(
 ) -> None:
     """Add the user event about what the hook decided.
 
-    Args:
-        events: Where to add it.
-        user_id: The node's owner.
-        instruction_id: Not part of the event of a refusal: the real hook refuses before there is an
-            id.
-        outcome: The decision.
+    That of a refusal has no instruction id: the real hook refuses before there is one.
     """
     if isinstance(outcome, Admitted):
         data: dict[str, object] = {

@@ -45,16 +45,8 @@ def single(
 ) -> Response:
     """Return a success and its data, as the framework negotiates: JSON for any type.
 
-    Call it last: what a request asks for is done even where its reply cannot be written.
-
-    Args:
-        call: The request.
-        data: JSON values; left out where there are none.
-        status: HTTP status.
-        headers: More headers of the reply.
-
-    Raises:
-        NoRoute: The client accepts no form that the service writes.
+    Call it last: what a request asks for is done even where its reply cannot be written, which
+    raises `NoRoute`.
     """
     given = [value for name, value in call.request.headers if name == "accept"]
     try:
@@ -71,10 +63,7 @@ def stream(call: Call, rows: Sequence[Mapping[str, Any]]) -> Response:
     """Return a success with a list, left out where it is empty: CBOR for any type.
 
     The entries of `Accept` count in their own order, whatever their quality; without the header the
-    reply is JSON.
-
-    Raises:
-        ApiRefused: The client accepts no form that the service writes.
+    reply is JSON. Where the service can write none of them, the request is refused.
     """
     try:
         ranges = accepted(call.request.header("accept"))
@@ -163,14 +152,8 @@ def container_error(
 
     The container hands the error to `/error` under the request's own method, and the security rules
     allow that for GET only: any other method sees an empty 403, with the headers that were set
-    before (inferred). OPTIONS is let through everywhere.
-
-    Args:
-        request: The request as it was sent.
-        status: The container's own status.
-        headers: Headers that the container sets: `Allow` or `Accept`.
-        at: The time; shown to the millisecond.
-        masked: Whether that status is hidden, as the service does.
+    before (inferred). OPTIONS is let through everywhere. Where the status is not `masked`, every
+    method sees it.
     """
     if masked and request.method not in _UNMASKED:
         response = respond(403)
@@ -225,14 +208,7 @@ _QUALITY: Final = re.compile(r"0?\.\d{1,20}|[01]\.?|1\.0{1,20}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class _MediaRange:
-    """One of the media types that a client accepts.
-
-    Attributes:
-        type: As `application`, or `*`.
-        subtype: As `json`, or `*`.
-        quality: From 0 to 1.
-        text: As the framework writes it, with its parameters.
-    """
+    """One of the media types that a client accepts; `text` is as the framework writes it."""
 
     type: str
     subtype: str
@@ -286,7 +262,7 @@ def _range(text: str) -> _MediaRange:
 
 
 def csv_text(rows: Sequence[Mapping[str, object]]) -> bytes:
-    """Return a line of names and a line for each row; nothing where there is no row."""
+    """Return a line of names and a line for each row; nothing without rows."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:
         return b""

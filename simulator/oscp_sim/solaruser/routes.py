@@ -40,10 +40,7 @@ class Route:
 
     Attributes:
         name: Unique; `instr-8` is row 8 of the table in solaruser.md §1.1.
-        method: As `POST`.
         path: Below the context path, with variables as `<topic>`.
-        handler: Answers a call.
-        docs: For the API's description.
         consumes: The kind of body that it needs; any where not given.
         needs: Parameters that must be there.
         lacks: Parameters that must not be there.
@@ -60,12 +57,7 @@ class Route:
 
 
 def all_routes(shared: Shared, hand_off: HandOff) -> tuple[Route, ...]:
-    """Return all routes, in the order in which they are tried.
-
-    Args:
-        shared: Given to every handler.
-        hand_off: Passes an instruction's message to the Flexibility Provider.
-    """
+    """Return all routes, in the order in which they are tried."""
     return (
         *_instruction_routes(InstructionApi(shared, hand_off)),
         *_configuration_routes(shared),
@@ -178,11 +170,7 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class Router:
-    """Finds the route of a call.
-
-    Args:
-        routes: In the order in which they are to be tried.
-    """
+    """Find the route of a call among routes that are tried in order."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._by_path: dict[str, list[Route]] = {}
@@ -191,11 +179,7 @@ class Router:
         self._paths = _matcher(tuple(self._by_path))
 
     def find(self, path: str, call: Call) -> Route:
-        """Return the route of a call, and set the call's path variables.
-
-        Raises:
-            NoRoute: Nothing fits.
-        """
+        """Return the route of a call, and set the call's path variables."""
         routes, call.variables = self._at(path)
         routes = _of_method(routes, call.request.method)
         for route in _of_content(routes, media_type_of(call.request)):
@@ -204,11 +188,7 @@ class Router:
         raise NoRoute(HTTPStatus.BAD_REQUEST)
 
     def options(self, path: str) -> Response:
-        """Answer an OPTIONS request, without a body.
-
-        Raises:
-            NoRoute: There is nothing at the path.
-        """
+        """Answer an OPTIONS request, without a body."""
         methods = {route.method for route in self._at(path)[0]} | {"OPTIONS"}
         if "GET" in methods:
             methods.add("HEAD")

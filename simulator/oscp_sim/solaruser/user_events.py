@@ -176,10 +176,7 @@ class Not:
 class Comparison:
     """Fits where a value on its path compares as asked.
 
-    Attributes:
-        path: The names of the members, from the outermost.
-        operator: How to compare.
-        pieces: What to compare with, cut at each `*`; more than one only with `=` and `<>`.
+    The pieces are what to compare with, cut at each `*`; more than one only with `=` and `<>`.
     """
 
     path: tuple[str, ...]
@@ -318,11 +315,7 @@ class FilterError(ValueError):
 
 
 def read_search_filter(text: str) -> SearchFilter:
-    """Return the filter that a text describes; its `str` describes it again.
-
-    Raises:
-        FilterError: The text is not a filter.
-    """
+    """Return the filter that a text describes, or raise FilterError; `str` writes it again."""
     reader = _Reader(text)
     found = reader.filter(0)
     reader.skip(_BLANKS)

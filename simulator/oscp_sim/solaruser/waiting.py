@@ -48,11 +48,8 @@ def wait_for_results(
 ) -> Results:
     """Return instructions once all are final, or the time is up.
 
-    Args:
-        instructions: Where they are stored.
-        rows: As they were queued; the result where the wait is too short to look again.
-        milliseconds: As asked for; limited to what the service allows.
-        at_the_services_pace: Whether to look only when the service looks.
+    The milliseconds are limited to what the service allows; where they are too short to look again,
+    the rows are the result as they were queued.
     """
     wanted = LONGEST_WAIT if milliseconds is None else max(0, min(milliseconds, LONGEST_WAIT))
     if wanted < _SHORTEST_WAIT:

@@ -51,13 +51,7 @@ _LONGEST_NAME: Final = 64
 
 
 class Entities:
-    """The handlers for one kind of what users configure.
-
-    Args:
-        shared: Its world and its journal count.
-        store: What is configured.
-        kind: Which kind.
-    """
+    """The handlers for one kind of what users configure."""
 
     def __init__(self, shared: Shared, store: Configuration, kind: EntityKind[Any]) -> None:
         self.kind = kind
@@ -148,7 +142,7 @@ class Settings:
         )
 
     def view(self, call: Call) -> Response:
-        """Show them; there is no data where there are none."""
+        """Show them; without settings the reply has no data."""
         group_id = _group_id(call)
         settings = self._store.publication(call.actor.user.id, group_id)
         return single(call, None if settings is None else self._show(call, settings, group_id))
@@ -198,11 +192,8 @@ def _set_secret_apart(values: dict[str, Any], *, keep: bool) -> None:
     """Take the client secret out of the service properties: it is never shown (solaruser.md §8.1).
 
     A request without one leaves the stored secret as it is: it has a store of its own, and a client
-    that changes what it was shown cannot give it (inferred). Only a text counts as a secret.
-
-    Args:
-        values: By the world's names.
-        keep: Whether it is that of an external system: nothing else uses it.
+    that changes what it was shown cannot give it (inferred). Only a text counts as a secret, and
+    only that of an external system is kept: nothing else uses it.
     """
     given = values.get("service_props") or {}
     if OAUTH_CLIENT_SECRET not in given:

@@ -60,9 +60,8 @@ class _Kind:
             counts as absent; raises `_Unreadable` for a value of the wrong type.
         schema: JSON Schema of a value.
         missing: Code and text of the refusal where the value must be given and is not.
-        shortest: Of a text, as `longest`.
-        longest: Of a text, in UTF-16 code units, as validation counts; any where not given.
-        column: Of a text, in characters, as the database counts; any where not given.
+        longest: Of a text, in UTF-16 code units, as validation counts, like `shortest`.
+        column: Of a text, in characters, as the database counts.
         fields: Those of a value that is an object.
         make: Makes what the world keeps of such an object.
     """
@@ -79,16 +78,7 @@ class _Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an object.
-
-    Attributes:
-        name: As the API calls it.
-        attribute: As the world calls it.
-        kind: How it is read and shown.
-        required: Whether a request must give it.
-        default: Its value where it is not given.
-        about: One line, for the API's description.
-    """
+    """One field of an object: its name in the API, and its attribute in the world."""
 
     name: str
     attribute: str
@@ -116,12 +106,7 @@ def _field(
 
 
 def read_values(fields: Iterable[Field], body: bytes | None) -> dict[str, Any]:
-    """Return the values of a body's object by the world's names, after validation.
-
-    Raises:
-        ApiRefused: It is not JSON, not an object, or a value is missing, too long, or of the wrong
-            type.
-    """
+    """Return the values of a body's object by the world's names, after validation."""
     try:
         values = _read(fields, _read_object(body or b""))
     except _Unreadable as error:
@@ -176,11 +161,7 @@ def _problem(place: str, code: str, message: str, value: object) -> dict[str, An
 
 
 def check_columns(fields: Iterable[Field], values: Mapping[str, Any]) -> None:
-    """Refuse what the database's columns cannot hold (solaruser.md §2.2 and §7.2).
-
-    Raises:
-        ApiRefused: A text is too long for them, or holds a NUL character.
-    """
+    """Refuse what the database's columns cannot hold (solaruser.md §2.2 and §7.2)."""
     if any(
         each.kind.column is not None and value is not None and len(value) > each.kind.column
         for _, each, value in _each(fields, values)
@@ -207,7 +188,7 @@ def _holds_nul(value: object) -> bool:
 
 
 def as_kept(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return sound values with objects of the world in the place of mappings."""
+    """Return sound values, with mappings turned into the world's objects."""
     kept = dict(values)
     for each in fields:
         value, make = values[each.attribute], each.kind.make
@@ -246,11 +227,7 @@ _LARGEST: Final = 10**json_reading.MAXIMUM_NUMBER_LENGTH
 
 
 def _read_object(data: bytes) -> dict[str, Any]:
-    """Return the object of a body, with its texts as the database stores them.
-
-    Raises:
-        ApiRefused: The body is not an object.
-    """
+    """Return the object of a body, with its texts as the database stores them."""
     data = data.removeprefix(_BYTE_ORDER_MARK)
     if not data.strip():
         raise ApiRefused(422, _NO_BODY)
@@ -316,14 +293,11 @@ def _text(longest: int | None = None, *, shortest: int = 0, column: int | None =
 
 
 def _choice(type_name: str, names: Any, codes: Mapping[str, str] | None = None) -> _Kind:  # noqa: ANN401 - a Literal
-    """Return the kind of a value that is one of several names.
+    """Return the kind of a value that is one of the names of a `Literal`.
 
-    Args:
-        type_name: The service's name of the enumeration.
-        names: A `Literal` of the names as they are shown, and may be given.
-        codes: The letters that may be given in place of a name, each with it. Then case does not
-            matter, of letters and names. The service knows such letters for most of its
-            enumerations (solaruser.md §8.3); only those that are known are here.
+    `codes` are letters that may be given instead of a name; then case does not matter, of letters
+    and names. The service knows such letters for most of its enumerations (solaruser.md §8.3); only
+    those that are known are here.
     """
     shown = get_args(names)
     listed = f": not one of the values accepted for Enum class: [{', '.join(shown)}]"

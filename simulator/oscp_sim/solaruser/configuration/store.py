@@ -37,7 +37,6 @@ class EntityKind(Generic[Entity]):
     """One kind of what a user configures.
 
     Attributes:
-        words: What one is called.
         plural: What several are called in a path.
         variable: The name of its id in a path.
         type: Its class in the world.
@@ -57,7 +56,7 @@ class EntityKind(Generic[Entity]):
 
     @property
     def path_of_one(self) -> str:
-        """The path of one of them, below the context path, with its id as a variable."""
+        """The path of one of them, with its id as a variable."""
         return f"{self.path}/<{self.variable}>"
 
     @property
@@ -108,10 +107,8 @@ def flexibility_provider_id(system: CapacityProvider | CapacityOptimizer) -> int
 class Created(Generic[Entity]):
     """What was created.
 
-    Attributes:
-        entity: As it is now.
-        token: With which an external system is to call the Flexibility Provider; shown once, and
-            never part of the repr.
+    The token is the one with which an external system calls the Flexibility Provider: shown once,
+    and never part of the repr.
     """
 
     entity: Entity
@@ -121,11 +118,7 @@ class Created(Generic[Entity]):
 class Configuration:
     """What users have configured, and how it changes.
 
-    Args:
-        shared: Its world is read and replaced.
-
-    Attributes:
-        began: When the simulator began, and with it everything that the world's file does not date.
+    `began` is when the simulator began, and with it everything that the world's file does not date.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -143,11 +136,7 @@ class Configuration:
         return user
 
     def find(self, user_id: int, kind: EntityKind[Entity], entity_id: int) -> Entity:
-        """Return what a user has under an id.
-
-        Raises:
-            ApiRefused: There is nothing.
-        """
+        """Return what a user has under an id; refuse an unknown one."""
         entity = kind.find(self.user(user_id), entity_id)
         if entity is None:
             why = {"why": f"user {user_id} has no {kind.words} {entity_id}"}
@@ -157,11 +146,7 @@ class Configuration:
     def create(
         self, user_id: int, kind: EntityKind[Entity], values: dict[str, Any]
     ) -> Created[Entity]:
-        """Add an entity to what a user has.
-
-        Raises:
-            ApiRefused: The database would not store it.
-        """
+        """Add an entity to what a user has, unless the database would not store it."""
         with self._shared.world_lock:
             user = self.user(user_id)
             now = self._shared.clock.now()
@@ -186,9 +171,7 @@ class Configuration:
     ) -> Entity:
         """Replace what a request gives of an entity as a whole; the rest stays.
 
-        Raises:
-            ApiRefused: There is none (as for a look at one, inferred), or the database would not
-                store it.
+        An unknown one is refused as in `find` (inferred).
         """
         with self._shared.world_lock:
             user = self.user(user_id)
@@ -201,12 +184,9 @@ class Configuration:
         return changed
 
     def delete(self, user_id: int, kind: EntityKind[Entity], entity_id: int) -> None:
-        """Take an entity away from what a user has; it need not exist.
+        """Take an entity, with its settings, away from what a user has; it need not exist.
 
-        A Capacity Group takes its settings with it.
-
-        Raises:
-            ApiRefused: Something refers to it.
+        It is refused where something refers to it.
         """
         with self._shared.world_lock:
             user = self.user(user_id)
@@ -225,13 +205,7 @@ class Configuration:
     def publish(self, user_id: int, group_id: int | None, values: dict[str, Any]) -> Publication:
         """Set the settings of a user, or of one of the user's Capacity Groups.
 
-        Args:
-            user_id: Whose they are.
-            group_id: The group; the user where not given.
-            values: By the world's names.
-
-        Raises:
-            ApiRefused: There is no such group (as any reference to what does not exist, inferred).
+        An unknown group is refused as any reference to what does not exist (inferred).
         """
         with self._shared.world_lock:
             now = self._shared.clock.now()
@@ -287,16 +261,7 @@ class Configuration:
 
 
 def _check_stored(user: User, kind: EntityKind[Entity], entity: Entity) -> None:
-    """Refuse a duplicate, or a reference to what does not exist.
-
-    Args:
-        user: Whose it is to be.
-        kind: What it is.
-        entity: As it is to be, in the place of the one with its id, if there is one.
-
-    Raises:
-        ApiRefused: It cannot be stored.
-    """
+    """Refuse a duplicate, or a reference to what does not exist."""
     key = _key(entity)
     for other in kind.of(user):
         if key is not None and other.id != entity.id and _key(other) == key:
@@ -313,11 +278,7 @@ def _check_stored(user: User, kind: EntityKind[Entity], entity: Entity) -> None:
 
 
 def _check_unreferenced(user: User, kind: EntityKind[Entity], entity_id: int) -> None:
-    """Refuse to delete what something else refers to (inferred).
-
-    Raises:
-        ApiRefused: Something does.
-    """
+    """Refuse to delete what something else refers to (inferred)."""
     for referring, attribute, referred in _REFERENCES:
         if referred.type is not kind.type:
             continue
