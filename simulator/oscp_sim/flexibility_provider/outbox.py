@@ -68,10 +68,7 @@ class Outbox:
     """
 
     def __init__(
-        self,
-        shared: Shared,
-        random: Random,
-        on_sending: Callable[[int, System, Delivery], object],
+        self, shared: Shared, random: Random, on_sending: Callable[[int, System, Delivery], object]
     ) -> None:
         self._shared = shared
         self._random = random

@@ -225,8 +225,7 @@ def _check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
         raise AuthenticationRefused(403, "The 'Host' HTTP header must be included in SignedHeaders")
     if not lower & {"date", "x-sn-date"}:
         raise AuthenticationRefused(
-            403,
-            "One of the 'Date' or 'X-SN-Date' HTTP headers must be included in SignedHeaders",
+            403, "One of the 'Date' or 'X-SN-Date' HTTP headers must be included in SignedHeaders"
         )
     present = dict.fromkeys(name for name, _ in request.headers)
     own = [name for name in present if name.startswith("x-sn-")]

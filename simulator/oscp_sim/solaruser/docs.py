@@ -18,10 +18,7 @@ Schema = Mapping[str, Any]
 Where = Literal["query", "path", "header", "form"]
 
 _TEXT: Final = {"type": "string"}
-_TIME: Final = {
-    "type": "string",
-    "pattern": r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z$",
-}
+_TIME: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z$"}
 
 
 def _required(name: str, where: Where, schema: Schema, description: str) -> RouteParameter:

@@ -42,8 +42,7 @@ def check_parameter_names(names: Iterable[str]) -> None:
     for name in names:
         if any(unicodedata.category(character) in {"Cc", "Cn"} for character in name):
             raise ApiRefused(
-                400,
-                f'The request was rejected because the parameter name "{name}" is not allowed.',
+                400, f'The request was rejected because the parameter name "{name}" is not allowed.'
             )
 
 
@@ -166,10 +165,7 @@ def _allowed(text: str) -> list[str] | None:
 
 
 def _letting_in(origin: str) -> Headers:
-    return (
-        ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Allow-Credentials", "true"),
-    )
+    return (("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"))
 
 
 # How many requests a token, or an address without one, may make (solaruser.md §7.4).

@@ -141,12 +141,7 @@ _UNMASKED: Final = frozenset({"GET", "OPTIONS"})
 
 
 def container_error(
-    request: Request,
-    status: HTTPStatus,
-    headers: Mapping[str, str],
-    *,
-    at: datetime,
-    masked: bool,
+    request: Request, status: HTTPStatus, headers: Mapping[str, str], *, at: datetime, masked: bool
 ) -> Response:
     """Return what a client sees when the container, not the API, refuses (solaruser.md §7.3).
 

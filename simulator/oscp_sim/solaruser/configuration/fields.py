@@ -384,15 +384,11 @@ _WHOLE: Final = _Kind(_read_whole, ID)
 _FLAG: Final = _Kind(_read_flag, {"type": "boolean"})
 _DECIMAL: Final = _Kind(_read_decimal, {"type": "number"})
 _TEXTS: Final = _Kind(
-    _read_texts,
-    {"type": "array", "minItems": 1, "items": {"type": "string"}},
-    _EMPTY,
+    _read_texts, {"type": "array", "minItems": 1, "items": {"type": "string"}}, _EMPTY
 )
 _MAP: Final = _Kind(_read_map, {"type": "object"})
 _STATUS: Final = _choice(
-    "RegistrationStatus",
-    RegistrationStatus,
-    {"p": "Pending", "r": "Registered", "f": "Failed"},
+    "RegistrationStatus", RegistrationStatus, {"p": "Pending", "r": "Registered", "f": "Failed"}
 )
 _PERIOD: Final = _choice("MeasurementPeriod", MeasurementPeriod)
 
