@@ -23,12 +23,7 @@ __all__ = ["SimulatedOptimizer", "SimulatedProvider", "System", "Systems"]
 
 
 class Systems:
-    """All systems that a simulator plays.
-
-    Args:
-        shared: What all parties share.
-        plays: The parties that the simulator plays; of the others, there are no systems.
-    """
+    """All systems of the parties that a simulator plays; of the others, there are none."""
 
     def __init__(self, shared: Shared, plays: Iterable[PartyName]) -> None:
         self._shared = shared
@@ -39,28 +34,15 @@ class Systems:
     def provider(self, id: int, user: int | None = None) -> SimulatedProvider:  # noqa: A002 - the world's word
         """Return a Capacity Provider that is played here.
 
-        Args:
-            id: Of the Capacity Provider.
-            user: Whose it is; may be left out where only one user has one of that id.
-
         Raises:
-            ValueError: Several users have one of that id.
+            ValueError: Several users have one of that id, and none of them is named.
             LookupError: There is none, or it is not played here.
         """
         self._require(self._providers)
         return self._providers.system(id, user)
 
     def optimizer(self, id: int, user: int | None = None) -> SimulatedOptimizer:  # noqa: A002 - the world's word
-        """Return a Capacity Optimizer that is played here.
-
-        Args:
-            id: Of the Capacity Optimizer.
-            user: Whose it is; may be left out where only one user has one of that id.
-
-        Raises:
-            ValueError: Several users have one of that id.
-            LookupError: There is none, or it is not played here.
-        """
+        """Return a Capacity Optimizer that is played here; see `provider`."""
         self._require(self._optimizers)
         return self._optimizers.system(id, user)
 

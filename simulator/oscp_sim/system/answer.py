@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final
 
 from oscp_schemas import judge
@@ -55,7 +56,7 @@ def answer_to(
 
     Args:
         adjustment: Valid by its schema.
-        forecasts: The forecasts that were sent, the last one last; invalid ones are ignored.
+        forecasts: Those that were sent, the last one last; invalid ones are ignored.
         profile: What is answered, within which limit, and how times are written.
 
     Raises:
@@ -76,7 +77,10 @@ def answer_to(
     return {
         "group_id": adjustment["group_id"],
         "type": adjustment["type"],
-        "forecasted_blocks": [_written(piece, profile) for piece in sorted(after, key=_order)],
+        "forecasted_blocks": [
+            _written(piece, profile)
+            for piece in sorted(after, key=attrgetter("start", "end", "phase", "unit"))
+        ],
     }
 
 
@@ -87,7 +91,8 @@ def _forecast(
     touched: Mapping[str, Any] | None = None
     latest_first: Iterable[Mapping[str, Any]] = reversed(forecasts)
     for forecast in latest_first:
-        if not _is_alike(forecast, adjustment) or judge("UpdateGroupCapacityForecast", forecast):
+        is_alike = all(forecast.get(name) == adjustment[name] for name in ("group_id", "type"))
+        if not is_alike or judge("UpdateGroupCapacityForecast", forecast):
             continue
         pieces = list(_pieces_of(forecast))
         if not any(piece.overlaps(each) for piece in pieces for each in asked):
@@ -96,10 +101,6 @@ def _forecast(
             return forecast
         touched = touched or forecast
     return touched
-
-
-def _is_alike(forecast: Mapping[str, Any], adjustment: Mapping[str, Any]) -> bool:
-    return all(forecast.get(name) == adjustment[name] for name in ("group_id", "type"))
 
 
 def _uncovered(piece: _Piece, by: Iterable[_Piece]) -> list[_Piece]:
@@ -152,10 +153,6 @@ def _at_most(piece: _Piece, forecast: Iterable[_Piece]) -> list[_Piece]:
     return [piece.part(start, end).at_rate(rate) for start, end, rate in spans]
 
 
-def _order(piece: _Piece) -> tuple[object, ...]:
-    return piece.start, piece.end, piece.phase, piece.unit
-
-
 def _written(piece: _Piece, profile: Profile) -> dict[str, Any]:
     """Return a block; one of the forecast that is still whole stays as it was written."""
     if piece.source is not None:
@@ -171,14 +168,10 @@ def _written(piece: _Piece, profile: Profile) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A forecasted block, or a part of one.
+    """A forecasted block, or a part of one; from start to end in UTC and whole milliseconds.
 
     Attributes:
-        start: Where it begins, in UTC and whole milliseconds.
-        end: Where it ends, after it begins.
         capacity: In its unit; of an energy, as much as falls into this interval.
-        phase: As the block says.
-        unit: As the block says.
         source: The block's own JSON values, while this is all of it; None of a part.
     """
 
@@ -223,7 +216,7 @@ class _Piece:
         amount = rate / _FACTORS[self.unit]
         if self.unit in _ENERGIES:
             amount = amount * self._length / _HOUR
-        return self.holding(_number(amount))
+        return self.holding(float(min(amount, _LARGEST)))
 
     def holding(self, capacity: float) -> _Piece:
         """Return the same interval with another capacity."""
@@ -240,11 +233,8 @@ def _pieces_of(message: Mapping[str, Any], *, verbatim: bool = False) -> Iterato
     """Yield the blocks of a message that is valid by its schema, in its order.
 
     Those that do not end after they start (S1) are left out, as are those that end within the same
-    millisecond, which is as fine as SolarNetwork reads.
-
-    Args:
-        message: Has `forecasted_blocks`.
-        verbatim: Whether pieces remember their blocks, to be repeated as they were written.
+    millisecond, which is as fine as SolarNetwork reads. Verbatim, pieces remember their blocks, to
+    be repeated as they were written.
     """
     for block in message["forecasted_blocks"]:
         exact = read_instant(block["start_time"]), read_instant(block["end_time"])
@@ -256,7 +246,7 @@ def _pieces_of(message: Mapping[str, Any], *, verbatim: bool = False) -> Iterato
 
 
 def _carve(pieces: Iterable[_Piece], hole: _Piece, *, same_unit: bool = False) -> list[_Piece]:
-    """Return what is left of pieces where another one takes its interval.
+    """Return what is left of pieces where another one of the same resource takes its interval.
 
     Args:
         pieces: Those of other resources stay as they are.
@@ -266,18 +256,12 @@ def _carve(pieces: Iterable[_Piece], hole: _Piece, *, same_unit: bool = False) -
     left: list[_Piece] = []
     for piece in pieces:
         # Time first: of the blocks of a day all but a few are elsewhere.
-        if not piece.overlaps(hole) or not _compete(piece, hole, same_unit=same_unit):
+        if piece.overlaps(hole) and piece.resource == hole.resource:
+            makes_way = not same_unit or piece.unit == hole.unit
+            left += _beside(piece, hole) if makes_way else [piece]
+        else:
             left.append(piece)
-            continue
-        if piece.start < hole.start:
-            left.append(piece.part(piece.start, hole.start))
-        if hole.end < piece.end:
-            left.append(piece.part(hole.end, piece.end))
     return left
-
-
-def _compete(piece: _Piece, hole: _Piece, *, same_unit: bool) -> bool:
-    return piece.resource == hole.resource and (not same_unit or piece.unit == hole.unit)
 
 
 def _cut(instant: datetime | None) -> datetime | None:
@@ -292,7 +276,3 @@ def _plain(capacity: float) -> float:
         return capacity
     plain = float(capacity)
     return plain if math.isfinite(plain) else _LARGEST
-
-
-def _number(amount: Fraction) -> float:
-    return _LARGEST if amount > _LARGEST else float(amount)

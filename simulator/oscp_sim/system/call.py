@@ -38,16 +38,13 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Call:
-    """A message that has come.
+    """A message that has come, and the findings about it so far.
 
     Attributes:
-        request: As it was sent.
-        now: When it came.
         request_id: Its X-Request-ID; of a message in segments, the first one's.
         correlation_id: Its X-Correlation-ID, likewise.
         action: The OSCP message that its path stands for; None: the path is unknown.
         message: Parsed; None before it is read.
-        findings: So far.
     """
 
     request: Request
@@ -79,11 +76,7 @@ class Call:
         self.findings.append(Finding("transport", case, "warning", "", message))
 
     def said(self, number: int | None = None) -> ExchangedMessage:
-        """Return the message for the memory of a conversation.
-
-        Args:
-            number: Of its journal entry, once it has one.
-        """
+        """Return the message as a conversation remembers it, by the number of its journal entry."""
         return ExchangedMessage(
             self.action or "",
             self.content,

@@ -41,12 +41,8 @@ _RULE: Final = "elmo-timetable"
 def day_ahead(group: str, capacity: float, now: datetime) -> dict[str, Any]:
     """Return the forecast that assigns one power to each hour of tomorrow.
 
-    An answer to a request for more is one, too, since requests are about tomorrow (inferred).
-
-    Args:
-        group: The Capacity Group.
-        capacity: In kilowatt.
-        now: The time; tomorrow is the day after it in Taipei.
+    An answer to a request for more is one, too, since requests are about tomorrow (inferred). The
+    capacity is in kilowatt; tomorrow is the day after `now` in Taipei.
     """
     return _body(group, forecasted_blocks(_ELMO.next_midnight(now), _HOUR, [capacity] * _HOURS))
 
@@ -77,11 +73,8 @@ def answer_by(now: datetime) -> datetime:
 def late_request(adjustment: Mapping[str, Any], now: datetime) -> Finding | None:
     """Return the finding about an adjustment that comes too late, or None.
 
-    A change of a day has to be asked for by 14:00 of the day before. The earliest day counts.
-
-    Args:
-        adjustment: An AdjustGroupCapacityForecast; blocks that cannot be read are ignored.
-        now: When it came in.
+    A change of a day has to be asked for by 14:00 of the day before. The earliest day counts;
+    blocks that cannot be read are ignored.
     """
     first = min(_starts(adjustment), default=None)
     if first is None:
@@ -102,12 +95,7 @@ def late_request(adjustment: Mapping[str, Any], now: datetime) -> Finding | None
 
 
 def missed_measurements(last: datetime, now: datetime) -> Finding | None:
-    """Return the finding about usage that was not reported for over a minute, or None.
-
-    Args:
-        last: When usage was last reported, or when reporting was to begin.
-        now: The time.
-    """
+    """Return the finding about usage that was not reported for over a minute, or None."""
     silence = now - last
     if silence <= _USAGE_EVERY:
         return None

@@ -37,13 +37,8 @@ class Endpoint:
 
     It plays every one of the world that has no base URL of its own, or whose base URL leads here,
     and tells them apart by the token with which they are called. One that the configuration API has
-    made has not registered, so there is no token that it could demand: it is called without.
-
-    Args:
-        shared: What all parties share.
-        registry: The systems.
-        path: Below which they are played.
-        usual: How requests are answered where no system is played.
+    made has not registered, so there is no token that it could demand: it is called without. Where
+    no system is played, requests are answered by the usual profile.
     """
 
     def __init__(
@@ -81,7 +76,9 @@ class Endpoint:
             response = self._refuse(call, refused, system)
         except Exception as error:  # noqa: BLE001 - a party answers, whatever went wrong
             _LOG.exception("%s %s could not be answered", request.method, request.path)
-            response = _mistake(error)
+            why = f"a mistake of the simulator's own: {type(error).__name__}"
+            body = json.dumps({"message": why}).encode()
+            response = respond(500, body, headers=[("Content-Type", "application/json")])
             self._record(call, response, system)
         if system is None or response.after == math.inf:
             return response
@@ -115,7 +112,7 @@ class Endpoint:
             call.check(case, 'the scheme must be spelt "Token"', found[0].profile)
         if scheme == "Bearer":
             return found
-        good = tuple(each for each in found if _is_good(each, token, call))
+        good = tuple(each for each in found if each.registration.is_good(token, call.now))
         return good or _outdated(found, token, call)
 
     def _anybody(self, call: Call, case: str, text: str) -> tuple[System, ...]:
@@ -199,12 +196,6 @@ class Endpoint:
         )
 
 
-def _is_good(system: System, token: str, call: Call) -> bool:
-    return any(
-        issued.value == token and issued.is_good(call.now) for issued in system.registration.issued
-    )
-
-
 def _outdated(found: tuple[System, ...], token: str, call: Call) -> tuple[System, ...]:
     """Refuse a token that was good once, and say why it is not any more.
 
@@ -248,13 +239,9 @@ def _meant(callers: tuple[System, ...], call: Call) -> System:
         for system in callers
         if group in system.groups
         or (call.action == "Register" and system.registration.is_awaiting_answer)
-        or _has_sent(system, call.correlation_id)
+        or any(sent.request_id == call.correlation_id for sent in system.sent)
     ]
     return (fitting or callers)[0]
-
-
-def _has_sent(system: System, request_id: str | None) -> bool:
-    return request_id is not None and any(e.request_id == request_id for e in system.sent)
 
 
 def _judged(call: Call, system: System) -> Reaction:
@@ -316,9 +303,3 @@ def _shown(call: Call, text: str) -> object:
         except ValueError:
             return text
     return call.message
-
-
-def _mistake(error: Exception) -> Response:
-    message = f"a mistake of the simulator's own: {type(error).__name__}"
-    body = json.dumps({"message": message}).encode()
-    return respond(500, body, headers=[("Content-Type", "application/json")])

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.shared import Shared
-from oscp_sim.world import CapacityOptimizer, CapacityProvider, SystemSettings
+from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
 #: A system as its user has configured it in the world.
 Configured: TypeAlias = CapacityProvider | CapacityOptimizer
@@ -28,19 +28,10 @@ _MOST_ENDED: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token that a system has given out, to be shown to it.
-
-    Attributes:
-        value: Never part of the repr.
-        until: When it expires; never where not given.
-    """
+    """A token that a system has given out, to be shown to it; without `until`, it never expires."""
 
     value: str = field(repr=False)
     until: datetime | None = None
-
-    def is_good(self, now: datetime) -> bool:
-        """Return whether it has not expired."""
-        return self.until is None or now < self.until
 
 
 class Registration:
@@ -50,6 +41,11 @@ class Registration:
         shared: What all parties share.
         configured: Returns the system as the world has it.
         tokens_changed: Called when the set of good tokens has changed.
+
+    Attributes:
+        ended: The newest of the tokens that were good until a registration ended them.
+        is_awaiting_answer: Whether this side has sent an opening Register, and the other has not
+            answered yet.
     """
 
     def __init__(
@@ -62,7 +58,7 @@ class Registration:
         self._configured = configured
         self._tokens_changed = tokens_changed
         self._issued: tuple[IssuedToken, ...] = ()
-        self._ended: tuple[str, ...] = ()
+        self.ended: tuple[str, ...] = ()
         # The token that was given out last, unless it was out before.
         self._fresh: str | None = None
         self._url: str | None = None
@@ -70,7 +66,7 @@ class Registration:
         self._registered: bool | None = None
         # Until when the next Register is the answer to our own; None: it is not.
         self._answer_until: datetime | None = None
-        self._is_open = False
+        self.is_awaiting_answer = False
 
     @property
     def url(self) -> str:
@@ -91,26 +87,23 @@ class Registration:
         return self._registered
 
     @property
-    def is_awaiting_answer(self) -> bool:
-        """Whether this side has sent an opening Register, and the other has not answered yet."""
-        return self._is_open
-
-    @property
     def issued(self) -> tuple[IssuedToken, ...]:
         """The tokens that the Flexibility Provider may show; if none, it need not show any."""
         token = None if self._issued else self._configured().token
         return self._issued if token is None else (IssuedToken(token),)
 
     @property
-    def ended(self) -> tuple[str, ...]:
-        """The newest of the tokens that were good until a registration ended them."""
-        return self._ended
-
-    @property
     def secrets(self) -> tuple[str, ...]:
         """Every token that is remembered."""
-        known = (*(each.value for each in self._issued), *self._ended, self.shown)
+        known = (*(each.value for each in self._issued), *self.ended, self.shown)
         return tuple(token for token in known if token is not None)
+
+    def is_good(self, token: str, now: datetime) -> bool:
+        """Return whether a token was given out, and has not expired or been replaced."""
+        return any(
+            each.value == token and (each.until is None or now < each.until)
+            for each in self.issued
+        )
 
     def issue(self, value: str, now: datetime, valid_for: timedelta | None) -> None:
         """Give out a token beside those that are out; one that is out is extended."""
@@ -118,13 +111,13 @@ class Registration:
         kept = tuple(each for each in self.issued if each.value != value)
         until = None if valid_for is None else now + valid_for
         self._issued = (*kept, IssuedToken(value, until))
-        self._ended = tuple(each for each in self._ended if each != value)
+        self.ended = tuple(each for each in self.ended if each != value)
         self._tokens_changed()
 
     def end_old_tokens(self) -> None:
         """End the tokens that the newest one replaces."""
         old = tuple(each.value for each in self.issued[:-1])
-        self._ended = (*self._ended, *old)[-_MOST_ENDED:]
+        self.ended = (*self.ended, *old)[-_MOST_ENDED:]
         self._issued = self.issued[-1:]
         self._tokens_changed()
 
@@ -135,11 +128,11 @@ class Registration:
     def opened(self) -> None:
         """Record that this side has sent an opening Register: the next one answers it."""
         # What the Flexibility Provider changes from now on, it has to tell this side.
-        self._shown, self._is_open = self.shown, True
+        self._shown, self.is_awaiting_answer = self.shown, True
 
     def refused(self) -> None:
         """Record that a Register was refused: only what was good before is good."""
-        self._is_open = False
+        self.is_awaiting_answer = False
         left = tuple(each for each in self._issued if each.value != self._fresh)
         if left:
             self._issued = left
@@ -148,9 +141,8 @@ class Registration:
     def answered(self, until: datetime) -> None:
         """Record that this side has sent an answering Register.
 
-        Args:
-            until: A Register that comes before is not a new opening: with a Flexibility Provider
-                that answers every Register with its own, it would go on for ever.
+        One that comes before `until` is not a new opening: with a Flexibility Provider that answers
+        every Register with its own, it would go on for ever.
         """
         self._answer_until, self._registered = until, True
         self.end_old_tokens()
@@ -166,8 +158,9 @@ class Registration:
         url, token = base_url(message), message["token"]
         is_repeated = self.is_registered and (url, token) == (self.url, self._shown)
         self._url, self._shown = url, token
-        if self._is_open or (self._answer_until is not None and now < self._answer_until):
-            self._is_open, self._answer_until, self._registered = False, None, True
+        may_answer = self._answer_until is not None and now < self._answer_until
+        if self.is_awaiting_answer or may_answer:
+            self.is_awaiting_answer, self._answer_until, self._registered = False, None, True
             self.end_old_tokens()
             return "answer"
         if is_repeated:
@@ -184,7 +177,7 @@ class Registration:
 
         That the tokens stay good, so that it can register again, is (inferred).
         """
-        self._registered, self._is_open = False, False
+        self._registered = self.is_awaiting_answer = False
 
     def remembered(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values; with secrets."""
@@ -195,7 +188,7 @@ class Registration:
                 {"token": each.value, "until": each.until and each.until.isoformat()}
                 for each in self._issued
             ],
-            "ended_tokens": list(self._ended),
+            "ended_tokens": list(self.ended),
             "registered": self._registered,
         }
 
@@ -210,7 +203,7 @@ class Registration:
         self._registered = remembered["registered"]
         self._issued = issued
         # A file of an earlier version has none.
-        self._ended = tuple(remembered.get("ended_tokens", ()))[-_MOST_ENDED:]
+        self.ended = tuple(remembered.get("ended_tokens", ()))[-_MOST_ENDED:]
         self._tokens_changed()
 
 
@@ -224,13 +217,16 @@ class Agreement:
     Args:
         configured: Returns the system as the world has it, with what was agreed before.
         registration: Whether there was such a time before.
+
+    Attributes:
+        asked: What the other side asks of this one; None: nothing yet.
     """
 
     def __init__(self, configured: Callable[[], Configured], registration: Registration) -> None:
         self._configured = configured
         self._registration = registration
         self._required: Mapping[str, Any] | None = None
-        self._asked: Mapping[str, Any] | None = None
+        self.asked: Mapping[str, Any] | None = None
         self._handshaken: bool | None = None
 
     @property
@@ -238,13 +234,11 @@ class Agreement:
         """What this side asks of the other; None: nothing yet."""
         if self._required is None:
             settings = self._configured().settings
-            return None if settings is None else _behaviour_of_settings(settings)
+            if settings is None:
+                return None
+            styles = tuple(style.upper() for style in settings.measurement_styles)
+            return behaviour_of(settings.heartbeat_seconds, styles)
         return self._required
-
-    @property
-    def asked(self) -> Mapping[str, Any] | None:
-        """What the other side asks of this one; None: nothing yet."""
-        return self._asked
 
     @property
     def is_handshaken(self) -> bool:
@@ -257,7 +251,7 @@ class Agreement:
 
         Nothing checks what it asks for, but no calendar goes on for ever: a century is the most.
         """
-        interval = (self._asked or {}).get("heartbeat_interval")
+        interval = (self.asked or {}).get("heartbeat_interval")
         if not isinstance(interval, int | float) or not interval >= 1:
             return None
         return min(interval, _CENTURY)
@@ -270,24 +264,24 @@ class Agreement:
         """Record the handshake, and what the other side has asked in it, if anything."""
         self._handshaken = True
         if behaviour:
-            self._asked = behaviour
+            self.asked = behaviour
 
     def end(self) -> None:
         """Forget the handshake: the other side has unregistered."""
-        self._handshaken, self._asked = False, None
+        self._handshaken, self.asked = False, None
 
     def remembered(self) -> dict[str, Any]:
         """Return what must survive a restart, as JSON values."""
         return {
             "handshaken": self._handshaken,
             "required": None if self._required is None else dict(self._required),
-            "asked": None if self._asked is None else dict(self._asked),
+            "asked": None if self.asked is None else dict(self.asked),
         }
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
         """Take up what was remembered before a restart."""
         self._handshaken = remembered["handshaken"]
-        self._required, self._asked = remembered["required"], remembered["asked"]
+        self._required, self.asked = remembered["required"], remembered["asked"]
 
 
 def behaviour_of(
@@ -318,8 +312,3 @@ def base_url(message: Mapping[str, Any]) -> str | None:
     return next(
         (each["base_url"] for each in message["version_url"] if each["version"] == VERSION), None
     )
-
-
-def _behaviour_of_settings(settings: SystemSettings) -> dict[str, Any]:
-    styles = tuple(style.upper() for style in settings.measurement_styles)
-    return behaviour_of(settings.heartbeat_seconds, styles)
