@@ -34,7 +34,7 @@ _PATH: Final = "/solaruser/api/v1/sec/instr"
 _TIMEOUT: Final = (10.0, 30.0)
 #: How much this machine's clock may be ahead, when a sent instruction is looked for.
 _MARGIN: Final = timedelta(minutes=1)
-#: SolarUser's limit for a request body, in bytes (docs/protocol/solaruser.md §7.4).
+#: SolarUser's limit for a request body, in bytes (solaruser.md §7.4).
 _LARGEST_BODY: Final = 20_971_520
 #: No character takes more bytes in ASCII JSON: two escaped halves of a surrogate pair.
 _LARGEST_CHARACTER: Final = 12

@@ -1,6 +1,6 @@
 """Where the public guide and the running service differ, and which of the two to follow.
 
-This table is the single place that knows the differences (docs/protocol/solaruser.md §12 and §13).
+This table is the single place that knows the differences (solaruser.md §12 and §13).
 Everything that behaves in two ways asks a `Behaviour`; nothing else compares fidelities by name.
 
 Left out are the lines of §12 that allow only one behaviour: what the guide's own text settles (up

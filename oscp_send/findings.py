@@ -26,7 +26,7 @@ class Finding:
             only the running service has.
         exchange: The number of an earlier exchange in the simulator's journal, where the finding
             is about one.
-        case: The case of docs/protocol/oscp20.md §9.3 that it is an instance of, such as `X8`;
+        case: The case of oscp20.md §9.3 that it is an instance of, such as `X8`;
             None for most findings. Not part of `to_dict`.
     """
 

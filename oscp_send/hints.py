@@ -26,7 +26,7 @@ _SIGNING: Final = (
     "the request, or it was not signed by SNWS2Auth."
 )
 
-#: Messages of authentication, by a pattern of how they begin (docs/protocol/solaruser.md §5.7).
+#: Messages of authentication, by a pattern of how they begin (solaruser.md §5.7).
 #: `Access denied` and `Access Denied` are two.
 _AUTHORISATION: Final = (
     (
@@ -74,7 +74,7 @@ _ACTIONS: Final = (
 )
 
 #: Reasons for which an instruction ends as Declined, by a pattern of how they begin
-#: (docs/protocol/solaruser.md §3.1 and §4).
+#: (solaruser.md §3.1 and §4).
 _DECLINED: Final = (
     (texts.MISSING_PARAMETERS, "Parameters must be texts: others are dropped on the way."),
     (texts.MISSING_ACTION, "Give the OSCP message name as action."),

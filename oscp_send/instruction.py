@@ -91,7 +91,7 @@ class Instruction:
 
 
 class InstructionState(StrEnum):
-    """The states of an instruction (docs/protocol/solaruser.md §2.4).
+    """The states of an instruction (solaruser.md §2.4).
 
     An OSCP instruction goes from `QUEUING` over `EXECUTING` to `COMPLETED` or `DECLINED`, or is
     `DECLINED` at once. One that is not claimed within about 30 seconds becomes `QUEUED`, and is
@@ -155,7 +155,7 @@ class InstructionStatus:
         """Return the parameters by name, their parts joined.
 
         Two identical parts come back as one, and a character that was cut comes back as `??`,
-        though what is delivered is right (docs/protocol/solaruser.md §1.6).
+        though what is delivered is right (solaruser.md §1.6).
         """
         return join_parameters(self.parameters)
 
@@ -191,7 +191,7 @@ def split(value: str) -> list[str]:
     """Cut a parameter's value into its stored parts, each of at most 256 UTF-16 code units.
 
     A character outside the Basic Multilingual Plane is two units and may be cut between them; each
-    part then holds a lone surrogate. An empty value has no parts (docs/protocol/solaruser.md §2.1).
+    part then holds a lone surrogate. An empty value has no parts (solaruser.md §2.1).
     """
     if value.isascii():
         return [value[at : at + PART_LENGTH] for at in range(0, len(value), PART_LENGTH)]
@@ -208,7 +208,7 @@ def join(parts: Iterable[str]) -> str:
 def split_parameters(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Cut every parameter, not only `msg`, and drop those without a name or a value.
 
-    The parts of one value follow one another under its name (docs/protocol/solaruser.md §2.1).
+    The parts of one value follow one another under its name (solaruser.md §2.1).
     """
     return [(name, part) for name, value in parameters if name for part in split(value)]
 

@@ -1,7 +1,7 @@
 """Judge a message before SolarUser does: what is wrong, where, and what to do.
 
 `verdict` repeats the checks of SolarUser's queue hook that concern the message alone: 10 to 12 of
-docs/protocol/solaruser.md §3.1, in that order and with the service's texts. `check` explains the
+solaruser.md §3.1, in that order and with the service's texts. `check` explains the
 verdict, compares it with that of the other fidelity, and adds what no service refuses.
 """
 
@@ -281,7 +281,7 @@ def judge_properties(action: str, message: Document) -> Iterator[Finding]:
     """Yield what would silently change on the way.
 
     That is: properties that OSCP 2.0 does not know, names given twice, halves of surrogate pairs,
-    and a handshake that asks for nothing (docs/protocol/oscp20.md §3.1, §3.5 and §9.1).
+    and a handshake that asks for nothing (oscp20.md §3.1, §3.5 and §9.1).
     """
     for pointer in message.duplicate_keys:
         name = pointer.rpartition("/")[2]

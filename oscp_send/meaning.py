@@ -1,6 +1,6 @@
 """The rules S1 to S19 that no schema can express, as far as they need no history.
 
-They are those of docs/protocol/oscp20.md §3.13. The real services enforce none of them, so they
+They are those of oscp20.md §3.13. The real services enforce none of them, so they
 warn; a grid operator will not be so kind.
 """
 

@@ -1,7 +1,7 @@
 """Findings about a request body: its top-level keys, its parameters, and what contradicts them.
 
 SolarUser's reader knows certain keys and loses its place at any other; of the parameters it keeps
-strings alone, and drops empty ones later (docs/protocol/solaruser.md §1.2 to §1.4 and §2.1). Its
+strings alone, and drops empty ones later (solaruser.md §1.2 to §1.4 and §2.1). Its
 reply then says only that something is missing. The findings say why.
 """
 

@@ -161,7 +161,7 @@ def _ruling(
 ) -> tuple[RequestStage | None, str | None]:
     """Return the stage and the text of the refusal, in the order of SolarUser's checks.
 
-    That is docs/protocol/solaruser.md §3.1.
+    That is solaruser.md §3.1.
     """
     if refusal is not None:
         return "request", refusal

@@ -1,7 +1,7 @@
 """SNWS2, the scheme by which requests to SolarNetwork's API are signed.
 
 The pure functions restate the scheme for both sides; `SNWS2Auth` signs what `requests` sends
-(docs/protocol/solaruser.md §5).
+(solaruser.md §5).
 """
 
 from __future__ import annotations

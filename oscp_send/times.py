@@ -83,7 +83,7 @@ def has_no_offset(text: object) -> bool:
 def read_timestamp(text: str) -> datetime:
     """Return the instant of a timestamp in SolarUser's replies: `2026-01-02 03:04:05.123456Z`.
 
-    There are 0 to 6 fraction digits (docs/protocol/solaruser.md §1.6).
+    There are 0 to 6 fraction digits (solaruser.md §1.6).
 
     Raises:
         ValueError: The text is not such a timestamp.

@@ -1,7 +1,7 @@
 """Signed requests on their way, and what SolarUser's answers mean.
 
 A request that failed either certainly did not arrive or may have arrived. An answer is the data of
-a success, or the exception for everything else (docs/protocol/solaruser.md §7). After a POST, only
+a success, or the exception for everything else (solaruser.md §7). After a POST, only
 an answer that rules it out means that nothing was queued; a failure of the server, or of a gateway
 before it, leaves that open.
 """

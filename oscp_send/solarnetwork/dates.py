@@ -60,7 +60,7 @@ def read_form_date(text: str) -> datetime:
 def read_epoch(text: str) -> datetime:
     """Return the instant that a number names: whole milliseconds, or seconds with a fraction.
 
-    Inferred (docs/protocol/solaruser.md §1.2).
+    Inferred (solaruser.md §1.2).
 
     Raises:
         ValueError: It is too far from 1970.

@@ -1,6 +1,6 @@
 """How SolarNetwork reads a message into its own classes: what it refuses then, and what it keeps.
 
-Its schemas allow more than its classes can read (docs/protocol/oscp20.md §3.2, §3.3 and §9.1). The
+Its schemas allow more than its classes can read (oscp20.md §3.2, §3.3 and §9.1). The
 classes drop unknown properties, and hold numbers as doubles and times in UTC.
 """
 
@@ -91,7 +91,7 @@ def _time(pointer: str, value: str) -> datetime:
 
 
 def _strict_time(pointer: str, value: str) -> datetime:
-    """Read a time as SolarNetwork's classes do (docs/protocol/oscp20.md §3.2).
+    """Read a time as SolarNetwork's classes do (oscp20.md §3.2).
 
     As observed in SolarNetwork: an upper-case T, no or exactly three fraction digits, Z or an
     offset with a colon; blanks around it are removed.

@@ -1,6 +1,6 @@
 """How SolarNetwork's JSON parser, Jackson 3, reads a text, refuses it, and writes a value.
 
-Only the beginnings of the parser's texts are known (docs/protocol/solaruser.md §3.3 and §7.1). The
+Only the beginnings of the parser's texts are known (solaruser.md §3.3 and §7.1). The
 rest is inferred and changes between versions of that library, so compare beginnings only.
 """
 
@@ -43,7 +43,7 @@ def is_too_deep(document: Document) -> bool:
 
 
 def excess(document: Document) -> str | None:
-    """Return the parser's text for what is beyond its limits (docs/protocol/oscp20.md §9.1)."""
+    """Return the parser's text for what is beyond its limits (oscp20.md §9.1)."""
     if is_too_deep(document):
         return too_deep(MAXIMUM_DEPTH + 1)
     if _LONG_NUMBER.search(document.text) and document.longest_number > MAXIMUM_NUMBER_LENGTH:
@@ -206,7 +206,7 @@ def write(value: object) -> bytes:
     """Return a decoded value as the Flexibility Provider puts it on the wire.
 
     Compact UTF-8; numbers as doubles, times by `time_text`, slashes escaped (as observed in
-    SolarNetwork, docs/protocol/oscp20.md §3.3 and §5.10). Half a surrogate pair becomes `?`, as
+    SolarNetwork, oscp20.md §3.3 and §5.10). Half a surrogate pair becomes `?`, as
     with the JDK's UTF-8 encoder (inferred).
     """
     return _written(value).encode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 Its reader is hand-written: it walks along the tokens and expects them in a certain order, so an
 unknown property, or a value of an unexpected kind, makes it lose its place
-(docs/protocol/solaruser.md §1.2 to §1.4). The walk is repeated here step by step, because its
+(solaruser.md §1.2 to §1.4). The walk is repeated here step by step, because its
 results follow from it.
 """
 

@@ -1,6 +1,6 @@
 """The texts by which SolarUser declines an OSCP instruction, and what its parameters name.
 
-As observed in SolarNetwork's queue hook and delivery handler (docs/protocol/solaruser.md §3.1 and
+As observed in SolarNetwork's queue hook and delivery handler (solaruser.md §3.1 and
 §4.1); the texts are exact.
 """
 
@@ -82,7 +82,7 @@ class Unaddressed:
 def read_address(parameters: Mapping[str, str]) -> Address | Unaddressed:
     """Return what joined parameters name, or the first check that fails.
 
-    As observed in SolarNetwork (docs/protocol/solaruser.md §3.1).
+    As observed in SolarNetwork (solaruser.md §3.1).
     """
     if not parameters:
         return Unaddressed(MISSING_PARAMETERS)
@@ -103,7 +103,7 @@ def read_address(parameters: Mapping[str, str]) -> Address | Unaddressed:
 
 
 # The texts of a schema refusal, as networknt's validator writes them: as observed in SolarNetwork
-# (docs/protocol/solaruser.md §3.3, docs/protocol/oscp20.md §5.8).
+# (solaruser.md §3.3, oscp20.md §5.8).
 
 
 def schema_error(action: str, violations: Iterable[Violation]) -> str:

@@ -68,7 +68,7 @@ def itu_reads(text: str) -> bool:
     """Return whether SolarNetwork's schema validator takes a text as date-time.
 
     It takes more than RFC 3339 in some places and less in others (as observed in SolarNetwork,
-    docs/protocol/oscp20.md §9.1: networknt 3.0.0 with ITU 1.14.0). That a leap second is looked up
+    oscp20.md §9.1: networknt 3.0.0 with ITU 1.14.0). That a leap second is looked up
     by its moment in UTC, whatever the offset, is inferred.
     """
     if _PLAIN.fullmatch(text):

@@ -40,7 +40,7 @@ def read(text: str | bytes) -> Document:
 
     As strict as RFC 8259, and as SolarNetwork's parser where that leaves a choice: no comments, no
     NaN, no byte-order mark; equal keys and lone surrogate escapes are taken (as observed in
-    SolarNetwork, docs/protocol/oscp20.md §9.1). The service's limits of depth and of number length
+    SolarNetwork, oscp20.md §9.1). The service's limits of depth and of number length
     are not applied: ask the document.
 
     Args:
@@ -186,7 +186,7 @@ def _fraction(text: str) -> float | Decimal:
     """Return the value of a number that is written with a fraction or an exponent.
 
     One that a double would turn into infinity or into zero is kept as a Decimal, so that `1e400` is
-    still a number and `-1e-400` is still less than zero (docs/protocol/oscp20.md §3.3, and §9.2,
+    still a number and `-1e-400` is still less than zero (oscp20.md §3.3, and §9.2,
     cases C52 to C54).
     """
     return _exact(text) if _is_beyond_double(text) else float(text)

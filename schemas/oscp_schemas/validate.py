@@ -64,7 +64,7 @@ def judge(action: str, message: object, *, fidelity: Fidelity = "documented") ->
         message: JSON text, its bytes in UTF-8, a `Document`, or a parsed value. A `str` is always
             taken as JSON text.
         fidelity: How a date-time is read: `documented` by RFC 3339, `observed` as SolarNetwork's
-            schema validator does (docs/protocol/oscp20.md §9.1). SolarNetwork's decoder comes after
+            schema validator does (oscp20.md §9.1). SolarNetwork's decoder comes after
             it, is stricter still, and is not asked here.
 
     Raises:
