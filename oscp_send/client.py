@@ -15,8 +15,9 @@ import requests
 from requests import PreparedRequest, Session
 
 from oscp_schemas import Document, JsonError, read
-from oscp_send.errors import InvalidMessage
+from oscp_send.errors import DeadlinePassed, InvalidMessage, RateLimited, Refused, Unreachable
 from oscp_send.findings import Judgement
+from oscp_send.hints import state_hint
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
 from oscp_send.judgement import check
 from oscp_send.messages import AdjustGroupCapacityForecast, Message, wire_text
@@ -26,8 +27,7 @@ from oscp_send.snws2 import SNWS2Auth
 from oscp_send.solarnetwork.json_reading import parse_long
 from oscp_send.times import utc_now, write_instant
 from oscp_send.transport import Posting, Transport, raise_if_declined
-from oscp_send.values import InvalidValue, instant, member, text
-from oscp_send.waiting import wait_for_end
+from oscp_send.values import InvalidValue, OscpSendError, instant, member, text
 
 _PATH: Final = "/solaruser/api/v1/sec/instr"
 #: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
@@ -41,6 +41,10 @@ _LARGEST_CHARACTER: Final = 12
 #: What a body has around the values of its parameters is shorter.
 _LARGEST_REST: Final = 1000
 _HEADER_TEXT: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+#: Pauses between two looks at an instruction: how they grow, and up to how many seconds.
+_GROWTH: Final = 1.5
+_LONGEST_PAUSE: Final = 10.0
+_SHORTEST_LOOK: Final = 1.0
 
 
 class SolarUserClient:
@@ -150,14 +154,9 @@ class SolarUserClient:
         correlation_id: str | None = None,
         expires: datetime | None = None,
     ) -> InstructionStatus:
-        """Judge a message, send it, and return the instruction that carries it.
+        """Judge a message as `build` does, send it as `submit` does, and return its instruction.
 
-        The instruction is then on its way, not yet delivered: `wait` follows it. The arguments are
-        those of `build`.
-
-        Raises:
-            InvalidValue, InvalidMessage: As for `build`; nothing was sent.
-            OscpSendError: As for `submit`.
+        The instruction is then on its way, not yet delivered: `wait` follows it.
         """
         order = _Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
         return self.submit(self._build(order))
@@ -173,13 +172,7 @@ class SolarUserClient:
         correlation_id: str | None = None,
         expires: datetime | None = None,
     ) -> PreparedRequest:
-        """Return the signed request that `send` would send, sending nothing.
-
-        SolarUser accepts it for 15 minutes. The arguments are those of `build`.
-
-        Raises:
-            InvalidValue, InvalidMessage: As for `build`.
-        """
+        """Return the signed request that `send` would send; SolarUser takes it for 15 minutes."""
         order = _Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
         return self.prepare_instruction(self._build(order))
 
@@ -207,6 +200,9 @@ class SolarUserClient:
     ) -> InstructionStatus:
         """Follow an instruction until it is Completed, and return it.
 
+        One that is known to be final is not looked at. A busy service and failing connections are
+        tolerated until the deadline.
+
         Args:
             instruction: What `send` returned, or an instruction's id.
             timeout: How many seconds to wait.
@@ -215,17 +211,40 @@ class SolarUserClient:
         Raises:
             InstructionDeclined: It ended as Declined.
             DeadlinePassed: It did not end in time; the error has its last state.
-            NotAuthorised, Refused, NotUnderstood: It cannot be looked at. A busy service and
-                failing connections are tolerated until the deadline.
+            InvalidValue: The timeout or the pause is unusable.
+            NotAuthorised, Refused, NotUnderstood: It cannot be looked at.
         """
-        return wait_for_end(
-            instruction,
-            self._look,
-            timeout=timeout,
-            poll=poll,
-            clock=self._clock,
-            sleep=self._sleep,
-        )
+        if not (timeout >= 0 and poll > 0):
+            raise InvalidValue("", f"timeout {timeout} and poll {poll} must be positive seconds")
+        known: InstructionStatus | None = None
+        if isinstance(instruction, InstructionStatus):
+            known, number = instruction, instruction.id
+        else:
+            number = instruction
+        trouble: OscpSendError | None = None
+        began, slept, pause = time.monotonic(), 0.0, poll
+        while known is None or not known.state.is_final:
+            # Pauses count even if `sleep` returns at once, so that any sleep leads to the deadline.
+            remaining = timeout - max(time.monotonic() - began, slept)
+            wanted = pause
+            try:
+                known, trouble = self._seen(number, max(remaining, _SHORTEST_LOOK)), None
+            except RateLimited as error:
+                trouble = error
+                if error.retry_at is not None:
+                    wanted = max(pause, (error.retry_at - self._clock()).total_seconds())
+            except Unreachable as error:
+                trouble = error
+            if known is not None and known.state.is_final:
+                break
+            if remaining <= 0:
+                hint = state_hint(known.state) if known is not None else ""
+                raise DeadlinePassed(number, timeout, instruction=known, trouble=trouble, hint=hint)
+            nap = min(wanted, remaining)
+            self._sleep(nap)
+            slept += nap
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+        return raise_if_declined(known)
 
     def view(self, instruction_id: int) -> InstructionStatus | None:
         """Return an instruction as it is now, or None if SolarUser does not know it.
@@ -248,10 +267,10 @@ class SolarUserClient:
 
         Args:
             ids: Instruction ids; ones that SolarUser does not know are ignored.
-            node_ids: Node ids. One of the two must be given; if it is empty, so is the result.
+            node_ids: Node ids. Ids or node ids must be given; if empty, so is the result.
             states: The states to look for; any unless given.
-            start: The earliest instruction date, as an aware datetime.
-            end: The instruction date to stop before, as an aware datetime.
+            start: The earliest instruction date, aware.
+            end: The instruction date to stop before, aware.
 
         Raises:
             InvalidValue: Neither ids nor nodes are given, or a value is unusable.
@@ -283,6 +302,16 @@ class SolarUserClient:
         url = f"{self.base_url}{_PATH}/view"
         request = self._transport.prepare("GET", url, params={"id": str(instruction_id)})
         return self._transport.look(request, within=within).instruction_or_none()
+
+    def _seen(self, number: int, within: float) -> InstructionStatus:
+        found = self._look(number, within)
+        if found is None:
+            raise Refused(
+                200,
+                f"SolarUser knows no instruction {number}",
+                hint="Check its id; finished instructions are removed after some weeks.",
+            )
+        return found
 
     def _build(self, order: _Order) -> Instruction:
         action, written = order.action, order.text()
@@ -324,23 +353,14 @@ class _Order:
     expires: datetime | None
 
     def text(self) -> str:
-        """Return the message as the text to send.
-
-        Raises:
-            InvalidValue: A mapping holds something that JSON cannot.
-            InvalidMessage: It is another action's.
-        """
+        """Return the message as the text to send."""
         if isinstance(self.message, Message) and self.message.action != self.action:
             article = "an" if self.message.action[0] in "AEIOU" else "a"
             raise InvalidMessage(self.action, f"the message is {article} {self.message.action}")
         return wire_text(self.message)
 
     def instruction(self, written: str) -> Instruction:
-        """Return the instruction that carries the text.
-
-        Raises:
-            InvalidValue: An argument is unusable.
-        """
+        """Return the instruction that carries the text."""
         _long("co_id", self.co_id)
         return Instruction.of_message(
             self.action,

@@ -111,16 +111,9 @@ class RateLimited(_Answered):
     _verdict = "SolarUser asks to wait"
 
     def __init__(
-        self,
-        status: int,
-        reason: str,
-        *,
-        hint: str = "",
-        code: str = "",
-        excerpt: str = "",
-        retry_at: datetime | None = None,
+        self, status: int, reason: str, *, retry_at: datetime | None = None, **details: str
     ) -> None:
-        super().__init__(status, reason, hint=hint, code=code, excerpt=excerpt)
+        super().__init__(status, reason, **details)
         self.retry_at = retry_at
 
 
@@ -134,16 +127,9 @@ class NotUnderstood(_Answered):
     _verdict = "The answer was not understood"
 
     def __init__(
-        self,
-        status: int,
-        reason: str,
-        *,
-        hint: str = "",
-        code: str = "",
-        excerpt: str = "",
-        possibly_sent: bool = False,
+        self, status: int, reason: str, *, possibly_sent: bool = False, **details: str
     ) -> None:
-        super().__init__(status, reason, hint=hint, code=code, excerpt=excerpt)
+        super().__init__(status, reason, **details)
         self.possibly_sent = possibly_sent
 
     def __str__(self) -> str:
@@ -158,10 +144,8 @@ class Unreachable(_Answered):
         status: The HTTP status if a gateway answered in its place, else 0.
     """
 
-    def __init__(
-        self, reason: str, *, hint: str = "", status: int = 0, code: str = "", excerpt: str = ""
-    ) -> None:
-        super().__init__(status, reason, hint=hint, code=code, excerpt=excerpt)
+    def __init__(self, reason: str, *, status: int = 0, **details: str) -> None:
+        super().__init__(status, reason, **details)
 
     def __str__(self) -> str:
         status = f" (HTTP {self.status})" if self.status else ""
@@ -210,7 +194,7 @@ class InstructionDeclined(OscpSendError):
     """The instruction ended as `Declined`, although HTTP said 200.
 
     Attributes:
-        instruction: The instruction as SolarUser returned it.
+        instruction: It, as SolarUser returned it.
         reason: The service's own reason.
         hint: What to do; may be empty.
     """

@@ -14,8 +14,8 @@ _ROOT = Path(__file__).parent.parent
 
 #: The most modules of each package, `__init__` included, packages within counted by themselves.
 BUDGET = {
-    "oscp_send": 19,
-    "oscp_send/cli": 9,
+    "oscp_send": 18,
+    "oscp_send/cli": 8,
     "oscp_send/solarnetwork": 6,
     "schemas/oscp_schemas": 9,
     "simulator/oscp_sim": 32,

@@ -10,7 +10,7 @@ from oscp_schemas import Fidelity
 from oscp_send.cli.files import SourceProblem, examine, read_source
 from oscp_send.cli.main import FAILED, USAGE
 from oscp_send.cli.options import action_option
-from oscp_send.cli.reports import GithubReport, JsonReport, Report, TextReport, fails
+from oscp_send.cli.reports import GithubReport, JsonReport, TextReport, fails
 
 
 @click.command()
@@ -63,7 +63,9 @@ def check(
     sys.exit(code)
 
 
-def _report(style: str, fidelity: Fidelity, *, is_strict: bool) -> Report:
+def _report(
+    style: str, fidelity: Fidelity, *, is_strict: bool
+) -> TextReport | JsonReport | GithubReport:
     match style:
         case "json":
             return JsonReport(sys.stdout, fidelity, is_strict=is_strict)

@@ -12,8 +12,7 @@ from typing import IO, Any, Final, Literal
 import click
 
 from oscp_schemas import Document, Fidelity, JsonError, read
-from oscp_send.cli.main import USAGE
-from oscp_send.cli.terminal import printable, unreadable
+from oscp_send.cli.main import USAGE, printable, unreadable
 from oscp_send.findings import Finding, Judgement
 from oscp_send.instruction import split
 from oscp_send.judgement import INSTRUCTION_ACTIONS, check
@@ -24,13 +23,7 @@ from oscp_send.solarnetwork.json_reading import read_json
 
 
 class SourceProblem(click.ClickException):
-    """Raised for a file that cannot be judged.
-
-    Attributes:
-        name: The file, as a person calls it.
-        path: The file as it was named; None for the standard input.
-        problem: What is wrong, and what to do.
-    """
+    """Raised for a file that cannot be judged: what is wrong, and what to do."""
 
     exit_code = USAGE
 
@@ -41,19 +34,13 @@ class SourceProblem(click.ClickException):
         self.problem = problem
 
     def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002 - as click has it
-        """Print the problem where errors are printed."""
+        """Print the problem to the standard error."""
         click.echo(printable(str(self)), err=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The content of a file.
-
-    Attributes:
-        name: The file, as a person calls it.
-        path: The file as it was named; None for the standard input.
-        data: Its bytes; never white space alone.
-    """
+    """The content of a file, never white space alone; the standard input has no path."""
 
     name: str
     path: str | None
@@ -120,8 +107,6 @@ def message_text(data: bytes) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-# The judgement.
-
 Kind = Literal["refusal", "warning", "note"]
 
 _ORDER: Final[tuple[Kind, ...]] = ("refusal", "warning", "note")
@@ -130,14 +115,10 @@ _OK: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A finding and its place in the file.
+    """A finding and its place in the file: line and column, in characters, both from 1.
 
-    Attributes:
-        finding: The finding.
-        line: Its line, from 1.
-        column: Its column, from 1, in characters. A finding in the `msg` parameter of a request
-            body is at the beginning of its value.
-        is_inside: Whether its pointer is into the message inside a request body.
+    One whose pointer is into the message inside a request body (`is_inside`) is placed at the
+    beginning of the `msg` parameter's value.
     """
 
     finding: Finding
@@ -159,13 +140,10 @@ class Examined:
     """A file that was judged.
 
     Attributes:
-        source: The file.
         document: Its JSON; None where it is not JSON.
         is_request: Whether it is a whole request body, or else a bare message.
         action: The OSCP message name; None where a request body has none.
-        status: The HTTP status with which SolarUser would answer.
         stage: The check that would refuse it; None when it would be queued.
-        error: The service's text for the refusal.
         parts: How many parts SolarUser cuts the message into.
         findings: Refusals first, then warnings, then notes, each in the order of the file.
     """
@@ -186,12 +164,7 @@ class Examined:
 
 
 def examine(source: Source, action: str | None, fidelity: Fidelity) -> Examined:
-    """Judge a file: a whole request body, or else a bare message.
-
-    Args:
-        source: The file.
-        action: The OSCP message name of a bare message; a request body names its own.
-        fidelity: Which side to follow where the guide and the service differ.
+    """Judge a file: a whole request body, which names its action, or else a bare message.
 
     Raises:
         SourceProblem: It is a bare message, and no action was given.

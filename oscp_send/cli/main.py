@@ -1,4 +1,4 @@
-"""`oscp-send`: its commands, each imported when it is called, and how they end."""
+"""`oscp-send`: its commands, each imported when it is called, how they end, and how they speak."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from oscp_send.cli.terminal import printable_lines
 
 # What only an error or a command needs is imported then, so that `--help` is quick.
 if TYPE_CHECKING:
@@ -23,6 +21,33 @@ FAILED = 1
 USAGE = 2
 #: The exit code where SolarUser could not be reached or its answer was not understood.
 NOT_REACHED = 3
+
+
+def printable(text: str) -> str:
+    """Return a text with an escape for each character that is invisible or could move a cursor.
+
+    So no file and no service can repaint the terminal.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """Return a printable text that keeps its lines."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number and its thing, in the plural unless it is one."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def unreadable(error: OSError) -> str:
+    """Return why a file cannot be read."""
+    reason = error.strerror or type(error).__name__
+    return f"it cannot be read: {reason[:1].lower()}{reason[1:]}"
 
 
 class LazyGroup(click.Group):
@@ -100,30 +125,15 @@ def _exit_code(error: OscpSendError) -> int:
             "oscp_send.cli.check:check",
             "Say what SolarUser would do with messages, and how to correct them.",
         ),
-        "send": (
-            "oscp_send.cli.send:send",
-            "Send a message and follow it to its end.",
-        ),
-        "view": (
-            "oscp_send.cli.show:view",
-            "Show an instruction as it is now.",
-        ),
-        "list": (
-            "oscp_send.cli.show:list_instructions",
-            "List the instructions of nodes.",
-        ),
+        "send": ("oscp_send.cli.send:send", "Send a message and follow it to its end."),
+        "view": ("oscp_send.cli.show:view", "Show an instruction as it is now."),
+        "list": ("oscp_send.cli.show:list_instructions", "List the instructions of nodes."),
         "chunks": (
             "oscp_send.cli.show:chunks",
             "Show the parts that SolarUser will cut a message into.",
         ),
-        "curl": (
-            "oscp_send.cli.send:curl",
-            "Print the signed request as a curl command line.",
-        ),
-        "schema": (
-            "oscp_send.cli.show:schema",
-            "Print the JSON Schema of an OSCP message.",
-        ),
+        "curl": ("oscp_send.cli.send:curl", "Print the signed request as a curl command line."),
+        "schema": ("oscp_send.cli.show:schema", "Print the JSON Schema of an OSCP message."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from oscp_send.cli.terminal import unreadable
+from oscp_send.cli.main import unreadable
 
 # The client brings requests with it, which only a command that connects needs.
 if TYPE_CHECKING:
@@ -23,14 +23,7 @@ Command = Any  # what click's decorators take and return
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a bare message goes, by the command line; None for what it does not say.
-
-    Attributes:
-        node_id: The node.
-        co_id: The `configId` of the Capacity Optimizer.
-        cg_identifier: The `identifier` of the Capacity Group.
-        correlation_id: The request id of the forecast that is answered.
-    """
+    """Where a bare message goes, by the command line; None for what it does not say."""
 
     node_id: int | None = None
     co_id: str | None = None
@@ -68,14 +61,7 @@ def _missing(option: str, key: str) -> click.UsageError:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where SolarUser is and with which token, by the command line; None for what it does not say.
-
-    Attributes:
-        url: The base URL of SolarUser.
-        token: The token's id.
-        secret_file: A file that holds the token's secret.
-        config: A TOML file.
-    """
+    """Where SolarUser is and with which token, by the command line; None for what it lacks."""
 
     url: str | None = None
     token: str | None = None

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from typing import Any, Final, Protocol, TextIO
+from typing import Any, Final, Literal, TextIO
+
+import click
 
 from oscp_schemas import Fidelity
 from oscp_send.cli.files import Examined, Kind, Located, SourceProblem
-from oscp_send.cli.terminal import Colour, Palette, count, printable
+from oscp_send.cli.main import count, printable
+
+Colour = Literal["green", "red", "yellow", "cyan"]
 
 
-class Report(Protocol):
-    """A report of `check`: each file is added in turn, then it is finished."""
+class Palette:
+    """Colours for a terminal; without effect elsewhere, or where `NO_COLOR` has a value."""
 
-    def add(self, examined: Examined) -> None:
-        """Add a file that was judged."""
+    def __init__(self, stream: TextIO) -> None:
+        self._is_on = stream.isatty() and not os.environ.get("NO_COLOR")
 
-    def add_problem(self, problem: SourceProblem) -> None:
-        """Add a file that could not be judged."""
-
-    def finish(self) -> None:
-        """Write what is not written yet."""
+    def paint(self, text: str, colour: Colour | None = None, *, dim: bool = False) -> str:
+        """Return the text, coloured if colours are on."""
+        return click.style(text, fg=colour, dim=dim or None) if self._is_on else text
 
 
 def fails(kind: Kind, *, is_strict: bool) -> bool:
@@ -46,8 +49,6 @@ def _pointer(located: Located) -> str:
     return f"msg {pointer}".rstrip() if located.is_inside else pointer
 
 
-# For a person.
-
 _WIDEST_PLACE: Final = 44
 _WIDEST_MESSAGE: Final = 60
 _KINDS: Final[tuple[tuple[Kind, Colour], ...]] = (
@@ -58,12 +59,7 @@ _KINDS: Final[tuple[tuple[Kind, Colour], ...]] = (
 
 
 class TextReport:
-    """Writes each file's verdict, its findings below, and at the end how many there were.
-
-    Args:
-        stream: Any text stream; colours are for terminals.
-        is_strict: Whether warnings fail.
-    """
+    """For a person: each file's verdict, its findings below, and at the end their number."""
 
     def __init__(self, stream: TextIO, *, is_strict: bool = False) -> None:
         self._stream = stream
@@ -162,11 +158,8 @@ def _tag(located: Located) -> str:
     return ", ".join(words)
 
 
-# For a program.
-
-
 class JsonReport:
-    """Writes one JSON object at the end."""
+    """For a program: one JSON object, written at the end."""
 
     def __init__(self, stream: TextIO, fidelity: Fidelity, *, is_strict: bool = False) -> None:
         self._stream = stream
@@ -221,11 +214,8 @@ def _values(located: Located) -> dict[str, Any]:
     }
 
 
-# For GitHub.
-
-
 class GithubReport:
-    """Writes a workflow command for each finding, and a plain line for each file.
+    """For GitHub: a workflow command for each finding, and a plain line for each file.
 
     What makes the check fail is an error, other warnings are warnings, and notes are notices.
     """

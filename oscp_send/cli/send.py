@@ -13,7 +13,7 @@ import click
 
 from oscp_schemas import Document
 from oscp_send.cli.files import Examined, examine, message_text, read_source
-from oscp_send.cli.main import FAILED
+from oscp_send.cli.main import FAILED, printable
 from oscp_send.cli.options import (
     Address,
     Connection,
@@ -24,7 +24,6 @@ from oscp_send.cli.options import (
 )
 from oscp_send.cli.reports import TextReport
 from oscp_send.cli.show import as_json, on_one_line, values
-from oscp_send.cli.terminal import printable
 from oscp_send.errors import DeadlinePassed, InstructionDeclined
 from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import Instruction, InstructionStatus, join_parameters, split_parameters
@@ -100,7 +99,7 @@ def send(
             else:
                 click.echo(f"follow it: oscp-send view {status.id}", err=True)
         except (InstructionDeclined, DeadlinePassed) as error:
-            # The error itself tells a person; a program gets the instruction.
+            # The error is enough for a person; a program gets the instruction.
             if style == "json" and error.instruction is not None:
                 _show(error.instruction, style)
             raise
@@ -167,8 +166,6 @@ def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-# From a file to the instruction that carries its message.
-
 _SENT: Final = frozenset({"action", "coId", "cgIdentifier", "msg", "correlationId"})
 
 
@@ -177,7 +174,7 @@ def _build(
 ) -> Instruction:
     """Judge a file and return the instruction that carries its message.
 
-    A refusal is reported, and ends the program; warnings are reported. Both go to where errors go.
+    Refusals and warnings go to the standard error; a refusal ends the program.
 
     Raises:
         SourceProblem: The file cannot be read, or it is not known which message it is.

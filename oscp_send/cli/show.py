@@ -16,9 +16,8 @@ from oscp_schemas import JsonError, UnknownAction
 from oscp_schemas import schema as schema_of
 from oscp_schemas.catalogue import document
 from oscp_send.cli.files import Source, is_request, message_text, read_file, read_source
-from oscp_send.cli.main import FAILED
+from oscp_send.cli.main import FAILED, count, printable
 from oscp_send.cli.options import Connection, connection_options, format_option
-from oscp_send.cli.terminal import count, printable
 from oscp_send.instruction import (
     InstructionState,
     InstructionStatus,
@@ -137,9 +136,6 @@ def list_instructions(
         click.echo("no instruction matches", err=True)
 
 
-# An instruction for a person, and for a program.
-
-
 def values(instruction: InstructionStatus) -> dict[str, Any]:
     """Return an instruction as JSON values, its parameters joined."""
     return {
@@ -163,7 +159,7 @@ def as_json(value: object) -> str:
 
 
 def on_one_line(instruction: InstructionStatus) -> str:
-    """Return an instruction in one line: id, state, action and group, why it failed."""
+    """Return an instruction for a person in one line, with why it failed."""
     given = instruction.joined_parameters()
     action = given.get("action", instruction.topic)
     group = f" to {given['cgIdentifier']}" if "cgIdentifier" in given else ""
@@ -202,8 +198,6 @@ def _sized(name: str, text: str) -> str:
 def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
-
-# Parts.
 
 _STRING_OR_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\n\r]+')
 
@@ -285,9 +279,6 @@ def _cuts(parts: Sequence[str]) -> Iterator[tuple[int, str]]:
     for number, (before, after) in enumerate(pairwise(parts), 1):
         if "\ud800" <= before[-1] <= "\udbff" and "\udc00" <= after[0] <= "\udfff":
             yield number, join([before[-1], after[0]])
-
-
-# Schemas.
 
 
 @click.command()

@@ -14,8 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from oscp_send import errors
-from oscp_send.cli.main import main
-from oscp_send.cli.terminal import count, printable, printable_lines
+from oscp_send.cli.main import count, main, printable, printable_lines
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
 from tests.cases.payloads import forecast
 from tests.oscp_send.cli.given import ACTION, BASE

@@ -41,7 +41,7 @@ def test_help_imports_nothing_but_click() -> None:
     assert not modules & (NETWORK | SCHEMAS | SIMULATOR)
     assert not [name for name in modules if name.startswith("oscp_send.") and ".cli" not in name]
     commands = {name for name in modules if name.startswith("oscp_send.cli.")}
-    assert commands == {"oscp_send.cli.main", "oscp_send.cli.terminal"}
+    assert commands == {"oscp_send.cli.main"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
