@@ -13,14 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from oscp_schemas import (
-    ACTIONS,
-    Document,
-    Fidelity,
-    JsonError,
-    Violation,
-    judge,
-)
+from oscp_schemas import ACTIONS, Document, Fidelity, JsonError, Violation, judge
 from oscp_schemas.catalogue import BASE_URI, document, document_name
 from oscp_schemas.show import make_pointer, pointer_tokens
 from oscp_send.fidelity import Behaviour
@@ -72,16 +65,12 @@ def check(
     return Judgement(action, ruling.stage is None, ruling.stage, ruling.error, tuple(findings))
 
 
-# The verdict.
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the queue hook decides about a message.
 
     Attributes:
         stage: The check that refuses the message; None when it is accepted.
-        error: The text of the refusal.
         document: The message as read; None where it is not JSON.
         violations: What the schema refuses, at stage `schema`.
         cause: The exception behind a refusal at stage `json` or `decode`.
@@ -97,14 +86,7 @@ class Verdict:
 
 
 def verdict(action: str, text: str | Document, behaviour: Behaviour) -> Verdict:
-    """Return what SolarUser's queue hook decides about `msg` for an action.
-
-    Args:
-        action: The `action` parameter, known or not.
-        text: The whole `msg` parameter with its parts joined, or the document that was read from
-            it.
-        behaviour: Which side of each difference to follow.
-    """
+    """Return what SolarUser's queue hook decides about the whole `msg` parameter of an action."""
     message = text if isinstance(text, Document) else json_reading.read_json(text)
     if action not in INSTRUCTION_ACTIONS:
         readable = message if isinstance(message, Document) else None
@@ -147,10 +129,8 @@ def _json_error(action: str, reason: str, behaviour: Behaviour) -> str:
     return texts.invalid_json(action, reason)
 
 
-# The findings that explain a refusal.
-
-
 def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:
+    """Yield the findings that explain a refusal."""
     if isinstance(ruling.cause, JsonError):
         yield Finding("transport", "json", "error", "", f"not JSON: {ruling.cause}")
     elif isinstance(ruling.cause, DecodeError):
@@ -159,15 +139,11 @@ def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:
         yield _unsupported(action)
         yield from _violations(action, ruling.document)
     elif ruling.stage == "schema-lookup":
-        yield Finding(
-            "schema",
-            "schema-lookup",
-            "error",
-            "",
-            "SolarNetwork cannot find its schema for UpdateAssetMeasurement and declines every one",
-            "send UpdateGroupMeasurements instead",
-            "observed",
+        what = (
+            "SolarNetwork cannot find its schema for UpdateAssetMeasurement and declines every one"
         )
+        remedy = "send UpdateGroupMeasurements instead"
+        yield Finding("schema", "schema-lookup", "error", "", what, remedy, "observed")
         yield from _violations(action, ruling.document)
     elif ruling.stage == "schema" and ruling.document is not None:
         yield from _explained(ruling.violations, ruling.document)
@@ -231,9 +207,6 @@ def _undecodable(error: DecodeError, severity: Severity) -> Finding:
     return Finding("schema", rule, severity, error.pointer, what, remedy, "observed")
 
 
-# The other fidelity.
-
-
 def _difference(action: str, behaviour: Behaviour, ruling: Verdict) -> Iterator[Finding]:
     """Yield where the guide and the service decide differently about this message."""
     if ruling.document is None or ruling.stage in {"action", "document", "json"}:
@@ -274,11 +247,8 @@ def _refused_elsewhere(refusal: Finding, side: Fidelity) -> Finding:
     return replace(refusal, severity="warning", message=message, source=side)
 
 
-# What a schema lets through and SolarNetwork drops or changes silently.
-
-
 def judge_properties(action: str, message: Document) -> Iterator[Finding]:
-    """Yield what would silently change on the way.
+    """Yield what the schema lets through and SolarNetwork drops or changes silently.
 
     That is: properties that OSCP 2.0 does not know, names given twice, halves of surrogate pairs,
     and a handshake that asks for nothing (oscp20.md §3.1, §3.5 and §9.1).

@@ -28,9 +28,7 @@ def judge_meaning(message: object, now: datetime) -> Iterator[Finding]:
     What the schema refuses is skipped, so that one mistake is reported once; except for a time
     without an offset, because the schema does not say why that matters (S4).
 
-    Args:
-        message: The parsed message; anything but an object has no meaning to judge.
-        now: The time to compare a heartbeat with.
+    Anything but an object has no meaning to judge. A heartbeat is compared with `now`.
     """
     if not isinstance(message, Mapping):
         return
@@ -60,14 +58,13 @@ def _number(value: object) -> float | None:
     return value if abs(value) < _FAR_FROM_OVERFLOW else None
 
 
-# S4: every time has its offset from UTC.
-
 _TIME_FIELDS: Final = frozenset(
     {"end_time", "initial_measure_time", "measure_time", "offline_mode_at", "start_time"}
 )
 
 
 def _times(message: object) -> Iterator[Finding]:
+    """Yield S4 for each time without its offset from UTC."""
     # Pointers are built only for a message with such a time, and hardly any message has one.
     if not _lacks_offset(message):
         return
@@ -106,8 +103,6 @@ def _lacks_offset(message: object) -> bool:
     return False
 
 
-# S1 to S3 and S5 to S7: the forecasted blocks, each and together.
-
 _SINGLE_PHASES: Final = frozenset({"ONE", "TWO", "THREE"})
 _POWER_OF_ENERGY: Final = MappingProxyType({"WH": "W", "KWH": "kW"})
 _TOLERANCE: Final = 1e-9
@@ -130,6 +125,7 @@ class _Block:
 
 
 def _blocks(message: Mapping[str, object]) -> Iterator[Finding]:
+    """Yield S1 to S3 and S5 to S7 for the forecasted blocks, each and together."""
     listed = message.get("forecasted_blocks")
     blocks = list(_readable(listed if isinstance(listed, list) else []))
     if not blocks:
@@ -270,8 +266,6 @@ def _clock(instant: datetime) -> str:
     return instant.strftime("%H:%M:%S" if instant.second else "%H:%M")
 
 
-# S11 and S12: heartbeats.
-
 _INTERVAL: Final = "/required_behaviour/heartbeat_interval"
 _LARGEST_STORED_INTERVAL: Final = 32767
 
@@ -309,16 +303,11 @@ def _offline_mode(message: Mapping[str, object], now: datetime) -> Iterator[Find
         )
 
 
-# S13 and S14: the times and the counters of measurements.
-
-
 class Reading(NamedTuple):
     """What a counter of energy showed.
 
     Attributes:
-        pointer: JSON Pointer of the measurement.
-        counter: What tells this counter from others: asset, phase, unit, direction, kind of energy.
-        direction: Its direction, as in the message.
+        counter: What distinguishes it: asset, phase, unit, direction, kind of energy.
         at: When it was read.
         began: Its `initial_measure_time`, or None.
         value: What it showed; None where that is not a usable number.
@@ -339,12 +328,7 @@ def _instant(value: object) -> datetime | None:
 def energy_readings(
     measurements: list[object], instant: Callable[[object], datetime | None] = _instant
 ) -> Iterator[Reading]:
-    """Yield the readings of the counters among measurements, of a group or of assets.
-
-    Args:
-        measurements: As a message lists them; what cannot be read is skipped.
-        instant: How to read a time.
-    """
+    """Yield the readings of counters among the measurements of a message; skip the unreadable."""
     for index, entry in enumerate(measurements):
         if not isinstance(entry, Mapping):
             continue
@@ -366,6 +350,7 @@ def energy_readings(
 
 
 def _measurements(message: Mapping[str, object]) -> Iterator[Finding]:
+    """Yield S13 and S14 for the times and the counters of measurements."""
     listed = message.get("measurements")
     readings = list(energy_readings(listed if isinstance(listed, list) else []))
     for reading in readings:

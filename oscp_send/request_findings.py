@@ -26,9 +26,6 @@ from oscp_send.solarnetwork.json_reading import parse_long
 ADJUST: Final = "AdjustGroupCapacityForecast"
 _COMPLIANCE_ERROR: Final = "GroupCapacityComplianceError"
 
-
-# The top-level keys.
-
 _NEEDED_KEYS: Final = ("nodeId", "params", "parameters")
 _KNOWN_KEYS: Final = (*_NEEDED_KEYS, "topic", "instructionDate", "expirationDate")
 _IGNORED_KEYS: Final = ("id", "created", "state", "statusDate", "resultParameters")
@@ -46,10 +43,7 @@ def judge_keys(
 ) -> Iterator[Finding]:
     """Yield what is wrong with the top-level keys of a request body.
 
-    Args:
-        body: The parsed body, its keys in the order of the text.
-        duplicates: Pointers of the properties that are given more than once.
-        now: The time to compare dates with.
+    `duplicates` are the pointers of the properties that are given more than once.
     """
     members = list(body.items())
     for place, (key, value) in enumerate(members):
@@ -193,8 +187,6 @@ def _date(key: str, value: object, now: datetime) -> Iterator[Finding]:
         yield _of_key("date", "warning", f"/{key}", what, "leave it out")
 
 
-# The parameters.
-
 _NEEDED: Final = ("action", "coId", "cgIdentifier", "msg")
 _KNOWN: Final = (*_NEEDED, "correlationId")
 _DROPPED: Final = "SolarUser drops parameters that are not strings"
@@ -211,12 +203,10 @@ _WHAT: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class GivenParameters:
-    """The parameters as a request body gives them.
+    """The parameters as a request body gives them, normally an object or a list.
 
-    Attributes:
-        pointer: Where they are: `/params` or `/parameters`; of the two the last one counts. Empty
-            where there are none.
-        value: The value there, normally an object or a list.
+    They are at `/params` or `/parameters`, of which the last one counts; `pointer` is empty where
+    there are none.
     """
 
     pointer: str
@@ -273,7 +263,7 @@ def judge_parameters(
     Args:
         given: The parameters as the body gives them.
         left: Those that SolarUser keeps, joined by name.
-        duplicates: Pointers of the properties that the body gives more than once.
+        duplicates: As for `judge_keys`.
         refused: Whether SolarUser refuses the body as a whole.
     """
     if not isinstance(given.value, Mapping | list):
@@ -385,16 +375,8 @@ def _unusable(given: GivenParameters, left: Mapping[str, str]) -> Iterator[Findi
         yield _of_parameter("coId", "error", given.place("coId"), what, remedy)
 
 
-# What the message and the parameters say of the same thing: the group, and the forecast meant.
-
-
 def other_group(parameters: Mapping[str, str], message: Document | JsonError | None) -> str | None:
-    """Return the message's `group_id` where it is not the instruction's group, else None.
-
-    Args:
-        parameters: The parameters that SolarUser keeps, joined by name.
-        message: The `msg` parameter as read.
-    """
+    """Return the message's `group_id` where it is not the instruction's group, else None."""
     if "cgIdentifier" not in parameters or not isinstance(message, Document):
         return None
     group = message.value.get("group_id") if isinstance(message.value, dict) else None
@@ -409,7 +391,7 @@ def judge_relations(
     Args:
         given: The parameters as the body gives them.
         left: Those that SolarUser keeps, joined by name.
-        group: The other group that the message names, as from `other_group`.
+        group: As from `other_group`.
         behaviour: Decides by `correlation_id` how much it matters that the service loses it.
     """
     if group is not None:

@@ -39,7 +39,6 @@ class RequestJudgement:
     Whether SolarUser knows the node, the Capacity Optimizer and the Capacity Group is not judged.
 
     Attributes:
-        accepted: Whether SolarUser would queue the instruction.
         status: The HTTP status of its answer: 422, or 200, also for an instruction that is
             declined.
         stage: The check that refuses it: `request` for a 422; `parameters`, one of the stages of a
@@ -87,8 +86,7 @@ def check_request(
     Args:
         data: The body as it would be posted, the JSON of the SolarUser OSCP guide; or the document
             that was read from it.
-        fidelity: `documented` follows the guide and the specification, `observed` SolarNetwork's
-            code; a finding says where the two differ.
+        fidelity: As for `check`.
         now: The time to compare dates with; the system's by default.
 
     Raises:

@@ -33,23 +33,17 @@ ACTIONS: tuple[str, ...] = tuple(_DOCUMENT_NAMES)
 
 
 class UnknownAction(LookupError):
-    """Raised for an action that is none of the nine OSCP 2.0 messages with a schema.
-
-    Attributes:
-        action: The action that was asked for.
-    """
+    """Raised for an action that is none of the nine OSCP 2.0 messages with a schema."""
 
     def __init__(self, action: str) -> None:
         self.action = action
         super().__init__(action)
 
     def __str__(self) -> str:
-        return f"there is no OSCP 2.0 message {self.action!r}{self._hint()}"
-
-    def _hint(self) -> str:
         folded = {action.lower(): action for action in ACTIONS}
         near = nearest(str(self.action).lower(), folded)
-        return f"; did you mean {folded[near]}?" if near else f"; there are {', '.join(ACTIONS)}"
+        hint = f"did you mean {folded[near]}?" if near else f"there are {', '.join(ACTIONS)}"
+        return f"there is no OSCP 2.0 message {self.action!r}; {hint}"
 
 
 def document_name(action: str) -> str:

@@ -1,4 +1,4 @@
-"""What exactly is wrong with a text that is not JSON, said of the place where a scan stopped."""
+"""What exactly is wrong with a text that is not JSON, at the place where a scan stopped."""
 
 from __future__ import annotations
 
@@ -43,11 +43,10 @@ class JsonError(ValueError):
     """Raised for a text that is not JSON (RFC 8259; strictness as observed in SolarNetwork).
 
     Attributes:
-        kind: What sort of mistake it is.
         reason: What was expected and what came instead, for a person.
         line: The line of the mistake, from 1.
-        column: The column of the mistake, from 1, in characters.
-        offset: How many characters come before the mistake.
+        column: Its column, from 1, in characters.
+        offset: How many characters come before it.
         character: The character at fault, where it is a single one.
         token: The word or number at fault, where it is one.
         context: What was expected there, where that is known.
@@ -221,7 +220,7 @@ def _number_fault(place: Place) -> JsonError:
     matches = ((pattern.match(token), context) for pattern, context in _NUMBER_FAULTS)
     step, context = next((match.end(1), context) for match, context in matches if match)
     at = place.moved(place.offset + step)
-    lead = f"{preview(token)} is no number: "
+    lead = f"{preview(token)} is not a number: "
     return _error(at, "bad-number", context, f", found {at.found}", lead=lead, token=token)
 
 

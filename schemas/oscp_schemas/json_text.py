@@ -67,14 +67,9 @@ def read(text: str | bytes) -> Document:
 class Document:
     """A JSON text that was read, with its value; `read` makes one.
 
-    Everything about positions comes from a second, slower pass over the text, made once, when it is
-    first asked for.
-
-    Attributes:
-        value: The parsed value. Of several equal keys the last wins. A number that a double would
-            turn into infinity or zero, and an integer of more digits than Python converts, is a
-            Decimal.
-        text: The text that was read.
+    Of several equal keys the last wins. A number that a double would turn into infinity or zero,
+    and an integer of more digits than Python converts, is a Decimal. Everything about positions
+    comes from a second, slower pass over the text, made once, when it is first asked for.
     """
 
     value: Any
@@ -116,7 +111,7 @@ class Document:
     @cached_property
     def numbers_beyond_double(self) -> tuple[tuple[str, str], ...]:
         """Pointer and text of each number that a double makes infinite, or zero where it is not."""
-        written = ((pointer, self._written(node)) for pointer, node in self._scan.nodes())
+        written = ((place, self.text[node.start : node.end]) for place, node in self._scan.nodes())
         return tuple(
             (pointer, text)
             for pointer, text in written
@@ -127,7 +122,7 @@ class Document:
     def lone_surrogates(self) -> tuple[str, ...]:
         """The pointers of the texts, and of the properties whose names, hold half a character.
 
-        Such a half is one of the two UTF-16 code units U+D800 to U+DFFF without its other half.
+        That is a UTF-16 code unit U+D800 to U+DFFF without its other half.
         """
         if _MAYBE_SURROGATE.search(self.text) is None:
             return ()
@@ -141,11 +136,8 @@ class Document:
     def _scan(self) -> _Scan:
         return _Scan(self.text)
 
-    def _written(self, node: _Node) -> str:
-        return self.text[node.start : node.end]
-
     def _holds_surrogate(self, node: _Node) -> bool:
-        written = self._written(node) if node.children is None else ""
+        written = self.text[node.start : node.end] if node.children is None else ""
         return written.startswith('"') and _SURROGATE.search(json.loads(written)) is not None
 
 
@@ -169,8 +161,6 @@ def _repeats_a_name(text: str) -> bool:
     json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
     return any(repeats)
 
-
-# Numbers, also those that no double can hold.
 
 _NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
 
@@ -217,8 +207,6 @@ _DECODER = json.JSONDecoder(
 )
 
 
-# Where everything is in the text.
-
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _STRING = re.compile(f'{STRING_START}"')
 _SCALAR = re.compile(
@@ -229,13 +217,9 @@ _SCALAR = re.compile(
 
 @dataclass(slots=True)
 class _Node:
-    """One value of the text.
+    """One value of the text, from the offset `start` to before `end`.
 
-    Attributes:
-        start: The offset of its first character.
-        end: The offset behind its last character.
-        children: What an object or array holds, by name or in order; None for the other values.
-        repeated: Whether an earlier member of the same name was overwritten by this one.
+    It is `repeated` where it overwrites an earlier member of the same name.
     """
 
     start: int
@@ -257,7 +241,6 @@ class _Scan:
     """A pass over a JSON text; iterative, because nesting is the sender's choice.
 
     Attributes:
-        root: The whole value.
         depth: How many objects and arrays are open at the most; 0 for a text, a number and so on.
         deepest: The offset at which the last of them opens.
         longest_number: How many characters the longest number has; 0 where there is none.

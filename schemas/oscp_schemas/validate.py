@@ -60,9 +60,8 @@ def judge(action: str, message: object, *, fidelity: Fidelity = "documented") ->
     that is not JSON has one violation, whose rule is `json`.
 
     Args:
-        action: The OSCP message name, one of `ACTIONS`.
-        message: JSON text, its bytes in UTF-8, a `Document`, or a parsed value. A `str` is always
-            taken as JSON text.
+        action: One of `ACTIONS`.
+        message: JSON text, which a `str` always is, its bytes, a `Document`, or a parsed value.
         fidelity: How a date-time is read: `documented` by RFC 3339, `observed` as SolarNetwork's
             schema validator does (oscp20.md §9.1). SolarNetwork's decoder comes after
             it, is stricter still, and is not asked here.
@@ -80,7 +79,8 @@ def judge(action: str, message: object, *, fidelity: Fidelity = "documented") ->
         try:
             message = read(message)
         except JsonError as error:
-            return [_not_json(error)]
+            expected, got = error.context or "JSON", error.token or error.character
+            return [Violation("", "json", f"not JSON: {error}", expected, got)]
     value = message.value if isinstance(message, Document) else message
     return [] if _accepts(action, value, fidelity) else _violations(action, value, fidelity)
 
@@ -94,13 +94,8 @@ def validator(
     gives the same verdicts, is many times faster, and says in short words what is wrong. Each call
     makes a new validator: keep it.
 
-    Args:
-        action: The OSCP message name, one of `ACTIONS`.
-        fidelity: How a date-time is read, as for `judge`.
-
     Raises:
-        UnknownAction: The action is none of `ACTIONS`.
-        ValueError: The fidelity is neither of the two.
+        UnknownAction, ValueError: As `judge` does.
     """
     from jsonschema import Draft7Validator, FormatChecker  # noqa: PLC0415 - slow, and rarely needed
     from referencing import Registry  # noqa: PLC0415
@@ -119,15 +114,10 @@ def validator(
 
 
 def wording(rule: str, expected: Any, got: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return what a person should read about a refused value.
+    """Return the message of a `Violation`.
 
     The words are ours, because a validator writes out the whole value: it may fill pages, be nested
     deeper than Python can write, or be a number of many thousand digits.
-
-    Args:
-        rule: The JSON Schema keyword that refuses the value.
-        expected: The keyword's value; for `required` the name of the missing property.
-        got: The refused value.
     """
     shown, reason = preview(got), ""
     match rule:
@@ -155,18 +145,11 @@ def _check(action: str, fidelity: Fidelity) -> None:
         raise ValueError(f"fidelity is 'documented' or 'observed', not {fidelity!r}")
 
 
-def _not_json(error: JsonError) -> Violation:
-    expected = error.context or "JSON"
-    got = error.token or error.character
-    return Violation("", "json", f"not JSON: {error}", expected, got)
-
-
-# The verdict alone, fast. Each of these says True only when sure; False asks for a closer look.
-
 # A number that is so close to zero that a double may lose it, sign and all.
 _TINY = re.compile(r"[0-9][eE]-|0{300}")
 
 
+# The verdict alone, fast: True only when sure; False asks for a closer look.
 def _accepts_text(action: str, text: str | bytes, fidelity: Fidelity) -> bool:
     import orjson  # noqa: PLC0415 - only a judgement needs it
 
@@ -211,10 +194,8 @@ def _compiled_documents() -> jsonschema_rs.Registry:
     return jsonschema_rs.Registry([(BASE_URI + name, document(name)) for name in document_names()])
 
 
-# The closer look: what is wrong, in the order of the schema.
-
-
 def _violations(action: str, value: object, fidelity: Fidelity) -> list[Violation]:
+    """Return what is wrong, in the order of the schema."""
     schema = _expanded(document_name(action))
     found = []
     for error in _compiled(action, fidelity).iter_errors(_stand_in(value, schema)):
