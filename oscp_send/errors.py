@@ -42,7 +42,6 @@ class InvalidMessage(OscpSendError):
     """The message would be declined, so it was not sent.
 
     Attributes:
-        action: The OSCP message name.
         reason: Why, in one line.
         judgement: Everything that was found; None where the request and not the message is wrong.
     """
@@ -66,7 +65,6 @@ class _Answered(OscpSendError):
     """SolarUser, or something before it, gave an answer that is not a success.
 
     Attributes:
-        status: The HTTP status.
         reason: The service's own message, or the best substitute for it.
         code: The service's error code, such as `DAO.00101`; empty if there was none.
         excerpt: The beginning of the answer's body.
@@ -214,7 +212,6 @@ class DeadlinePassed(OscpSendError):
     """An instruction was not finished when the deadline passed.
 
     Attributes:
-        instruction_id: The instruction that was waited for.
         instruction: How it was last seen; None if it never was.
         timeout: The seconds that were waited.
         trouble: Why the last look failed; None if it succeeded.

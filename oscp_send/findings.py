@@ -24,8 +24,7 @@ class Finding:
         hint: What to do; may be empty.
         source: `documented` for a rule of the guide or the specification, `observed` for one that
             only the running service has.
-        exchange: The number of an earlier exchange in the simulator's journal, where the finding
-            is about one.
+        exchange: The number of the earlier exchange in the simulator's journal that it is about.
         case: The case of oscp20.md §9.3 that it is an instance of, such as `X8`;
             None for most findings. Not part of `to_dict`.
     """

@@ -174,11 +174,10 @@ def _first(hints: tuple[tuple[str, str], ...], message: str) -> str | None:
 def hint(violation: Violation, parent: object) -> str:
     """Return the remedy for a schema violation; an empty text if nothing is known.
 
-    Args:
-        violation: What the schema refuses.
-        parent: The value that holds it: for `required`, the object that lacks the property.
+    For `required`, `parent` is the object that lacks the property.
     """
-    return _HINTS.get(violation.rule, _nothing)(violation, parent)
+    remedy = _HINTS.get(violation.rule)
+    return remedy(violation, parent) if remedy else ""
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
@@ -193,10 +192,6 @@ def near(name: str, names: Iterable[str]) -> str | None:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).casefold()
-
-
-def _nothing(_violation: Violation, _parent: object) -> str:
-    return ""
 
 
 def _enumeration(violation: Violation, _parent: object) -> str:

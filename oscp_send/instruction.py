@@ -49,23 +49,12 @@ class Instruction:
         correlation_id: str | None = None,
         expires: datetime | None = None,
     ) -> Self:
-        """Make the instruction of the SolarUser OSCP guide for a message, checking nothing.
+        """Make the instruction of the SolarUser OSCP guide for a message's JSON text, unchecked.
 
-        Args:
-            action: The OSCP message name, such as `AdjustGroupCapacityForecast`.
-            text: The message as JSON text; sent as it is.
-            node_id: The node that the instruction is associated with.
-            co_id: The `configId` of a Capacity Optimizer.
-            cg_identifier: The `identifier` of a Capacity Group.
-            correlation_id: The request id of the UpdateGroupCapacityForecast that is answered.
-            expires: See `expiration_date`.
+        The other arguments are those of `SolarUserClient.build`.
         """
-        named = [
-            ("coId", str(co_id)),
-            ("cgIdentifier", cg_identifier),
-            ("action", action),
-            ("msg", text),
-        ]
+        named = [("coId", str(co_id)), ("cgIdentifier", cg_identifier)]
+        named += [("action", action), ("msg", text)]
         if correlation_id is not None:
             named.append(("correlationId", correlation_id))
         return cls(TOPIC, node_id, tuple(named), expires)
@@ -117,10 +106,6 @@ class InstructionStatus:
     """An instruction as SolarUser returned it.
 
     Attributes:
-        id: The instruction's number.
-        node_id: The node that it is associated with.
-        topic: Its topic.
-        state: Its state.
         created: When it was stored; like all times here aware, in UTC, to the microsecond.
         instruction_date: When it was queued, or the date that it was given.
         status_date: When the state changed last; may be a little earlier than `created`.

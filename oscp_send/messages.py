@@ -126,9 +126,6 @@ class ForecastedBlock(Structure):
     Attributes:
         capacity: The limit, or the energy per block where the unit is `WH` or `KWH`; 0 or more,
             since the forecast's `type` gives the direction.
-        unit: The unit of the capacity.
-        phase: The phase that it belongs to; `ALL` is their sum.
-        start_time: Where the block begins.
         end_time: Where it ends; a block that ends before it begins can be made, and
             `oscp_send.check` warns of it (rule S1).
     """
@@ -178,9 +175,6 @@ class EnergyMeasurement(Structure):
 
     Attributes:
         value: The energy; negative ones make sense with `NET`.
-        unit: `WH` or `KWH`.
-        phase: The phase that was measured; `ALL` is their sum.
-        direction: The way that the energy flowed.
         measure_time: The moment of the reading.
         energy_type: The part of the energy that was measured; None means `TOTAL`.
         initial_measure_time: Where the counting began; needed where `INTERMITTENT` is agreed on.
@@ -210,14 +204,7 @@ class EnergyMeasurement(Structure):
 
 @dataclass(frozen=True, slots=True, init=False)
 class InstantaneousMeasurement(Structure):
-    """A momentary value of an asset (OSCP 2.0 §4.5.2).
-
-    Attributes:
-        value: The value; it has no direction.
-        unit: The unit; `WH` and `KWH` are a storage's state of charge.
-        phase: The phase that was measured; `ALL` is their sum.
-        measure_time: The moment of the reading.
-    """
+    """A momentary value of an asset, which has no direction (OSCP 2.0 §4.5.2)."""
 
     value: float
     unit: InstantaneousMeasurementUnit
@@ -236,14 +223,7 @@ class InstantaneousMeasurement(Structure):
 
 @dataclass(frozen=True, slots=True, init=False)
 class AssetMeasurement(Structure):
-    """What was measured at one asset (OSCP 2.0 §4.5.2).
-
-    Attributes:
-        asset_id: The asset, as the parties call it.
-        asset_category: What the asset does.
-        energy_measurement: A counter reading, if there is one.
-        instantaneous_measurement: A momentary value, if there is one.
-    """
+    """What was measured at one asset: a counter reading, a momentary value (OSCP 2.0 §4.5.2)."""
 
     asset_id: str
     asset_category: AssetCategory
@@ -262,11 +242,7 @@ class AssetMeasurement(Structure):
 
 @dataclass(frozen=True, slots=True)
 class Message(Structure):
-    """The base of the OSCP messages.
-
-    Attributes:
-        action: The OSCP message name, the instruction's `action` parameter.
-    """
+    """The base of the OSCP messages; `action` is the instruction's parameter of that name."""
 
     action: ClassVar[str]
 
@@ -327,7 +303,6 @@ class AdjustGroupCapacityForecast(_GroupCapacityForecast):
 
     Attributes:
         group_id: The Capacity Group; must be the instruction's `cgIdentifier`.
-        type: What the capacities limit.
         forecasted_blocks: The capacities asked for, at least one block.
     """
 
@@ -336,14 +311,9 @@ class AdjustGroupCapacityForecast(_GroupCapacityForecast):
 
 @dataclass(frozen=True, slots=True, init=False)
 class UpdateGroupCapacityForecast(_GroupCapacityForecast):
-    """State the forecast of a group's capacity (OSCP 2.0 §4.4.1).
+    """State the forecast of a group's capacity, at least one block (OSCP 2.0 §4.4.1).
 
     SolarNetwork queues such an instruction and declines it on delivery (as observed).
-
-    Attributes:
-        group_id: The Capacity Group.
-        type: What the capacities limit.
-        forecasted_blocks: The forecast, at least one block.
     """
 
     action: ClassVar[str] = "UpdateGroupCapacityForecast"
@@ -356,7 +326,6 @@ class GroupCapacityComplianceError(Message):
     Neither the group nor the forecast is named in it: send it with the correlation id.
 
     Attributes:
-        message: What is wrong, in words.
         forecasted_blocks: The blocks that cannot be complied with, at least one; None to name none.
     """
 
@@ -392,9 +361,7 @@ class Handshake(Message):
 class UpdateGroupMeasurements(Message):
     """Report the energy measured at a group (OSCP 2.0 §4.5.1).
 
-    Attributes:
-        group_id: The Capacity Group.
-        measurements: The readings; the specification allows none, SolarNetwork's schema wants one.
+    The specification allows a report without measurements, SolarNetwork's schema does not.
     """
 
     action: ClassVar[str] = "UpdateGroupMeasurements"
@@ -408,13 +375,9 @@ class UpdateGroupMeasurements(Message):
 
 @dataclass(frozen=True, slots=True, init=False)
 class UpdateAssetMeasurement(Message):
-    """Report what was measured at the assets of a group (OSCP 2.0 §4.5.2).
+    """Report what was measured at the assets of a group, at least one (OSCP 2.0 §4.5.2).
 
     SolarNetwork declines every such instruction (as observed).
-
-    Attributes:
-        group_id: The Capacity Group.
-        measurements: What was measured, at least one asset.
     """
 
     action: ClassVar[str] = "UpdateAssetMeasurement"

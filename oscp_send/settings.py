@@ -70,15 +70,12 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where to send, and as whom.
+    """Where to send and as whom, and the node, Optimizer and Group to use if none is given.
 
     Attributes:
         url: The base URL of SolarUser: scheme, host, and port where it is not the default.
         token: The id of a SolarNetwork security token of type User.
         secret: Its secret; shown nowhere.
-        node_id: The node to use if none is given.
-        co_id: The Capacity Optimizer to use if none is given.
-        cg_identifier: The Capacity Group to use if none is given.
     """
 
     url: str
@@ -102,18 +99,9 @@ def load_settings(
 ) -> Settings:
     """Return the settings: an argument wins over the environment, the environment over the file.
 
-    An empty environment variable counts as not set.
-
-    Args:
-        url: The base URL; else `OSCP_SEND_URL`, else `url` in the file.
-        token: The token's id; else `OSCP_SEND_TOKEN`, else `token` in the file.
-        secret: The token's secret; else `OSCP_SEND_SECRET`, else `secret` in the file.
-        node_id: The node to use if none is given; else `node_id` in the file.
-        co_id: The Capacity Optimizer, likewise; else `co_id` in the file.
-        cg_identifier: The Capacity Group, likewise; else `cg_identifier` in the file.
-        file: A TOML file, which must exist; else `oscp-send.toml` in the working directory,
-            if there is one.
-        environ: The environment; the process's own unless given.
+    The environment has `OSCP_SEND_URL`, `OSCP_SEND_TOKEN` and `OSCP_SEND_SECRET`, where an empty
+    one counts as not set; the file may have each argument under its own name. The file must exist
+    if it is given; else it is `oscp-send.toml` in the working directory, if there is one.
 
     Raises:
         SettingsError: A setting is missing or unusable, or the file is; no secret is shown.

@@ -1,7 +1,7 @@
 """Instants: every way in which the sender reads and writes them.
 
 An instant is an aware `datetime` in UTC. SolarNetwork's own readers of dates, with the texts by
-which they refuse, are in `oscp_send.solarnetwork.request_body`.
+which they refuse, are in `oscp_send.solarnetwork.dates`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,6 @@ def utc_now() -> datetime:
 
 def utc_text(moment: datetime, timespec: str = "auto") -> str:
     """Return an aware datetime as ISO 8601 text in UTC: `2026-03-01T00:15:00Z`.
-
-    Args:
-        moment: The instant, in any time zone.
-        timespec: How fine to write it, as for `datetime.isoformat`. Without it, microseconds are
-            written where there are any.
 
     Raises:
         OverflowError: In UTC it is before the year 1 or after 9999.

@@ -74,24 +74,16 @@ _UNTOUCHED_REDIRECTS: Final = frozenset({301, 302, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """What a POST carried, for the error that says that it may have arrived.
-
-    Attributes:
-        instruction: What was sent.
-        since: A moment before it was sent.
-    """
+    """What a POST carried, and a moment before it, for the error that it may have arrived."""
 
     instruction: Instruction
     since: datetime
 
 
 class Transport:
-    """Prepares, signs and sends requests over one session.
+    """Prepares, signs and sends requests over one session, with its proxies and certificates.
 
-    Args:
-        session: The session; its proxies, certificates and adapters are used.
-        auth: Signs each request.
-        timeout: Seconds to connect, and seconds between bytes of the answer.
+    The timeout is in seconds: to connect, and between bytes of the answer.
     """
 
     def __init__(self, session: Session, auth: AuthBase, timeout: tuple[float, float]) -> None:
@@ -125,9 +117,7 @@ class Transport:
     def look(self, request: PreparedRequest, *, within: float | None = None) -> Answer:
         """Send a request that changes nothing, and return the answer.
 
-        Args:
-            request: A signed request.
-            within: At most how many seconds to wait at each step; the usual ones unless given.
+        No step may take longer than `within` seconds; the usual timeout holds unless it is given.
 
         Raises:
             Unreachable: It had no whole answer.
@@ -230,10 +220,6 @@ class Answer:
 
     Its methods return the data of a success. They raise the `OscpSendError` for everything else:
     a refusal, a failure, or something that is not SolarUser's.
-
-    Args:
-        response: The HTTP response.
-        posting: What was posted; None if nothing was.
     """
 
     def __init__(self, response: Response, posting: Posting | None = None) -> None:

@@ -72,10 +72,7 @@ class InvalidValue(OscpSendError, ValueError):
 class Limits:
     """What the schema asks of a field beyond its type: `Annotated[float, Limits(minimum=0)]`.
 
-    Attributes:
-        minimum: The smallest number.
-        least_items: The smallest number of items in a list.
-        unique: Whether the items of a list must differ.
+    The items of a list must differ where they are to be `unique`.
     """
 
     minimum: float | None = None
@@ -216,10 +213,7 @@ def text(name: str, value: object) -> str:
 def number(name: str, value: object, *, minimum: float | None = None) -> float:
     """Return a plain number that a 64-bit float holds, as SolarNetwork does.
 
-    Args:
-        name: The field.
-        value: An int or a float; an int is kept as one, so that 10 is written as 10.
-        minimum: The smallest value that the schema allows.
+    An int is kept as one, so that 10 is written as 10.
 
     Raises:
         InvalidValue: It is not a finite number, too small, or an integer that would be rounded.
@@ -307,13 +301,7 @@ def instant_of_text(name: str, value: object) -> datetime:
 def items(
     name: str, value: object, check: Callable[[str, object], T], *, at_least: int = 0
 ) -> tuple[T, ...]:
-    """Return the items of a list as a tuple, each of them checked.
-
-    Args:
-        name: The field.
-        value: A list, a tuple or another iterable, but not a string or a mapping.
-        check: Checks one item, given a name and the item.
-        at_least: How many items the schema asks for.
+    """Return the checked items of any iterable but a string or a mapping.
 
     Raises:
         InvalidValue: It is not a list, too short, or an item is unusable; the pointer names the

@@ -16,10 +16,7 @@ from oscp_schemas.catalogue import document, document_name
 from oscp_send.fidelity import Behaviour
 from oscp_send.times import read_instant
 
-_TIME: Final = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{3})?(Z|[+-]\d\d:\d\d)",
-    re.ASCII,
-)
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{3})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 # Java's String.trim removes the space and every control character below it.
 _TRIMMED: Final = "".join(map(chr, range(0x21)))
 
@@ -44,12 +41,8 @@ def decode(action: str, message: object, behaviour: Behaviour) -> dict[str, Any]
     """Return what SolarNetwork keeps of a message that its schema allows.
 
     Numbers are floats, times aware datetimes in UTC, cut to milliseconds, and only the properties
-    that OSCP 2.0 knows are left, in the order of the specification.
-
-    Args:
-        action: One of `oscp_schemas.ACTIONS`.
-        message: The parsed message.
-        behaviour: Decides by `date_times` which texts are read as times.
+    that OSCP 2.0 knows are left, in the order of the specification. The behaviour decides by
+    `date_times` which texts are read as times.
 
     Raises:
         DecodeError: The message cannot be read.

@@ -51,8 +51,6 @@ def excess(document: Document) -> str | None:
     return None
 
 
-# Whole numbers and doubles in Java.
-
 _LONG: Final = re.compile(r"[+-]?\d+")
 _LARGEST_LONG: Final = 2**63 - 1
 _SMALLEST_PLAIN: Final = 1e-3
@@ -102,8 +100,6 @@ def _shortest_digits(value: float) -> tuple[str, int]:
     digits = "".join(map(str, parts.digits))
     return digits.rstrip("0"), int(parts.exponent) + len(digits) - 1
 
-
-# The parser's texts for what it refuses.
 
 _VALUES: Final = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
 _NOT_A_NUMBER: Final = frozenset({"NaN", "Infinity", "-Infinity", "INF", "-INF"})
@@ -191,9 +187,6 @@ _MESSAGES: Mapping[str, Callable[[JsonError], str]] = MappingProxyType(
         "unrecognized-token": _unrecognized_token,
     }
 )
-
-
-# A value on the wire.
 
 
 def time_text(instant: datetime) -> str:

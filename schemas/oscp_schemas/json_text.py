@@ -43,9 +43,6 @@ def read(text: str | bytes) -> Document:
     SolarNetwork, oscp20.md §9.1). The service's limits of depth and of number length
     are not applied: ask the document.
 
-    Args:
-        text: The text, or its bytes in UTF-8.
-
     Raises:
         JsonError: The text is not JSON, or nested more deeply than Python can follow.
     """
