@@ -25,7 +25,7 @@ _TAGS: Final = ("oscp", "instruction")
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An instruction that goes on to the Flexibility Provider, with its message as kept and as read."""
+    """An instruction for the Flexibility Provider, its message as kept and as read."""
 
     action: str
     optimizer: int

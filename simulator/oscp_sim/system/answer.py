@@ -216,7 +216,7 @@ class _Piece:
         amount = rate / _FACTORS[self.unit]
         if self.unit in _ENERGIES:
             amount = amount * self._length / _HOUR
-        return self.holding(float(min(amount, _LARGEST)))
+        return self.holding(_LARGEST if amount > _LARGEST else float(amount))
 
     def holding(self, capacity: float) -> _Piece:
         """Return the same interval with another capacity."""

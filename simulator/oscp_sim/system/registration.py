@@ -101,8 +101,7 @@ class Registration:
     def is_good(self, token: str, now: datetime) -> bool:
         """Return whether a token was given out, and has not expired or been replaced."""
         return any(
-            each.value == token and (each.until is None or now < each.until)
-            for each in self.issued
+            each.value == token and (each.until is None or now < each.until) for each in self.issued
         )
 
     def issue(self, value: str, now: datetime, valid_for: timedelta | None) -> None:
