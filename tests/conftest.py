@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -11,7 +12,15 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "oscp-rehearsal",
     deadline=None,
+    # A run of all tests is to be waited for; `make soak` looks further.
+    max_examples=int(os.environ.get("OSCP_EXAMPLES", "50")),
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("oscp-rehearsal")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests that stay until the end anyway."""
+    gc.collect()
+    gc.freeze()

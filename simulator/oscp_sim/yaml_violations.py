@@ -14,20 +14,27 @@ from oscp_schemas.show import make_pointer, nearest
 from oscp_sim.yaml_source import SourceProblem, YamlDocument
 
 
-def validate(document: YamlDocument, schema: Mapping[str, Any]) -> list[SourceProblem]:
-    """Return each violation of a draft-07 schema as a problem with its place, in file order.
+class FileSchema:
+    """A draft-07 schema of what people write.
 
     A value whose schema says `writeOnly` is a secret: it is never shown.
     """
-    problems = []
-    for error in Draft7Validator(dict(schema)).iter_errors(document.value):
-        violation = _violation(document, schema, error)
-        explain = _EXPLAINERS.get(violation.keyword, _in_the_validators_words)
-        for below, message, at_key in explain(violation):
-            pointer = make_pointer(error.instance_path) + below
-            problems.append((violation.rank, document.problem(pointer, message, key=at_key)))
-    problems.sort(key=lambda each: (each[1].line or 0, each[1].column or 0, each[0]))
-    return [problem for _, problem in problems]
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._validator = Draft7Validator(dict(schema))
+
+    def problems(self, document: YamlDocument) -> list[SourceProblem]:
+        """Return each violation as a problem with its place, in file order."""
+        found = []
+        for error in self._validator.iter_errors(document.value):
+            violation = _violation(document, self._schema, error)
+            explain = _EXPLAINERS.get(violation.keyword, _in_the_validators_words)
+            for below, message, at_key in explain(violation):
+                pointer = make_pointer(error.instance_path) + below
+                found.append((violation.rank, document.problem(pointer, message, key=at_key)))
+        found.sort(key=lambda each: (each[1].line or 0, each[1].column or 0, each[0]))
+        return [problem for _, problem in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 import socket
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -297,18 +298,22 @@ def test_a_refused_connection_is_declined_at_once() -> None:
 
 
 def test_a_connection_that_ends_in_silence_is_declined() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    def hang_up(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        connection.recv(65536)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as provider:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/cp"
         with simulated(base_url=url) as simulator:
+            hung_up = provider.submit(hang_up, server)
             post(simulator, instruction())
-            connection, _ = server.accept()
-            connection.recv(65536)
-            connection.close()
             settled(simulator)
+            hung_up.result()
             ended = get(simulator, f"{VIEW}?id=1").data
     assert ended["state"] == "Declined"
     error = ended["resultParameters"]["error"]
-    assert error.startswith(f'I/O error on POST request for "{url}/handshake": ')
+    assert error == f'I/O error on POST request for "{url}/handshake": Connection broken'
 
 
 def test_what_a_header_cannot_hold_ends_the_instruction_and_nothing_else(

@@ -4,7 +4,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from oscp_sim.yaml_source import YamlDocument, read_yaml
-from oscp_sim.yaml_violations import validate
+from oscp_sim.yaml_violations import FileSchema
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -91,14 +91,14 @@ CASES = {
 
 @pytest.mark.parametrize(("text", "problem"), CASES.values(), ids=CASES)
 def test_a_breach_says_where_and_what_to_do(text: str, problem: str) -> None:
-    problems = validate(read_yaml(text, "f"), SCHEMA)
+    problems = FileSchema(SCHEMA).problems(read_yaml(text, "f"))
     assert len(problems) == 1
     assert str(problems[0]).startswith(problem)
 
 
 def test_all_breaches_come_in_file_order() -> None:
     text = "unit: x\nname: 1\nextra: 2\nlist: []\ncount: 0\n"
-    problems = validate(read_yaml(text, "f"), SCHEMA)
+    problems = FileSchema(SCHEMA).problems(read_yaml(text, "f"))
     assert [problem.line for problem in problems] == [1, 2, 3, 4, 5]
     assert [problem.pointer for problem in problems] == [
         "/unit",
@@ -110,7 +110,7 @@ def test_all_breaches_come_in_file_order() -> None:
 
 
 def test_each_missing_key_is_reported_once() -> None:
-    problems = validate(read_yaml("{}", "f"), {"required": ["a", "b"]})
+    problems = FileSchema({"required": ["a", "b"]}).problems(read_yaml("{}", "f"))
     assert [problem.message for problem in problems] == ['"a" is missing', '"b" is missing']
 
 
@@ -120,15 +120,15 @@ def test_a_secret_is_never_shown(secret: str, key: str) -> None:
     schema = (
         SCHEMA if key == "secret" else {"properties": {"hidden": {"enum": [1], "writeOnly": True}}}
     )
-    problems = validate(read_yaml(f"name: a\n{key}: {secret}", "f"), schema)
+    problems = FileSchema(schema).problems(read_yaml(f"name: a\n{key}: {secret}", "f"))
     assert problems
     assert all(secret.strip("[]{}: 1") not in problem.message for problem in problems)
 
 
 def test_a_good_document_has_no_problem_and_a_part_has_places_in_the_whole() -> None:
     document = read_yaml("in:\n  name: a\n  count: 0\n", "f")
-    assert validate(read_yaml("name: a", "f"), SCHEMA) == []
-    (problem,) = validate(document.at("/in"), SCHEMA)
+    assert FileSchema(SCHEMA).problems(read_yaml("name: a", "f")) == []
+    (problem,) = FileSchema(SCHEMA).problems(document.at("/in"))
     assert (str(problem), problem.pointer) == (
         "f:3:10: 0 is below 1, the minimum",
         "/in/count",
@@ -136,7 +136,7 @@ def test_a_good_document_has_no_problem_and_a_part_has_places_in_the_whole() -> 
 
 
 def test_values_are_judged_too() -> None:
-    (problem,) = validate(YamlDocument.of({"name": "a", "count": 0}, "here"), SCHEMA)
+    (problem,) = FileSchema(SCHEMA).problems(YamlDocument.of({"name": "a", "count": 0}, "here"))
     assert str(problem) == "here: /count: 0 is below 1, the minimum"
 
 

@@ -31,7 +31,7 @@ from oscp_sim.scenario.model import (
 from oscp_sim.scenario.real_parties import SystemRole
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
-from oscp_sim.yaml_violations import validate
+from oscp_sim.yaml_violations import FileSchema
 
 
 def load_scenarios(paths: Iterable[Path | str]) -> tuple[Scenario, ...]:
@@ -45,7 +45,7 @@ def load_scenarios(paths: Iterable[Path | str]) -> tuple[Scenario, ...]:
             YAML, breaks the schema, names a payload or world that is missing or wrong, or has the
             name of another scenario of its folder.
     """
-    schema = scenario_schema()
+    schema = FileSchema(scenario_schema())
     problems: list[SourceProblem] = []
     scenarios: list[tuple[Path, Scenario]] = []
     for path, folder in _scenario_files(map(Path, paths)):
@@ -54,7 +54,7 @@ def load_scenarios(paths: Iterable[Path | str]) -> tuple[Scenario, ...]:
         except SourceError as error:
             problems += error.problems
             continue
-        if broken := validate(document, schema):
+        if broken := schema.problems(document):
             problems += broken
             continue
         reader = _FileReader(path, document)

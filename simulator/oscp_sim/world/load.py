@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ from oscp_sim.world.model import (
     World,
 )
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
-from oscp_sim.yaml_violations import validate
+from oscp_sim.yaml_violations import FileSchema
 
 _HERE: Final = files("oscp_sim.world")
 _PARTIES: Final = ("solaruser", "flexibility_provider")
@@ -42,7 +43,7 @@ def load_world(
         SourceError: Each problem with file, line and column (with a JSON Pointer for values).
     """
     document = _document(source, name)
-    if problems := validate(document, world_schema()):
+    if problems := _schema().problems(document):
         raise SourceError(problems)
     reader = DataclassReader(document, _SHORTHANDS)
     world = reader.read(World)
@@ -65,6 +66,11 @@ def world_schema() -> dict[str, Any]:
     """Return the JSON Schema of a world file, a fresh copy."""
     schema: dict[str, Any] = json.loads(_HERE.joinpath("world.schema.json").read_bytes())
     return schema
+
+
+@cache
+def _schema() -> FileSchema:
+    return FileSchema(world_schema())
 
 
 def _document(
