@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-# § Read durations as people write them in files.
+# Durations, as people write them in files.
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SHORT = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -52,12 +52,14 @@ def parse_duration(text: str) -> timedelta:
     except OverflowError:
         duration = timedelta()
     if not duration:
-        message = f'"{text}" is no duration above zero: write it as 15m, 2s, 500ms, 1h30m or PT15M'
+        message = (
+            f'"{text}" is not a duration above zero: write it as 15m, 2s, 500ms, 1h30m or PT15M'
+        )
         raise ValueError(message)
     return duration
 
 
-# § What is due, and when, by the simulator's clock.
+# What is due, and when, by the simulator's clock.
 #
 # By a clock that the simulator owns, one thing is done after the other, so that the same seed
 # gives the same bytes. By the machine's, what has a queue of its own does not wait for other
@@ -65,7 +67,7 @@ def parse_duration(text: str) -> timedelta:
 
 _LOG = logging.getLogger(__name__)
 
-# Seconds of real time after which whoever waits looks up.
+# Seconds of real time after which a waiting thread looks again.
 _LONGEST_WAIT: Final = 3600.0
 # How many tasks there are before those that are cancelled are looked for.
 _FEW: Final = 256
@@ -99,8 +101,8 @@ class Task:
 class Schedule:
     """Carries out what is due, one task after the other, in the order in which it is due.
 
-    Its own thread does it, or whoever moves the clock. A task that fails is logged, and the rest
-    goes on.
+    Its own thread does it, or the thread that moves the clock. A task that fails is logged, and
+    the rest goes on.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -132,14 +134,14 @@ class Schedule:
             when: Aware; one that is past is due at once.
             do: What to do; it may make further tasks, but must not wait for any.
             job: Whether it is one of those that always come again, and never count as pending.
-            queue: What it must not be done beside: whoever waits for the same other party.
+            queue: Tasks of one queue never overlap: all that wait for the same other party.
         """
         with self._lock:
             task = Task(when, next(self._numbers), do, job, queue)
             heapq.heappush(self._due, task)
             if len(self._due) > self._tidy_at:
                 self._tidy()
-            # Whoever is busy looks again afterwards; a simulated clock calls when time has come.
+            # A busy worker looks again afterwards; a simulated clock calls when time has come.
             idle = self._busy is None and not self._askers
             if idle and self._clock.seconds_until(when) is not None:
                 self._wanted.notify()
@@ -192,7 +194,7 @@ class Schedule:
             self._carry_out(task)
 
     def catch_up(self) -> None:
-        """Do whatever is due by a simulated clock, unless somebody is at it already."""
+        """Do what is due by a simulated clock, unless another thread is doing so already."""
         while self._clock.is_simulated:
             with self._lock:
                 may_do = self._busy is None and self._state == "open"
@@ -204,9 +206,9 @@ class Schedule:
 
     @contextmanager
     def asked(self) -> Iterator[None]:
-        """Let a request of somebody be answered, and do what it leaves to be done at once.
+        """Let a request be answered, and do at once what it leaves to be done.
 
-        By a simulated clock whoever asked does it, before the answer is brought: then no thread
+        By a simulated clock the asking thread does it, before it gets its answer: then no thread
         races another, and what happens has one order. By the machine's, nobody waits for it.
         """
         if not self._clock.is_simulated:
@@ -298,7 +300,7 @@ class Schedule:
         return None
 
     def _tidy(self) -> None:
-        """Forgets what is cancelled, however far away it is."""
+        """Forget what is cancelled, however far away it is."""
         self._due = [each for each in self._due if not each.cancelled]
         heapq.heapify(self._due)
         self._tidy_at = max(_FEW, 2 * len(self._due))
@@ -320,11 +322,11 @@ class Schedule:
 def _do(task: Task) -> None:
     try:
         task.do()
-    except Exception:  # noqa: BLE001 - what is due next is due all the same
+    except Exception:  # noqa: BLE001 - one task's failure must not stop the next
         _LOG.exception("what was due at %s failed", task.when.isoformat())
 
 
-# Where time ends: a day before Python's, so that what is planned a little ahead can still be told.
+# Where time ends: a day before Python's, so that what is planned a little ahead can be written.
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # How often a clock that runs faster than the wall's looks up to it, in seconds.
 _TICK = 0.002
@@ -451,8 +453,8 @@ class FrozenClock:
             by: A timedelta, seconds, or a duration as `15m`.
 
         Raises:
-            ValueError: `by` is no duration, or leads beyond the year 9999; or it is negative: time
-                that runs back is another clock.
+            ValueError: `by` is not a duration, or leads beyond the year 9999; or it is negative:
+                time that runs back is another clock.
             RuntimeError: Something that is due asks for it: it cannot wait for itself.
         """
         step = _duration(by)
@@ -473,7 +475,7 @@ class FrozenClock:
             self._moved.wait_for(lambda: self._passed.total_seconds() >= until)
 
     def seconds_until(self, when: datetime) -> float | None:
-        """Return None, unless it is due: nothing but being told moves this clock."""
+        """Return None, unless it is due: only `advance` moves this clock."""
         return 0.0 if when <= self.now() else None
 
     def attach(self, schedule: Schedule) -> None:
@@ -533,7 +535,7 @@ def _duration(by: timedelta | float | str) -> timedelta:
 
 
 class FastClock(FrozenClock):
-    """A clock that need not be told: it runs while somebody waits for it, or all the time.
+    """A clock that moves by itself: while somebody waits for it, or all the time.
 
     Without a speed, time stands still while nobody sleeps, and jumps from one thing that is due to
     the next while somebody does. With one, it runs by itself, never past what is due and not done,

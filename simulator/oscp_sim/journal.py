@@ -69,10 +69,10 @@ class Journal:
         peer: PartyName | None = None,
         sent: bool = False,
     ) -> Entry:
-        """Number, date and keep an entry, wake everybody who waits, and return it.
+        """Return a new entry: numbered, dated, kept, and shown to everybody who waits.
 
         Args:
-            party: Who tells it.
+            party: Whose entry it is.
             kind: `exchange`, `state` or `note`.
             action: The OSCP message that it is about.
             instruction_id: The instruction that it is about.

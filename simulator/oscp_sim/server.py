@@ -201,7 +201,7 @@ class _Reader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._is_read:
-            # What comes behind a chunked body is no header of the request.
+            # What comes behind a chunked body is not a header of the request.
             self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:

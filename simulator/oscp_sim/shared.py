@@ -30,12 +30,12 @@ class Shared:
         instructions: The database that SolarUser and the Flexibility Provider share, as the real
             ones do; the other parties leave it alone.
         events: What the services tell each user, for the user to read (SolarUser user events).
-        world_lock: Held by whoever replaces `world`; to read it, nobody needs it.
+        world_lock: Held to replace `world`; not needed to read it.
         schedule: What is to be done later.
         outgoing: Carries what one party sends another.
         addresses: Where they are.
         access_tokens: What the systems that the simulator plays are shown where they want OAuth.
-        watchers: Called after each change of the world, by whoever changed it.
+        watchers: Called after each change of the world, by the thread that changed it.
         seed: Makes what is invented; the same seed, the same bytes.
         clients_clock: By which clients outside of the process go, where it is another clock.
     """
@@ -58,7 +58,7 @@ class Shared:
     def change_system(
         self, user_id: int, system: CapacityProvider | CapacityOptimizer, **changes: object
     ) -> None:
-        """Changes single values of a Capacity Provider or Optimizer, if it still exists.
+        """Change single values of a Capacity Provider or Optimizer, if it still exists.
 
         Args:
             user_id: Whose it is.
@@ -74,7 +74,7 @@ class Shared:
             self.replace_world(self.world.with_user(user.with_system(changed)))
 
     def change_group(self, user_id: int, group_id: int, **changes: object) -> None:
-        """Changes single values of a Capacity Group, if it still exists.
+        """Change single values of a Capacity Group, if it still exists.
 
         Args:
             user_id: Whose it is.
@@ -92,7 +92,7 @@ class Shared:
             self.replace_world(self.world.with_user(replace(user, capacity_groups=groups)))
 
     def replace_world(self, world: World) -> None:
-        """Puts another world in the place of this one, and tells who watches; under the lock."""
+        """Put another world in the place of this one, and tell who watches; under the lock."""
         self.world = world
         for watcher in self.watchers:
             watcher()

@@ -1,4 +1,4 @@
-"""The simulator: all parties put together, for as long as somebody holds it."""
+"""The simulator: all parties put together."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Simulator:
             return self._server.url
 
     def serve_at(self, url: str) -> None:
-        """Takes note that somebody else serves it, for clients outside of this process.
+        """Note that another server serves it, to clients outside of this process.
 
         Where the simulator's clock is not the machine's, requests to SolarUser may be dated by
         either: such clients have no other.
@@ -175,11 +175,11 @@ class Simulator:
         return through_wsgi(self.application)(request)
 
     def wait_until_settled(self, timeout: float) -> bool:
-        """Waits until no instruction is on its way any more; tells whether that came to be."""
+        """Wait until no instruction is on its way any more; return whether that came to be."""
         return self._shared.instructions.wait_until_settled(timeout)
 
     def start(self) -> Self:
-        """Starts to deliver; a `with` statement does it."""
+        """Start to deliver; a `with` statement does it."""
         with self._server_lock:
             self._running = True
         if "flexibility_provider" in self.plays:
@@ -189,7 +189,7 @@ class Simulator:
         return self
 
     def close(self, timeout: float | None = None) -> None:
-        """Stops the server and ends what is under way; a `with` statement does it.
+        """Stop the server and end what is under way; a `with` statement does it.
 
         Args:
             timeout: Seconds to wait for deliveries under way; as long as they take where not given.
@@ -204,7 +204,7 @@ class Simulator:
         self._shared.outgoing.close()
 
     def reset(self) -> None:
-        """Forgets everything that happened, and starts afresh with the first world.
+        """Forget everything that happened, and start afresh with the first world.
 
         Numbers go on, and time does not go back.
         """
@@ -252,7 +252,7 @@ class Simulator:
         }
 
     def recall(self, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]) -> None:
-        """Takes up what the parties remembered before a restart.
+        """Take up what the parties remembered before a restart.
 
         Raises:
             ValueError: That is not what `remembered` had answered with.
@@ -268,7 +268,7 @@ class Simulator:
         return self._shared.schedule.pending
 
     def _hand_to_nobody(self, message: QueuedMessage) -> None:
-        """Leaves a message in the queue: a Flexibility Provider elsewhere has no part in it."""
+        """Leave a message in the queue: a Flexibility Provider elsewhere has no part in it."""
         self.journal.append(
             "solaruser",
             "note",

@@ -119,10 +119,10 @@ def _fields(request: Request) -> Mapping[str, str]:
     try:
         pairs = parse_qsl(body.decode(), strict_parsing=bool(body), max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise _Refused("invalid_request", "the body is no form") from None
+        raise _Refused("invalid_request", "the body is not a form") from None
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise _Refused("invalid_request", "a parameter stands there twice")
+        raise _Refused("invalid_request", "a parameter is repeated")
     if "grant_type" not in fields:
         raise _Refused("invalid_request", "grant_type is missing")
     if fields["grant_type"] != _GRANT:

@@ -44,7 +44,7 @@ _MALFORMED: Final = respond(
 def make_application(
     parties: Parties, blueprints: Iterable[Blueprint], closing: threading.Event
 ) -> Flask:
-    """Return the Flask application of the parties, and of what is no party.
+    """Return the Flask application of the parties, and of our own pages.
 
     Args:
         parties: Answer what is sent to their paths.

@@ -23,7 +23,7 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row of the table of judged payloads (OSCP dossier §9.2), with a payload to show it.
+    """One row of the table of judged payloads (oscp20.md §9.2), with a payload to show it.
 
     Attributes:
         id: The row's name, such as `C17`.

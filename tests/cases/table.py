@@ -1,4 +1,4 @@
-"""The 195 judged payloads of the OSCP dossier, §9.2."""
+"""The 195 judged payloads of oscp20.md §9.2."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the tests of the simulator have in common: requests made by hand, and a real provider.
 
-The signing here restates §5.3 to §5.6 of the SolarUser dossier; nothing of `oscp_send` is used, so
+The signing here restates solaruser.md §5.3 to §5.6; nothing of `oscp_send` is used, so
 that one mistake cannot hide on both sides.
 """
 

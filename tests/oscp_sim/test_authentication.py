@@ -128,7 +128,7 @@ def accepted(request: Request, body: bytes = BODY, now: datetime = NOW) -> str:
 
 # --- §5.8: the vectors -------------------------------------------------------------------------
 
-# The dossier has only its hash.
+# Only its hash is documented.
 U4_BODY = b'{"foo":"bar"}\n'
 U5_BODY = b'{"hello":"world"}'
 IN_APRIL = ("date", "Tue, 25 Apr 2017 14:30:00 GMT")

@@ -12,7 +12,7 @@ from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.other_side import OtherSide, notes, rules
 from tests.oscp_sim.rig import shared_of
 from tests.oscp_sim.test_capacity_provider_cases import BLOCK, world
-from tests.oscp_sim.test_external_system_registration import FP, register
+from tests.oscp_sim.test_system_registration import FP, register
 
 ELMO = "/oscp/2.0"
 # 09:00 in Taipei.

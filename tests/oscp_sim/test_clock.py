@@ -87,7 +87,7 @@ def test_a_duration_as_people_write_it() -> None:
     clock = FrozenClock(START)
     assert clock.advance("1h30m") == START + timedelta(minutes=90)
     assert clock.advance("PT15M") == START + timedelta(minutes=105)
-    with pytest.raises(ValueError, match='"90" is no duration above zero: write it as 15m'):
+    with pytest.raises(ValueError, match='"90" is not a duration above zero: write it as 15m'):
         clock.advance("90")
 
 

@@ -171,7 +171,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"capacities": [1], "start": "tomorrow"},
         'start: "tomorrow" is not an RFC 3339 date-time: write it as 2026-03-01T18:00:00Z',
     ),
-    "step text": ({"capacities": [1], "step": "quarter"}, 'step: "quarter" is no duration'),
+    "step text": ({"capacities": [1], "step": "quarter"}, 'step: "quarter" is not a duration'),
     "step number": (
         {"capacities": [1], "step": 900},
         "step: 900 is not a duration: write it as 15m",

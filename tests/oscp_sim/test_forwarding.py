@@ -320,7 +320,7 @@ def test_without_an_optimizer_there_is_nothing_more() -> None:
         shared.world = shared.world.with_user(user)
         pass_on(there, "update")
         assert there.simulator.pending == 0
-        assert there.notes == ["there is nobody to pass on to what Grid 3 sent"]
+        assert there.notes == ["there is nobody to pass on what Grid 3 sent"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -345,7 +345,7 @@ def test_what_is_gone_before_it_is_sent_is_not_sent() -> None:
         )
         there.clock.advance(60)
         assert there.sent == []
-        assert there.notes == ["there is nobody any more to pass on to what Grid 3 sent"]
+        assert there.notes == ["there is nobody left to pass on what Grid 3 sent"]
 
 
 @pytest.mark.parametrize("way", WAYS)

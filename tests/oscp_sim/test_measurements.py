@@ -459,7 +459,7 @@ def test_one_group_that_fails_does_not_hold_up_another() -> None:
         there.clock.advance(timedelta(minutes=16))
         assert [each.json["group_id"] for each in there.sent] == ["depot-8"]
         assert there.notes == [
-            "Grid 3 has not been told measurements: asset charger-1: kW is not a unit of energy"
+            "Grid 3 did not get its measurements: asset charger-1: kW is not a unit of energy"
         ]
 
 

@@ -407,7 +407,7 @@ WRONG = {
         scenario(expect="within: §'2'"),
         '"2" does not have the right form: A duration as 15m',
     ),
-    "within zero": (scenario(expect="within: §0s"), '"0s" is no duration above zero'),
+    "within zero": (scenario(expect="within: §0s"), '"0s" is not a duration above zero'),
     "within a number": (scenario(expect="within: §2"), "expected a string, got a whole number"),
     "received a wrong word": (
         scenario(expect="received: §none"),
@@ -439,7 +439,7 @@ WRONG = {
         '"2026-03-01T00:00:00" has no offset: add Z for UTC, or one as +01:00',
     ),
     "forecast step": (ADJUST.replace("15m", "§15min"), '"15min" does not have the right form'),
-    "forecast step zero": (ADJUST.replace("15m", "§PT0M"), '"PT0M" is no duration above zero'),
+    "forecast step zero": (ADJUST.replace("15m", "§PT0M"), '"PT0M" is not a duration above zero'),
     "forecast unit": (
         ADJUST.replace("KW", "§kW"),
         '"kW" is not known here; did you mean "KW"?',

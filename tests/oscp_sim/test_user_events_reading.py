@@ -1,4 +1,4 @@
-"""Reading user events, by the rows of §9.2 of the SolarUser dossier."""
+"""Reading user events, by the rows of solaruser.md §9.2."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from oscp_send import OscpSendError, SolarUserClient
 from oscp_send.errors import InstructionDeclined, InvalidMessage
 from oscp_send.messages import MESSAGES
+from oscp_send.times import read_instant
 from oscp_send.values import InvalidValue
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
@@ -74,7 +75,8 @@ def comparable(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON of any kind
     if name in NUMBERS:
         return float(value)
     if name.endswith(TIMES):
-        when = datetime.fromisoformat(value).astimezone(UTC)
+        when = read_instant(value)
+        assert when is not None, value
         return when.replace(microsecond=when.microsecond // 1000 * 1000)
     return value
 

@@ -74,7 +74,7 @@ class _ForwardedForecast:
         """Pass it on soon, with up to three tries."""
         recipient = self._recipient(self.provider.shared.world.user(self.user_id))
         if recipient is None:
-            self._note(f"there is nobody to pass on to what {self.sender} sent")
+            self._note(f"there is nobody to pass on what {self.sender} sent")
             return
         queue = queue_of(self.user_id, recipient)
         self.provider.retries.run(self.action, self._attempt, queue=queue)
@@ -84,7 +84,7 @@ class _ForwardedForecast:
         user = shared.world.user(self.user_id)
         system = self._recipient(user)
         if user is None or system is None:
-            self._note(f"there is nobody any more to pass on to what {self.sender} sent")
+            self._note(f"there is nobody left to pass on what {self.sender} sent")
             return None
         check_registered(user.id, system, self.action)
         self._check_blocks()

@@ -91,7 +91,7 @@ class _Measurements:
                 # However many windows there are to catch up with, others have their turn between.
                 yield after
                 if failure is not None:
-                    self._note(f"{report.system.name} has not been told measurements: {failure}")
+                    self._note(f"{report.system.name} did not get its measurements: {failure}")
                     break
                 self._shared.change_group(
                     user_id, group_id, **{f"{date}_measurement_date": report.window.end}

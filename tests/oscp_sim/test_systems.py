@@ -24,7 +24,7 @@ from tests.oscp_sim.test_capacity_provider_cases import (
     simulated,
     world,
 )
-from tests.oscp_sim.test_external_system_registration import NEW, register
+from tests.oscp_sim.test_system_registration import NEW, register
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +111,7 @@ def test_parties_that_are_not_played() -> None:
 
 
 def test_systems_with_the_same_token_are_told_apart_by_what_is_said() -> None:
-    """§6.2, 8: the rival takes any that has the token."""
+    """§6.2, 8: the other implementation takes any that has the token."""
     with Simulator(users("same", "same"), clock=FrozenClock(NOW)) as simulator:
         other = OtherSide(simulator)
         first, second = (simulator.provider(3, user=at) for at in (1, 2))
@@ -300,7 +300,7 @@ def test_the_flexibility_provider_of_the_world_is_the_one_that_is_written_to() -
 
 
 def test_what_it_got_is_at_hand_with_headers_and_findings() -> None:
-    """§6.2, 2: the rival logs a body and nothing else."""
+    """§6.2, 2: the other implementation logs a body and nothing else."""
     with simulated() as simulator:
         other, provider = OtherSide(simulator), simulator.provider(3)
         other.tell("GroupCapacityComplianceError", COMPLIANCE, correlation_id="never")

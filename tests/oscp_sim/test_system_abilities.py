@@ -22,7 +22,7 @@ from tests.oscp_sim.test_capacity_provider_cases import (
     simulated,
     world,
 )
-from tests.oscp_sim.test_external_system_registration import NEW, register
+from tests.oscp_sim.test_system_registration import NEW, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
