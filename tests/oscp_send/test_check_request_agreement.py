@@ -154,7 +154,7 @@ def assert_agreement(service: tuple[Fidelity, Session], data: bytes) -> None:
 
 
 @given(body=bodies())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_on_bodies_that_are_mostly_right(service: tuple[Fidelity, Session], body: str) -> None:
     assert_agreement(service, body.encode())
 

@@ -326,4 +326,4 @@ def _id(entity: Body) -> int:
 
 
 TestConfiguration = ConfigurationMachine.TestCase
-TestConfiguration.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestConfiguration.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)

@@ -33,7 +33,7 @@ from tests.oscp_sim.rig import (
 )
 
 few = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 # What a header may hold on the wire.
 latin = st.text(st.characters(max_codepoint=255), max_size=40)

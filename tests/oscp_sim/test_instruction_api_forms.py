@@ -316,7 +316,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(  # noqa:
 DATES = st.fixed_dictionaries({}, optional={"instructionDate": MOMENTS, "expirationDate": MOMENTS})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PARAMETERS, DATES, st.sampled_from(["OSCP_v20", "other", "a b"]), st.booleans())
 @example([("msg", "\U0001f50b" * 129)], {}, "OSCP_v20", True)
 def test_json_and_form_store_the_same(
