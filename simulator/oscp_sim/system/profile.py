@@ -2,7 +2,7 @@
 
 A profile is one column of the table of dialects (oscp20.md §4), as far as a system can show it,
 with the statuses that are suggested for it (§2.4 and §9.3). To add one, give it a name in
-`oscp_sim.world.model.Profile` and a value in `PROFILES`.
+`oscp_sim.world.model.Profile` and in `world.schema.json`, and a value in `PROFILES`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,281 @@
+"""Put recorded requests to a simulator again, and hold its answers against the recorded ones.
+
+`python -m tests.recorded.replay` says how many are the same, and shows by cause what is not;
+`--write` keeps what is not as the known differences, which the tests hold us to.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gzip
+import http.client
+import json
+import re
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from oscp_sim import FrozenClock, Simulator
+from tests.oscp_sim.rig import Provider, canonical, signature
+
+_HERE: Final = Path(__file__).parent
+KNOWN: Final = _HERE / "known-differences.tsv"
+_FP_NOW: Final = datetime.fromisoformat("2026-11-28T22:35:16Z")
+_HOST: Final = "127.0.0.1:8920"
+_PORT_OF_PROVIDERS: Final = "http://127.0.0.1:59902"
+# Seconds until an answer must be there.
+_PATIENCE: Final = 20.0
+_GLANCE: Final = 0.2
+_HEADERS: Final = (
+    "accept",
+    "accept-patch",
+    "allow",
+    "content-encoding",
+    "content-type",
+    "location",
+    "www-authenticate",
+    "x-sn-errormessage",
+)
+# What is another one each time: instants of that day, ids, tokens, hashes of Java objects.
+_FLEETING: Final = (
+    (re.compile(r"2026-11-2[89]([ T])\d\d:\d\d:\d\d(\.\d+)?(Z| GMT)?"), r"<time\1\3>"),
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
+    (re.compile(r"@[0-9a-f]{6,8}\b"), "@<hash>"),
+    (re.compile(r'("(?:id|configId|\w+ProviderId|\w+OptimizerId)"\s*:\s*)\d+'), r"\1<id>"),
+    (re.compile(r'("token"\s*:\s*)"[^"]*"'), r'\1"<token>"'),
+    (re.compile(r"instruction \d+"), "instruction <id>"),
+    (re.compile(r"(/capacity-\w+|/assets)/\d+"), r"\1/<id>"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, the headers that say what the body is, and the body in plain text."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A recorded answer beside ours; `cause` says why they differed when it was recorded."""
+
+    id: str
+    cause: str
+    recorded: Answer
+    ours: Answer
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs but what is another one each time."""
+        return self.recorded == self.ours
+
+
+def solaruser() -> Iterator[Compared]:
+    """Replay what SolarUser was asked, in each segment with a service of its own."""
+    lines = _lines("solaruser.jsonl.gz")
+    for segment in sorted({line["segment"] for line in lines}):
+        clock = FrozenClock(datetime.fromisoformat(lines[0]["at"]))
+        world = _HERE / "solaruser-world.yaml"
+        with Simulator(world, clock=clock, fidelity="observed", plays=["solaruser"]) as simulator:
+            replay = _Replay(simulator.url)
+            for line in lines:
+                if line["segment"] == segment:
+                    clock.advance(max(0, _seconds_until(line["at"], clock)))
+                    yield from replay.compared(line, line)
+
+
+def flexibility_provider() -> Iterator[Compared]:
+    """Replay what the Flexibility Provider was asked by systems."""
+    with Provider() as sink:
+        world = (_HERE / "fp-world.yaml").read_text().replace(_PORT_OF_PROVIDERS, sink.url)
+        clock = FrozenClock(_FP_NOW)
+        with Simulator(
+            world, clock=clock, fidelity="observed", plays=["solaruser", "flexibility_provider"]
+        ) as simulator:
+            replay = _Replay(simulator.url)
+            for line in _lines("flexibility_provider.jsonl.gz"):
+                request = dict(line["request"])
+                request["body"] = (request["body"] or "").replace("@SINK@", sink.url)
+                request["body"] = request["body"].replace("@PORT@", sink.url.rsplit(":")[-1])
+                yield from replay.compared(line, request)
+
+
+class _Replay:
+    """Sends recorded requests as they were, but for ids that ours differ in."""
+
+    def __init__(self, url: str) -> None:
+        self._port = int(url.rsplit(":", 1)[1])
+        self._ids: dict[str, str] = {}
+
+    def compared(self, line: dict[str, Any], request: dict[str, Any]) -> Iterator[Compared]:
+        """Send a request, and yield how its answer compares, where one was recorded.
+
+        What truly waits is sent for what it changes, and not waited for.
+        """
+        waits = line.get("frozen_clock") is False and "/instr/exec" in line["target"]
+        ours = self._sent(self._adapted(request), _GLANCE if waits else _PATIENCE)
+        for name, recorded in line.get("captures", {}).items():
+            found = re.search(r'"(?:id|configId)":(\d+)', ours.body) if ours.status < 300 else None
+            self._ids[name] = found[1] if found else str(recorded)
+        if line.get("answer") is not None and not waits:
+            recorded = _recorded(line["answer"])
+            yield Compared(line["id"], line.get("cause", ""), _plain(recorded), _plain(ours))
+
+    def _adapted(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request with our ids in the place of the recorded ones, signed again."""
+        theirs = request.get("uses", {})
+        if all(self._ids.get(name, str(value)) == str(value) for name, value in theirs.items()):
+            return request
+        adapted = dict(request)
+        for key in ("target", "body"):
+            text = request.get(f"{key}_template", request[key])
+            for name, value in theirs.items():
+                text = text.replace(f"{{{{{name}}}}}", self._ids.get(name, str(value)))
+            adapted[key] = text
+        if "signed_by" in request and "signed_specially" not in request:
+            adapted["headers"] = _signed(adapted)
+        return adapted
+
+    def _sent(self, request: dict[str, Any], patience: float) -> Answer:
+        with socket.create_connection(("127.0.0.1", self._port), timeout=patience) as connection:
+            # A server may answer, and hang up, before it has read it all.
+            with contextlib.suppress(OSError):
+                connection.sendall(_raw(request))
+            response = http.client.HTTPResponse(connection, method=request["method"])
+            try:
+                response.begin()
+                body = response.read()
+            except (http.client.HTTPException, OSError) as error:
+                return Answer(0, (), type(error).__name__)
+        headers = response.getheaders()
+        if response.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        return Answer(response.status, tuple(headers), body.decode("utf-8", "backslashreplace"))
+
+
+def _raw(request: dict[str, Any]) -> bytes:
+    body = _bytes(request["body"])
+    headers = [tuple(each) for each in request["headers"]]
+    names = {name.lower() for name, _ in headers}
+    if "host" not in names:
+        headers.insert(0, ("Host", _HOST))
+    if request.get("chunked"):
+        headers.append(("Transfer-Encoding", "chunked"))
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    elif body and "content-length" not in names and request.get("content_length") is not False:
+        headers.append(("Content-Length", str(len(body))))
+    if "connection" not in names:
+        headers.append(("Connection", "close"))
+    version = request.get("version", "HTTP/1.1")
+    head = [f"{request['method']} {request['target']} {version}"]
+    head += [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join([*head, "", ""]).encode("latin-1", "replace") + body
+
+
+def _signed(request: dict[str, Any]) -> list[list[str]]:
+    """Return a request's headers with the signature that its changed target or body needs."""
+    token, secret = request["signed_by"]
+    headers = [tuple(each) for each in request["headers"] if each[0] != "Authorization"]
+    given = dict(headers)
+    when = datetime.strptime(given["X-SN-Date"], "%a, %d %b %Y %H:%M:%S %Z").astimezone()
+    when = when.replace(tzinfo=datetime.fromisoformat(request["at"]).tzinfo)
+    names = sorted({"host", *(name.lower() for name, _ in headers)} & _TO_SIGN)
+    body = _bytes(request["body"])
+    form = "form" in given.get("Content-Type", "")
+    text = canonical(
+        request["method"],
+        request["target"],
+        [("Host", _HOST), *headers],
+        names,
+        body,
+        body.decode() if form else "",
+    )
+    made = signature(secret, when, text)
+    value = f"SNWS2 Credential={token},SignedHeaders={';'.join(names)},Signature={made}"
+    return [*map(list, headers), ["Authorization", value]]
+
+
+_TO_SIGN: Final = frozenset({"host", "x-sn-date", "content-type", "digest", "content-md5"})
+
+
+def _recorded(answer: dict[str, Any]) -> Answer:
+    headers = tuple((name, value) for name, value in answer["headers"])
+    body = _bytes(answer["body"])
+    if dict(headers).get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
+        body = gzip.GzipFile(fileobj=BytesIO(body)).read()
+    return Answer(answer["status"], headers, body.decode("utf-8", "backslashreplace"))
+
+
+def _plain(answer: Answer) -> Answer:
+    headers = sorted(
+        (name.lower(), _without_fleeting(value))
+        for name, value in answer.headers
+        if name.lower() in _HEADERS
+    )
+    return Answer(answer.status, tuple(headers), _without_fleeting(answer.body))
+
+
+def _without_fleeting(text: str) -> str:
+    for pattern, stand_in in _FLEETING:
+        text = pattern.sub(stand_in, text)
+    return text
+
+
+def _bytes(text: str) -> bytes:
+    if text.startswith("base64:"):
+        return base64.b64decode(text.removeprefix("base64:"))
+    return text.encode()
+
+
+def _seconds_until(at: str, clock: FrozenClock) -> float:
+    return (datetime.fromisoformat(at) - clock.now()).total_seconds()
+
+
+def _lines(name: str) -> list[dict[str, Any]]:
+    with gzip.open(_HERE / name, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def known_differences(service: str) -> dict[str, str]:
+    """Return the recorded exchanges that we answer otherwise, by id, with the cause of each."""
+    rows = (line.split("\t") for line in KNOWN.read_text(encoding="utf-8").splitlines())
+    return {id_: cause for of, id_, cause in rows if of == service}
+
+
+SERVICES: Final = {"solaruser": solaruser, "flexibility_provider": flexibility_provider}
+
+
+def main() -> None:
+    """Print how many answers are the same, and examples of those that are not, by cause."""
+    rows = []
+    for service, replay in SERVICES.items():
+        compared = list(replay())
+        differing = [each for each in compared if not each.same]
+        statuses = sum(each.recorded.status != each.ours.status for each in differing)
+        same = len(compared) - len(differing)
+        sys.stdout.write(
+            f"{service}: {same} of {len(compared)} the same, the status differs in {statuses}\n"
+        )
+        for cause, count in Counter(each.cause for each in differing).most_common():
+            sys.stdout.write(f"  {count:4} {cause or 'no cause noted'}\n")
+        rows += [
+            f"{service}\t{each.id}\t{each.cause or 'not looked into yet'}" for each in differing
+        ]
+        if "--show" in sys.argv:
+            for each in differing:
+                sys.stdout.write(f"\n{each.id}\n  {each.recorded}\n  {each.ours}\n"[:1600])
+    if "--write" in sys.argv:
+        KNOWN.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
