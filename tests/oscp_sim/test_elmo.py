@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,6 +180,46 @@ def test_a_late_request_is_told_when_it_should_have_come() -> None:
 )
 def test_what_cannot_be_read_is_not_late(message: dict[str, Any]) -> None:
     assert elmo.late_request(message, at("04T15:00:00")) is None
+
+
+def day(count: int, minutes: int, start: str = "2026-05-05T00:00:00+08:00") -> dict[str, Any]:
+    first = datetime.fromisoformat(start)
+    step = timedelta(minutes=minutes)
+    ends = [(first + step * each).isoformat() for each in range(count + 1)]
+    return {
+        "forecasted_blocks": [{"start_time": a, "end_time": b} for a, b in itertools.pairwise(ends)]
+    }
+
+
+@pytest.mark.parametrize(
+    ("message", "is_whole"),
+    [
+        (day(24, 60), True),
+        (day(24, 60, "2026-05-04T16:00:00Z"), True),
+        (day(1, 60), False),
+        (day(23, 60), False),
+        (day(24, 30), False),
+        (day(96, 15), False),
+        (day(24, 60, "2026-05-05T01:00:00+08:00"), False),
+        (day(24, 60, "2026-05-05T00:00:00Z"), False),
+        ({}, False),
+    ],
+    ids=[
+        "24 h",
+        "24 h in UTC",
+        "1 h",
+        "23 h",
+        "24 x 30 min",
+        "96 x 15 min",
+        "01:00",
+        "UTC",
+        "none",
+    ],
+)
+def test_elmo_takes_whole_days_by_the_hour(message: dict[str, Any], is_whole: bool) -> None:
+    finding = elmo.broken_day(message)
+    assert (finding is None) == is_whole
+    assert finding is None or finding.rule == "elmo-day"
 
 
 @pytest.mark.parametrize(

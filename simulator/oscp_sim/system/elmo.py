@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from oscp_send.findings import Finding
@@ -36,6 +37,8 @@ _HOUR: Final = timedelta(hours=1)
 _HOURS: Final = 24
 _USAGE_EVERY: Final = timedelta(minutes=1)
 _RULE: Final = "elmo-timetable"
+_DAY_RULE: Final = "elmo-day"
+_ENDS: Final = ("start_time", "end_time")
 
 
 def day_ahead(group: str, capacity: float, now: datetime) -> dict[str, Any]:
@@ -91,6 +94,29 @@ def late_request(adjustment: Mapping[str, Any], now: datetime) -> Finding | None
         f"asks for a change of {start.astimezone(TAIPEI):%Y-%m-%d} at {_shown(now)}: "
         f"requests were taken until {_shown(deadline)}",
         "ask by 14:00 (+08:00) of the day before",
+    )
+
+
+def broken_day(adjustment: Mapping[str, Any]) -> Finding | None:
+    """Return the finding about an adjustment that is not one whole day by the hour, or None.
+
+    ELMO refuses any other than 24 blocks of one hour, from 00:00 to 24:00 in Taipei.
+    """
+    blocks = adjustment.get("forecasted_blocks")
+    blocks = blocks if isinstance(blocks, list) else []
+    spans = [tuple(read_instant(each[name]) for name in _ENDS) for each in blocks]
+    first = spans[0][0] if spans else None
+    if first is not None and MINYEAR < first.year < MAXYEAR and len(spans) == _HOURS:
+        hours = [_midnight(first) + _HOUR * each for each in range(_HOURS + 1)]
+        if spans == list(pairwise(hours)):
+            return None
+    return Finding(
+        "meaning",
+        _DAY_RULE,
+        "warning",
+        "/forecasted_blocks",
+        f"{len(blocks)} blocks that are not the 24 hours of a day: ELMO itself answers 400",
+        "send 24 blocks of one hour, from 00:00 to 24:00 (+08:00)",
     )
 
 

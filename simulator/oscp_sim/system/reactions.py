@@ -133,9 +133,9 @@ def _adjust(system: System, call: Call) -> Reaction:
     if not isinstance(system, SimulatedProvider):
         return _NOTHING
     profile = system.profile
-    late = elmo.late_request(call.content, call.now) if profile.has_timetable else None
-    if late is not None:
-        call.findings.append(late)
+    if profile.has_timetable:
+        of_a_day = elmo.broken_day(call.content), elmo.late_request(call.content, call.now)
+        call.findings += filter(None, of_a_day)
     if profile.adjustments == "refuse":
         text = "the capacities that are asked for cannot be had"
         return Reaction(profile.refusal("adjustment", text), is_said=False)
