@@ -190,6 +190,27 @@ def test_x13_another_method(simulator: Simulator, path: str, method: str) -> Non
     assert (answer.status, answer.header("Allow")) == (405, "POST")
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("handshake_acknowledgment", "handshake_acknowledge"),
+        ("group_capacity_compliance_errors", "group_capacity_compliance_error"),
+        ("Heartbeat", "heartbeat"),
+        ("nothing_like_it", None),
+    ],
+)
+def test_a_misspelt_path_says_which_was_meant(
+    simulator: Simulator, path: str, meant: str | None
+) -> None:
+    status, text = refused(Message(f"{BASE}/{path}").to(simulator))
+    hint = "" if meant is None else f': is it "{meant}"?'
+    said = f'there is no message "{path}" at a Capacity Provider{hint}'
+    assert (status, text) == (404, said)
+    response = last(simulator).response
+    assert response is not None
+    assert said in str(json.loads(response.body))
+
+
 def test_x13_register_has_more_methods(simulator: Simulator) -> None:
     answer = Message(f"{BASE}/register", method="GET").to(simulator)
     assert (answer.status, answer.header("Allow")) == (405, "POST, PUT, DELETE")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
+from oscp_schemas.show import nearest
 from oscp_send.findings import Finding
 from oscp_send.meaning import judge_meaning
 from oscp_sim.conversation import journaled
@@ -148,7 +149,9 @@ class Endpoint:
         call.action = profile.endpoints.get(path) or _alternative(path, callers)
         if call.action is None:
             kind = self._registry.party.replace("_", " ").title()
-            raise Refused("path", f'there is no message "{path[1:]}" at a {kind}')
+            meant = nearest(path[1:], [known[1:] for known in profile.endpoints])
+            hint = f': is it "{meant}"?' if meant else ""
+            raise Refused("path", f'there is no message "{path[1:]}" at a {kind}{hint}')
         allowed = _methods(call, profile)
         if call.request.method not in allowed:
             raise Refused("X13", f"{call.request.method} is not allowed, only {', '.join(allowed)}")
