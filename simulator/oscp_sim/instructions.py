@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from oscp_send.instruction import join_parameters
+from oscp_send.instruction import TOPIC, join_parameters
 from oscp_sim.clock import Clock
 from oscp_sim.entry import PartyName
 from oscp_sim.journal import Journal
@@ -339,7 +339,7 @@ class Instructions:
         self, party: PartyName, row: Instruction, detail: Mapping[str, Any] | None = None
     ) -> None:
         self._rows[row.id] = row
-        if row.state in _UNDER_WAY:
+        if row.state in _UNDER_WAY and row.topic == TOPIC:
             self._under_way.add(row.id)
         else:
             self._under_way.discard(row.id)

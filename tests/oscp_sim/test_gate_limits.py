@@ -304,7 +304,7 @@ class TestCorsOf74:
 
 # --- gzip --------------------------------------------------------------------------------------
 
-LONG = f"{INSTR}/viewActive?nodeId=70"
+LONG = f"{INSTR}?nodeId=70"
 
 
 def filled(count: int) -> Simulator:

@@ -44,7 +44,7 @@ def view(simulator: Simulator, at: datetime) -> dict[str, Any]:
 # --- §2.4 --------------------------------------------------------------------------------------
 
 ORIGINS: dict[str, tuple[str, str, str]] = {
-    "Queued": (OTHER, "1", "Queued"),
+    "other": (OTHER, "1", "Queuing"),
     "Queuing": (f"{BASE}/add/OSCP_v20", "1", "Queuing"),
     "Declined": (f"{BASE}/add/OSCP_v20", "77", "Declined"),
 }
@@ -60,7 +60,7 @@ def test_2_4_state_after_queueing(row: tuple[str, str, str]) -> None:
 @pytest.mark.parametrize("topic", ["OSCP_V20", "oscp_v20", "OSCP_v2", "SetControlParameter"])
 def test_2_4_any_other_topic_is_an_ordinary_instruction(simulator: Simulator, topic: str) -> None:
     data = post(simulator, instruction(coId="77"), f"{BASE}/add/{topic}").data
-    assert (data["state"], "resultParameters" in data) == ("Queued", False)
+    assert (data["state"], "resultParameters" in data) == ("Queuing", False)
     assert delivered(simulator) == []
 
 

@@ -47,8 +47,8 @@ KEYS: dict[str, tuple[str, str, object]] = {
         "created",
         "2026-01-02 03:04:05.123456Z",
     ),
-    "state": ('"state":"Completed","nodeId":1', "state", "Queued"),
-    "state-of-no-kind": ('"state":"Sleeping","nodeId":1', "state", "Queued"),
+    "state": ('"state":"Completed","nodeId":1', "state", "Queuing"),
+    "state-of-no-kind": ('"state":"Sleeping","nodeId":1', "state", "Queuing"),
     "statusDate": (
         '"statusDate":"2020-01-01 00:00Z","nodeId":1',
         "statusDate",

@@ -89,7 +89,7 @@ def test_1_5_field(
     written = written.replace("[", "%5B").replace("]", "%5D")
     data = form(simulator, target, f"nodeId=1&{written}").data
     assert pairs(data) == expected
-    assert (data["id"], data["state"]) == (1, "Queued")
+    assert (data["id"], data["state"]) == (1, "Queuing")
     assert (data["created"], data["statusDate"]) == (NOW_TEXT, NOW_TEXT)
     assert "resultParameters" not in data
 

@@ -91,13 +91,14 @@ def test_row_takes_the_topic_of_the_path(two_users: Simulator, row: int) -> None
         node = NODE if row in {11, 17} else NODES
         answer = form(two_users, path, [node, TOPIC])
     data = answer.data if isinstance(answer.data, list) else [answer.data]
-    assert {(each["topic"], each["state"]) for each in data} == {("other", "Queued")}
+    assert {(each["topic"], each["state"]) for each in data} == {("other", "Queuing")}
 
 
 def prepared(simulator: Simulator) -> None:
-    """Instructions 1 to 4 of the first user, the last Received; 5 of the second."""
+    """Instructions 1 to 4 of the first user, Queued but the last; 5 of the second."""
     for node in (1, 11, 1, 12):
         post(simulator, {"nodeId": node}, f"{BASE}/add/other")
+    form(simulator, f"{BASE}/updateState", "ids=1,2,3&state=Queued")
     form(simulator, f"{BASE}/updateState", "id=4&state=Received")
     post(simulator, {"nodeId": 2}, f"{BASE}/add/other", **ANOTHER)
 
@@ -168,6 +169,7 @@ def test_json_does_not_look_at_node_ids_in_the_query(two_users: Simulator, path:
 
 def test_node_ids_win_over_a_node_id(two_users: Simulator) -> None:
     assert many(form(two_users, f"{BASE}/add/x", "nodeId=12&nodeIds=1")) == [1]
+    form(two_users, f"{BASE}/updateState", "id=1&state=Queued")
     assert ids(get(two_users, f"{BASE}/viewActive?nodeId=12&nodeIds=1")) == [1]
 
 

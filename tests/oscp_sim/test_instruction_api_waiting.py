@@ -88,7 +88,7 @@ def test_several_nodes_are_all_waited_for() -> None:
 
 def test_on_time_out_what_is_unfinished_says_so_in_the_reply_only(simulator: Simulator) -> None:
     data = post(simulator, {"nodeId": 1}, f"{OTHER}?resultMaxWait=100").data
-    assert (data["state"], data["resultParameters"]) == ("Queued", TIMEOUT)
+    assert (data["state"], data["resultParameters"]) == ("Queuing", TIMEOUT)
     assert "resultParameters" not in get(simulator, f"{BASE}/view?id=1").data
 
 
@@ -263,7 +263,7 @@ def test_others_are_answered_meanwhile(simulator: Simulator) -> None:
     with ThreadPoolExecutor(1) as pool:
         body = encoded({"nodeId": 1})
         waiting = pool.submit(over_network, "POST", f"{OTHER}?resultMaxWait=60000", body)
-        simulator.journal.wait_for(kind="state", state="Queued", timeout=PATIENCE)
+        simulator.journal.wait_for(kind="state", state="Queuing", timeout=PATIENCE)
         assert over_network("GET", f"{BASE}/view?id=1", b"") == 200
         assert not waiting.done()
         update = f"{BASE}/updateState?id=1&state=Completed"

@@ -439,7 +439,7 @@ def test_4_1_an_instruction_that_somebody_else_claimed_is_told_of_no_further() -
 
 def test_6_another_topic_is_told_of_to_nobody(simulator: Simulator) -> None:
     for target in (f"{BASE}/add/Other", f"{BASE}/add/oscp_v20"):
-        assert post(simulator, instruction(), target).data["state"] == "Queued"
+        assert post(simulator, instruction(), target).data["state"] == "Queuing"
     assert events(simulator) == []
 
 

@@ -178,8 +178,8 @@ class InstructionApi:
         pieces: Sequence[tuple[str, str]],
         outcome: Admitted | Declined | None,
     ) -> Instruction:
-        # Without a node connected, any other topic stays Queued, waiting for one.
-        state: State = "Queued" if outcome is None else "Queuing"
+        # Any other topic is published for its node, which need not listen (solaruser.md §2.6).
+        state: State = "Queuing"
         result = {}
         if isinstance(outcome, Declined):
             state, result = "Declined", {"error": outcome.error}
