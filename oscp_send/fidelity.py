@@ -75,12 +75,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         default="observed",
     ),
     Difference(
-        "container_errors",
-        "an unknown path, a wrong method or content type is answered with 404, 405 or 415",
-        "anything but a GET sees 403 with an empty body instead",
-        words=("plain", "masked"),
-    ),
-    Difference(
         "correlation_id",
         "correlationId reaches the Capacity Provider as X-Correlation-ID",
         "correlationId is stored and echoed, and never leaves SolarUser",

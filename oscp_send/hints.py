@@ -118,9 +118,10 @@ _CODES: Final = {
     "DAO.00103": "A name or a topic is too long, or a NUL character is in it.",
     "RS.00001": "SolarUser cannot hand over instructions now. Nothing was queued: try again later.",
 }
-_EMPTY: Final = (
-    "An empty 403 means that SolarUser has no route for the request: a wrong path, method, content "
-    "type or accepted type. Check the base URL; a proxy may have changed the request."
+_NO_ROUTE: Final = frozenset({404, 405, 406, 415})
+_OFF_ROUTE: Final = (
+    "SolarUser has no route for the request: a wrong path, method, content type or accepted type. "
+    "Check the base URL; a proxy may have changed the request."
 )
 
 _STATES: Final = {
@@ -150,8 +151,8 @@ def authorisation_hint(message: str) -> str | None:
 
 def refusal_hint(status: int, code: str, message: str) -> str:
     """Return what to do about a refusal; an empty text if nothing is known."""
-    if status == 403 and not message:  # noqa: PLR2004 - an HTTP status
-        return _EMPTY
+    if status in _NO_ROUTE and not code:
+        return _OFF_ROUTE
     return _CODES.get(code) or _first(_REFUSED, message) or ""
 
 

@@ -26,8 +26,7 @@ _ANY_REQUEST: Final[Mapping[int, str]] = MappingProxyType(
     {
         400: "The URL is refused, or a parameter is missing.",
         401: "There is no usable Authorization header, or the token has expired.",
-        403: "The token, its signature, its policy or its ownership does not allow it; or one of "
-        "404, 405, 406 and 415, masked.",
+        403: "The token, its signature, its policy or its ownership does not allow it.",
         406: "The reply cannot be had in a representation that is accepted.",
         415: "The path does not take this Content-Type.",
         429: "Too many requests.",
@@ -36,7 +35,7 @@ _ANY_REQUEST: Final[Mapping[int, str]] = MappingProxyType(
 _REFUSAL: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "type": "object",
-        "description": "A refusal; empty where the container's error is masked.",
+        "description": "A refusal.",
         "properties": {
             "success": {"const": False},
             "code": {"type": "string"},

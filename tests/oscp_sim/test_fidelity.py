@@ -67,11 +67,6 @@ def authentication_errors(simulator: Simulator) -> object:
     return answer.status, answer.json.get("code")
 
 
-def container_errors(simulator: Simulator) -> object:
-    answer = call(simulator, "POST", f"{INSTR}/nope")
-    return answer.status, answer.body == b""
-
-
 def correlation_id(simulator: Simulator) -> object:
     outcome(simulator, "Handshake", {}, correlationId="c-1")
     (exchange,) = delivered(simulator)
@@ -136,7 +131,6 @@ def url_paths(simulator: Simulator) -> object:
 HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "asset_measurements": (asset_measurements, "Completed", "Declined"),
     "authentication_errors": (authentication_errors, (401, "401"), (403, None)),
-    "container_errors": (container_errors, (404, False), (403, True)),
     "correlation_id": (correlation_id, "c-1", None),
     "date_times": (date_times, "Completed", "Declined"),
     "exec_waiting": (exec_waiting, True, False),
@@ -225,8 +219,8 @@ def test_both_sides_of_every_difference_are_told() -> None:
         ({"corelation_id": "observed"}, "did you mean 'correlation_id'?"),
         ({"xyz": "observed"}, "known: asset_measurements, "),
         ({"stale_date": "obseved"}, "did you mean 'observed'?"),
-        ({"container_errors": "hidden"}, "'documented' or 'observed' or 'plain' or 'masked'"),
-        ({"stale_date": "masked"}, "stale_date is 'documented' or 'observed', not 'masked'"),
+        ({"correlation_id": "hidden"}, "'documented' or 'observed' or 'forwarded' or 'dropped'"),
+        ({"stale_date": "dropped"}, "stale_date is 'documented' or 'observed', not 'dropped'"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(settings: dict[str, str], complaint: str) -> None:
@@ -241,11 +235,11 @@ def test_an_unknown_fidelity_is_refused() -> None:
 
 
 def test_a_behaviour_tells_each_side() -> None:
-    behaviour = Behaviour("observed", {"container_errors": "plain", "host_port": "documented"})
-    assert behaviour.settings == {"container_errors": "documented", "host_port": "documented"}
+    behaviour = Behaviour("observed", {"correlation_id": "forwarded", "host_port": "documented"})
+    assert behaviour.settings == {"correlation_id": "documented", "host_port": "documented"}
     sides = dict.fromkeys(NAMES, "observed") | dict(behaviour.settings)
     assert dict(behaviour.sides) == sides
-    assert str(behaviour) == "observed (container_errors=documented, host_port=documented)"
+    assert str(behaviour) == "observed (correlation_id=documented, host_port=documented)"
     assert str(Behaviour()) == "documented"
     assert behaviour.under(None) is behaviour
     assert behaviour.under("documented").side("stale_date") == "documented"

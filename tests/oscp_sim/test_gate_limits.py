@@ -46,7 +46,7 @@ EPOCH_MS = 1767323045123
 def test_the_container_s_limits_of_a_form(body: bytes, status: int, fidelity: Any) -> None:  # noqa: ANN401
     headers: Headers = [("Host", HOST), ("Content-Type", FORM)]
     answer = ask(gate(fidelity), "POST", ADD, headers, body)
-    assert answer.status == (403 if fidelity == "observed" else status)
+    assert answer.status == status
 
 
 def test_1000_parameters_are_not_too_many() -> None:
@@ -284,9 +284,9 @@ class TestCorsOf74:
         assert [v for n, v in answer.headers if n == "Access-Control-Allow-Origin"] == [ORIGIN]
         assert answer.header("Access-Control-Allow-Credentials") == "true"
 
-    def test_and_the_empty_403(self) -> None:
+    def test_and_errors_of_the_container(self) -> None:
         answer = call(gate("observed"), "PUT", ADD, unsigned=[("Origin", ORIGIN)])
-        assert (answer.status, answer.body) == (403, b"")
+        assert answer.status == 405
         assert answer.header("Access-Control-Allow-Origin") == ORIGIN
 
     def test_without_an_origin_nobody_is_let_in(self) -> None:

@@ -140,7 +140,6 @@ class SolarUser:
             refusal.status,
             refusal.headers,
             at=self._shared.clock.now(),
-            masked=self._shared.behaviour.follows_service("container_errors"),
         )
 
     def _record(self, call: Call, response: Response) -> None:

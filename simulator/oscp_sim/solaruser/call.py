@@ -131,7 +131,7 @@ class ApiRefused(Exception):
 class NoRoute(Exception):
     """Raised for a request that the container refuses, most often because it fits no route.
 
-    The answer may hide the status; `headers` are those the container sets: `Allow` or `Accept`.
+    `headers` are those the container sets: `Allow` or `Accept`.
     """
 
     def __init__(self, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> None:

@@ -88,8 +88,7 @@ _STATUSES: Final[Mapping[int, str]] = MappingProxyType(
     {
         200: "Done; an instruction that is Declined is a success, too",
         400: "A parameter that must be there is missing, or there are too many of them",
-        403: "A node is unknown, somebody else's, or not one of the token's own; where "
-        "`container_errors` are masked, in place of 400, 406 and 413 for a POST",
+        403: "A node is unknown, somebody else's, or not one of the token's own",
         422: "A value cannot be read",
     }
 )
@@ -235,8 +234,7 @@ EXEC_MANY_TOPIC: Final = _queue_form(on_topic=True, waits=True, many=True)
 _CONFIGURED: Final[Mapping[int, str]] = MappingProxyType(
     {
         200: "Done",
-        403: "It is unknown, or a node is unknown, somebody else's or not one of the token's own; "
-        "where `container_errors` are masked, in place of 406 and 415",
+        403: "It is unknown, or a node is unknown, somebody else's or not one of the token's own",
         406: "Nothing that the client accepts can be written, but what it asked for is done",
         422: "The body cannot be read, a field is missing or too long, there is one already, or a "
         "reference leads nowhere",

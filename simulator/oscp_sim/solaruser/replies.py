@@ -136,23 +136,11 @@ def failure(
     return json_response(content, status).adding(headers)
 
 
-# Methods whose errors the security rules let through to `/error`.
-_UNMASKED: Final = frozenset({"GET", "OPTIONS"})
-
-
 def container_error(
-    request: Request, status: HTTPStatus, headers: Mapping[str, str], *, at: datetime, masked: bool
+    request: Request, status: HTTPStatus, headers: Mapping[str, str], *, at: datetime
 ) -> Response:
-    """Return what a client sees when the container, not the API, refuses (solaruser.md §7.3).
-
-    The container hands the error to `/error` under the request's own method, and the security rules
-    allow that for GET only: any other method sees an empty 403, with the headers that were set
-    before (inferred). OPTIONS is let through everywhere. Where the status is not `masked`, every
-    method sees it.
-    """
-    if masked and request.method not in _UNMASKED:
-        response = respond(403)
-    elif _prefers_html(request.header("accept") or ""):
+    """Return what a client sees when the container, not the API, refuses: §7.3, as measured."""
+    if _prefers_html(request.header("accept") or ""):
         text = f"<!doctype html><title>{status.value}</title><p>{status.phrase}</p>\n"
         response = respond(status.value, text.encode(), "text/html; charset=utf-8")
     else:

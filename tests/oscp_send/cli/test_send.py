@@ -265,7 +265,7 @@ def failing(cli: Cli) -> Result:
     [
         ({"status": 422, "json": {"success": False, "message": "Illegal argument: x"}}, 1, "x"),
         ({"status": 429, "json": {"success": False, "code": "WEB.10000"}}, 1, "asks to wait"),
-        ({"status": 403, "body": ""}, 1, "An empty 403"),
+        ({"status": 415, "json": {"success": False, "error": "x"}}, 1, "no route"),
         ({"status": 200, "body": "<html>"}, 3, "may have been queued"),
         ({"status": 502, "body": ""}, 3, "may have been queued"),
         ({"status": 404, "body": "<html>"}, 3, "not understood"),
@@ -275,7 +275,7 @@ def failing(cli: Cli) -> Result:
     ids=[
         "refused",
         "rate-limited",
-        "empty-403",
+        "no-route",
         "not-understood",
         "gateway",
         "other-server",
