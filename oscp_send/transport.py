@@ -287,7 +287,8 @@ class Answer:
         retry_at = self._retry_at()
         code = self._string("code")
         when = "in some seconds" if retry_at is None else f"at {utc_text(retry_at, 'milliseconds')}"
-        hint = f"Nothing was queued. Try again {when}."
+        # A look that is refused says nothing about what was queued before.
+        hint = f"{'Nothing was queued. ' if self._posting else ''}Try again {when}."
         if code.startswith("DAO."):
             hint = f"This is not a rate limit but a database that is busy. {hint}"
         return RateLimited(

@@ -191,7 +191,7 @@ def test_a_rate_limit_says_when_to_come_back(service: responses.RequestsMock) ->
     error = failed_send(service, status=429, json=body, headers=headers)
     assert isinstance(error, RateLimited)
     assert error.retry_at == at
-    assert "2026-01-02T03:04:06.500" in str(error)
+    assert "Nothing was queued. Try again at 2026-01-02T03:04:06.500" in str(error)
     assert "database" not in str(error)
 
 

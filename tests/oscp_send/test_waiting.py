@@ -186,6 +186,8 @@ def test_a_rate_limit_does_not_stretch_the_deadline(
     with pytest.raises(DeadlinePassed) as caught:
         client.wait(5012345, timeout=5)
     assert isinstance(caught.value.trouble, RateLimited)
+    assert "Nothing was queued" not in str(caught.value)
+    assert "Try again at" in str(caught.value.trouble)
     assert sum(naps.taken) <= 5
 
 
