@@ -198,16 +198,18 @@ def time_text(instant: datetime) -> str:
 def write(value: object) -> bytes:
     """Return a decoded value as the Flexibility Provider puts it on the wire.
 
-    Compact UTF-8; numbers as doubles, times by `time_text`, slashes escaped (as observed in
-    SolarNetwork, oscp20.md §3.3 and §5.10). Half a surrogate pair becomes `?`, as
-    with the JDK's UTF-8 encoder (inferred).
+    Compact UTF-8; numbers as doubles, times by `time_text`, no slash escaped (as measured,
+    oscp20.md §3.3 and §5.10). Half a surrogate pair becomes `?`, as with the JDK's UTF-8 encoder
+    (inferred).
     """
     return _written(value).encode("utf-8", "replace")
 
 
 def _written(value: object) -> str:
     if isinstance(value, Mapping):
-        members = (f"{_text(str(name))}:{_written(each)}" for name, each in value.items())
+        members = (
+            f"{encode_basestring(str(name))}:{_written(each)}" for name, each in value.items()
+        )
         return f"{{{','.join(members)}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(_written(each) for each in value)}]"
@@ -215,8 +217,4 @@ def _written(value: object) -> str:
         return double_text(value)
     if isinstance(value, datetime):
         return f'"{time_text(value)}"'
-    return _text(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _text(value: str) -> str:
-    return encode_basestring(value).replace("/", "\\/")
+    return encode_basestring(value) if isinstance(value, str) else json.dumps(value)
