@@ -147,7 +147,12 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _seconds(value: object) -> timedelta:
-    """Return how long a token is kept: not at all where the answer does not say it (inferred)."""
+    """Return how long a token is kept: not at all where the answer does not say it (inferred).
+
+    A number may be a text, as measured.
+    """
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         return timedelta()
     return _LONGEST if value >= _LONGEST.total_seconds() else timedelta(seconds=value)
