@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Mapping
+from http.client import RemoteDisconnected
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -16,10 +17,13 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationParseError,
     MaxRetryError,
+    NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ReadTimeoutError,
+    URLSchemeUnknown,
 )
 
 from oscp_sim.http import Request, Response
@@ -72,12 +76,16 @@ class Outgoing:
             ),
         )
 
-    def send(self, request: Request, *, timeout: tuple[float, float]) -> Response:
+    def send(
+        self, request: Request, *, timeout: tuple[float, float], follow: bool = True
+    ) -> Response:
         """Send a request, once, and return the answer.
 
         Args:
-            request: Its target is a URL; a header that is there twice is sent twice.
+            request: Its target is a URL; a header that is there twice is sent twice, and
+                `Transfer-Encoding: chunked` makes it so.
             timeout: Seconds to connect, and seconds without a byte of the answer.
+            follow: Whether redirects are followed.
 
         Raises:
             Unanswered: No answer came.
@@ -93,14 +101,15 @@ class Outgoing:
             response = self._pool.request(
                 request.method,
                 request.target,
-                body=request.body,
+                body=request.body or None,
                 headers=urllib3.HTTPHeaderDict(request.headers),
                 timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
                 preload_content=False,
+                redirect=follow,
             )
             return _read(response, timeout[1])
         except (HTTPError, ValueError) as error:
-            raise _unanswered(error) from error
+            raise _unanswered(error, request.target) from error
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -111,14 +120,13 @@ def _received(request: Request) -> Request:
     """Return a request as the party that its URL leads to receives it."""
     url = urlsplit(request.target)
     body = request.body or b""
+    headers = [(name.lower(), value) for name, value in request.headers]
+    if body and not any(name == "transfer-encoding" for name, _ in headers):
+        headers.append(("content-length", str(len(body))))
     return Request(
         request.method,
         url.path + (f"?{url.query}" if url.query else ""),
-        (
-            ("host", url.netloc),
-            *((name.lower(), value) for name, value in request.headers),
-            ("content-length", str(len(body))),
-        ),
+        (("host", url.netloc), *headers),
         body,
         client=_HERE,
         exchange_id=request.exchange_id,
@@ -126,9 +134,10 @@ def _received(request: Request) -> Request:
 
 
 def _read(response: urllib3.BaseHTTPResponse, patience: float) -> Response:
-    """Return a response, with as much of its body as comes in time.
+    """Return a response, with as much of its body as comes in time; one that breaks off is none.
 
-    The service does not look at bodies, so one that is long or never ends must hold up nobody.
+    The status alone decides (as measured, oscp20.md §7.3), so a body that is long, never ends or
+    breaks off must hold up nobody.
     """
     deadline = time.monotonic() + patience
     body = bytearray()
@@ -140,24 +149,62 @@ def _read(response: urllib3.BaseHTTPResponse, patience: float) -> Response:
             body += piece
         else:
             response.close()
+    except (HTTPError, OSError):
+        body.clear()
     finally:
         response.release_conn()
     headers = tuple(response.headers.items())
     return Response(response.status, headers, bytes(body), response.reason or "")
 
 
-def _unanswered(error: Exception) -> Unanswered:
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _unanswered(error: Exception, url: str) -> Unanswered:
+    """Return why no answer came, in the words of the service's HTTP client (oscp20.md §7.3)."""
     cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     if isinstance(cause, ReadTimeoutError):
         return Unanswered("read_timeout", "Read timed out")
+    parts = urlsplit(url)
+    if isinstance(cause, NameResolutionError):
+        return Unanswered("other", f"{parts.hostname}: Name or service not known")
+    if isinstance(cause, LocationParseError | ValueError | URLSchemeUnknown):
+        return Unanswered("other", _unusable(url))
+    place = f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 80)}"
     if isinstance(cause.__cause__, ConnectionRefusedError):
-        return Unanswered("refused", "Connection refused")
+        why = f"Connect to {parts.scheme}://{place} failed: Connection refused"
+        return Unanswered("refused", why)
     # A connection that fails at once counts as one of these to the library.
     if isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError):
-        return Unanswered("connect_timeout", "Connect timed out")
-    if isinstance(cause, ProtocolError):
-        return Unanswered("other", "Connection broken")
-    return Unanswered("other", type(cause).__name__)
+        why = f"Connect to {parts.scheme}://{place} failed: Connect timed out"
+        return Unanswered("connect_timeout", why)
+    return Unanswered("other", _broken(cause, place))
+
+
+def _unusable(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme.lower() not in _PORTS:
+        return f"{scheme} protocol is not supported"
+    return "Target host is not specified"
+
+
+def _broken(cause: BaseException, place: str) -> str:
+    """Return what broke a connection; all but the first two are (inferred)."""
+    if "WRONG_VERSION_NUMBER" in str(cause):
+        return "Unsupported or unrecognized SSL message"
+    inner = cause.args[1] if len(cause.args) > 1 else None
+    if isinstance(inner, RemoteDisconnected):
+        return f"{place} failed to respond"
+    if isinstance(inner, ConnectionResetError):
+        return "Connection reset"
+    if isinstance(inner, BrokenPipeError):
+        return "Broken pipe"
+    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+        return (
+            "PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException:"
+            " unable to find valid certification path to requested target"
+        )
+    return "Connection broken" if isinstance(cause, ProtocolError) else type(cause).__name__
 
 
 class SimulatorAdapter(BaseAdapter):

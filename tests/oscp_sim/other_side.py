@@ -76,7 +76,13 @@ class OtherSide:
         # All that the systems use of it.
         self._shared.outgoing = self  # type: ignore[assignment]
 
-    def send(self, request: Request, *, timeout: tuple[float, float]) -> Response:
+    def send(
+        self,
+        request: Request,
+        *,
+        timeout: tuple[float, float],
+        follow: bool = True,  # noqa: ARG002
+    ) -> Response:
         """Take what a simulated system sends."""
         assert timeout[0] > 0
         assert timeout[1] > 0

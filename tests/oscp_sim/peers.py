@@ -16,6 +16,7 @@ from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.entry import Entry
+from oscp_sim.flexibility_provider.http_client import ACCEPT
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
 from oscp_sim.http import Request, Response
 from oscp_sim.outgoing import Outgoing, Unanswered
@@ -100,11 +101,20 @@ class _Stub(Outgoing):
         super().__init__()
         self._peers = peers
 
-    def send(self, request: Request, *, timeout: tuple[float, float]) -> Response:
-        assert (timeout, request.method) == ((60.0, 20.0), "POST")
+    def send(
+        self, request: Request, *, timeout: tuple[float, float], follow: bool = True
+    ) -> Response:
+        assert (timeout, follow) == ((60.0, 20.0), False)
         now, body = self._peers.clock.now(), request.body
         assert body is not None
-        return self._peers.answer(Sent(now, request.target, request.headers, body))
+        own = tuple(pair for pair in request.headers if not _is_the_clients(*pair))
+        return self._peers.answer(Sent(now, request.target, own, body))
+
+
+def _is_the_clients(name: str, value: str) -> bool:
+    """Whether every request of the HTTP client has that header, whatever it is about."""
+    same = {"Accept-Encoding", "Transfer-Encoding", "User-Agent"}
+    return name in same or (name, value) == ACCEPT
 
 
 def provider(number: int = 3, /, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - of a world file

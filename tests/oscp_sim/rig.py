@@ -238,6 +238,18 @@ def delivered(simulator: Simulator) -> list[Entry]:
     return list(simulator.journal.entries(party="capacity_provider", kind="exchange"))
 
 
+def body_of(handler: BaseHTTPRequestHandler) -> bytes:
+    """The body of a request, chunked or not."""
+    if "chunked" not in handler.headers.get("Transfer-Encoding", ""):
+        return handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+    body = b""
+    while size := int(handler.rfile.readline(), 16):
+        body += handler.rfile.read(size)
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return body
+
+
 @dataclass
 class Provider:
     """A real HTTP server in a Capacity Provider's place, which answers as it is told.
@@ -259,7 +271,7 @@ class Provider:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = body_of(self)
                 provider.asked.append((self.path, list(self.headers.items()), body))
                 self.send_response(provider.status)
                 for name, value in provider.headers.items():

@@ -286,11 +286,13 @@ def test_as_observed_a_group_forecast_is_declined_on_delivery() -> None:
 def test_a_refused_connection_is_declined_at_once() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/cp"
+        place = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        url = f"{place}/cp"
         with simulated(base_url=url) as simulator:
             assert outcome(simulator) == (
                 "Declined",
-                f'I/O error on POST request for "{url}/handshake": Connection refused',
+                f'I/O error on POST request for "{url}/handshake": Connect to {place} failed: '
+                "Connection refused",
             )
             (exchange,) = simulator.journal.entries(party="flexibility_provider", kind="exchange")
             assert exchange.response is None
@@ -313,7 +315,8 @@ def test_a_connection_that_ends_in_silence_is_declined() -> None:
             ended = get(simulator, f"{VIEW}?id=1").data
     assert ended["state"] == "Declined"
     error = ended["resultParameters"]["error"]
-    assert error == f'I/O error on POST request for "{url}/handshake": Connection broken'
+    place = url.removeprefix("http://").removesuffix("/cp")
+    assert error == f'I/O error on POST request for "{url}/handshake": {place} failed to respond'
 
 
 def test_what_a_header_cannot_hold_ends_the_instruction_and_nothing_else(

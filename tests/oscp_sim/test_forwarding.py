@@ -400,7 +400,10 @@ def test_after_three_tries_it_is_given_up(way: Way) -> None:
         there.clock.advance(600)
         assert len(there.sent) == 3
         (note,) = there.notes
-        assert note == (f"{ACTIONS[way]} failed, try 3 of 3: 500 Internal Server Error: [no body]")
+        assert note == (
+            f"{ACTIONS[way]} failed, try 3 of 3: 500 Internal Server Error on POST request for "
+            f'"{there.sent[0].url}": [no body]'
+        )
         assert there.simulator.pending == 0
 
 

@@ -226,7 +226,7 @@ def test_an_acknowledge_of_the_handshake_that_was_sent(there: Peers) -> None:
     party, shown = there.party, system(there.simulator)
     delivery = party.outbox.delivery(shown, HANDSHAKE, behaviour(), "u1")
     assert delivery is not None
-    party.outbox.send(42, shown, delivery)
+    assert list(party.outbox.send(42, shown, delivery)) == []
     more = [("X-Correlation-ID", "u1")]
     assert say(there.simulator, ACKNOWLEDGE, more=more).status == 204
     assert rules(there.simulator) == []

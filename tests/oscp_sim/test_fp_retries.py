@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, Retries
+from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.http import Response
 from tests.oscp_sim.rig import NOW, shared_of
 
@@ -29,10 +30,13 @@ class Attempts:
     outcomes: list[Outcome]
     made: list[float] = field(default_factory=list)
     ended: list[tuple[float, str]] = field(default_factory=list)
+    after: float = 0.0
 
-    def __call__(self) -> Response | None:
+    def __call__(self) -> Sending:
         self.made.append(self._now())
         outcome = self.outcomes.pop(0)
+        if self.after:
+            yield self.after
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -53,10 +57,12 @@ def running(clock: FrozenClock) -> Iterator[Simulator]:
         yield simulator
 
 
-def run(simulator: Simulator, *outcomes: Outcome, tries: int = 3, seed: int = 1) -> Attempts:
+def run(
+    simulator: Simulator, *outcomes: Outcome, tries: int = 3, seed: int = 1, after: float = 0.0
+) -> Attempts:
     shared = shared_of(simulator)
     assert isinstance(shared.clock, FrozenClock)
-    attempts = Attempts(shared.clock, list(outcomes))
+    attempts = Attempts(shared.clock, list(outcomes), after=after)
     Retries(shared, Random(seed)).run(
         "Heartbeat",
         attempts,
@@ -93,7 +99,7 @@ def test_success_at_the_first_try(running: Simulator, reply: Response | None) ->
 
 
 def test_success_is_told_when_the_answer_has_come(running: Simulator) -> None:
-    attempts = run(running, Response(204, reason="No Content", after=7.5))
+    attempts = run(running, Response(204, reason="No Content"), after=7.5)
     assert attempts.ended == [(attempts.made[0] + 7.5, "success")]
 
 
@@ -124,8 +130,8 @@ def test_as_many_tries_as_are_wanted(running: Simulator, tries: int) -> None:
 
 
 def test_a_silence_passes_before_the_next_try(running: Simulator) -> None:
-    silent = DeliveryFailed("Read timed out", after=20.0)
-    first, second, third = (attempts := run(running, silent, silent, silent)).made
+    silent = DeliveryFailed("Read timed out")
+    first, second, third = (attempts := run(running, silent, silent, silent, after=20.0)).made
     assert 25.5 <= second - first <= 26.499
     assert 30.5 <= third - second <= 31.499
     assert attempts.ended[0][0] == third + 20

@@ -167,7 +167,8 @@ def test_a_failure_stops_the_run_and_advances_nothing() -> None:
         tick = START.replace(minute=1, second=0)
         assert dates(there) == [tick, None, None]
         assert there.notes == [
-            "Grid 4 has not been sent a heartbeat: 500 Internal Server Error: [no body]"
+            "Grid 4 has not been sent a heartbeat: 500 Internal Server Error on POST request for "
+            f'"{CP_URL}/4/heartbeat": [no body]'
         ]
         there.decide = lambda _: None
         there.clock.advance(60)

@@ -327,7 +327,7 @@ def test_silence_is_known_after_twenty_seconds() -> None:
 
 def test_a_forecast_is_tried_again() -> None:
     with peers(wanting()) as there:
-        there.answers = [Response(503, reason="Service Unavailable")]
+        there.answers = [Response(502, reason="Bad Gateway")]
         there.decide = granting()
         pass_on(there, "update")
         there.clock.advance(10)
@@ -337,7 +337,7 @@ def test_a_forecast_is_tried_again() -> None:
 def test_a_heartbeat_waits_for_the_next_minute() -> None:
     of = world([provider(service_props=PROPS, settings={"heartbeat_seconds": 50})])
     with peers(of) as there:
-        there.answers = [Response(503, reason="Service Unavailable")]
+        there.answers = [Response(502, reason="Bad Gateway")]
         there.decide = granting()
         there.clock.advance(60)
         assert messages(there) == []
@@ -413,7 +413,8 @@ def test_neither_secret_nor_token_is_told_anywhere() -> None:
         state, reason = queue(there)
         assert (state, reason) == (
             "Declined",
-            '400 Bad Request: "you said Bearer [redacted]"',
+            f'400 Bad Request on POST request for "{CP_URL}/3/handshake": '
+            '"you said Bearer [redacted]"',
         )
         told = everything(there)
     pair = base64.b64encode(f"me:{HUSH}".encode()).decode()
@@ -548,12 +549,13 @@ def test_no_answer_that_quotes_its_request_tells_a_credential(
     of = world([provider(token=token, service_props={"http-headers": headers})])
     with peers(of) as there:
         there.decide = lambda _: Response(400, reason=f"Bad {quoted}", body=quoted.encode())
-        assert queue(there) == ("Declined", f'400 Bad {told}: "{told}"')
+        reason = f'400 Bad {told} on POST request for "{CP_URL}/3/handshake": "{told}"'
+        assert queue(there) == ("Declined", reason)
         entries = there.simulator.journal.entries()
         messages = [each.message for each in events(there)]
     bodies = [each.response.text for each in entries if each.response and each.sent]
     assert bodies == [told]
-    assert [each.reason for each in entries if each.reason] == [f'400 Bad {told}: "{told}"']
+    assert [each.reason for each in entries if each.reason] == [reason]
     assert not any(quoted in each for each in messages)
 
 

@@ -63,14 +63,36 @@ def test_a_body_that_never_ends_holds_up_nobody() -> None:
     outgoing.close()
 
 
-def test_a_body_that_stops_half_way_is_a_read_that_timed_out() -> None:
+@pytest.mark.parametrize("then", [None, "at once"])
+def test_a_body_that_stops_half_way_is_none(then: str | None) -> None:
+    let_go = threading.Event()
+    if then:
+        let_go.set()
     outgoing = Outgoing()
-    with (
-        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf") as url,
-        pytest.raises(Unanswered) as caught,
-    ):
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+    with answering(half, then=let_go) as url:
+        reply = outgoing.send(Request("POST", url, (), b"{}"), timeout=TIMEOUT)
+    assert (reply.status, reply.body) == (200, b"")
+    outgoing.close()
+
+
+def test_a_connection_that_is_closed_says_who_failed_to_respond() -> None:
+    let_go = threading.Event()
+    let_go.set()
+    outgoing = Outgoing()
+    with answering(then=let_go) as url, pytest.raises(Unanswered) as caught:
         outgoing.send(Request("POST", url, (), b"{}"), timeout=TIMEOUT)
-    assert (caught.value.failure, str(caught.value)) == ("read_timeout", "Read timed out")
+    assert str(caught.value) == f"{url.removeprefix('http://')} failed to respond"
+    outgoing.close()
+
+
+def test_plain_http_behind_an_https_url_is_no_ssl_message() -> None:
+    outgoing = Outgoing()
+    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
+        request = Request("POST", url.replace("http:", "https:"), (), b"{}")
+        with pytest.raises(Unanswered) as caught:
+            outgoing.send(request, timeout=TIMEOUT)
+    assert str(caught.value) == "Unsupported or unrecognized SSL message"
     outgoing.close()
 
 

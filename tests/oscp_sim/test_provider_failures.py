@@ -6,6 +6,7 @@ is, and over a real socket the time-out is made short.
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request, Response
 from tests.oscp_sim.peers import START, provider, provider_of, world
-from tests.oscp_sim.rig import VIEW, Provider, get, instruction, post, settled, shared_of
+from tests.oscp_sim.rig import VIEW, Provider, body_of, get, instruction, post, settled, shared_of
 
 INF = float("inf")
 
@@ -73,20 +74,21 @@ def test_completed(row: str, status: int, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (400, b"", "400 Bad Request: [no body]"),
-        (401, b"", "401 Unauthorized: [no body]"),
-        (403, b"", "403 Forbidden: [no body]"),
-        (404, b'{"message":"x"}', '404 Not Found: "{"message":"x"}"'),
-        (409, b"", "409 Conflict: [no body]"),
-        (499, b"a", '499 : "a"'),
-        (500, b"", "500 Internal Server Error: [no body]"),
-        (503, b"busy", '503 Service Unavailable: "busy"'),
-        (599, b"", "599 : [no body]"),
+        (400, b"", "400 Bad Request{}: [no body]"),
+        (401, b"", "401 Unauthorized{}: [no body]"),
+        (403, b"", "403 Forbidden{}: [no body]"),
+        (404, b'{"message":"x"}', '404 Not Found{}: "{"message":"x"}"'),
+        (409, b"", "409 Conflict{}: [no body]"),
+        (499, b"a", '499 {}: "a"'),
+        (500, b"", "500 Internal Server Error{}: [no body]"),
+        (504, b"busy", '504 Gateway Timeout{}: "busy"'),
+        (599, b"", "599 {}: [no body]"),
     ],
 )
 def test_4xx_and_5xx_are_declined_after_one_try(status: int, body: bytes, reason: str) -> None:
     with Provider(status, body) as there, simulated(base_url=there.url) as simulator:
-        assert outcome(simulator) == ("Declined", reason)
+        on = f' on POST request for "{there.url}/handshake"'
+        assert outcome(simulator) == ("Declined", reason.replace("{}", on))
         simulator.clock.advance(3600)
     assert len(there.asked) == 1
 
@@ -97,11 +99,13 @@ def test_4xx_and_5xx_are_declined_after_one_try(status: int, body: bytes, reason
 def test_a_refused_connection_is_declined_at_once() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/cp"
+        place = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        url = f"{place}/cp"
         with simulated(base_url=url) as simulator:
             assert outcome(simulator) == (
                 "Declined",
-                f'I/O error on POST request for "{url}/handshake": Connection refused',
+                f'I/O error on POST request for "{url}/handshake": Connect to {place} failed: '
+                "Connection refused",
             )
             assert simulator.clock.now() == START
 
@@ -126,7 +130,8 @@ def test_a_connection_that_never_completes_is_declined() -> None:
         provider_of(simulator).outbox.timeout = (0.2, 60.0)
         assert outcome(simulator) == (
             "Declined",
-            f'I/O error on POST request for "{url}/handshake": Connect timed out',
+            f'I/O error on POST request for "{url}/handshake": Connect to '
+            f"{url.removesuffix('/cp')} failed: Connect timed out",
         )
 
 
@@ -243,12 +248,15 @@ class Connected:
                 there.connections += 1
                 super().setup()
 
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = body_of(self)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 there.asked.append((self.command, self.path, headers, body))
-                moved = self.path == "/moved/handshake"
-                self.send_response(307 if moved else 204)
+                moved = re.fullmatch("/moved(...)/handshake", self.path)
+                self.send_response(int(moved[1]) if moved else 204)
                 if moved:
                     self.send_header("Location", "/cp/handshake")
                     self.send_header("Content-Length", "0")
@@ -290,13 +298,126 @@ def test_a_connection_is_kept_and_a_cookie_is_not(connected: Connected) -> None:
     assert all("cookie" not in headers for _, _, headers, _ in connected.asked)
 
 
-def test_a_redirect_is_followed(connected: Connected) -> None:
-    with simulated(base_url=f"{connected.url}/moved") as simulator:
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_is_followed(connected: Connected, status: int) -> None:
+    with simulated(base_url=f"{connected.url}/moved{status}") as simulator:
         assert outcome(simulator) == ("Completed", None)
-    assert [(method, path) for method, path, _, _ in connected.asked] == [
-        ("POST", "/moved/handshake"),
-        ("POST", "/cp/handshake"),
-    ]
-    first, second = (headers["x-request-id"] for _, _, headers, _ in connected.asked)
+    (*_, path, first, body), (*_, other, second, again) = (each[1:] for each in connected.asked)
+    assert (path, other) == (f"/moved{status}/handshake", "/cp/handshake")
     assert first == second
-    assert connected.asked[0][3] == connected.asked[1][3] == b"{}"
+    assert body == again == b"{}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirect_may_lose_the_message_and_counts_as_success(
+    connected: Connected, status: int
+) -> None:
+    with simulated(base_url=f"{connected.url}/moved{status}") as simulator:
+        assert outcome(simulator) == ("Completed", None)
+        sent = simulator.journal.entries(party="flexibility_provider", kind="exchange")
+    assert [each.request and each.request.method for each in sent] == ["POST", "GET"]
+    assert "is lost" in sent[1].detail["why"]
+    method, path, headers, body = connected.asked[1]
+    assert (method, path, body) == ("GET", "/cp/handshake", b"")
+    assert sorted(headers) == ["accept-encoding", "host", "user-agent"]
+
+
+def test_a_message_is_chunked_and_has_the_clients_headers(connected: Connected) -> None:
+    with simulated(base_url=f"{connected.url}/cp") as simulator:
+        send(simulator)
+        settled(simulator)
+        (entry,) = simulator.journal.entries(party="flexibility_provider", kind="exchange")
+    ((_, _, headers, body),) = connected.asked
+    assert body == b"{}"
+    assert "content-length" not in headers
+    assert headers["transfer-encoding"] == "chunked"
+    assert headers["accept"].startswith("application/json, application/cbor, application/yaml")
+    assert headers["user-agent"].startswith("Apache-HttpClient/5.6.1 ")
+    assert entry.request is not None
+    shown = {name.lower() for name, _ in entry.request.headers}
+    assert shown == set(headers) - {"host"}
+
+
+def tried(simulator: Simulator, *seconds: float) -> list[int]:
+    """How often the provider was asked at once, and after each of these seconds more."""
+    counts = []
+    send(simulator)
+    for each in (0.0, *seconds):
+        simulator.clock.advance(each)
+        entries = simulator.journal.entries(party="flexibility_provider", kind="exchange")
+        counts.append(len(entries))
+    return counts
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ({}, 1.0),
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "soon"}, 1.0),
+        ({"Retry-After": "Sun, 01 Mar 2026 12:00:09 GMT"}, 4.0),
+    ],
+)
+def test_429_and_503_are_asked_once_more(
+    status: int, retry_after: dict[str, str], seconds: float
+) -> None:
+    with (
+        Provider(status, b"busy", retry_after) as there,
+        simulated(base_url=there.url) as simulator,
+    ):
+        assert tried(simulator, seconds - 0.001, 0.001, 3600) == [1, 1, 2, 2]
+        assert state(simulator)[0] == "Declined"
+    (_, first, _), (_, second, _) = there.asked
+    assert first == second
+
+
+def test_who_asks_for_a_longer_wait_is_not_asked_again() -> None:
+    headers = {"Retry-After": "21"}
+    with (
+        Provider(503, b"", headers) as there,
+        simulated(base_url=there.url) as simulator,
+    ):
+        assert tried(simulator, 3600) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "why"),
+    [
+        ("http://cp.test/a b", "Illegal character in path at index 16"),
+        ("http://cp.test/{}", "Illegal character in path at index 15"),
+        ("http://cp.test/%zz", "Malformed escape pair at index 15"),
+    ],
+)
+def test_an_illegal_url_is_never_asked(base_url: str, why: str) -> None:
+    with simulated(base_url=base_url) as simulator:
+        assert outcome(simulator) == (
+            "Declined",
+            "[Handshake] task with CapacityOptimizer (42,3) failed because the OSCP URL "
+            f"[{base_url}] is not valid: {why}: {base_url}/handshake",
+        )
+        assert simulator.journal.entries(party="flexibility_provider", kind="exchange") == ()
+
+
+def test_an_unknown_host_is_named() -> None:
+    with simulated(base_url="http://cp.invalid/cp") as simulator:
+        assert outcome(simulator) == (
+            "Declined",
+            'I/O error on POST request for "http://cp.invalid/cp/handshake": cp.invalid: Name or '
+            "service not known",
+        )
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"one\ntwo", "one<EOL>two"),
+        (b"one\r\ntwo", "one<EOL><EOL>two"),
+        (b"a\tb", "a?b"),
+    ],
+)
+def test_what_a_provider_says_is_put_on_one_line(body: bytes, shown: str) -> None:
+    with Provider(400, body) as there, simulated(base_url=there.url) as simulator:
+        assert outcome(simulator)[1] == (
+            f'400 Bad Request on POST request for "{there.url}/handshake": "{shown}"'
+        )

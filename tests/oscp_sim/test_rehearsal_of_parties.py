@@ -230,7 +230,8 @@ def test_no_answer(tmp_path: Path) -> None:
     assert problems(one_step(tmp_path, HEARTBEAT, good, UNANSWERED)) == []
     finished = one_step(tmp_path, HEARTBEAT, "", UNANSWERED)
     assert finished.outcome == "unanswered"
-    assert problems(finished) == [("status", "2xx", "unanswered: Connection refused")]
+    why = "unanswered: Connect to http://127.0.0.1:9 failed: Connection refused"
+    assert problems(finished) == [("status", "2xx", why)]
 
 
 def test_time_passes_with_what_is_due(tmp_path: Path) -> None:

@@ -318,8 +318,17 @@ def with_provider(url: str, token: str = PROVIDER_TOKEN, **headers: str) -> Worl
     )
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
-def test_9_1_http_client_failed_by_status(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (400, " BAD_REQUEST"),
+        (403, " FORBIDDEN"),
+        (404, " NOT_FOUND"),
+        (499, ""),
+        (500, " INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_9_1_http_client_failed_by_status(status: int, name: str) -> None:
     with (
         Provider(status=status, body=b"no") as provider,
         Simulator(with_provider(provider.url), clock=FrozenClock(NOW)) as simulator,
@@ -329,7 +338,7 @@ def test_9_1_http_client_failed_by_status(status: int) -> None:
     _, _, answered, failed = found
     tags, message, data = essence(answered)
     assert tags == ("oscp", "instruction", "error", "http")
-    assert message == f"Invalid HTTP status returned: {status}"
+    assert message == f"Invalid HTTP status returned: {status}{name}"
     assert data is not None
     assert data.keys() == {"configId", "regStatus", "v", "url", "method", "requestId", "content"}
     assert (data["url"], data["content"]) == (url, {})

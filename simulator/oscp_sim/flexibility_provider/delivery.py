@@ -6,7 +6,8 @@ As observed in SolarNetwork (solaruser.md §4.2; oscp20.md §5.3, §5.4, §5.6, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Mapping
+import re
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 from oscp_sim.entry import PartyName
+from oscp_sim.flexibility_provider.http_client import Sending, exchange, go_on
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
@@ -27,7 +29,13 @@ System: TypeAlias = CapacityProvider | CapacityOptimizer
 TIMEOUT: Final = (60.0, 20.0)
 
 # The headers that a request has, or may have, anyway; none of them is a secret.
-_OWN_HEADERS: Final = ("Content-Type", "X-Request-ID", "X-Correlation-ID", "X-SN-Source-ID")
+_OWN_HEADERS: Final = (
+    "Accept",
+    "Content-Type",
+    "X-Request-ID",
+    "X-Correlation-ID",
+    "X-SN-Source-ID",
+)
 
 
 def party_of(system: System) -> PartyName:
@@ -54,13 +62,11 @@ class DeliveryFailed(Exception):
 
     Attributes:
         problem: What was wrong with the HTTP exchange; None where there was none.
-        after: Seconds by the simulator's clock until that is known.
     """
 
-    def __init__(self, reason: str, problem: str | None = None, after: float = 0.0) -> None:
+    def __init__(self, reason: str, problem: str | None = None) -> None:
         super().__init__(reason)
         self.problem = problem
-        self.after = after
 
 
 class UnknownRecipient(DeliveryFailed):
@@ -72,6 +78,12 @@ class ConfigurationProblem(Exception):
 
     It is never tried again: another try changes nothing.
     """
+
+
+class InvalidURL(ConfigurationProblem):
+    """Raised for a URL that is none: nothing is sent."""
+
+    problem: Final = "Invalid URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,40 +124,53 @@ class Delivery:
                 yield value
 
 
-def post(shared: Shared, delivery: Delivery, timeout: tuple[float, float]) -> Response:
-    """Post a message, once, and return the answer; any status below 400 is success.
+def post(
+    shared: Shared, delivery: Delivery, timeout: tuple[float, float]
+) -> Generator[float, None, Response]:
+    """Post a message and return the answer when it has come; any status below 400 is success.
 
     Raises:
         DeliveryFailed: It was refused, or did not arrive.
     """
-    request = Request(
-        "POST",
-        delivery.url,
-        delivery.headers,
-        delivery.body,
-        exchange_id=shared.journal.new_exchange_id(),
-    )
-    answer: Response | None = None
+    request = Request("POST", delivery.url, delivery.headers, delivery.body)
     try:
-        answer = shared.outgoing.send(request, timeout=timeout)
+        answer = yield from exchange(shared, request, timeout, partial(_record, shared, delivery))
     except Unanswered as error:
-        reason = f'I/O error on POST request for "{delivery.url}": {error}'
-        raise DeliveryFailed(reason, f"Communication error: {reason}", error.after) from error
-    finally:
-        _record(shared, delivery, request, answer)
+        reason = f"I/O error {_on(delivery)}: {error}"
+        raise DeliveryFailed(reason, f"Communication error: {reason}") from error
     if answer.status >= HTTPStatus.BAD_REQUEST:
-        body = f'"{answer.text}"' if answer.body else "[no body]"
+        body = f'"{_on_one_line(answer.text)}"' if answer.body else "[no body]"
         raise DeliveryFailed(
-            delivery.without_secrets(f"{answer.status} {answer.phrase}: {body}"),
-            # Whether the phrase follows the number there is not known (inferred).
-            f"Invalid HTTP status returned: {answer.status}",
-            answer.after,
+            delivery.without_secrets(f"{answer.status} {answer.phrase} {_on(delivery)}: {body}"),
+            f"Invalid HTTP status returned: {_status(answer.status)}",
         )
     return answer
 
 
-def _record(shared: Shared, delivery: Delivery, request: Request, answer: Response | None) -> None:
+def _on(delivery: Delivery) -> str:
+    # Without the query, as the service's framework writes it (inferred).
+    return f'on POST request for "{delivery.url.partition("?")[0]}"'
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text as the service's log does: no line breaks, no control characters."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", re.sub(r"[\r\n]", "<EOL>", text))
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).name}"
+    except ValueError:
+        return str(status)
+
+
+def _record(
+    shared: Shared, delivery: Delivery, request: Request, answer: Response | None, why: str | None
+) -> None:
     shown = answer and replace(answer, body=delivery.without_secrets(answer.text).encode())
+    detail: dict[str, Any] = {"answered_after": answer.after} if answer and answer.after else {}
+    if why is not None:
+        detail["why"] = why
     shared.journal.append(
         "flexibility_provider",
         "exchange",
@@ -155,7 +180,7 @@ def _record(shared: Shared, delivery: Delivery, request: Request, answer: Respon
         instruction_id=delivery.instruction_id,
         request=request,
         response=shown,
-        detail={"answered_after": answer.after} if answer and answer.after else None,
+        detail=detail or None,
     )
 
 
@@ -170,7 +195,7 @@ _PAUSES: Final = (5.0, 10.0)
 @dataclass(frozen=True, slots=True)
 class _Attempts:
     name: str
-    attempt: Callable[[], Response | None]
+    attempt: Callable[[], Sending]
     tries: int
     queue: Hashable
     on_success: Callable[[], object] | None
@@ -187,7 +212,7 @@ class Retries:
     def run(
         self,
         name: str,
-        attempt: Callable[[], Response | None],
+        attempt: Callable[[], Sending],
         *,
         tries: int = 3,
         queue: Hashable = None,
@@ -200,8 +225,8 @@ class Retries:
 
         Args:
             name: The OSCP message that it is about.
-            attempt: Returns the answer, if there is one. `DeliveryFailed` means that it may be
-                tried again; `ConfigurationProblem`, and every other exception, that it may not.
+            attempt: Sends it. `DeliveryFailed` means that it may be tried again;
+                `ConfigurationProblem`, and every other exception, that it may not.
             tries: The most attempts.
             queue: One attempt of a queue waits for another: no system waits for another system.
             on_success: Called when the answer has come, by the simulator's clock.
@@ -211,12 +236,13 @@ class Retries:
 
     def _start(self, attempts: _Attempts, number: int, pause: float = 0.0) -> None:
         delay = self._random.randint(_SHORTEST_DELAY, _LONGEST_DELAY) / 1000
-        do = partial(self._attempt, attempts, number)
-        self._shared.schedule.after(pause + delay, do, queue=attempts.queue)
+        schedule = self._shared.schedule
+        do = partial(go_on, schedule, self._attempt(attempts, number))
+        schedule.after(pause + delay, do, queue=attempts.queue)
 
-    def _attempt(self, attempts: _Attempts, number: int) -> None:
+    def _attempt(self, attempts: _Attempts, number: int) -> Iterator[float]:
         try:
-            answer = attempts.attempt()
+            yield from attempts.attempt()
         except DeliveryFailed as failure:
             self._try_again(attempts, number, failure)
         except ConfigurationProblem as problem:
@@ -227,15 +253,14 @@ class Retries:
             self._give_up(attempts, why)
         else:
             if attempts.on_success is not None:
-                self._later(answer.after if answer else 0.0, attempts.on_success)
+                attempts.on_success()
 
     def _try_again(self, attempts: _Attempts, number: int, failure: DeliveryFailed) -> None:
         if number >= attempts.tries:
             why = f"{attempts.name} failed, try {number} of {attempts.tries}: {failure}"
-            self._later(failure.after, partial(self._give_up, attempts, why))
+            self._give_up(attempts, why)
             return
-        pause = _PAUSES[min(number, len(_PAUSES)) - 1]
-        self._start(attempts, number + 1, failure.after + pause)
+        self._start(attempts, number + 1, _PAUSES[min(number, len(_PAUSES)) - 1])
 
     def _give_up(self, attempts: _Attempts, why: str) -> None:
         self._shared.journal.append(
@@ -243,9 +268,3 @@ class Retries:
         )
         if attempts.on_failure is not None:
             attempts.on_failure(why)
-
-    def _later(self, seconds: float, do: Callable[[], object]) -> None:
-        if seconds:
-            self._shared.schedule.after(seconds, do)
-        else:
-            do()

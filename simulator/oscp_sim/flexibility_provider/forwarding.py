@@ -17,9 +17,10 @@ from typing import Any, Final
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
 from oscp_sim.flexibility_provider.delivery import System, queue_of
+from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import check_registered
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
-from oscp_sim.http import Headers, Response
+from oscp_sim.http import Headers
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, Publication, User
 
@@ -79,7 +80,7 @@ class _ForwardedForecast:
         queue = queue_of(self.user_id, recipient)
         self.provider.retries.run(self.action, self._attempt, queue=queue)
 
-    def _attempt(self) -> Response | None:
+    def _attempt(self) -> Sending:
         shared, outbox = self.provider.shared, self.provider.outbox
         user = shared.world.user(self.user_id)
         system = self._recipient(user)
@@ -96,7 +97,7 @@ class _ForwardedForecast:
         if delivery is None:
             self._note(f"{system.name} has no base URL: nothing is sent")
             return None
-        return outbox.send(user.id, system, delivery)
+        return (yield from outbox.send(user.id, system, delivery))
 
     @property
     def _is_update(self) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, System
+from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.jobs import Job, Timetable
 from oscp_sim.flexibility_provider.outbox import Outbox, check_version
 from oscp_sim.shared import Shared
@@ -45,28 +46,23 @@ class _Heartbeats:
             if system is None:
                 continue
             # The time of sending, which is never before the timetable's instant.
-            now, after, failure = self._shared.clock.now(), 0.0, None
+            now = self._shared.clock.now()
             try:
-                after = self._send(user_id, system, now)
+                yield from self._send(user_id, system, now)
             except (DeliveryFailed, ConfigurationProblem) as problem:
-                failure, after = problem, getattr(problem, "after", 0.0)
-            if after:
-                yield after
-            if failure is not None:
-                self._note(f"{system.name} has not been sent a heartbeat: {failure}")
+                self._note(f"{system.name} has not been sent a heartbeat: {problem}")
                 return
             self._shared.change_system(user_id, system, heartbeat_date=now)
 
-    def _send(self, user_id: int, system: System, now: datetime) -> float:
-        """Return the seconds by the simulator's clock until the answer comes."""
+    def _send(self, user_id: int, system: System, now: datetime) -> Sending:
         check_version(user_id, system, _ACTION)
         seconds = 2 * (_interval(system) or timedelta())
         delivery = self._outbox.delivery(system, _ACTION, {"offline_mode_at": now + seconds})
         if delivery is None:
             # As with instructions, a heartbeat that goes nowhere counts as sent (inferred).
             self._note(f"{system.name} has no base URL: no heartbeat is sent, and it counts as one")
-            return 0.0
-        return self._outbox.send(user_id, system, delivery).after
+            return None
+        return (yield from self._outbox.send(user_id, system, delivery))
 
     def _wanted(self) -> Iterator[tuple[int, System, datetime]]:
         """Yield each system that wants heartbeats, after its user's id, and when it is due."""

@@ -6,7 +6,7 @@ As observed in SolarNetwork (solaruser.md §4.1, §4.2 and §9.1).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,9 +15,11 @@ from oscp_send.solarnetwork import texts
 from oscp_sim.flexibility_provider.delivery import (
     Delivery,
     DeliveryFailed,
+    InvalidURL,
     UnknownRecipient,
     configured_headers,
 )
+from oscp_sim.flexibility_provider.http_client import go_on
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, PATHS, Outbox, configured_path
 from oscp_sim.instructions import QueuedMessage, State
 from oscp_sim.shared import Shared
@@ -41,20 +43,9 @@ class InstructionHandler:
         self._events = _InstructionEvents(shared.events, message)
 
     def handle(self) -> None:
-        """Do all three; ignore an instruction that has left the state `Queuing`.
-
-        An instruction comes to an end whatever its message does: one that cannot be handled is
-        Declined.
-        """
-        try:
-            if self._claim():
-                self._deliver()
-        except Exception as error:  # noqa: BLE001 - see above
-            _LOG.exception("instruction %d could not be handled", self._message.id)
-            reason = f"{type(error).__name__}: {error}"
-            # Without what was known so far, which may be what cannot be handled.
-            _InstructionEvents(self._shared.events, self._message).failed(error)
-            self._change("Declined", {"error": reason})
+        """Do all three; ignore an instruction that has left the state `Queuing`."""
+        if self._claim():
+            go_on(self._shared.schedule, self._deliver())
 
     def _claim(self) -> bool:
         instructions = self._shared.instructions
@@ -63,36 +54,32 @@ class InstructionHandler:
         )
         return claimed is not None
 
-    def _deliver(self) -> None:
-        """Send the message, and settle the state when the answer comes."""
+    def _deliver(self) -> Iterator[float]:
+        """Send the message, and settle the state when the answer comes.
+
+        An instruction comes to an end whatever its message does: one that cannot be handled is
+        Declined.
+        """
         try:
-            after = self._send()
-        except DeliveryFailed as failure:
-            self._settle(failure.after, failure)
+            yield from self._send()
+        except (DeliveryFailed, InvalidURL) as failure:
+            self._events.failed(failure)
+            self._change("Declined", {"error": str(failure)})
+        except Exception as error:  # noqa: BLE001 - see above
+            _LOG.exception("instruction %d could not be handled", self._message.id)
+            # Without what was known so far, which may be what cannot be handled.
+            _InstructionEvents(self._shared.events, self._message).failed(error)
+            self._change("Declined", {"error": f"{type(error).__name__}: {error}"})
         else:
-            self._settle(after)
-
-    def _settle(self, after: float, failure: DeliveryFailed | None = None) -> None:
-        def settle() -> None:
-            if failure is None:
-                self._events.posted()
-                self._change("Completed")
-            else:
-                self._events.failed(failure)
-                self._change("Declined", {"error": str(failure)})
-
-        if after:
-            self._shared.schedule.after(after, settle)
-        else:
-            settle()
+            self._events.posted()
+            self._change("Completed")
 
     def _change(self, state: State, result: Mapping[str, Any] | None = None) -> None:
         self._shared.instructions.change(
             "flexibility_provider", self._message.id, "Executing", state, result
         )
 
-    def _send(self) -> float:
-        """Return the seconds by the simulator's clock until the provider has answered."""
+    def _send(self) -> Iterator[float]:
         group, provider = self._recipients()
         content = dict(self._message.msg)
         if self._message.action == "AdjustGroupCapacityForecast":
@@ -101,15 +88,14 @@ class InstructionHandler:
         delivery = self._delivery(content, provider)
         if delivery is None:
             self._note_silence()
-            return 0.0
+            return
         try:
-            answer = self._outbox.send(self._message.user_id, provider, delivery)
-        except DeliveryFailed as failure:
+            yield from self._outbox.send(self._message.user_id, provider, delivery)
+        except (DeliveryFailed, InvalidURL) as failure:
             if failure.problem is not None:
                 self._events.not_answered(delivery, failure.problem)
             raise
         self._events.answered(delivery)
-        return answer.after
 
     def _recipients(self) -> tuple[CapacityGroup, CapacityProvider]:
         """Look everything up again: the world may have changed since the message was queued."""

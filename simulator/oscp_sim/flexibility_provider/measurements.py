@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, System
+from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.jobs import Job, Timetable
 from oscp_sim.flexibility_provider.outbox import Outbox, check_version
 from oscp_sim.shared import Shared
@@ -83,30 +84,26 @@ class _Measurements:
         chosen = [(each.user.id, each.group.id) for each in self._reports(begun)]
         for user_id, group_id in chosen:
             while (report := self._due(user_id, group_id, begun)) is not None:
-                after, failure = 0.0, None
                 try:
-                    after = self._send(report)
+                    yield from self._send(report)
                 except (DeliveryFailed, ConfigurationProblem, _Unmeasurable) as problem:
-                    failure, after = problem, getattr(problem, "after", 0.0)
-                # However many windows there are to catch up with, others have their turn between.
-                yield after
-                if failure is not None:
-                    self._note(f"{report.system.name} did not get its measurements: {failure}")
+                    self._note(f"{report.system.name} did not get its measurements: {problem}")
                     break
+                # However many windows there are to catch up with, others have their turn between.
+                yield 0.0
                 self._shared.change_group(
                     user_id, group_id, **{f"{date}_measurement_date": report.window.end}
                 )
 
-    def _send(self, report: _Report) -> float:
-        """Return the seconds by the simulator's clock until the answer comes."""
+    def _send(self, report: _Report) -> Sending:
         action, content = report.message()
         check_version(report.user.id, report.system, action)
         delivery = self._outbox.delivery(report.system, action, content)
         if delivery is None:
             # As with instructions, a message that goes nowhere counts as sent (inferred).
             self._note(f"{report.system.name} has no base URL: no measurements are sent")
-            return 0.0
-        return self._outbox.send(report.user.id, report.system, delivery).after
+            return None
+        return (yield from self._outbox.send(report.user.id, report.system, delivery))
 
     def _due(self, user_id: int, group_id: int, begun: datetime) -> _Report | None:
         """Return the report of a group whose next window is over, or None."""

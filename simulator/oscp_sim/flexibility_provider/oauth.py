@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from oscp_sim.flexibility_provider.delivery import DeliveryFailed, System, configured_headers
+from oscp_sim.flexibility_provider.http_client import exchange
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import redact_text
@@ -49,9 +51,9 @@ class _Client:
             *self.configured,
         )
 
-    def failed(self, why: str, after: float) -> DeliveryFailed:
+    def failed(self, why: str) -> DeliveryFailed:
         reason = f"OAuth error: no access token from {redact_text(self.url)}: {why}"
-        return DeliveryFailed(reason, reason, after)
+        return DeliveryFailed(reason, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class OAuth:
     def __repr__(self) -> str:
         return f"<OAuth {list(self._granted.values())}>"
 
-    def token(self, user_id: int, system: System, timeout: tuple[float, float]) -> str | None:
+    def token(
+        self, user_id: int, system: System, timeout: tuple[float, float]
+    ) -> Generator[float, None, str | None]:
         """Return the token to show to a system, or None where it does not want OAuth.
 
         Raises:
@@ -83,48 +87,50 @@ class OAuth:
         key = (user_id, type(system), system.id)
         granted, now = self._granted.get(key), self._shared.clock.now()
         if granted is None or granted.client != client or granted.until <= now:
-            granted = self._granted[key] = self._ask(client, timeout)
+            granted = self._granted[key] = yield from self._ask(client, timeout)
         return granted.token
 
     def forget(self) -> None:
         """Forget all tokens, so that the next message asks for a new one."""
         self._granted.clear()
 
-    def _ask(self, client: _Client, timeout: tuple[float, float]) -> _Granted:
-        answer: Response | None = None
+    def _ask(
+        self, client: _Client, timeout: tuple[float, float]
+    ) -> Generator[float, None, _Granted]:
         # The answer may quote the request.
         for secret in (client.secret, client.credentials):
             self._shared.journal.conceal(secret)
-        exchange_id = self._shared.journal.new_exchange_id()
-        request = Request("POST", client.url, client.headers, _BODY, exchange_id=exchange_id)
+        request = Request("POST", client.url, client.headers, _BODY)
         try:
-            answer = self._shared.outgoing.send(request, timeout=timeout)
-            granted = self._read(client, answer)
+            answer = yield from exchange(self._shared, request, timeout, self._record)
         except Unanswered as error:
-            raise client.failed(str(error), error.after) from error
-        finally:
-            self._shared.journal.append(
-                "flexibility_provider",
-                "exchange",
-                sent=True,
-                request=request,
-                response=answer,
-                detail={"why": "an access token is asked for: the system wants OAuth"},
-            )
-        return granted
+            raise client.failed(str(error)) from error
+        return self._read(client, answer)
+
+    def _record(self, request: Request, answer: Response | None, why: str | None) -> None:
+        if answer is not None:
+            token = _object(answer.body).get("access_token")
+            self._shared.journal.conceal(token if isinstance(token, str) else "")
+        self._shared.journal.append(
+            "flexibility_provider",
+            "exchange",
+            sent=True,
+            request=request,
+            response=answer,
+            detail={"why": why or "an access token is asked for: the system wants OAuth"},
+        )
 
     def _read(self, client: _Client, answer: Response) -> _Granted:
         members = _object(answer.body)
         if answer.status != HTTPStatus.OK:
             error = members.get("error")
             code = error if isinstance(error, str) and _ERROR_CODE.fullmatch(error) else ""
-            raise client.failed(f"{answer.status} {answer.phrase} {code}".rstrip(), answer.after)
+            raise client.failed(f"{answer.status} {answer.phrase} {code}".rstrip())
         token, kind = members.get("access_token"), members.get("token_type")
         if not isinstance(token, str) or not token:
-            raise client.failed("its answer has no access_token", answer.after)
-        self._shared.journal.conceal(token)
+            raise client.failed("its answer has no access_token")
         if not isinstance(kind, str) or kind.lower() != "bearer":
-            raise client.failed("the token_type of its answer is not Bearer", answer.after)
+            raise client.failed("the token_type of its answer is not Bearer")
         now = self._shared.clock.now()
         return _Granted(client, token, now + _seconds(members.get("expires_in")))
 

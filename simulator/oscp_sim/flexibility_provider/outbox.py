@@ -6,7 +6,7 @@ As observed in SolarNetwork (solaruser.md §4.2; oscp20.md §1.2, §2.2, §5.6, 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
@@ -17,11 +17,13 @@ from oscp_sim.flexibility_provider.delivery import (
     TIMEOUT,
     ConfigurationProblem,
     Delivery,
+    InvalidURL,
     System,
     configured_headers,
     party_of,
     post,
 )
+from oscp_sim.flexibility_provider.http_client import ACCEPT, invalid_url
 from oscp_sim.flexibility_provider.oauth import OAuth
 from oscp_sim.http import Headers, Response
 from oscp_sim.shared import Shared
@@ -116,22 +118,26 @@ class Outbox:
             instruction_id,
         )
 
-    def send(self, user_id: int, system: System, delivery: Delivery) -> Response:
-        """Send a message, once, and return the answer; any status below 400 is success.
+    def send(
+        self, user_id: int, system: System, delivery: Delivery
+    ) -> Generator[float, None, Response]:
+        """Send a message and return the answer when it has come; below 400 is success.
 
         A system that wants OAuth is shown an access token instead of its own token.
 
         Raises:
             DeliveryFailed: It was refused, or did not arrive.
+            InvalidURL: It was not sent.
         """
-        token = self.oauth.token(user_id, system, self.timeout)
+        _check_url(user_id, system, delivery)
+        token = yield from self.oauth.token(user_id, system, self.timeout)
         if token is not None:
             own = ("Authorization", f"Token {system.token}")
             others = (each for each in delivery.headers if each != own)
             headers = (("Authorization", f"Bearer {token}"), *others)
             delivery = replace(delivery, headers=headers)
         self._on_sending(user_id, system, delivery)
-        return post(self._shared, delivery, self.timeout)
+        return (yield from post(self._shared, delivery, self.timeout))
 
 
 def _path(system: System, action: str) -> str:
@@ -145,7 +151,9 @@ def _headers(system: System, request_id: str, correlation_id: str | None, more: 
 
     A system that has not registered has no token, so the request shows none.
     """
-    headers = [] if system.token is None else [("Authorization", f"Token {system.token}")]
+    headers = [ACCEPT]
+    if system.token is not None:
+        headers.append(("Authorization", f"Token {system.token}"))
     headers += [("Content-Type", "application/json"), ("X-Request-ID", request_id)]
     if correlation_id is not None:
         headers.append(("X-Correlation-ID", correlation_id))
@@ -168,6 +176,17 @@ def check_version(user_id: int, system: System, action: str) -> None:
     if system.oscp_version != OSCP_VERSION:
         why = f"the OSCP version {system.oscp_version or 'null'} is not supported"
         raise _problem(user_id, system, action, why)
+
+
+def _check_url(user_id: int, system: System, delivery: Delivery) -> None:
+    why = invalid_url(delivery.url)
+    if why is not None:
+        # The service calls a Capacity Provider an Optimizer where it delivers an instruction.
+        kind = type(system).__name__ if delivery.instruction_id is None else "CapacityOptimizer"
+        raise InvalidURL(
+            f"[{delivery.action}] task with {kind} ({user_id},{system.id}) failed because the OSCP "
+            f"URL [{system.base_url}] is not valid: {why}"
+        )
 
 
 def _problem(user_id: int, system: System, action: str, why: str) -> ConfigurationProblem:

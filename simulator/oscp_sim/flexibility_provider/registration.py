@@ -22,9 +22,9 @@ from oscp_sim.flexibility_provider.call import (
 )
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, System, queue_of
 from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
+from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, check_registered
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
-from oscp_sim.http import Response
 from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
@@ -116,7 +116,7 @@ class _OwnRegister:
             on_failure=self._fail,
         )
 
-    def _attempt(self) -> Response:
+    def _attempt(self) -> Sending:
         system, outbox = self._system(), self.provider.outbox
         addresses = self.provider.shared.addresses
         to = addresses.of_system(system) or ""
@@ -126,7 +126,7 @@ class _OwnRegister:
         delivery = outbox.delivery(system, "Register", content)
         if delivery is None:
             raise ConfigurationProblem(f"{system.name} has no base URL to send Register to")
-        return outbox.send(self.caller.user.id, system, delivery)
+        return (yield from outbox.send(self.caller.user.id, system, delivery))
 
     def _system(self) -> System:
         system = self.caller.current(self.provider.shared.world)
@@ -188,7 +188,7 @@ def handshake(provider: FlexibilityProvider, call: IncomingCall) -> Later:
 
 def _acknowledge(
     provider: FlexibilityProvider, caller: Caller, handshake_id: str | None
-) -> Response:
+) -> Sending:
     system = caller.current(provider.shared.world)
     if system is None:
         raise ConfigurationProblem(f"{caller.system.name} does not exist any more")
@@ -198,7 +198,7 @@ def _acknowledge(
     )
     if delivery is None:
         raise ConfigurationProblem(f"{system.name} has no base URL to acknowledge to")
-    return provider.outbox.send(caller.user.id, system, delivery)
+    return (yield from provider.outbox.send(caller.user.id, system, delivery))
 
 
 def acknowledged(provider: FlexibilityProvider, call: IncomingCall) -> None:
