@@ -129,6 +129,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         default="observed",
     ),
     Difference(
+        "update_by_filter",
+        "updateState by a filter changes whatever the filter fits, and refuses others' nodes and "
+        "instructions (the guide says nothing of either)",
+        "state filters, too, so that nothing changes without states; others' nodes and "
+        "instructions are passed over",
+    ),
+    Difference(
         "url_paths",
         "the service property url-paths of a Capacity Provider changes the paths of "
         "AdjustGroupCapacityForecast and GroupCapacityComplianceError",

@@ -118,6 +118,12 @@ def stale_queuing(simulator: Simulator) -> object:
     return call(simulator, "GET", target, when=NOW + timedelta(seconds=31)).data["state"]
 
 
+def update_by_filter(simulator: Simulator) -> object:
+    call(simulator, "POST", ADD, instruction(70))
+    target = f"{INSTR}/updateState?state=Declined&instructionIds=1"
+    return len(call(simulator, "POST", target).data)
+
+
 def url_paths(simulator: Simulator) -> object:
     outcome(simulator, "GroupCapacityComplianceError", {"message": "Too much"})
     seen = [
@@ -144,6 +150,7 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     ),
     "stale_date": (stale_date, 401, 403),
     "stale_queuing": (stale_queuing, "Queuing", "Queued"),
+    "update_by_filter": (update_by_filter, 1, 0),
     "url_paths": (url_paths, "mine", "group_capacity_compliance_error"),
 }
 

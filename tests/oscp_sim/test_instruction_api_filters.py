@@ -112,7 +112,7 @@ UNREADABLE = {
     "state": "queued",
     "states": "Queued,Sleeping",
     "startDate": "soon",
-    "endDate": "2030-02-30",
+    "endDate": "2030-02-32",
 }
 
 
@@ -122,7 +122,10 @@ def test_1_8_unreadable(world: Simulator, name: str) -> None:
     answer = get(world, f"{BASE}?{node}&{name}={UNREADABLE[name]}")
     assert (answer.status, answer.json["code"]) == (422, "VAL.00004")
     (error,) = answer.json["errors"]
-    assert (error["location"], error["rejectedValue"]) == (name, UNREADABLE[name])
+    assert list(error) == ["location", "rejectedValue", "message"]
+    assert error["location"] == f"simpleInstructionFilter.{name}"
+    assert error["rejectedValue"] == UNREADABLE[name]
+    assert error["message"] == answer.json["message"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -218,10 +221,27 @@ def test_view(world: Simulator) -> None:
 def test_view_of_several(world: Simulator) -> None:
     assert ids(get(world, f"{BASE}/view?ids=5,99,2,5")) == [2, 5]
     assert ids(get(world, f"{BASE}/view?ids=5&ids=2&id=1")) == [2, 5]
-    for query in ("ids=", "ids=99", "ids=,"):
+    for query in ("ids=99", "ids=,"):
         assert get(world, f"{BASE}/view?{query}").body == b'{"success":true}'
+    assert get(world, f"{BASE}/view?ids=").refusal == (403, "ACCESS_DENIED")
     assert get(world, f"{BASE}/view?ids=1,7").refusal == (403, "ACCESS_DENIED")
     assert get(world, f"{BASE}/view?ids=1,x").status == 422
+
+
+@pytest.mark.parametrize("path", [BASE, f"{BASE}/viewPending", f"{BASE}/viewActive"])
+def test_an_empty_element_is_a_node_that_nobody_has(world: Simulator, path: str) -> None:
+    assert get(world, f"{path}?nodeIds=1,").refusal == (403, "UNKNOWN_OBJECT")
+
+
+def test_an_empty_list_of_states_is_refused(world: Simulator) -> None:
+    answer = get(world, f"{BASE}?nodeId=1&states=")
+    assert answer.json["code"] == "VAL.00004"
+    assert answer.json["message"].endswith("IllegalArgumentException: Collection is empty")
+
+
+def test_a_first_letter_has_any_case_and_a_mark_makes_a_default(world: Simulator) -> None:
+    assert ids(get(world, f"{BASE}?NodeId=1&%21state=Executing")) == [3]
+    assert ids(get(world, f"{BASE}?nodeId=1&state=Queued&%21state=Executing")) == [1]
 
 
 # --- §1.10: changes of state -------------------------------------------------------------------
@@ -332,3 +352,43 @@ def test_declining_a_message_in_time_prevents_its_delivery() -> None:
         assert get(simulator, f"{BASE}/view?id=2").data["state"] == "Completed"
         assert len(delivered(simulator)) == 1
     assert ("flexibility_provider", 1, "Executing") not in states(simulator)
+
+
+OBSERVED_UPDATES: dict[str, list[int]] = {
+    "state=Completed&instructionIds=1": [],
+    "state=Completed&nodeId=1": [],
+    "state=Completed&states=Queued&nodeId=1": [1],
+    "states=Received,Executing&state=Completed&nodeIds=1,11,2,99": [2, 3],
+    "states=Queued&state=Completed": [1],
+    "states=Queued&state=Completed&nodeId=2": [],
+    "states=Queuing,Queued&state=Completed&instructionIds=7,1": [1],
+}
+
+
+@pytest.mark.parametrize("query", OBSERVED_UPDATES)
+def test_observed_an_update_by_filter_needs_states_and_refuses_nobody(query: str) -> None:
+    with Simulator(TWO_USERS, clock=FrozenClock(NOW), fidelity="observed") as simulator:
+        for number, node in enumerate([1, 11, 1], 1):
+            post(simulator, {"nodeId": node}, f"{BASE}/add/other")
+            state = ("Queued", "Received", "Executing")[number - 1]
+            form(simulator, UPDATE, f"id={number}&state={state}")
+        answer = form(simulator, UPDATE, query)
+        assert (answer.status, answer.data) == (200, OBSERVED_UPDATES[query])
+        why = simulator.journal.entries()[-1].detail.get("why", "")
+        assert ("add states" in why) == ("states" not in query)
+
+
+@pytest.mark.parametrize("field", ["parameters[0]", "parameters", "params", "resultParameters"])
+def test_1_5_a_field_that_no_text_can_fill(world: Simulator, field: str) -> None:
+    answer = form(world, f"{BASE}/add/other", f"nodeId=1&{field}=x")
+    assert (answer.status, answer.json["code"]) == (422, "VAL.00004")
+    (error,) = answer.json["errors"]
+    assert (error["location"], error["rejectedValue"]) == (f"instruction.{field}", "x")
+    assert error["message"].endswith("no matching editors or conversion strategy found")
+
+
+@pytest.mark.parametrize("index", ["256", "x", "", "-1"])
+def test_1_5_an_index_that_leads_nowhere(world: Simulator, index: str) -> None:
+    answer = form(world, f"{BASE}/add/other", f"nodeId=1&parameters[{index}].name=a")
+    assert (answer.status, answer.json["code"]) == (422, "VAL.00005")
+    assert answer.json["message"] == "Invalid request syntax"

@@ -97,7 +97,7 @@ def test_a_number(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *(" ", "abc", "1.0", "1e3", "0x", "#", "--1", "1_0", "9223372036854775808"),
+        *("abc", "1.0", "1e3", "0x", "#", "--1", "1_0", "9223372036854775808"),
         *("0x8000000000000000", "0x" + "f" * 10_000, "9" * 10_000),
     ],
 )
@@ -118,7 +118,7 @@ def test_numbers_come_with_commas_or_repeated(numbers: list[int]) -> None:
 def test_a_state(name: str) -> None:
     assert state_of(name) == name
     assert state_of(f" {name} ") == name
-    with pytest.raises(ValueError, match="No enum constant"):
+    with pytest.raises(ValueError, match="Failed to convert from type "):
         state_of(name.lower())
 
 

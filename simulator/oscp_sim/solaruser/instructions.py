@@ -16,6 +16,7 @@ from oscp_sim.instructions import HandOff, Instruction, QueuedMessage, State
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import Actor, ApiRefused, Call
 from oscp_sim.solaruser.parameters import (
+    NO_ID,
     InstructionFilter,
     optional_long,
     read_filter,
@@ -70,7 +71,16 @@ def _of_form(call: Call) -> _Wanted:
 def _of_form_for_many(call: Call) -> _Wanted:
     """Return the instruction of a form for any number of nodes, each of them once."""
     node_ids = required_longs(call, "nodeIds")
-    return _wanted(call, node_ids, read_form(call.parameters), is_list=True)
+    wanted = _wanted(call, node_ids, read_form(call.parameters), is_list=True)
+    if NO_ID in node_ids:
+        raise ApiRefused(
+            422,
+            "A data integrity violation occurred, such as attempting to save a null value where "
+            "null is not allowed.",
+            code="DAO.00104",
+            explanation={"why": "nodeIds has an empty element"},
+        )
+    return wanted
 
 
 def _wanted(
@@ -120,7 +130,7 @@ class InstructionApi:
         return single(call, _shown(wanted, rows))
 
     def _exec(self, call: Call, wanted: _Wanted) -> Response:
-        milliseconds = optional_long(call, "resultMaxWait", kind="long")
+        milliseconds = optional_long(call, "resultMaxWait")
         rows, messages = self._queue(call, wanted)
         for message in messages:
             self._hand_off(message)
@@ -246,7 +256,10 @@ class InstructionApi:
 
     def view_many(self, call: Call) -> Response:
         """Show those of several instructions that exist."""
-        return _listed(call, self._rows(call.actor, required_longs(call, "ids")))
+        ids = required_longs(call, "ids")
+        if not ids:
+            raise ApiRefused(403, "ACCESS_DENIED")
+        return _listed(call, self._rows(call.actor, ids))
 
     def update(self, call: Call) -> Response:
         """Give one instruction a state."""
@@ -259,11 +272,17 @@ class InstructionApi:
     def update_found(self, call: Call) -> Response:
         """Give the instructions of a filter a state, all of the user's own where it names none.
 
-        The reply has the ids of those that were in another state.
+        The reply has the ids of those that were in another state. The service takes `state` for a
+        filter, too, unless there is `states`, and passes over what is not the sender's (measured;
+        solaruser.md §1.10).
         """
-        wanted = read_filter(call.parameters, state_is_wanted=True)
+        as_service = self._shared.behaviour.follows_service("update_by_filter")
         state = required_state(call)
-        rows = self._matching(call.actor, wanted)
+        wanted = read_filter(call.parameters, states_only=not as_service)
+        if as_service and wanted.states == (state,):
+            why = "state also filters, so nothing changes: add states with those to be changed"
+            call.explanation = {"why": why}
+        rows = self._matching(call.actor, wanted, own_only=as_service)
         changed = [row.id for row in rows if self._shared.instructions.set_state(row.id, state)]
         return single(call, changed)
 
@@ -282,18 +301,24 @@ class InstructionApi:
             raise ApiRefused(403, "ACCESS_DENIED")
         return _listed(call, self._matching(call.actor, wanted))
 
-    def _matching(self, actor: Actor, wanted: InstructionFilter) -> list[Instruction]:
-        """Return the sender's instructions that a filter fits, by ascending id."""
-        nodes = frozenset(wanted.node_ids) or frozenset(
-            node_id for node_id in actor.user.nodes if may_use_node(actor.token, node_id)
+    def _matching(
+        self, actor: Actor, wanted: InstructionFilter, *, own_only: bool = False
+    ) -> list[Instruction]:
+        """Return the sender's instructions that a filter fits, by ascending id.
+
+        One that names others' is refused, unless the others' are passed over with `own_only`.
+        """
+        own = frozenset(each for each in actor.user.nodes if may_use_node(actor.token, each))
+        if not own_only:
+            for node_id in wanted.node_ids:
+                owner_of_node(self._shared.world, actor, node_id)
+            self._rows(actor, wanted.instruction_ids)
+        nodes = own & frozenset(wanted.node_ids) if wanted.node_ids else own
+        ids = frozenset(wanted.instruction_ids)
+        rows = self._shared.instructions.find(
+            lambda row: row.node_id in nodes and (not ids or row.id in ids)
         )
-        for node_id in wanted.node_ids:
-            owner_of_node(self._shared.world, actor, node_id)
-        if wanted.instruction_ids:
-            rows = self._rows(actor, wanted.instruction_ids)
-        else:
-            rows = self._shared.instructions.find(lambda row: row.node_id in nodes)
-        return [row for row in rows if row.node_id in nodes and wanted.fits(row)]
+        return [row for row in rows if wanted.fits(row)]
 
     def _rows(self, actor: Actor, instruction_ids: Iterable[int]) -> list[Instruction]:
         """Return the instructions of these ids that exist and may be used, by ascending id."""

@@ -1,7 +1,7 @@
 """How SolarUser's framework turns the texts of a query or a form into values, and refuses others.
 
 It is more lenient than the reader of JSON bodies: blanks anywhere in a number do not matter, and
-numbers may be hexadecimal. All of it is inferred from the framework (solaruser.md §1.5 and §7.1).
+numbers may be hexadecimal. Texts and conversions as measured (solaruser.md §1.5 and §7.1).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 from werkzeug.datastructures import MultiDict
 
@@ -25,6 +25,9 @@ from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 _LONG: Final = "java.lang.Long"
 _STATE: Final = "net.solarnetwork.domain.InstructionStatus$InstructionState"
 _INSTANT: Final = "java.time.Instant"
+_REQUESTED: Final = "@org.springframework.web.bind.annotation.RequestParam "
+#: Stands for an empty element of a list of ids: no node and no instruction has it.
+NO_ID: Final = -(2**63)
 
 _HEXADECIMAL: Final = re.compile(r"(-?)(?:0[xX]|#)([0-9a-fA-F]+)")
 _LONGEST_HEXADECIMAL: Final = 16
@@ -36,9 +39,9 @@ Value = TypeVar("Value")
 # Single parameters, which a handler asks for by name. Of a repeated one the first counts.
 
 
-def optional_long(call: Call, name: str, kind: str = _LONG) -> int | None:
+def optional_long(call: Call, name: str) -> int | None:
     """Return the whole number of a parameter, or None where it is not given, or empty."""
-    return _converted(name, call.parameters.get(name), kind, long_of)
+    return _converted(name, call.parameters.get(name), _LONG, long_of)
 
 
 def required_long(call: Call, name: str) -> int:
@@ -48,12 +51,12 @@ def required_long(call: Call, name: str) -> int:
 
 def required_state(call: Call) -> State:
     """Return the state that the parameter `state` names; it must be given."""
-    return _given(_converted("state", call.parameters.get("state"), _STATE, state_of))
+    return _given(_converted("state", call.parameters.get("state"), _STATE, _requested_state))
 
 
 def required_longs(call: Call, name: str) -> tuple[int, ...]:
     """Return the whole numbers of a parameter by which the route was chosen."""
-    return _converted(name, call.parameters.getlist(name), _LONG, all_longs) or ()
+    return _converted(name, call.parameters.getlist(name), "java.util.Set", _set_of_longs) or ()
 
 
 def path_long(call: Call, name: str) -> int:
@@ -90,14 +93,14 @@ def _unconvertible(name: str, kind: str, reason: str) -> ApiRefused:
 
 
 def long_of(text: str) -> int | None:
-    """Return a 64-bit whole number, or None for an empty text.
+    """Return a 64-bit whole number, or None for a blank text.
 
     Raises:
         ValueError: It is not such a number; the message is Java's.
     """
+    text = "".join(text.split())
     if not text:
         return None
-    text = "".join(text.split())
     match = _HEXADECIMAL.fullmatch(text)
     if match and len(match[2].lstrip("0")) <= _LONGEST_HEXADECIMAL:
         text = str(int(f"{match[1]}{match[2]}", 16))
@@ -107,10 +110,20 @@ def long_of(text: str) -> int | None:
 def all_longs(texts: Sequence[str]) -> tuple[int, ...]:
     """Return whole numbers, each once, of one text with commas or of several texts without.
 
+    An empty element, as behind a comma at the end, is `NO_ID`.
+
     Raises:
         ValueError: One of them is not a whole number; the message is Java's.
     """
-    return _all(texts, long_of)
+    values = (long_of(text) for text in _elements(texts))
+    return tuple(dict.fromkeys(NO_ID if value is None else value for value in values))
+
+
+def _set_of_longs(texts: Sequence[str]) -> tuple[int, ...]:
+    try:
+        return all_longs(texts)
+    except ValueError:
+        raise ValueError(f'For input string: "{",".join(texts)}"') from None
 
 
 def state_of(text: str) -> State | None:
@@ -119,41 +132,66 @@ def state_of(text: str) -> State | None:
     Raises:
         ValueError: It is not a state; the message is the framework's.
     """
-    if not text:
-        return None
+    return _state(text, _STATE)
+
+
+def _requested_state(text: str) -> State | None:
+    return _state(text, _REQUESTED + _STATE)
+
+
+def _state(text: str, kind: str) -> State | None:
     name = text.strip()
-    if name not in STATES:
-        raise ValueError(f"No enum constant {_STATE.replace('$', '.')}.{name}")
-    return name
+    if text and name not in STATES:
+        raise ValueError(_unreadable(text, kind))
+    return name or None  # type: ignore[return-value]
 
 
 def _all_states(texts: Sequence[str]) -> tuple[State, ...]:
-    return _all(texts, state_of)
-
-
-def _all(texts: Sequence[str], convert: Callable[[str], Value | None]) -> tuple[Value, ...]:
-    parts = texts[0].split(",") if len(texts) == 1 else texts
-    values = (convert(part) for part in parts)
+    values = (state_of(text) for text in _elements(texts))
     return tuple(dict.fromkeys(value for value in values if value is not None))
+
+
+def _elements(texts: Sequence[str]) -> Sequence[str]:
+    if len(texts) > 1:
+        return texts
+    return texts[0].split(",") if texts[0] else ()
+
+
+def _form_date(text: str) -> datetime | None:
+    try:
+        return read_form_date(text) if text.strip() else None
+    except ValueError:
+        raise ValueError(_unreadable(text, _INSTANT)) from None
+
+
+def _unreadable(text: str, kind: str) -> str:
+    return f"Failed to convert from type [java.lang.String] to type [{kind}] for value [{text}]"
 
 
 class Binding:
     """Puts fields into an object, and refuses all those together that cannot be converted.
 
-    The codes of a refusal are the service's, its texts are inferred (solaruser.md §1.5 and §7.2).
+    The first letter of a field has any case, and `!field` is a default for `field`. The object's
+    name stands before that of a field in a refusal (measured; solaruser.md §1.5 and §7.2).
     """
 
-    def __init__(self, parameters: MultiDict[str, str]) -> None:
-        self._parameters = parameters
-        self._errors: list[dict[str, Any]] = []
+    def __init__(self, parameters: MultiDict[str, str], target: str) -> None:
+        self._parameters = _fields(parameters)
+        self._target = target
+        self._errors: dict[str, dict[str, Any]] = {}
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The fields, in the order in which the framework goes through them."""
+        return sorted(self._parameters)
 
     def text(self, name: str) -> str | None:
         """Return a text; the values of a repeated field are joined by commas."""
         return ",".join(self._parameters.getlist(name)) if name in self._parameters else None
 
-    def long(self, name: str) -> int | None:
+    def long(self, name: str, kind: str = _LONG) -> int | None:
         """Return a whole number, the first one given."""
-        return self._first(name, _LONG, long_of)
+        return self._first(name, kind, long_of)
 
     def longs(self, name: str) -> tuple[int, ...]:
         """Return whole numbers, of a list with commas or of a repeated field."""
@@ -165,31 +203,54 @@ class Binding:
 
     def states(self, name: str) -> tuple[State, ...]:
         """Return states, of a list with commas or of a repeated field."""
-        return self._bound(name, f"{_STATE}[]", _all_states) or ()
+        return self._bound(name, "java.util.List", _all_states) or ()
 
     def date(self, name: str) -> datetime | None:
         """Return an instant, the first one given; a blank one counts as absent."""
-        return self._first(
-            name, _INSTANT, lambda text: read_form_date(text) if text.strip() else None
-        )
+        return self._first(name, _INSTANT, _form_date)
 
-    def refuse(self, name: str, kind: str, reason: str) -> None:
-        """Record that a field cannot be converted."""
+    def refuse_kind(self, name: str, kind: str, inner: str = "") -> None:
+        """Record that no text makes a field of this kind, or an element of it of the inner one."""
+        if name in self._parameters:
+            at = f"{name}[0]" if inner else name
+            reason = (
+                f"Cannot convert value of type '{self._given_kind(name)}' to required type "
+                f"'{inner or kind}' for property '{at}': no matching editors or conversion "
+                "strategy found"
+            )
+            self._refuse(name, kind, reason)
+
+    def refuse(self, name: str, message: str) -> None:
+        """Record that a field cannot be set."""
         given = self._parameters.getlist(name)
-        self._errors.append(
-            {
-                "location": name,
-                "code": "typeMismatch",
-                "rejectedValue": given[0] if len(given) == 1 else given,
-                "message": f"Failed to convert property value of type 'java.lang.String' to "
-                f"required type '{kind}' for property '{name}'; {reason}",
-            }
-        )
+        self._errors[name] = {
+            "location": f"{self._target}.{name}",
+            "rejectedValue": given[0] if len(given) == 1 else given,
+            "message": message,
+        }
+
+    def refuse_empty(self, name: str) -> None:
+        """Record that a list which needs an element has none, unless it is refused already."""
+        if name not in self._errors:
+            why = "java.lang.IllegalArgumentException: Collection is empty"
+            self.refuse(name, f"Property '{name}' threw exception: {why}")
 
     def check(self) -> None:
         """Refuse the request if a field could not be converted, with every such field."""
         if self._errors:
-            raise ApiRefused(422, "Validation error.", code="VAL.00004", errors=self._errors)
+            errors = [self._errors[name] for name in sorted(self._errors)]
+            message = " ".join(error["message"] for error in errors)
+            raise ApiRefused(422, message, code="VAL.00004", errors=errors)
+
+    def _refuse(self, name: str, kind: str, reason: str) -> None:
+        self.refuse(
+            name,
+            f"Failed to convert property value of type '{self._given_kind(name)}' to required "
+            f"type '{kind}' for property '{name}'; {reason}",
+        )
+
+    def _given_kind(self, name: str) -> str:
+        return "java.lang.String" + "[]" * (len(self._parameters.getlist(name)) > 1)
 
     def _first(self, name: str, kind: str, convert: Callable[[str], Value | None]) -> Value | None:
         return self._bound(name, kind, lambda texts: convert(texts[0]))
@@ -202,14 +263,29 @@ class Binding:
         try:
             return convert(self._parameters.getlist(name))
         except ValueError as error:
-            self.refuse(name, kind, str(error))
+            self._refuse(name, kind, str(error))
             return None
+
+
+def _fields(parameters: MultiDict[str, str]) -> MultiDict[str, str]:
+    found = MultiDict[str, str]()
+    for name, value in parameters.items(multi=True):
+        found.add(name[:1].lower() + name[1:], value)
+    for name in [name for name in found if name.startswith("!")]:
+        if name[1:] not in found:
+            found.setlist(name[1:], found.getlist(name))
+    return found
+
+
+def path_refused() -> ApiRefused:
+    """Return the refusal of a field whose path leads nowhere (measured)."""
+    return ApiRefused(422, "Invalid request syntax", code="VAL.00005")
 
 
 # The form that carries an instruction (solaruser.md §1.5). A field that is not named here is
 # ignored, `params[x]` too: its value goes into a copy.
 
-#: How long the framework lets a list grow (its default, inferred).
+#: How long the framework lets a list grow (measured).
 MOST_INDEXED_PARAMETERS: Final = 256
 _ELEMENT: Final = "net.solarnetwork.central.instructor.domain.InstructionParameter"
 _PARAMETER: Final = re.compile(r"parameters\[([^\]]*)\](.*)", re.DOTALL)
@@ -217,13 +293,16 @@ _PARAMETER: Final = re.compile(r"parameters\[([^\]]*)\](.*)", re.DOTALL)
 
 def read_form(parameters: MultiDict[str, str]) -> InstructionBody:
     """Return what SolarUser reads from a form, apart from the nodes."""
-    binding = Binding(parameters)
-    pairs = _form_pairs(parameters, binding)
+    binding = Binding(parameters, "instruction")
+    pairs = _form_pairs(binding)
     # These are ignored, but not before they are converted.
     binding.long("id")
     binding.date("created")
     binding.date("statusDate")
     binding.state("state")
+    binding.refuse_kind("parameters", "java.util.List", _ELEMENT)
+    binding.refuse_kind("params", "java.util.Map")
+    binding.refuse_kind("resultParameters", "java.util.Map")
     body = InstructionBody(
         topic=binding.text("topic"),
         parameters=pairs,
@@ -234,17 +313,16 @@ def read_form(parameters: MultiDict[str, str]) -> InstructionBody:
     return body
 
 
-def _form_pairs(parameters: MultiDict[str, str], binding: Binding) -> list[tuple[str, str]]:
+def _form_pairs(binding: Binding) -> list[tuple[str, str]]:
     """Return the parameters by ascending index, without those that lack a name or a value."""
     elements: dict[int, dict[str, str]] = {}
-    # The framework goes through the fields in the order of their names.
-    for name in sorted(parameters):
+    for name in binding.names:
         match = _PARAMETER.fullmatch(name)
         if match is None:
             continue
         element = elements.setdefault(_index(match[1]), {})
         if not match[2]:
-            binding.refuse(name, _ELEMENT, "no matching editors or conversion strategy found")
+            binding.refuse_kind(name, _ELEMENT)
         element[match[2]] = binding.text(name) or ""
     found = (element for _, element in sorted(elements.items()))
     return [
@@ -255,23 +333,13 @@ def _form_pairs(parameters: MultiDict[str, str], binding: Binding) -> list[tuple
 
 
 def _index(text: str) -> int:
-    path = f"parameters[{text}]"
     try:
         index = parse_long(text)
     except ValueError:
-        _refuse_property(path, f"Invalid list index in property path '{path}'")
+        raise path_refused() from None
     if not 0 <= index < MOST_INDEXED_PARAMETERS:
-        _refuse_property(path, f"Index out of bounds in property path '{path}'")
+        raise path_refused()
     return index
-
-
-def _refuse_property(path: str, reason: str) -> NoReturn:
-    raise ApiRefused(
-        422,
-        f"Invalid property '{path}' of bean class [net.solarnetwork.central.instructor.domain."
-        f"Instruction]: {reason}",
-        code="VAL.00005",
-    )
 
 
 # The filter of instructions (solaruser.md §1.8).
@@ -299,21 +367,22 @@ class InstructionFilter:
         )
 
 
-def read_filter(
-    parameters: MultiDict[str, str], *, state_is_wanted: bool = False
-) -> InstructionFilter:
+def read_filter(parameters: MultiDict[str, str], *, states_only: bool = False) -> InstructionFilter:
     """Return the filter of a request.
 
     Of a single name and its plural the plural counts, as the later one in the framework's order.
-    Where `state` is the state to set, only `states` filters (inferred).
+    With `states_only`, `state` does not filter.
     """
-    binding = Binding(parameters)
-    node, state = binding.long("nodeId"), None if state_is_wanted else binding.state("state")
+    binding = Binding(parameters, "simpleInstructionFilter")
+    node, state = binding.long("nodeId"), binding.state("state")
     nodes, states = binding.longs("nodeIds"), binding.states("states")
+    if not states and "states" in binding.names:
+        # An empty list is refused; of one that cannot be read, the refusal stands already.
+        binding.refuse_empty("states")
     found = InstructionFilter(
-        node_ids=nodes if "nodeIds" in parameters or node is None else (node,),
+        node_ids=nodes if "nodeIds" in binding.names or node is None else (node,),
         instruction_ids=binding.longs("instructionIds"),
-        states=states if "states" in parameters or state is None else (state,),
+        states=states if states or states_only or state is None else (state,),
         start=binding.date("startDate"),
         end=binding.date("endDate"),
     )

@@ -1,9 +1,9 @@
 """The user events API: where users read what SolarNetwork tells them about their instructions.
 
 The rules of its parameters are in solaruser.md §9.2. What follows from the framework and the
-database is (inferred): a value that cannot be converted is refused as in any filter, `endDate` is
-the first instant that does not count, of `tag` and `tags` the plural counts, a negative `max` is
-refused by the database, and a negative `offset` ignored.
+database: a value that cannot be converted is refused as in any filter, `endDate` is the first
+instant that does not count (inferred), of `tag` and `tags` the plural counts, a `max` below 1 is
+ignored (measured), and a negative `offset`, too (inferred).
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.http import Response
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
-from oscp_sim.solaruser.parameters import Binding
+from oscp_sim.solaruser.parameters import Binding, path_refused
 from oscp_sim.solaruser.replies import stream
 from oscp_sim.user_events import UserEvent, UserEvents
+
+_INTEGER: Final = "java.lang.Integer"
 
 
 class UserEventApi:
@@ -59,21 +61,17 @@ class _Wanted:
 def _wanted(call: Call) -> _Wanted:
     if call.request.header("accept") is None:
         raise NoRoute(HTTPStatus.BAD_REQUEST)
-    binding = Binding(call.parameters)
+    binding = Binding(call.parameters, "basicUserEventFilter")
+    if any(name.startswith("sorts[") for name in binding.names):
+        raise path_refused()
     start, end = binding.date("startDate"), binding.date("endDate")
-    offset, most = binding.long("offset"), binding.long("max")
+    offset, most = binding.long("offset", _INTEGER), binding.long("max", _INTEGER)
     binding.check()
     if start is None or end is None:
         raise ApiRefused(422, "A date range is required.")
-    if most is not None and most < 0:
-        raise ApiRefused(
-            422,
-            "An invalid query parameter was used, or a required parameter was missing.",
-            code="DAO.00103",
-            explanation={"why": f"max is {most}; it must not be negative"},
-        )
     search_filter = _search_filter(binding.text("searchFilter") or "")
-    return _Wanted(start, end, _tags(call), search_filter, max(offset or 0, 0), most)
+    limit = most if most and most > 0 else None
+    return _Wanted(start, end, _tags(call), search_filter, max(offset or 0, 0), limit)
 
 
 def _tags(call: Call) -> tuple[str, ...]:
