@@ -75,6 +75,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         default="observed",
     ),
     Difference(
+        "cbor_lists",
+        "a list of instructions or events in CBOR can be read",
+        "it is broken off before its first entry, also where Accept allows any type",
+        words=("whole", "broken"),
+    ),
+    Difference(
         "correlation_id",
         "correlationId reaches the Capacity Provider as X-Correlation-ID",
         "correlationId is stored and echoed, and never leaves SolarUser",

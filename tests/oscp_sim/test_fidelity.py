@@ -67,6 +67,11 @@ def authentication_errors(simulator: Simulator) -> object:
     return answer.status, answer.json.get("code")
 
 
+def cbor_lists(simulator: Simulator) -> object:
+    call(simulator, "POST", ADD, instruction(70))
+    return len(call(simulator, "GET", f"{INSTR}?nodeId=70", unsigned=[("Accept", "*/*")]).body) > 15
+
+
 def correlation_id(simulator: Simulator) -> object:
     outcome(simulator, "Handshake", {}, correlationId="c-1")
     (exchange,) = delivered(simulator)
@@ -137,6 +142,7 @@ def url_paths(simulator: Simulator) -> object:
 HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "asset_measurements": (asset_measurements, "Completed", "Declined"),
     "authentication_errors": (authentication_errors, (401, "401"), (403, None)),
+    "cbor_lists": (cbor_lists, True, False),
     "correlation_id": (correlation_id, "c-1", None),
     "date_times": (date_times, "Completed", "Declined"),
     "exec_waiting": (exec_waiting, True, False),

@@ -82,7 +82,7 @@ def parameters(data: dict[str, Any]) -> list[tuple[str, str]]:
 def test_the_reply_to_the_guide_s_own_request(simulator: Simulator) -> None:
     answer = post(simulator, GUIDE)
     assert (answer.status, answer.header("Content-Type")) == (200, "application/json")
-    assert answer.header("Vary") == "Accept"
+    assert ("Vary", "Accept") in answer.headers
     assert answer.body.decode() == (
         '{"success":true,"data":{"id":1,"created":"2026-01-02 03:04:05.123456Z","nodeId":1,'
         '"topic":"OSCP_v20","instructionDate":"2026-01-02 03:04:05.123456Z","state":"Queuing",'

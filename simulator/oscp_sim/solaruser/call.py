@@ -48,6 +48,7 @@ class Call:
         parameters: Of the query, then of a form body.
         verified: The sender; None until, or unless, the signature has been verified.
         variables: The variable parts of the path.
+        is_routed: Whether a route has been found: what is answered from then on varies by `Accept`.
         response_headers: Headers of the response, whatever it is.
         instruction: The instruction that the request is about, for the journal.
         document: Its message, where the queue hook has read it.
@@ -60,6 +61,7 @@ class Call:
     parameters: MultiDict[str, str] = field(default_factory=MultiDict)
     verified: Actor | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    is_routed: bool = False
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     instruction: Instruction | None = None
     document: Document | None = None

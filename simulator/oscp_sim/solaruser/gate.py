@@ -10,7 +10,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -144,7 +144,7 @@ def with_cors_headers(request: Request, response: Response) -> Response:
     """Return a response that the origin of a request, if it has one, may read."""
     origin = request.header("origin")
     letting_in = _letting_in(origin) if origin and origin.strip() else ()
-    return response.adding(_VARY).setting(dict(letting_in))
+    return replace(response, headers=(*_VARY, *response.headers)).setting(dict(letting_in))
 
 
 def permissive_headers() -> list[tuple[str, str]]:
@@ -166,6 +166,25 @@ def _allowed(text: str) -> list[str] | None:
 
 def _letting_in(origin: str) -> Headers:
     return (("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"))
+
+
+# The headers of whatever gets past the firewall (measured).
+
+_STRICT: Final = ("Strict-Transport-Security", "max-age=31536000 ; includeSubDomains")
+_SECURITY: Final[Headers] = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-XSS-Protection", "0"),
+    ("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate"),
+    ("Pragma", "no-cache"),
+    ("Expires", "0"),
+)
+
+
+def with_security_headers(request: Request, response: Response) -> Response:
+    """Return a response with the headers that tell browsers what they must not do."""
+    is_secure = (request.header("x-forwarded-proto") or "").lower() == "https"
+    strict = [_STRICT] if is_secure else []
+    return response.adding([*_SECURITY, *strict, ("X-Frame-Options", "DENY")])
 
 
 # How many requests a token, or an address without one, may make (solaruser.md §7.4).

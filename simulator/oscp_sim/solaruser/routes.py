@@ -145,6 +145,9 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+_IN_ALLOW: Final = ("POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS")
+
+
 class Router:
     """Find the route of a call among routes that are tried in order."""
 
@@ -168,7 +171,8 @@ class Router:
         methods = {route.method for route in self._at(path)[0]} | {"OPTIONS"}
         if "GET" in methods:
             methods.add("HEAD")
-        return respond(200, headers=[("Allow", ",".join(sorted(methods)))])
+        allowed = ",".join(sorted(methods, key=_IN_ALLOW.index))
+        return respond(200, headers=[("Allow", allowed), ("Accept-Patch", "")])
 
     def _at(self, path: str) -> tuple[list[Route], Mapping[str, str]]:
         try:
@@ -183,7 +187,7 @@ def _of_method(routes: list[Route], method: str) -> list[Route]:
     wanted = "GET" if method == "HEAD" else method
     fitting = [route for route in routes if route.method == wanted]
     if not fitting:
-        allowed = sorted({route.method for route in routes})
+        allowed = sorted({route.method for route in routes}, key=_IN_ALLOW.index)
         raise NoRoute(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(allowed)})
     return fitting
 

@@ -45,7 +45,7 @@ class UserEventApi:
             offset=wanted.offset,
             max=wanted.max,
         )
-        return stream(call, [_shown(event) for event in events])
+        return stream(call, [_shown(event) for event in events], or_nothing=True)
 
 
 @dataclass(frozen=True, slots=True)
