@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -19,6 +23,7 @@ from tests.oscp_sim.fp_callers import (
     HEARTBEAT,
     REGISTER,
     Role,
+    behaviour,
     heard,
     registration,
     say,
@@ -35,9 +40,10 @@ from tests.oscp_sim.peers import (
     optimizer,
     peers,
     provider,
+    provider_of,
     world,
 )
-from tests.oscp_sim.rig import NOW, Answer, Provider, shared_of
+from tests.oscp_sim.rig import NOW, Answer, Provider, body_of, shared_of
 
 URL = "http://cp.test/new"
 PENDING = provider(registration_status="Pending", base_url=None)
@@ -303,6 +309,46 @@ def test_over_real_sockets() -> None:
         assert token_of(simulator).encode() in body
         assert f"{simulator.url}/oscp/fp/2.0".encode() in body
         assert system(simulator).registration_status == "Registered"
+
+
+def test_a_call_back_before_the_answer_waits_for_the_register_to_time_out() -> None:
+    """It waits in the service, too: the Register holds what the call has to change."""
+    asked: list[str] = []
+    called: list[tuple[float, int]] = []
+
+    class CallsBack(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            message = json.loads(body_of(self))
+            token, first = message.get("token"), not asked
+            asked.append(self.path)
+            if first:
+                began = time.monotonic()
+                answer = say(simulator, HANDSHAKE, behaviour(), token=token)
+                called.append((time.monotonic() - began, answer.status))
+            with suppress(OSError):
+                self.send_response(204)
+                self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), CallsBack) as grid,
+        Simulator(clock=FrozenClock(NOW)) as simulator,
+    ):
+        threading.Thread(target=grid.serve_forever, args=(0.005,), daemon=True).start()
+        provider_of(simulator).outbox.timeout = (5.0, 0.4)
+        url = f"http://127.0.0.1:{grid.server_address[1]}/cp"
+        assert say(simulator, REGISTER, registration(url)).status == 204
+        simulator.clock.advance(2)
+        assert system(simulator).registration_status == "Pending"
+        simulator.clock.advance(10)
+        assert system(simulator).registration_status == "Registered"
+        grid.shutdown()
+        entries = simulator.journal.entries(party="flexibility_provider", action=HANDSHAKE)
+    ((seconds, status),) = called
+    assert (seconds >= 0.35, status) == (True, 204)
+    assert "answer the Register first" in entries[0].detail["why"]
 
 
 def test_the_base_url_that_is_told_within_the_process() -> None:

@@ -26,6 +26,7 @@ from oscp_sim.flexibility_provider.call import (
     check_role,
     success,
 )
+from oscp_sim.flexibility_provider.delivery import queue_of
 from oscp_sim.flexibility_provider.forwarding import forward
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
 from oscp_sim.flexibility_provider.reading import judge_message, read_json, read_message
@@ -91,6 +92,9 @@ _TABLE: Final = (
     _Endpoint("POST", f"{_FP}/adjust_group_capacity_forecast", _ADJUST, _OPTIMIZERS, forward),
 )
 _ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in _TABLE}
+
+# What is stored in the system's own row.
+_WRITING: Final = frozenset({"Register", "Handshake", "HandshakeAcknowledge", "Heartbeat"})
 
 _LOG = logging.getLogger(__name__)
 
@@ -158,7 +162,18 @@ class FlexibilityProviderEndpoints:
             call.body = _checked_body(call, endpoint)
             call.document = read_json(call.body)
             call.message = read_message(endpoint.action, call.document)
+        if endpoint.action in _WRITING:
+            self._wait_for_row(call)
         return endpoint.handler(self._provider, call)
+
+    def _wait_for_row(self, call: IncomingCall) -> None:
+        row = queue_of(call.caller.user.id, call.caller.system)
+        if self._provider.rows.wait(row, 2 * self._provider.outbox.timeout[1]):
+            call.why = (
+                "this came while the Flexibility Provider's Register to the same system had no "
+                "answer yet. SolarNetwork lets it wait until that Register times out after 20 s: "
+                "answer the Register first, then call back"
+            )
 
     def _judge(self, call: IncomingCall, *, accepted: bool) -> ExchangedMessage | None:
         """Add the findings about a message; return it in the form to remember, or None."""

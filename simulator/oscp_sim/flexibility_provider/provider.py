@@ -7,7 +7,8 @@ not fit is a finding in the journal alone (oscp20.md §3.13 and §9.3).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Final, TypeAlias
 
@@ -40,6 +41,7 @@ class FlexibilityProvider:
         self.conversations = Conversations(shared)
         self.outbox = Outbox(shared, self.random, self.conversations.remember_sent)
         self.retries = Retries(shared, self.random)
+        self.rows = HeldRows()
         self._replaced: dict[tuple[int, PartyName, int], str | None] = {}
         jobs = (*heartbeat_jobs(shared, self.outbox), *measurement_jobs(shared, self.outbox))
         self._jobs = Jobs(shared, jobs)
@@ -78,6 +80,41 @@ class FlexibilityProvider:
         """Remember the old token of a system, which is no longer good."""
         key = (user_id, party_of(system), system.id)
         self._replaced[key] = system.flexibility_provider_token
+
+
+class HeldRows:
+    """The systems whose row a Register on its way holds, as in the service's database (§5.3).
+
+    Measured: a system that calls back before it has answered that Register waits for it, and the
+    Register times out.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holders: dict[Hashable, int] = {}
+
+    @contextmanager
+    def held(self, row: Hashable) -> Iterator[None]:
+        """Hold a row; one holder waits for nobody."""
+        with self._changed:
+            self._holders[row] = threading.get_ident()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._holders.pop(row, None)
+                self._changed.notify_all()
+
+    def wait(self, row: Hashable, patience: float) -> bool:
+        """Wait until nobody holds a row, and tell whether somebody did.
+
+        A call from within the holder's own thread cannot wait, and goes on.
+        """
+        with self._changed:
+            holder = self._holders.get(row)
+            if holder is not None and holder != threading.get_ident():
+                self._changed.wait_for(lambda: row not in self._holders, patience)
+            return holder is not None
 
 
 # The sent messages that a system's next message may refer to.

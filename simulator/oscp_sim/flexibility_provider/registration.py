@@ -5,7 +5,7 @@ As observed in SolarNetwork (oscp20.md §3.4 to §3.6, §5.3 to §5.5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, check_registered
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
+from oscp_sim.http import Response
 from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
@@ -126,7 +127,19 @@ class _OwnRegister:
         delivery = outbox.delivery(system, "Register", content)
         if delivery is None:
             raise ConfigurationProblem(f"{system.name} has no base URL to send Register to")
-        return (yield from outbox.send(self.caller.user.id, system, delivery))
+        return (yield from self._holding(outbox.send(self.caller.user.id, system, delivery)))
+
+    def _holding(self, steps: Generator[float, None, Response]) -> Generator[float, None, Response]:
+        """Hold the system's row while a request is under way."""
+        row = queue_of(self.caller.user.id, self.caller.system)
+        while True:
+            with self.provider.rows.held(row):
+                try:
+                    seconds = next(steps)
+                except StopIteration as end:
+                    answer: Response = end.value
+                    return answer
+            yield seconds
 
     def _system(self) -> System:
         system = self.caller.current(self.provider.shared.world)
