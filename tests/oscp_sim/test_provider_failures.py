@@ -34,12 +34,12 @@ def simulated(**of_provider: Any) -> Iterator[Simulator]:  # noqa: ANN401 - of a
 
 def send(simulator: Simulator) -> None:
     body = instruction(cgIdentifier="depot-7")
-    assert post(simulator, body, when=START).data["state"] == "Queuing"
+    assert post(simulator, body, when=simulator.clock.now()).data["state"] == "Queuing"
 
 
-def state(simulator: Simulator) -> tuple[str, str | None]:
-    """Of the last instruction: its state and its reason."""
-    found = get(simulator, f"{VIEW}?id=1", when=simulator.clock.now()).data
+def state(simulator: Simulator, number: int = 1) -> tuple[str, str | None]:
+    """Of an instruction: its state and its reason."""
+    found = get(simulator, f"{VIEW}?id={number}", when=simulator.clock.now()).data
     return found["state"], found.get("resultParameters", {}).get("error")
 
 
@@ -218,6 +218,26 @@ def test_no_answer_for_over_twenty_seconds_is_declined(after: float) -> None:
         assert simulator.pending == 0
     # The provider may have acted: it has been asked, once.
     assert late.asked == 1
+
+
+def test_four_connections_and_fifteen_seconds_in_the_line() -> None:
+    late = Late(19.0)
+    with simulated(base_url="http://simulator.invalid/cp") as simulator:
+        shared_of(simulator).outgoing.handle = late
+        for _ in range(6):
+            send(simulator)
+        simulator.clock.advance(15)
+        assert late.asked == 4
+        assert state(simulator, 6) == (
+            "Declined",
+            'I/O error on POST request for "http://simulator.invalid/cp/handshake": '
+            "Timeout deadline: 15000 MILLISECONDS, actual: 15001 MILLISECONDS",
+        )
+        simulator.clock.advance(4)
+        assert state(simulator, 4) == ("Completed", None)
+        send(simulator)
+        simulator.clock.advance(19)
+        assert state(simulator, 7) == ("Completed", None)
 
 
 # --- nowhere to send it ------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 from oscp_sim.entry import PartyName
-from oscp_sim.flexibility_provider.http_client import Sending, exchange, go_on
+from oscp_sim.flexibility_provider.http_client import Connections, Sending, exchange, go_on
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
@@ -125,7 +125,7 @@ class Delivery:
 
 
 def post(
-    shared: Shared, delivery: Delivery, timeout: tuple[float, float]
+    connections: Connections, delivery: Delivery, timeout: tuple[float, float]
 ) -> Generator[float, None, Response]:
     """Post a message and return the answer when it has come; any status below 400 is success.
 
@@ -134,7 +134,8 @@ def post(
     """
     request = Request("POST", delivery.url, delivery.headers, delivery.body)
     try:
-        answer = yield from exchange(shared, request, timeout, partial(_record, shared, delivery))
+        record = partial(_record, connections.shared, delivery)
+        answer = yield from exchange(connections, request, timeout, record)
     except Unanswered as error:
         reason = f"I/O error {_on(delivery)}: {error}"
         raise DeliveryFailed(reason, f"Communication error: {reason}") from error

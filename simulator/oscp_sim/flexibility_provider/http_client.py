@@ -7,9 +7,11 @@ with the same request; a redirect is followed, and 301, 302 and 303 make a bare 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Final, TypeAlias
@@ -17,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 from oscp_sim.clock import Schedule
 from oscp_sim.http import Headers, Request, Response
-from oscp_sim.outgoing import Unanswered
+from oscp_sim.outgoing import IN_PROCESS_URL, Unanswered
 from oscp_sim.shared import Shared
 
 #: Yields seconds to wait by the simulator's clock, then returns an answer, or None where nothing
@@ -54,8 +56,75 @@ def go_on(schedule: Schedule, steps: Iterator[float]) -> None:
         schedule.after(seconds, partial(go_on, schedule, steps), queue=id(steps))
 
 
+class Connections:
+    """The connections that are in use: four to a host and port, and 15 s in the line for one.
+
+    As measured (oscp20.md §5.10): who has none by then fails, and nothing was sent.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self._lock = threading.Lock()
+        # Of each place, until when a connection is in use; the end of time where it is not known.
+        self._used: dict[str, list[datetime]] = {}
+
+    @contextmanager
+    def using(self, place: str) -> Iterator[list[float]]:
+        """Use a connection, and as many seconds longer as are put into the list."""
+        more: list[float] = []
+        with self._lock:
+            self._used.setdefault(place, []).append(_NOT_KNOWN)
+        try:
+            yield more
+        finally:
+            with self._lock:
+                self._used[place].remove(_NOT_KNOWN)
+                until = self.shared.clock.now() + timedelta(seconds=sum(more))
+                self._used[place].append(until)
+
+    def line(self, place: str) -> Iterator[float]:
+        """Yield seconds to wait until there is one.
+
+        Raises:
+            Unanswered: There is none for too long.
+        """
+        left = _IN_THE_LINE
+        while free := self._free_in(place):
+            if left <= 0:
+                raise Unanswered("other", _NO_CONNECTION)
+            seconds = min(free, left)
+            left -= seconds
+            yield seconds
+
+    def _free_in(self, place: str) -> float:
+        now = self.shared.clock.now()
+        with self._lock:
+            used = [until for until in self._used.get(place, ()) if until > now]
+            self._used[place] = used
+        if len(used) < _CONNECTIONS:
+            return 0.0
+        first = min(used)
+        return _LOOK_AGAIN if first == _NOT_KNOWN else (first - now).total_seconds()
+
+
+_CONNECTIONS, _IN_THE_LINE, _LOOK_AGAIN = 4, 15.0, 0.1
+_NO_CONNECTION: Final = "Timeout deadline: 15000 MILLISECONDS, actual: 15001 MILLISECONDS"
+_NOT_KNOWN: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _place(request: Request) -> str:
+    """Return where a request goes; each system that is played here is a host of its own."""
+    place = "//".join(_authority(request.target))
+    if not request.target.startswith(f"{IN_PROCESS_URL}/"):
+        return place
+    return place + next((value for name, value in request.headers if name == "Authorization"), "")
+
+
 def exchange(
-    shared: Shared, request: Request, timeout: tuple[float, float], record: Recorder
+    connections: Connections,
+    request: Request,
+    timeout: tuple[float, float],
+    record: Recorder,
 ) -> Generator[float, None, Response]:
     """Send a request, follow where it leads, and return the last answer when it has come.
 
@@ -66,7 +135,7 @@ def exchange(
     seen: set[str] = set()
     why: str | None = None
     while True:
-        answer = yield from _patiently(shared, request, timeout, record, why)
+        answer = yield from _patiently(connections, request, timeout, record, why)
         target = _target(request, answer)
         if target is None:
             return answer
@@ -88,7 +157,7 @@ def _added(request: Request) -> Headers:
 
 
 def _patiently(
-    shared: Shared,
+    connections: Connections,
     request: Request,
     timeout: tuple[float, float],
     record: Recorder,
@@ -98,33 +167,37 @@ def _patiently(
 
     That it is not sent again where the wait is longer than the time-out is (inferred).
     """
-    answer = yield from _once(shared, request, timeout, record, why)
+    answer = yield from _once(connections, request, timeout, record, why)
     if answer.status in _ASKED_AGAIN:
-        seconds = _wait(answer, shared.clock.now())
+        seconds = _wait(answer, connections.shared.clock.now())
         if seconds <= timeout[1]:
             yield seconds
             why = f"the same request once more, {seconds:g} s after the answer {answer.status}"
-            answer = yield from _once(shared, request, timeout, record, why)
+            answer = yield from _once(connections, request, timeout, record, why)
     return answer
 
 
 def _once(
-    shared: Shared,
+    connections: Connections,
     request: Request,
     timeout: tuple[float, float],
     record: Recorder,
     why: str | None,
 ) -> Generator[float, None, Response]:
-    request = replace(request, exchange_id=shared.journal.new_exchange_id())
+    place, after = _place(request), 0.0
+    yield from connections.line(place)
+    request = replace(request, exchange_id=connections.shared.journal.new_exchange_id())
     answer: Response | None = None
     failure: Unanswered | None = None
-    try:
-        answer = shared.outgoing.send(request, timeout=timeout, follow=False)
-    except Unanswered as error:
-        failure = error
-    finally:
-        record(request, answer, why)
-    after = failure.after if failure else answer.after if answer else 0.0
+    with connections.using(place) as more:
+        try:
+            answer = connections.shared.outgoing.send(request, timeout=timeout, follow=False)
+            after = answer.after
+        except Unanswered as error:
+            failure, after = error, error.after
+        finally:
+            record(request, answer, why)
+        more.append(after)
     if after:
         yield after
     if answer is None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from oscp_sim.flexibility_provider.delivery import DeliveryFailed, System, configured_headers
-from oscp_sim.flexibility_provider.http_client import exchange
+from oscp_sim.flexibility_provider.http_client import Connections, exchange
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import redact_text
@@ -66,8 +66,9 @@ class _Granted:
 class OAuth:
     """Get access tokens, and keep each until it expires."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, connections: Connections) -> None:
         self._shared = shared
+        self._connections = connections
         self._granted: dict[tuple[int, type, int], _Granted] = {}
 
     def __repr__(self) -> str:
@@ -102,7 +103,7 @@ class OAuth:
             self._shared.journal.conceal(secret)
         request = Request("POST", client.url, client.headers, _BODY)
         try:
-            answer = yield from exchange(self._shared, request, timeout, self._record)
+            answer = yield from exchange(self._connections, request, timeout, self._record)
         except Unanswered as error:
             raise client.failed(str(error)) from error
         return self._read(client, answer)

@@ -23,7 +23,7 @@ from oscp_sim.flexibility_provider.delivery import (
     party_of,
     post,
 )
-from oscp_sim.flexibility_provider.http_client import ACCEPT, invalid_url
+from oscp_sim.flexibility_provider.http_client import ACCEPT, Connections, invalid_url
 from oscp_sim.flexibility_provider.oauth import OAuth
 from oscp_sim.http import Headers, Response
 from oscp_sim.shared import Shared
@@ -76,7 +76,8 @@ class Outbox:
         self._random = random
         self._on_sending = on_sending
         self.timeout: tuple[float, float] = TIMEOUT
-        self.oauth = OAuth(shared)
+        self._connections = Connections(shared)
+        self.oauth = OAuth(shared, self._connections)
 
     def delivery(
         self,
@@ -137,7 +138,7 @@ class Outbox:
             headers = (("Authorization", f"Bearer {token}"), *others)
             delivery = replace(delivery, headers=headers)
         self._on_sending(user_id, system, delivery)
-        return (yield from post(self._shared, delivery, self.timeout))
+        return (yield from post(self._connections, delivery, self.timeout))
 
 
 def _path(system: System, action: str) -> str:
