@@ -103,7 +103,7 @@ TIMES: tuple[Case, ...] = (
 TEXTS: tuple[Case, ...] = (
     *TIMES,
     case("C84 A", "n n D-document 422 invalid", "empty string", '""'),
-    case("C85 A", "n n D-document 400 invalid", "JSON null", "null"),
+    case("C85 A", "n n D-document 422 invalid", "JSON null", "null"),
     case("C86 A", "n n D-document 422 invalid", "JSON array", f"[{VALID}]"),
     case("C87 A", "n n D-schema 422 invalid", "empty object", "{}"),
     case("C88 A", "n n D-json 422 invalid", "last brace cut off", VALID[:-1]),

@@ -67,7 +67,7 @@ VALUES: tuple[Case, ...] = (
     ),
     case(
         "C11 A",
-        "y y Q 204 unclear",
+        "y y Q 500 unclear",
         "group_id with an escaped NUL",
         forecast(group_id="foo\0group"),
     ),

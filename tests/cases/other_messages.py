@@ -180,7 +180,7 @@ HANDSHAKES: tuple[Case, ...] = (
     ),
     case(
         "C139 HS",
-        "n n D-schema 204 invalid",
+        "n n D-schema 422 invalid",
         "measurement_configuration null item",
         handshake(measurement_configuration=[None]),
     ),

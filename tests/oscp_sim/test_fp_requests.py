@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import cbor2
 import pytest
 
 from oscp_sim import Simulator
@@ -36,7 +38,19 @@ from tests.oscp_sim.fp_callers import (
 from tests.oscp_sim.peers import Peers, group, optimizer, peers, provider, world
 from tests.oscp_sim.rig import NOW, Answer, ask, ask_over_network, shared_of
 
-EMPTY = (403, b"")
+# What the framework adds to every answer, the session's number aside.
+AROUND = [
+    ("Vary", "Origin"),
+    ("Vary", "Access-Control-Request-Method"),
+    ("Vary", "Access-Control-Request-Headers"),
+    ("Set-Cookie", "JSESSIONID=...; Path=/; HttpOnly"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-XSS-Protection", "0"),
+    ("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate"),
+    ("Pragma", "no-cache"),
+    ("Expires", "0"),
+    ("X-Frame-Options", "DENY"),
+]
 
 
 @pytest.fixture
@@ -50,8 +64,8 @@ def fp(there: Peers) -> Simulator:
     return there.simulator
 
 
-def seen(answer: Answer) -> tuple[int, bytes]:
-    return answer.status, answer.body
+def around(answer: Answer) -> list[tuple[str, str]]:
+    return [(name, re.sub("=[0-9A-F]{32};", "=...;", value)) for name, value in answer.headers]
 
 
 def container(answer: Answer) -> tuple[int, str, str]:
@@ -67,7 +81,7 @@ def container(answer: Answer) -> tuple[int, str, str]:
 @pytest.mark.parametrize("action", PATHS)
 def test_a_good_message_has_204_and_nothing_else(fp: Simulator, action: str) -> None:
     answer = say(fp, action)
-    assert (answer.status, answer.headers, answer.body) == (204, (), b"")
+    assert (answer.status, around(answer), answer.body) == (204, AROUND, b"")
     entry = heard(fp)
     peer = "capacity_optimizer" if action == ADJUST else "capacity_provider"
     assert (entry.action, entry.peer, entry.sent) == (action, peer, False)
@@ -84,7 +98,6 @@ def test_a_good_message_has_204_and_nothing_else(fp: Simulator, action: str) -> 
         pytest.param("Token  {}", "begins with a blank", id="X3: two blanks"),
         pytest.param("Bearer {}", "exactly this case", id="X4: opaque Bearer"),
         pytest.param("Token {}x", "no system has this token", id="unknown token"),
-        pytest.param("Token {} ", "no system has this token", id="a blank behind it"),
         pytest.param("Token", "no system has this token", id="no token"),
         pytest.param("Token\t{}", "exactly this case", id="a tab"),
         pytest.param("{}", "exactly this case", id="no scheme"),
@@ -93,7 +106,8 @@ def test_a_good_message_has_204_and_nothing_else(fp: Simulator, action: str) -> 
 )
 def test_no_entry(fp: Simulator, action: str, authorization: str, told: str) -> None:
     answer = say(fp, action, authorization=authorization.format(token_of(fp)))
-    assert seen(answer) == EMPTY
+    assert container(answer) == (403, "Forbidden", FP + PATHS[action])
+    assert answer.header("set-cookie") is None
     assert told in why(fp)
     assert heard(fp).peer is None
 
@@ -107,7 +121,7 @@ def test_no_entry(fp: Simulator, action: str, authorization: str, told: str) -> 
 )
 def test_the_wrong_role(fp: Simulator, action: str, role: Role) -> None:
     answer = say(fp, action, forecast(kind="OPTIMUM"), role=role)
-    assert seen(answer) == EMPTY
+    assert (answer.status, answer.body, answer.header("www-authenticate")) == (403, b"", "Bearer")
     assert "only a capacity" in why(fp)
 
 
@@ -120,7 +134,7 @@ def test_four_messages_are_for_both(fp: Simulator, action: str, role: Role) -> N
 def test_x6_a_token_just_rotated_away(fp: Simulator) -> None:
     old = token_of(fp)
     assert say(fp, REGISTER).status == 204
-    assert seen(say(fp, HEARTBEAT, token=old)) == EMPTY
+    assert say(fp, HEARTBEAT, token=old).status == 403
     assert "was replaced when its system registered" in why(fp)
     assert say(fp, HEARTBEAT, token=token_of(fp)).status == 204
 
@@ -165,10 +179,13 @@ def test_x13_another_method(fp: Simulator, action: str, method: str) -> None:
         assert container(answer) == (405, "Method Not Allowed", FP + PATHS[action])
 
 
-@pytest.mark.parametrize("method", ["TRACE", "BREW"])
-def test_a_method_that_nobody_knows(fp: Simulator, method: str) -> None:
-    answer = say(fp, HEARTBEAT, method=method)
-    assert answer.status == 400
+def test_a_method_that_nobody_knows(fp: Simulator) -> None:
+    assert container(say(fp, HEARTBEAT, method="TRACE"))[0] == 405
+    answer = say(fp, HEARTBEAT, method="BREW")
+    assert (answer.status, {name for name, _ in answer.headers} & {"Vary", "Pragma"}) == (
+        400,
+        set(),
+    )
     assert "was not included within the list" in answer.json["message"]
 
 
@@ -182,6 +199,9 @@ def test_a_method_that_nobody_knows(fp: Simulator, method: str) -> None:
         pytest.param("application/xml", id="XML"),
         pytest.param("application/jsonx", id="no JSON"),
         pytest.param("application/x-www-form-urlencoded", id="form"),
+        pytest.param("application/vnd.oscp+json", id="JSON of a kind"),
+        pytest.param("application/json;charset=nope", id="unknown charset"),
+        pytest.param("application/json, application/json", id="two"),
     ],
 )
 def test_x14_another_content_type(fp: Simulator, action: str, content_type: str | None) -> None:
@@ -196,7 +216,8 @@ def test_x14_another_content_type(fp: Simulator, action: str, content_type: str 
         pytest.param("application/json; charset=utf-8", id="X15: charset"),
         "application/json;charset=UTF-8",
         "APPLICATION/JSON",
-        "application/vnd.oscp+json",
+        "application/json;charset=ISO-8859-1",
+        "application/json;charset=utf-16",
     ],
 )
 def test_x15_content_types_that_are_taken(fp: Simulator, content_type: str) -> None:
@@ -239,7 +260,7 @@ def test_a_body_over_the_simulators_own_limit(fp: Simulator) -> None:
     [
         pytest.param(f"{FP}//heartbeat", "//", id="X20: double slash"),
         (f"{FP}/heartbeat;a=b", ";"),
-        (f"{FP}/%2fheartbeat", "%2f"),
+        (f"{FP}/%2eheartbeat", "%2e"),
         (f"{FP}/%252e/heartbeat", "%25"),
         (f"{FP}/heart\\beat", "\\"),
     ],
@@ -252,6 +273,12 @@ def test_x20_an_address_that_looks_like_an_attack(
     text = "The request was rejected because the URL contained a potentially malicious String"
     assert answer.json == {"success": False, "message": f'{text} "{named}"'}
     assert answer.status == 400
+
+
+@pytest.mark.parametrize("escaped", ["%2F", "%2f", "%00", "%5C"])
+def test_a_path_that_the_server_does_not_read(fp: Simulator, escaped: str) -> None:
+    answer = say(fp, HEARTBEAT, target=f"{FP}{escaped}heartbeat")
+    assert (answer.status, answer.header("content-type")) == (400, "text/html;charset=utf-8")
 
 
 @pytest.mark.parametrize("target", [f"{FP}/./heartbeat", f"{FP}/../2.0/heartbeat"])
@@ -275,7 +302,7 @@ def test_an_address_that_is_not_normalized(fp: Simulator, target: str) -> None:
 def test_there_is_no_other_endpoint(fp: Simulator, name: str) -> None:
     target = f"{FP}/{name}"
     assert container(say(fp, HEARTBEAT, target=target)) == (404, "Not Found", target)
-    assert seen(say(fp, HEARTBEAT, target=target, authorization="")) == EMPTY
+    assert container(say(fp, HEARTBEAT, target=target, authorization=""))[0] == 403
 
 
 def test_a_path_may_be_escaped(fp: Simulator) -> None:
@@ -289,8 +316,9 @@ def test_a_query_does_no_harm(fp: Simulator) -> None:
 @pytest.mark.parametrize("action", PATHS)
 def test_which_methods_there_are(fp: Simulator, action: str) -> None:
     answer = say(fp, action, b"", method="OPTIONS")
-    assert (answer.status, answer.header("allow"), answer.body) == (200, "OPTIONS,POST", b"")
-    assert seen(say(fp, action, b"", method="OPTIONS", authorization="")) == EMPTY
+    assert (answer.status, answer.header("allow"), answer.body) == (200, "POST,OPTIONS", b"")
+    assert answer.header("accept-patch") == ""
+    assert container(say(fp, action, b"", method="OPTIONS", authorization=""))[0] == 403
 
 
 @pytest.mark.parametrize("role", ["provider", "optimizer"])
@@ -298,12 +326,12 @@ def test_hello(fp: Simulator, role: Role) -> None:
     answer = say(fp, HEARTBEAT, b"", method="GET", target="/oscp/hello", role=role)
     assert (answer.status, answer.json.keys()) == (200, {"success", "data"})
     assert answer.json["success"] is True
-    assert answer.json["data"].startswith("Hi there, ")
+    assert answer.json["data"] == f"Hi there, {token_of(fp, role)}"
 
 
 def test_hello_asks_who_it_is(fp: Simulator) -> None:
     answer = say(fp, HEARTBEAT, b"", method="GET", target="/oscp/hello", authorization="")
-    assert seen(answer) == EMPTY
+    assert container(answer)[0] == 403
 
 
 @pytest.mark.parametrize(("target", "shown"), [("/oscp/hello", None), ("/ping", "")])
@@ -324,7 +352,7 @@ def test_ping_asks_nobody(fp: Simulator) -> None:
 @pytest.mark.parametrize(
     ("action", "body", "code", "begins"),
     [
-        pytest.param(HEARTBEAT, "{}", "VAL.00004", "offlineModeAt must not be", id="VAL.00004"),
+        pytest.param(HEARTBEAT, "{}", "VAL.00004", "The offline_mode_at property", id="VAL.00004"),
         pytest.param(HEARTBEAT, "{", "VAL.00005", "Malformed JSON: ", id="VAL.00005: no JSON"),
         pytest.param(HEARTBEAT, "[]", "VAL.00005", "Malformed JSON: ", id="VAL.00005: type"),
         pytest.param(
@@ -363,8 +391,10 @@ def test_half_a_character_that_is_quoted_is_a_question_mark(fp: Simulator) -> No
 
 @pytest.mark.parametrize("body", [b"", b"null"])
 @pytest.mark.parametrize("action", PATHS)
-def test_400_without_a_body(fp: Simulator, action: str, body: bytes) -> None:
-    assert container(say(fp, action, body)) == (400, "Bad Request", FP + PATHS[action])
+def test_422_without_a_body(fp: Simulator, action: str, body: bytes) -> None:
+    content = say(fp, action, body).json
+    assert content["code"] == "VAL.00007"
+    assert content["message"].startswith("Malformed request: Required request body is missing: ")
 
 
 def test_500_for_a_mistake_of_our_own(fp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,7 +411,8 @@ def test_what_is_wrong_first_is_told_first(fp: Simulator) -> None:
 
     wrong: dict[str, Any] = {"request_id": None}
     assert status() == 422
-    assert status(**wrong) == 400
+    assert status(**wrong) == 422
+    assert say(fp, UPDATE, **wrong).status == 400
     wrong["content_type"] = "text/plain"
     assert status(**wrong) == 415
     wrong["method"] = "PUT"
@@ -410,3 +441,75 @@ def test_an_optimizer_with_the_same_id_is_another_system() -> None:
         assert system(there.simulator).offline_date is None
         changed = system(there.simulator, "optimizer")
         assert replace(changed, offline_date=None) != changed
+
+
+@pytest.mark.parametrize(
+    ("accept", "status", "content_type"),
+    [
+        ("application/json", 422, "application/json"),
+        ("text/plain, */*;q=0.1", 422, "application/json"),
+        ("application/cbor", 422, "application/cbor"),
+        ("text/html", 400, "text/html;charset=UTF-8"),
+        ("application/xml", 400, None),
+        ("nonsense", 422, None),
+    ],
+)
+def test_a_refusal_follows_accept(
+    fp: Simulator, accept: str, status: int, content_type: str | None
+) -> None:
+    answer = say(fp, HEARTBEAT, {}, more=[("Accept", accept)])
+    assert (answer.status, answer.header("content-type")) == (status, content_type)
+    if content_type == "application/cbor":
+        assert cbor2.loads(answer.body)["errors"][0]["rejectedValue"] is None
+
+
+@pytest.mark.parametrize(
+    ("accept", "body"), [("text/html", b"Whoa there!"), ("application/xml", b"")]
+)
+def test_an_error_of_the_container_follows_accept(fp: Simulator, accept: str, body: bytes) -> None:
+    answer = say(fp, HEARTBEAT, token="nobody", more=[("Accept", accept)])
+    assert answer.status == 403
+    assert body in answer.body
+    assert bool(body) == bool(answer.body)
+
+
+ORIGIN = ("Origin", "http://x.example")
+
+
+@pytest.mark.parametrize(
+    ("method", "names", "allowed"),
+    [
+        ("POST", "authorization,x-request-id", "authorization, x-request-id"),
+        ("POST", "", None),
+        ("PATCH", "authorization", "refused"),
+        ("POST", "x-foo", "refused"),
+    ],
+)
+def test_a_browser_asks_first(fp: Simulator, method: str, names: str, allowed: str | None) -> None:
+    asked = [
+        ("Access-Control-Request-Method", method),
+        ("Access-Control-Request-Headers", names),
+    ]
+    answer = say(fp, HEARTBEAT, b"", method="OPTIONS", authorization="", more=[ORIGIN, *asked])
+    if allowed == "refused":
+        assert (answer.status, answer.body) == (403, b"Invalid CORS request")
+    else:
+        assert (answer.status, answer.header("access-control-max-age")) == (200, "86400")
+        assert answer.header("access-control-allow-headers") == allowed
+
+
+@pytest.mark.parametrize("token", [None, "nobody"])
+def test_a_browser_of_any_origin_is_let_in(fp: Simulator, token: str | None) -> None:
+    answer = say(fp, HEARTBEAT, token=token, more=[ORIGIN])
+    assert answer.header("access-control-allow-origin") == "http://x.example"
+    own = say(fp, HEARTBEAT, token=token, more=[("Origin", "http://fp.test")])
+    assert own.header("access-control-allow-origin") is None
+
+
+def test_a_token_may_have_blanks_behind_it(fp: Simulator) -> None:
+    assert say(fp, HEARTBEAT, authorization=f"Token {token_of(fp)} ").status == 204
+
+
+def test_a_group_that_no_database_finds(fp: Simulator) -> None:
+    answer = say(fp, UPDATE, forecast("a\0b"))
+    assert (answer.status, answer.json) == (500, {"success": False, "message": "Internal error"})

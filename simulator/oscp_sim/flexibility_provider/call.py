@@ -6,7 +6,6 @@ container's errors are those that the same framework writes elsewhere (inferred)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from oscp_send.findings import Finding
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.delivery import System, party_of
+from oscp_sim.flexibility_provider.surroundings import as_json, container_error, refused
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.world import CapacityGroup, CapacityProvider, User, World
 
@@ -65,10 +65,15 @@ class ServiceRefused(RequestRefused):
         return self.message
 
     def response(self, request: Request, at: datetime) -> Response:  # noqa: ARG002 - for the others
-        """Return the response; members that are null are left out."""
-        members = {"code": self.code, "message": self.message, "errors": list(self.errors) or None}
-        given = {name: value for name, value in members.items() if value is not None}
-        return _json({"success": False, **given}, self.status)
+        """Return the response."""
+        content = {
+            "success": False,
+            "code": self.code,
+            "message": self.message,
+            "errors": list(self.errors) or None,
+            "data": None,
+        }
+        return refused(request, self.status, content)
 
 
 class ContainerRefused(RequestRefused):
@@ -89,7 +94,7 @@ class ContainerRefused(RequestRefused):
             "path": request.path,
             "success": False,
         }
-        return _json(content, status.value).setting(self.headers)
+        return container_error(request, status.value, content).adding(self.headers.items())
 
 
 def database_refused(why: str) -> ServiceRefused:
@@ -99,13 +104,7 @@ def database_refused(why: str) -> ServiceRefused:
 
 def success(data: object) -> Response:
     """Return the response that holds some data, as the service wraps it."""
-    return _json({"success": True, "data": data}, 200)
-
-
-def _json(content: object, status: int) -> Response:
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair, quoted from a request: Java's encoder writes a question mark.
-    return respond(status, text.encode("utf-8", "replace"), "application/json")
+    return as_json({"success": True, "data": data}, 200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,25 +151,28 @@ def caller_of(request: Request, world: World, replaced: Collection[str | None]) 
     have to be a JWT of a configured issuer, and a simulator has none. `replaced` are the tokens
     that were good until a registration replaced them.
     """
-    authorization = request.header("authorization")
-    if authorization is None:
-        raise RequestRefused(403, "there is no Authorization header")
+    # The container takes blanks off the end of any header.
+    authorization = (request.header("authorization") or "").rstrip(" \t")
+    if not authorization:
+        raise _unknown("there is no Authorization header")
     scheme, _, token = authorization.partition(" ")
     if scheme != _SCHEME:
-        why = f'the scheme of Authorization is not "{_SCHEME}", in exactly this case'
-        raise RequestRefused(403, why)
+        raise _unknown(f'the scheme of Authorization is not "{_SCHEME}", in exactly this case')
     found = world.caller(token)
     if found is not None:
         return Caller(*found)
     if token in replaced:
-        raise RequestRefused(
-            403,
+        raise _unknown(
             "the token was replaced when its system registered: the new one is in the Register "
             "that the Flexibility Provider sends about a second later; where that cannot be "
-            "brought, only SolarUser makes another one",
+            "brought, only SolarUser makes another one"
         )
     blank = " (it begins with a blank)" if token.startswith(" ") else ""
-    raise RequestRefused(403, f"no system has this token{blank}")
+    raise _unknown(f"no system has this token{blank}")
+
+
+def _unknown(why: str) -> ContainerRefused:
+    return ContainerRefused(HTTPStatus.FORBIDDEN, why=why)
 
 
 def check_role(caller: Caller, roles: frozenset[PartyName]) -> None:
@@ -178,7 +180,7 @@ def check_role(caller: Caller, roles: frozenset[PartyName]) -> None:
     if caller.role not in roles:
         who = " or ".join(sorted(each.replace("_", " ") for each in roles))
         why = f"only a {who} may, and this is a {caller.role.replace('_', ' ')}"
-        raise RequestRefused(403, why)
+        raise RequestRefused(403, why, {"WWW-Authenticate": "Bearer"})
 
 
 @dataclass(slots=True)
@@ -213,5 +215,6 @@ class IncomingCall:
 
     @property
     def request_id(self) -> str | None:
-        """The X-Request-ID."""
-        return self.request.header("x-request-id")
+        """The X-Request-ID; several are joined."""
+        values = [value for name, value in self.request.headers if name == "x-request-id"]
+        return ",".join(values) if values else None

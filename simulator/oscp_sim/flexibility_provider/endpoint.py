@@ -6,11 +6,13 @@ As observed in SolarNetwork (oscp20.md §2.4, §2.5, §5.1 and §9.3). The order
 
 from __future__ import annotations
 
+import codecs
 import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from random import Random
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -24,6 +26,7 @@ from oscp_sim.flexibility_provider.call import (
     ServiceRefused,
     caller_of,
     check_role,
+    database_refused,
     success,
 )
 from oscp_sim.flexibility_provider.delivery import queue_of
@@ -31,6 +34,12 @@ from oscp_sim.flexibility_provider.forwarding import forward
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
 from oscp_sim.flexibility_provider.reading import judge_message, read_json, read_message
 from oscp_sim.flexibility_provider.registration import acknowledged, handshake, heartbeat, register
+from oscp_sim.flexibility_provider.surroundings import (
+    as_json,
+    cross_origin,
+    surrounded,
+    unreadable,
+)
 from oscp_sim.http import LONGEST_BODY, Request, Response, rejection, respond
 
 # Returns the response to a GET; of a message that is accepted, what is left to do after the 204.
@@ -73,7 +82,8 @@ def _ping(_provider: FlexibilityProvider, _call: IncomingCall) -> Response:
 
 
 def _hello(_provider: FlexibilityProvider, call: IncomingCall) -> Response:
-    return success(f"Hi there, {call.caller.system.name}.")
+    # The token is the name under which the service knows a caller (measured).
+    return success(f"Hi there, {call.caller.system.flexibility_provider_token}")
 
 
 _ACKNOWLEDGE: Final = "HandshakeAcknowledge"
@@ -99,7 +109,11 @@ _WRITING: Final = frozenset({"Register", "Handshake", "HandshakeAcknowledge", "H
 _LOG = logging.getLogger(__name__)
 
 _BELOW: Final = f"{_FP.rpartition('/')[0]}/"
-_JSON: Final = re.compile(r"application/(?:[^/\s]+\+)?json")
+# The service also takes a body in another encoding than UTF-8.
+_JSON: Final = re.compile(
+    r'application/json\s*(?:;\s*charset\s*=\s*"?([^\s";]+)"?\s*)?', re.IGNORECASE
+)
+_UNICODE: Final = re.compile("utf-?(?:8|16|32).*", re.IGNORECASE)
 
 
 class FlexibilityProviderEndpoints:
@@ -108,6 +122,7 @@ class FlexibilityProviderEndpoints:
     def __init__(self, provider: FlexibilityProvider) -> None:
         self._provider = provider
         self._shared = provider.shared
+        self._sessions = Random(f"sessions {self._shared.seed}")  # noqa: S311 - of a rehearsal
 
     def is_for(self, path: str) -> bool:
         """Return whether a decoded path is one of the Flexibility Provider's."""
@@ -127,25 +142,38 @@ class FlexibilityProviderEndpoints:
         return response
 
     def _respond(self, call: IncomingCall) -> tuple[Response, Later | None]:
+        response = unreadable(call.request) or _rejected(call.request)
+        if response is not None:
+            call.why = "the server does not let such a request in"
+            return response, None
+        result, is_of_container = self._result(call)
+        response, later = (result, None) if isinstance(result, Response) else (respond(204), result)
+        session = self._sessions if call.known_caller else None
+        response = surrounded(
+            call.request, response, session=session, is_of_container=is_of_container
+        )
+        return response, later
+
+    def _result(self, call: IncomingCall) -> tuple[Response | Later | None, bool]:
+        """Return what comes of a request, and whether it is an error of the container."""
         try:
-            result = self._handle(call)
-        except RequestRefused as refusal:
-            call.why = refusal.why
-            return refusal.response(call.request, self._shared.clock.now()), None
+            return cross_origin(call.request) or self._handle(call), False
+        except RequestRefused as error:
+            refusal = error
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
             _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
-            call.why = f"a mistake of the simulator's own: {type(error).__name__}"
-            failed = ServiceRefused(500, "Internal error")
-            return failed.response(call.request, self._shared.clock.now()), None
-        return (result, None) if isinstance(result, Response) else (respond(204), result)
+            why = f"a mistake of the simulator's own: {type(error).__name__}"
+            refusal = ServiceRefused(500, "Internal error", why=why)
+        call.why = refusal.why
+        response = refusal.response(call.request, self._shared.clock.now())
+        return response, isinstance(refusal, ContainerRefused) and bool(response.body)
 
     def _handle(self, call: IncomingCall) -> Response | Later | None:
-        why, path = rejection(call.request), unquote(call.request.path)
-        if why is not None:
-            raise ServiceRefused(400, why)
-        endpoint = _ENDPOINTS.get(path)
+        endpoint = _ENDPOINTS.get(unquote(call.request.path))
         roles = endpoint.roles if endpoint else _SYSTEMS
         call.action = endpoint.action if endpoint else ""
+        if call.request.method == "TRACE":
+            raise ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": _TRACED})
         if roles:
             world, replaced = self._shared.world, self._provider.replaced_tokens
             call.known_caller = caller_of(call.request, world, replaced)
@@ -153,15 +181,13 @@ class FlexibilityProviderEndpoints:
         if endpoint is None:
             raise ContainerRefused(HTTPStatus.NOT_FOUND)
         if call.request.method == "OPTIONS":
-            allowed = sorted((*endpoint.methods, "OPTIONS"))
-            return respond(200, headers=[("Allow", ",".join(allowed))])
+            allowed = ",".join((*endpoint.methods, "OPTIONS"))
+            return respond(200, headers=[("Allow", allowed), ("Accept-Patch", "")])
         if call.request.method not in endpoint.methods:
             allow = {"Allow": ", ".join(endpoint.methods)}
             raise ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, allow)
         if endpoint.action:
-            call.body = _checked_body(call, endpoint)
-            call.document = read_json(call.body)
-            call.message = read_message(endpoint.action, call.document)
+            self._read(call, endpoint)
         if endpoint.action in _WRITING:
             self._wait_for_row(call)
         return endpoint.handler(self._provider, call)
@@ -174,6 +200,17 @@ class FlexibilityProviderEndpoints:
                 "answer yet. SolarNetwork lets it wait until that Register times out after 20 s: "
                 "answer the Register first, then call back"
             )
+
+    def _read(self, call: IncomingCall, endpoint: _Endpoint) -> None:
+        """Read a message; a missing X-Request-ID counts only when all of it is in order."""
+        call.body, charset = _checked_body(call)
+        body = call.body if charset is None else call.body.decode(charset, "replace").encode()
+        call.document = read_json(body, endpoint.action)
+        call.message = read_message(endpoint.action, call.document)
+        if endpoint.needs_request_id and call.request_id is None:
+            raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="the X-Request-ID header is missing")
+        if "\0" in call.message.get("group_id", ""):
+            raise database_refused("a text there holds no NUL")
 
     def _judge(self, call: IncomingCall, *, accepted: bool) -> ExchangedMessage | None:
         """Add the findings about a message; return it in the form to remember, or None."""
@@ -204,19 +241,40 @@ class FlexibilityProviderEndpoints:
         )
 
 
-def _checked_body(call: IncomingCall, endpoint: _Endpoint) -> bytes:
-    """Return the body of a message; refuse headers that are not in order."""
-    media_type = (call.request.header("content-type") or "").partition(";")[0].strip().lower()
-    if _JSON.fullmatch(media_type) is None:
+# As SolarUser's server says (inferred here).
+_TRACED: Final = "HEAD, DELETE, POST, GET, OPTIONS, PUT"
+
+
+def _rejected(request: Request) -> Response | None:
+    why = rejection(request) if request.method != "TRACE" else None
+    return None if why is None else as_json({"success": False, "message": why}, 400)
+
+
+def _checked_body(call: IncomingCall) -> tuple[bytes, str | None]:
+    """Return the body of a message, and its encoding where that is none of Unicode's.
+
+    Headers that are not in order are refused.
+    """
+    content_type = (call.request.header("content-type") or "").strip()
+    match = _JSON.fullmatch(content_type)
+    charset = match[1] if match else None
+    if match is None or (charset is not None and not _is_known(charset)):
         raise ContainerRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             {"Accept": "application/json"},
-            f'the Content-Type must be application/json, not "{media_type}"',
+            f'the Content-Type must be application/json, not "{content_type}"',
         )
-    if endpoint.needs_request_id and call.request_id is None:
-        raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="the X-Request-ID header is missing")
     if call.request.body is None:
         raise ContainerRefused(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why=f"the body is over {LONGEST_BODY} bytes"
         )
-    return call.request.body
+    is_unicode = charset is None or _UNICODE.fullmatch(charset) is not None
+    return call.request.body, None if is_unicode else charset
+
+
+def _is_known(charset: str) -> bool:
+    try:
+        codecs.lookup(charset)
+    except LookupError:
+        return False
+    return True

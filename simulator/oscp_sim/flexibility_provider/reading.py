@@ -8,16 +8,15 @@ service's texts the beginnings are known, the rest is inferred (oscp20.md §2.5,
 
 from __future__ import annotations
 
-import calendar
+import codecs
 import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -26,9 +25,9 @@ from oscp_schemas.catalogue import document, document_name
 from oscp_send.findings import Finding
 from oscp_send.meaning import judge_meaning
 from oscp_send.solarnetwork import json_reading
-from oscp_sim.flexibility_provider.call import ContainerRefused, IncomingCall, ServiceRefused
+from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
+from oscp_sim.flexibility_provider.instants import TRIMMED, instant_of_number, instant_of_text
 
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LONG_NUMBER: Final = re.compile(rf"[-+.eE0-9]{{{json_reading.MAXIMUM_NUMBER_LENGTH + 1}}}")
 # What such an error quotes may be a token that lacks its quotes.
 _QUOTING: Final = frozenset({"unrecognized-token", "bad-number"})
@@ -44,7 +43,7 @@ def judge_message(call: IncomingCall, now: datetime, *, accepted: bool) -> Itera
     """
     body, parsed = call.body or b"", call.document
     # The service skips a byte-order mark, so its document does not show that fault.
-    is_all = parsed is not None and not body.startswith(_BYTE_ORDER_MARK)
+    is_all = parsed is not None and not body.startswith(codecs.BOM_UTF8)
     for each in judge(call.action, parsed if is_all else body):
         # A Register holds a token, which the text may quote.
         message = "the schema does not allow this" if call.action == "Register" else each.message
@@ -56,27 +55,73 @@ def judge_message(call: IncomingCall, now: datetime, *, accepted: bool) -> Itera
         yield from judge_meaning(parsed.value, now)
 
 
-def read_json(body: bytes) -> Document:
-    """Parse a body as SolarNetwork's parser does; a byte-order mark before it is skipped.
+def read_json(body: bytes, action: str) -> Document:
+    """Parse a body as SolarNetwork's parser does, in any of its encodings.
 
     Raises:
-        ServiceRefused: It is not JSON, nested too deeply, or holds too long a number.
-        ContainerRefused: It is empty, or `null`, which is the same to the framework.
+        ServiceRefused: It is not JSON, nested too deeply, or holds too long a number; or it is
+            empty, or `null`, which is the same to the framework.
     """
-    text = body.removeprefix(_BYTE_ORDER_MARK)
-    if not text.strip():
-        raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="there is no body")
+    if not body:
+        raise _no_body(action)
+    text = decoded(body)
     try:
         parsed = read(text)
     except JsonError as error:
+        hidden = error.kind in _QUOTING and action == "Register"
         raise _malformed(
-            "Unrecognized token" if error.kind in _QUOTING else json_reading.parser_message(error),
+            "Unrecognized token" if hidden else json_reading.parser_message(error),
             why=f"not JSON at line {error.line}, column {error.column}",
         ) from None
     _check_limits(parsed)
     if parsed.value is None:
-        raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="the body is null")
+        raise _no_body(action)
     return parsed
+
+
+def decoded(body: bytes) -> str | bytes:
+    """Return a body without its byte-order mark, and as a text where it is UTF-16 or UTF-32."""
+    marked = next((each for each in _MARKS if body.startswith(each[0])), None)
+    if marked is not None:
+        body, encoding = body.removeprefix(marked[0]), marked[1]
+    else:
+        encoding = _UNMARKED.get(bytes(map(bool, body[:4])), "utf-8")
+    return body if encoding == "utf-8" else body.decode(encoding, "replace")
+
+
+# The first zero bytes tell an encoding without a mark (RFC 4627 §3).
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_UNMARKED: Final[Mapping[bytes, str]] = MappingProxyType(
+    {
+        b"\1\0\0\0": "utf-32-le",
+        b"\0\0\0\1": "utf-32-be",
+        b"\1\0\1\0": "utf-16-le",
+        b"\0\1\0\1": "utf-16-be",
+    }
+)
+
+
+def _no_body(action: str) -> ServiceRefused:
+    """Return the refusal of no body; which method had it of two actions is measured."""
+    method = f"{action[0].lower()}{action[1:]}"
+    principal = "java.security.Principal"
+    rest = principal if action in _WITHOUT_ID else f"{principal},java.lang.String"
+    text = (
+        "Malformed request: Required request body is missing: public "
+        "org.springframework.http.ResponseEntity<java.lang.Void> "
+        f"net.solarnetwork.central.oscp.fp.v20.web.{action}Controller.{method}"
+        f"({_java(action)},{rest})"
+    )
+    return ServiceRefused(422, text, code="VAL.00007", why="there is no body")
+
+
+_WITHOUT_ID: Final = frozenset({"Heartbeat", "Register"})
 
 
 def _check_limits(parsed: Document) -> None:
@@ -97,8 +142,11 @@ def read_message(action: str, parsed: Document) -> Mapping[str, Any]:
     reading = _Reading(parsed)
     value: Mapping[str, Any] = _reader(document_name(action))(reading, (), parsed.value)
     if reading.problems:
-        text = " ".join(f"{each['location']} {each['message']}." for each in reading.problems)
+        text = " ".join(each["message"] for each in reading.problems)
         raise ServiceRefused(422, text, code="VAL.00004", errors=reading.problems)
+    # What a heartbeat's interval becomes, the database knows.
+    if reading.is_infinite and "forecasted_blocks" in value:
+        raise ServiceRefused(422, "Illegal argument: Infinite or NaN")
     return value
 
 
@@ -110,9 +158,25 @@ _Path: TypeAlias = tuple[str | int, ...]
 class _Reading:
     parsed: Document
     problems: list[Mapping[str, Any]] = field(default_factory=list)
+    is_infinite: bool = False
 
 
 _Reader: TypeAlias = Callable[[_Reading, _Path, Any], Any]
+
+
+# The enumerations that are declared within another class.
+_WITHIN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "CapacityForecastType": "AdjustGroupCapacityForecast$",
+        "ForecastedBlockUnit": "ForecastedBlock$",
+        "PhaseIndicator": "ForecastedBlock$",
+    }
+)
+
+
+def _java(title: str) -> str:
+    """Return the name of a schema's class."""
+    return f"oscp.v20.{_WITHIN.get(title, '')}{title}"
 
 
 @cache
@@ -130,22 +194,27 @@ def _reader_of(schema: Mapping[str, Any]) -> _Reader:
 
 def _scalar_reader(schema: Mapping[str, Any]) -> _Reader:
     if schema["type"] == "number":
-        return lambda _reading, _path, value: _read_number(value)
+        return lambda reading, _path, value: _read_number(reading, value)
     if schema.get("format") == "date-time":
-        return lambda _reading, _path, value: _read_time(value)
+        return lambda reading, path, value: _read_time(reading.parsed, path, value)
     if "enum" in schema:
         title, choices = schema["title"], frozenset(schema["enum"])
-        return lambda _reading, _path, value: _read_choice(title, choices, value)
+        return lambda reading, path, value: _read_choice(
+            _java(title), choices, _scalar_text(reading.parsed, path, value)
+        )
     return lambda reading, path, value: _read_text(reading.parsed, path, value)
 
 
 def _object_reader(schema: Mapping[str, Any]) -> _Reader:
-    title, required = schema["title"], frozenset(schema.get("required", ()))
+    title, required = _java(schema["title"]), frozenset(schema.get("required", ()))
     readers = {name: _reader_of(each) for name, each in schema["properties"].items()}
 
     def read_object(reading: _Reading, path: _Path, value: object) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
-            raise _wrong_type(title, value)
+            # Where a Register is a text, that may be its token.
+            hidden = title == _java("Register") and isinstance(value, str)
+            text = "..." if hidden else str(_scalar_text(reading.parsed, path, value))
+            raise _no_object(title, value, text)
         kept = {}
         for name, reader in readers.items():
             given = value.get(name)
@@ -161,12 +230,19 @@ def _object_reader(schema: Mapping[str, Any]) -> _Reader:
 
 def _list_reader(schema: Mapping[str, Any]) -> _Reader:
     reader, shortest = _reader_of(schema["items"]), schema.get("minItems", 0)
+    is_set = schema.get("uniqueItems", False)
+    of = "java.lang.Enum" if is_set else _java(document(schema["items"]["$ref"])["title"])
+    type_name = f"java.util.{'EnumSet' if is_set else 'ArrayList'}<{of}>"
 
     def read_list(reading: _Reading, path: _Path, value: object) -> list[Any]:
+        if value == "":
+            raise _coerced(type_name, "")
         if not isinstance(value, list):
-            raise _wrong_type("java.util.List", value)
+            raise _wrong_type(type_name, value)
         if len(value) < shortest:
-            reading.problems.append(_too_short(path, value, shortest))
+            reading.problems.append(_too_short(path, shortest))
+        if is_set and None in value:
+            raise _malformed("Invalid `null` value encountered for property <UNKNOWN>")
         return [
             None if each is None else reader(reading, (*path, index), each)
             for index, each in enumerate(value)
@@ -179,16 +255,29 @@ _LONGEST_LIST: Final = 2_147_483_647
 _SECOND_WORD: Final = re.compile("_([a-z])")
 
 
+# Those that have a text of their own.
+_REQUIRED: Final[Mapping[str | int, str]] = MappingProxyType(
+    {
+        "base_url": "The URL base_url property is required.",
+        "offline_mode_at": "The offline_mode_at property is required.",
+        "token": "The token property is required.",
+        "version": "The URL version property is required.",
+        "version_url": "The version_url property is required.",
+    }
+)
+
+
 def _missing(path: _Path) -> Mapping[str, Any]:
-    # The rejected value is null, and null members are left out.
-    return {"location": _location(path), "code": "NotNull", "message": "must not be null"}
+    message = _REQUIRED.get(path[-1], "must not be null")
+    location = _location(path)
+    return {"location": location, "code": "NotNull", "rejectedValue": None, "message": message}
 
 
-def _too_short(path: _Path, value: list[Any], shortest: int) -> Mapping[str, Any]:
+def _too_short(path: _Path, shortest: int) -> Mapping[str, Any]:
     return {
         "location": _location(path),
         "code": "Size",
-        "rejectedValue": value,
+        "rejectedValue": "[]",
         "message": f"size must be between {shortest} and {_LONGEST_LIST}",
     }
 
@@ -213,7 +302,7 @@ _SPECIAL: Final[Mapping[str, float]] = MappingProxyType(
         "-Infinity": -math.inf,
     }
 )
-_TOKENS: Final = ((bool, "Boolean"), (int, "Integer"), (dict, "Object"), (list, "Array"))
+_LARGEST_INT, _LARGEST_LONG = 2**31 - 1, 2**63 - 1
 
 
 def _malformed(text: str, why: str | None = None) -> ServiceRefused:
@@ -222,20 +311,85 @@ def _malformed(text: str, why: str | None = None) -> ServiceRefused:
 
 
 def _wrong_type(type_name: str, value: object) -> ServiceRefused:
-    kind = next((name for of, name in _TOKENS if isinstance(value, of)), "Floating-point")
-    kind = "String" if isinstance(value, str) else kind
-    return _malformed(f"Cannot deserialize value of type `{type_name}` from {kind} value")
+    token = _token(value)
+    kind = _KINDS.get(token.removeprefix("VALUE_"), "Boolean")
+    return _malformed(
+        f"Cannot deserialize value of type `{type_name}` from {kind} value "
+        f"(token `JsonToken.{token}`)"
+    )
+
+
+def _token(value: object) -> str:
+    """Return the parser's name for how a value begins."""
+    if isinstance(value, bool):
+        return f"VALUE_{str(value).upper()}"
+    named = ((str, "VALUE_STRING"), (int, "VALUE_NUMBER_INT"), (dict, "START_OBJECT"))
+    lists = isinstance(value, list)
+    other = "START_ARRAY" if lists else "VALUE_NUMBER_FLOAT"
+    return next((name for of, name in named if isinstance(value, of)), other)
+
+
+_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "STRING": "String",
+        "NUMBER_INT": "Integer",
+        "NUMBER_FLOAT": "Floating-point",
+        "START_OBJECT": "Object",
+        "START_ARRAY": "Array",
+    }
+)
+
+
+def _no_object(type_name: str, value: object, text: str) -> ServiceRefused:
+    """Return the refusal of a value, written as a text, where an object must be."""
+    if isinstance(value, list):
+        return _wrong_type(type_name, value)
+    if isinstance(value, str) and not value.strip(TRIMMED):
+        return _coerced(type_name, value)
+    if isinstance(value, bool):
+        made, given = "boolean/Boolean", f"boolean value ({text})"
+    elif isinstance(value, str):
+        made, given = "String", f"String value ('{text}')"
+    else:
+        made, given = _number_maker(value), f"Number value ({text})"
+    return _malformed(
+        f"Cannot construct instance of `{type_name}` (although at least one Creator exists): "
+        f"no {made}-argument constructor/factory method to deserialize from {given}"
+    )
+
+
+def _number_maker(value: Any) -> str:  # noqa: ANN401 - a number of any kind
+    if not isinstance(value, int):
+        return "double/Double"
+    fits = -_LARGEST_INT - 1 <= value <= _LARGEST_INT
+    is_long = -_LARGEST_LONG - 1 <= value <= _LARGEST_LONG
+    return "int/Int" if fits else "long/Long" if is_long else "BigInteger"
+
+
+def _coerced(type_name: str, text: str) -> ServiceRefused:
+    blank = "blank String (all whitespace)" if text else 'empty String ("")'
+    return _malformed(
+        f"Cannot coerce {blank} to `{type_name}` value "
+        "(but could if coercion was enabled using `CoercionConfig`)"
+    )
 
 
 def _read_text(parsed: Document, path: _Path, value: object) -> str:
-    """Return a text; a number and a boolean are taken as they are written."""
-    if isinstance(value, str):
-        return value
+    text = _scalar_text(parsed, path, value)
+    if not isinstance(text, str):
+        raise _wrong_type("java.lang.String", value)
+    return text
+
+
+def _scalar_text(parsed: Document, path: _Path, value: object) -> object:
+    """Return a text; a number and a boolean are taken as they are written, other values stay."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float | Decimal):
-        return _written_number(parsed, path)
-    raise _wrong_type("java.lang.String", value)
+    return _written_number(parsed, path) if _is_number(value) else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _written_number(parsed: Document, path: _Path) -> str:
@@ -255,25 +409,25 @@ _AS_WRITTEN: Final = json.JSONDecoder(
 )
 
 
-def _read_choice(type_name: str, choices: frozenset[str], value: object) -> str:
-    if not isinstance(value, str):
-        raise _wrong_type(type_name, value)
-    if value not in choices:
-        problem = f"Cannot construct instance of `{type_name}`, problem: {value}"
-        raise ServiceRefused(422, f"Malformed request: {problem}", code="VAL.00007")
-    return value
+def _read_choice(type_name: str, choices: frozenset[str], text: object) -> str:
+    if not isinstance(text, str):
+        raise _wrong_type(type_name, text)
+    if text not in choices:
+        problem = f"Cannot construct instance of `{type_name}`, problem: {text}"
+        why = f"Malformed request: JSON parse error: {problem}"
+        raise ServiceRefused(422, why, code="VAL.00007")
+    return text
 
 
-def _read_number(value: object) -> float | None:
+def _read_number(reading: _Reading, value: object) -> float | None:
     """Return a double; a text that holds a number counts as one, a blank one as null."""
     number = _number_of_text(value) if isinstance(value, str) else _double(value)
-    if number is not None and not math.isfinite(number):
-        raise ServiceRefused(422, "Illegal argument: Infinite or NaN")
+    reading.is_infinite |= number is not None and not math.isfinite(number)
     return number
 
 
 def _number_of_text(text: str) -> float | None:
-    trimmed = text.strip(_TRIMMED)
+    trimmed = text.strip(TRIMMED)
     if not trimmed:
         return None
     if trimmed in _SPECIAL:
@@ -295,78 +449,21 @@ def _double(value: Any) -> float:  # noqa: ANN401 - any JSON value but a text
         return math.inf
 
 
-# SolarUser's messages go through the same reader of times, but only after a schema: here a number
-# is taken, a day too many, and an hour 24.
-_TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{3})?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
-)
-# What Java's String.trim takes off: the space and every control character below it.
-_TRIMMED: Final = "".join(map(chr, range(0x21)))
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST_MONTH: Final = 31
-_MIDNIGHT: Final = 24
-_FURTHEST_OFFSET: Final = timedelta(hours=18)
-
-
-def _read_time(value: object) -> datetime | None:
-    """Return an instant in UTC, or None for a blank text.
-
-    A number is milliseconds since 1970, of which a fraction is cut (inferred).
-    """
+def _read_time(parsed: Document, path: _Path, value: object) -> datetime | None:
+    """Return an instant in UTC, or None for a blank text; a number is milliseconds since 1970."""
     if isinstance(value, str):
-        try:
-            return _instant_of_text(value)
-        except (ValueError, OverflowError):
-            text = f"Malformed date string: Text '{value}' could not be parsed"
-            raise ServiceRefused(422, text, code="VAL.00006") from None
+        return instant_of_text(value)
+    kind = "java.time.Instant"
+    if isinstance(value, list):
+        raise _wrong_type(kind, value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise _wrong_type("java.time.Instant", value)
-    try:
-        return _EPOCH + timedelta(milliseconds=int(value))
-    except OverflowError:
-        raise _malformed("Numeric value out of range of an instant") from None
-
-
-def _instant_of_text(text: str) -> datetime | None:
-    """Return the instant that a text names, or None for a blank one.
-
-    An upper-case T, no or exactly three fraction digits, Z or an offset with a colon; blanks around
-    it are trimmed. A day that its month does not have is the month's last, and 24:00:00 is the
-    beginning of the next day. Anything else raises ValueError, or OverflowError.
-    """
-    trimmed = text.strip(_TRIMMED)
-    if not trimmed:
-        return None
-    match = _TIME.fullmatch(trimmed)
-    if match is None:
-        raise ValueError(text)
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
-    milliseconds = int((match[7] or ".0")[1:])
-    midnight = datetime.combine(_day(year, month, day), time(), _zone(match))
-    return (midnight + _since_midnight(hour, minute, second, milliseconds)).astimezone(UTC)
-
-
-def _day(year: int, month: int, day: int) -> date:
-    first = date(year, month, 1)
-    if not 1 <= day <= _LONGEST_MONTH:
-        raise ValueError(day)
-    return first.replace(day=min(day, calendar.monthrange(year, month)[1]))
-
-
-def _since_midnight(hour: int, minute: int, second: int, milliseconds: int) -> timedelta:
-    if hour == _MIDNIGHT and not (minute or second or milliseconds):
-        return timedelta(days=1)
-    # Checks the range of each of them.
-    at = time(hour, minute, second, milliseconds * 1000)
-    return timedelta(
-        hours=at.hour, minutes=at.minute, seconds=at.second, microseconds=at.microsecond
-    )
-
-
-def _zone(match: re.Match[str]) -> timezone:
-    if match[8] is None:
-        return UTC
-    offset = timedelta(hours=int(match[9]), minutes=int(match[10]))
-    if offset > _FURTHEST_OFFSET or int(match[10]) > time.max.minute:
-        raise ValueError(match[0])
-    return timezone(-offset if match[8] == "-" else offset)
+        raise _malformed(
+            f"Unexpected token ({_token(value)}), expected one of [VALUE_STRING, "
+            f"VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT] for `{kind}` value"
+        )
+    if not -_LARGEST_LONG - 1 <= value <= _LARGEST_LONG:
+        raise _malformed(
+            f"Numeric value ({_written_number(parsed, path)}) out of range of `long` "
+            f"({-_LARGEST_LONG - 1} - {_LARGEST_LONG})"
+        )
+    return instant_of_number(float(value) if isinstance(value, Decimal) else value)

@@ -5,6 +5,7 @@ As observed in SolarNetwork (oscp20.md §3.4 to §3.6, §5.3 to §5.5).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +26,7 @@ from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, check_registered
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
-from oscp_sim.http import Response
+from oscp_sim.http import Response, respond
 from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
@@ -44,8 +45,13 @@ def register(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     Raises:
         RequestRefused: The system offers no OSCP 2.0, or the database cannot store what it says.
     """
-    offered = (each for each in call.message["version_url"] if each is not None)
-    found = next((each for each in offered if each["version"] == OSCP_VERSION), None)
+    found = None
+    for each in call.message["version_url"]:
+        if each is None:
+            raise ServiceRefused(500, "Internal error", why="the service fails at a null there")
+        if each["version"] == OSCP_VERSION:
+            found = each
+            break
     if found is None:
         raise RequestRefused(501, _NO_VERSION, {"X-Error-Message": _NO_VERSION})
     token, base_url = call.message["token"], found["base_url"]
@@ -126,7 +132,8 @@ class _OwnRegister:
         content = {"token": self.token, "version_url": [version]}
         delivery = outbox.delivery(system, "Register", content)
         if delivery is None:
-            raise ConfigurationProblem(f"{system.name} has no base URL to send Register to")
+            # Nothing to send counts as success (measured).
+            return respond(204)
         return (yield from self._holding(outbox.send(self.caller.user.id, system, delivery)))
 
     def _holding(self, steps: Generator[float, None, Response]) -> Generator[float, None, Response]:
@@ -178,8 +185,8 @@ class _OwnRegister:
 _STYLES: Final[Mapping[str, MeasurementStyle]] = MappingProxyType(
     {"CONTINUOUS": "Continuous", "INTERMITTENT": "Intermittent"}
 )
-# The database's column, and a 32-bit integer, where Java stops.
-_LARGEST, _LARGEST_INTEGER = 2**15 - 1, 2**31 - 1
+# A 32-bit integer, where Java stops, and the bits that the database's column keeps of it.
+_LARGEST_INTEGER, _KEPT = 2**31 - 1, 16
 # Always this, although the service's own schema refuses it (§4).
 _ACKNOWLEDGEMENT: Final[Mapping[str, Any]] = MappingProxyType({"required_behaviour": {}})
 
@@ -188,11 +195,11 @@ def handshake(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     """Store what a system asks for in a Handshake, and return how to acknowledge it after the 204.
 
     Raises:
-        ServiceRefused: It asks for nothing, or the database cannot store what it asks for.
+        ServiceRefused: It asks for nothing.
     """
     behaviour = call.message.get("required_behaviour")
     if behaviour is None:
-        raise ServiceRefused(422, "Illegal argument: The required_behaviour property is required.")
+        raise ServiceRefused(422, "Illegal argument: The settings argument must not be null.")
     _store_settings(provider.shared, call.caller, behaviour)
     attempt = partial(_acknowledge, provider, call.caller, call.request_id)
     queue = queue_of(call.caller.user.id, call.caller.system)
@@ -226,18 +233,20 @@ def acknowledged(provider: FlexibilityProvider, call: IncomingCall) -> None:
 
 def _store_settings(shared: Shared, caller: Caller, behaviour: Mapping[str, Any]) -> None:
     interval = behaviour.get("heartbeat_interval")
-    seconds = None if interval is None else _whole(interval)
-    if seconds is not None and not -_LARGEST - 1 <= seconds <= _LARGEST:
-        raise database_refused(f"a heartbeat interval is at most {_LARGEST} s")
-    # Each once, in the order in which they are asked for; null is ignored.
-    asked = dict.fromkeys(each for each in behaviour["measurement_configuration"] if each)
+    seconds = None if interval is None else _stored(interval)
+    # Each once, in the order in which they are asked for.
+    asked = dict.fromkeys(behaviour["measurement_configuration"])
     settings = SystemSettings(seconds, tuple(_STYLES[each] for each in asked))
     shared.change_system(caller.user.id, caller.system, settings=settings)
 
 
-def _whole(interval: float) -> int:
-    """Return an integer as Java makes it: the fraction is cut, so 0.5 s means no heartbeats."""
-    return max(-_LARGEST_INTEGER - 1, min(int(interval), _LARGEST_INTEGER))
+def _stored(interval: float) -> int:
+    """Return what is kept of an interval: 0.5 s is 0, 32768 is -32768, and 65596 is 60."""
+    if math.isnan(interval):
+        return 0
+    whole = max(-_LARGEST_INTEGER - 1.0, min(interval, float(_LARGEST_INTEGER)))
+    half = 1 << _KEPT - 1
+    return (int(whole) + half) % (1 << _KEPT) - half
 
 
 def heartbeat(provider: FlexibilityProvider, call: IncomingCall) -> None:
