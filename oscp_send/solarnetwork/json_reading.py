@@ -143,13 +143,14 @@ def _unexpected_character(error: JsonError) -> str:
     )
 
 
-def _unrecognized_token(error: JsonError) -> str:
-    if error.token in _NOT_A_NUMBER:
+def unrecognized_token(word: str | None) -> str:
+    """Return the parser's text for a word that is no value."""
+    if word in _NOT_A_NUMBER:
         return (
-            f"Non-standard token '{error.token}': enable "
+            f"Non-standard token '{word}': enable "
             "`JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
         )
-    return f"Unrecognized token '{error.token}': was expecting {_VALUES}"
+    return f"Unrecognized token '{word}': was expecting {_VALUES}"
 
 
 def _end_of_input(error: JsonError) -> str:
@@ -184,7 +185,7 @@ _MESSAGES: Mapping[str, Callable[[JsonError], str]] = MappingProxyType(
         "end-of-input": _end_of_input,
         "not-utf8": lambda _: "Invalid UTF-8 start byte",
         "too-deep": lambda _: too_deep(MAXIMUM_DEPTH + 1),
-        "unrecognized-token": _unrecognized_token,
+        "unrecognized-token": lambda error: unrecognized_token(error.token),
     }
 )
 

@@ -332,7 +332,8 @@ def test_a_blank_body() -> None:
             HANDSHAKE,
             {"required_behaviour": 5},
             "Cannot construct instance of `oscp.v20.RequiredBehaviour` (although at least one "
-            "Creator exists): no int/Int-argument constructor/factory method to deserialize from Number value (5)",
+            "Creator exists): no int/Int-argument constructor/factory method to deserialize from "
+            "Number value (5)",
         ),
         (
             HANDSHAKE,
@@ -399,6 +400,21 @@ def test_a_body_that_is_no_object(body: bytes) -> None:
         (b"{} {}", "Malformed JSON: "),
         (b"{'a':1}", "Malformed JSON: Unexpected character"),
         (b'{"a":NaN}', "Malformed JSON: Non-standard token 'NaN'"),
+        (b"{} x", "Malformed JSON: Unrecognized token 'x': was expecting (JSON String, "),
+        (b"{}{}", "Malformed JSON: Trailing token (`JsonToken.START_OBJECT`) found after value "),
+        (b"{} 1", "Malformed JSON: Trailing token (`JsonToken.VALUE_NUMBER_INT`) found after "),
+        (b"{}}", "Malformed JSON: Unexpected close marker '}': no open Object to close"),
+        (b'{"a":', "Malformed JSON: Unexpected end-of-input within/between Object entries"),
+        (b"[1,", "Malformed JSON: Unexpected end-of-input within/between Array entries"),
+        (
+            b'{"a":1',
+            "Malformed JSON: Unexpected end-of-input: expected close marker for Object (st",
+        ),
+        (b'{"a', "Malformed JSON: Unexpected end-of-input in VALUE_STRING"),
+        (
+            b"{/*x*/}",
+            "Malformed JSON: Unexpected character ('/' (code 47)): maybe a (non-standard)",
+        ),
         (b'{"a":and}', "Malformed JSON: Unrecognized token 'and'"),
         (b"\xff{}", "Malformed JSON: Invalid UTF-8"),
         (b'{"a":' + b"[" * 500 + b"]" * 500 + b"}", "Malformed JSON: Document nesting depth"),

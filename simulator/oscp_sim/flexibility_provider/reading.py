@@ -29,8 +29,7 @@ from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
 from oscp_sim.flexibility_provider.instants import TRIMMED, instant_of_number, instant_of_text
 
 _LONG_NUMBER: Final = re.compile(rf"[-+.eE0-9]{{{json_reading.MAXIMUM_NUMBER_LENGTH + 1}}}")
-# What such an error quotes may be a token that lacks its quotes.
-_QUOTING: Final = frozenset({"unrecognized-token", "bad-number"})
+_QUOTING: Final = frozenset({"unrecognized-token", "bad-number", "trailing-content"})
 
 _ACCEPTED: Final = "the Flexibility Provider accepts it anyway; SolarUser and others would not"
 
@@ -68,9 +67,10 @@ def read_json(body: bytes, action: str) -> Document:
     try:
         parsed = read(text)
     except JsonError as error:
-        hidden = error.kind in _QUOTING and action == "Register"
+        # It would quote what may be a token that lacks its quotes.
+        is_hidden = error.kind in _QUOTING and action == "Register"
         raise _malformed(
-            "Unrecognized token" if hidden else json_reading.parser_message(error),
+            "Unrecognized token" if is_hidden else _parser_message(error, action, text),
             why=f"not JSON at line {error.line}, column {error.column}",
         ) from None
     _check_limits(parsed)
@@ -103,6 +103,58 @@ _UNMARKED: Final[Mapping[bytes, str]] = MappingProxyType(
         b"\0\0\0\1": "utf-32-be",
         b"\1\0\1\0": "utf-16-le",
         b"\0\1\0\1": "utf-16-be",
+    }
+)
+
+
+def _parser_message(error: JsonError, action: str, text: str | bytes) -> str:
+    if error.kind == "end-of-input":
+        end = text.rstrip()[-1:]
+        return _end_of_input(error, is_between=end in {",", ":", b",", b":"})
+    if error.kind == "trailing-content":
+        return _trailing(error, action)
+    if error.character == "/":
+        return (
+            "Unexpected character ('/' (code 47)): maybe a (non-standard) comment? (not recognized "
+            "as one since Feature 'ALLOW_COMMENTS' not enabled for parser)"
+        )
+    return json_reading.parser_message(error)
+
+
+def _end_of_input(error: JsonError, *, is_between: bool) -> str:
+    if error.context == "string":
+        return "Unexpected end-of-input in VALUE_STRING"
+    where = "Array" if error.inside == "array" else "Object"
+    if is_between or error.context == "colon":
+        return f"Unexpected end-of-input within/between {where} entries"
+    place = json_reading.SOURCE.strip().removeprefix("at ")
+    return f"Unexpected end-of-input: expected close marker for {where} (start marker at {place})"
+
+
+def _trailing(error: JsonError, action: str) -> str:
+    """Return the text for what stands after the one value."""
+    found, word = error.character or " ", error.token or ""
+    if found in "}]":
+        what = "Object" if found == "}" else "Array"
+        return f"Unexpected close marker '{found}': no open {what} to close"
+    if word.isalpha() and word not in _WORDS:
+        return json_reading.unrecognized_token(word)
+    kind = f"VALUE_{word.upper()}" if word in _WORDS else _BEGINS.get(found)
+    if kind is None:
+        return json_reading.parser_message(error)
+    return (
+        f"Trailing token (`JsonToken.{kind}`) found after value (bound as `{_java(action)}`): not "
+        "allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
+    )
+
+
+_WORDS: Final = frozenset({"true", "false", "null"})
+_BEGINS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "{": "START_OBJECT",
+        "[": "START_ARRAY",
+        '"': "VALUE_STRING",
+        **dict.fromkeys("-0123456789", "VALUE_NUMBER_INT"),
     }
 )
 
