@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from oscp_send.messages import forecasted_blocks as forecasted_blocks
     from oscp_send.messages import read_message as read_message
     from oscp_send.messages import wire_text as wire_text
+    from oscp_send.queue_size import split_to_fit as split_to_fit
     from oscp_send.request_judgement import check_request as check_request
     from oscp_send.settings import Secret as Secret
     from oscp_send.settings import Settings as Settings
@@ -110,6 +111,7 @@ _HOMES: Final = MappingProxyType(
         "forecasted_blocks": "messages",
         "load_settings": "settings",
         "read_message": "messages",
+        "split_to_fit": "queue_size",
         "wire_text": "messages",
     }
 )

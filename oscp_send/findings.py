@@ -8,7 +8,7 @@ from typing import Any, Literal
 Layer = Literal["transport", "schema", "meaning"]
 Severity = Literal["error", "warning", "info"]
 Source = Literal["documented", "observed"]
-Stage = Literal["json", "document", "action", "schema-lookup", "schema", "decode"]
+Stage = Literal["json", "document", "action", "schema-lookup", "schema", "decode", "size"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,10 +149,23 @@ def authorisation_hint(message: str) -> str | None:
     return _first(_AUTHORISATION, message)
 
 
+#: What to do about a message that is too large for the queue (solaruser.md §3.4).
+FEWER_BLOCKS: Final = (
+    "send fewer blocks in a message, such as half a day or one phase; oscp_send.split_to_fit makes "
+    "messages that fit"
+)
+_TOO_LARGE: Final = (
+    "The message is too large for SolarNetwork's queue and stays so. Nothing was queued: "
+    f"{FEWER_BLOCKS}."
+)
+
+
 def refusal_hint(status: int, code: str, message: str) -> str:
     """Return what to do about a refusal; an empty text if nothing is known."""
     if status in _NO_ROUTE and not code:
         return _OFF_ROUTE
+    if "Maximum message size" in message:
+        return _TOO_LARGE
     return _CODES.get(code) or _first(_REFUSED, message) or ""
 
 

@@ -19,7 +19,9 @@ from oscp_schemas.show import make_pointer, pointer_tokens
 from oscp_send.fidelity import Behaviour
 from oscp_send.findings import Finding, Judgement, Severity, Stage
 from oscp_send.hints import hint, near
+from oscp_send.instruction import split_parameters
 from oscp_send.meaning import judge_meaning
+from oscp_send.queue_size import MQTT_LIMIT, judge_size, queue_size, too_large
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.decoding import DecodeError, decode
 
@@ -43,6 +45,7 @@ def check(
     fidelity: Fidelity | Behaviour = "documented",
     *,
     now: datetime | None = None,
+    mqtt_limit: int = MQTT_LIMIT,
 ) -> Judgement:
     """Return what SolarUser would do with a message, and all findings about it.
 
@@ -52,6 +55,8 @@ def check(
         fidelity: `documented` follows the guide and the specification, `observed` SolarNetwork's
             code; a finding says where the two differ.
         now: The time to compare a heartbeat with; the system's by default.
+        mqtt_limit: The bytes that the message may have in SolarNetwork's queue, whatever the ids
+            that go with it.
 
     Raises:
         ValueError: The fidelity is unknown.
@@ -62,7 +67,15 @@ def check(
     if ruling.document is not None:
         findings += judge_properties(action, ruling.document)
         findings += judge_meaning(ruling.document.value, now or datetime.now(UTC))
-    return Judgement(action, ruling.stage is None, ruling.stage, ruling.error, tuple(findings))
+    stage, error = ruling.stage, ruling.error
+    if ruling.document is not None and ruling.decoded is not None:
+        pieces = split_parameters([("msg", ruling.document.text)])
+        size = queue_size(action, ruling.decoded, pieces)
+        sized = list(judge_size(size, mqtt_limit, behaviour, ruling.decoded))
+        findings += sized
+        if any(each.severity == "error" for each in sized):
+            stage, error = "size", too_large(mqtt_limit, size.least)
+    return Judgement(action, stage is None, stage, error, tuple(findings))
 
 
 @dataclass(frozen=True, slots=True)

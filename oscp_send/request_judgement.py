@@ -13,6 +13,7 @@ from oscp_send.fidelity import Behaviour
 from oscp_send.findings import Finding, Judgement, Severity, Stage
 from oscp_send.instruction import join_parameters, split_parameters
 from oscp_send.judgement import check
+from oscp_send.queue_size import MQTT_LIMIT
 from oscp_send.request_findings import (
     ADJUST,
     GivenParameters,
@@ -41,8 +42,9 @@ class RequestJudgement:
     Attributes:
         status: The HTTP status of its answer: 422, or 200, also for an instruction that is
             declined.
-        stage: The check that refuses it: `request` for a 422; `parameters`, one of the stages of a
-            message, or `group` for an instruction that is declined; None when it is accepted.
+        stage: The check that refuses it: `request` or `size` for a 422; `parameters`, one of the
+            stages of a message, or `group` for an instruction that is declined; None when it is
+            accepted.
         error: The service's text: the `message` of a 422, else `resultParameters.error`.
         action: The `action` parameter; None where none was given.
         findings: The findings about the request; pointers are into the request body.
@@ -80,6 +82,7 @@ def check_request(
     fidelity: Fidelity | Behaviour = "documented",
     *,
     now: datetime | None = None,
+    mqtt_limit: int = MQTT_LIMIT,
 ) -> RequestJudgement:
     """Return what SolarUser would do with a request body, and all findings about it.
 
@@ -88,6 +91,7 @@ def check_request(
             that was read from it.
         fidelity: As for `check`.
         now: The time to compare dates with; the system's by default.
+        mqtt_limit: As for `check`.
 
     Raises:
         ValueError: The fidelity is unknown.
@@ -104,7 +108,7 @@ def check_request(
     parameters = join_parameters(split_parameters(pairs))
     message = read_json(parameters.get("msg", ""))
     group = other_group(parameters, message)
-    judgement = _judged_message(parameters, message, behaviour, now)
+    judgement = _judged_message(parameters, message, behaviour, now, mqtt_limit)
     stage, error = _ruling(refusal, parameters, judgement, group)
     about_action, judgement = _parted(given, parameters, judgement)
     findings = [*_unreadable(document)]
@@ -120,7 +124,7 @@ def check_request(
         findings.append(Finding("transport", stage, "error", "", f"SolarUser says: {error}"))
     return RequestJudgement(
         accepted=stage is None,
-        status=_UNPROCESSABLE if stage == "request" else _OK,
+        status=_UNPROCESSABLE if stage in {"request", "size"} else _OK,
         stage=stage,
         error=error,
         action=parameters.get("action"),
@@ -143,12 +147,13 @@ def _judged_message(
     message: Document | JsonError,
     behaviour: Behaviour,
     now: datetime,
+    mqtt_limit: int,
 ) -> Judgement | None:
     action = parameters.get("action", "")
     if not action.strip():
         return None
     text = message if isinstance(message, Document) else parameters.get("msg", "")
-    return check(action, text, behaviour, now=now)
+    return check(action, text, behaviour, now=now, mqtt_limit=mqtt_limit)
 
 
 def _ruling(

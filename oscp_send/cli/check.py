@@ -11,6 +11,7 @@ from oscp_send.cli.files import SourceProblem, examine, read_source
 from oscp_send.cli.main import FAILED, USAGE
 from oscp_send.cli.options import action_option
 from oscp_send.cli.reports import GithubReport, JsonReport, TextReport, fails
+from oscp_send.queue_size import MQTT_LIMIT
 
 
 @click.command()
@@ -23,6 +24,14 @@ from oscp_send.cli.reports import GithubReport, JsonReport, TextReport, fails
     show_default=True,
     help="Follow the public guide, or what SolarNetwork's code does, where the two differ.",
 )
+@click.option(
+    "--mqtt-limit",
+    type=click.IntRange(min=1),
+    default=MQTT_LIMIT,
+    show_default=True,
+    metavar="BYTES",
+    help="What a message may have in SolarNetwork's queue; production may allow more.",
+)
 @click.option("--strict", is_flag=True, help="Let warnings fail as well.")
 @click.option(
     "--format",
@@ -33,7 +42,12 @@ from oscp_send.cli.reports import GithubReport, JsonReport, TextReport, fails
     help="For a person, for a program, or as annotations of a GitHub workflow.",
 )
 def check(
-    files: tuple[str, ...], action: str | None, fidelity: Fidelity, strict: bool, style: str
+    files: tuple[str, ...],
+    action: str | None,
+    fidelity: Fidelity,
+    mqtt_limit: int,
+    strict: bool,
+    style: str,
 ) -> None:
     """Say what SolarUser would do with messages, and how to correct them. Nothing is sent.
 
@@ -51,7 +65,7 @@ def check(
     code = 0
     for file in files:
         try:
-            examined = examine(read_source(file), action, fidelity)
+            examined = examine(read_source(file), action, fidelity, mqtt_limit)
         except SourceProblem as problem:
             report.add_problem(problem)
             code = USAGE

@@ -16,6 +16,7 @@ from oscp_send.cli.main import USAGE, printable, unreadable
 from oscp_send.findings import Finding, Judgement
 from oscp_send.instruction import split
 from oscp_send.judgement import INSTRUCTION_ACTIONS, check
+from oscp_send.queue_size import MQTT_LIMIT
 from oscp_send.request_findings import GivenParameters
 from oscp_send.request_judgement import RequestStage, check_request
 from oscp_send.solarnetwork import json_reading, texts
@@ -111,6 +112,7 @@ Kind = Literal["refusal", "warning", "note"]
 
 _ORDER: Final[tuple[Kind, ...]] = ("refusal", "warning", "note")
 _OK: Final = 200
+_UNPROCESSABLE: Final = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,9 @@ class Examined:
         return sum(each.kind == kind for each in self.findings)
 
 
-def examine(source: Source, action: str | None, fidelity: Fidelity) -> Examined:
+def examine(
+    source: Source, action: str | None, fidelity: Fidelity, mqtt_limit: int = MQTT_LIMIT
+) -> Examined:
     """Judge a file: a whole request body, which names its action, or else a bare message.
 
     Raises:
@@ -171,20 +175,20 @@ def examine(source: Source, action: str | None, fidelity: Fidelity) -> Examined:
     """
     document = read_file(source.data)
     if is_request(document) or (action is None and isinstance(document, JsonError)):
-        return _examined_request(source, document, fidelity)
+        return _examined_request(source, document, fidelity, mqtt_limit)
     if action is None:
         raise source.problem(
             "it is not a whole request body (a JSON object with nodeId and params): say with "
             f"--action which OSCP message it is: {', '.join(INSTRUCTION_ACTIONS)}"
         )
-    return _examined_message(source, document, action, fidelity)
+    return _examined_message(source, document, action, fidelity, mqtt_limit)
 
 
 def _examined_request(
-    source: Source, document: Document | JsonError, fidelity: Fidelity
+    source: Source, document: Document | JsonError, fidelity: Fidelity, mqtt_limit: int
 ) -> Examined:
     body = document if isinstance(document, Document) else None
-    judgement = check_request(body or source.data, fidelity)
+    judgement = check_request(body or source.data, fidelity, mqtt_limit=mqtt_limit)
     given = GivenParameters.of(body.value if body else None)
     line, column = _place(document, given.place("msg"))
     inside = judgement.message.findings if judgement.message else ()
@@ -207,7 +211,11 @@ def _examined_request(
 
 
 def _examined_message(
-    source: Source, document: Document | JsonError, action: str, fidelity: Fidelity
+    source: Source,
+    document: Document | JsonError,
+    action: str,
+    fidelity: Fidelity,
+    mqtt_limit: int,
 ) -> Examined:
     try:
         text = message_text(source.data)
@@ -216,7 +224,8 @@ def _examined_message(
     if isinstance(document, JsonError) or source.data.startswith(BOM_UTF8):
         # The line end is not part of the message, and a byte-order mark is.
         document = read_json(text)
-    judgement = check(action, document if isinstance(document, Document) else text, fidelity)
+    message = document if isinstance(document, Document) else text
+    judgement = check(action, message, fidelity, mqtt_limit=mqtt_limit)
     return _judged(source, document, judgement, text)
 
 
@@ -235,7 +244,7 @@ def _judged(
         document if isinstance(document, Document) else None,
         is_request=False,
         action=judgement.action,
-        status=_OK,
+        status=_UNPROCESSABLE if judgement.stage == "size" else _OK,
         stage=judgement.stage,
         error=judgement.error,
         parts=len(split(text)),

@@ -185,9 +185,16 @@ class Instructions:
         self._under_way: set[int] = set()
         self._last_id = 0
 
+    def take_id(self) -> int:
+        """Return the next id, which is used up, whatever comes of it."""
+        with self._lock:
+            self._last_id += 1
+            return self._last_id
+
     def add(
         self,
         *,
+        id: int | None = None,  # noqa: A002 - the service's own word
         node_id: int,
         topic: str,
         pieces: Iterable[tuple[str, str]],
@@ -196,12 +203,12 @@ class Instructions:
         instruction_date: datetime | None = None,
         expiration_date: datetime | None = None,
     ) -> Instruction:
-        """Store an instruction under the next id, and return it."""
+        """Store an instruction under an id that was taken, or the next, and return it."""
         now = self._clock.now()
+        taken = self.take_id() if id is None else id
         with self._lock:
-            self._last_id += 1
             row = Instruction(
-                id=self._last_id,
+                id=taken,
                 created=now,
                 node_id=node_id,
                 topic=_written(topic),
@@ -224,7 +231,7 @@ class Instructions:
         """Return the instructions that fit, by ascending id."""
         with self._lock:
             now = self._clock.now()
-            rows = [self._look(each, now) for each in list(self._rows)]
+            rows = [self._look(each, now) for each in sorted(self._rows)]
         return [row for row in rows if row is not None and fits(row)]
 
     def change(
@@ -255,7 +262,7 @@ class Instructions:
             self._put(party, row)
         return row
 
-    def set_state(self, instruction_id: int, state: State) -> bool:
+    def set_state(self, instruction_id: int, state: State, *, why: str = "") -> bool:
         """Set the state of an instruction, whatever it was, and leave the rest as it is.
 
         Returns:
@@ -265,7 +272,7 @@ class Instructions:
             row = self._look(instruction_id, self._clock.now())
             if row is None or row.state == state:
                 return False
-            self._put("solaruser", replace(row, state=state))
+            self._put("solaruser", replace(row, state=state), {"why": why} if why else None)
         return True
 
     def clear(self) -> None:

@@ -55,7 +55,7 @@ VALUES: tuple[Case, ...] = (
     case("C8 A", "y y Q 204 unclear", "empty group_id string", forecast(group_id="")),
     case(
         "C9 A",
-        "y y Q 204 unclear",
+        "y y D-size 204 unclear",
         "group_id of 100000 characters",
         forecast(group_id="g" * 100000),
     ),

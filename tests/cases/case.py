@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
-Stage = Literal["D json", "D document", "D schema", "D schema-lookup", "D decode", "Q"]
+Stage = Literal["D json", "D document", "D schema", "D schema-lookup", "D decode", "D size", "Q"]
 Spec = Literal["valid", "invalid", "unclear"]
 
 ACTIONS = {
@@ -32,8 +32,8 @@ class Case:
         text: The payload; not always JSON.
         sn: Does SolarNetwork's schema validator take it (a text that is no JSON: no)?
         nf: Does plain Python jsonschema without a format checker take it?
-        su: What SolarUser does with the instruction: `Q` queued, `D ...` declined at a stage; None
-            for an action that SolarUser does not know.
+        su: What SolarUser does with the instruction: `Q` queued, `D ...` declined at a stage, or
+            refused because of its `size`; None for an action that SolarUser does not know.
         fp: The HTTP status of SolarNetwork's Flexibility Provider; None where it has no endpoint.
         spec: The judgement by the OSCP 2.0 specification.
         python: Does Python jsonschema with rfc3339-validator take it, as the row says? Where the

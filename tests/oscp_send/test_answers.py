@@ -99,6 +99,10 @@ def test_a_message_in_a_header_alone_is_understood(service: responses.RequestsMo
     assert isinstance(error, NotAuthorised)
 
 
+TOO_LARGE = (
+    "MQTT error queuing OSCP instruction 26 action AdjustGroupCapacityForecast for Capacity Provider "
+    "(45,50): java.lang.IllegalArgumentException: Maximum message size 8192 exceeded: 10715"
+)
 # docs/protocol/solaruser.md §6.3, §7.1 and §7.2
 REFUSALS: dict[str, tuple[int, dict[str, Any], str]] = {
     "unknown-node": (403, refusal("UNKNOWN_OBJECT"), "does not know this node"),
@@ -109,6 +113,7 @@ REFUSALS: dict[str, tuple[int, dict[str, Any], str]] = {
     "too-long": (422, refusal("An invalid ...", code="DAO.00103"), "NUL"),
     "mqtt": (422, refusal("MQTT connection not available", code="RS.00001"), "Nothing was queued"),
     "mqtt-without-code": (422, refusal("MQTT error queuing OSCP"), "Nothing was queued"),
+    "too-large": (422, refusal(TOO_LARGE, code="RS.00001"), "split_to_fit"),
     "firewall": (400, refusal("The request was rejected because ..."), "double slashes"),
     "not-found": (
         404,

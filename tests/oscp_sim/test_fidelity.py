@@ -103,6 +103,12 @@ def malformed_message(simulator: Simulator) -> object:
     return outcome(simulator, "Handshake", "{")[1].startswith("Invalid JSON for [Handshake]")
 
 
+def mqtt_limit(simulator: Simulator) -> object:
+    forecast = FORECAST | {"forecasted_blocks": [BLOCK] * 96}
+    body = instruction(70, action="AdjustGroupCapacityForecast", msg=json.dumps(forecast))
+    return call(simulator, "POST", ADD, body).status
+
+
 def parameter_splitting(simulator: Simulator) -> object:
     body = {"nodeId": 70, "params": {"note": "n" * 300, "msg": "m" * 300}}
     pieces = call(simulator, "POST", f"{INSTR}/add/Other", body).data["parameters"]
@@ -149,6 +155,7 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "group_forecasts": (group_forecasts, "Completed", "Declined"),
     "host_port": (host_port, 200, 403),
     "malformed_message": (malformed_message, True, False),
+    "mqtt_limit": (mqtt_limit, 200, 422),
     "parameter_splitting": (
         parameter_splitting,
         [("note", 300), ("msg", 256), ("msg", 44)],

@@ -186,7 +186,7 @@ class SolarUser:
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
         parameters = row.parameters if row else {}
-        findings: list[dict[str, str]] = []
+        findings = [finding.to_dict() for finding in call.findings]
         if row is not None and row.state == "Declined" and call.request.method == "POST":
             # What our own check says about a message that was declined here.
             action, message = (

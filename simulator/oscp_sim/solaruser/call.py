@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from werkzeug.datastructures import MultiDict
 
 from oscp_schemas import Document
+from oscp_send.findings import Finding
 from oscp_sim.http import LONGEST_BODY, Request
 from oscp_sim.instructions import Instruction, QueuedMessage
 from oscp_sim.world import Token, User
@@ -55,6 +56,7 @@ class Call:
         queued: Messages to hand over to the Flexibility Provider once the journal has the exchange:
             then the journal's order does not depend on threads.
         explanation: What the simulator knows beyond the answer, for the journal; no secret.
+        findings: About the size of the message.
     """
 
     request: Request
@@ -67,6 +69,7 @@ class Call:
     document: Document | None = None
     queued: Sequence[QueuedMessage] = ()
     explanation: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
 
     @property
     def actor(self) -> Actor:

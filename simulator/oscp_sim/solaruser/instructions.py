@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Final
 
 from oscp_send.instruction import TOPIC, join_parameters, split_parameters
+from oscp_send.queue_size import judge_size, queue_size, too_large
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_sim.http import Response
 from oscp_sim.instructions import HandOff, Instruction, QueuedMessage, State
@@ -31,6 +33,8 @@ from oscp_sim.solaruser.replies import instruction_object, json_response, single
 from oscp_sim.solaruser.waiting import wait_for_results
 from oscp_sim.world import User
 
+_LOST: Final = 2 / 7
+_COPY_TOO_LARGE: Final = "the node's copy of it is too large to be published, so it is given up"
 _LONGEST_TOPIC: Final = 128
 _LONGEST_NAME: Final = 256
 _ACTIVE: Final[tuple[State, ...]] = ("Queued",)
@@ -159,17 +163,69 @@ class InstructionApi:
             # Every node is the sender's, so that the outcome is the same for each.
             outcome = judge_instruction(parameters, owners[0], behaviour)
             call.document = outcome.document
+        ids = self._admitted_ids(call, wanted, owners[0], pieces, outcome)
         rows, messages = [], []
-        for node_id, owner in zip(wanted.node_ids, owners, strict=True):
-            row = self._store(node_id, wanted, pieces, outcome)
+        for instruction_id, node_id, owner in zip(ids, wanted.node_ids, owners, strict=True):
+            row = self._store(instruction_id, node_id, wanted, pieces, outcome)
             rows.append(row)
             if outcome is not None:
                 add_event(self._shared.events, owner.id, row.id, outcome)
             if isinstance(outcome, Admitted):
                 correlation_id = parameters.get("correlationId")
                 messages.append(self._message(row, owner, outcome, correlation_id))
+                self._lose(call, row.id)
         call.instruction = rows[0]
         return rows, messages
+
+    def _admitted_ids(
+        self,
+        call: Call,
+        wanted: _Wanted,
+        owner: User,
+        pieces: Sequence[tuple[str, str]],
+        outcome: Admitted | Declined | None,
+    ) -> list[int]:
+        """Return an id for each node, once the queue takes all the messages (solaruser.md §3.5)."""
+        ids: list[int] = []
+        for node_id in wanted.node_ids:
+            ids.append(self._shared.instructions.take_id())
+            if isinstance(outcome, Admitted):
+                self._check_size(call, outcome, pieces, id=ids[-1], nodeId=node_id, userId=owner.id)
+        return ids
+
+    def _check_size(
+        self, call: Call, outcome: Admitted, pieces: Sequence[tuple[str, str]], **ids: int
+    ) -> None:
+        """Refuse a message that is too large for the queue, where the service is followed."""
+        behaviour, limit = self._shared.behaviour, self._shared.world.mqtt_limit
+        size = queue_size(
+            outcome.action,
+            outcome.message,
+            pieces,
+            cg_identifier=outcome.group,
+            coId=outcome.optimizer,
+            **ids,
+        )
+        call.findings = tuple(judge_size(size, limit, behaviour, outcome.message))
+        if size.most <= limit or not behaviour.follows_service("mqtt_limit"):
+            return
+        raise ApiRefused(
+            422,
+            f"MQTT error queuing OSCP instruction {ids['id']} action {outcome.action} for Capacity "
+            f"Provider ({ids['userId']},{outcome.provider}): {too_large(limit, size.most)}",
+            code="RS.00001",
+        )
+
+    def _lose(self, call: Call, instruction_id: int) -> None:
+        """Give up, by the seed, some of those whose copy for the node is too large.
+
+        As measured, 2 of 7 became Queued by themselves (solaruser.md §2.6).
+        """
+        shared = self._shared
+        if not call.findings or not shared.behaviour.follows_service("mqtt_limit"):
+            return
+        if Random(f"node copy {shared.seed} {instruction_id}").random() < _LOST:  # noqa: S311 - of a rehearsal
+            shared.instructions.set_state(instruction_id, "Queued", why=_COPY_TOO_LARGE)
 
     def _split(self, parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         if self._shared.behaviour.follows_service("parameter_splitting"):
@@ -183,6 +239,7 @@ class InstructionApi:
 
     def _store(
         self,
+        instruction_id: int,
         node_id: int,
         wanted: _Wanted,
         pieces: Sequence[tuple[str, str]],
@@ -194,6 +251,7 @@ class InstructionApi:
         if isinstance(outcome, Declined):
             state, result = "Declined", {"error": outcome.error}
         return self._shared.instructions.add(
+            id=instruction_id,
             node_id=node_id,
             topic=wanted.topic,
             pieces=pieces,

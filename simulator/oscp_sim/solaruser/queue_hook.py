@@ -16,7 +16,7 @@ from oscp_send.judgement import Verdict, verdict
 from oscp_send.solarnetwork import texts
 from oscp_send.solarnetwork.texts import Address, Unaddressed, read_address
 from oscp_sim.user_events import UserEvents
-from oscp_sim.world import User
+from oscp_sim.world import CapacityProvider, User
 
 _INVALID: Final = "Invalid OSCP message"
 _FAILED: Final = "Error handling OSCP message"
@@ -30,6 +30,7 @@ class Admitted:
     action: str
     optimizer: int
     group: str
+    provider: int
     message: Mapping[str, Any]
     document: Document | None
 
@@ -59,9 +60,9 @@ def judge_instruction(
     address = read_address(parameters)
     if isinstance(address, Unaddressed):
         return Declined(address.error, address.known)
-    unknown = _unknown(owner, address)
-    if unknown is not None:
-        return Declined(unknown, address.known())
+    provider = _provider(owner, address)
+    if isinstance(provider, str):
+        return Declined(provider, address.known())
     ruling = verdict(address.action, parameters.get("msg", ""), behaviour)
     message, document = ruling.decoded, ruling.document
     if message is None:
@@ -70,11 +71,12 @@ def judge_instruction(
     is_adjustment = address.action == "AdjustGroupCapacityForecast"
     if is_adjustment and message["group_id"] != address.group:
         return Declined(texts.GROUP_MISMATCH, address.known(), _INVALID, document)
-    return Admitted(address.action, address.optimizer, address.group, message, document)
+    optimizer, group = address.optimizer, address.group
+    return Admitted(address.action, optimizer, group, provider.id, message, document)
 
 
-def _unknown(owner: User, address: Address) -> str | None:
-    """Return the text about what the owner does not have, or has not enabled, or None."""
+def _provider(owner: User, address: Address) -> CapacityProvider | str:
+    """Return whom a message is for, or the text about what the owner lacks or has not enabled."""
     optimizer = owner.optimizer(address.optimizer)
     if optimizer is None or not optimizer.enabled:
         return texts.UNKNOWN_OPTIMIZER
@@ -84,7 +86,7 @@ def _unknown(owner: User, address: Address) -> str | None:
     provider = owner.provider(group.capacity_provider)
     if provider is None or not provider.enabled:
         return texts.UNKNOWN_PROVIDER
-    return None
+    return provider
 
 
 def _event(ruling: Verdict, behaviour: Behaviour) -> str:

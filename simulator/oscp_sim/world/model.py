@@ -9,6 +9,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
+from oscp_send.queue_size import MQTT_LIMIT
 from oscp_sim.dataclass_values import ALWAYS_SHOWN, none_as, show
 
 _DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
@@ -48,6 +49,7 @@ class World:
     Attributes:
         users: In the order of the file.
         rate_limit: How many requests each security token may make; any number where not given.
+        mqtt_limit: The bytes that a message may have in the queue between the services.
         solaruser: The base URL of a SolarUser elsewhere; None: the simulator plays it.
         flexibility_provider: The base URL of a Flexibility Provider elsewhere, with its path; None:
             the simulator plays it.
@@ -55,6 +57,7 @@ class World:
 
     users: tuple[User, ...]
     rate_limit: RateLimit | None = None
+    mqtt_limit: int = MQTT_LIMIT
     solaruser: str | None = None
     flexibility_provider: str | None = None
 
@@ -118,7 +121,11 @@ class World:
         A security token keeps its id; a simulated system has no `base_url`; service properties are
         left out, because a header among them may be a credential.
         """
-        shown = {} if self.rate_limit is None else {"rate_limit": show(self.rate_limit)}
+        shown: dict[str, Any] = (
+            {} if self.rate_limit is None else {"rate_limit": show(self.rate_limit)}
+        )
+        if self.mqtt_limit != MQTT_LIMIT:
+            shown["mqtt_limit"] = self.mqtt_limit
         for name in ("solaruser", "flexibility_provider"):
             if getattr(self, name) is not None:
                 shown[name] = {"base_url": getattr(self, name)}
