@@ -100,8 +100,8 @@ def test_a_message_in_a_header_alone_is_understood(service: responses.RequestsMo
 
 
 TOO_LARGE = (
-    "MQTT error queuing OSCP instruction 26 action AdjustGroupCapacityForecast for Capacity Provider "
-    "(45,50): java.lang.IllegalArgumentException: Maximum message size 8192 exceeded: 10715"
+    "MQTT error queuing OSCP instruction 26 action AdjustGroupCapacityForecast for Capacity "
+    "Provider (45,50): java.lang.IllegalArgumentException: Maximum message size 8192 exceeded: 1"
 )
 # docs/protocol/solaruser.md §6.3, §7.1 and §7.2
 REFUSALS: dict[str, tuple[int, dict[str, Any], str]] = {

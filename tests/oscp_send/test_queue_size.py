@@ -104,7 +104,7 @@ def test_the_command_takes_another_limit(tmp_path: Path, limit: list[str], code:
     assert result.exit_code == code
     if code:
         assert "HTTP 422 (size)" in result.stdout
-        assert "10,706 to 10,722 bytes (by the ids) in the queue, over 8,192" in result.stdout
+        assert "10,710 to 10,726 bytes (by the ids) in the queue, over 8,192" in result.stdout
 
 
 def test_no_one_is_told_to_try_again_later() -> None:
