@@ -6,22 +6,27 @@ As observed in SolarNetwork (solaruser.md §1.2, §1.5 and §1.6).
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from calendar import monthrange
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+_MONTHS, _LONGEST_MONTH = 12, 31
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Every instant that can be written is fewer than 10^18 milliseconds from 1970.
 _MOST_DIGITS: Final = 18
 _WITH_BLANK: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?",
+    re.ASCII | re.IGNORECASE,
 )
 _WITH_T: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(\.\d{1,9})?(Z|[+-]\d\d(?::?\d\d)?)",
+    re.ASCII | re.IGNORECASE,
 )
-# A fraction has exactly the three digits of the pattern there (inferred).
 _OF_FORM: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?:(:\d\d)(\.\d{3})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?:(:\d\d)(\.\d{0,9})?)?"
+    r"(?:(Z|[+-]\d\d:\d\d)(?:\[[A-Za-z][\w/+-]*\])?)?)?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -37,19 +42,20 @@ def timestamp(instant: datetime) -> str:
 
 
 def read_json_date(text: str) -> datetime:
-    """Return the instant that a date text of a JSON body names, in UTC.
+    """Return the instant that a date text of a JSON body names, in UTC; blanks around do not count.
 
     Raises:
         ValueError: The text has none of the accepted forms; the message is the service's.
     """
-    return _instant(text, _WITH_BLANK.fullmatch(text) or _WITH_T.fullmatch(text))
+    bare = text.strip()
+    return _instant(text, _WITH_BLANK.fullmatch(bare) or _WITH_T.fullmatch(bare))
 
 
 def read_form_date(text: str) -> datetime:
     """Return the instant that a date text of a query or a form names, in UTC.
 
-    `2026-01-02`, `2026-01-02 03:04`, with seconds, with three fraction digits, with a `T` instead
-    of the blank; a time may have an offset, and is UTC without one.
+    `2026-01-02`, `2026-01-02 03:04`, with seconds, with a fraction, with a `T` instead of the
+    blank; a time may have an offset, with a zone's name behind it, and is UTC without one.
 
     Raises:
         ValueError: The text has none of the accepted forms; the message is the service's.
@@ -80,11 +86,35 @@ def _instant(text: str, match: re.Match[str] | None) -> datetime:
     if match is None:
         raise ValueError(_unparsable(text))
     day, minute, second, fraction, offset = match.groups()
-    whole = f"{day}T{minute or '00:00'}{second or ':00'}.{(fraction or '.')[1:7]:0<6}"
+    clock = f"{minute or '00:00'}{second or ':00'}"
+    digits = f"{(fraction or '.')[1:]:0<9}"
     try:
-        return datetime.fromisoformat(f"{whole}{offset or 'Z'}").astimezone(UTC)
+        midnight = datetime.fromisoformat(f"{_existing(day)}T00:00:00{(offset or 'Z').upper()}")
+        return (midnight + _since_midnight(clock, int(digits))).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(_unparsable(text)) from None
+
+
+def _existing(day: str) -> str:
+    """Return a day, or the last one of its month for 29 to 31 where there is none (measured)."""
+    year, month, number = map(int, day.split("-"))
+    if 1 <= month <= _MONTHS and number <= _LONGEST_MONTH:
+        number = min(number, monthrange(year, month)[1])
+    return f"{day[:8]}{number:02}"
+
+
+def _since_midnight(clock: str, nanoseconds: int) -> timedelta:
+    """Return how far a time of day is from midnight; 24:00 ends the day (measured)."""
+    if (clock, nanoseconds) == ("24:00:00", 0):
+        return timedelta(days=1)
+    moment = time.fromisoformat(clock)
+    # The database rounds to microseconds (measured).
+    return timedelta(
+        hours=moment.hour,
+        minutes=moment.minute,
+        seconds=moment.second,
+        microseconds=(nanoseconds + 500) // 1000,
+    )
 
 
 def _unparsable(text: str) -> str:

@@ -261,8 +261,7 @@ class _Reader:
     def _date(self) -> datetime | None:
         token = self._step()
         if token is None or token.text is None or token.kind == "PROPERTY_NAME":
-            found = f"`JsonToken.{token.kind}`" if token else "end of input"
-            raise BodyRefused(f"Malformed JSON: Unexpected token ({found}), expected a date")
+            raise BodyRefused(_no_date(token.kind if token else "END_OBJECT"))
         try:
             if token.kind == "VALUE_NUMBER":
                 return read_epoch(token.text)
@@ -310,9 +309,22 @@ def _truncated(text: str) -> int:
     number = int(text) if is_whole else float(text)
     if not -_LARGEST_LONG <= number < _LARGEST_LONG:
         raise ValueError(
-            f"Numeric value ({text}) out of range of long (-{_LARGEST_LONG} - {_LARGEST_LONG - 1})"
+            f"Numeric value ({text}) out of range of `long` "
+            f"(-{_LARGEST_LONG} - {_LARGEST_LONG - 1})"
         )
     return int(number)
+
+
+def _no_date(kind: _TokenKind) -> str:
+    if kind == "START_ARRAY":
+        return (
+            "Malformed JSON: Cannot deserialize value of type `java.time.Instant` from Array "
+            "value (token `JsonToken.START_ARRAY`)"
+        )
+    return (
+        f"Malformed JSON: Unexpected token ({kind}), expected one of [VALUE_STRING, "
+        "VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT] for `java.time.Instant` value"
+    )
 
 
 def _trailing(kind: _TokenKind | None) -> str:

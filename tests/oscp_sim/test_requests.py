@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "date-T-no-zone": ('{"nodeId":1,"expirationDate":"2026-01-02T03:04:05"}', "Malformed date"),
     "date-day-only": ('{"nodeId":1,"instructionDate":"2026-01-02"}', "Malformed date string: "),
     "date-created": ('{"nodeId":1,"created":"soon"}', "Malformed date string: Text 'soon'"),
-    "date-30-february": ('{"nodeId":1,"expirationDate":"2026-02-30 00:00Z"}', "Malformed date"),
+    "date-30-february": ('{"nodeId":1,"expirationDate":"2026-02-32 00:00Z"}', "Malformed date"),
     "msg-nested": ('{"nodeId":1,"params":{"msg":{"a":"b"}}}', TRAILING),
     "msg-array": ('{"nodeId":1,"params":{"msg":["a"]}}', TRAILING),
     "unknown-object-last": ('{"nodeId":1,"params":{"a":"b"},"x":{}}', TRAILING),
