@@ -10,6 +10,7 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -170,7 +171,7 @@ def _proxied_host(request: Request, host: str) -> str:
     port = request.header("x-forwarded-port")
     if port is not None:
         return host if port == "80" else f"{host}:{port}"
-    return f"{host}:443" if request.header("x-forwarded-proto") == "https" else host
+    return f"{host}:443" if (request.header("x-forwarded-proto") or "").lower() == "https" else host
 
 
 # The `Authorization` header, and the headers that it must have signed (solaruser.md §5.1).
@@ -241,11 +242,15 @@ def _check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME: Final = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+# Where RFC 1123 says GMT, an offset or a name is read, too (measured).
+_ZONE: Final = r"[+-]\d{4}|GMT|UTC|UT|Z|[ECMP][SD]T"
+_AMERICAN_HOURS: Final = MappingProxyType({"E": -5, "C": -6, "M": -7, "P": -8})
 _FORMS: Final = tuple(
     re.compile(form, re.ASCII | re.IGNORECASE)
     for form in (
         # RFC 1123, RFC 850 and asctime; the last two as the container reads them (inferred).
-        rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_TIME} GMT",
+        rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_TIME} "
+        rf"(?P<zone>{_ZONE})",
         rf"[a-z]{{6,9}}, (?P<day>\d\d?)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_TIME} GMT",
         rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]?\d) {_TIME} (?P<year>\d{{4}})",
     )
@@ -273,9 +278,18 @@ def _read_date(text: str) -> datetime | None:
     month = _MONTHS.index(match["month"].lower()) + 1
     day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
     try:
-        return datetime(_year(match["year"]), month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
+        moment = datetime(_year(match["year"]), month, day, hour, minute, second, tzinfo=UTC)
+        return moment - _offset(match.groupdict().get("zone") or "GMT")
+    except (ValueError, OverflowError):
         return None
+
+
+def _offset(zone: str) -> timedelta:
+    if zone[0] in "+-":
+        minutes = int(zone[1:3]) * 60 + int(zone[3:])
+        return timedelta(minutes=-minutes if zone[0] == "-" else minutes)
+    hours = _AMERICAN_HOURS.get(zone[0].upper())
+    return timedelta() if hours is None else timedelta(hours=hours + (zone[1].upper() == "D"))
 
 
 def _year(text: str) -> int:
