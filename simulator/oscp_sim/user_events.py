@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from oscp_send.solarnetwork.dates import timestamp
+from oscp_send.solarnetwork.json_reading import time_text
 from oscp_sim.clock import Clock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,7 +83,7 @@ class UserEvents:
             message: One line for people.
             data: Its details, without any secret, made into JSON values when they are read: what is
                 inside them may not change until then. Members that are None are left out,
-                datetimes become strings in SolarNetwork's style.
+                datetimes become strings in UTC with milliseconds (measured).
         """
         with self._lock:
             created = self._clock.now()
@@ -168,7 +168,7 @@ def _json_value(value: object) -> object:
     if isinstance(value, str):
         return _storable(value)
     if isinstance(value, datetime):
-        return timestamp(value)
+        return time_text(value.astimezone(UTC))
     if isinstance(value, Mapping):
         return {_storable(str(name)): _json_value(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -119,11 +119,11 @@ def test_a_member_without_a_value_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("instant", "text"),
     [
-        (datetime(2022, 10, 8, 18, tzinfo=UTC), "2022-10-08 18:00:00Z"),
-        (datetime(2022, 10, 8, 18, 0, 0, 120_000, tzinfo=UTC), "2022-10-08 18:00:00.12Z"),
+        (datetime(2022, 10, 8, 18, tzinfo=UTC), "2022-10-08T18:00:00.000Z"),
+        (datetime(2022, 10, 8, 18, 0, 0, 120_000, tzinfo=UTC), "2022-10-08T18:00:00.120Z"),
         (
             datetime(2022, 10, 9, 7, tzinfo=timezone(timedelta(hours=13))),
-            "2022-10-08 18:00:00Z",
+            "2022-10-08T18:00:00.000Z",
         ),
     ],
 )

@@ -30,8 +30,8 @@ DATA: dict[str, Any] = {
     "content": {
         "group_id": "depot-a",
         "forecasted_blocks": [
-            {"capacity": 10.5, "phase": "ALL", "start_time": "2022-10-08 18:00:00Z"},
-            {"capacity": 20.0, "phase": "ONE", "start_time": "2022-10-08 19:00:00Z"},
+            {"capacity": 10.5, "phase": "ALL", "start_time": "2022-10-08T18:00:00.000Z"},
+            {"capacity": 20.0, "phase": "ONE", "start_time": "2022-10-08T19:00:00.000Z"},
         ],
         "nothing": [],
     },
