@@ -24,7 +24,9 @@ from oscp_send.solarnetwork.json_reading import parse_long, read_json
 _NO_BODY: Final = (
     "Malformed request: Required request body is missing: "
     "public net.solarnetwork.domain.Result<net.solarnetwork.central.instructor.domain."
-    "NodeInstruction> queueInstructionBody(...)"
+    "NodeInstruction> net.solarnetwork.central.reg.web.api.v1.NodeInstructionController."
+    "queueInstructionBody(java.lang.String,net.solarnetwork.central.instructor.domain."
+    "NodeInstruction)"
 )
 _LARGEST_LONG: Final = 2**63
 
