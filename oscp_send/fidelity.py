@@ -87,6 +87,17 @@ DIFFERENCES: tuple[Difference, ...] = (
         words=("forwarded", "dropped"),
     ),
     Difference(
+        "created_location",
+        "the Location of what the configuration API has created leads to it (the guide is silent)",
+        "it begins with /solaruser/u/sec/oscp, where nothing answers a token",
+    ),
+    Difference(
+        "created_version",
+        "a Capacity Provider or Optimizer keeps the oscpVersion with which it was created",
+        "only PUT stores oscpVersion: what POST created has none, so deliveries to it fail until "
+        "then",
+    ),
+    Difference(
         "date_times",
         "every RFC 3339 date-time is read",
         "the schema reads more than RFC 3339 in places, then the decoder refuses all but an "
@@ -97,6 +108,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         "exec answers as soon as every result is known (the guide says nothing of a pace)",
         "exec looks after about a second, then ever less often; where one node's result comes "
         "before another's it waits to the limit, and on a time-out its reply may lack the wrapper",
+    ),
+    Difference(
+        "foreign_nodes",
+        "the configuration API takes only nodes that the token may use (the guide is silent)",
+        "assets and settings may name any node, even an unknown one",
     ),
     Difference(
         "group_forecasts",

@@ -176,19 +176,17 @@ class ConfigurationMachine(RuleBasedStateMachine):
     def delete(self, entity: Entity) -> None:
         user, kind, entity_id = entity
         answer = call(self.simulator, "DELETE", f"{kind}/{entity_id}", **USERS[user])
-        referring = any(
-            each[field] == entity_id
-            for other, field, referred in REFERENCES
-            if referred == kind
-            for each in self.books[user, other].values()
-        )
-        if entity_id in self.books[user, kind] and referring:
-            assert answer.json["code"] == "DAO.00105"
-        else:
-            assert answer.json == {"success": True}
-            self.books[user, kind].pop(entity_id, None)
-            if kind == GROUPS:
-                self.settings.pop((user, entity_id), None)
+        assert answer.json == {"success": True}
+        self.forget(user, kind, entity_id)
+
+    def forget(self, user: int, kind: str, entity_id: int) -> None:
+        self.books[user, kind].pop(entity_id, None)
+        if kind == GROUPS:
+            self.settings.pop((user, entity_id), None)
+        for other, field, referred in REFERENCES:
+            for each in list(self.books[user, other].values()):
+                if referred == kind and each[field] == entity_id:
+                    self.forget(user, other, each["configId"])
 
     @rule(user=users, group=st.integers(0, 40), body=publications, delete=st.booleans())
     def change_settings(self, user: int, group: int, body: Body, delete: bool) -> None:
@@ -271,8 +269,20 @@ class ConfigurationMachine(RuleBasedStateMachine):
     def compare(self, data: Body, body: Body) -> None:
         """What is shown is what was put, and the defaults of what was not."""
         defaults = {"enabled": False, "publishToSolarIn": True, "publishToSolarFlux": True}
-        own = {"userId", "configId", "groupId", "created", "modified", "flexibilityProviderId"}
+        own = {
+            "userId",
+            "configId",
+            "groupId",
+            "created",
+            "modified",
+            "flexibilityProviderId",
+            "settings",
+        }
         left = {name: value for name, value in data.items() if name not in own}
+        props = body.get("serviceProps")
+        if props is not None:
+            kept = {name: value for name, value in props.items() if value is not None}
+            body = body | {"serviceProps": kept}
         assert left == {name: defaults[name] for name in defaults if name in left} | body
 
     # What holds at any time.

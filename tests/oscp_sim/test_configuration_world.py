@@ -240,7 +240,7 @@ class TestDelivery:
         state, _ = sent(simulator, 7, group)
         assert state in {"Completed", "Declined"}
 
-    @pytest.mark.parametrize("url", ["nowhere", "http://", "http://[", "x://y", "http://a b/"])
+    @pytest.mark.parametrize("url", ["nowhere", "http://[", "x://y"])
     def test_a_base_url_that_leads_nowhere(self, simulator: Simulator, url: str) -> None:
         state, error = sent(simulator, 7, a_group(simulator, baseUrl=url))
         assert state == "Declined"

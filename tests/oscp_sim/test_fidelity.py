@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = [each.name for each in DIFFERENCES]
+CONFIGURATION = "/solaruser/api/v1/sec/user/oscp"
 BLOCK = {
     "capacity": 1,
     "phase": "ALL",
@@ -94,6 +95,23 @@ def group_forecasts(simulator: Simulator) -> object:
     return outcome(simulator, "UpdateGroupCapacityForecast", FORECAST)[0]
 
 
+def _created(simulator: Simulator) -> Any:  # noqa: ANN401
+    body = {"name": "New", "registrationStatus": "Pending", "oscpVersion": "2.0"}
+    return call(simulator, "POST", f"{CONFIGURATION}/capacity-providers", body)
+
+
+def created_location(simulator: Simulator) -> object:
+    return _created(simulator).header("Location").startswith(CONFIGURATION)
+
+
+def created_version(simulator: Simulator) -> object:
+    return _created(simulator).json["data"].get("oscpVersion")
+
+
+def foreign_nodes(simulator: Simulator) -> object:
+    return call(simulator, "PUT", f"{CONFIGURATION}/settings", {"nodeId": 999999}).status
+
+
 def host_port(simulator: Simulator) -> object:
     proxied = [("X-Forwarded-Proto", "https")]
     return call(simulator, "GET", f"{VIEW}?id=1", unsigned=proxied).status
@@ -150,8 +168,11 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "authentication_errors": (authentication_errors, (401, "401"), (403, None)),
     "cbor_lists": (cbor_lists, True, False),
     "correlation_id": (correlation_id, "c-1", None),
+    "created_location": (created_location, True, False),
+    "created_version": (created_version, "2.0", None),
     "date_times": (date_times, "Completed", "Declined"),
     "exec_waiting": (exec_waiting, True, False),
+    "foreign_nodes": (foreign_nodes, 403, 200),
     "group_forecasts": (group_forecasts, "Completed", "Declined"),
     "host_port": (host_port, 200, 403),
     "malformed_message": (malformed_message, True, False),

@@ -348,11 +348,13 @@ def _entity(kind: EntityKind[Any]) -> Schema:
     required = [each.name for each in kind.fields if each.required or each.name == "enabled"]
     more: Schema = _OF_GROUP if kind is GROUPS else {}
     if kind is PROVIDERS or kind is OPTIMIZERS:
-        required += ["registrationStatus", "flexibilityProviderId"]
+        required += ["registrationStatus", "flexibilityProviderId", "settings"]
         more = _OF_SYSTEM
+    else:
+        required.append("modified")
     return {
         "type": "object",
-        "required": ["userId", "configId", "created", "modified", *required],
+        "required": ["userId", "configId", "created", *required],
         "additionalProperties": False,
         "properties": {**_stored(kind.fields), **more, "configId": dict(ID)},
     }

@@ -19,17 +19,18 @@ from oscp_sim.solaruser.configuration.fields import (
     GROUP,
     PUBLICATION,
     SYSTEM,
-    Field,
-    as_kept,
+    Input,
     check_columns,
     read_values,
     show,
 )
 from oscp_sim.solaruser.configuration.store import (
+    BASE,
     GROUPS,
     Configuration,
     EntityKind,
     flexibility_provider_id,
+    settings_input,
 )
 from oscp_sim.solaruser.parameters import path_long
 from oscp_sim.solaruser.policy import owner_of_node
@@ -48,6 +49,13 @@ from oscp_sim.world.model import OAUTH_CLIENT_SECRET
 __all__ = ["Configuration", "Entities", "Settings"]
 
 _LONGEST_NAME: Final = 64
+# The order in which a system is shown, and that in which a group or an asset begins: what comes
+# after is in alphabetical order (where the dates of a system stand is inferred).
+_OF_SYSTEM: Final = (
+    *("enabled", "name", "token", "baseUrl", "oscpVersion", "heartbeatDate", "offlineDate"),
+    *("flexibilityProviderId", "registrationStatus", "settings", "serviceProps"),
+)
+_FIRST: Final = ("name", "enabled", "serviceProps")
 
 
 class Entities:
@@ -77,7 +85,9 @@ class Entities:
 
     def create(self, call: Call) -> Response:
         """Add one; a system's token is shown this once."""
-        values = _read(self._shared, call, self.kind.fields)
+        values = _read(self._shared, call, self.kind.input("create"))
+        if self._shared.behaviour.follows_service("created_version") and "oscp_version" in values:
+            values["oscp_version"] = None
         created = self._store.create(call.actor.user.id, self.kind, values)
         token = {}
         if created.token is not None:
@@ -88,13 +98,13 @@ class Entities:
             call,
             self._show(call, created.entity, token),
             status=HTTPStatus.CREATED,
-            headers=[("Location", f"{CONTEXT_PATH}{self.kind.path}/{created.entity.id}")],
+            headers=[("Location", f"{self._base()}/{self.kind.plural}/{created.entity.id}")],
         )
 
     def update(self, call: Call) -> Response:
         """Replace what a request may give of one."""
         entity_id, user_id = self._id(call), call.actor.user.id
-        values = _read(self._shared, call, self.kind.fields)
+        values = _read(self._shared, call, self.kind.input("update"))
         if self.kind.fields is SYSTEM:
             system = self._store.find(user_id, self.kind, entity_id)
             if system.base_url is SIMULATED and values["base_url"] == _base_url(call, system):
@@ -112,6 +122,10 @@ class Entities:
     def _id(self, call: Call) -> int:
         return path_long(call, self.kind.variable)
 
+    def _base(self) -> str:
+        leads_elsewhere = self._shared.behaviour.follows_service("created_location")
+        return f"{CONTEXT_PATH}/u/sec/oscp" if leads_elsewhere else CONTEXT_PATH + BASE
+
     def _show(
         self,
         call: Call,
@@ -119,12 +133,12 @@ class Entities:
         token: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         shown: dict[str, Any] = {"userId": call.actor.user.id, "configId": entity.id}
-        shown |= _dates(entity, self._store.began)
+        dates = _dates(entity, self._store.began)
         if isinstance(entity, CapacityProvider | CapacityOptimizer):
-            return shown | _show_system(call, entity, token or {})
-        if isinstance(entity, CapacityGroup):
-            return shown | _show_group(entity)
-        return shown | show(ASSET, entity)
+            # When it was changed is never shown.
+            return shown | {"created": dates["created"]} | _show_system(call, entity, token or {})
+        more = _show_group(entity) if isinstance(entity, CapacityGroup) else show(ASSET, entity)
+        return shown | dates | _in_order(more)
 
 
 class Settings:
@@ -150,7 +164,9 @@ class Settings:
     def update(self, call: Call) -> Response:
         """Set them."""
         group_id = _group_id(call)
-        values = _read(self._shared, call, PUBLICATION)
+        wanted = settings_input(of_group=group_id is not None)
+        values = _read(self._shared, call, wanted)
+        check_columns(PUBLICATION, values)
         settings = self._store.publish(call.actor.user.id, group_id, values)
         return single(call, self._show(call, settings, group_id))
 
@@ -160,9 +176,10 @@ class Settings:
         return single(call)
 
     def _show(self, call: Call, settings: Publication, group_id: int | None) -> dict[str, Any]:
-        group = {} if group_id is None else {"groupId": group_id}
+        shown: dict[str, Any] = {} if group_id is None else {"groupId": group_id}
         dates = _dates(settings, self._store.began)
-        return {"userId": call.actor.user.id, **group, **dates} | show(PUBLICATION, settings)
+        shown |= {"userId": call.actor.user.id, "created": dates["created"]}
+        return shown | show(PUBLICATION, settings) | {"modified": dates["modified"]}
 
 
 def _group_id(call: Call) -> int | None:
@@ -172,20 +189,19 @@ def _group_id(call: Call) -> int | None:
 # Reading what a request gives.
 
 
-def _read(shared: Shared, call: Call, fields: tuple[Field, ...]) -> dict[str, Any]:
+def _read(shared: Shared, call: Call, wanted: Input) -> dict[str, Any]:
     """Return what a body gives, as the world keeps it.
 
-    Validation comes first, then what the program asks for, then whether the sender may use the
-    node, and last what the database can hold (inferred).
+    Validation comes first, then what the program asks for, and last, where it is asked at all,
+    whether the sender may use the node.
     """
-    values = read_values(fields, call.request.body)
+    values, fields = read_values(wanted, call.request.body), wanted.fields
     _set_secret_apart(values, keep=fields is SYSTEM)
     if fields is SYSTEM:
         _check_system(values)
-    if "node_id" in values:
+    if "node_id" in values and not shared.behaviour.follows_service("foreign_nodes"):
         owner_of_node(shared.world, call.actor, values["node_id"])
-    check_columns(fields, values)
-    return as_kept(fields, values)
+    return values
 
 
 def _set_secret_apart(values: dict[str, Any], *, keep: bool) -> None:
@@ -208,10 +224,7 @@ def _set_secret_apart(values: dict[str, Any], *, keep: bool) -> None:
 
 def _check_system(values: dict[str, Any]) -> None:
     if values["registration_status"] is None:
-        raise ApiRefused(422, "Illegal argument: The registrationStatus property is required.")
-    if values["base_url"] is not None and not values["base_url"].strip():
-        # A blank one counts as absent: nothing is sent to either (inferred; solaruser.md §4.2).
-        values["base_url"] = None
+        raise ApiRefused(422, "Illegal argument: The registrationStatus argument must not be null.")
 
 
 # Showing what is stored.
@@ -220,13 +233,13 @@ def _check_system(values: dict[str, Any]) -> None:
 def _show_system(
     call: Call, system: CapacityProvider | CapacityOptimizer, token: dict[str, Any]
 ) -> dict[str, Any]:
+    known = show((each for each in SYSTEM if each.name != "baseUrl"), system)
     url = _base_url(call, system)
-    shown = show((each for each in SYSTEM if each.name != "baseUrl"), system) | token
-    shown |= {} if url is None else {"baseUrl": url}
-    shown["flexibilityProviderId"] = flexibility_provider_id(system)
-    if system.settings is not None:
-        shown["settings"] = _show_handshake(system.settings)
-    return shown | _timestamps(heartbeatDate=system.heartbeat_date, offlineDate=system.offline_date)
+    known |= token | ({} if url is None else {"baseUrl": url})
+    known["flexibilityProviderId"] = flexibility_provider_id(system)
+    known["settings"] = _show_handshake(system.settings)
+    known |= _timestamps(heartbeatDate=system.heartbeat_date, offlineDate=system.offline_date)
+    return {name: known[name] for name in _OF_SYSTEM if name in known}
 
 
 def _base_url(call: Call, system: CapacityProvider | CapacityOptimizer) -> str | None:
@@ -238,8 +251,10 @@ def _base_url(call: Call, system: CapacityProvider | CapacityOptimizer) -> str |
     return f"{'https' if secure else 'http'}://{host}{path_of(system)}"
 
 
-def _show_handshake(settings: SystemSettings) -> dict[str, Any]:
+def _show_handshake(settings: SystemSettings | None) -> dict[str, Any]:
     shown: dict[str, Any] = {}
+    if settings is None:
+        return shown
     if settings.heartbeat_seconds is not None:
         shown["heartbeatSeconds"] = settings.heartbeat_seconds
     return shown | {"measurementStyles": list(settings.measurement_styles)}
@@ -253,6 +268,11 @@ def _show_group(group: CapacityGroup) -> dict[str, Any]:
         capacityOptimizerMeasurementDate=group.capacity_optimizer_measurement_date,
     )
     return name | show(GROUP, group) | dates
+
+
+def _in_order(shown: dict[str, Any]) -> dict[str, Any]:
+    first = {name: shown[name] for name in _FIRST if name in shown}
+    return first | {name: shown[name] for name in sorted(shown) if name not in first}
 
 
 def _dates(

@@ -1,8 +1,8 @@
 """What a request may configure: each field declared once, and read, judged, described and shown.
 
-The fields are those of solaruser.md §8.1 to §8.4. How the framework binds a body is inferred:
-unknown properties are ignored, of equal ones the last counts, and nothing may follow the object. No
-refusal quotes the body, for there may be a secret in it.
+The fields are those of solaruser.md §8.1 to §8.4. Unknown properties are ignored, of equal ones the
+last counts, and the first of the document that cannot be read decides (measured). A refusal quotes
+no body that names a secret.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from oscp_schemas import JsonError, read
@@ -22,6 +23,7 @@ from oscp_send.solarnetwork.json_reading import parse_long
 from oscp_sim.redaction import redact_text
 from oscp_sim.solaruser.call import ApiRefused
 from oscp_sim.world.model import (
+    OAUTH_CLIENT_SECRET,
     AssetCategory,
     AssetEnergy,
     AssetMeasurement,
@@ -39,13 +41,37 @@ from oscp_sim.world.model import (
 
 
 class _Unreadable(ValueError):
-    """Raised for a value of a JSON type that cannot become what a field holds."""
-
-    def __init__(self, type_name: str, why: str = "") -> None:
-        super().__init__(f"Cannot deserialize value of type `{type_name}`{why}")
+    """Raised for a value that cannot become what a field holds."""
 
 
-# Code and text of a field that must be given: the framework's own words (inferred).
+_REQUEST: Final = "request: JSON parse error"
+_TOKENS: Final = (
+    (str, "String value", "VALUE_STRING"),
+    (list, "Array value", "START_ARRAY"),
+    (dict, "Object value", "START_OBJECT"),
+    (int, "Integer value", "VALUE_NUMBER_INT"),
+    (float, "Floating-point value", "VALUE_NUMBER_FLOAT"),
+)
+
+
+def _wrong(type_name: str, value: object) -> _Unreadable:
+    """Return the refusal of a value of another JSON type."""
+    found, token = next((words, name) for kind, words, name in _TOKENS if isinstance(value, kind))
+    if isinstance(value, bool):
+        found, token = "Boolean value", f"VALUE_{json.dumps(value).upper()}"
+    return _Unreadable(
+        f"JSON: Cannot deserialize value of type `{type_name}` from {found} "
+        f"(token `JsonToken.{token}`)"
+    )
+
+
+def _not_one(type_name: str, text: str, why: str, about: str = "JSON") -> _Unreadable:
+    return _Unreadable(
+        f'{about}: Cannot deserialize value of type `{type_name}` from String "{text}": {why}'
+    )
+
+
+# Code and text of a field that must be given, where the service has no words of its own for it.
 _BLANK: Final = ("NotBlank", "must not be blank")
 _NULL: Final = ("NotNull", "must not be null")
 _EMPTY: Final = ("NotEmpty", "must not be empty")
@@ -59,8 +85,8 @@ class _Kind:
         read: Returns what the world keeps of a JSON value other than null, or None where that
             counts as absent; raises `_Unreadable` for a value of the wrong type.
         schema: JSON Schema of a value.
-        missing: Code and text of the refusal where the value must be given and is not.
-        longest: Of a text, in UTF-16 code units, as validation counts, like `shortest`.
+        empty: Code and text of the refusal of a value that must not be empty; None: any may be.
+        longest: Of a text, in UTF-16 code units, as validation counts.
         column: Of a text, in characters, as the database counts.
         fields: Those of a value that is an object.
         make: Makes what the world keeps of such an object.
@@ -68,8 +94,7 @@ class _Kind:
 
     read: Callable[[Any], object]
     schema: Mapping[str, Any]
-    missing: tuple[str, str] = _NULL
-    shortest: int = 0
+    empty: tuple[str, str] | None = None
     longest: int | None = None
     column: int | None = None
     fields: tuple[Field, ...] = ()
@@ -78,7 +103,11 @@ class _Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an object: its name in the API, and its attribute in the world."""
+    """One field of an object: its name in the API, and its attribute in the world.
+
+    `called` is what the service calls it in a refusal, after the name of the whole: where it is
+    empty the framework speaks.
+    """
 
     name: str
     attribute: str
@@ -86,6 +115,7 @@ class Field:
     required: bool
     default: object
     about: str
+    called: str = ""
 
 
 def _field(
@@ -96,57 +126,88 @@ def _field(
     required: bool = False,
     default: object = None,
     attribute: str | None = None,
+    called: str = "",
 ) -> Field:
     if attribute is None:
         attribute = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
-    return Field(name, attribute, kind, required, default, about)
+    return Field(name, attribute, kind, required, default, about, called)
 
 
 # Reading a body, judging its values, and showing what the world keeps of them.
 
 
-def read_values(fields: Iterable[Field], body: bytes | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a body is to the service.
+
+    Attributes:
+        fields: Those of its object.
+        words: What the service calls it in a refusal.
+        type_name: Its class.
+        method: The signature of the method that wants it.
+    """
+
+    fields: tuple[Field, ...]
+    words: str
+    type_name: str
+    method: str
+
+
+def read_values(wanted: Input, body: bytes | None) -> dict[str, Any]:
     """Return the values of a body's object by the world's names, after validation."""
     try:
-        values = _read(fields, _read_object(body or b""))
+        values = _read(wanted.fields, _read_object(wanted, body or b""))
     except _Unreadable as error:
-        raise ApiRefused(422, f"Malformed JSON: {error}") from None
-    problems = list(_problems(fields, values))
+        raise ApiRefused(422, f"Malformed {error}") from None
+    problems = list(_problems(wanted, values))
     if problems:
-        text = " ".join(f"{each['location']} {each['message']}." for each in problems)
+        text = " ".join(each["message"] for each in problems)
         raise ApiRefused(422, text, code="VAL.00004", errors=problems)
     return values
 
 
 def _read(fields: Iterable[Field], value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object's values; null counts as absent (inferred)."""
-    found: dict[str, Any] = {}
-    for each in fields:
-        given = value.get(each.name)
-        kept = None if given is None else each.kind.read(given)
+    """Return an object's values, read in the order of the document; null counts as absent."""
+    known = {each.name: each for each in fields}
+    found = {each.attribute: each.default for each in known.values()}
+    for each, given in ((known[name], given) for name, given in value.items() if name in known):
+        kept = None if given is None and each.kind is not _FLAG else each.kind.read(given)
         found[each.attribute] = each.default if kept is None else kept
     return found
 
 
 def _each(
-    fields: Iterable[Field], values: Mapping[str, Any], above: str = ""
-) -> Iterator[tuple[str, Field, Any]]:
-    """Yield the place, the field and the value of each field, with those of objects in it."""
+    fields: Iterable[Field], values: Mapping[str, Any], above: str = "", called: str = ""
+) -> Iterator[tuple[str, str, Field, Any]]:
+    """Yield the place, what it is called, the field and the value of each, also in objects."""
     for each in fields:
         value, place = values[each.attribute], above + each.name
-        yield place, each, value
+        words = f"{called} {each.called}" if each.called else ""
+        yield place, words, each, value
         if each.kind.fields and value is not None:
-            yield from _each(each.kind.fields, value, f"{place}.")
+            yield from _each(each.kind.fields, value, f"{place}.", words)
 
 
-def _problems(fields: Iterable[Field], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for place, each, value in _each(fields, values):
-        kind = each.kind
-        if each.required and _is_missing(value):
-            yield _problem(place, *kind.missing, value)
-        elif kind.longest is not None and value is not None and utf16_length(value) > kind.longest:
-            limits = f"size must be between {kind.shortest} and {kind.longest}"
-            yield _problem(place, "Size", limits, value)
+def _problems(wanted: Input, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for place, words, each, value in _each(wanted.fields, values, called=f"The {wanted.words}"):
+        for code, text in _complaints(each, words, value):
+            yield _problem(place, code, text, value)
+
+
+def _complaints(each: Field, words: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """Yield code and text of what is wrong with a value (the service's own order is random)."""
+    kind = each.kind
+    if each.required and kind.empty and _is_missing(value):
+        code, text = kind.empty
+        yield code, f"{words} must not be empty." if words else text
+    if each.required and value is None:
+        be = "are" if words.endswith("names") else "is"
+        yield "NotNull", f"{words} {be} required." if words else _NULL[1]
+    elif kind.longest is not None and value is not None and utf16_length(value) > kind.longest:
+        own = f"{words} must be no more than {kind.longest} characters long."
+        # An identifier has no words of its own for this.
+        is_plain = not words or each.name == "identifier"
+        yield "Size", f"size must be between 0 and {kind.longest}" if is_plain else own
 
 
 def _is_missing(value: object) -> bool:
@@ -163,8 +224,8 @@ def _problem(place: str, code: str, message: str, value: object) -> dict[str, An
 def check_columns(fields: Iterable[Field], values: Mapping[str, Any]) -> None:
     """Refuse what the database's columns cannot hold (solaruser.md §2.2 and §7.2)."""
     if any(
-        each.kind.column is not None and value is not None and len(value) > each.kind.column
-        for _, each, value in _each(fields, values)
+        each.kind.column is not None and isinstance(value, str) and len(value) > each.kind.column
+        for _, _, each, value in _each(fields, values)
     ):
         why = "a text is too long for its column"
     elif _holds_nul(values):
@@ -222,35 +283,57 @@ def properties(fields: Iterable[Field]) -> dict[str, Any]:
 # The service's parser goes to 500 levels, but what can be stored must be shown in every form.
 _MOST_LEVELS: Final = 100
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_NO_BODY: Final = "Malformed request: Required request body is missing"
 _LARGEST: Final = 10**json_reading.MAXIMUM_NUMBER_LENGTH
 
 
-def _read_object(data: bytes) -> dict[str, Any]:
+def _read_object(wanted: Input, data: bytes) -> dict[str, Any]:
     """Return the object of a body, with its texts as the database stores them."""
     data = data.removeprefix(_BYTE_ORDER_MARK)
-    if not data.strip():
-        raise ApiRefused(422, _NO_BODY)
+    missing = f"request: Required request body is missing: {wanted.method}"
+    if not data:
+        raise _Unreadable(missing)
     try:
         document = read(data)
     except JsonError as error:
         raise ApiRefused(
             422,
-            f"Malformed JSON: {_parser_message(error)}",
+            f"Malformed JSON: {_parser_message(error, data)}",
             explanation={"why": f"not JSON at line {error.line}, column {error.column}"},
         ) from None
     if document.value is None:
-        raise ApiRefused(422, _NO_BODY)
+        raise _Unreadable(missing)
     if not isinstance(document.value, dict):
-        raise ApiRefused(422, "Malformed JSON: Cannot deserialize value: not an object")
+        raise _no_object(wanted.type_name, document.value)
     return {name: _stored(value, 1) for name, value in document.value.items()}
 
 
-def _parser_message(error: JsonError) -> str:
+def _parser_message(error: JsonError, data: bytes) -> str:
     # The token at fault may be a secret without its quotes.
-    if error.kind in {"unrecognized-token", "bad-number"}:
+    quotes = error.kind in {"unrecognized-token", "bad-number"}
+    if quotes and OAUTH_CLIENT_SECRET.encode() in data:
         return "Unrecognized token"
     return json_reading.parser_message(error)
+
+
+_CREATORS: Final = (
+    (bool, "boolean/Boolean", "boolean value ({})"),
+    (int, "int/Int", "Number value ({})"),
+    (float, "double/Double", "Number value ({})"),
+    (str, "String", "String value ('{}')"),
+)
+
+
+def _no_object(type_name: str, value: object) -> _Unreadable:
+    """Return the refusal of what is no object; that of a text quotes it as the service does."""
+    for kind, argument, shown in _CREATORS:
+        if isinstance(value, kind):
+            text = shown.format(_read_text(value))
+            return _Unreadable(
+                f"JSON: Cannot construct instance of `{type_name}` (although at least one Creator "
+                f"exists): no {argument}-argument constructor/factory method to deserialize from "
+                f"{text}"
+            )
+    return _wrong(type_name, value)
 
 
 def _stored(value: Any, level: int) -> Any:  # noqa: ANN401 - any JSON value
@@ -276,10 +359,10 @@ def _storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-# The kinds of fields. How leniently a value of another JSON type is read is inferred from the
-# service's other message classes, which read numbers from texts and the reverse (oscp20.md §5.1).
+# The kinds of fields. How leniently a value of another JSON type is read was measured for most.
 
 _LARGEST_LONG: Final = 2**63 - 1
+_DOMAIN: Final = "net.solarnetwork.central.oscp.domain"
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 #: JSON Schema of an id.
 ID: Final[Mapping[str, Any]] = {"type": "integer", "format": "int64"}
@@ -289,26 +372,28 @@ def _text(longest: int | None = None, *, shortest: int = 0, column: int | None =
     most = longest or column
     limits = {"minLength": shortest} if shortest else {}
     schema = {"type": "string"} | limits | ({"maxLength": most} if most else {})
-    return _Kind(_read_text, schema, _BLANK, shortest, longest, column)
+    return _Kind(_read_text, schema, _BLANK, longest, column)
 
 
 def _choice(type_name: str, names: Any, codes: Mapping[str, str] | None = None) -> _Kind:  # noqa: ANN401 - a Literal
-    """Return the kind of a value that is one of the names of a `Literal`.
+    """Return the kind of a value that is one of the names of a `Literal`, in whatever case.
 
-    `codes` are letters that may be given instead of a name; then case does not matter, of letters
-    and names. The service knows such letters for most of its enumerations (solaruser.md §8.3); only
-    those that are known are here.
+    `codes` are letters that may be given instead of a name, as they are. The service may know such
+    letters for other enumerations, too (solaruser.md §8.3); only those that are known are here.
     """
     shown = get_args(names)
-    listed = f": not one of the values accepted for Enum class: [{', '.join(shown)}]"
-    either = {name.lower(): name for name in shown} | dict(codes) if codes else {}
+    either = {name.lower(): name for name in shown}
 
     def read(value: object) -> object:
-        if value in shown:
-            return value
-        if isinstance(value, str) and value.lower() in either:
-            return either[value.lower()]
-        raise _Unreadable(type_name, listed)
+        # Of a list or an object nothing is read (inferred).
+        text = "" if isinstance(value, list | dict) else _read_text(value)
+        found = (codes or {}).get(text) or either.get(text.lower())
+        if found is None:
+            raise _Unreadable(
+                f"{_REQUEST}: Cannot construct instance of `{_DOMAIN}.{type_name}`, problem: "
+                f"Invalid {type_name} value [{text}]"
+            )
+        return found
 
     return _Kind(read, {"type": "string", "enum": list(shown)})
 
@@ -316,7 +401,7 @@ def _choice(type_name: str, names: Any, codes: Mapping[str, str] | None = None) 
 def _object(type_name: str, fields: tuple[Field, ...], make: Callable[..., object]) -> _Kind:
     def read(value: object) -> object:
         if not isinstance(value, dict):
-            raise _Unreadable(type_name)
+            raise _no_object(f"{_DOMAIN}.{type_name}", value)
         return _read(fields, value)
 
     schema = {
@@ -327,11 +412,69 @@ def _object(type_name: str, fields: tuple[Field, ...], make: Callable[..., objec
     return _Kind(read, schema, fields=fields, make=make)
 
 
+def _read_audience(value: object) -> str:
+    """Read the role that an asset is for: names in their own case, and not all of them."""
+    name, known = f"{_DOMAIN}.OscpRole", ("FlexibilityProvider", *get_args(Audience))
+    if not isinstance(value, str):
+        raise _wrong(name, value)
+    if value not in known:
+        listed = ", ".join(known)
+        why = f"not one of the values accepted for Enum class: [{listed}]"
+        raise _not_one(name, value, why)
+    if value not in get_args(Audience):
+        raise _Unreadable(
+            f"{_REQUEST}: Problem deserializing property 'audience' (expected type: [simple type, "
+            f"class {name}]; actual type: `{name}`), problem: Audience [{value}] not supported."
+        )
+    return value
+
+
 def _read_text(value: object) -> str:
     """Read a text; a number and a boolean become one as they are written."""
     if isinstance(value, dict | list):
-        raise _Unreadable("java.lang.String")
+        raise _wrong("java.lang.String", value)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+# What `java.net.URI` takes in each part of a URL, and any letter beyond ASCII.
+_URL: Final = re.compile(
+    r"(?:(?P<scheme>[A-Za-z][\w+.-]*):)?(?P<authority>//[^/?#]*)?(?P<path>[^?#]*)"
+    r"(?P<query>\?[^#]*)?(?P<fragment>#.*)?",
+    re.ASCII | re.DOTALL,
+)
+_ILLEGAL: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
+    {
+        "authority": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
+        "path": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}\[\]]'),
+        "query": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
+        "fragment": re.compile(r'(?<=.)#|[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
+    }
+)
+
+
+def _read_url(value: object) -> str:
+    """Read a URL, without the blanks around it, as far as the service judges it."""
+    if isinstance(value, dict | list):
+        raise _wrong("java.net.URI", value)
+    text = _read_text(value).strip()
+    problem = _problem_of_url(text)
+    if problem is not None:
+        why = f"not a valid textual representation, problem: {problem}: {redact_text(text)}"
+        raise _not_one("java.net.URI", redact_text(text), why, _REQUEST)
+    return text
+
+
+def _problem_of_url(text: str) -> str | None:
+    parts = _URL.fullmatch(text)
+    for name, illegal in _ILLEGAL.items():
+        at = parts and parts.start(name)
+        found = illegal.search(parts[name]) if parts and parts[name] else None
+        if found and at is not None:
+            return f"Illegal character in {name} at index {at + found.start()}"
+    if parts and parts["authority"] == "//" and not parts["path"]:
+        return f"Expected authority at index {parts.end('authority')}"
+    escape = re.search(r"%(?![0-9A-Fa-f]{2})", text)
+    return f"Malformed escape pair at index {escape.start()}" if escape else None
 
 
 def _read_whole(value: object) -> int | None:
@@ -339,45 +482,76 @@ def _read_whole(value: object) -> int | None:
     if isinstance(value, str):
         try:
             return parse_long(value.strip()) if value.strip() else None
-        except ValueError as error:
-            raise _Unreadable("java.lang.Long", f": {error}") from None
+        except ValueError:
+            why = "not a valid `java.lang.Long` value"
+            raise _not_one("java.lang.Long", value, why) from None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Unreadable("java.lang.Long")
+        raise _wrong("java.lang.Long", value)
     if not -_LARGEST_LONG - 1 <= value <= _LARGEST_LONG:
-        raise _Unreadable("java.lang.Long", ": out of range")
+        limits = f"(-{_LARGEST_LONG + 1} - {_LARGEST_LONG})"
+        raise _Unreadable(f"JSON: Numeric value ({value}) out of range of `long` {limits}")
     return min(int(value), _LARGEST_LONG)
 
 
-def _read_flag(value: object) -> bool | None:
+_TRUE: Final = ("true", "True", "TRUE")
+_FALSE: Final = ("false", "False", "FALSE")
+
+
+def _read_flag(value: object) -> bool:
     """Read true or false, also from a text or a whole number."""
+    strict = "`DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES`"
+    if value is None:
+        raise _Unreadable(
+            f"JSON: Cannot map `null` into type `boolean` (set {strict} to 'false' to allow)"
+        )
     if isinstance(value, int):
         return value != 0
-    if isinstance(value, str) and value.strip().lower() in {"true", "false", ""}:
-        return value.strip().lower() == "true" if value.strip() else None
-    raise _Unreadable("boolean")
+    if not isinstance(value, str):
+        raise _wrong("boolean", value)
+    if not value.strip():
+        raise _Unreadable(
+            f"JSON: Cannot coerce `null` to `boolean` value (disable {strict} to allow)"
+        )
+    if value.strip() not in _TRUE + _FALSE:
+        texts = ["/".join(f'"{each}"' for each in known) for known in (_TRUE, _FALSE)]
+        raise _not_one("boolean", value, f"only {' or '.join(texts)} recognized")
+    return value.strip() in _TRUE
 
 
 def _read_decimal(value: object) -> int | float:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = float(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    raise _Unreadable("java.math.BigDecimal")
+    if isinstance(value, str):
+        number = float(value) if _NUMBER.fullmatch(value) else math.nan
+        if not math.isfinite(number):
+            raise _not_one("java.math.BigDecimal", value, "not a valid representation")
+        return number
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong("java.math.BigDecimal", value)
+    return value
 
 
 def _read_texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _Unreadable("java.lang.String[]")
+        raise _wrong("java.lang.String[]", value)
     # What the service does with a null among them is not known: here it is ignored (inferred).
     return tuple(_read_text(each) for each in value if each is not None)
 
 
 def _read_map(value: object) -> dict[str, Any]:
+    """Read properties, as the database keeps them and gives them back (measured)."""
     if not isinstance(value, dict):
-        raise _Unreadable("java.util.Map")
-    return value
+        raise _wrong("java.util.LinkedHashMap<java.lang.String,java.lang.Object>", value)
+    kept: dict[str, Any] = _as_jsonb(value)
+    return kept
+
+
+def _as_jsonb(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a value with its names by length, then by their bytes, and without those of null."""
+    if isinstance(value, list):
+        return [_as_jsonb(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    names = sorted(value, key=lambda name: (len(name.encode()), name.encode()))
+    return {name: _as_jsonb(value[name]) for name in names if value[name] is not None}
 
 
 _WHOLE: Final = _Kind(_read_whole, ID)
@@ -391,24 +565,25 @@ _STATUS: Final = _choice(
     "RegistrationStatus", RegistrationStatus, {"p": "Pending", "r": "Registered", "f": "Failed"}
 )
 _PERIOD: Final = _choice("MeasurementPeriod", MeasurementPeriod)
+_URI: Final = _Kind(_read_url, {"type": "string", "maxLength": 256}, column=256)
 
 
 # The fields.
 
 _SOURCE_ID_TEMPLATE: Final = "/oscp/{role}/{action}/{cp}/{co}/{cgIdentifier}"
 
-_NAME: Final = _field("name", _text(64, shortest=1), "For people", required=True)
+_NAME: Final = _field("name", _text(64, shortest=1), "For people", required=True, called="name")
 _ENABLED: Final = _field("enabled", _FLAG, "Otherwise it is unknown to the services", default=False)
 _SERVICE_PROPS: Final = _field("serviceProps", _MAP, "More settings, by name")
-_NODE_ID: Final = _field("nodeId", _WHOLE, "A node of the user", required=True)
+_AUDIENCE: Final = _Kind(_read_audience, {"type": "string", "enum": list(get_args(Audience))})
 
 #: A Capacity Provider or a Capacity Optimizer. Its registration status must be given, but
 #: validation does not ask for it: it is missed later, and in another way.
 SYSTEM: Final = (
     _ENABLED,
     _NAME,
-    _field("baseUrl", _text(256), "Where it listens; its registration sets it"),
-    _field("oscpVersion", _text(8), "2.0, for delivery to work"),
+    _field("baseUrl", _URI, "Where it listens; its registration sets it"),
+    _field("oscpVersion", _text(column=8), "2.0, for delivery to work"),
     _field("registrationStatus", _STATUS, "How far its registration has come"),
     _SERVICE_PROPS,
 )
@@ -421,6 +596,7 @@ GROUP: Final = (
         _text(128, shortest=1),
         "The cgIdentifier of instructions and the group_id of OSCP",
         required=True,
+        called="identifier",
     ),
     _field(
         "capacityProviderId",
@@ -428,6 +604,7 @@ GROUP: Final = (
         "The configId of a Capacity Provider",
         required=True,
         attribute="capacity_provider",
+        called="Capacity Provider ID",
     ),
     _field(
         "capacityOptimizerId",
@@ -435,36 +612,51 @@ GROUP: Final = (
         "The configId of a Capacity Optimizer",
         required=True,
         attribute="capacity_optimizer",
+        called="Capacity Optimizer ID",
     ),
     _field(
         "capacityProviderMeasurementPeriod",
         _PERIOD,
         "How often the Capacity Provider is sent measurements",
         required=True,
+        called="capacity provider measurement period",
     ),
     _field(
         "capacityOptimizerMeasurementPeriod",
         _PERIOD,
         "How often the Capacity Optimizer is sent measurements",
         required=True,
+        called="capacity optimizer measurement period",
     ),
     _SERVICE_PROPS,
 )
 
 _MEASUREMENT: Final = (
-    _field("propertyNames", _TEXTS, "Of a datum stream", required=True),
-    _field("unit", _choice("MeasurementUnit", Unit), required=True),
-    _field("multiplier", _DECIMAL, "Turns the properties' unit into this one"),
-    _field("statisticType", _choice("StatisticType", StatisticType), required=True),
+    _field("propertyNames", _TEXTS, "Of a datum stream", required=True, called="property names"),
+    _field("unit", _choice("MeasurementUnit", Unit), required=True, called="unit"),
+    _field(
+        "statisticType",
+        _choice("StatisticType", StatisticType),
+        required=True,
+        called="statistic type",
+    ),
 )
+_MULTIPLIER: Final = _field("multiplier", _DECIMAL, "Turns the properties' unit into this one")
+_INSTANTANEOUS: Final = (*_MEASUREMENT, _MULTIPLIER)
 _ENERGY: Final = (
     *_MEASUREMENT,
-    _field("type", _choice("EnergyType", EnergyType)),
-    _field("direction", _choice("EnergyDirection", EnergyDirection)),
+    _field("type", _choice("EnergyType", EnergyType), required=True, called="type"),
+    _field(
+        "direction",
+        _choice("EnergyDirection", EnergyDirection),
+        required=True,
+        called="direction",
+    ),
+    _MULTIPLIER,
 )
 
 ASSET: Final = (
-    _NAME,
+    _field("name", _text(64, shortest=1), "For people", required=True),
     _ENABLED,
     _field(
         "capacityGroupId",
@@ -472,18 +664,30 @@ ASSET: Final = (
         "The configId of a Capacity Group",
         required=True,
         attribute="capacity_group",
+        called="capacity group ID",
     ),
-    _field("identifier", _text(column=64, shortest=1), "Unique in its group", required=True),
-    _field("audience", _choice("OscpRole", Audience), required=True),
-    _NODE_ID,
-    _field("sourceId", _text(64, shortest=1), "A datum stream", required=True),
-    _field("category", _choice("AssetCategory", AssetCategory), required=True),
-    _field("phase", _choice("Phase", Phase), required=True),
+    _field(
+        "identifier",
+        _text(column=64, shortest=1),
+        "Unique in its group",
+        required=True,
+        called="identifier",
+    ),
+    _field("audience", _AUDIENCE, required=True, called="audience"),
+    _field("nodeId", _WHOLE, "A node of the user", required=True, called="node ID"),
+    _field("sourceId", _text(64, shortest=1), "A datum stream", required=True, called="source ID"),
+    _field("category", _choice("AssetCategory", AssetCategory), required=True, called="category"),
+    _field("phase", _choice("Phase", Phase), required=True, called="phase"),
     _field(
         "instantaneous",
-        _object("AssetInstantaneousDatumConfiguration", _MEASUREMENT, AssetMeasurement),
+        _object("AssetInstantaneousDatumConfiguration", _INSTANTANEOUS, AssetMeasurement),
+        called="instantaneous",
     ),
-    _field("energy", _object("AssetEnergyDatumConfiguration", _ENERGY, AssetEnergy)),
+    _field(
+        "energy",
+        _object("AssetEnergyDatumConfiguration", _ENERGY, AssetEnergy),
+        called="energy",
+    ),
     _SERVICE_PROPS,
 )
 
@@ -491,6 +695,6 @@ ASSET: Final = (
 PUBLICATION: Final = (
     _field("publishToSolarIn", _FLAG, "Keep the values", default=True),
     _field("publishToSolarFlux", _FLAG, "Send the values to subscribers", default=True),
-    _NODE_ID,
-    _field("sourceIdTemplate", _text(), f"{_SOURCE_ID_TEMPLATE} where it is not given"),
+    _field("nodeId", _WHOLE, "A node of the user", required=True),
+    _field("sourceIdTemplate", _text(column=255), f"{_SOURCE_ID_TEMPLATE} where it is not given"),
 )

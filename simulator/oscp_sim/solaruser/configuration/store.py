@@ -3,7 +3,7 @@
 The world is never changed but replaced, under a lock, so that a reader meanwhile goes on with the
 old one. Which rules the database has is known; how a refusal looks is inferred from the service's
 catalogue of codes (solaruser.md §7.2): a duplicate is `DAO.00101`, and a reference to what does not
-exist `DAO.00105`, also one that a deletion would leave behind.
+exist `DAO.00105`. A deletion takes along all that refers to it (measured).
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from typing import Any, Final, Generic, TypeVar
 from oscp_sim.access_tokens import new_token
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import ApiRefused
-from oscp_sim.solaruser.configuration.fields import ASSET, GROUP, SYSTEM, Field
+from oscp_sim.solaruser.configuration.fields import (
+    ASSET,
+    GROUP,
+    PUBLICATION,
+    SYSTEM,
+    Field,
+    Input,
+    as_kept,
+    check_columns,
+)
 from oscp_sim.world import (
     Asset,
     CapacityGroup,
@@ -28,6 +37,9 @@ from oscp_sim.world import (
 
 #: The OSCP configuration API, below the context path.
 BASE: Final = "/api/v1/sec/user/oscp"
+
+_DOMAIN: Final = "net.solarnetwork.central.oscp.domain"
+_CONTROLLER: Final = "net.solarnetwork.central.reg.web.api.v1.UserOscpController"
 
 Entity = TypeVar("Entity", bound=CapacityProvider | CapacityOptimizer | CapacityGroup | Asset)
 
@@ -59,6 +71,19 @@ class EntityKind(Generic[Entity]):
         """The path of one of them, with its id as a variable."""
         return f"{self.path}/<{self.variable}>"
 
+    def input(self, verb: str) -> Input:
+        """Return what a body is that creates or updates one (of an update inferred)."""
+        name = "".join(word.capitalize() for word in self.words.split())
+        result = f"net.solarnetwork.domain.Result<{_DOMAIN}.{name}Configuration>"
+        given = f"net.solarnetwork.central.user.oscp.domain.{name}ConfigurationInput"
+        if verb == "create":
+            result, arguments = f"org.springframework.http.ResponseEntity<{result}>", given
+        else:
+            arguments = f"java.lang.Long,{given}"
+        method = f"public {result} {_CONTROLLER}.{verb}{name}({arguments})"
+        words = "Asset" if self.type is Asset else self.words
+        return Input(self.fields, words, given, method)
+
     @property
     def collection(self) -> str:
         """The attribute of a `User` that holds them."""
@@ -72,6 +97,16 @@ class EntityKind(Generic[Entity]):
     def find(self, user: User, entity_id: int) -> Entity | None:
         """Return a user's own, or None."""
         return next((each for each in self.of(user) if each.id == entity_id), None)
+
+
+def settings_input(*, of_group: bool) -> Input:
+    """Return what a body of settings is (its names are inferred)."""
+    name = "CapacityGroupSettings" if of_group else "UserSettings"
+    given = f"net.solarnetwork.central.user.oscp.domain.{name}Input"
+    arguments = f"java.lang.Long,{given}" if of_group else given
+    result = f"net.solarnetwork.domain.Result<{_DOMAIN}.{name}>"
+    method = f"public {result} {_CONTROLLER}.update{name}({arguments})"
+    return Input(PUBLICATION, "settings", given, method)
 
 
 PROVIDERS: Final = EntityKind(
@@ -146,23 +181,26 @@ class Configuration:
     def create(
         self, user_id: int, kind: EntityKind[Entity], values: dict[str, Any]
     ) -> Created[Entity]:
-        """Add an entity to what a user has, unless the database would not store it."""
+        """Add an entity to what a user has, unless the database would not store it.
+
+        What is refused has used its number, as in any sequence of the database.
+        """
         with self._shared.world_lock:
             user = self.user(user_id)
             now = self._shared.clock.now()
             # Its registration says which token a provider is to be shown.
             more: dict[str, Any] = {"token": None} if kind.type is CapacityProvider else {}
-            entity = kind.type(id=self._next_id(kind), created=now, modified=now, **more, **values)
-            _check_stored(user, kind, entity)
             token = None
-            if isinstance(entity, CapacityProvider | CapacityOptimizer):
+            if kind.fields is SYSTEM:
                 token = new_token(self._random)
-                entity = replace(
-                    entity,
-                    flexibility_provider_id=self._next_token_id(),
-                    flexibility_provider_token=token,
-                )
-            self._last[kind.collection] = entity.id
+                token_id = self._next_token_id()
+                more |= {"flexibility_provider_id": token_id, "flexibility_provider_token": token}
+            self._last[kind.collection] = self._next_id(kind)
+            check_columns(kind.fields, values)
+            kept = as_kept(kind.fields, values)
+            entity_id = self._last[kind.collection]
+            entity = kind.type(id=entity_id, created=now, modified=now, **more, **kept)
+            _check_stored(user, kind, entity)
             self._replace(user, kind, (*kind.of(user), entity))
         return Created(entity, token)
 
@@ -176,7 +214,9 @@ class Configuration:
         with self._shared.world_lock:
             user = self.user(user_id)
             entity = self.find(user_id, kind, entity_id)
-            changed = replace(entity, modified=self._shared.clock.now(), **values)
+            check_columns(kind.fields, values)
+            kept = as_kept(kind.fields, values)
+            changed = replace(entity, modified=self._shared.clock.now(), **kept)
             _check_stored(user, kind, changed)
             self._replace(
                 user, kind, (changed if each is entity else each for each in kind.of(user))
@@ -184,15 +224,18 @@ class Configuration:
         return changed
 
     def delete(self, user_id: int, kind: EntityKind[Entity], entity_id: int) -> None:
-        """Take an entity, with its settings, away from what a user has; it need not exist.
-
-        It is refused where something refers to it.
-        """
+        """Take an entity away from a user, with all that refers to it; it need not exist."""
         with self._shared.world_lock:
-            user = self.user(user_id)
-            _check_unreferenced(user, kind, entity_id)
-            self._last[kind.collection] = self._next_id(kind) - 1
-            self._replace(user, kind, (each for each in kind.of(user) if each.id != entity_id))
+            self._remove(user_id, kind, entity_id)
+
+    def _remove(self, user_id: int, kind: EntityKind[Any], entity_id: int) -> None:
+        for referring, attribute, referred in _REFERENCES:
+            for each in referring.of(self.user(user_id)) if referred is kind else ():
+                if getattr(each, attribute) == entity_id:
+                    self._remove(user_id, referring, each.id)
+        user = self.user(user_id)
+        self._last[kind.collection] = self._next_id(kind) - 1
+        self._replace(user, kind, (each for each in kind.of(user) if each.id != entity_id))
 
     def publication(self, user_id: int, group_id: int | None) -> Publication | None:
         """Return the settings of a user, or of one of the user's Capacity Groups."""
@@ -275,16 +318,6 @@ def _check_stored(user: User, kind: EntityKind[Entity], entity: Entity) -> None:
         if referring.type is kind.type and not referred.find(user, getattr(entity, attribute)):
             why = f"there is no {referred.words} {getattr(entity, attribute)}"
             raise _no_such_reference(why)
-
-
-def _check_unreferenced(user: User, kind: EntityKind[Entity], entity_id: int) -> None:
-    """Refuse to delete what something else refers to (inferred)."""
-    for referring, attribute, referred in _REFERENCES:
-        if referred.type is not kind.type:
-            continue
-        for each in referring.of(user):
-            if getattr(each, attribute) == entity_id:
-                raise _no_such_reference(f"{referring.words} {each.id} refers to it")
 
 
 def _no_such_reference(why: str) -> ApiRefused:
