@@ -14,22 +14,23 @@ _ROOT = Path(__file__).parent.parent
 
 #: The most modules of each package, `__init__` included, packages within counted by themselves.
 BUDGET = {
-    "oscp_send": 18,
+    "oscp_send": 19,
     "oscp_send/cli": 8,
     "oscp_send/solarnetwork": 6,
     "schemas/oscp_schemas": 9,
     "simulator/oscp_sim": 32,
     "simulator/oscp_sim/cli": 6,
     "simulator/oscp_sim/conversation": 6,
-    "simulator/oscp_sim/flexibility_provider": 14,
+    "simulator/oscp_sim/flexibility_provider": 17,
     "simulator/oscp_sim/scenario": 11,
     "simulator/oscp_sim/solaruser": 14,
     "simulator/oscp_sim/solaruser/configuration": 4,
     "simulator/oscp_sim/system": 17,
     "simulator/oscp_sim/world": 4,
 }
-#: All of them together, and how many lines they may have.
-MOST_MODULES, MOST_LINES = 140, 31_000
+#: All of them together, and how many lines they may have: 31,000 held the services as they had been
+#: read; what they were measured to do besides takes 2,000 more.
+MOST_MODULES, MOST_LINES = 141, 33_000
 
 #: What each module on the simulator's first floor is there for.
 FIRST_FLOOR = {
