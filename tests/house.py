@@ -30,7 +30,7 @@ BUDGET = {
 }
 #: All of them together, and how many lines they may have: 31,000 held the services as they had been
 #: read; what they were measured to do besides takes 2,000 more.
-MOST_MODULES, MOST_LINES = 141, 33_000
+MOST_MODULES, MOST_LINES = 141, 33_100
 
 #: What each module on the simulator's first floor is there for.
 FIRST_FLOOR = {
