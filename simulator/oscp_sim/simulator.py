@@ -65,6 +65,8 @@ class Simulator:
         clock: What time it is; `advance` moves one that is frozen or fast.
         journal: Everything that happened, in order, with `wait_for`.
         public_url: The base URL at which others reach it, where somebody else serves it.
+        shared: What its parties share, their database above all, for a look behind HTTP.
+        flexibility_provider: The party itself, for a look behind HTTP.
 
     Raises:
         SourceError: The world is not well-formed; it says where and what to do.
@@ -91,27 +93,27 @@ class Simulator:
         self._server: Server | None = None
         self._running = False
         self._server_lock = threading.Lock()
-        self._shared = self._furnished(
+        self.shared = self._furnished(
             world if isinstance(world, World) else load_world(world), behaviour
         )
-        self._flexibility_provider = FlexibilityProvider(self._shared)
-        self._systems = Systems(self._shared, self.plays)
+        self.flexibility_provider = FlexibilityProvider(self.shared)
+        self._systems = Systems(self.shared, self.plays)
         plays_provider = "flexibility_provider" in self.plays
         self._solaruser = SolarUser(
-            self._shared, self._flexibility_provider if plays_provider else self._hand_to_nobody
+            self.shared, self.flexibility_provider if plays_provider else self._hand_to_nobody
         )
         self._closing = threading.Event()
-        self._parties = Parties(self._played(), self._shared.schedule.asked)
+        self._parties = Parties(self._played(), self.shared.schedule.asked)
         self._control_token = control_token
-        self._shared.outgoing.handle = self.handle
-        self._first_world = self._shared.world
+        self.shared.outgoing.handle = self.handle
+        self._first_world = self.shared.world
         self._conceal_tokens()
 
     @cached_property
     def application(self) -> Flask:
         """All parties and `/_sim/` as one WSGI application, made when it is first asked for."""
         pages = control(
-            self._shared,
+            self.shared,
             self._systems,
             self.reset,
             lambda: openapi(self._solaruser.routes, OPERATIONS),
@@ -122,12 +124,12 @@ class Simulator:
     @property
     def world(self) -> World:
         """Who exists."""
-        return self._shared.world
+        return self.shared.world
 
     @property
     def behaviour(self) -> Behaviour:
         """Which side of each difference in fidelity is followed."""
-        return self._shared.behaviour
+        return self.shared.behaviour
 
     @property
     def url(self) -> str:
@@ -156,7 +158,7 @@ class Simulator:
         """
         self.public_url = url
         if not isinstance(self.clock, RealClock):
-            self._shared.clients_clock = RealClock()
+            self.shared.clients_clock = RealClock()
 
     def session(self) -> requests.Session:
         """Return a `requests` session that reaches the simulator without a socket.
@@ -176,16 +178,16 @@ class Simulator:
 
     def wait_until_settled(self, timeout: float) -> bool:
         """Wait until no instruction is on its way any more; return whether that came to be."""
-        return self._shared.instructions.wait_until_settled(timeout)
+        return self.shared.instructions.wait_until_settled(timeout)
 
     def start(self) -> Self:
         """Start to deliver; a `with` statement does it."""
         with self._server_lock:
             self._running = True
         if "flexibility_provider" in self.plays:
-            self._flexibility_provider.start()
+            self.flexibility_provider.start()
         self._systems.plan()
-        self._shared.schedule.start()
+        self.shared.schedule.start()
         return self
 
     def close(self, timeout: float | None = None) -> None:
@@ -200,21 +202,21 @@ class Simulator:
             if self._server is not None:
                 self._server.close()
                 self._server = None
-        self._shared.schedule.close(timeout)
-        self._shared.outgoing.close()
+        self.shared.schedule.close(timeout)
+        self.shared.outgoing.close()
 
     def reset(self) -> None:
         """Forget everything that happened, and start afresh with the first world.
 
         Numbers go on, and time does not go back.
         """
-        self._shared.schedule.clear()
-        self._shared.access_tokens.clear()
-        with self._shared.world_lock:
-            self._shared.replace_world(self._first_world)
-        self._shared.instructions.clear()
-        self._shared.events.clear()
-        self._flexibility_provider.plan()
+        self.shared.schedule.clear()
+        self.shared.access_tokens.clear()
+        with self.shared.world_lock:
+            self.shared.replace_world(self._first_world)
+        self.shared.instructions.clear()
+        self.shared.events.clear()
+        self.flexibility_provider.plan()
         self._systems.reset()
         self.journal.clear()
 
@@ -257,15 +259,15 @@ class Simulator:
         Raises:
             ValueError: That is not what `remembered` had answered with.
         """
-        with self._shared.world_lock:
-            self._shared.replace_world(taught(self.world, remembered))
+        with self.shared.world_lock:
+            self.shared.replace_world(taught(self.world, remembered))
         self._conceal_tokens()
         self._systems.recall(remembered)
 
     @property
     def pending(self) -> int:
         """How much is still on its way: messages, answers and tries, but no jobs."""
-        return self._shared.schedule.pending
+        return self.shared.schedule.pending
 
     def _hand_to_nobody(self, message: QueuedMessage) -> None:
         """Leave a message in the queue: a Flexibility Provider elsewhere has no part in it."""
@@ -295,7 +297,7 @@ class Simulator:
             schedule=Schedule(self.clock),
             outgoing=Outgoing(),
             addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
-            access_tokens=AccessTokens(self.clock, self.seed, lambda: self._shared.world),
+            access_tokens=AccessTokens(self.clock, self.seed, lambda: self.shared.world),
             seed=self.seed,
         )
 
@@ -304,9 +306,9 @@ class Simulator:
         if "solaruser" in self.plays:
             yield self._solaruser
         if "flexibility_provider" in self.plays:
-            yield FlexibilityProviderEndpoints(self._flexibility_provider)
+            yield FlexibilityProviderEndpoints(self.flexibility_provider)
         yield from self._systems.parties()
-        yield TokenEndpoint(self._shared)
+        yield TokenEndpoint(self.shared)
 
     def _known_url(self) -> str | None:
         return self.public_url or (self._server.url if self._server else None)

@@ -51,7 +51,7 @@ class Sent:
 
 def provider_of(simulator: Simulator) -> FlexibilityProvider:
     """A simulator's Flexibility Provider, for what no request can set or show."""
-    return simulator._flexibility_provider
+    return simulator.flexibility_provider
 
 
 @dataclass

@@ -226,7 +226,7 @@ def instruction(node: int = 1, /, **parameters: str) -> dict[str, Any]:
 
 def shared_of(simulator: Simulator) -> Shared:
     """What the simulator's parties share, for tests of one of them alone."""
-    return simulator._shared
+    return simulator.shared
 
 
 def settled(simulator: Simulator) -> None:
