@@ -68,9 +68,11 @@ def gate(
     fidelity: Fidelity | Behaviour = "documented",
     world: dict[str, Any] | None = None,
     clock: FrozenClock | None = None,
+    seed: int = 1,
 ) -> Simulator:
     """A simulator of two users; nothing is delivered until it is entered."""
-    return Simulator(world or WORLD, clock=clock or FrozenClock(NOW), fidelity=fidelity)
+    clock = clock or FrozenClock(NOW)
+    return Simulator(world or WORLD, clock=clock, fidelity=fidelity, seed=seed)
 
 
 def call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -45,13 +46,12 @@ class Paced:
         ]
 
 
-def wait(paced: Paced, rows: list[Instruction], milliseconds: int | None) -> Results:
-    return wait_for_results(
-        paced,  # type: ignore[arg-type]
-        rows,
-        milliseconds,
-        at_the_services_pace=True,
-    )
+def wait(
+    paced: Paced, rows: list[Instruction], milliseconds: int | None, *, drawn: float = 0.5
+) -> Results:
+    chance = Random()
+    chance.random = lambda: drawn  # type: ignore[method-assign]
+    return wait_for_results(paced, rows, milliseconds, chance)  # type: ignore[arg-type]
 
 
 def test_the_first_look_is_after_a_second_and_the_pauses_grow() -> None:
@@ -75,12 +75,15 @@ def test_on_time_out_the_unfinished_say_so_at_the_look_that_is_not_too_late() ->
     assert results.is_wrapped
 
 
-def test_a_look_more_than_200_ms_late_leaves_the_answer_to_the_container() -> None:
+@pytest.mark.parametrize(("drawn", "is_wrapped"), [(0.14, False), (0.15, True)])
+def test_a_look_more_than_200_ms_late_leaves_the_answer_to_the_container_at_times(
+    drawn: float, is_wrapped: bool
+) -> None:
     paced = Paced({})
-    results = wait(paced, paced.rows(1), 1_500)
+    results = wait(paced, paced.rows(1), 1_500, drawn=drawn)
     assert paced.passed == 1.7
-    assert results.rows[0].result == {}
-    assert not results.is_wrapped
+    assert results.rows[0].result == ({"message": TIMEOUT_MESSAGE} if is_wrapped else {})
+    assert results.is_wrapped == is_wrapped
 
 
 def test_of_several_nodes_one_that_is_first_makes_all_wait_to_the_limit() -> None:
@@ -103,7 +106,7 @@ def test_below_100_ms_nothing_is_waited_for() -> None:
 
 
 def test_a_reply_of_the_container_lacks_the_wrapper(clock: FrozenClock) -> None:
-    with Simulator(clock=clock, fidelity=PACED) as simulator:
+    with Simulator(clock=clock, fidelity=PACED, seed=713) as simulator:
         answer = _while_time_passes(clock, lambda: _exec(simulator, "other", 100))
     assert answer["topic"] == "other"
     assert "success" not in answer

@@ -86,7 +86,7 @@ def date_times(simulator: Simulator) -> object:
 
 
 def exec_waiting(simulator: Simulator) -> object:
-    """Is the reply on a time-out wrapped, where the service's next look is too late for it?"""
+    """Is the reply on a time-out wrapped, where it is the container that answers?"""
     target = f"{INSTR}/exec/other?resultMaxWait=100"
     return "success" in call(simulator, "POST", target, instruction(70)).json
 
@@ -133,6 +133,11 @@ def parameter_splitting(simulator: Simulator) -> object:
     return [(each["name"], len(each["value"])) for each in pieces]
 
 
+def piece_order(simulator: Simulator) -> object:
+    pieces = call(simulator, "POST", ADD, instruction(70)).data["parameters"]
+    return [each["name"] for each in pieces]
+
+
 def stale_date(simulator: Simulator) -> object:
     return call(simulator, "GET", VIEW, when=NOW - timedelta(hours=1)).status
 
@@ -162,6 +167,9 @@ def url_paths(simulator: Simulator) -> object:
     return seen[0].request.target.rpartition("/")[2]
 
 
+# With this seed the container answers exec for the first instruction, and its last piece is first.
+SEEDS = {"exec_waiting": 713, "piece_order": 713}
+
 # Name: what to look at, and what it is on the documented and on the observed side.
 HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "asset_measurements": (asset_measurements, "Completed", "Declined"),
@@ -181,6 +189,11 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
         parameter_splitting,
         [("note", 300), ("msg", 256), ("msg", 44)],
         [("note", 256), ("note", 44), ("msg", 256), ("msg", 44)],
+    ),
+    "piece_order": (
+        piece_order,
+        ["action", "coId", "cgIdentifier", "msg"],
+        ["msg", "action", "coId", "cgIdentifier"],
     ),
     "stale_date": (stale_date, 401, 403),
     "stale_queuing": (stale_queuing, "Queuing", "Queued"),
@@ -207,7 +220,7 @@ def test_every_difference_is_looked_at() -> None:
 @pytest.mark.parametrize("name", HONOURED)
 def test_a_difference_is_honoured_alone(name: str, side: Fidelity, fidelity: Fidelity) -> None:
     look, documented, observed = HONOURED[name]
-    got = look(gate(Behaviour(fidelity, {name: side}), world()))
+    got = look(gate(Behaviour(fidelity, {name: side}), world(), seed=SEEDS.get(name, 1)))
     assert got == (documented if side == "documented" else observed)
 
 
@@ -218,7 +231,9 @@ def test_a_difference_follows_the_fidelity_or_its_own_default(
 ) -> None:
     look, documented, observed = HONOURED[difference.name]
     side = difference.default or fidelity
-    assert look(gate(fidelity, world())) == (documented if side == "documented" else observed)
+    assert look(gate(fidelity, world(), seed=SEEDS.get(difference.name, 1))) == (
+        documented if side == "documented" else observed
+    )
 
 
 def test_no_more_than_two_paths_may_be_changed() -> None:

@@ -16,6 +16,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -32,7 +33,9 @@ _HOST: Final = "127.0.0.1:8920"
 _PORT_OF_PROVIDERS: Final = "http://127.0.0.1:59902"
 # Seconds until an answer must be there.
 _PATIENCE: Final = 20.0
-_GLANCE: Final = 0.2
+# Seconds by which the clock goes on, and that we wait for an answer before it does again.
+_STEP: Final = 0.25
+_GLANCE: Final = 0.003
 _HEADERS: Final = (
     "accept",
     "accept-patch",
@@ -86,7 +89,7 @@ def solaruser() -> Iterator[Compared]:
         clock = FrozenClock(datetime.fromisoformat(lines[0]["at"]))
         world = _HERE / "solaruser-world.yaml"
         with Simulator(world, clock=clock, fidelity="observed", plays=["solaruser"]) as simulator:
-            replay = _Replay(simulator.url)
+            replay = _Replay(simulator.url, clock)
             for line in lines:
                 if line["segment"] == segment:
                     clock.advance(max(0, _seconds_until(line["at"], clock)))
@@ -101,7 +104,7 @@ def flexibility_provider() -> Iterator[Compared]:
         with Simulator(
             world, clock=clock, fidelity="observed", plays=["solaruser", "flexibility_provider"]
         ) as simulator:
-            replay = _Replay(simulator.url)
+            replay = _Replay(simulator.url, clock)
             for line in _lines("flexibility_provider.jsonl.gz"):
                 request = dict(line["request"])
                 request["body"] = (request["body"] or "").replace("@SINK@", sink.url)
@@ -112,21 +115,20 @@ def flexibility_provider() -> Iterator[Compared]:
 class _Replay:
     """Sends recorded requests as they were, but for ids that ours differ in."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: FrozenClock) -> None:
         self._port = int(url.rsplit(":", 1)[1])
+        self._clock = clock
         self._ids: dict[str, str] = {}
 
     def compared(self, line: dict[str, Any], request: dict[str, Any]) -> Iterator[Compared]:
-        """Send a request, and yield how its answer compares, where one was recorded.
-
-        What truly waits is sent for what it changes, and not waited for.
-        """
+        """Send a request, and yield how its answer compares, where one was recorded."""
         waits = line.get("frozen_clock") is False and "/instr/exec" in line["target"]
-        ours = self._sent(self._adapted(request), _GLANCE if waits else _PATIENCE)
+        ask = self._waited_for if waits else self._sent
+        ours = ask(self._adapted(request))
         for name, recorded in line.get("captures", {}).items():
             found = re.search(r'"(?:id|configId)":(\d+)', ours.body) if ours.status < 300 else None
             self._ids[name] = found[1] if found else str(recorded)
-        if line.get("answer") is not None and not waits:
+        if line.get("answer") is not None:
             recorded = _recorded(line["answer"])
             yield Compared(line["id"], line.get("cause", ""), _plain(recorded), _plain(ours))
 
@@ -145,8 +147,16 @@ class _Replay:
             adapted["headers"] = _signed(adapted)
         return adapted
 
-    def _sent(self, request: dict[str, Any], patience: float) -> Answer:
-        with socket.create_connection(("127.0.0.1", self._port), timeout=patience) as connection:
+    def _waited_for(self, request: dict[str, Any]) -> Answer:
+        """Send a request whose answer takes time, and let time go on until it is there."""
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(self._sent, request)
+            while not wait([answer], _GLANCE).done:
+                self._clock.advance(_STEP)
+        return answer.result()
+
+    def _sent(self, request: dict[str, Any]) -> Answer:
+        with socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE) as connection:
             # A server may answer, and hang up, before it has read it all.
             with contextlib.suppress(OSError):
                 connection.sendall(_raw(request))

@@ -6,7 +6,7 @@ As observed in SolarNetwork (solaruser.md §1, §2 and §6.3). The routes are li
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -34,6 +34,7 @@ from oscp_sim.solaruser.waiting import wait_for_results
 from oscp_sim.world import User
 
 _LOST: Final = 2 / 7
+_OTHER_ORDER: Final = 3 / 900
 _COPY_TOO_LARGE: Final = "the node's copy of it is too large to be published, so it is given up"
 _LONGEST_TOPIC: Final = 128
 _LONGEST_NAME: Final = 256
@@ -131,7 +132,7 @@ class InstructionApi:
 
     def _add(self, call: Call, wanted: _Wanted) -> Response:
         rows, call.queued = self._queue(call, wanted)
-        return single(call, _shown(wanted, rows))
+        return single(call, self._shown(call, wanted, rows))
 
     def _exec(self, call: Call, wanted: _Wanted) -> Response:
         milliseconds = optional_long(call, "resultMaxWait")
@@ -139,14 +140,11 @@ class InstructionApi:
         for message in messages:
             self._hand_off(message)
         self._shared.schedule.catch_up()
-        results = wait_for_results(
-            self._shared.instructions,
-            rows,
-            milliseconds,
-            at_the_services_pace=self._shared.behaviour.follows_service("exec_waiting"),
-        )
+        as_service = self._shared.behaviour.follows_service("exec_waiting")
+        chance = self._chance("exec", rows[0].id) if as_service else None
+        results = wait_for_results(self._shared.instructions, rows, milliseconds, chance)
         call.instruction = results.rows[0]
-        shown = _shown(wanted, results.rows)
+        shown = self._shown(call, wanted, results.rows)
         return single(call, shown) if results.is_wrapped else json_response(shown)
 
     def _queue(
@@ -224,8 +222,30 @@ class InstructionApi:
         shared = self._shared
         if not call.findings or not shared.behaviour.follows_service("mqtt_limit"):
             return
-        if Random(f"node copy {shared.seed} {instruction_id}").random() < _LOST:  # noqa: S311 - of a rehearsal
+        if self._chance("node copy", instruction_id).random() < _LOST:
             shared.instructions.set_state(instruction_id, "Queued", why=_COPY_TOO_LARGE)
+
+    def _chance(self, of: str, instruction_id: int) -> Random:
+        """Return what decides, by the seed, how a race of the service ends for an instruction."""
+        return Random(f"{of} {self._shared.seed} {instruction_id}")  # noqa: S311 - of a rehearsal
+
+    def _shown(self, call: Call, wanted: _Wanted, rows: list[Instruction]) -> object:
+        if wanted.is_list:
+            return [instruction_object(row) for row in rows]
+        return instruction_object(self._read(call, rows[0]))
+
+    def _read(self, call: Call, row: Instruction) -> Instruction:
+        """Return an instruction as the service reads one alone: its pieces have no order.
+
+        Measured: in 3 of some 900 replies another one came first (solaruser.md §2.3).
+        """
+        pieces, chance = row.pieces, self._chance("piece order", row.id)
+        is_other = chance.random() < _OTHER_ORDER and len(pieces) > 1
+        if not is_other or not self._shared.behaviour.follows_service("piece_order"):
+            return row
+        first = chance.randrange(1, len(pieces))
+        call.explanation = {"why": "the parameters are in another order: join none by it"}
+        return replace(row, pieces=(*pieces[first:], *pieces[:first]))
 
     def _split(self, parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         if self._shared.behaviour.follows_service("parameter_splitting"):
@@ -310,7 +330,7 @@ class InstructionApi:
         if not rows:
             return single(call)
         call.instruction = rows[0]
-        return single(call, instruction_object(rows[0]))
+        return single(call, instruction_object(self._read(call, rows[0])))
 
     def view_many(self, call: Call) -> Response:
         """Show those of several instructions that exist."""
@@ -385,11 +405,6 @@ class InstructionApi:
         for row in rows:
             owner_of_node(self._shared.world, actor, row.node_id)
         return rows
-
-
-def _shown(wanted: _Wanted, rows: list[Instruction]) -> object:
-    shown = [instruction_object(row) for row in rows]
-    return shown if wanted.is_list else shown[0]
 
 
 def _listed(call: Call, rows: Iterable[Instruction]) -> Response:
