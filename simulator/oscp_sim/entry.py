@@ -5,17 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
 from oscp_sim.http import Request, Response
+from oscp_sim.redaction import Recorded
 
 PartyName = Literal["solaruser", "flexibility_provider", "capacity_provider", "capacity_optimizer"]
 Kind = Literal["exchange", "state", "note"]
 ALL_PARTIES: Final[tuple[PartyName, ...]] = get_args(PartyName)
 
 
-@dataclass(frozen=True, slots=True)
+#: What an entry has, in the order in which it is shown.
+FIELDS: Final = (
+    "number",
+    "at",
+    "party",
+    "kind",
+    "peer",
+    "sent",
+    "exchange_id",
+    "action",
+    "instruction_id",
+    "request",
+    "response",
+    "state",
+    "reason",
+    "findings",
+    "detail",
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Entry:
     """One thing that happened, as its party saw it.
 
@@ -42,17 +62,41 @@ class Entry:
     at: datetime
     party: PartyName
     kind: Kind
-    action: str | None = None
-    instruction_id: int | None = None
-    request: Request | None = None
-    response: Response | None = None
-    state: str | None = None
-    reason: str | None = None
-    findings: tuple[Mapping[str, Any], ...] = ()
-    detail: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    peer: PartyName | None = None
-    sent: bool = False
-    exchange_id: int | None = None
+    action: str | None
+    instruction_id: int | None
+    state: str | None
+    peer: PartyName | None
+    sent: bool
+    exchange_id: int | None
+    _recorded: Recorded = field(compare=False)
+
+    @property
+    def request(self) -> Request | None:
+        """The request, its credentials replaced."""
+        return self._recorded.parts.request
+
+    @property
+    def response(self) -> Response | None:
+        """The response, its credentials replaced."""
+        return self._recorded.parts.response
+
+    @property
+    def reason(self) -> str | None:
+        """Why a state changed."""
+        return self._recorded.parts.reason
+
+    @property
+    def findings(self) -> tuple[Mapping[str, Any], ...]:
+        """Judgements of the message."""
+        return self._recorded.parts.findings
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        """Whatever else helps."""
+        return self._recorded.parts.detail
+
+    def __repr__(self) -> str:
+        return f"Entry({self.to_dict()})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""

@@ -14,13 +14,13 @@ from oscp_sim.clock import Clock
 from oscp_sim.entry import Entry, Kind, PartyName
 from oscp_sim.http import Request, Response
 from oscp_sim.matching import JournalCondition
-from oscp_sim.redaction import Concealed
+from oscp_sim.redaction import Concealed, Parts, Recorded
 
 
 class Journal:
     """The memory that all parties of a simulator share; any thread may write, read and wait.
 
-    Credentials are taken out of what is appended, so that nothing in here needs hiding.
+    Credentials are taken out of what is read here, so that nothing of it needs hiding.
 
     Args:
         clock: Dates the entries.
@@ -41,7 +41,8 @@ class Journal:
         For one that stands where its name does not tell that it is a secret, as in a CSV table, or
         in an answer that quotes it; one of less than eight characters is none.
         """
-        self._concealed.add(token)
+        with self._grown:
+            self._concealed = self._concealed.adding(token)
 
     @property
     def last(self) -> int:
@@ -92,22 +93,23 @@ class Journal:
             needed = "request" if kind == "exchange" else "state"
             message = f'a journal entry of kind "{kind}" needs a {needed}'
             raise ValueError(message)
-        make = partial(
-            Entry,
-            at=self._clock.now(),
-            party=party,
-            kind=kind,
-            action=action,
-            instruction_id=instruction_id,
-            state=state,
-            peer=peer,
-            sent=sent,
-            exchange_id=(request.exchange_id or self.new_exchange_id()) if request else None,
-            **self._concealed.removed_from(request, response, reason, findings, detail or {}),
-        )
+        exchange_id = (request.exchange_id or self.new_exchange_id()) if request else None
+        parts = Parts(request, response, reason, tuple(findings), dict(detail or {}))
         with self._grown:
             self._last += 1
-            entry = make(number=self._last)
+            entry = Entry(
+                self._last,
+                self._clock.now(),
+                party,
+                kind,
+                action,
+                instruction_id,
+                state,
+                peer,
+                sent,
+                exchange_id,
+                Recorded(parts, self._concealed),
+            )
             self._entries.append(entry)
             self._grown.notify_all()
         return entry

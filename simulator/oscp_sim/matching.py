@@ -9,13 +9,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, Literal
 
 from oscp_schemas.show import escape_pointer, nearest
-from oscp_sim.entry import Entry
+from oscp_sim.entry import FIELDS, Entry
 
 _LONGEST = 160
 _NOTHING = "nothing"
@@ -240,7 +240,6 @@ def _step(pointer: str, token: object) -> str:
     return f"{pointer}/{escape_pointer(str(token))}"
 
 
-_KNOWN = tuple(field.name for field in fields(Entry))
 # An entry about something else, or of another kind, is not near, however few its differences.
 _IDENTITY = frozenset(
     {"/party", "/kind", "/action", "/instruction_id", "/state", "/request", "/response"}
@@ -282,9 +281,9 @@ class JournalCondition:
         self._asks = condition if callable(condition) else None
         self._expected = {**(condition if isinstance(condition, Mapping) else {}), **more}
         for name in self._expected:
-            if name not in _KNOWN:
-                near = nearest(name, _KNOWN)
-                hint = f'did you mean "{near}"?' if near else f"known here: {', '.join(_KNOWN)}"
+            if name not in FIELDS:
+                near = nearest(name, FIELDS)
+                hint = f'did you mean "{near}"?' if near else f"known here: {', '.join(FIELDS)}"
                 message = f'a journal entry has no "{name}"; {hint}'
                 raise ValueError(message)
         if self._asks is None and not self._expected:

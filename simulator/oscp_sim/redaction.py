@@ -1,11 +1,11 @@
-"""Take secrets out of what is about to be recorded; the only place that does."""
+"""Take secrets out of what is recorded; the only place that does."""
 
 from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -131,14 +131,14 @@ def redact_form(text: str) -> str:
     return "&".join(map(_without_secret, text.split("&")))
 
 
-def _without_secret(field: str) -> str:
-    name, equals, _ = field.partition("=")
+def _without_secret(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
     try:
         plain = unquote_plus(name, errors="strict")
     except UnicodeDecodeError:
-        return field
+        return pair
     is_secret = bool(equals) and _FIELD_NAME.fullmatch(plain) and is_credential(plain)
-    return f"{plain}={_REDACTED}" if is_secret else field
+    return f"{plain}={_REDACTED}" if is_secret else pair
 
 
 def redact_quoted(text: str, secrets: Iterable[str]) -> str:
@@ -153,44 +153,65 @@ def redact_quoted(text: str, secrets: Iterable[str]) -> str:
     return _without(text, sorted(spellings, key=len, reverse=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What may hold secrets in a journal entry; see `Entry` for each."""
+
+    request: Request | None
+    response: Response | None
+    reason: str | None
+    findings: tuple[Mapping[str, Any], ...]
+    detail: Mapping[str, Any]
+
+
+class Recorded:
+    """Parts of which the secrets are taken out when they are first read: most never are."""
+
+    __slots__ = ("_concealed", "_parts")
+
+    def __init__(self, parts: Parts, concealed: Concealed) -> None:
+        self._parts = parts
+        self._concealed: Concealed | None = concealed
+
+    @property
+    def parts(self) -> Parts:
+        """The parts without any secret; any thread may read them."""
+        concealed = self._concealed
+        if concealed is not None:
+            self._parts, self._concealed = concealed.removed_from(self._parts), None
+        return self._parts
+
+
+@dataclass(frozen=True, slots=True)
 class Concealed:
-    """Tokens that no text may show, in any spelling; any thread may add one."""
+    """Tokens that no text may show, in any spelling."""
 
-    def __init__(self) -> None:
-        self._tokens: set[str] = set()
-        self._lock = threading.Lock()
-        # Of another form than a token of the service, in all their spellings, the longest first.
-        self._others: tuple[str, ...] = ()
+    _tokens: frozenset[str] = field(default=frozenset(), repr=False)
+    # Of another form than a token of the service, in all their spellings, the longest first.
+    _others: tuple[str, ...] = field(default=(), repr=False)
 
-    def add(self, token: str) -> None:
-        """Conceal a token from now on.
+    def adding(self, token: str) -> Concealed:
+        """Return the same with one more token.
 
         One of 64 characters of Base64 is replaced everywhere. One of another form must have at
         least eight characters, and is replaced where it is not part of a longer word.
         """
         if _TOKEN.fullmatch(token):
-            self._tokens.add(token)
-        elif len(token) >= SHORTEST_SECRET and token not in self._others:
-            with self._lock:
-                spellings = {*self._others, *_spellings(token)}
-                self._others = tuple(sorted(spellings, key=len, reverse=True))
+            return replace(self, _tokens=self._tokens | {token})
+        if len(token) < SHORTEST_SECRET or token in self._others:
+            return self
+        spellings = {*self._others, *_spellings(token)}
+        return replace(self, _others=tuple(sorted(spellings, key=len, reverse=True)))
 
-    def removed_from(
-        self,
-        request: Request | None,
-        response: Response | None,
-        reason: str | None,
-        findings: Iterable[Mapping[str, Any]],
-        detail: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        """Return the parts of a journal entry, by their names, without any secret."""
-        return {
-            "request": request and self._safe_request(request),
-            "response": response and self._safe_response(response),
-            "reason": None if reason is None else self._safe(reason),
-            "findings": tuple(self._safe_values(each, self.redact) for each in findings),
-            "detail": MappingProxyType(self._safe_values(detail, self._safe)),
-        }
+    def removed_from(self, parts: Parts) -> Parts:
+        """Return the parts of a journal entry without any secret."""
+        return Parts(
+            parts.request and self._safe_request(parts.request),
+            parts.response and self._safe_response(parts.response),
+            None if parts.reason is None else self._safe(parts.reason),
+            tuple(self._safe_values(each, self.redact) for each in parts.findings),
+            MappingProxyType(self._safe_values(parts.detail, self._safe)),
+        )
 
     def _safe_request(self, request: Request) -> Request:
         body = self._safe(request.text).encode()

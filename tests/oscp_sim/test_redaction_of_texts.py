@@ -127,8 +127,7 @@ class TestConcealed:
     TOKEN = "aB3+/" * 12 + "aB3+"
 
     def test_it_is_replaced_everywhere(self) -> None:
-        concealed = Concealed()
-        concealed.add(self.TOKEN)
+        concealed = Concealed().adding(self.TOKEN)
         assert (
             concealed.redact(f"x@{self.TOKEN}gtoken,{self.TOKEN}")
             == "x@[redacted]gtoken,[redacted]"
@@ -138,8 +137,7 @@ class TestConcealed:
         concealed = Concealed()
         text = "f" * 64
         assert concealed.redact(text) == text
-        concealed.add(self.TOKEN)
-        assert concealed.redact(text) == text
+        assert concealed.adding(self.TOKEN).redact(text) == text
 
     def test_the_journal_conceals(self) -> None:
         journal = Journal(RealClock())
@@ -181,40 +179,44 @@ class TestTokensOfAnotherForm:
         ],
     )
     def test_one_is_replaced_where_it_is_not_part_of_a_word(self, text: str, told: str) -> None:
-        concealed = Concealed()
-        concealed.add("cp-token")
+        concealed = Concealed().adding("cp-token")
         assert concealed.redact(text) == told
 
     def test_the_longest_is_replaced_first(self) -> None:
         concealed = Concealed()
         for token in ("hush+hush", "hush+hush+hush"):
-            concealed.add(token)
+            concealed = concealed.adding(token)
         assert concealed.redact("hush+hush+hush hush+hush") == "[redacted] [redacted]"
 
     @pytest.mark.parametrize(
         "spelled", [r"a\"b\\cd/e\u00e9+f", r"a\"b\\cd\/eé+f", "a%22b%5Ccd%2Fe%C3%A9%2Bf"]
     )
     def test_it_is_known_in_any_spelling(self, spelled: str) -> None:
-        concealed = Concealed()
-        concealed.add('a"b\\cd/eé+f')
+        concealed = Concealed().adding('a"b\\cd/eé+f')
         assert concealed.redact(f"({spelled})") == "([redacted])"
 
     def test_a_long_one_is_replaced_within_words_too(self) -> None:
-        concealed = Concealed()
-        concealed.add("0123456789abcdef" * 2)
+        concealed = Concealed().adding("0123456789abcdef" * 2)
         assert concealed.redact("x" + "0123456789abcdef" * 2 + "y") == "x[redacted]y"
 
     def test_a_shorter_one_stays(self) -> None:
-        concealed = Concealed()
-        concealed.add("Token-7")
+        concealed = Concealed().adding("Token-7")
         assert concealed.redact("Token-7") == "Token-7"
 
     def test_many_at_once_are_all_concealed(self) -> None:
-        concealed = Concealed()
+        journal = Journal(RealClock())
         tokens = [f"token-of-{number}" for number in range(200)]
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(concealed.add, tokens))
-        assert concealed.redact(" ".join(tokens)) == " ".join(["[redacted]"] * 200)
+            list(pool.map(journal.conceal, tokens))
+        entry = journal.append("solaruser", "note", detail={"why": " ".join(tokens)})
+        assert entry.detail["why"] == " ".join(["[redacted]"] * 200)
+
+    def test_an_entry_shows_what_was_no_secret_when_it_was_written(self) -> None:
+        journal = Journal(RealClock())
+        before = journal.append("solaruser", "note", detail={"why": "cp-token"})
+        journal.conceal("cp-token")
+        after = journal.append("solaruser", "note", detail={"why": "cp-token"})
+        assert [each.detail["why"] for each in (before, after)] == ["cp-token", "[redacted]"]
 
     @pytest.mark.parametrize("kind", ["body", "reason", "detail"])
     def test_a_simulator_conceals_those_of_its_world(self, kind: str) -> None:

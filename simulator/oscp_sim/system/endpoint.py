@@ -283,26 +283,15 @@ def _refuse_if_strict(finding: Finding, profile: Profile) -> None:
 
 
 def _received(call: Call, response: Response, entry: Entry) -> Received:
-    """Return what a system remembers of a message; the journal's copies are without secrets."""
-    request = entry.request
+    """Return what a system remembers of a message."""
+    status = None if response.after == math.inf else response.status
     return Received(
         call.action or "",
         call.request_id,
         call.correlation_id,
         call.now,
-        request.headers if request else (),
-        _shown(call, request.text if request else ""),
-        None if response.after == math.inf else response.status,
+        status,
         tuple(call.findings),
-        entry.number,
+        None if call.action == "Register" else call.message,
+        entry,
     )
-
-
-def _shown(call: Call, text: str) -> object:
-    """Return a message as it may be shown: a Register holds a token."""
-    if call.message is None or call.action == "Register":
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return call.message

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from oscp_send.findings import Finding
+from oscp_sim.entry import Entry
 from oscp_sim.http import Headers
 
 
@@ -52,22 +54,42 @@ class Received:
         request_id: Its X-Request-ID; None where it had none.
         correlation_id: Its X-Correlation-ID.
         at: When, by the simulator's clock.
-        headers: Lower-case names and values in order; credentials are replaced.
-        body: The message, or its text where it is not JSON.
         status: Of the answer; None where none was given.
         findings: About the message.
-        entry: The number of the exchange in the journal.
+        message: What was read, put together of its segments; None where a secret is in it, or it
+            is not JSON.
+        told: The exchange in the journal.
     """
 
     action: str
     request_id: str | None
     correlation_id: str | None
     at: datetime
-    headers: Headers
-    body: Any
     status: int | None
     findings: tuple[Finding, ...]
-    entry: int
+    message: Mapping[str, Any] | None
+    told: Entry = field(repr=False)
+
+    @property
+    def entry(self) -> int:
+        """The number of the exchange in the journal."""
+        return self.told.number
+
+    @property
+    def headers(self) -> Headers:
+        """Lower-case names and values in order; credentials are replaced."""
+        return self.told.request.headers if self.told.request else ()
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401 - JSON of any kind
+        """The message, or its text where it is not JSON; secrets are replaced."""
+        if self.message is not None:
+            return self.message
+        text = self.told.request.text if self.told.request else ""
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
