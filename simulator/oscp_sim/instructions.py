@@ -93,6 +93,11 @@ class Instruction:
         return join_parameters(self.pieces)
 
     @property
+    def action(self) -> str | None:
+        """The OSCP message that it is about; None where it names none."""
+        return "".join([value for name, value in self.pieces if name == "action"]) or None
+
+    @property
     def stored_pieces(self) -> tuple[tuple[str, str], ...]:
         """The pieces as they are read back: equal ones collapse, a cut surrogate pair is `??`.
 
@@ -355,7 +360,7 @@ class Instructions:
         self._journal.append(
             party,
             "state",
-            action=row.parameters.get("action"),
+            action=row.action,
             instruction_id=row.id,
             state=row.state,
             reason=None if reason is None else str(reason),

@@ -164,14 +164,12 @@ class Parts:
     detail: Mapping[str, Any]
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class Recorded:
     """Parts of which the secrets are taken out when they are first read: most never are."""
 
-    __slots__ = ("_concealed", "_parts")
-
-    def __init__(self, parts: Parts, concealed: Concealed) -> None:
-        self._parts = parts
-        self._concealed: Concealed | None = concealed
+    _parts: Parts
+    _concealed: Concealed | None
 
     @property
     def parts(self) -> Parts:

@@ -185,23 +185,19 @@ class SolarUser:
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
-        parameters = row.parameters if row else {}
         findings = [finding.to_dict() for finding in call.findings]
         if row is not None and row.state == "Declined" and call.request.method == "POST":
             # What our own check says about a message that was declined here.
-            action, message = (
-                parameters.get("action", ""),
-                call.document or parameters.get("msg", ""),
-            )
+            message = call.document or row.parameters.get("msg", "")
             now = self._shared.clock.now()
-            judgement = check(action, message, self._shared.behaviour, now=now)
+            judgement = check(row.action or "", message, self._shared.behaviour, now=now)
             findings = [finding.to_dict() for finding in judgement.findings]
         self._shared.journal.append(
             "solaruser",
             "exchange",
             request=call.request,
             response=response,
-            action=parameters.get("action"),
+            action=row.action if row else None,
             instruction_id=row.id if row else None,
             findings=findings,
             detail=call.explanation,
