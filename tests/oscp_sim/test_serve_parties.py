@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from oscp_send import SolarUserClient
 from oscp_sim import Simulator
 from oscp_sim.cli.main import main
+from oscp_sim.clock import FastClock
 from oscp_sim.keep import StateFile, StateFileError
 from tests.oscp_sim.rig import SECRET, TOKEN, ask_over_network
 from tests.oscp_sim.test_serve import serving
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from oscp_sim.entry import PartyName
     from tests.oscp_sim.rig import Answer
 
+SPEED = 10
 HOST = [("Host", "h")]
 SHARED = "a-token-that-both-sides-were-given"
 WORLD = f"""
@@ -136,13 +139,19 @@ def _registered(url: str) -> bool:
     return status in {None, "Registered"}
 
 
+def _quick() -> FastClock:
+    """Return a clock that runs so fast that nobody waits seconds for an answering Register."""
+    return FastClock(datetime.now(UTC), SPEED)
+
+
 class TestTwoSimulators:
     def test_in_one_process(self, world: Path) -> None:
         others: tuple[PartyName, ...] = ("solaruser", "flexibility_provider", "capacity_optimizer")
-        with Simulator(world, plays=others) as rest:
+        with Simulator(world, plays=others, clock=_quick()) as rest:
             away = WORLD + f"flexibility_provider: {{base_url: {rest.url}/oscp/fp/2.0}}\n"
             world.write_text(away)
-            with Simulator(world, seed=2, plays=["capacity_provider"]) as grid:
+            grid_alone = Simulator(world, seed=2, plays=["capacity_provider"], clock=_quick())
+            with grid_alone as grid:
                 loop(grid.url, rest.url)
 
     def test_as_two_programs(self, world: Path) -> None:
@@ -150,9 +159,10 @@ class TestTwoSimulators:
             f"--play={party}"
             for party in ("solaruser", "flexibility_provider", "capacity_optimizer")
         ]
-        with serving("--world", str(world), *rest_plays) as rest:
+        quick = ("--clock=fast", f"--speed={SPEED}", "--world", str(world))
+        with serving(*quick, *rest_plays) as rest:
             seat = f"--seat=flexibility_provider={rest.url}/oscp/fp/2.0"
-            with serving("--world", str(world), "--play=capacity_provider", seat) as grid:
+            with serving(*quick, "--play=capacity_provider", seat) as grid:
                 loop(grid.url, rest.url)
                 assert [line.split("  ")[0] for line in grid.said[:3]] == [
                     "Capacity Provider",
