@@ -283,8 +283,8 @@ def test_the_last_heartbeat_counts_even_if_it_goes_back(there: Peers) -> None:
 @pytest.mark.parametrize(
     ("role", "source"),
     [
-        ("provider", "/oscp/cp/Heartbeat/3/1/depot-7"),
-        ("optimizer", "/oscp/co/Heartbeat/3/1/depot-7"),
+        ("provider", "/oscp/cp/Heartbeat/3/depot-7"),
+        ("optimizer", "/oscp/co/Heartbeat/1/depot-7"),
     ],
 )
 def test_a_heartbeat_is_published_for_each_group(role: Role, source: str) -> None:

@@ -8,19 +8,19 @@ in the journal.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.solarnetwork.dates import timestamp
-from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
+from oscp_sim.flexibility_provider.call import Caller, IncomingCall, ServiceRefused
 from oscp_sim.flexibility_provider.delivery import System, queue_of
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import check_registered
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
-from oscp_sim.http import Headers
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, Publication, User
 
@@ -44,10 +44,17 @@ def forward(provider: FlexibilityProvider, call: IncomingCall) -> Later:
         caller.user.id,
         caller.system.name,
         group,
-        call.message,
+        _rebuilt(call.message),
         call.request_id or "",
     )
     return forecast.start
+
+
+def _rebuilt(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a forecast as it goes on: -0.0 is 0.0 (measured)."""
+    blocks = message["forecasted_blocks"]
+    rebuilt = [each and {**each, "capacity": each["capacity"] + 0.0} for each in blocks]
+    return {**message, "forecasted_blocks": rebuilt}
 
 
 @dataclass(slots=True)
@@ -68,8 +75,6 @@ class _ForwardedForecast:
     group: CapacityGroup
     message: Mapping[str, Any]
     request_id: str
-    _published_to: str | None = field(default=None, init=False)
-    _is_published: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Pass it on soon, with up to three tries."""
@@ -89,15 +94,19 @@ class _ForwardedForecast:
             return None
         check_registered(user.id, system, self.action)
         self._check_blocks()
-        self._publish(user)
-        more: Headers = ()
-        if self._is_update and self._published_to is not None:
-            more = ((_SOURCE_ID, self._published_to),)
+        settings, source_id = self._publication(user)
+        more = () if source_id is None else ((_SOURCE_ID, source_id),)
         delivery = outbox.delivery(system, self.action, self.message, self.request_id, more=more)
+        answer = None
         if delivery is None:
             self._note(f"{system.name} has no base URL: nothing is sent")
-            return None
-        return (yield from outbox.send(user.id, system, delivery))
+        else:
+            answer = yield from outbox.send(user.id, system, delivery)
+        # With what failed, its data are rolled back (measured).
+        if settings is not None and source_id is not None:
+            for datum in self._data(settings.node_id, source_id):
+                _note_datum(shared, user, settings, self.action, datum)
+        return answer
 
     @property
     def _is_update(self) -> bool:
@@ -116,34 +125,30 @@ class _ForwardedForecast:
             if not isinstance(block, Mapping):
                 raise ValueError(f"/forecasted_blocks/{index} is null")  # noqa: TRY004 - of a message
 
-    def _publish(self, user: User) -> None:
-        """Publish it with the first attempt, and not again with a further one (inferred)."""
-        if self._is_published:
-            return
-        self._is_published = True
+    def _publication(self, user: User) -> tuple[Publication | None, str | None]:
+        """Return how, and under which name, an update is published; an adjustment never is."""
         # The group's settings may have changed since the message came.
         groups = (each for each in user.capacity_groups if each.id == self.group.id)
         group = next(groups, self.group)
-        settings = _settings_of(user, group)
-        if settings is not None:
-            role = "cp" if self._is_update else "co"
-            source_id = _source_id(settings, group, role, self.action)
-            # That a template of the user's is followed by the type's letter as well is (inferred).
-            self._published_to = f"{source_id}/{_TYPES.get(self.message['type'], '')}"
-            for datum in self._data(settings.node_id, self._published_to):
-                _note_datum(self.provider.shared, user, settings, self.action, datum)
+        settings = _settings_of(user, group) if self._is_update else None
+        if settings is None:
+            return None, None
+        parties = {"cp": str(group.capacity_provider), "co": str(group.capacity_optimizer)}
+        source_id = _source_id(settings, group, "cp", self.action, parties)
+        # That a template of the user's is followed by the type's letter as well is (inferred).
+        return settings, f"{source_id}/{_TYPES.get(self.message['type'], '')}"
 
     def _data(self, node_id: int, source_id: str) -> Iterator[dict[str, Any]]:
         """Yield a datum for each instant at which a block starts."""
         for start, samples in _samples(self.message["forecasted_blocks"]).items():
-            # A Capacity Optimizer can refer to the forecast by its X-Request-ID.
-            status = {"unit": samples.pop("unit"), "forecastIdentifier": self.request_id}
+            amounts, units = samples
             yield {
                 "nodeId": node_id,
                 "sourceId": source_id,
                 "created": timestamp(start),
-                "i": samples,
-                "s": status,
+                "i": amounts,
+                # A Capacity Optimizer can refer to the forecast by its X-Request-ID.
+                "s": {**units, "forecastIdentifier": self.request_id},
             }
 
     def _note(self, why: str) -> None:
@@ -172,24 +177,26 @@ _UNITS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def publish_heartbeat(
-    shared: Shared, user: User, group: CapacityGroup, role: str, offline_at: datetime
-) -> None:
-    """Publish a heartbeat as a datum of one Capacity Group, where its settings say so.
+def publish_heartbeat(shared: Shared, caller: Caller, offline_at: datetime) -> None:
+    """Publish a heartbeat as a datum of each of the sender's groups whose settings say so.
 
-    The role of the sender is `cp` or `co`. That the instant at which it goes offline is written
-    like every date of SolarNetwork, and that the datum is of now, is (inferred).
+    All are of one time, in milliseconds, and their names leave out the other party (measured).
     """
-    settings = _settings_of(user, group)
-    if settings is None:
-        return
-    datum = {
-        "nodeId": settings.node_id,
-        "sourceId": _source_id(settings, group, role, "Heartbeat"),
-        "created": timestamp(shared.clock.now()),
-        "s": {"expires": timestamp(offline_at)},
-    }
-    _note_datum(shared, user, settings, "Heartbeat", datum)
+    role = "cp" if caller.role == "capacity_provider" else "co"
+    now = shared.clock.now()
+    created = timestamp(now.replace(microsecond=now.microsecond // 1000 * 1000))
+    for group in caller.groups:
+        settings = _settings_of(caller.user, group)
+        if settings is None:
+            continue
+        parties = {role: str(caller.system.id)}
+        datum = {
+            "nodeId": settings.node_id,
+            "sourceId": _source_id(settings, group, role, "Heartbeat", parties),
+            "created": created,
+            "s": {"expires": timestamp(offline_at)},
+        }
+        _note_datum(shared, caller.user, settings, "Heartbeat", datum)
 
 
 def _settings_of(user: User, group: CapacityGroup) -> Publication | None:
@@ -204,33 +211,35 @@ def _settings_of(user: User, group: CapacityGroup) -> Publication | None:
     return settings
 
 
-def _source_id(settings: Publication, group: CapacityGroup, role: str, action: str) -> str:
-    """Return the name of a group's datum stream for one action of one role."""
-    values = {
-        "role": role,
-        "action": action,
-        "cp": str(group.capacity_provider),
-        "co": str(group.capacity_optimizer),
-        "cgIdentifier": group.identifier,
-    }
+def _source_id(
+    settings: Publication, group: CapacityGroup, role: str, action: str, parties: Mapping[str, str]
+) -> str:
+    """Return the name of a group's datum stream for one action of one role.
+
+    What is not known drops out, and so does the empty part of the path that it leaves.
+    """
+    values = {"role": role, "action": action, "cgIdentifier": group.identifier}
     name = settings.source_id_template or _TEMPLATE
-    for variable, value in values.items():
+    for variable, value in {"cp": "", "co": "", **values, **parties}.items():
         name = name.replace(f"{{{variable}}}", value)
-    return name
+    return re.sub("/+", "/", name).removesuffix("/")
 
 
-def _samples(blocks: Iterable[Mapping[str, Any]]) -> dict[datetime, dict[str, Any]]:
-    """Return the properties at each instant; of two of one name, the later counts."""
-    found: dict[datetime, dict[str, Any]] = {}
+def _samples(
+    blocks: Iterable[Mapping[str, Any]],
+) -> dict[datetime, tuple[dict[str, Any], dict[str, str]]]:
+    """Return the amounts and the units at each instant; of two of one name, the later counts.
+
+    The duration is that of the first block that starts then (measured), in whole seconds.
+    """
+    found: dict[datetime, tuple[dict[str, Any], dict[str, str]]] = {}
     for block in blocks:
         start: datetime = block["start_time"].astimezone(UTC)
         duration = (block["end_time"] - block["start_time"]).total_seconds()
-        name = f"amount{_SUFFIXES[block['phase']]}"
-        unit = _UNITS[block["unit"]]
-        # Whole seconds, as an integer (inferred).
-        found.setdefault(start, {}).update(
-            {name: block["capacity"], "duration": int(duration), "unit": unit}
-        )
+        amounts, units = found.setdefault(start, ({"duration": int(duration)}, {}))
+        suffix = _SUFFIXES[block["phase"]]
+        amounts[f"amount{suffix}"] = block["capacity"]
+        units[f"unit{suffix}"] = _UNITS[block["unit"]]
     return found
 
 

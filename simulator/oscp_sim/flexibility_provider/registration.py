@@ -253,6 +253,4 @@ def heartbeat(provider: FlexibilityProvider, call: IncomingCall) -> None:
     """Store the instant from which a system counts as offline, plausible or not."""
     caller, offline_at = call.caller, call.message["offline_mode_at"]
     provider.shared.change_system(caller.user.id, caller.system, offline_date=offline_at)
-    role = "cp" if caller.role == "capacity_provider" else "co"
-    for group in caller.groups:
-        publish_heartbeat(provider.shared, caller.user, group, role, offline_at)
+    publish_heartbeat(provider.shared, caller, offline_at)
