@@ -104,6 +104,18 @@ DIFFERENCES: tuple[Difference, ...] = (
         "upper-case T, Z or +hh:mm, and no or exactly three fraction digits",
     ),
     Difference(
+        "disabled_assets",
+        "an asset that is disabled, or whose Capacity Group is, is not measured (the guide is "
+        "silent)",
+        "it is measured all the same, and its measurements are sent",
+    ),
+    Difference(
+        "energy_fields",
+        "the energy of an asset without a type or a direction is sent, the direction as NET (the "
+        "guide is silent)",
+        "it is silently dropped, so that a list of measurements may be empty",
+    ),
+    Difference(
         "exec_waiting",
         "exec answers as soon as every result is known (the guide says nothing of a pace)",
         "exec looks after about a second, then ever less often; where one node's result comes "
@@ -130,6 +142,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         "malformed_message",
         "a msg that is not JSON is declined with 'Invalid JSON for [action] OSCP action: ...'",
         "the JSON parser's own text comes without that prefix",
+    ),
+    Difference(
+        "measurement_runs",
+        "a Capacity Group that cannot be measured, or whose measurements cannot be sent, holds up "
+        "no other (the guide is silent)",
+        "it ends the run of the job, so that no group behind it is served; an asset with "
+        "instantaneous properties cannot be measured every 1 or 20 minutes, not even in a message "
+        "of the group",
     ),
     Difference(
         "mqtt_limit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -14,8 +15,9 @@ from oscp_send.fidelity import DIFFERENCES, Behaviour, Difference
 from oscp_sim import Simulator
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
+from oscp_sim.world.model import Asset, AssetEnergy, AssetMeasurement
 from tests.oscp_sim.gate import INSTR, WORLD, call, gate
-from tests.oscp_sim.rig import ADD, HOST, NOW, VIEW, ask, delivered, instruction, settled
+from tests.oscp_sim.rig import ADD, HOST, NOW, VIEW, ask, delivered, instruction, settled, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +85,40 @@ def correlation_id(simulator: Simulator) -> object:
 def date_times(simulator: Simulator) -> object:
     forecast = FORECAST | {"forecasted_blocks": [BLOCK | {"start_time": "2026-01-01T00:00:00.5Z"}]}
     return outcome(simulator, "AdjustGroupCapacityForecast", forecast)[0]
+
+
+def _measured(simulator: Simulator, **more: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """What is sent of an asset at the end of a minute."""
+    shared = shared_of(simulator)
+    user = shared.world.users[0]
+    group = replace(user.capacity_groups[0], capacity_provider_measurement_period="Minute")
+    energy = AssetEnergy(("watts",), "Wh", "Average", type="Total", direction="Net")
+    asset = Asset(
+        1, "A", group.id, "a", "CapacityProvider", 70, "/meter", "Charging", "All",
+        **{"energy": energy, **more},
+    )  # fmt: skip
+    changed = replace(user, capacity_groups=(group,), assets=(asset,))
+    with simulator:
+        with shared.world_lock:
+            shared.replace_world(shared.world.with_user(changed))
+        assert isinstance(shared.clock, FrozenClock)
+        shared.clock.advance(180)
+    sent = simulator.journal.entries(action="UpdateGroupMeasurements", sent=True)
+    return [json.loads(each.request.text) for each in sent if each.request is not None]
+
+
+def disabled_assets(simulator: Simulator) -> object:
+    return bool(_measured(simulator, enabled=False))
+
+
+def energy_fields(simulator: Simulator) -> object:
+    energy = AssetEnergy(("watts",), "Wh", "Average")
+    return len(_measured(simulator, energy=energy)[0]["measurements"])
+
+
+def measurement_runs(simulator: Simulator) -> object:
+    power = AssetMeasurement(("watts",), "W", "Average")
+    return bool(_measured(simulator, instantaneous=power))
 
 
 def exec_waiting(simulator: Simulator) -> object:
@@ -179,11 +215,14 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "created_location": (created_location, True, False),
     "created_version": (created_version, "2.0", None),
     "date_times": (date_times, "Completed", "Declined"),
+    "disabled_assets": (disabled_assets, False, True),
+    "energy_fields": (energy_fields, 1, 0),
     "exec_waiting": (exec_waiting, True, False),
     "foreign_nodes": (foreign_nodes, 403, 200),
     "group_forecasts": (group_forecasts, "Completed", "Declined"),
     "host_port": (host_port, 200, 403),
     "malformed_message": (malformed_message, True, False),
+    "measurement_runs": (measurement_runs, True, False),
     "mqtt_limit": (mqtt_limit, 200, 422),
     "parameter_splitting": (
         parameter_splitting,

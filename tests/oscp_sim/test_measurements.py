@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_schemas import judge, read
+from oscp_schemas.date_time import Fidelity
 from oscp_sim.http import Response
 from tests.oscp_sim.peers import (
     CO_URL,
@@ -43,6 +44,8 @@ ENERGY = {
     "unit": "kWh",
     "statistic_type": "Difference",
     "multiplier": 0.001,
+    "type": "Total",
+    "direction": "Net",
 }
 POWER = {
     "property_names": ["watts"],
@@ -184,7 +187,8 @@ def test_which_groups_are_told(of: dict[str, Any], *, told: bool) -> None:
         schedule = shared_of(there.simulator).schedule
         there.clock.advance(timedelta(minutes=16))
         assert bool(there.to(CP_URL)) == told
-        if not told and not there.to(CO_URL):
+        may_be_told = of["users"][0]["assets"] and not there.notes
+        if not told and may_be_told and not there.to(CO_URL):
             assert schedule.next_due is None
 
 
@@ -217,7 +221,7 @@ def test_the_request_to_the_letter() -> None:
     assert uuid.UUID(sent.headers["X-Request-ID"]).version == 4
     assert sent.body.decode() == (
         '{"group_id":"depot-7","measurements":[{"value":15.0,"phase":"ALL","unit":"KWH",'
-        '"direction":"NET","measure_time":"2026-03-01T12:15:00.000Z",'
+        '"direction":"NET","energy_type":"TOTAL","measure_time":"2026-03-01T12:15:00.000Z",'
         '"initial_measure_time":"2026-03-01T12:00:00.000Z"}]}'
     )
     assert (entry.action, entry.peer) == ("UpdateGroupMeasurements", "capacity_provider")
@@ -307,6 +311,7 @@ def test_a_system_may_want_each_asset(value: object) -> None:
         "phase": "ALL",
         "unit": "KWH",
         "direction": "NET",
+        "energy_type": "TOTAL",
         "measure_time": "2026-03-01T12:15:00.000Z",
         "initial_measure_time": "2026-03-01T12:00:00.000Z",
     }
@@ -450,17 +455,87 @@ def test_instantaneous_properties_work_with_some_periods_only(period: str, *, wo
             assert len(there.notes) == {"Minute": 31, "TwentyMinute": 21}[period]
 
 
-def test_one_group_that_fails_does_not_hold_up_another() -> None:
-    of = metered([asset(1, energy={**ENERGY, "unit": "kW"}), asset(2, capacity_group=20)])
+def two_groups(first: dict[str, Any]) -> dict[str, Any]:
+    """A world with an asset in one group, and a usual one in the group behind it."""
+    of = metered([first, asset(2, capacity_group=20)], of_group=of_period("Minute"))
     user = of["users"][0]
     second = {**user["capacity_groups"][0], "id": 20, "identifier": "depot-8"}
     user["capacity_groups"].append(second)
-    with peers(of) as there:
+    return of
+
+
+@pytest.mark.parametrize(("fidelity", "told"), [("documented", {"depot-8"}), ("observed", set())])
+def test_a_group_that_cannot_be_measured(fidelity: Fidelity, told: set[str]) -> None:
+    of = two_groups(asset(1, energy={**ENERGY, "unit": "kW"}))
+    with peers(of, fidelity=fidelity) as there:
+        there.clock.advance(timedelta(minutes=6))
+        assert {each.json["group_id"] for each in there.sent} == told
+        assert there.notes[0].startswith(
+            "Grid 3 did not get its measurements: asset charger-1: kW is not a unit of energy; "
+        )
+        assert "no group behind it is served" in there.notes[0]
+
+
+@pytest.mark.parametrize(("fidelity", "told"), [("documented", {"depot-8"}), ("observed", set())])
+def test_a_group_whose_measurements_cannot_be_sent(fidelity: Fidelity, told: set[str]) -> None:
+    with peers(two_groups(asset(1)), fidelity=fidelity) as there:
+        there.decide = lambda sent: ERROR if b"depot-7" in sent.body else None
+        there.clock.advance(timedelta(minutes=6))
+        assert {each.json["group_id"] for each in there.sent} == {"depot-7", *told}
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "told"), [("documented", ["depot-7", "depot-8"]), ("observed", [])]
+)
+def test_a_period_without_instantaneous_values(fidelity: Fidelity, told: list[str]) -> None:
+    of = two_groups(asset(1, instantaneous=POWER))
+    with peers(of, fidelity=fidelity) as there:
+        there.clock.advance(timedelta(minutes=2))
+        assert [each.json["group_id"] for each in there.sent] == told
+        assert "cannot be measured every 1 minutes" in there.notes[0]
+
+
+INCOMPLETE = [
+    {**ENERGY, "type": None, "direction": "Import"},
+    {**ENERGY, "direction": None, "type": "Total"},
+]
+
+
+@pytest.mark.parametrize("energy", INCOMPLETE)
+@pytest.mark.parametrize(("fidelity", "count"), [("documented", 1), ("observed", 0)])
+def test_energy_without_type_or_direction(
+    fidelity: Fidelity, count: int, energy: dict[str, Any]
+) -> None:
+    of = metered([asset(energy={name: each for name, each in energy.items() if each})])
+    with peers(of, fidelity=fidelity) as there:
         there.clock.advance(timedelta(minutes=16))
-        assert [each.json["group_id"] for each in there.sent] == ["depot-8"]
-        assert there.notes == [
-            "Grid 3 did not get its measurements: asset charger-1: kW is not a unit of energy"
-        ]
+        assert len(there.sent[0].json["measurements"]) == count
+        (note,) = there.notes
+        assert note.startswith("asset charger-1: its energy has no type or no direction")
+
+
+@pytest.mark.parametrize(
+    ("of", "documented"),
+    [
+        (metered([asset(enabled=False)]), None),
+        (metered(of_group={"enabled": False}), None),
+        (metered([asset(enabled=False), asset(2)]), 1),
+    ],
+)
+def test_what_is_disabled_is_measured_as_observed(
+    of: dict[str, Any], documented: int | None
+) -> None:
+    for fidelity, count in {
+        "documented": documented,
+        "observed": len(of["users"][0]["assets"]),
+    }.items():
+        with peers(of, fidelity=cast("Fidelity", fidelity)) as there:
+            there.clock.advance(timedelta(minutes=16))
+            assert [len(each.json["measurements"]) for each in there.sent] == (
+                [count] if count else []
+            )
+            assert there.notes[0].startswith("asset charger-1: it, or its group, is disabled")
+            assert date(there) == HOUR + timedelta(minutes=15)
 
 
 def test_another_version_is_a_failure() -> None:

@@ -15,13 +15,20 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any, Final
 
+from oscp_send.fidelity import Behaviour
 from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, System
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.jobs import Job, Timetable
 from oscp_sim.flexibility_provider.outbox import Outbox, check_version
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, DatumStream, User
-from oscp_sim.world.model import Asset, AssetMeasurement, Audience, StatisticType
+from oscp_sim.world.model import (
+    Asset,
+    AssetEnergy,
+    AssetMeasurement,
+    Audience,
+    StatisticType,
+)
 
 # The message unless the service property `group-asset-measurement` asks for the other one.
 _GROUP_ACTION: Final = "UpdateGroupMeasurements"
@@ -77,17 +84,22 @@ class _Measurements:
     def steps(self, begun: datetime) -> Iterator[float]:
         """Report each group that is due, window after window up to the present.
 
-        A group that fails stays where it is, and is tried again at the next run; the other groups
-        go on (inferred).
+        A group that fails stays where it is, and is tried again at the next run. As observed, it
+        ends this one (measured where it cannot be measured, read where it cannot be sent).
         """
         date = "capacity_provider" if self._is_for_providers else "capacity_optimizer"
         chosen = [(each.user.id, each.group.id) for each in self._reports(begun)]
-        for user_id, group_id in chosen:
+        ends_the_run = self._shared.behaviour.follows_service("measurement_runs")
+        for place, (user_id, group_id) in enumerate(chosen, start=1):
             while (report := self._due(user_id, group_id, begun)) is not None:
                 try:
                     yield from self._send(report)
                 except (DeliveryFailed, ConfigurationProblem, _Unmeasurable) as problem:
-                    self._note(f"{report.system.name} did not get its measurements: {problem}")
+                    more = _ENDS[ends_the_run] if place < len(chosen) else ""
+                    why = f"{report.system.name} did not get its measurements: {problem}{more}"
+                    self._note(why)
+                    if ends_the_run:
+                        return
                     break
                 # However many windows there are to catch up with, others have their turn between.
                 yield 0.0
@@ -96,6 +108,10 @@ class _Measurements:
                 )
 
     def _send(self, report: _Report) -> Sending:
+        for remark in report.remarks():
+            self._note(remark)
+        if not report.measured:
+            return None
         action, content = report.message()
         check_version(report.user.id, report.system, action)
         delivery = self._outbox.delivery(report.system, action, content)
@@ -122,12 +138,11 @@ class _Measurements:
                 assets = tuple(
                     asset
                     for asset in user.assets
-                    if asset.capacity_group == group.id
-                    and asset.audience == self._audience
-                    and asset.enabled
+                    if asset.capacity_group == group.id and asset.audience == self._audience
                 )
-                if group.enabled and assets and system is not None and window is not None:
-                    yield _Report(user, group, system, assets, window)
+                if assets and system is not None and window is not None:
+                    behaviour = self._shared.behaviour
+                    yield _Report(user, group, system, assets, window, behaviour)
 
     def _system(self, user: User, group: CapacityGroup) -> System | None:
         system: System | None = (
@@ -164,6 +179,20 @@ class _Measurements:
         )
 
 
+# What is said, by whether the service is followed, where the guide's plain sense parts from it.
+_ENDS: Final = (
+    "; in SolarNetwork this would end the run, and each further one: no group behind it is served",
+    "; as in SolarNetwork this ends the run, and each further one: no group behind it is served",
+)
+_DISABLED: Final = (
+    "it, or its group, is disabled, and left out; SolarNetwork measures it all the same",
+    "it, or its group, is disabled, and measured all the same, as in SolarNetwork",
+)
+_INCOMPLETE: Final = (
+    "its energy has no type or no direction; SolarNetwork would silently drop it: give both",
+    "its energy has no type or no direction, so it is dropped, as in SolarNetwork: give both",
+)
+
 _PHASES: Final[Mapping[str, str]] = MappingProxyType(
     {"Unknown": "UNKNOWN", "A": "ONE", "B": "TWO", "C": "THREE", "All": "ALL"}
 )
@@ -180,7 +209,8 @@ _YES: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 class _Report:
     """The measurements of a Capacity Group for one system and one span of time.
 
-    The user owns the datum streams that measure it, and the assets are those for this audience.
+    The user owns the datum streams that measure it, and the assets are those for this audience,
+    enabled or not.
     """
 
     user: User
@@ -188,6 +218,34 @@ class _Report:
     system: System
     assets: Sequence[Asset]
     window: Window
+    behaviour: Behaviour
+
+    @property
+    def measured(self) -> Sequence[Asset]:
+        """The assets that are measured: as observed all of them (measured)."""
+        if self.behaviour.follows_service("disabled_assets"):
+            return self.assets
+        return [each for each in self.assets if self._is_enabled(each)]
+
+    def _is_enabled(self, asset: Asset) -> bool:
+        return asset.enabled and self.group.enabled
+
+    def remarks(self) -> Iterator[str]:
+        """Yield in what the guide's plain sense and the service part here."""
+        follows = self.behaviour.follows_service
+        for asset in self.assets:
+            if not self._is_enabled(asset):
+                yield f"asset {asset.identifier}: {_DISABLED[follows('disabled_assets')]}"
+        for asset in self.measured:
+            if not _is_complete(asset.energy):
+                yield f"asset {asset.identifier}: {_INCOMPLETE[follows('energy_fields')]}"
+            problem = None if self._is_by_asset else self._problem_of_period(asset)
+            if problem is not None and not follows("measurement_runs"):
+                yield f"{problem}: SolarNetwork fails at it in a message of the group, too"
+
+    @property
+    def _is_by_asset(self) -> bool:
+        return _is_set((self.system.service_props or {}).get("group-asset-measurement"))
 
     def message(self) -> tuple[str, dict[str, Any]]:
         """Return the action and the content of the message that the system wants.
@@ -196,14 +254,17 @@ class _Report:
         `_Unmeasurable` for what cannot be measured as it is configured.
         """
         combined = self._combined_id()
-        if _is_set((self.system.service_props or {}).get("group-asset-measurement")):
+        if self._is_by_asset or self.behaviour.follows_service("measurement_runs"):
+            for problem in filter(None, map(self._problem_of_period, self.measured)):
+                raise _Unmeasurable(problem)
+        if self._is_by_asset:
             action = _ASSET_ACTION
-            entries = [self._asset_entry(asset) for asset in self.assets]
+            entries = [self._asset_entry(asset) for asset in self.measured]
             if combined is not None and entries:
                 entries = [_combined_entry(combined, entries)]
         else:
             action = _GROUP_ACTION
-            energies = (self._energy(asset) for asset in self.assets)
+            energies = (self._energy(asset) for asset in self.measured)
             entries = [energy for energy in energies if energy is not None]
             if combined is not None and entries:
                 entries = [_sum(entries)]
@@ -233,10 +294,12 @@ class _Report:
         """Return an EnergyMeasurement, or None for an asset whose energy is not measured.
 
         The direction is required, and is NET where the asset has none (inferred); without a type,
-        the field is left out, which means TOTAL. Its time is the end of the span (inferred).
+        the field is left out, which means TOTAL. As observed, it must have both (measured). Its
+        time is the end of the span (inferred).
         """
         energy = asset.energy
-        if energy is None:
+        is_dropped = not _is_complete(energy) and self.behaviour.follows_service("energy_fields")
+        if energy is None or is_dropped:
             return None
         unit = energy.unit.upper()
         if unit not in _ENERGY_UNITS:
@@ -264,18 +327,26 @@ class _Report:
         instantaneous = asset.instantaneous
         if instantaneous is None:
             return None
-        minutes = (self.window.end - self.window.start).total_seconds() / 60
-        if minutes not in _AGGREGATED:
-            raise _Unmeasurable(
-                f"asset {asset.identifier}: its instantaneous properties cannot be measured every "
-                f"{minutes:g} minutes, only every 5, 10, 15, 30 or 60"
-            )
         return {
             "value": measured(self.user.datum_streams, asset, instantaneous, self.window),
             "phase": _PHASES[asset.phase],
             "unit": instantaneous.unit.upper(),
             "measure_time": self.window.end,
         }
+
+    def _problem_of_period(self, asset: Asset) -> str | None:
+        minutes = (self.window.end - self.window.start).total_seconds() / 60
+        if asset.instantaneous is None or minutes in _AGGREGATED:
+            return None
+        return (
+            f"asset {asset.identifier}: its instantaneous properties cannot be measured every "
+            f"{minutes:g} minutes, only every 5, 10, 15, 30 or 60"
+        )
+
+
+def _is_complete(energy: AssetEnergy | None) -> bool:
+    """Return whether nothing is missing that the service wants of an energy, if there is one."""
+    return energy is None or (energy.type is not None and energy.direction is not None)
 
 
 def _is_set(value: object) -> bool:

@@ -482,7 +482,7 @@ class Asset:
         source_id: That stream.
         category: What it is.
         phase: What it is connected to.
-        enabled: If not, it is not measured.
+        enabled: If not, it is measured only as observed.
         instantaneous: How its power or current is measured.
         energy: How its energy is measured.
         service_props: JSON values by name; never part of the repr.
