@@ -32,8 +32,9 @@ class UserEvent:
         user_id: Whose it is.
         created: When it happened, UTC.
         tags: What it is about, from the general to the particular.
-        message: One line for people.
-        details: What `data` shows, as it was given; nobody changes it.
+        message: One line for people; may be empty.
+        details: What `data` shows, as it was given; nobody changes it. Never part of the repr: as
+            observed, it may hold a new token.
     """
 
     id: UUID
@@ -41,7 +42,7 @@ class UserEvent:
     created: datetime
     tags: tuple[str, ...]
     message: str
-    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def data(self) -> Mapping[str, Any] | None:
@@ -81,9 +82,9 @@ class UserEvents:
             user_id: Whose it is.
             tags: What it is about.
             message: One line for people.
-            data: Its details, without any secret, made into JSON values when they are read: what is
-                inside them may not change until then. Members that are None are left out,
-                datetimes become strings in UTC with milliseconds (measured).
+            data: Its details, made into JSON values when they are read: what is inside them may not
+                change until then, and a secret in it must be concealed. Members that are None are
+                left out, datetimes become strings in UTC with milliseconds (measured).
         """
         with self._lock:
             created = self._clock.now()

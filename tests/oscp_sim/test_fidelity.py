@@ -174,6 +174,20 @@ def piece_order(simulator: Simulator) -> object:
     return [each["name"] for each in pieces]
 
 
+def register_events(simulator: Simulator) -> object:
+    """Is the new token that a Register brings in its user event?"""
+    token = shared_of(simulator).world.users[0].capacity_providers[0].flexibility_provider_token
+    headers = [("Authorization", f"Token {token}"), ("Content-Type", "application/json")]
+    version = {"version": "2.0", "base_url": "http://127.0.0.1:9"}
+    body = json.dumps({"token": "mine", "version_url": [version]}).encode()
+    with simulator:
+        ask(simulator, "POST", "/oscp/fp/2.0/register", [("Host", HOST), *headers], body)
+        assert isinstance(simulator.clock, FrozenClock)
+        simulator.clock.advance(2)
+    (event,) = shared_of(simulator).events.find(7, NOW, simulator.clock.now(), tags=["http"])
+    return (event.data or {})["content"]["token"] != "[redacted]"
+
+
 def stale_date(simulator: Simulator) -> object:
     return call(simulator, "GET", VIEW, when=NOW - timedelta(hours=1)).status
 
@@ -234,6 +248,7 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
         ["action", "coId", "cgIdentifier", "msg"],
         ["msg", "action", "coId", "cgIdentifier"],
     ),
+    "register_events": (register_events, False, True),
     "stale_date": (stale_date, 401, 403),
     "stale_queuing": (stale_queuing, "Queuing", "Queued"),
     "update_by_filter": (update_by_filter, 1, 0),

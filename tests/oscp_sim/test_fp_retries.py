@@ -144,10 +144,11 @@ def test_a_configuration_problem_is_not_tried_again(running: Simulator) -> None:
     assert attempts.ended == [(attempts.made[0], "Grid is not Registered")]
 
 
-def test_anything_else_is_not_tried_again(running: Simulator) -> None:
-    attempts = run(running, ValueError("/forecasted_blocks/0 is null"))
-    assert len(attempts.made) == 1
-    told = "Heartbeat cannot be done: ValueError: /forecasted_blocks/0 is null"
+def test_anything_else_is_tried_again(running: Simulator) -> None:
+    wrong = ValueError("/forecasted_blocks/0 is null")
+    attempts = run(running, wrong, wrong, wrong)
+    assert len(attempts.made) == 3
+    told = "Heartbeat failed, try 3 of 3: /forecasted_blocks/0 is null"
     assert notes(running) == [("Heartbeat", told)]
 
 

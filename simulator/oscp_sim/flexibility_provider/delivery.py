@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from random import Random
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.http_client import Connections, Sending, exchange, go_on
@@ -77,13 +79,21 @@ class ConfigurationProblem(Exception):
     """Raised where a system's present configuration does not allow a delivery.
 
     It is never tried again: another try changes nothing.
+
+    Attributes:
+        problem: What the owner is told of it; None where nothing is told.
     """
+
+    def __init__(self, reason: str, problem: str | None = None) -> None:
+        super().__init__(reason)
+        self.problem = problem
 
 
 class InvalidURL(ConfigurationProblem):
     """Raised for a URL that is none: nothing is sent."""
 
-    problem: Final = "Invalid URL"
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "Invalid URL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,7 @@ class Delivery:
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
     instruction_id: int | None = None
+    correlation_id: str | None = None
 
     @property
     def request_id(self) -> str:
@@ -165,11 +176,21 @@ def _status(status: int) -> str:
         return str(status)
 
 
+# What is said, by whether the service is followed.
+_REGISTER: Final = (
+    "SolarNetwork's user event of it would show the new token in clear; here it does not",
+    "its user event shows the new token in clear, as in SolarNetwork: whoever may read the owner's "
+    "user events may call the Flexibility Provider with it",
+)
+
+
 def _record(
     shared: Shared, delivery: Delivery, request: Request, answer: Response | None, why: str | None
 ) -> None:
     shown = answer and replace(answer, body=delivery.without_secrets(answer.text).encode())
     detail: dict[str, Any] = {"answered_after": answer.after} if answer and answer.after else {}
+    if why is None and delivery.action == "Register":
+        why = _REGISTER[shared.behaviour.follows_service("register_events")]
     if why is not None:
         detail["why"] = why
     shared.journal.append(
@@ -183,6 +204,143 @@ def _record(
         response=shown,
         detail=detail or None,
     )
+
+
+# By action, the tags behind `oscp`; a CO's registration is tagged `cp` as well (measured). Those of
+# heartbeats and measurements, with the kind of the system, are read.
+_TAGS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "Register": ("cp", "reg"),
+        "HandshakeAcknowledge": ("cp", "handshake"),
+        "UpdateGroupCapacityForecast": ("cp", "update-group-capacity-forecast"),
+        "AdjustGroupCapacityForecast": ("co", "adjust-group-capacity-forecast"),
+        "Heartbeat": ("", "heartbeat"),
+        "UpdateGroupMeasurements": ("", "measurement"),
+        "UpdateAssetMeasurement": ("", "measurement"),
+    }
+)
+_PASSED_ON: Final = frozenset({"AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast"})
+_REDACTED: Final = "[redacted]"
+_KINDS: Final = ("CapacityProvider", "CapacityOptimizer")
+
+
+def task_of(user_id: int, system: System, action: str, *, is_instruction: bool = False) -> str:
+    """Return what the service calls a message to a system.
+
+    Of what is passed on, the kind is the sender's (measured of instructions, else read).
+    """
+    is_optimizer = isinstance(system, CapacityOptimizer)
+    kind = _KINDS[is_optimizer != (is_instruction or action in _PASSED_ON)]
+    return f"[{action}] task with {kind} ({user_id},{system.id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Tell the owner of a system about a message to it (oscp20.md §5.6, solaruser.md §9.1).
+
+    The tags are measured, the texts and data partly read.
+
+    Attributes:
+        system: Who the message is for, as it was when the message was made.
+        is_instruction: Whether the message comes from SolarUser.
+    """
+
+    shared: Shared
+    user_id: int
+    system: System
+    action: str
+    is_instruction: bool = False
+
+    @property
+    def task(self) -> str:
+        """What the service calls it."""
+        return task_of(self.user_id, self.system, self.action, is_instruction=self.is_instruction)
+
+    def registered(self, base_url: str) -> None:
+        """Tell that a system has registered."""
+        self._add((), "", {**self._configured(), "url": base_url})
+
+    def exchanged(self, delivery: Delivery, problem: str | None = None) -> None:
+        """Tell how an HTTP exchange went."""
+        data = {
+            **self._configured(),
+            "url": delivery.url,
+            "method": "POST",
+            "requestId": delivery.request_id,
+            "correlationId": delivery.correlation_id,
+            "content": self._content(delivery),
+        }
+        tags = ("http",) if problem is None else ("error", "http")
+        self._add(tags, "Success" if problem is None else problem, data)
+
+    def failed(self, reason: str, tries: int, left: int) -> None:
+        """Tell that one try more has failed, and how many are left."""
+        then = f"will re-try up to {left} more times" if left else f"tried {tries} times"
+        data = self._configured() if left else {"configId": self.system.id}
+        self._add(("error",), f"{self.task} failed; {then}: {reason}", data)
+
+    def not_sent(self, problem: str | None) -> None:
+        """Tell that the configuration does not allow it, where that is told."""
+        if problem is not None:
+            self._add(("error",), problem, self._configured())
+
+    def unresolvable(self, problem: Exception) -> None:
+        """Tell that a job does not know where to send something (read)."""
+        if isinstance(problem, ConfigurationProblem):
+            self.not_sent(f"System URI unresolvable: {problem}")
+
+    def _configured(self) -> dict[str, Any]:
+        system = self._present()
+        return {
+            "configId": system.id,
+            "regStatus": system.registration_status[0].lower(),
+            "v": system.oscp_version,
+            "url": self.shared.addresses.of_system(system),
+        }
+
+    def _present(self) -> System:
+        user = self.shared.world.user(self.user_id)
+        systems = () if user is None else user.systems
+        same = (each for each in systems if isinstance(each, type(self.system)))
+        return next((each for each in same if each.id == self.system.id), self.system)
+
+    def _content(self, delivery: Delivery) -> Mapping[str, Any]:
+        """Return what the message says; as observed, a Register with its new token (measured)."""
+        shows_all = self.shared.behaviour.follows_service("register_events")
+        hides = self.action == "Register" and not shows_all
+        return {**delivery.content, "token": _REDACTED} if hides else delivery.content
+
+    def _add(self, tags: tuple[str, ...], message: str, data: Mapping[str, Any]) -> None:
+        role, name = _TAGS.get(self.action, ("", ""))
+        role = role or ("co" if isinstance(self.system, CapacityOptimizer) else "cp")
+        about = ("instruction",) if self.is_instruction else (role, name)
+        system = self._present()
+        url = data.get("url")
+        safe = {**data, "url": url and without_secrets(system, url)}
+        text = without_secrets(system, message)
+        self.shared.events.add(self.user_id, ("oscp", *about, *tags), text, safe)
+
+
+def without_secrets(system: System, text: str) -> str:
+    """Return a text without a system's credentials: an answer may quote its request."""
+    for secret in _secrets(system):
+        text = text.replace(secret, _REDACTED)
+    return text
+
+
+def _secrets(system: System) -> Iterator[str]:
+    base_url = system.base_url if isinstance(system.base_url, str) else ""
+    own = (system.token, system.oauth_client_secret, _password(base_url))
+    yield from filter(None, (*own, system.flexibility_provider_token))
+    # A shorter value of a header is not a secret, and may well be a word of the text.
+    yield from (value for _, value in configured_headers(system) if len(value) >= SHORTEST_SECRET)
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None
 
 
 _LOG = logging.getLogger(__name__)
@@ -199,6 +357,7 @@ class _Attempts:
     attempt: Callable[[], Sending]
     tries: int
     queue: Hashable
+    events: Events | None
     on_success: Callable[[], object] | None
     on_failure: Callable[[str], object] | None
 
@@ -217,6 +376,7 @@ class Retries:
         *,
         tries: int = 3,
         queue: Hashable = None,
+        events: Events | None = None,
         on_success: Callable[[], object] | None = None,
         on_failure: Callable[[str], object] | None = None,
     ) -> None:
@@ -226,14 +386,16 @@ class Retries:
 
         Args:
             name: The OSCP message that it is about.
-            attempt: Sends it. `DeliveryFailed` means that it may be tried again;
-                `ConfigurationProblem`, and every other exception, that it may not.
+            attempt: Sends it. A `ConfigurationProblem` means that it may not be tried again.
             tries: The most attempts.
             queue: One attempt of a queue waits for another: no system waits for another system.
+            events: Tell the owner of each failure.
             on_success: Called when the answer has come, by the simulator's clock.
             on_failure: Called when no try is left, with the reason.
         """
-        self._start(_Attempts(name, attempt, tries, queue, on_success, on_failure), number=1)
+        self._start(
+            _Attempts(name, attempt, tries, queue, events, on_success, on_failure), number=1
+        )
 
     def _start(self, attempts: _Attempts, number: int, pause: float = 0.0) -> None:
         delay = self._random.randint(_SHORTEST_DELAY, _LONGEST_DELAY) / 1000
@@ -244,19 +406,20 @@ class Retries:
     def _attempt(self, attempts: _Attempts, number: int) -> Iterator[float]:
         try:
             yield from attempts.attempt()
-        except DeliveryFailed as failure:
-            self._try_again(attempts, number, failure)
         except ConfigurationProblem as problem:
+            if attempts.events is not None:
+                attempts.events.not_sent(problem.problem)
             self._give_up(attempts, str(problem))
-        except Exception as error:  # noqa: BLE001 - an accepted message may still be unfit to send
+        except Exception as failure:  # noqa: BLE001 - an accepted message may be unfit to send
             _LOG.debug("%s failed", attempts.name, exc_info=True)
-            why = f"{attempts.name} cannot be done: {type(error).__name__}: {error}"
-            self._give_up(attempts, why)
+            self._try_again(attempts, number, failure)
         else:
             if attempts.on_success is not None:
                 attempts.on_success()
 
-    def _try_again(self, attempts: _Attempts, number: int, failure: DeliveryFailed) -> None:
+    def _try_again(self, attempts: _Attempts, number: int, failure: Exception) -> None:
+        if attempts.events is not None:
+            attempts.events.failed(str(failure), number, max(attempts.tries - number, 0))
         if number >= attempts.tries:
             why = f"{attempts.name} failed, try {number} of {attempts.tries}: {failure}"
             self._give_up(attempts, why)

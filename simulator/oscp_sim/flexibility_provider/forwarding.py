@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.flexibility_provider.call import Caller, IncomingCall, ServiceRefused
-from oscp_sim.flexibility_provider.delivery import System, queue_of
+from oscp_sim.flexibility_provider.delivery import Events, System, queue_of
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import check_registered
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
@@ -83,7 +83,8 @@ class _ForwardedForecast:
             self._note(f"there is nobody to pass on what {self.sender} sent")
             return
         queue = queue_of(self.user_id, recipient)
-        self.provider.retries.run(self.action, self._attempt, queue=queue)
+        events = Events(self.provider.shared, self.user_id, recipient, self.action)
+        self.provider.retries.run(self.action, self._attempt, queue=queue, events=events)
 
     def _attempt(self) -> Sending:
         shared, outbox = self.provider.shared, self.provider.outbox

@@ -6,7 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, System
+from oscp_sim.flexibility_provider.delivery import (
+    ConfigurationProblem,
+    DeliveryFailed,
+    Events,
+    System,
+)
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.jobs import Job, Timetable
 from oscp_sim.flexibility_provider.outbox import Outbox, check_version
@@ -51,6 +56,7 @@ class _Heartbeats:
                 yield from self._send(user_id, system, now)
             except (DeliveryFailed, ConfigurationProblem) as problem:
                 self._note(f"{system.name} has not been sent a heartbeat: {problem}")
+                Events(self._shared, user_id, system, _ACTION).unresolvable(problem)
                 return
             self._shared.change_system(user_id, system, heartbeat_date=now)
 

@@ -6,10 +6,10 @@ As observed in SolarNetwork (solaruser.md §4.1, §4.2 and §9.1).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from oscp_send.solarnetwork import texts
 from oscp_sim.flexibility_provider.delivery import (
@@ -17,7 +17,8 @@ from oscp_sim.flexibility_provider.delivery import (
     DeliveryFailed,
     InvalidURL,
     UnknownRecipient,
-    configured_headers,
+    task_of,
+    without_secrets,
 )
 from oscp_sim.flexibility_provider.http_client import go_on
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, PATHS, Outbox, configured_path
@@ -89,13 +90,7 @@ class InstructionHandler:
         if delivery is None:
             self._note_silence()
             return
-        try:
-            yield from self._outbox.send(self._message.user_id, provider, delivery)
-        except (DeliveryFailed, InvalidURL) as failure:
-            if failure.problem is not None:
-                self._events.not_answered(delivery, failure.problem)
-            raise
-        self._events.answered(delivery)
+        yield from self._outbox.send(self._message.user_id, provider, delivery)
 
     def _recipients(self) -> tuple[CapacityGroup, CapacityProvider]:
         """Look everything up again: the world may have changed since the message was queued."""
@@ -119,10 +114,9 @@ class InstructionHandler:
         if self._shared.addresses.of_system(provider) is None:
             return None
         if provider.oscp_version != OSCP_VERSION:
+            task = task_of(self._message.user_id, provider, action, is_instruction=True)
             raise DeliveryFailed(
-                # The service calls a Capacity Provider an Optimizer here.
-                f"[{action}] task with CapacityOptimizer ({self._message.user_id},{provider.id}) "
-                f"failed because the OSCP version {provider.oscp_version or 'null'} is not "
+                f"{task} failed because the OSCP version {provider.oscp_version or 'null'} is not "
                 "supported."
             )
         return self._outbox.delivery(
@@ -156,9 +150,7 @@ class InstructionHandler:
 
 
 _TAGS: Final = ("oscp", "instruction")
-_REDACTED: Final = "[redacted]"
 _NOT_SENT: Final = "Error sending OSCP message to capacity provider"
-_SHORTEST_SECRET: Final = 8
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -168,8 +160,7 @@ class _InstructionEvents:
     def __init__(self, events: UserEvents, message: QueuedMessage) -> None:
         self._events = events
         self._user_id = message.user_id
-        self._secrets: tuple[str, ...] = ()
-        self._provider: CapacityProvider | None = None
+        self._safe: Callable[[str], str] = str
         self._known: dict[str, Any] = {
             "instructionId": message.id,
             "action": message.action,
@@ -187,17 +178,8 @@ class _InstructionEvents:
         request.
         """
         self._known["content"] = content
-        self._provider = provider
-        self._secrets = _secrets(provider)
+        self._safe = partial(without_secrets, provider)
         self._add((), "Processing queued instruction")
-
-    def answered(self, delivery: Delivery) -> None:
-        """Say that the Capacity Provider accepted the message."""
-        self._add_http((), "Success", delivery)
-
-    def not_answered(self, delivery: Delivery, problem: str) -> None:
-        """Say that the Capacity Provider refused the message, or could not be reached."""
-        self._add_http(("error",), problem, delivery)
 
     def posted(self) -> None:
         """Say that the instruction is Completed, even if there was no base URL to post to."""
@@ -209,44 +191,9 @@ class _InstructionEvents:
         That an unknown recipient is named twice, as the event's message and in its data, and that
         an action without a path counts as not sent, is (inferred).
         """
-        reason = self._without_secrets(str(failure))
+        reason = self._safe(str(failure))
         message = reason if isinstance(failure, UnknownRecipient) else _NOT_SENT
         self._add(("error",), message, {"message": reason})
 
     def _add(self, tags: tuple[str, ...], message: str, more: Mapping[str, Any] = _NOTHING) -> None:
         self._events.add(self._user_id, (*_TAGS, *tags), message, {**self._known, **more})
-
-    def _add_http(self, tags: tuple[str, ...], message: str, delivery: Delivery) -> None:
-        provider = self._provider
-        data = {
-            "configId": provider and provider.id,
-            "regStatus": provider and provider.registration_status[0].lower(),
-            "v": provider and provider.oscp_version,
-            "url": self._without_secrets(delivery.url),
-            "method": "POST",
-            "requestId": delivery.request_id,
-            "correlationId": self._known["correlationId"],
-            "content": self._known["content"],
-        }
-        text = self._without_secrets(message)
-        self._events.add(self._user_id, (*_TAGS, *tags, "http"), text, data)
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, _REDACTED)
-        return text
-
-
-def _secrets(provider: CapacityProvider) -> tuple[str, ...]:
-    base_url = provider.base_url if isinstance(provider.base_url, str) else ""
-    # A shorter value of a header is not a secret, and may well be a word of the text.
-    values = [v for _, v in configured_headers(provider) if len(v) >= _SHORTEST_SECRET]
-    own = (provider.token, provider.oauth_client_secret, _password(base_url))
-    return tuple(filter(None, (*own, *values)))
-
-
-def _password(url: str) -> str | None:
-    try:
-        return urlsplit(url).password
-    except ValueError:
-        return None

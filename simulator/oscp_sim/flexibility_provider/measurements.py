@@ -16,7 +16,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.fidelity import Behaviour
-from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, DeliveryFailed, System
+from oscp_sim.flexibility_provider.delivery import (
+    ConfigurationProblem,
+    DeliveryFailed,
+    Events,
+    System,
+)
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.jobs import Job, Timetable
 from oscp_sim.flexibility_provider.outbox import Outbox, check_version
@@ -98,6 +103,8 @@ class _Measurements:
                     more = _ENDS[ends_the_run] if place < len(chosen) else ""
                     why = f"{report.system.name} did not get its measurements: {problem}{more}"
                     self._note(why)
+                    events = Events(self._shared, user_id, report.system, _GROUP_ACTION)
+                    events.unresolvable(problem)
                     if ends_the_run:
                         return
                     break

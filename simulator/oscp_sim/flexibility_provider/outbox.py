@@ -17,11 +17,14 @@ from oscp_sim.flexibility_provider.delivery import (
     TIMEOUT,
     ConfigurationProblem,
     Delivery,
+    DeliveryFailed,
+    Events,
     InvalidURL,
     System,
     configured_headers,
     party_of,
     post,
+    task_of,
 )
 from oscp_sim.flexibility_provider.http_client import ACCEPT, Connections, invalid_url
 from oscp_sim.flexibility_provider.oauth import OAuth
@@ -117,6 +120,7 @@ class Outbox:
             _headers(system, request_id, correlation_id, more),
             json_reading.write(content),
             instruction_id,
+            correlation_id,
         )
 
     def send(
@@ -124,13 +128,28 @@ class Outbox:
     ) -> Generator[float, None, Response]:
         """Send a message and return the answer when it has come; below 400 is success.
 
-        A system that wants OAuth is shown an access token instead of its own token.
+        A system that wants OAuth is shown an access token instead of its own token. The owner is
+        told how it went.
 
         Raises:
             DeliveryFailed: It was refused, or did not arrive.
             InvalidURL: It was not sent.
         """
-        _check_url(user_id, system, delivery)
+        is_instruction = delivery.instruction_id is not None
+        events = Events(self._shared, user_id, system, delivery.action, is_instruction)
+        _check_url(delivery, events)
+        try:
+            answer = yield from self._posted(user_id, system, delivery)
+        except DeliveryFailed as failure:
+            if failure.problem is not None:
+                events.exchanged(delivery, failure.problem)
+            raise
+        events.exchanged(delivery)
+        return answer
+
+    def _posted(
+        self, user_id: int, system: System, delivery: Delivery
+    ) -> Generator[float, None, Response]:
         token = yield from self.oauth.token(user_id, system, self.timeout)
         if token is not None:
             own = ("Authorization", f"Token {system.token}")
@@ -162,13 +181,10 @@ def _headers(system: System, request_id: str, correlation_id: str | None, more: 
 
 
 def check_registered(user_id: int, system: System, action: str) -> None:
-    """Refuse a system that is not Registered, or does not speak OSCP 2.0.
-
-    The text is that of an instruction for an unsupported version, as far as it fits (inferred).
-    """
+    """Refuse a system that is not Registered, or does not speak OSCP 2.0."""
     if system.registration_status != "Registered":
         why = f"the registration status is {system.registration_status}, not Registered"
-        raise _problem(user_id, system, action, why)
+        raise _problem(user_id, system, action, why, "Status not Registered")
     check_version(user_id, system, action)
 
 
@@ -176,20 +192,18 @@ def check_version(user_id: int, system: System, action: str) -> None:
     """Refuse a system that does not speak OSCP 2.0, or of which no version is known."""
     if system.oscp_version != OSCP_VERSION:
         why = f"the OSCP version {system.oscp_version or 'null'} is not supported"
-        raise _problem(user_id, system, action, why)
+        raise _problem(user_id, system, action, why, "Unsupported OSCP version")
 
 
-def _check_url(user_id: int, system: System, delivery: Delivery) -> None:
+def _check_url(delivery: Delivery, events: Events) -> None:
     why = invalid_url(delivery.url)
     if why is not None:
-        # The service calls a Capacity Provider an Optimizer where it delivers an instruction.
-        kind = type(system).__name__ if delivery.instruction_id is None else "CapacityOptimizer"
-        raise InvalidURL(
-            f"[{delivery.action}] task with {kind} ({user_id},{system.id}) failed because the OSCP "
-            f"URL [{system.base_url}] is not valid: {why}"
-        )
+        url = events.system.base_url
+        raise InvalidURL(f"{events.task} failed because the OSCP URL [{url}] is not valid: {why}")
 
 
-def _problem(user_id: int, system: System, action: str, why: str) -> ConfigurationProblem:
-    name = f"{type(system).__name__} ({user_id},{system.id})"
-    return ConfigurationProblem(f"[{action}] task with {name} failed because {why}.")
+def _problem(
+    user_id: int, system: System, action: str, why: str, problem: str
+) -> ConfigurationProblem:
+    task = task_of(user_id, system, action)
+    return ConfigurationProblem(f"{task} failed because {why}.", problem)

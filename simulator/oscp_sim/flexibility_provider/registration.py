@@ -21,7 +21,7 @@ from oscp_sim.flexibility_provider.call import (
     ServiceRefused,
     database_refused,
 )
-from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, System, queue_of
+from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, Events, System, queue_of
 from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, check_registered
@@ -61,7 +61,13 @@ def register(provider: FlexibilityProvider, call: IncomingCall) -> Later:
         provider.shared.journal.conceal(secret)
     _store(provider.shared, call.caller, token, base_url, own_token)
     provider.note_replaced(call.caller.user.id, call.caller.system)
-    return _OwnRegister(provider, call.caller, own_token).start
+    events = _events(provider, call.caller, "Register")
+    events.registered(base_url)
+    return _OwnRegister(provider, call.caller, own_token, events).start
+
+
+def _events(provider: FlexibilityProvider, caller: Caller, action: str) -> Events:
+    return Events(provider.shared, caller.user.id, caller.system, action)
 
 
 def _check_columns(token: str, base_url: str) -> None:
@@ -113,12 +119,14 @@ class _OwnRegister:
     provider: FlexibilityProvider
     caller: Caller
     token: str
+    events: Events
 
     def start(self) -> None:
         self.provider.retries.run(
             "Register",
             self._attempt,
             queue=queue_of(self.caller.user.id, self.caller.system),
+            events=self.events,
             on_success=self._succeed,
             on_failure=self._fail,
         )
@@ -203,7 +211,9 @@ def handshake(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     _store_settings(provider.shared, call.caller, behaviour)
     attempt = partial(_acknowledge, provider, call.caller, call.request_id)
     queue = queue_of(call.caller.user.id, call.caller.system)
-    return partial(provider.retries.run, "HandshakeAcknowledge", attempt, queue=queue)
+    action = "HandshakeAcknowledge"
+    events = _events(provider, call.caller, action)
+    return partial(provider.retries.run, action, attempt, queue=queue, events=events)
 
 
 def _acknowledge(

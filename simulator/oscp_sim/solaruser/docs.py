@@ -388,7 +388,7 @@ _INSTANT: Final = (
 )
 _EVENT: Final[Schema] = {
     "type": "object",
-    "required": ["userId", "created", "eventId", "tags", "message"],
+    "required": ["userId", "created", "eventId", "tags"],
     "properties": {
         "userId": {"type": "integer"},
         "created": _TEXT,

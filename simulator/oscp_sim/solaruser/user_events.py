@@ -94,14 +94,15 @@ def _search_filter(text: str) -> SearchFilter | None:
 
 
 def _shown(event: UserEvent) -> dict[str, Any]:
-    """Return an event as the API shows it, keys in its order; it may have no data."""
+    """Return an event as the API shows it, keys in its order; it may have no message or data."""
     shown: dict[str, Any] = {
         "userId": event.user_id,
         "created": timestamp(event.created),
         "eventId": str(event.id),
         "tags": list(event.tags),
-        "message": event.message,
     }
+    if event.message:
+        shown["message"] = event.message
     return shown if event.data is None else {**shown, "data": dict(event.data)}
 
 
