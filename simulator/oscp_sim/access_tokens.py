@@ -2,20 +2,25 @@
 
 Systems call the Flexibility Provider with tokens of the first kind. The second kind stands for the
 authorization server that the service property `oauth-token-url` of a Capacity Provider or Optimizer
-names (docs/protocol/oscp20.md §5.9).
+names (docs/protocol/oscp20.md §5.9). JSON Web Tokens are a third kind: those of SolarNetwork's own
+issuer, with which systems may call the Flexibility Provider, too (§5.2).
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
+from types import MappingProxyType
 from typing import Final
 
+import jwt
+
 from oscp_sim.clock import Clock
+from oscp_sim.entry import PartyName
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
 
 #: The service property that names a client.
@@ -24,6 +29,14 @@ CLIENT_ID: Final = "oauth-client-id"
 _VALID_FOR: Final = timedelta(hours=1)
 # A token is their Base64, 64 characters (docs/protocol/oscp20.md §5.3).
 _TOKEN_BYTES: Final = 48
+
+#: Who issues the JSON Web Tokens.
+ISSUER: Final = "https://issuer.simulator.invalid"
+#: The scope that each role needs.
+SCOPES: Final[Mapping[PartyName, str]] = MappingProxyType(
+    {"capacity_provider": "oscp-fp-cp/cp", "capacity_optimizer": "oscp-fp-co/co"}
+)
+_ALGORITHM: Final = "HS256"
 
 
 def new_token(random: Random) -> str:
@@ -79,12 +92,19 @@ class AccessToken:
     """What a client is granted.
 
     Attributes:
-        text: What is shown as `Bearer`; 64 characters of Base64, never part of the repr.
+        text: What is shown as `Bearer`: 64 characters of Base64, or a JSON Web Token; never part of
+            the repr.
         valid_for: How long it is valid.
+        scope: Of a JSON Web Token.
     """
 
     text: str = field(repr=False)
     valid_for: timedelta
+    scope: str | None = None
+
+
+class TokenRefused(ValueError):
+    """Raised for a JSON Web Token that is not good; the text says why, without the token."""
 
 
 class AccessTokens:
@@ -96,7 +116,8 @@ class AccessTokens:
         clock: Decides when a token expires.
         seed: Makes the tokens; the same seed, the same ones.
         world: Returns the world as it is now: its clients are the systems with the service
-            property `oauth-client-id` and a client secret.
+            property `oauth-client-id` and a client secret, and for JSON Web Tokens those with a
+            `flexibility_provider_client`.
     """
 
     def __init__(self, clock: Clock, seed: int, world: Callable[[], World]) -> None:
@@ -104,12 +125,13 @@ class AccessTokens:
         self._world = world
         self._random = Random(f"access_tokens {seed}")  # noqa: S311 - of a rehearsal
         self._holders: dict[str, tuple[str, datetime]] = {}
+        self._key = Random(f"issuer {seed}").randbytes(32)  # noqa: S311 - of a rehearsal
 
     def issue(self, client_id: str, secret: str) -> AccessToken | None:
         """Return a new token for a client, or None if the secret is not the client's.
 
         It is valid for an hour, or as long as the behaviour `token_valid_for` of a simulated
-        Capacity Provider says.
+        Capacity Provider says; a JSON Web Token as long as its client says.
         """
         known = [
             system
@@ -118,7 +140,7 @@ class AccessTokens:
             and hmac.compare_digest(system.oauth_client_secret.encode(), secret.encode())
         ]
         if not known:
-            return None
+            return self._web_token(client_id, secret)
         now, valid_for = self._clock.now(), _valid_for(known[0])
         expired = [text for text, (_, until) in tuple(self._holders.items()) if until <= now]
         for text in expired:
@@ -126,6 +148,50 @@ class AccessTokens:
         token = AccessToken(new_token(self._random), valid_for)
         self._holders[token.text] = client_id, now + valid_for
         return token
+
+    def _web_token(self, client_id: str, secret: str) -> AccessToken | None:
+        """Return a JSON Web Token, as the issuer of SolarNetwork's gives them (inferred)."""
+        _, system = self._world().client(client_id) or (None, None)
+        client = system and system.flexibility_provider_client
+        if not client or not hmac.compare_digest(client.secret.encode(), secret.encode()):
+            return None
+        is_optimizer = isinstance(system, CapacityOptimizer)
+        role: PartyName = "capacity_optimizer" if is_optimizer else "capacity_provider"
+        scope = SCOPES[role] if client.scope is None else client.scope
+        now = self._clock.now()
+        claims = {
+            "iss": ISSUER,
+            "sub": client_id,
+            "scope": scope,
+            "iat": now,
+            "exp": now + client.valid_for,
+            "jti": new_token(self._random),
+        }
+        return AccessToken(jwt.encode(claims, self._key, _ALGORITHM), client.valid_for, scope)
+
+    def claims(self, token: str) -> tuple[str, frozenset[str]]:
+        """Return who a JSON Web Token was issued to, and for which scopes.
+
+        Raises:
+            TokenRefused: It is not one, or not of the issuer, or no longer valid.
+        """
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                [_ALGORITHM],
+                # The time is looked at below, by the simulator's clock.
+                options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
+                issuer=ISSUER,
+            )
+        except jwt.InvalidTokenError as error:
+            raise TokenRefused(
+                f"it is not a token of the issuer at /oauth/token: {error}"
+            ) from None
+        until = datetime.fromtimestamp(claims["exp"], UTC)
+        if until <= self._clock.now():
+            raise TokenRefused(f"it expired at {until:%Y-%m-%d %H:%M:%SZ}: ask for another one")
+        return claims["sub"], frozenset(claims["scope"].split())
 
     def holder(self, token: str) -> str | None:
         """Return the id of the client that holds a token.

@@ -68,6 +68,8 @@ _CELL = re.compile(
 _ELEMENT = re.compile(rf"<({'|'.join(_SECRET_MEMBERS)})>", re.IGNORECASE)
 _FIELD = re.compile(r"(oauth-client-secret=|client_secret=)[^&\s]*")
 _FIELD_NAME = re.compile(r"\s*[\w.-]+\s*")
+# A JSON Web Token: a header and claims, which are JSON objects, and a signature.
+_WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]*")
 _USER_INFO = re.compile(r"(:\\?/\\?/)[^/?#\s\"'@:]*:[^/?#\s\"'@]*@")
 
 
@@ -98,8 +100,11 @@ def redact_text(text: str) -> str:
     """Return a body or an address without the secrets that their names give away.
 
     These are the values of certain members of a JSON text, whole or broken, also where they are
-    written as CSV or XML, of a form's client secret, and a user name and password in a URL.
+    written as CSV or XML, of a form's client secret, and a user name and password in a URL; and
+    every JSON Web Token.
     """
+    if "eyJ" in text:
+        text = _WEB_TOKEN.sub(_REDACTED, text)
     if _may_hold_secrets(text.lower()):
         text = _MEMBER.sub(rf'\1"{_REDACTED}"', text)
         text = _CELL.sub(rf'\1""{_REDACTED}""', text)

@@ -317,7 +317,9 @@ class Simulator:
         for user in self.world.users:
             for system in user.systems:
                 own = (system.token, system.flexibility_provider_token)
-                for secret in (*own, system.oauth_client_secret):
+                client = system.flexibility_provider_client
+                more = (system.oauth_client_secret, None if client is None else client.secret)
+                for secret in (*own, *more):
                     if secret is not None:
                         self.journal.conceal(secret)
 

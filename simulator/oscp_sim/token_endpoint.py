@@ -50,10 +50,10 @@ class _Refused(Exception):
 
 
 class TokenEndpoint:
-    """The authorization server of the systems that are played here.
+    """The authorization server of the systems that are played here, and SolarNetwork's issuer.
 
     Its tokens are those of `shared.access_tokens`. The journal has each request under the party
-    whose client asks, because it plays that party's authorization server.
+    whose authorization server it plays: the client's own, or the Flexibility Provider.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -69,9 +69,10 @@ class TokenEndpoint:
             return respond(405, headers=[("Allow", "POST")])
         client, why = "", ""
         try:
-            credentials = _credentials(request, _fields(request))
+            fields = _fields(request)
+            credentials = _credentials(request, fields)
             client = credentials.id
-            response = _granted(self._issue(credentials))
+            response = _granted(self._issue(credentials), fields.get("scope", ""))
         except _Refused as refused:
             by_header = request.header("authorization")
             response, why = _refusal(refused, by_header=by_header), refused.why
@@ -82,28 +83,33 @@ class TokenEndpoint:
         for secret in credentials.secrets:
             token = self._shared.access_tokens.issue(credentials.id, secret)
             if token is not None:
-                for each in (token.text, secret):
+                # A JSON Web Token shows what it is.
+                for each in (secret,) if token.scope is not None else (token.text, secret):
                     self._shared.journal.conceal(each)
                 return token
         known = self._shared.access_tokens.systems(credentials.id)
-        if known:
+        if known or self._shared.world.client(credentials.id):
             raise _Refused("invalid_client", f"the secret is not that of {credentials.id}")
         raise _Refused(
             "invalid_client",
-            f"no Capacity Provider or Optimizer of the world has {CLIENT_ID} {credentials.id}",
+            f"no Capacity Provider or Optimizer of the world has {CLIENT_ID} {credentials.id}, or "
+            "a flexibility_provider_client of that id",
         )
 
     def _record(self, request: Request, response: Response, client: str, why: str) -> None:
         systems = self._shared.access_tokens.systems(client)
-        of_optimizer = bool(systems) and isinstance(systems[0], CapacityOptimizer)
-        party: PartyName = "capacity_optimizer" if of_optimizer else "capacity_provider"
+        caller = self._shared.world.client(client)
+        system = systems[0] if systems else caller and caller[1]
+        is_optimizer = isinstance(system, CapacityOptimizer)
+        of: PartyName = "capacity_optimizer" if is_optimizer else "capacity_provider"
+        is_issuer = not systems and caller is not None
         body = None if request.body is None else redact_form(request.text).encode()
         self._shared.journal.append(
-            party,
+            "flexibility_provider" if is_issuer else of,
             "exchange",
             request=replace(request, body=body),
             response=response,
-            peer="flexibility_provider",
+            peer=of if is_issuer else "flexibility_provider",
             detail={"why": why or f"an access token is granted to {client}"},
         )
 
@@ -155,12 +161,16 @@ def _basic(authorization: str) -> _Credentials:
     return _Credentials(unquote_plus(client_id), (unquote_plus(secret), secret))
 
 
-def _granted(token: AccessToken) -> Response:
-    answer = {
+def _granted(token: AccessToken, asked: str) -> Response:
+    answer: dict[str, object] = {
         "access_token": token.text,
         "token_type": "Bearer",
         "expires_in": int(token.valid_for.total_seconds()),
     }
+    if token.scope is not None:
+        if not set(asked.split()) <= set(token.scope.split()):
+            raise _Refused("invalid_scope", f"the client has the scope {token.scope!r}")
+        answer["scope"] = token.scope
     return _response(answer, HTTPStatus.OK)
 
 

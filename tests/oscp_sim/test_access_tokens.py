@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode
 
+import jwt
 import pytest
 
 from oscp_sim import Simulator
@@ -17,6 +18,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request
 from oscp_sim.token_endpoint import TOKEN_PATH
 from oscp_sim.world import load_world
+from tests.oscp_sim.fp_callers import ADJUST, HANDSHAKE, HEARTBEAT, REGISTER, UPDATE, say, why
 from tests.oscp_sim.peers import START, optimizer, provider, world
 from tests.oscp_sim.rig import FORM, Answer, ask, ask_over_network, shared_of
 
@@ -277,3 +279,149 @@ def test_no_spelling_of_its_name_shows_a_secret(
     assert entry.request is not None
     told = f"{GRANT}&client_id={quote_plus(ID)}&client_secret=[redacted]"
     assert entry.request.text == told
+
+
+# --- those with which systems call the Flexibility Provider: oscp20.md §5.2 --------------------
+
+SECRETS = {"grid": "secret-of-grid", "depot": "secret-of-depot", "wrong": "secret-of-wrong"}
+
+
+def client(name: str, **more: object) -> dict[str, Any]:
+    return {"flexibility_provider_client": {"id": name, "secret": SECRETS[name], **more}}
+
+
+CLIENTS = world(
+    [
+        provider(3, **client("grid", valid_for="5m")),
+        provider(4, **client("wrong", scope="openid oscp-fp-co/co")),
+    ],
+    [optimizer(1, **client("depot"))],
+)
+
+
+@pytest.fixture
+def issuer(clock: FrozenClock) -> Iterator[Simulator]:
+    with Simulator(CLIENTS, clock=clock) as simulator:
+        yield simulator
+
+
+def granted(issuer: Simulator, name: str = "grid") -> str:
+    return str(demand(issuer, basic(name, SECRETS[name])).json["access_token"])
+
+
+def called(issuer: Simulator, token: str, action: str = HEARTBEAT) -> Answer:
+    return say(issuer, action, authorization=f"Bearer {token}")
+
+
+def test_a_web_token_is_granted(issuer: Simulator) -> None:
+    answer = demand(issuer, basic("grid", SECRETS["grid"]), f"{GRANT}&scope=oscp-fp-cp%2Fcp").json
+    assert answer["access_token"].count(".") == 2
+    del answer["access_token"]
+    assert answer == {"token_type": "Bearer", "expires_in": 300, "scope": "oscp-fp-cp/cp"}
+
+
+def test_the_same_seed_and_clock_grant_the_same(issuer: Simulator, clock: FrozenClock) -> None:
+    with Simulator(CLIENTS, clock=clock) as same, Simulator(CLIENTS, clock=clock, seed=2) as other:
+        token = granted(issuer)
+        assert granted(same) == token
+        assert called(other, token).status == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "form", "error"),
+    [
+        ("grid", "secret-of-depot", GRANT, "invalid_client"),
+        ("nobody", "secret-of-grid", GRANT, "invalid_client"),
+        ("grid", "secret-of-grid", f"{GRANT}&scope=oscp-fp-co/co", "invalid_scope"),
+    ],
+)
+def test_no_web_token_is_granted(
+    issuer: Simulator, name: str, secret: str, form: str, error: str
+) -> None:
+    answer = demand(issuer, basic(name, secret), form)
+    assert answer.status == (400 if error == "invalid_scope" else 401)
+    assert answer.json["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "status"),
+    [
+        ("grid", HEARTBEAT, 204),
+        ("grid", REGISTER, 204),
+        ("grid", UPDATE, 204),
+        ("depot", HANDSHAKE, 204),
+        ("depot", ADJUST, 204),
+        ("grid", ADJUST, 403),
+        ("depot", UPDATE, 403),
+        ("wrong", UPDATE, 403),
+    ],
+)
+def test_it_is_good_for_the_messages_of_its_scope(
+    issuer: Simulator, name: str, action: str, status: int
+) -> None:
+    answer = called(issuer, granted(issuer, name), action)
+    challenge = answer.header("www-authenticate")
+    assert answer.status == status, answer.body
+    if status == 403:
+        assert answer.body == b""
+        assert (challenge or "").startswith('Bearer error="insufficient_scope", ')
+        assert "the access token needs the scope oscp-fp-" in why(issuer)
+    else:
+        assert challenge is None
+
+
+def test_a_scope_of_the_other_role_is_not_enough(issuer: Simulator) -> None:
+    answer = called(issuer, granted(issuer, "wrong"), ADJUST)
+    assert (answer.status, answer.json["message"]) == (403, "ACCESS_DENIED")
+
+
+def another(**claims: object) -> str:
+    return jwt.encode({"sub": "grid", "scope": "oscp-fp-cp/cp", **claims}, "k" * 32, "HS256")
+
+
+@pytest.mark.parametrize("token", ["", "abc", "a.b.c", another(), another(iss="http://other.test")])
+def test_another_token_is_refused(issuer: Simulator, token: str) -> None:
+    answer = called(issuer, token)
+    assert (answer.status, answer.header("www-authenticate")) == (403, None)
+    assert answer.json["error"] == "Forbidden"
+    assert "it is not a token of the issuer at /oauth/token" in why(issuer)
+
+
+def test_it_expires(issuer: Simulator, clock: FrozenClock) -> None:
+    token = granted(issuer)
+    clock.advance(299)
+    assert called(issuer, token).status == 204
+    clock.advance(1)
+    answer = called(issuer, token)
+    assert (answer.status, answer.json["error"]) == (403, "Forbidden")
+    assert "it expired at 2026-03-01 12:05:05Z" in why(issuer)
+
+
+def test_it_needs_its_client(issuer: Simulator) -> None:
+    token = granted(issuer)
+    shared = shared_of(issuer)
+    user = shared.world.users[0]
+    shared.change_system(42, user.capacity_providers[0], flexibility_provider_client=None)
+    assert called(issuer, token).status == 403
+
+
+def test_the_service_greets_the_client(issuer: Simulator) -> None:
+    headers = [("Host", "fp.test"), ("Authorization", f"bearer {granted(issuer)}")]
+    assert ask(issuer, "GET", "/oscp/hello", headers).json["data"] == "Hi there, grid"
+
+
+def test_no_journal_shows_a_web_token(issuer: Simulator) -> None:
+    token = granted(issuer)
+    called(issuer, token)
+    say(issuer, HEARTBEAT, f"what is {token}?", authorization=f"Token {token}")
+    entries = issuer.journal.entries(kind="exchange")
+    shown = str([entry.to_dict() for entry in entries])
+    assert token.rpartition(".")[2] not in shown
+    assert SECRETS["grid"] not in shown
+    assert (entries[0].party, entries[0].peer) == ("flexibility_provider", "capacity_provider")
+
+
+def test_two_systems_have_two_clients() -> None:
+    of = world([provider(3, **client("grid")), provider(4, **client("grid"))])
+    with pytest.raises(ValueError, match="duplicate client grid"):
+        load_world(of)

@@ -28,6 +28,7 @@ from oscp_sim.world import (
     World,
     world_schema,
 )
+from oscp_sim.world.model import Client
 from oscp_sim.yaml_source import YamlDocument, read_yaml
 
 
@@ -192,6 +193,7 @@ OBJECTS: dict[str, tuple[type, set[str]]] = {
     "/definitions/token/properties/policy": (SecurityPolicy, set()),
     "/definitions/capacity_provider": (CapacityProvider, {"oauth_client_secret"}),
     "/definitions/capacity_optimizer": (CapacityOptimizer, {"oauth_client_secret"}),
+    "/definitions/client": (Client, set()),
     "/definitions/capacity_group": (CapacityGroup, set()),
     "/definitions/asset": (Asset, set()),
     "/definitions/asset/properties/instantaneous": (AssetMeasurement, set()),

@@ -15,10 +15,12 @@ from typing import Any, Final
 from oscp_schemas import Document
 from oscp_send.findings import Finding
 from oscp_send.solarnetwork.dates import timestamp
+from oscp_sim.access_tokens import SCOPES, TokenRefused
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.delivery import System, party_of
 from oscp_sim.flexibility_provider.surroundings import as_json, container_error, refused
 from oscp_sim.http import Request, Response, respond
+from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, CapacityProvider, User, World
 
 
@@ -109,10 +111,17 @@ def success(data: object) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A system that has shown its token, with the values that it has when it calls."""
+    """A system that has shown its token, with the values that it has when it calls.
+
+    Attributes:
+        name: Under which the service knows it: the token, or the client of an access token.
+        scopes: Those of its access token; None where it has shown none.
+    """
 
     user: User
     system: System
+    name: str = field(repr=False)
+    scopes: frozenset[str] | None = None
 
     @property
     def role(self) -> PartyName:
@@ -144,23 +153,24 @@ class Caller:
 _SCHEME: Final = "Token"
 
 
-def caller_of(request: Request, world: World, replaced: Collection[str | None]) -> Caller:
+def caller_of(request: Request, shared: Shared, replaced: Collection[str | None]) -> Caller:
     """Return the system whose token a request shows; refuse any other with 403.
 
-    The header is split at its first blank, and the case of the scheme counts. A Bearer token would
-    have to be a JWT of a configured issuer, and a simulator has none. `replaced` are the tokens
-    that were good until a registration replaced them.
+    The header is split at its first blank, and the case of `Token` counts. `replaced` are the
+    tokens that were good until a registration replaced them.
     """
     # The container takes blanks off the end of any header.
     authorization = (request.header("authorization") or "").rstrip(" \t")
     if not authorization:
         raise _unknown("there is no Authorization header")
     scheme, _, token = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return _bearer(token, shared)
     if scheme != _SCHEME:
         raise _unknown(f'the scheme of Authorization is not "{_SCHEME}", in exactly this case')
-    found = world.caller(token)
+    found = shared.world.caller(token)
     if found is not None:
-        return Caller(*found)
+        return Caller(*found, token)
     if token in replaced:
         raise _unknown(
             "the token was replaced when its system registered: the new one is in the Register "
@@ -171,16 +181,43 @@ def caller_of(request: Request, world: World, replaced: Collection[str | None]) 
     raise _unknown(f"no system has this token{blank}")
 
 
+def _bearer(token: str, shared: Shared) -> Caller:
+    """Return the system for whose client a JSON Web Token was issued (measured, as 204 or 403)."""
+    try:
+        client, scopes = shared.access_tokens.claims(token)
+    except TokenRefused as refused:
+        why = f'{refused}; what the Flexibility Provider gave goes behind "{_SCHEME}"'
+        raise _unknown(f"the access token is refused: {why}") from None
+    found = shared.world.client(client)
+    if found is None:
+        raise _unknown(f"no system has the flexibility_provider_client {client} any more")
+    return Caller(*found, client, scopes)
+
+
 def _unknown(why: str) -> ContainerRefused:
     return ContainerRefused(HTTPStatus.FORBIDDEN, why=why)
 
 
 def check_role(caller: Caller, roles: frozenset[PartyName]) -> None:
-    """Refuse, with 403, a caller that has none of some roles."""
+    """Refuse, with 403, a caller that has none of some roles; an access token gives its own."""
+    who = " or ".join(sorted(each.replace("_", " ") for each in roles))
+    if caller.scopes is not None:
+        needed = [SCOPES[role] for role in sorted(roles)]
+        if caller.scopes.isdisjoint(needed):
+            why = f"the access token needs the scope {' or '.join(needed)}"
+            raise RequestRefused(403, why, {"WWW-Authenticate": f"Bearer {_INSUFFICIENT}"})
+    why = f"only a {who} may, and this is a {caller.role.replace('_', ' ')}"
+    if caller.role not in roles and caller.scopes is not None:
+        raise ServiceRefused(403, "ACCESS_DENIED", why=why)
     if caller.role not in roles:
-        who = " or ".join(sorted(each.replace("_", " ") for each in roles))
-        why = f"only a {who} may, and this is a {caller.role.replace('_', ' ')}"
         raise RequestRefused(403, why, {"WWW-Authenticate": "Bearer"})
+
+
+# Its beginning is measured, the rest read in the service's framework.
+_INSUFFICIENT: Final = (
+    'error="insufficient_scope", error_description="The request requires higher privileges than '
+    'provided by the access token.", error_uri="https://tools.ietf.org/html/rfc6750#section-3.1"'
+)
 
 
 @dataclass(slots=True)

@@ -83,7 +83,7 @@ def _ping(_provider: FlexibilityProvider, _call: IncomingCall) -> Response:
 
 def _hello(_provider: FlexibilityProvider, call: IncomingCall) -> Response:
     # The token is the name under which the service knows a caller (measured).
-    return success(f"Hi there, {call.caller.system.flexibility_provider_token}")
+    return success(f"Hi there, {call.caller.name}")
 
 
 _ACKNOWLEDGE: Final = "HandshakeAcknowledge"
@@ -175,8 +175,8 @@ class FlexibilityProviderEndpoints:
         if call.request.method == "TRACE":
             raise ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": _TRACED})
         if roles:
-            world, replaced = self._shared.world, self._provider.replaced_tokens
-            call.known_caller = caller_of(call.request, world, replaced)
+            replaced = self._provider.replaced_tokens
+            call.known_caller = caller_of(call.request, self._shared, replaced)
             check_role(call.caller, roles)
         if endpoint is None:
             raise ContainerRefused(HTTPStatus.NOT_FOUND)

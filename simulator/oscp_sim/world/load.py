@@ -155,6 +155,9 @@ def _names_in_world(world: World) -> Iterator[_Name]:
                 below = f"/users/{at}{pointer}/flexibility_provider_token"
                 caller = "caller", system.flexibility_provider_token
                 yield below, caller, "flexibility_provider_token"
+            if (client := system.flexibility_provider_client) is not None:
+                below = f"/users/{at}{pointer}/flexibility_provider_client/id"
+                yield below, ("client", client.id), f"client {client.id}"
         for index, node in enumerate(user.nodes):
             yield f"/users/{at}/nodes/{index}", ("node", node), f"node {node}"
 

@@ -104,6 +104,15 @@ class World:
         """Return the user and the system that call the Flexibility Provider with that token."""
         return self._callers.get(token)
 
+    def client(self, client_id: str) -> tuple[User, CapacityProvider | CapacityOptimizer] | None:
+        """Return the user and the system that call it with the access tokens of that client."""
+        for user in self.users:
+            for system in user.systems:
+                client = system.flexibility_provider_client
+                if client is not None and client.id == client_id:
+                    return user, system
+        return None
+
     def with_user(self, user: User) -> Self:
         """Return a world in which this user replaces the one with the same id.
 
@@ -275,6 +284,23 @@ class SystemSettings:
     measurement_styles: tuple[MeasurementStyle, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Client:
+    """With what a system gets access tokens, to call the Flexibility Provider with.
+
+    Attributes:
+        id: Unique in the world.
+        secret: Never part of the repr.
+        scope: What it is granted; that of the system's role where not given.
+        valid_for: How long each of its tokens is valid.
+    """
+
+    id: str
+    secret: str = field(repr=False)
+    scope: str | None = None
+    valid_for: timedelta = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalSystem:
     """What a Capacity Provider and a Capacity Optimizer have in common.
@@ -287,6 +313,8 @@ class ExternalSystem:
             from `id` where not given.
         flexibility_provider_token: That token; made when a simulator begins where not given; never
             part of the repr.
+        flexibility_provider_client: With what it gets access tokens for calls to the Flexibility
+            Provider; not at all where not given.
         settings: From its handshake.
         heartbeat_date: When it was last sent a heartbeat.
         offline_date: When it counts as offline.
@@ -301,6 +329,7 @@ class ExternalSystem:
     registration_status: RegistrationStatus = "Registered"
     flexibility_provider_id: int | None = None
     flexibility_provider_token: str | None = field(default=None, repr=False)
+    flexibility_provider_client: Client | None = None
     settings: SystemSettings | None = None
     heartbeat_date: datetime | None = None
     offline_date: datetime | None = None
