@@ -14,13 +14,12 @@ from http import HTTPStatus
 from random import Random
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
 
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.http_client import Connections, Sending, exchange, go_on
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
-from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
+from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted, redact_text
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityOptimizer, CapacityProvider
 
@@ -314,33 +313,12 @@ class Events:
         role, name = _TAGS.get(self.action, ("", ""))
         role = role or ("co" if isinstance(self.system, CapacityOptimizer) else "cp")
         about = ("instruction",) if self.is_instruction else (role, name)
-        system = self._present()
         url = data.get("url")
-        safe = {**data, "url": url and without_secrets(system, url)}
-        text = without_secrets(system, message)
+        safe = {**data, "url": url and redact_text(url)}
+        # An answer may quote what it was sent.
+        own = self._present().flexibility_provider_token
+        text = redact_quoted(redact_text(message), [own] if own else [])
         self.shared.events.add(self.user_id, ("oscp", *about, *tags), text, safe)
-
-
-def without_secrets(system: System, text: str) -> str:
-    """Return a text without a system's credentials: an answer may quote its request."""
-    for secret in _secrets(system):
-        text = text.replace(secret, _REDACTED)
-    return text
-
-
-def _secrets(system: System) -> Iterator[str]:
-    base_url = system.base_url if isinstance(system.base_url, str) else ""
-    own = (system.token, system.oauth_client_secret, _password(base_url))
-    yield from filter(None, (*own, system.flexibility_provider_token))
-    # A shorter value of a header is not a secret, and may well be a word of the text.
-    yield from (value for _, value in configured_headers(system) if len(value) >= SHORTEST_SECRET)
-
-
-def _password(url: str) -> str | None:
-    try:
-        return urlsplit(url).password
-    except ValueError:
-        return None
 
 
 _LOG = logging.getLogger(__name__)

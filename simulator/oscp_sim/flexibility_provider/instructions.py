@@ -6,8 +6,7 @@ As observed in SolarNetwork (solaruser.md §4.1, §4.2 and §9.1).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,11 +17,11 @@ from oscp_sim.flexibility_provider.delivery import (
     InvalidURL,
     UnknownRecipient,
     task_of,
-    without_secrets,
 )
 from oscp_sim.flexibility_provider.http_client import go_on
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, PATHS, Outbox, configured_path
 from oscp_sim.instructions import QueuedMessage, State
+from oscp_sim.redaction import redact_text
 from oscp_sim.shared import Shared
 from oscp_sim.user_events import UserEvents
 from oscp_sim.world import CapacityGroup, CapacityProvider
@@ -85,7 +84,7 @@ class InstructionHandler:
         content = dict(self._message.msg)
         if self._message.action == "AdjustGroupCapacityForecast":
             content["group_id"] = group.identifier
-        self._events.processing(content, provider)
+        self._events.processing(content)
         delivery = self._delivery(content, provider)
         if delivery is None:
             self._note_silence()
@@ -160,7 +159,6 @@ class _InstructionEvents:
     def __init__(self, events: UserEvents, message: QueuedMessage) -> None:
         self._events = events
         self._user_id = message.user_id
-        self._safe: Callable[[str], str] = str
         self._known: dict[str, Any] = {
             "instructionId": message.id,
             "action": message.action,
@@ -171,14 +169,9 @@ class _InstructionEvents:
             "correlationId": message.correlation_id,
         }
 
-    def processing(self, content: Mapping[str, Any], provider: CapacityProvider) -> None:
-        """Say that the instruction is claimed, and its message decoded.
-
-        The provider's credentials are taken out of all later events: an answer may quote its
-        request.
-        """
+    def processing(self, content: Mapping[str, Any]) -> None:
+        """Say that the instruction is claimed, and its message decoded."""
         self._known["content"] = content
-        self._safe = partial(without_secrets, provider)
         self._add((), "Processing queued instruction")
 
     def posted(self) -> None:
@@ -191,7 +184,8 @@ class _InstructionEvents:
         That an unknown recipient is named twice, as the event's message and in its data, and that
         an action without a path counts as not sent, is (inferred).
         """
-        reason = self._safe(str(failure))
+        # An answer may quote a URL with its password.
+        reason = redact_text(str(failure))
         message = reason if isinstance(failure, UnknownRecipient) else _NOT_SENT
         self._add(("error",), message, {"message": reason})
 

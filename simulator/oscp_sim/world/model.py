@@ -82,6 +82,15 @@ class World:
             if system.flexibility_provider_token is not None
         }
 
+    @cached_property
+    def _clients(self) -> Mapping[str, tuple[User, CapacityProvider | CapacityOptimizer]]:
+        return {
+            system.flexibility_provider_client.id: (user, system)
+            for user in self.users
+            for system in user.systems
+            if system.flexibility_provider_client is not None
+        }
+
     def user(self, user_id: int) -> User | None:
         """Return the user of that id."""
         return self._users.get(user_id)
@@ -106,12 +115,7 @@ class World:
 
     def client(self, client_id: str) -> tuple[User, CapacityProvider | CapacityOptimizer] | None:
         """Return the user and the system that call it with the access tokens of that client."""
-        for user in self.users:
-            for system in user.systems:
-                client = system.flexibility_provider_client
-                if client is not None and client.id == client_id:
-                    return user, system
-        return None
+        return self._clients.get(client_id)
 
     def with_user(self, user: User) -> Self:
         """Return a world in which this user replaces the one with the same id.
