@@ -107,24 +107,30 @@ def cbor_size(value: object) -> int:
 
     Maps have no length, lists have one; a float is a double, a time a text of milliseconds.
     """
-    # A day has a thousand values: what is frequent comes first.
-    if isinstance(value, str):
-        return _text_size(value)
-    if isinstance(value, (float, datetime)):
-        return _DOUBLE if isinstance(value, float) else _TIME
-    if isinstance(value, dict):
-        members = sum(_text_size(name) + cbor_size(each) for name, each in value.items())
-        return _OPEN_AND_CLOSE + members
-    if isinstance(value, (list, tuple)):
-        return _head(len(value)) + sum(map(cbor_size, value))
-    if isinstance(value, int):
-        return _head(value if value >= 0 else -1 - value)
-    return cbor_size(dict(value)) if isinstance(value, Mapping) else _DOUBLE
+    size = 0
+    waiting: list[Any] = [value]
+    # A day has a thousand values, most of them texts: no call for any that is usual.
+    while waiting:
+        each = waiting.pop()
+        kind = type(each)
+        if kind is str:
+            is_short = len(each) < _SHORT and each.isascii()
+            size += 1 + len(each) if is_short else _text_size(each)
+        elif kind is float or kind is bool or each is None:
+            size += _DOUBLE if kind is float else 1
+        elif kind is dict:
+            size += _OPEN_AND_CLOSE
+            waiting += each
+            waiting += each.values()
+        elif kind is list:
+            size += _head(len(each))
+            waiting += each
+        else:
+            size += _TIME if kind is datetime else _head(each if each >= 0 else -1 - each)
+    return size
 
 
 def _text_size(text: str) -> int:
-    if len(text) < _SHORT and text.isascii():
-        return 1 + len(text)
     sizes = list(_chunks(text))
     whole = sum(_head(size) + size for size in sizes)
     return whole if len(sizes) == 1 else _OPEN_AND_CLOSE + whole
