@@ -100,7 +100,7 @@ def test_9_2_a_reply(simulator: Simulator) -> None:
         b'{"success":true,"data":[{"userId":42,"created":"2026-01-02 03:04:05.123456Z","eventId":"'
         + event["eventId"].encode()
         + b'","tags":["oscp","instruction","error"],"message":"Unknown group identifier",'
-        b'"data":{"action":"Handshake","coId":1,"cgIdentifier":"depot-x"}}]}'
+        b'"data":{"coId": 1, "action": "Handshake", "cgIdentifier": "depot-x"}}]}'
     )
     assert answer.header("Content-Type") == "application/json"
     assert UUID(event["eventId"]).version == 7

@@ -8,6 +8,7 @@ ignored (measured), and a negative `offset`, too (inferred).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
+from json.encoder import encode_basestring
 from typing import Any, Final, Literal, TypeAlias, cast
 
+import orjson
+
 from oscp_send.solarnetwork.dates import timestamp
+from oscp_send.solarnetwork.json_reading import double_text
 from oscp_sim.http import Response
 from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
 from oscp_sim.solaruser.parameters import Binding, path_refused
@@ -75,7 +80,10 @@ def _wanted(call: Call) -> _Wanted:
 
 
 def _tags(call: Call) -> tuple[str, ...]:
-    given = call.parameters.getlist("tags" if "tags" in call.parameters else "tag")
+    given = call.parameters.getlist("tags")
+    if "tags" not in call.parameters:
+        # It is one text: of two, the service makes a tag with a comma, which no event carries.
+        return tuple(filter(None, [",".join(call.parameters.getlist("tag"))]))
     tags = (tag.strip() for text in given for tag in text.split(","))
     return tuple(tag for tag in tags if tag)
 
@@ -103,7 +111,23 @@ def _shown(event: UserEvent) -> dict[str, Any]:
     }
     if event.message:
         shown["message"] = event.message
-    return shown if event.data is None else {**shown, "data": dict(event.data)}
+    if event.data is None:
+        return shown
+    return {**shown, "data": orjson.Fragment(_as_jsonb(event.data))}
+
+
+def _as_jsonb(value: object) -> str:
+    """Return a JSON value as the database writes it: keys by length, then bytes (§9.1)."""
+    if isinstance(value, Mapping):
+        names = sorted(value, key=lambda name: (len(name.encode()), name.encode()))
+        members = (f"{encode_basestring(name)}: {_as_jsonb(value[name])}" for name in names)
+        return f"{{{', '.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_jsonb, value))}]"
+    if isinstance(value, float):
+        # A number keeps its digits, but neither its exponent nor the sign of zero.
+        return f"{Decimal(double_text(value or 0.0)):f}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 # Search filters over JSON data, in the style of LDAP: `(&(action=Handshake)(!(coId=7)))`.
