@@ -23,14 +23,19 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+from oscp_send.fidelity import Behaviour
 from oscp_sim import FrozenClock, Simulator
-from tests.oscp_sim.rig import Provider, canonical, signature
+from tests.oscp_sim.rig import Provider, canonical, post, signature
 
 _HERE: Final = Path(__file__).parent
 KNOWN: Final = _HERE / "known-differences.tsv"
 _FP_NOW: Final = datetime.fromisoformat("2026-11-28T22:35:16Z")
 _HOST: Final = "127.0.0.1:8920"
 _PORT_OF_PROVIDERS: Final = "http://127.0.0.1:59902"
+# The services ran without the job that looks for instructions which nobody claims.
+_AS_RUN: Final = Behaviour("observed", {"stale_queuing": "documented"})
+# The segment in which there was an instruction already.
+_USED_BEFORE: Final = 3
 # Seconds until an answer must be there.
 _PATIENCE: Final = 20.0
 # Seconds by which the clock goes on, and that we wait for an answer before it does again.
@@ -88,7 +93,9 @@ def solaruser() -> Iterator[Compared]:
     for segment in sorted({line["segment"] for line in lines}):
         clock = FrozenClock(datetime.fromisoformat(lines[0]["at"]))
         world = _HERE / "solaruser-world.yaml"
-        with Simulator(world, clock=clock, fidelity="observed", plays=["solaruser"]) as simulator:
+        with Simulator(world, clock=clock, fidelity=_AS_RUN, plays=["solaruser"]) as simulator:
+            if segment == _USED_BEFORE:
+                _use_first_number(simulator, clock.now())
             replay = _Replay(simulator.url, clock)
             for line in lines:
                 if line["segment"] == segment:
@@ -110,6 +117,11 @@ def flexibility_provider() -> Iterator[Compared]:
                 request["body"] = (request["body"] or "").replace("@SINK@", sink.url)
                 request["body"] = request["body"].replace("@PORT@", sink.url.rsplit(":")[-1])
                 yield from replay.compared(line, request)
+
+
+def _use_first_number(simulator: Simulator, now: datetime) -> None:
+    declined = {"nodeId": 20, "params": {"p": "x" * 273}}
+    post(simulator, declined, token="emptyuser-token-0001", secret="empty-secret", when=now)
 
 
 class _Replay:
