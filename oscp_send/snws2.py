@@ -25,6 +25,7 @@ from oscp_send.times import utc_now
 
 SCHEME: Final = "SNWS2"
 _FORM: Final = "application/x-www-form-urlencoded"
+_FORM_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SPACES: Final = re.compile(" {2,}")
 _NOT_BASIC: Final = re.compile("[\U00010000-\U0010ffff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -72,11 +73,12 @@ def canonical_request(  # noqa: PLR0917 - the parts in the order in which they a
         query: As `canonical_query` writes it; may be empty.
         headers: Lower-case names and values in request order. Of a repeated header the first
             value counts; a signed header that is missing has an empty value.
-        signed: The names from `SignedHeaders`, in any order. `date` is ignored beside `x-sn-date`.
+        signed: The names from `SignedHeaders`, in any order, each counted once. `date` is ignored
+            beside `x-sn-date`.
         body_sha256_hex: The SHA-256 of the body as lower-case hexadecimal; that of no bytes for a
             form, whose fields are signed as parameters.
     """
-    names = sorted(signed)
+    names = sorted(set(signed))
     if "x-sn-date" in names:
         names = [name for name in names if name != "date"]
     values: dict[str, str] = {}
@@ -146,7 +148,7 @@ class SNWS2Auth(AuthBase):
 
         Raises:
             TypeError: The body is a stream, which cannot be hashed before it is sent.
-            ValueError: A form has a digest header, which would hide its fields from the service.
+            ValueError: A form has a digest header, which the service would not find to fit.
         """
         when = self._clock().astimezone(UTC)
         parts = urlsplit(request.url or "")
@@ -230,11 +232,12 @@ def _body_of(request: PreparedRequest) -> bytes:
 
 def _is_form(request: PreparedRequest) -> bool:
     kind = _text(request.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
-    if kind != _FORM or request.method != "POST":
+    if kind != _FORM or request.method not in _FORM_METHODS:
         return False
     for name in ("Digest", "Content-MD5"):
         if name in request.headers:
             raise ValueError(
-                f"a form must not have the header {name}: SolarUser would not see its fields"
+                f"a form must not have the header {name}: SolarUser has read the fields before it "
+                "verifies what is left of the body, and refuses"
             )
     return True

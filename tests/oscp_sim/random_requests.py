@@ -85,7 +85,10 @@ def random_request(random: Random, now: datetime, token: str, secret: str) -> Ra
         ("Origin", "http://browser.example"),
         ("Access-Control-Request-Method", "POST"),
         ("X-Forwarded-Port", random.choice(("80", "443", "x"))),
-        ("Authorization", random.choice(("SNWS2", "SNWS2 ", "Token cp-token", "Basic eDp5"))),
+        (
+            "Authorization",
+            random.choice(("SNWS2,", "SNWS2 Credential", "Token cp-token", "Basic eDp5")),
+        ),
         ("X-Request-ID", "r1"),
     ):
         if random.random() < 0.06:

@@ -117,7 +117,7 @@ def refused(
 ) -> tuple[int, str]:
     error = refusal(request, body, now=now, fidelity=fidelity)
     headers = [("WWW-Authenticate", "SNWS2"), ("X-SN-ErrorMessage", error.message)]
-    assert error.headers() == headers
+    assert error.headers(request) == headers
     return error.status, error.message
 
 
@@ -395,14 +395,6 @@ def test_the_fields_of_a_form_are_signed_as_parameters_and_its_body_as_empty() -
     assert refused(hashed, fields.encode()) == (403, "Bad credentials")
 
 
-def test_with_a_digest_a_form_is_hashed_and_its_fields_are_nothing() -> None:
-    body = b"nodeId=1"
-    digest = b64encode(hashlib.sha256(body).digest()).decode()
-    headers = (*Signed().headers[:2], ("content-type", FORM))
-    form = replace(Signed(), headers=headers, body=body)
-    assert accepted(form.with_headers(("digest", f"sha-256={digest}")).sent(), body) == TOKEN
-
-
 # --- §5.5: the digest --------------------------------------------------------------------------
 
 SHA256 = hashlib.sha256(BODY)
@@ -435,6 +427,9 @@ def test_digests_are_verified(name: str, written: str) -> None:
         pytest.param(f"md5=wrong,{GOOD}", "Content md5 digest value mismatch", id="first-is-wrong"),
         pytest.param("crc32=0,unixsum=1", None, id="none-is-known"),
         pytest.param(f" {GOOD}", None, id="no-blank-is-allowed-so-unknown"),
+        pytest.param("sha-256", None, id="without-a-value"),
+        pytest.param(GOOD.rstrip("="), None, id="without-padding"),
+        pytest.param(GOOD[:20] + "!" + GOOD[20:], None, id="what-is-not-base64-is-passed-over"),
         pytest.param("sha-256=", "Content sha-256 digest value mismatch", id="empty"),
         pytest.param("sha-256=!!!", "Content sha-256 digest value mismatch", id="no-base64"),
         pytest.param("sha-256=" + "z" * 64, "Invalid Digest sha-256 encoding", id="no-hex"),
@@ -520,17 +515,13 @@ REJECTED: dict[str, tuple[Request, tuple[int, str]]] = {
         Request("POST", ADD, (("date", "yesterday"), *Signed().sent().headers[2:])),
         (403, "Invalid HTTP Date header value"),
     ),
-    "bare-scheme": (
-        changed(Signed().sent(), authorization="SNWS2"),
-        (403, "Invalid Credential value"),
-    ),
     "no-credential": (
         changed(Signed().sent(), authorization=header_of(Credential=None)),
         (403, "Invalid Credential value"),
     ),
     "empty-credential": (
         changed(Signed().sent(), authorization=header_of(Credential="")),
-        (403, "Invalid Credential value"),
+        (403, "Bad credentials"),
     ),
     "blank-after-comma": (
         changed(Signed().sent(), authorization=header_of().replace(",", ", ")),
@@ -594,7 +585,7 @@ def test_checks_come_in_the_service_s_order() -> None:
     hostless = replace(digest, names=("x-sn-date", "content-type"))
     few = changed(hostless.sent(), authorization=header_of(SignedHeaders="x", Credential="nobody"))
     short = changed(few, authorization=header_of(SignedHeaders="x", Signature="0"))
-    bare = changed(few, authorization="SNWS2 ")
+    bare = changed(few, authorization="SNWS2 Credential")
     dateless = changed(bare, x_sn_date=None)
     assert [
         refused(request)[1]
@@ -620,12 +611,13 @@ def test_a_body_over_the_limit_with_a_digest() -> None:
 
 
 def test_a_body_over_the_limit_without_a_digest() -> None:
-    error = refusal(Signed().sent(), None)
+    request = Signed().sent()
+    error = refusal(request, None)
     assert (error.status, error.message) == (
         403,
         "Maximum upload size of 20971520 bytes exceeded",
     )
-    assert error.headers() == []
+    assert error.headers(request) == []
 
 
 def test_a_refusal_explains_itself_without_a_secret() -> None:
@@ -646,7 +638,7 @@ def test_no_header_breaks_it(header: str, date: str) -> None:
     request = Request(
         "POST",
         ADD,
-        (("host", "h"), ("x-sn-date", date), ("authorization", f"SNWS2 {header}")),
+        (("host", "h"), ("x-sn-date", date), ("authorization", f"SNWS2 ,{header}")),
     )
     assert refusal(request).status in {401, 403}
     complete = changed(

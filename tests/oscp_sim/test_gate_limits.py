@@ -40,15 +40,9 @@ EPOCH_MS = 1767323045123
 
 
 @pytest.mark.parametrize("fidelity", ["documented", "observed"])
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [(b"a=" + b"x" * 2_097_151, 413), (b"&".join([b"a=b"] * 1001), 400)],
-    ids=["over-2-MB", "over-1000-parameters"],
-)
-def test_the_container_s_limits_of_a_form(body: bytes, status: int, fidelity: Any) -> None:  # noqa: ANN401
+def test_the_container_s_limit_of_a_form(fidelity: Any) -> None:  # noqa: ANN401
     headers: Headers = [("Host", HOST), ("Content-Type", FORM)]
-    answer = ask(gate(fidelity), "POST", ADD, headers, body)
-    assert answer.status == status
+    assert ask(gate(fidelity), "POST", ADD, headers, b"a=" + b"x" * 2_097_151).status == 413
 
 
 def test_1000_parameters_are_not_too_many() -> None:

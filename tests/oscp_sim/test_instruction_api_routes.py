@@ -206,7 +206,6 @@ def test_json_may_have_parameters(two_users: Simulator, path: str, content_type:
         "application/vnd.solarnetwork+json",
         "application/cbor",
         "text/json",
-        "multipart/form-data;boundary=x",
         "text/plain",
         None,
     ],

@@ -153,7 +153,7 @@ class SolarUser:
             # The filter's last resort does not ask what is accepted.
             content = {"success": False, "code": str(status), "message": refusal.message}
             response = json_response(content, status)
-        return response.adding([*permissive_headers(), *refusal.headers()])
+        return response.adding([*permissive_headers(), *refusal.headers(call.request)])
 
     def _refused(self, call: Call, refusal: ApiRefused) -> Response:
         call.explanation = refusal.explanation

@@ -1,6 +1,7 @@
-"""Verify SNWS2 signatures in the order, and with the answers, of the real service.
+"""Verify signatures in the order, and with the answers, of the real service.
 
-As observed in SolarNetwork (solaruser.md §5; the order is that of §5.7).
+As measured in SolarNetwork (solaruser.md §5; the order is that of §5.7): SNWS2, and the older
+SolarNetworkWS.
 """
 
 from __future__ import annotations
@@ -8,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Iterator
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, NamedTuple
-from urllib.parse import unquote
 
 from oscp_send.snws2 import (
     SCHEME,
     canonical_query,
     canonical_request,
+    format_date,
     signature,
     signing_key,
     string_to_sign,
@@ -25,12 +28,15 @@ from oscp_send.snws2 import (
 from oscp_sim.http import Request
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import (
+    LEGACY_SCHEME,
     Actor,
     ApiRefused,
     AuthenticationRefused,
+    NoRoute,
     anonymous_refused,
     check_digest,
-    is_consumed_form,
+    claimed_scheme,
+    is_consumed,
     too_large,
 )
 from oscp_sim.solaruser.policy import check_policy
@@ -42,43 +48,51 @@ _MOST_KEYS: Final = 1000
 
 
 class Authenticator:
-    """Verify signatures for the users of a world.
-
-    The older scheme `SolarNetworkWS` (HMAC-SHA1), which the real service still accepts, is not
-    simulated: such a request counts as anonymous, and the journal says so.
-    """
+    """Verify signatures for the users of a world."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         # Derived keys, by token, secret and day.
         self._keys: dict[tuple[str, str, date], bytes] = {}
 
-    def actor(self, request: Request, parameters: Iterable[tuple[str, str]]) -> Actor | None:
+    def actor(self, request: Request, parameters: Sequence[tuple[str, str]]) -> Actor | None:
         """Return the sender of a request, or None where it claims no token.
 
         Raises:
             AuthenticationRefused: The service would refuse, with its status, text and headers.
             ApiRefused: The service's database has trouble.
+            NoRoute: There is nothing behind the scheme, on which the service fails.
         """
-        return self.authenticate(request, parameters) if _is_snws2(request) else None
+        scheme = claimed_scheme(request)
+        return self.authenticate(request, parameters) if scheme else None
 
-    def authenticate(self, request: Request, parameters: Iterable[tuple[str, str]]) -> Actor:
+    def authenticate(self, request: Request, parameters: Sequence[tuple[str, str]]) -> Actor:
         """Return the verified sender; a request that claims no token is refused, too."""
-        if not _is_snws2(request):
-            raise anonymous_refused(request)
+        scheme = claimed_scheme(request)
+        if scheme is None:
+            raise anonymous_refused()
+        if (request.header("authorization") or "").rstrip() == scheme:
+            raise NoRoute(HTTPStatus.INTERNAL_SERVER_ERROR)
         when = _request_date(request)
-        claim = _read_claim(request)
-        _check_signed_headers(request, claim.signed)
+        is_legacy = scheme == LEGACY_SCHEME
+        claim = _read_legacy_claim(request) if is_legacy else _read_claim(request)
+        if not is_legacy:
+            _check_signed_headers(request, claim.signed)
         check_digest(request)
         actor = self._actor(claim.token_id)
-        check_policy(actor.token, unquote(request.path), self._shared.clock.now())
-        canonical = self._canonical(request, parameters, claim.signed)
-        self._check_signature(actor.token, when, canonical, claim.signature)
+        check_policy(actor.token, request.path, self._shared.clock.now())
+        if is_legacy:
+            _check_legacy_signature(actor.token, _legacy_text(request, when, parameters), claim)
+        else:
+            canonical = self._canonical(request, parameters, claim.signed)
+            self._check_signature(actor.token, when, canonical, claim.signature)
         self._check_skew(when)
         return actor
 
     def _actor(self, token_id: str) -> Actor:
         world = self._shared.world
+        # The column is of fixed width (measured).
+        token_id = token_id.rstrip(" ")
         try:
             token, user = world.token(token_id), world.owner_of_token(token_id)
         except (ConnectionError, TimeoutError) as error:
@@ -100,8 +114,11 @@ class Authenticator:
     ) -> str:
         if request.body is None:
             raise too_large()
+        if request.header("host") == "":
+            why = {"why": "an empty Host is not verified as it was sent"}
+            raise AuthenticationRefused(403, "Bad credentials", explanation=why)
         # The container has read the fields of a form before its body could be hashed.
-        hashed = b"" if is_consumed_form(request) else request.body
+        hashed = b"" if is_consumed(request) else request.body
         proxied = self._shared.behaviour.follows_service("host_port")
         headers = [
             (name, _proxied_host(request, value) if name == "host" and proxied else value)
@@ -189,23 +206,14 @@ class _Claim(NamedTuple):
     signature: str
 
 
-def _is_snws2(request: Request) -> bool:
-    """Return whether a request claims a token; with any other scheme it is anonymous."""
-    return (request.header("authorization") or "").startswith(SCHEME)
-
-
 def _read_claim(request: Request) -> _Claim:
-    """Return what the header of a request claims; nothing in it is trimmed.
-
-    The scheme alone, which makes the real service fail with 500 (inferred), is refused like any
-    other header without a credential.
-    """
+    """Return what the header of a request claims; nothing in it is trimmed."""
     header = request.header("authorization") or ""
     # One character after the scheme is skipped, whatever it is.
     split = (each.partition("=") for each in header[len(SCHEME) + 1 :].split(","))
-    parts = {name: value for name, _, value in split}
-    token_id, signature = parts.get("Credential", ""), parts.get("Signature", "")
-    if not token_id:
+    parts = {name: value for name, equals, value in split if equals}
+    token_id, signature = parts.get("Credential"), parts.get("Signature", "")
+    if token_id is None:
         raise AuthenticationRefused(403, "Invalid Credential value")
     if len(signature) != _SIGNATURE_LENGTH:
         raise AuthenticationRefused(403, "Invalid Signature value")
@@ -237,6 +245,35 @@ def _check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
             )
 
 
+# The older scheme: `SolarNetworkWS <token id>:<signature>`. What it signs was found by computing
+# measured signatures again; that fields of a form count, and the first value of each, was read.
+
+
+def _read_legacy_claim(request: Request) -> _Claim:
+    given = (request.header("authorization") or "")[len(LEGACY_SCHEME) + 1 :]
+    token_id, colon, made = given.partition(":")
+    if not colon:
+        raise AuthenticationRefused(403, "Invalid Authorization header value")
+    return _Claim(token_id, (), made)
+
+
+def _legacy_text(request: Request, when: datetime, parameters: Sequence[tuple[str, str]]) -> str:
+    first = dict(reversed(parameters))
+    query = "&".join(f"{name}={first[name]}" for name in sorted(first))
+    parts = (request.header("content-md5") or "", request.header("content-type") or "")
+    path = f"{request.path}?{query}" if query else request.path
+    return "\n".join([request.method, *parts, format_date(when), path])
+
+
+def _check_legacy_signature(token: Token, text: str, claim: _Claim) -> None:
+    expected = b64encode(hmac.digest(token.secret.encode(), text.encode(), "sha1"))
+    if not hmac.compare_digest(expected, claim.signature.encode("utf-8", "replace")):
+        why = "another signature is expected: the secret differs, or the string_to_sign does"
+        raise AuthenticationRefused(
+            403, "Bad credentials", explanation={"why": why, "string_to_sign": text}
+        )
+
+
 # The date of a request, which its signature covers (solaruser.md §5.2): in English whatever the
 # locale, which is why the standard library does not read it.
 
@@ -248,26 +285,30 @@ _AMERICAN_HOURS: Final = MappingProxyType({"E": -5, "C": -6, "M": -7, "P": -8})
 _FORMS: Final = tuple(
     re.compile(form, re.ASCII | re.IGNORECASE)
     for form in (
-        # RFC 1123, RFC 850 and asctime; the last two as the container reads them (inferred).
-        rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_TIME} "
+        # RFC 1123, RFC 850 and asctime, as the container reads them: a day, hour, minute or second
+        # beyond its range counts on, and in the first form a year of two digits is one of antiquity
+        # (measured with a second 60 and a year 26).
+        rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{1,4}}) {_TIME} "
         rf"(?P<zone>{_ZONE})",
-        rf"[a-z]{{6,9}}, (?P<day>\d\d?)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_TIME} GMT",
+        rf"[a-z]{{6,9}}, (?P<day>\d\d?)-(?P<month>[a-z]{{3}})-(?P<century>\d\d) {_TIME} GMT",
         rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]?\d) {_TIME} (?P<year>\d{{4}})",
     )
 )
-# A year of two digits is of this century up to here (as in POSIX).
-_LAST_OF_THIS_CENTURY: Final = 68
+# A year of two digits is of this century up to here: 20 years from now, as Java has it.
+_LAST_OF_THIS_CENTURY: Final = 45
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _request_date(request: Request) -> datetime:
     """Return the date at which a request was signed: `X-SN-Date`, or else `Date`."""
     name = "X-SN-Date" if request.header("x-sn-date") is not None else "Date"
     text = request.header(name.lower())
-    if text is None:
-        raise AuthenticationRefused(403, "Missing or invalid HTTP Date header value")
-    date = _read_date(text.strip())
+    date = _EPOCH - timedelta(1) if text is None else _read_date(text.strip())
     if date is None:
         raise AuthenticationRefused(403, f"Invalid HTTP {name} header value")
+    if date < _EPOCH:
+        # The container's number for a header that is missing is negative, too.
+        raise AuthenticationRefused(403, "Missing or invalid HTTP Date header value")
     return date
 
 
@@ -277,11 +318,12 @@ def _read_date(text: str) -> datetime | None:
         return None
     month = _MONTHS.index(match["month"].lower()) + 1
     day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
+    passed = timedelta(day - 1, hours=hour, minutes=minute, seconds=second)
     try:
-        moment = datetime(_year(match["year"]), month, day, hour, minute, second, tzinfo=UTC)
-        return moment - _offset(match.groupdict().get("zone") or "GMT")
-    except (ValueError, OverflowError):
-        return None
+        first = datetime(max(_year(match.groupdict()), 1), month, 1, tzinfo=UTC)
+        return first + passed - _offset(match.groupdict().get("zone") or "GMT")
+    except OverflowError:
+        return _EPOCH - timedelta(1)
 
 
 def _offset(zone: str) -> timedelta:
@@ -292,8 +334,8 @@ def _offset(zone: str) -> timedelta:
     return timedelta() if hours is None else timedelta(hours=hours + (zone[1].upper() == "D"))
 
 
-def _year(text: str) -> int:
-    year = int(text)
-    if len(text) > len("26"):
-        return year
+def _year(groups: Mapping[str, str]) -> int:
+    if "year" in groups:
+        return int(groups["year"])
+    year = int(groups["century"])
     return year + (2000 if year <= _LAST_OF_THIS_CENTURY else 1900)

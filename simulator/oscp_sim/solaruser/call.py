@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -12,12 +11,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from werkzeug.datastructures import MultiDict
 
 from oscp_schemas import Document
 from oscp_send.findings import Finding
+from oscp_send.snws2 import SCHEME
 from oscp_sim.http import LONGEST_BODY, Request
 from oscp_sim.instructions import Instruction, QueuedMessage
 from oscp_sim.world import Token, User
@@ -25,12 +25,12 @@ from oscp_sim.world import Token, User
 #: Every path of SolarUser begins with it.
 CONTEXT_PATH: Final = "/solaruser"
 FORM: Final = "application/x-www-form-urlencoded"
+#: By HMAC-SHA1; the service still accepts it (measured).
+LEGACY_SCHEME: Final = "SolarNetworkWS"
 
-# The container's own limits (inferred; solaruser.md §7.4), and what it answers beyond them.
+# The container's own limits (solaruser.md §7.4).
 _LONGEST_FORM: Final = 2_097_152
 _MOST_PARAMETERS: Final = 1000
-# HMAC-SHA1; the real service still accepts it.
-_LEGACY_SCHEME: Final = "SolarNetworkWS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,12 @@ class AuthenticationRefused(Exception):
         self.with_headers = with_headers
         self.explanation = explanation or {}
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Return the authentication headers of the response."""
+    def headers(self, request: Request) -> list[tuple[str, str]]:
+        """Return the authentication headers of the response to a request."""
         if not self.with_headers:
             return []
-        return [("WWW-Authenticate", "SNWS2"), ("X-SN-ErrorMessage", self.message)]
+        scheme = claimed_scheme(request) or SCHEME
+        return [("WWW-Authenticate", scheme), ("X-SN-ErrorMessage", self.message)]
 
 
 class ApiRefused(Exception):
@@ -151,11 +152,15 @@ def too_large() -> AuthenticationRefused:
     return AuthenticationRefused(403, message, with_headers=False)
 
 
-def anonymous_refused(request: Request) -> AuthenticationRefused:
+def claimed_scheme(request: Request) -> str | None:
+    """Return the scheme by which a request claims a token; with any other it is anonymous."""
+    given = request.header("authorization") or ""
+    return next((each for each in (LEGACY_SCHEME, SCHEME) if given.startswith(each)), None)
+
+
+def anonymous_refused() -> AuthenticationRefused:
     """Return the refusal of a request that claims no token where one is needed."""
-    why = "there is no Authorization header with the scheme SNWS2"
-    if (request.header("authorization") or "").startswith(_LEGACY_SCHEME):
-        why = f"the scheme {_LEGACY_SCHEME} is not simulated, though the real service accepts it"
+    why = f"there is no Authorization header with the scheme {SCHEME}"
     return AuthenticationRefused(
         401, "Full authentication is required to access this resource", explanation={"why": why}
     )
@@ -167,6 +172,8 @@ _ALGORITHMS: Final[Mapping[str, str]] = MappingProxyType(
     {"md5": "md5", "sha": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
 )
 _HEX: Final = re.compile("[0-9A-Fa-f]*")
+_NOT_BASE64: Final = re.compile("[^A-Za-z0-9+/]")
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
 def media_type_of(request: Request) -> str:
@@ -182,9 +189,9 @@ def check_digest(request: Request) -> None:
     if request.body is None:
         raise AuthenticationRefused(403, "Content too large")
     algorithm, value = declared
-    actual = hashlib.new(_ALGORITHMS[algorithm], request.body, usedforsecurity=False).digest()
-    expected = _decoded_digest(algorithm, value, len(actual))
-    if expected is None or not hmac.compare_digest(expected, actual):
+    body = b"" if is_consumed(request) else request.body
+    actual = hashlib.new(_ALGORITHMS[algorithm], body, usedforsecurity=False).digest()
+    if not hmac.compare_digest(_decoded_digest(algorithm, value, len(actual)), actual):
         raise AuthenticationRefused(403, f"Content {algorithm} digest value mismatch")
 
 
@@ -195,54 +202,68 @@ def _declared_digest(request: Request) -> tuple[str, str] | None:
         md5 = request.header("content-md5")
         return None if md5 is None else ("md5", md5)
     for entry in digest.split(","):
-        algorithm, _, value = entry.partition("=")
-        if algorithm.lower() in _ALGORITHMS:
+        algorithm, equals, value = entry.partition("=")
+        if equals and algorithm.lower() in _ALGORITHMS:
             return algorithm.lower(), value
     return None
 
 
-def _decoded_digest(algorithm: str, value: str, length: int) -> bytes | None:
+def _decoded_digest(algorithm: str, value: str, length: int) -> bytes:
     if len(value) == 2 * length:
         if not _HEX.fullmatch(value):
             raise AuthenticationRefused(403, f"Invalid Digest {algorithm} encoding")
         return bytes.fromhex(value)
-    try:
-        return base64.b64decode(value, validate=False)
-    except (binascii.Error, ValueError):
-        return None
+    # What is not Base64 is passed over, and padding is not missed (measured).
+    digits = _NOT_BASE64.sub("", value.translate(_URL_SAFE))
+    whole = digits[:-1] if len(digits) % 4 == 1 else digits
+    return base64.b64decode(whole + "=" * (-len(whole) % 4))
 
 
 # The parameters, as the container reads them: those of the query, then of a form. A signature
 # covers them and the routes read them (solaruser.md §5.4, §5.5 and §7.4).
 
 
-def is_consumed_form(request: Request) -> bool:
-    """Return whether the container has read the body as parameters, so that it is seen as empty.
+_MULTIPART: Final = "multipart/form-data"
+_FORM_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_NO_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
-    With a digest the body is read before its fields, which are lost then (inferred).
-    """
-    return (
-        request.method == "POST"
-        and media_type_of(request) == FORM
-        and _declared_digest(request) is None
-    )
+
+def is_consumed(request: Request) -> bool:
+    """Return whether the container has read the body, so that it is seen as empty (measured)."""
+    media_type = media_type_of(request)
+    return media_type == _MULTIPART or (media_type == FORM and request.method in _FORM_METHODS)
 
 
 def request_parameters(request: Request) -> list[tuple[str, str]]:
-    """Return the decoded names and values, in request order; refuse too long or too many."""
-    pairs = _pairs(request.query)
-    body = request.body
-    if body is not None and is_consumed_form(request):
+    """Return the decoded names and values, in request order.
+
+    What cannot be decoded, or comes beyond the limit, is passed over, so that a signature which
+    covers it does not verify (measured). The fields of a multipart body are not read here.
+    """
+    body, media_type = request.body, media_type_of(request)
+    text = request.query
+    if media_type == _MULTIPART and "boundary=" not in (request.header("content-type") or ""):
+        raise NoRoute(HTTPStatus.BAD_REQUEST)
+    if body is not None and media_type == FORM and is_consumed(request):
         if len(body) > _LONGEST_FORM:
             raise NoRoute(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        pairs += _pairs(body.decode("utf-8", "replace"))
-    if len(pairs) > _MOST_PARAMETERS:
-        raise NoRoute(HTTPStatus.BAD_REQUEST)
-    return pairs
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    if text.count("&") >= _MOST_PARAMETERS:
-        raise NoRoute(HTTPStatus.BAD_REQUEST)
+        text += f"&{body.decode('utf-8', 'surrogateescape')}"
     # A value without a name is not a parameter to the container (inferred).
-    return [pair for pair in parse_qsl(text, keep_blank_values=True) if pair[0]]
+    pairs = [piece for piece in text.split("&") if piece.partition("=")[0]]
+    decoded = (_pair(piece) for piece in pairs[:_MOST_PARAMETERS])
+    return [pair for pair in decoded if pair is not None]
+
+
+def _pair(text: str) -> tuple[str, str] | None:
+    """Return a decoded name and value, or None where one of them cannot be decoded."""
+    if _NO_ESCAPE.search(text):
+        return None
+    name, _, value = text.replace("+", " ").partition("=")
+    try:
+        return _decoded(name), _decoded(value)
+    except UnicodeDecodeError:
+        return None
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode()

@@ -26,9 +26,9 @@ _OSCP: Final = f"{_SECURE}/user/oscp"
 
 
 def check_policy(token: Token, path: str, now: datetime) -> None:
-    """Refuse a token that has expired, or that may not be used on a decoded path.
+    """Refuse a token that has expired, or that may not be used on a path as it was sent.
 
-    The service asks this before it looks at the signature.
+    The service asks this before it looks at the signature, and does not decode the path (measured).
     """
     policy = token.policy
     if policy is None:
@@ -53,7 +53,7 @@ def check_access(request: Request, path: str, actor: Actor | None) -> None:
     if request.method == "OPTIONS" or not _is_within(inside, "/api") or _is_within(inside, _PUBLIC):
         return
     if actor is None:
-        raise anonymous_refused(request)
+        raise anonymous_refused()
     role = _role_for(inside)
     if role is None or role not in _authorities(actor):
         why = f"{inside} needs {role}" if role else f"{inside} is closed to everybody"
