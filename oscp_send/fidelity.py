@@ -176,6 +176,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "it shows the new token in clear",
     ),
     Difference(
+        "search_filters",
+        "a searchFilter of user events that cannot be read is refused, and any other finds what it "
+        "says (the guide is silent)",
+        "one that cannot be read is passed over, so that all events come; one for any value, or "
+        "for how a text ends, finds nothing, and a negation no event without data",
+    ),
+    Difference(
         "stale_date",
         "a request date 15 minutes off or more is answered with 401",
         "it is answered with 403",

@@ -202,6 +202,12 @@ def stale_queuing(simulator: Simulator) -> object:
     return call(simulator, "GET", target, when=NOW + timedelta(seconds=31)).data["state"]
 
 
+def search_filters(simulator: Simulator) -> object:
+    query = "startDate=2026-01-01&endDate=2026-02-01&searchFilter=coId"
+    target = f"/solaruser/api/v1/sec/user/events?{query}"
+    return call(simulator, "GET", target, more=[("Accept", "application/json")]).status
+
+
 def update_by_filter(simulator: Simulator) -> object:
     call(simulator, "POST", ADD, instruction(70))
     target = f"{INSTR}/updateState?state=Declined&instructionIds=1"
@@ -249,6 +255,7 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
         ["msg", "action", "coId", "cgIdentifier"],
     ),
     "register_events": (register_events, False, True),
+    "search_filters": (search_filters, 422, 200),
     "stale_date": (stale_date, 401, 403),
     "stale_queuing": (stale_queuing, "Queuing", "Queued"),
     "update_by_filter": (update_by_filter, 1, 0),

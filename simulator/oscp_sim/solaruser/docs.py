@@ -410,7 +410,7 @@ USER_EVENTS: Final = RouteDocs(
             "searchFilter",
             "query",
             _TEXT,
-            "A filter of the data, as (&(/action=Handshake)(/coId>5)).",
+            "A filter of the data, as (&(action=Handshake)(coId>5)).",
         ),
         _optional("offset", "query", {"type": "integer"}, "How many events to skip."),
         _optional("max", "query", {"type": "integer", "minimum": 0}, "How many events at most."),

@@ -61,7 +61,7 @@ def all_routes(shared: Shared, hand_off: HandOff) -> tuple[Route, ...]:
     return (
         *_instruction_routes(InstructionApi(shared, hand_off)),
         *_configuration_routes(shared),
-        *_user_event_routes(UserEventApi(shared.events)),
+        *_user_event_routes(UserEventApi(shared.events, shared.behaviour)),
     )
 
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
 from json.encoder import encode_basestring
-from typing import Any, Final, Literal, TypeAlias, cast
+from operator import eq, ge, gt, le, lt, ne
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 import orjson
 
+from oscp_send.fidelity import Behaviour
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_send.solarnetwork.json_reading import double_text
 from oscp_sim.http import Response
@@ -35,18 +38,19 @@ _INTEGER: Final = "java.lang.Integer"
 class UserEventApi:
     """The handler of the user events."""
 
-    def __init__(self, events: UserEvents) -> None:
+    def __init__(self, events: UserEvents, behaviour: Behaviour) -> None:
         self._events = events
+        self._behaviour = behaviour
 
     def find(self, call: Call) -> Response:
         """List the user's events of a time, and of a filter."""
-        wanted = _wanted(call)
+        wanted = _wanted(call, as_service=self._behaviour.follows_service("search_filters"))
         events = self._events.find(
             call.actor.user.id,
             wanted.start,
             wanted.end,
             tags=wanted.tags,
-            search_filter=wanted.search_filter.fits if wanted.search_filter else None,
+            search_filter=wanted.search_filter,
             offset=wanted.offset,
             max=wanted.max,
         )
@@ -58,12 +62,12 @@ class _Wanted:
     start: datetime
     end: datetime
     tags: tuple[str, ...]
-    search_filter: SearchFilter | None
+    search_filter: Callable[[Mapping[str, Any]], bool] | None
     offset: int
     max: int | None
 
 
-def _wanted(call: Call) -> _Wanted:
+def _wanted(call: Call, *, as_service: bool) -> _Wanted:
     if call.request.header("accept") is None:
         raise NoRoute(HTTPStatus.BAD_REQUEST)
     binding = Binding(call.parameters, "basicUserEventFilter")
@@ -74,7 +78,8 @@ def _wanted(call: Call) -> _Wanted:
     binding.check()
     if start is None or end is None:
         raise ApiRefused(422, "A date range is required.")
-    search_filter = _search_filter(binding.text("searchFilter") or "")
+    text = binding.text("searchFilter") or ""
+    search_filter = _search_filter(call, text, as_service=as_service) if text.strip() else None
     limit = most if most and most > 0 else None
     return _Wanted(start, end, _tags(call), search_filter, max(offset or 0, 0), limit)
 
@@ -88,17 +93,34 @@ def _tags(call: Call) -> tuple[str, ...]:
     return tuple(tag for tag in tags if tag)
 
 
-def _search_filter(text: str) -> SearchFilter | None:
-    if not text.strip():
-        return None
-    try:
-        return read_search_filter(text)
-    except FilterError as error:
-        raise ApiRefused(
-            422,
-            "Illegal argument: Invalid search filter.",
-            explanation={"why": f"searchFilter is not a filter: {error}"},
-        ) from None
+_NO_FILTER: Final = (
+    "searchFilter is not a filter, as (&(action=Handshake)(coId>5)) is; the service passes it over"
+)
+_NOT_EXPRESSIBLE: Final = (
+    "the service finds nothing by this searchFilter: it cannot express it to its database "
+    "(--set search_filters=documented shows what it would find)"
+)
+
+
+def _search_filter(
+    call: Call, text: str, *, as_service: bool
+) -> Callable[[Mapping[str, Any]], bool] | None:
+    """Return what an event's data must fit; None for a text that the service passes over."""
+    wanted = read_search_filter(text)
+    if wanted is None:
+        call.explanation = {"why": _NO_FILTER}
+        if as_service:
+            return None
+        message = "Illegal argument: Invalid search filter."
+        raise ApiRefused(422, message, explanation=call.explanation)
+    if not wanted.is_expressible:
+        call.explanation = {"why": _NOT_EXPRESSIBLE}
+        if as_service:
+            return lambda _: False
+    # An event without data fits nothing, even if it is negated.
+    return lambda data: (
+        bool(data or not as_service) and wanted.fits(data, as_service=as_service) is True
+    )
 
 
 def _shown(event: UserEvent) -> dict[str, Any]:
@@ -130,93 +152,153 @@ def _as_jsonb(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-# Search filters over JSON data, in the style of LDAP: `(&(action=Handshake)(!(coId=7)))`.
+# Search filters over JSON data, in the style of LDAP: `(&(action=Handshake)(!(coId=7)))`. The
+# service makes one expression of the whole for its database (solaruser.md §9.2; measured, and read
+# where that left a choice).
 #
 # | form | fits where |
 # |---|---|
 # | `(&(a)(b)...)`, `(|(a)(b)...)`, `(!(a))` | all fit, any fits, it does not fit |
-# | `(path=value)` | a value is that text or number; `*` in it stands for any text |
-# | `(path=*)` | there is a value |
-# | `(path<>value)` | there is a value that is another one |
-# | `(path<value)`, `<=`, `>`, `>=` | numbers compare as numbers, everything else as text |
-# | `(path~=pattern)` | the regular expression is found in a value |
+# | `(name=value)`, `<>`, `<`, `<=`, `>`, `>=` | a value compares so, a number with numbers only |
+# | `(name=value*)` | a text begins so |
+# | `(name=*value*)`, `(name~=value)` | the regular expression is found in a text |
 #
-# A path is the name of a member, or several with slashes between; a slash before the first may be
-# left out. `*` is any one member, `**` any number of them, and a list stands for its elements.
-#
-# Only that there is such a filter is known (solaruser.md §9.2): all of this is (inferred), from
-# SolarNetwork's metadata filters, from LDAP's (RFC 4515), and from what suits JSON.
+# A name is that of a member, or several with dots between; `*` is any one member, `**` any number
+# of them, and a list stands for its elements. Where the service is not followed, there are also
+# `(name=*)` for any value, `(name=*value)` for how a text ends, and slashes for the dots.
 
-Operator = Literal["=", "<>", "<", "<=", ">", ">=", "~="]
-
-_TO_ESCAPE: Final = re.compile(r"[()*\\\0]")
+_DEEPEST: Final = 50
+_TOKEN: Final = re.compile(r"\s*(\([&|!]|[()])\s*", re.ASCII)
+_COMPARISON: Final = re.compile(r"(.+?)(=|<>|<=?|>=?|~=?|&&|\?)(.+)")
+_NAMES: Final = re.compile(r"(\*\*?|[^\W\d][\w$]*)(\.(\*\*?|[^\W\d][\w$]*))*")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,100}(\.\d{1,100})?([eE][+-]?\d{1,3})?", re.ASCII)
+_HOLDS: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
+    {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+)
+
+
+class _Unreadable(ValueError):
+    """Raised for a text that is not a filter, or is nested too deeply."""
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
-    """Fits where all of its parts fit."""
+class Group:
+    """Filters within a filter; its sign is `&`, `|` or `!`."""
 
+    sign: str
     parts: tuple[SearchFilter, ...]
 
-    def fits(self, data: Mapping[str, Any]) -> bool:
-        """Return whether the filter fits some data."""
-        return all(part.fits(data) for part in self.parts)
+    @property
+    def is_expressible(self) -> bool:
+        """Whether the service's expression for it has a meaning: it loses a sign here and there."""
+        if not self.parts or (self.sign == "!" and len(self.parts) > 1):
+            return False
+        first = self.parts[0]
+        if self.sign != "!" and isinstance(first, Group) and first.sign != "!":
+            return False
+        return all(part.is_expressible for part in self.parts)
 
-    def __str__(self) -> str:
-        return f"(&{''.join(map(str, self.parts))})"
-
-
-@dataclass(frozen=True, slots=True)
-class Some:
-    """Fits where at least one of its parts fits."""
-
-    parts: tuple[SearchFilter, ...]
-
-    def fits(self, data: Mapping[str, Any]) -> bool:
-        """Return whether the filter fits some data."""
-        return any(part.fits(data) for part in self.parts)
-
-    def __str__(self) -> str:
-        return f"(|{''.join(map(str, self.parts))})"
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """Fits where its part does not."""
-
-    part: SearchFilter
-
-    def fits(self, data: Mapping[str, Any]) -> bool:
-        """Return whether the filter fits some data."""
-        return not self.part.fits(data)
-
-    def __str__(self) -> str:
-        return f"(!{self.part})"
+    def fits(self, data: Mapping[str, Any], *, as_service: bool) -> bool | None:
+        """Return whether the filter fits some data; None where that is unknown."""
+        outcomes = [part.fits(data, as_service=as_service) for part in self.parts]
+        if self.sign == "|":
+            return _any(outcomes)
+        if self.sign == "&":
+            return _not(_any(map(_not, outcomes)))
+        # The service's expression has no negation of a group.
+        is_lost = as_service and isinstance(self.parts[0], Group)
+        return outcomes[0] if is_lost else _not(_any(outcomes))
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Fits where a value on its path compares as asked.
+    """Fits where a value of that name compares as asked.
 
-    The pieces are what to compare with, cut at each `*`; more than one only with `=` and `<>`.
+    The operator is one of `_HOLDS`, `~` for a regular expression, `^` for a beginning, or `=*`.
     """
 
-    path: tuple[str, ...]
-    operator: Operator
-    pieces: tuple[str, ...]
+    name: str
+    operator: str
+    value: str
 
-    def fits(self, data: Mapping[str, Any]) -> bool:
-        """Return whether the filter fits some data."""
-        test = _TESTS[self.operator]
-        return any(test(value, self.pieces) for value in _values(data, self.path))
+    @property
+    def is_expressible(self) -> bool:
+        """Whether the service's expression for it has a meaning."""
+        if self.operator == "=*" or (self.operator == "^" and _NUMBER.fullmatch(self.value)):
+            return False
+        is_pattern = self.operator != "~" or _compiled(self.value) is not None
+        return is_pattern and _NAMES.fullmatch(self.name.strip()) is not None
 
-    def __str__(self) -> str:
-        value = self.pieces[0] if self.operator == "~=" else "*".join(map(_escape, self.pieces))
-        return f"(/{'/'.join(self.path)}{self.operator}{value})"
+    def fits(self, data: Mapping[str, Any], *, as_service: bool) -> bool | None:
+        """Return whether the filter fits some data; None where that is unknown."""
+        names = self.name.strip().strip("/").replace("/", ".").split(".")
+        values = _values(data, names)
+        if self.operator == "=*":
+            return bool(values)
+        outcomes = [_compares(value, self.operator, self.value) for value in values]
+        if as_service:
+            return _any(outcomes)
+        return any(outcomes) or (self.operator == "=" and any(map(self._is_text_of, values)))
+
+    def _is_text_of(self, value: object) -> bool:
+        text = str(value)
+        is_end = self.value.startswith("*") and text.endswith(self.value[1:])
+        return is_end or text == self.value
 
 
-SearchFilter: TypeAlias = Every | Some | Not | Comparison
+SearchFilter: TypeAlias = Group | Comparison
+
+
+def read_search_filter(text: str) -> SearchFilter | None:
+    """Return the filter that a text describes, or None where it describes none.
+
+    As the service reads it: what stands before, between and behind filters is passed over, and of
+    two that are not in a group the first counts.
+    """
+    tokens = iter([each for each in _TOKEN.split(text)[:-1] if each])
+    try:
+        return next((_part(each, tokens, 0) for each in tokens if each[0] in "()"), None)
+    except _Unreadable:
+        return None
+
+
+def _part(opening: str, tokens: Iterator[str], depth: int) -> SearchFilter:
+    if opening == "(":
+        return _comparison(tokens)
+    if opening == ")" or depth > _DEEPEST:
+        raise _Unreadable
+    parts = []
+    for each in tokens:
+        if each == ")":
+            break
+        if each[0] == "(":
+            parts.append(_part(each, tokens, depth + 1))
+    return Group(opening[1], tuple(parts))
+
+
+def _comparison(tokens: Iterator[str]) -> Comparison:
+    found = _COMPARISON.fullmatch(next(tokens, ""))
+    # Whatever follows is taken for the end.
+    next(tokens, None)
+    if found is None:
+        raise _Unreadable
+    name, operator, value = found.groups()
+    if operator == "?" or (operator == "=" and value == "*"):
+        return Comparison(name, "=*", "")
+    if operator == "=" and len(value) > len("**") and value[0] == value[-1] == "*":
+        return Comparison(name, "~", value[1:-1])
+    if operator == "=" and value.endswith("*"):
+        return Comparison(name, "^", value[:-1])
+    return Comparison(name, "~" if operator in {"~", "~=", "&&"} else operator, value)
+
+
+def _any(outcomes: Iterable[bool | None]) -> bool | None:
+    known = set(outcomes)
+    return True if True in known else None if None in known else False
+
+
+def _not(outcome: bool | None) -> bool | None:
+    return None if outcome is None else not outcome
 
 
 @lru_cache(maxsize=64)
@@ -228,14 +310,10 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def _escape(text: str) -> str:
-    return _TO_ESCAPE.sub(lambda each: f"\\{ord(each[0]):02x}", text)
-
-
-def _values(data: Mapping[str, Any], path: Iterable[str]) -> list[Any]:
-    """Return all values on a path."""
+def _values(data: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
+    """Return all values of a name."""
     found: list[Any] = [data]
-    for name in path:
+    for name in names:
         found = _deep(found) if name == "**" else _members(found, name)
     return _elements(found)
 
@@ -266,160 +344,19 @@ def _elements(values: Iterable[object]) -> list[Any]:
     return found
 
 
-def _equals(value: object, pieces: tuple[str, ...]) -> bool:
-    if len(pieces) > 1:
-        return _like(_text(value), pieces)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return _text(value) == pieces[0]
-    return _NUMBER.fullmatch(pieces[0]) is not None and Decimal(pieces[0]) == Decimal(str(value))
-
-
-def _like(text: str, pieces: tuple[str, ...]) -> bool:
-    first, *middle, last = pieces
-    if len(first) + len(last) > len(text) or not text.startswith(first) or not text.endswith(last):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for piece in middle:
-        found = text.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True
-
-
-def _order(holds: Callable[[Any, Any], bool]) -> Callable[[object, tuple[str, ...]], bool]:
-    def test(value: object, pieces: tuple[str, ...]) -> bool:
-        left, right = _text(value), pieces[0]
-        if _NUMBER.fullmatch(left) and _NUMBER.fullmatch(right):
-            return holds(Decimal(left), Decimal(right))
-        return holds(left, right)
-
-    return test
-
-
-def _matches(value: object, pieces: tuple[str, ...]) -> bool:
-    pattern = _compiled(pieces[0])
-    return pattern is not None and pattern.search(_text(value)) is not None
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    # An object and null count as an empty text.
-    return str(value) if isinstance(value, str | int | float) else ""
-
-
-_TESTS: Final[Mapping[Operator, Callable[[object, tuple[str, ...]], bool]]] = {
-    "=": _equals,
-    "<>": lambda value, pieces: not _equals(value, pieces),
-    "<": _order(lambda left, right: left < right),
-    "<=": _order(lambda left, right: left <= right),
-    ">": _order(lambda left, right: left > right),
-    ">=": _order(lambda left, right: left >= right),
-    "~=": _matches,
-}
-
-
-# Reading the text of a search filter. `( ) * \` in a value are written `\28 \29 \2a \5c` (RFC 4515
-# §3). A regular expression keeps its backslashes instead; its parentheses are paired, or behind a
-# backslash (inferred).
-
-_DEEPEST: Final = 50
-_BLANKS: Final = re.compile(r"\s*")
-_FILTER_PATH: Final = re.compile(r"[^()=<>~\\!&|]+")
-_OPERATOR: Final = re.compile(r"<>|<=|>=|~=|=|<|>")
-_VALUE: Final = re.compile(r"(?:[^()\\]|\\[0-9A-Fa-f]{2})*")
-_PATTERN_TOKEN: Final = re.compile(r"\\.|[^\\]", re.DOTALL)
-_ESCAPED: Final = re.compile(r"(?:\\[0-9A-Fa-f]{2})+")
-
-
-class FilterError(ValueError):
-    """Raised for a text that is not a filter; says at which character."""
-
-
-def read_search_filter(text: str) -> SearchFilter:
-    """Return the filter that a text describes, or raise FilterError; `str` writes it again."""
-    reader = _Reader(text)
-    found = reader.filter(0)
-    reader.skip(_BLANKS)
-    if reader.at != len(text):
-        raise reader.error("nothing more after the filter")
-    return found
-
-
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-
-    def filter(self, depth: int) -> SearchFilter:
-        if depth > _DEEPEST:
-            raise self.error(f"at most {_DEEPEST} filters within one another")
-        self.expect("(")
-        sign = self.peek()
-        if sign and sign in "&|!":
-            self.at += 1
-            found = self._group(sign, depth + 1)
-        else:
-            found = self._comparison()
-        self.expect(")")
-        return found
-
-    def _group(self, sign: str, depth: int) -> SearchFilter:
-        if sign == "!":
-            return Not(self.filter(depth))
-        parts = [self.filter(depth)]
-        while self.peek() == "(":
-            parts.append(self.filter(depth))
-        return Every(tuple(parts)) if sign == "&" else Some(tuple(parts))
-
-    def _comparison(self) -> Comparison:
-        path = tuple(self.skip(_FILTER_PATH).strip().removeprefix("/").split("/"))
-        if not all(path):
-            raise self.error("a path, such as /action, without empty names")
-        operator = cast("Operator", self.skip(_OPERATOR))
-        if not operator:
-            raise self.error("one of = <> < <= > >= ~=")
-        if operator == "~=":
-            return Comparison(path, operator, (self._pattern(),))
-        value = self.skip(_VALUE)
-        pieces = value.split("*") if operator in {"=", "<>"} else [value]
-        return Comparison(path, operator, tuple(self._unescaped(each) for each in pieces))
-
-    def _pattern(self) -> str:
-        start, depth = self.at, 0
-        while match := _PATTERN_TOKEN.match(self.text, self.at):
-            depth += {"(": 1, ")": -1}.get(match[0], 0)
-            if depth < 0:
-                break
-            self.at = match.end()
-        pattern = self.text[start : self.at]
-        if _compiled(pattern) is None:
-            raise self.error("a regular expression before this")
-        return pattern
-
-    def _unescaped(self, text: str) -> str:
-        try:
-            return _ESCAPED.sub(lambda run: bytes.fromhex(run[0].replace("\\", "")).decode(), text)
-        except UnicodeDecodeError:
-            raise self.error("UTF-8 in the escaped characters before this") from None
-
-    def skip(self, pattern: re.Pattern[str]) -> str:
-        match = pattern.match(self.text, self.at)
-        if match is None:
-            return ""
-        self.at = match.end()
-        return match[0]
-
-    def peek(self) -> str:
-        self.skip(_BLANKS)
-        return self.text[self.at : self.at + 1]
-
-    def expect(self, character: str) -> None:
-        if self.peek() != character:
-            raise self.error(f'"{character}"')
-        self.at += 1
-
-    def error(self, expected: str) -> FilterError:
-        found = f'"{self.text[self.at]}"' if self.at < len(self.text) else "the end"
-        return FilterError(f"at character {self.at + 1}: expected {expected}, found {found}")
+def _compares(value: object, operator: str, text: str) -> bool | None:
+    """Return whether a value compares with a text as asked; None where they cannot be compared."""
+    if operator in {"~", "^"}:
+        if not isinstance(value, str):
+            return None
+        pattern = _compiled(text) if operator == "~" else None
+        return pattern.search(value) is not None if pattern else value.startswith(text)
+    if value is None:
+        return operator == "<>"
+    is_number = _NUMBER.fullmatch(text) is not None
+    if isinstance(value, str) and not is_number:
+        quoted = len(text) > len('"') and text[0] == text[-1] == '"'
+        return _HOLDS[operator](value, text[1:-1] if quoted else text)
+    if is_number and isinstance(value, int | float) and not isinstance(value, bool):
+        return _HOLDS[operator](Decimal(str(value)), Decimal(text))
+    return None
