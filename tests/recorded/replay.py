@@ -130,7 +130,8 @@ class _Replay:
     def __init__(self, url: str, clock: FrozenClock) -> None:
         self._port = int(url.rsplit(":", 1)[1])
         self._clock = clock
-        self._ids: dict[str, str] = {}
+        # By what they are called and were: a name may be used again.
+        self._ids: dict[tuple[str, str], str] = {}
 
     def compared(self, line: dict[str, Any], request: dict[str, Any]) -> Iterator[Compared]:
         """Send a request, and yield how its answer compares, where one was recorded."""
@@ -139,21 +140,21 @@ class _Replay:
         ours = ask(self._adapted(request))
         for name, recorded in line.get("captures", {}).items():
             found = re.search(r'"(?:id|configId)":(\d+)', ours.body) if ours.status < 300 else None
-            self._ids[name] = found[1] if found else str(recorded)
+            self._ids[name, str(recorded)] = found[1] if found else str(recorded)
         if line.get("answer") is not None:
             recorded = _recorded(line["answer"])
             yield Compared(line["id"], line.get("cause", ""), _plain(recorded), _plain(ours))
 
     def _adapted(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a request with our ids in the place of the recorded ones, signed again."""
-        theirs = request.get("uses", {})
-        if all(self._ids.get(name, str(value)) == str(value) for name, value in theirs.items()):
+        theirs = {name: str(value) for name, value in request.get("uses", {}).items()}
+        if all(self._ids.get(each, each[1]) == each[1] for each in theirs.items()):
             return request
         adapted = dict(request)
         for key in ("target", "body"):
             text = request.get(f"{key}_template", request[key])
             for name, value in theirs.items():
-                text = text.replace(f"{{{{{name}}}}}", self._ids.get(name, str(value)))
+                text = text.replace(f"{{{{{name}}}}}", self._ids.get((name, value), value))
             adapted[key] = text
         if "signed_by" in request and "signed_specially" not in request:
             adapted["headers"] = _signed(adapted)

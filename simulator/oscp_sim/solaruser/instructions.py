@@ -76,16 +76,7 @@ def _of_form(call: Call) -> _Wanted:
 def _of_form_for_many(call: Call) -> _Wanted:
     """Return the instruction of a form for any number of nodes, each of them once."""
     node_ids = required_longs(call, "nodeIds")
-    wanted = _wanted(call, node_ids, read_form(call.parameters), is_list=True)
-    if NO_ID in node_ids:
-        raise ApiRefused(
-            422,
-            "A data integrity violation occurred, such as attempting to save a null value where "
-            "null is not allowed.",
-            code="DAO.00104",
-            explanation={"why": "nodeIds has an empty element"},
-        )
-    return wanted
+    return _wanted(call, node_ids, read_form(call.parameters), is_list=True)
 
 
 def _wanted(
@@ -152,9 +143,13 @@ class InstructionApi:
     ) -> tuple[list[Instruction], Sequence[QueuedMessage]]:
         """Judge an instruction, and store it for each of its nodes, or for none of them."""
         world, behaviour = self._shared.world, self._shared.behaviour
-        owners = [owner_of_node(world, call.actor, node_id) for node_id in wanted.node_ids]
         pieces = self._split(wanted.body.parameters)
-        _check_columns(wanted.topic, pieces)
+        owners = [
+            owner_of_node(world, call.actor, node_id)
+            for node_id in wanted.node_ids
+            if NO_ID not in wanted.node_ids
+        ]
+        self._check_columns(wanted, pieces)
         parameters = join_parameters(pieces)
         outcome = None
         if wanted.topic == TOPIC:
@@ -174,6 +169,18 @@ class InstructionApi:
                 self._lose(call, row.id)
         call.instruction = rows[0]
         return rows, messages
+
+    def _check_columns(self, wanted: _Wanted, pieces: Sequence[tuple[str, str]]) -> None:
+        """Refuse what the database cannot hold; the numbers until then are used (measured)."""
+        refusal, used = _not_storable(wanted.topic, pieces), 1
+        if NO_ID in wanted.node_ids:
+            refusal, used = _NO_NODE, wanted.node_ids.index(NO_ID) + 1
+        if refusal is None:
+            return
+        for _ in range(used):
+            self._shared.instructions.take_id()
+        code, message, why = refusal
+        raise ApiRefused(422, message, code=code, explanation={"why": why})
 
     def _admitted_ids(
         self,
@@ -411,8 +418,16 @@ def _listed(call: Call, rows: Iterable[Instruction]) -> Response:
     return stream(call, [instruction_object(row) for row in rows])
 
 
-def _check_columns(topic: str, pieces: Sequence[tuple[str, str]]) -> None:
-    """Refuse what the database's columns cannot hold (solaruser.md §2.2)."""
+_NO_NODE: Final = (
+    "DAO.00104",
+    "A data integrity violation occurred, such as attempting to save a null value where null is "
+    "not allowed.",
+    "nodeIds has an empty element",
+)
+
+
+def _not_storable(topic: str, pieces: Sequence[tuple[str, str]]) -> tuple[str, str, str] | None:
+    """Return the code, the text and the reason why the columns cannot hold it (§2.2), or None."""
     texts = (topic, *(text for piece in pieces for text in piece))
     if any("\0" in text for text in texts):
         why = "a NUL character cannot be stored"
@@ -421,13 +436,9 @@ def _check_columns(topic: str, pieces: Sequence[tuple[str, str]]) -> None:
     elif any(len(name) > _LONGEST_NAME for name, _ in pieces):
         why = f"the name of a parameter has at most {_LONGEST_NAME} characters"
     else:
-        return
-    raise ApiRefused(
-        422,
-        "An invalid query parameter was used, or a required parameter was missing.",
-        code="DAO.00103",
-        explanation={"why": why},
-    )
+        return None
+    message = "An invalid query parameter was used, or a required parameter was missing."
+    return "DAO.00103", message, why
 
 
 def _note(
