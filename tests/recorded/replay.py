@@ -51,6 +51,12 @@ _HEADERS: Final = (
     "www-authenticate",
     "x-sn-errormessage",
 )
+
+
+def _as_ids(found: re.Match[str]) -> str:
+    return ",".join(["<id>"] * (found[0].count(",") + 1))
+
+
 # What is another one each time: instants of that day, ids, tokens, hashes of Java objects.
 _FLEETING: Final = (
     (re.compile(r"2026-11-2[89]([ T])\d\d:\d\d:\d\d(\.\d+)?(Z| GMT)?"), r"<time\1\3>"),
@@ -59,6 +65,7 @@ _FLEETING: Final = (
     (re.compile(r'("(?:id|configId|\w+ProviderId|\w+OptimizerId)"\s*:\s*)\d+'), r"\1<id>"),
     (re.compile(r'("token"\s*:\s*)"[^"]*"'), r'\1"<token>"'),
     (re.compile(r"instruction \d+"), "instruction <id>"),
+    (re.compile(r'(?<="data":\[)\d+(,\d+)*(?=\])'), _as_ids),
     (re.compile(r"(/capacity-\w+|/assets)/\d+"), r"\1/<id>"),
 )
 
