@@ -62,7 +62,9 @@ _FLEETING: Final = (
     (re.compile(r"2026-11-2[89]([ T])\d\d:\d\d:\d\d(\.\d+)?(Z| GMT)?"), r"<time\1\3>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"@[0-9a-f]{6,8}\b"), "@<hash>"),
-    (re.compile(r'("(?:id|configId|\w+ProviderId|\w+OptimizerId)"\s*:\s*)\d+'), r"\1<id>"),
+    (re.compile(r'("(?:id|configId|\w*(?:Provider|Optimizer|[gG]roup)Id)"\s*:\s*)\d+'), r"\1<id>"),
+    # An instruction's, as an attribute in XML and in a row of CSV.
+    (re.compile(r'( id=")\d+(" nodeId=)|(Z>,)\d+(,"Instruction\{)'), r"\1\3<id>\2\4"),
     (re.compile(r'("token"\s*:\s*)"[^"]*"'), r'\1"<token>"'),
     (re.compile(r"instruction \d+"), "instruction <id>"),
     (re.compile(r'(?<="data":\[)\d+(,\d+)*(?=\])'), _as_ids),
@@ -251,7 +253,18 @@ def _plain(answer: Answer) -> Answer:
         for name, value in answer.headers
         if name.lower() in _HEADERS
     )
-    return Answer(answer.status, tuple(headers), _without_fleeting(answer.body))
+    return Answer(answer.status, tuple(headers), _in_one_order(_without_fleeting(answer.body)))
+
+
+def _in_one_order(text: str) -> str:
+    """Sort what validation found: two like requests were answered in both orders."""
+    if '"errors":[' not in text:
+        return text
+    content = json.loads(text)
+    found = sorted(content["errors"], key=json.dumps)
+    if content["message"] == " ".join(each["message"] for each in content["errors"]):
+        content["message"] = " ".join(each["message"] for each in found)
+    return json.dumps(content | {"errors": found})
 
 
 def _without_fleeting(text: str) -> str:
