@@ -40,7 +40,15 @@ def _shown(report: str, scenario: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "file", ["loop.yaml", "adjustments.yaml", "registration.yaml", "offline.yaml", "elmo.yaml"]
+    "file",
+    [
+        "loop.yaml",
+        "adjustments.yaml",
+        "registration.yaml",
+        "offline.yaml",
+        "elmo.yaml",
+        "oscp-sim-cp.yaml",
+    ],
 )
 def test_each_scenario_of_the_loop_passes(file: str) -> None:
     passed, report = rehearsed(file)

@@ -120,6 +120,7 @@ def test_status_of(case: str, expected: tuple[int, int, int]) -> None:
 BASE_PATHS = {
     "specification": "/oscp/cp/2.0",
     "solarnetwork": "/oscp/cp/2.0",
+    "oscp-sim-cp": "/oscp/cp/2.0",
     "elmo": "/oscp/2.0",
 }
 

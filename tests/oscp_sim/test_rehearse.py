@@ -233,6 +233,7 @@ def test_the_pack_passes_in_either_fidelity(fidelity: str) -> None:
         "guide",
         "loop",
         "offline",
+        "oscp-sim-cp",
         "registration",
         "sender",
         "splitting",

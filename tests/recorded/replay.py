@@ -136,6 +136,21 @@ def _use_first_number(simulator: Simulator, now: datetime) -> None:
     post(simulator, declined, token="emptyuser-token-0001", secret="empty-secret", when=now)
 
 
+def oscp_sim_cp() -> Iterator[Compared]:
+    """Replay what SolarNetwork's own Capacity Provider simulator was asked."""
+    provider = {"id": 1, "name": "oscp-sim-cp", "token": "cp-in", "profile": "oscp-sim-cp"}
+    group = {"id": 1, "identifier": "foo-group", "capacity_provider": 1, "capacity_optimizer": 1}
+    optimizer = {"id": 1, "name": "Depot"}
+    user = {"id": 42, "capacity_providers": [provider], "capacity_optimizers": [optimizer]}
+    world = {"users": [{**user, "capacity_groups": [group]}]}
+    clock = FrozenClock(_FP_NOW)
+    with Simulator(world, clock=clock, plays=["capacity_provider"]) as simulator:
+        replay = _Replay(simulator.url, clock)
+        for line in _lines("oscp-sim-cp.jsonl.gz"):
+            request = {**line["request"], "body": line["request"]["body"] or ""}
+            yield from replay.compared(line, request)
+
+
 class _Replay:
     """Sends recorded requests as they were, but for ids that ours differ in."""
 
@@ -302,7 +317,11 @@ def known_differences(service: str) -> dict[str, str]:
     return {id_: cause for of, id_, cause in rows if of == service}
 
 
-SERVICES: Final = {"solaruser": solaruser, "flexibility_provider": flexibility_provider}
+SERVICES: Final = {
+    "solaruser": solaruser,
+    "flexibility_provider": flexibility_provider,
+    "oscp_sim_cp": oscp_sim_cp,
+}
 
 
 def main() -> None:

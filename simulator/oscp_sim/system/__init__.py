@@ -48,11 +48,12 @@ class Systems:
 
     def parties(self) -> Iterator[Party]:
         """Yield the parties that are played, one for each base path (oscp20.md §2.1)."""
+        # Before oscp-sim-cp, which has one of its paths.
+        if "capacity_optimizer" in self._plays:
+            yield Endpoint(self._shared, self._optimizers, CAPACITY_OPTIMIZER_PATH, OPTIMIZER)
         if "capacity_provider" in self._plays:
             for path in (CAPACITY_PROVIDER_PATH, ELMO_PATH):
                 yield Endpoint(self._shared, self._providers, path, PROFILES["specification"])
-        if "capacity_optimizer" in self._plays:
-            yield Endpoint(self._shared, self._optimizers, CAPACITY_OPTIMIZER_PATH, OPTIMIZER)
 
     def plan(self) -> None:
         """Plan what the systems do by themselves."""

@@ -119,7 +119,7 @@ def check_headers(call: Call, profile: Profile) -> None:
             call.check("X14", "the Content-Type must be application/json", profile)
         encoding = (request.header("content-encoding") or "identity").strip().lower()
         if encoding != "identity":
-            raise Refused("X17", f"the body is compressed with {encoding}: send it as it is")
+            call.check("X17", f"the body is compressed with {encoding}: send it as it is", profile)
     if not call.request_id and call.action in profile.request_id_needed:
         call.check("X7", "the X-Request-ID header is missing", profile)
     if not call.correlation_id and call.action in profile.correlation_needed:

@@ -17,6 +17,7 @@ from oscp_sim.conversation import journaled
 from oscp_sim.entry import Entry
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.shared import Shared
+from oscp_sim.system import oscp_sim_cp
 from oscp_sim.system.call import Call, Reaction, Refused, check_headers, read_message
 from oscp_sim.system.kinds import SimulatedProvider
 from oscp_sim.system.profile import ACTIONS, Profile
@@ -52,12 +53,15 @@ class Endpoint:
 
     def is_for(self, path: str) -> bool:
         """Return whether a path lies below its own, however many slashes are between."""
-        return path.startswith(f"{self._path}/")
+        if path.startswith(f"{self._path}/"):
+            return True
+        first = self._registry.first(self._path)
+        return first is not None and path in first.profile.elsewhere
 
     def handle(self, request: Request) -> Response:
         """Answer a request."""
         rest = unquote(request.path, errors="replace")
-        rest = f"/{rest.lstrip('/')}"[len(self._path) :]
+        rest = f"/{rest.lstrip('/')}".removeprefix(self._path)
         path = f"/{rest.lstrip('/')}"
         call = Call.of(request, self._shared.clock.now())
         call.action = ACTIONS.get(path)
@@ -65,11 +69,14 @@ class Endpoint:
         try:
             callers = self._callers(call)
             system = callers[0]
-            self._route(call, path, callers)
             if path != rest:
                 call.check("X20", _DOUBLE_SLASH, system.profile)
+            self._route(call, path, callers)
             check_headers(call, system.profile)
-            read_message(call, system.profile)
+            if system.profile.refusal_shape == "oscp-sim-cp":
+                oscp_sim_cp.read_message(call)
+            else:
+                read_message(call, system.profile)
             system = _meant(callers, call)
             response = self._take(call, system)
         except Refused as refused:
@@ -146,7 +153,8 @@ class Endpoint:
             Refused: There is no such path, or its method is another.
         """
         profile = callers[0].profile
-        call.action = profile.endpoints.get(path) or _alternative(path, callers)
+        elsewhere = profile.elsewhere.get(unquote(call.request.path, errors="replace"))
+        call.action = profile.endpoints.get(path) or elsewhere or _alternative(path, callers)
         if call.action is None:
             kind = self._registry.party.replace("_", " ").title()
             meant = nearest(path[1:], [known[1:] for known in profile.endpoints])
@@ -159,23 +167,29 @@ class Endpoint:
     def _take(self, call: Call, system: System) -> Response:
         with system.lock:
             reaction = _judged(call, system)
-            entry = self._record(call, reaction.response, system)
+            response = reaction.response
+            if system.profile.refusal_shape == "oscp-sim-cp":
+                response = replace(response, headers=(*oscp_sim_cp.VARY, *response.headers))
+            entry = self._record(call, response, system)
             # A DELETE is not a message: it has ended the registration, and what was agreed since.
             is_said = reaction.is_said and call.request.method != "DELETE"
             said = call.said(entry.number) if is_said else None
-            system.record_received(_received(call, reaction.response, entry), said)
+            system.record_received(_received(call, response, entry), said)
         delay = system.profile.delay.total_seconds()
         for seconds, task in reaction.later:
             self._shared.schedule.after(delay + seconds, task, queue=system.queue)
-        return reaction.response
+        return response
 
     def _refuse(self, call: Call, refused: Refused, system: System | None) -> Response:
         host = system or self._registry.first(self._path)
         profile = host.profile if host else self._usual
         allowed = _methods(call, profile)
-        response = profile.refusal(
-            refused.case, str(refused), keyword=refused.keyword, allowed=allowed
-        )
+        if profile.refusal_shape == "oscp-sim-cp":
+            response = oscp_sim_cp.refusal(call, refused, profile.status(refused.case))
+        else:
+            response = profile.refusal(
+                refused.case, str(refused), keyword=refused.keyword, allowed=allowed
+            )
         entry = self._record(call, response, system)
         if system is not None:
             system.record_received(_received(call, response, entry), None)

@@ -19,6 +19,7 @@ class Heartbeats:
         schedule: Where the next one is planned.
         interval: Returns the seconds between two; None: none are to be sent.
         beat: Sends one.
+        on_the_minute: Returns whether the first one is sent at the next full minute.
     """
 
     def __init__(
@@ -27,11 +28,13 @@ class Heartbeats:
         schedule: Schedule,
         interval: Callable[[], float | None],
         beat: Callable[[], object],
+        on_the_minute: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
         self._schedule = schedule
         self._interval = interval
         self._beat = beat
+        self._on_the_minute = on_the_minute
         self._task: Task | None = None
         # Tells a task of an earlier plan, which may be due already when the plan changes.
         self._number = 0
@@ -43,7 +46,10 @@ class Heartbeats:
             self.end()
             seconds = self._interval()
             if seconds is not None:
-                self._wait_until(self._clock.now() + timedelta(seconds=seconds))
+                now = self._clock.now()
+                if self._on_the_minute():
+                    now, seconds = now.replace(second=0, microsecond=0), 60.0
+                self._wait_until(now + timedelta(seconds=seconds))
 
     def end(self) -> None:
         """Send no more."""

@@ -39,6 +39,8 @@ PATHS: Final[Mapping[str, str]] = MappingProxyType(
 #: The same table by path.
 ACTIONS: Final[Mapping[str, str]] = MappingProxyType({path: name for name, path in PATHS.items()})
 
+_NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
+
 _NO_CONTENT: Final = 204
 _BAD_REQUEST: Final = 400
 _FAILURE: Final = 400
@@ -77,15 +79,18 @@ class Profile:
     """How a system behaves; the defaults are the specification's Capacity Provider.
 
     A *case* is one of the X cases of oscp20.md §9.3, a rule of §3.13 such as `S15`, or `json`,
-    `schema`, `path`, `versions` (no version in common) or `adjustment` (refused on purpose).
+    `schema`, `path`, `versions` (no version in common), `adjustment` (refused on purpose), and of
+    oscp-sim-cp `token` and `argument`.
 
     Attributes:
         name: What a world file calls it.
         endpoints: The paths that it serves, each with its action.
+        elsewhere: Those that are not below its base URL.
         register_methods: The methods of `/register`; every other message is a POST.
         statuses: The HTTP status of each case; one that is not listed is accepted.
         strict: The cases and rules of which a finding is a refusal; None: all of them.
-        refusal_shape: What the body of a refusal looks like: `{"message"}` or SolarNetwork's own.
+        refusal_shape: What the body of a refusal looks like: `{"message"}`, or as SolarNetwork's
+            Flexibility Provider or its oscp-sim-cp has it, which reads messages its own way, too.
         request_id_needed: The actions that need an X-Request-ID.
         correlation_needed: The actions that need an X-Correlation-ID, whatever it names.
         behaviour_needed: Whether a Handshake without `required_behaviour` is refused.
@@ -96,6 +101,7 @@ class Profile:
         accepts: The statuses that mean success when it sends something.
         correlates_register: Whether an answering Register carries X-Correlation-ID.
         registers_back_after: How long after an opening Register it sends its own.
+        keeps_token_alone: Whether it takes the token alone from a Register, and answers none.
         handshake_after: How long after its answering Register it sends a Handshake; None: it sends
             one only on command.
         token_valid_for: How long a token that it gives is valid; None: for ever.
@@ -108,6 +114,12 @@ class Profile:
         has_timetable: Whether it assigns capacities by the clock.
         timetable: The KW that it assigns for each hour of the next day; None: it assigns nothing.
         heartbeat_every: How often it sends heartbeats; None: as often as the other side asks.
+        beats_as_it_asked: Whether it sends them as often as it has asked the other side, and on the
+            minute.
+        announces: How many intervals ahead a heartbeat says when it is offline.
+        echoes_handshake: Whether it acknowledges a Handshake with what that asks, and no
+            X-Correlation-ID.
+        pauses: Seconds before each further try of what it sends by itself.
         adjustments: What it does about an AdjustGroupCapacityForecast.
         answer: What the forecast that answers one says.
         limit: The most that `trim` grants a block, in its unit; None: what was forecast.
@@ -121,7 +133,8 @@ class Profile:
     register_methods: tuple[str, ...] = ("POST", "PUT", "DELETE")
     statuses: Mapping[str, int] = field(default_factory=lambda: _STATUSES)
     strict: frozenset[str] | None = frozenset()
-    refusal_shape: Literal["message", "envelope"] = "message"
+    elsewhere: Mapping[str, str] = field(default_factory=lambda: _NOWHERE)
+    refusal_shape: Literal["message", "envelope", "oscp-sim-cp"] = "message"
     request_id_needed: frozenset[str] = frozenset(PATHS)
     correlation_needed: frozenset[str] = frozenset()
     behaviour_needed: bool = False
@@ -132,6 +145,7 @@ class Profile:
     accepts: range = range(200, 300)
     correlates_register: bool = True
     registers_back_after: timedelta = timedelta(seconds=1)
+    keeps_token_alone: bool = False
     handshake_after: timedelta | None = None
     token_valid_for: timedelta | None = None
     old_token_ends_at_once: bool = False
@@ -142,6 +156,11 @@ class Profile:
     has_timetable: bool = False
     timetable: float | None = None
     heartbeat_every: timedelta | None = None
+    beats_as_it_asked: bool = False
+    announces: int = 2
+    echoes_handshake: bool = False
+    # SolarNetwork's (oscp20.md §5.3).
+    pauses: tuple[float, ...] = (5.0, 10.0)
     adjustments: Adjustments = "accept"
     answer: Answer = "grant"
     limit: float | None = None
@@ -243,8 +262,21 @@ class Profile:
         )
 
 
+def _below(*actions: str) -> Mapping[str, str]:
+    """Return the usual paths of some messages, each with its action."""
+    return MappingProxyType({PATHS[action]: action for action in actions})
+
+
+_CENTRAL: Final = (
+    "AdjustGroupCapacityForecast",
+    "GroupCapacityComplianceError",
+    "UpdateGroupMeasurements",
+)
+
 _SPECIFICATION: Final = Profile()
 
+# The manners of SolarNetwork's Flexibility Provider, in a Capacity Provider: no program of
+# SolarNetwork's is like that. The Capacity Provider that it has is `oscp-sim-cp`.
 _SOLARNETWORK: Final = Profile(
     name="solarnetwork",
     register_methods=("POST",),
@@ -277,18 +309,7 @@ _ELMO: Final = Profile(
     name="elmo",
     # Those of a Capacity Provider in the specification, without the heartbeat that it does not use
     # (inferred: that there is no such path).
-    endpoints=MappingProxyType(
-        {
-            PATHS[action]: action
-            for action in (
-                "Register",
-                "HandshakeAcknowledge",
-                "AdjustGroupCapacityForecast",
-                "GroupCapacityComplianceError",
-                "UpdateGroupMeasurements",
-            )
-        }
-    ),
+    endpoints=_below("Register", "HandshakeAcknowledge", *_CENTRAL),
     statuses=MappingProxyType({**_STATUSES, "X19": 400}),
     strict=frozenset({"X9"}),
     correlation_needed=frozenset({"HandshakeAcknowledge", "GroupCapacityComplianceError"}),
@@ -302,9 +323,46 @@ _ELMO: Final = Profile(
     has_timetable=True,
 )
 
+# As measured (oscp20.md §6): it does without most of what others ask for.
+_OSCP_SIM_CP: Final = Profile(
+    name="oscp-sim-cp",
+    endpoints=_below("Register", "Handshake", "HandshakeAcknowledge", "Heartbeat", *_CENTRAL),
+    # Those below `/alt` are for trying out the service property `url-paths`.
+    elsewhere=MappingProxyType(
+        {
+            "/alt/oscp-heartbeat": "Heartbeat",
+            "/alt/oscp-update-group-measurements": "UpdateGroupMeasurements",
+            "/alt/oscp-update-asset-measurements": "UpdateAssetMeasurement",
+            "/oscp/co/2.0/update_asset_measurements": "UpdateAssetMeasurement",
+        }
+    ),
+    register_methods=("POST",),
+    # X1 to X6 are `token` after the body is read; two messages need none.
+    statuses=MappingProxyType(
+        {
+            **_STATUSES,
+            **dict.fromkeys(("X1", "X2", "X3", "X4", "X5", "X6", "X17", "X19"), _NO_CONTENT),
+            **dict.fromkeys(("json", "schema", "token"), 500),
+            "X20": 404,
+            "argument": 422,
+        }
+    ),
+    refusal_shape="oscp-sim-cp",
+    request_id_needed=frozenset(),
+    accepts=range(400),
+    correlates_register=False,
+    keeps_token_alone=True,
+    reassembles=False,
+    times="milliseconds",
+    beats_as_it_asked=True,
+    announces=1,
+    echoes_handshake=True,
+    pauses=(),
+)
+
 #: The profiles of Capacity Providers, by the names that a world file calls them.
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
-    {each.name: each for each in (_SPECIFICATION, _SOLARNETWORK, _ELMO)}
+    {each.name: each for each in (_SPECIFICATION, _SOLARNETWORK, _OSCP_SIM_CP, _ELMO)}
 )
 
 # What a Capacity Optimizer of the specification is sent (oscp20.md §1.2), and the group
@@ -320,7 +378,7 @@ _OF_OPTIMIZER: Final = (
 )
 #: The profile of every Capacity Optimizer: the specification's.
 OPTIMIZER: Final = Profile(
-    endpoints=MappingProxyType({PATHS[action]: action for action in _OF_OPTIMIZER}),
+    endpoints=_below(*_OF_OPTIMIZER),
     request_id_needed=frozenset(_OF_OPTIMIZER),
     reassembles=False,
 )

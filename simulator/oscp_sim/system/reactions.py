@@ -52,7 +52,8 @@ def _register(system: System, call: Call) -> Reaction:
         system.registration.change(call.content)
         system.heartbeats.plan()
         return _NOTHING
-    kind = system.registration.take(call.content, call.now)
+    alone = system.profile.keeps_token_alone
+    kind = system.registration.take(call.content, call.now, token_alone=alone)
     system.heartbeats.plan()
     if kind == "repeated":
         call.findings.append(_repeated())
@@ -98,14 +99,20 @@ def _repeated() -> Finding:
 def _handshake(system: System, call: Call) -> Reaction:
     if system.profile.behaviour_needed and "required_behaviour" not in call.content:
         raise Refused("schema", "Illegal argument: required_behaviour is missing")
-    system.agreement.ask(required_behaviour(call.content))
+    asked = required_behaviour(call.content) or {}
+    system.agreement.ask(asked)
     system.heartbeats.plan()
-    acknowledge = partial(_acknowledge, system, system.new_request_id(), call.request_id)
+    acknowledge = partial(_acknowledge, system, system.new_request_id(), call.request_id, asked)
     return Reaction(later=((_ACKNOWLEDGES_AFTER, partial(system.retry, acknowledge)),))
 
 
-def _acknowledge(system: System, request_id: str, correlation_id: str | None) -> Sent:
+def _acknowledge(
+    system: System, request_id: str, correlation_id: str | None, asked: Mapping[str, Any]
+) -> Sent:
     """Send HandshakeAcknowledge with what this side asks for, which would else be overwritten."""
+    if system.profile.echoes_handshake:
+        message = {"required_behaviour": dict(asked)}
+        return system.post("HandshakeAcknowledge", message, request_id=request_id)
     own = system.agreement.required or {}
     return system.handshake_acknowledge(
         heartbeat_interval=own.get("heartbeat_interval"),
@@ -122,7 +129,9 @@ def _acknowledged(system: System, call: Call) -> Reaction:
 
 
 def _heartbeat(system: System, call: Call) -> Reaction:
-    offline_mode_at = read_instant(call.content["offline_mode_at"])
+    # A number, which oscp-sim-cp takes, is left alone.
+    said = call.content["offline_mode_at"]
+    offline_mode_at = read_instant(said) if isinstance(said, str) else None
     if offline_mode_at is not None:
         system.offline_watch.heartbeat(offline_mode_at)
     return _NOTHING

@@ -147,18 +147,20 @@ class Registration:
         self.end_old_tokens()
 
     def take(
-        self, message: Mapping[str, Any], now: datetime
+        self, message: Mapping[str, Any], now: datetime, *, token_alone: bool = False
     ) -> Literal["answer", "opening", "repeated"]:
         """Accept the URL and token of a Register, and return which kind of Register it is.
+
+        Where the token alone is taken, every Register counts as an answer.
 
         The Flexibility Provider of SolarNetwork names no Register in its answer, so that state
         alone tells an answer from an opening (oscp20.md §11.11).
         """
-        url, token = base_url(message), message["token"]
+        url, token = self._url if token_alone else base_url(message), message["token"]
         is_repeated = self.is_registered and (url, token) == (self.url, self._shown)
         self._url, self._shown = url, token
         may_answer = self._answer_until is not None and now < self._answer_until
-        if self.is_awaiting_answer or may_answer:
+        if self.is_awaiting_answer or may_answer or token_alone:
             self.is_awaiting_answer, self._answer_until, self._registered = False, None, True
             self.end_old_tokens()
             return "answer"
@@ -308,6 +310,5 @@ def required_behaviour(message: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def base_url(message: Mapping[str, Any]) -> str | None:
     """Return the base URL that a Register gives for version 2.0, or None."""
-    return next(
-        (each["base_url"] for each in message["version_url"] if each["version"] == VERSION), None
-    )
+    offered = filter(None, message["version_url"])
+    return next((each.get("base_url") for each in offered if each.get("version") == VERSION), None)

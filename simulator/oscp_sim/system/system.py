@@ -6,6 +6,7 @@ operator would.
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from abc import ABC, abstractmethod
@@ -39,8 +40,7 @@ _KEPT: Final = 10_000
 _FORECASTS: Final = 1000
 # Seconds to connect, and without a byte of the answer.
 _TIMEOUT: Final = (10.0, 30.0)
-# Seconds before the second and the third try: SolarNetwork's (oscp20.md §5.3).
-_PAUSES: Final = (5.0, 10.0)
+_MINUTE: Final = 60
 # What a heartbeat announces where nobody has said how often they come, in seconds.
 _USUAL_INTERVAL: Final = 60.0
 # A Flexibility Provider may answer a Register with its own for as long as it tries again (§5.3).
@@ -94,7 +94,13 @@ class System(ABC):
         self.registration = Registration(shared, self._configured, tokens_changed)
         self.agreement = Agreement(self._configured, self.registration)
         clock, schedule = shared.clock, shared.schedule
-        self.heartbeats = Heartbeats(clock, schedule, self._heartbeats_due, self._beat)
+        self.heartbeats = Heartbeats(
+            clock,
+            schedule,
+            self._heartbeats_due,
+            self._beat,
+            lambda: self.profile.beats_as_it_asked,
+        )
         self.offline_watch = OfflineWatch(clock, schedule, self._gone, self._back)
         self._view = _View(None, configured, True, profile_of(configured), frozenset())
         self._received: deque[Received] = deque(maxlen=_KEPT)
@@ -168,6 +174,9 @@ class System(ABC):
         own = self.profile.heartbeat_every
         if own is not None:
             return own.total_seconds()
+        if self.profile.beats_as_it_asked:
+            seconds = (self.agreement.required or {}).get("heartbeat_interval")
+            return math.ceil(seconds / _MINUTE) * _MINUTE if seconds else None
         return self.agreement.heartbeat_seconds if self.profile.uses_heartbeats else None
 
     @property
@@ -263,6 +272,8 @@ class System(ABC):
         sent = self.post("Handshake", message, request_id=request_id, correlation_id=correlation_id)
         if self.is_success(sent):
             self.agreement.require(behaviour)
+            if self.profile.beats_as_it_asked:
+                self.heartbeats.plan()
         return sent
 
     def handshake_acknowledge(
@@ -298,13 +309,14 @@ class System(ABC):
 
         Args:
             offline_mode_at: From when on this side is to be considered offline; twice its interval
-                from now unless given.
+                from now unless given (oscp-sim-cp: once).
             request_id: Its X-Request-ID; made from the seed unless given.
             correlation_id: Its X-Correlation-ID.
         """
         if offline_mode_at is None:
             interval = self.interval or _USUAL_INTERVAL
-            offline_mode_at = self.shared.clock.now() + timedelta(seconds=2 * interval)
+            ahead = timedelta(seconds=self.profile.announces * interval)
+            offline_mode_at = self.shared.clock.now() + ahead
         if isinstance(offline_mode_at, datetime):
             offline_mode_at = self.profile.write_time(offline_mode_at)
         message = {"offline_mode_at": offline_mode_at}
@@ -363,15 +375,16 @@ class System(ABC):
         self,
         send: Callable[[], Sent],
         then: Callable[[], object] | None = None,
-        pauses: tuple[float, ...] = _PAUSES,
+        pauses: tuple[float, ...] | None = None,
     ) -> None:
         """Send a message, again after each pause until it is accepted; else note it in the journal.
 
         Args:
             send: Sends it, once.
             then: What to do once it is accepted.
-            pauses: Seconds before each further try.
+            pauses: Seconds before each further try; the profile's unless given.
         """
+        pauses = self.profile.pauses if pauses is None else pauses
         try:
             sent = send()
         except NobodyThere as nobody:
@@ -385,9 +398,11 @@ class System(ABC):
                 pauses[0], lambda: self.retry(send, then, pauses[1:]), queue=self.queue
             )
         else:
+            tries = len(self.profile.pauses) + 1
             answer = sent.reason if sent.status is None else f"{sent.status} {sent.reason}"
             self.note(
-                f"the {sent.action} was not taken in {len(_PAUSES) + 1} tries, and is given up: "
+                f"the {sent.action} was not taken in {tries} {'tries' if tries > 1 else 'try'}, "
+                "and is given up: "
                 f"{answer}",
                 request_id=sent.request_id,
             )
