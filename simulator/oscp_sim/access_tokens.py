@@ -79,7 +79,8 @@ def _optimizer(optimizer: CapacityOptimizer, seed: str) -> CapacityOptimizer:
     return replace(
         optimizer,
         flexibility_provider_token=optimizer.flexibility_provider_token or _made(name),
-        token=optimizer.token or _made(f"{name} shown"),
+        # Empty where the world says that it has none.
+        token=_made(f"{name} shown") if optimizer.token is None else optimizer.token or None,
     )
 
 

@@ -98,6 +98,8 @@ class Outgoing:
                 raise Unanswered("read_timeout", "Read timed out", timeout[1])
             return answer
         try:
+            if urlsplit(request.target).scheme not in _PORTS:
+                raise Unanswered("other", _unusable(request.target))
             response = self._pool.request(
                 request.method,
                 request.target,

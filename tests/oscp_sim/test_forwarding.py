@@ -160,11 +160,7 @@ def test_http_headers_are_added() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_system_that_has_told_no_token_is_shown_none(way: Way) -> None:
-    with peers(world()) as there:
-        shared = shared_of(there.simulator)
-        user = shared.world.users[0]
-        for system in user.systems:
-            shared.change_system(user.id, system, token=None)
+    with peers(recipient(way, token=None)) as there:
         pass_on(there, way)
         there.clock.advance(2)
     assert "Authorization" not in there.sent[0].headers

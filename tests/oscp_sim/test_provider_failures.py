@@ -250,6 +250,28 @@ def test_without_a_base_url_it_is_completed_and_nothing_sent(base_url: str | Non
         assert simulator.journal.entries(party="flexibility_provider", kind="exchange") == ()
 
 
+NO_URL = (
+    "[Handshake] task with CapacityOptimizer (42,3) failed because the OSCP URL [{}] is not valid: "
+)
+ON = 'I/O error on POST request for "{}/handshake": '
+
+
+@pytest.mark.parametrize(
+    ("base_url", "reason"),
+    [
+        ("not a url", NO_URL + "Illegal character in path at index 3: not a url/handshake"),
+        ("http://a b", NO_URL + "Illegal character in authority at index 7: http://a b/handshake"),
+        ("http://[", NO_URL + "Malformed IPv6 address at index 8: http://[/handshake"),
+        ("ftp://h/x", ON + "ftp protocol is not supported"),
+        ("http://a:x", ON + "Target host is not specified"),
+        ("localhost", ON + "Target host is not specified"),
+    ],
+)
+def test_what_is_no_url_is_stored_and_declined(base_url: str, reason: str) -> None:
+    with simulated(base_url=base_url) as simulator:
+        assert outcome(simulator) == ("Declined", reason.replace("{}", base_url))
+
+
 # --- the HTTP client (§5.10) -------------------------------------------------------------------
 
 

@@ -230,12 +230,16 @@ WRONG = {
         "5:44: duplicate base_url (first at world:4)",
     ),
     "base_url without scheme": (
-        user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: localhost}]"),
-        "3:63: a base_url must look like http://host:port/path",
+        "solaruser: {base_url: localhost}\nusers: [{id: 1}]",
+        "1:23: a base_url must look like http://host:port/path",
     ),
     "base_url with a wrong port": (
-        user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: 'http://a:x'}]"),
-        "3:63: a base_url must look like http://host:port/path",
+        "solaruser: {base_url: 'http://a:x'}\nusers: [{id: 1}]",
+        "1:23: a base_url must look like http://host:port/path",
+    ),
+    "base_url of a party with a password": (
+        "solaruser: {base_url: 'http://a:hush@b'}\nusers: [{id: 1}]",
+        "1:23: a base_url must look like http://host:port/path, without a user name or password",
     ),
     "base_url with a password": (
         user_yaml("capacity_providers: [{id: 3, name: a, token: t, base_url: 'http://a:hush@b'}]"),

@@ -244,11 +244,6 @@ WRONG = {
         "settings: {node_id: 9,",
         "node 9 does not belong to",
     ),
-    "an optimizer's URL": (
-        "base_url: http://depot.example",
-        "base_url: depot",
-        "a base_url must look like http://host:port/path",
-    ),
     "an optimizer's password": (
         "base_url: http://depot.example",
         "base_url: http://a:hush@depot",

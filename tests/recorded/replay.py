@@ -26,6 +26,13 @@ from typing import Any, Final
 from oscp_send.fidelity import Behaviour
 from oscp_sim import FrozenClock, Simulator
 from tests.oscp_sim.rig import Provider, canonical, post, signature
+from oscp_send.solarnetwork.decoding import decode
+from oscp_sim import FrozenClock, Simulator
+from oscp_sim.http import Request, Response
+from oscp_sim.instructions import QueuedMessage
+from oscp_sim.outgoing import IN_PROCESS_URL
+from tests.oscp_sim.peers import provider_of
+from tests.oscp_sim.rig import Provider, canonical, shared_of, signature
 
 _HERE: Final = Path(__file__).parent
 KNOWN: Final = _HERE / "known-differences.tsv"
@@ -149,6 +156,62 @@ def oscp_sim_cp() -> Iterator[Compared]:
         for line in _lines("oscp-sim-cp.jsonl.gz"):
             request = {**line["request"], "body": line["request"]["body"] or ""}
             yield from replay.compared(line, request)
+
+
+def instructions() -> Iterator[Compared]:
+    """Replay the messages of the queue, each to a provider that answers as its URL says."""
+    with Provider() as plain, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        places = {
+            "http://127.0.0.1:5990[12]": IN_PROCESS_URL,
+            "127.0.0.1:5990[12]": plain.url.removeprefix("http://").removesuffix("/cp"),
+            "127.0.0.1:59999": f"127.0.0.1:{closed.getsockname()[1]}",
+            # Another had this one when it was about other requests.
+            '("name": "cp37".*"base_url": )null': r'\1"not a url"',
+        }
+        clock = FrozenClock(_FP_NOW)
+        world = _at((_HERE / "fp-world.yaml").read_text(), places)
+        with Simulator(
+            world, clock=clock, fidelity="observed", plays=["solaruser", "flexibility_provider"]
+        ) as simulator:
+            shared = shared_of(simulator)
+            shared.outgoing.handle = _as_its_url_says
+            for line in _lines("fp-instructions.jsonl.gz"):
+                row = shared.instructions.add(
+                    node_id=420, topic="OSCP_v20", pieces=(), state="Queuing", result={}
+                )
+                action, group = line["action"], line["cgIdentifier"]
+                content = decode(action, line["msg"], shared.behaviour)
+                provider_of(simulator)(QueuedMessage(row.id, 420, 42, action, 1, group, content))
+                clock.advance(30)
+                ended = shared.instructions.get(row.id)
+                assert ended is not None
+                real, result = line["real"], json.dumps(ended.result, separators=(",", ":"))
+                yield Compared(
+                    line["id"],
+                    "",
+                    Answer(0, (("state", real["state"]),), _at(real["result"] or "{}", places)),
+                    Answer(0, (("state", ended.state),), result),
+                )
+
+
+def _at(text: str, places: dict[str, str]) -> str:
+    for recorded, here in places.items():
+        text = re.sub(recorded, here, text)
+    return text
+
+
+def _as_its_url_says(request: Request) -> Response:
+    what = request.path.split("/")[1]
+    if what in {"s302", "s307"}:
+        return Response(int(what[1:]), (("Location", "/moved"),))
+    if what == "f403":
+        return Response(403, body=b'{"message":"no"}')
+    if what == "f403b":
+        return Response(403, body=b"no" * 200)
+    statuses = {"s200": 200, "s202": 202, "fail": 500}
+    seconds = {"slow19": 19.0, "slow21": 21.0}
+    return Response(statuses.get(what, 204), after=seconds.get(what, 0.0))
 
 
 class _Replay:
@@ -320,6 +383,7 @@ def known_differences(service: str) -> dict[str, str]:
 SERVICES: Final = {
     "solaruser": solaruser,
     "flexibility_provider": flexibility_provider,
+    "instructions": instructions,
     "oscp_sim_cp": oscp_sim_cp,
 }
 

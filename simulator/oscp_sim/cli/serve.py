@@ -323,7 +323,9 @@ def _real(world: World, url: str) -> Iterator[str]:
         yield _line("Flexibility Provider", f"{world.flexibility_provider} (real)")
     for user, system in _systems(world):
         if _is_real(system, url):
-            yield _line(_name(world, user, system), f"{system.base_url} (real)")
+            is_url = str(system.base_url).startswith(("http://", "https://"))
+            what = "real" if is_url else "no http URL: nothing arrives there"
+            yield _line(_name(world, user, system), f"{system.base_url} ({what})")
 
 
 def _without_token(world: World, url: str, given: World) -> Iterator[str]:

@@ -268,4 +268,8 @@ def invalid_url(url: str) -> str | None:
         escape = _BAD_ESCAPE.search(part)
         if escape:
             return f"Malformed escape pair at index {start + escape.start()}: {url}"
+    try:
+        urlsplit(url)
+    except ValueError:
+        return f"Malformed IPv6 address at index {url.index('//') + 3}: {url}"
     return None

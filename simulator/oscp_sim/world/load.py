@@ -102,6 +102,11 @@ def _system(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**_without_secret(value), **apart}
 
 
+def _optimizer(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a Capacity Optimizer whose token is empty where it is to have none."""
+    return {**_system(value), **({"token": ""} if value.get("token", "") is None else {})}
+
+
 def _without_secret(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what owns service properties without the client secret among them."""
     if "service_props" not in value:
@@ -122,7 +127,7 @@ def _behaviour(value: str | Mapping[str, Any]) -> Mapping[str, Any]:
 _SHORTHANDS: Final[Mapping[type, Callable[[Any], Mapping[str, Any]]]] = {
     World: _world,
     CapacityProvider: _system,
-    CapacityOptimizer: _system,
+    CapacityOptimizer: _optimizer,
     CapacityGroup: _without_secret,
     Asset: _without_secret,
     ProviderBehaviour: _behaviour,
@@ -236,34 +241,31 @@ def _systems(user: User) -> Iterator[tuple[str, CapacityProvider | CapacityOptim
 
 
 def _wrong_urls(document: YamlDocument, world: World) -> Iterator[SourceProblem]:
-    urls = [
-        (f"/users/{at}{pointer}", system.base_url)
-        for at, user in enumerate(world.users)
-        for pointer, system in _systems(user)
-    ]
-    # As they are written, with all slashes at the end.
-    urls += [
-        (f"/{each}", document.value[each]["base_url"])
-        for each in _PARTIES
-        if each in document.value
-    ]
-    for pointer, url in urls:
-        if isinstance(url, str) and url.strip() and (message := _wrong_url(url)):
-            yield document.problem(f"{pointer}/base_url", message)
+    for each in _PARTIES:
+        if each in document.value and not _is_url(document.value[each]["base_url"]):
+            message = (
+                "a base_url must look like http://host:port/path, without a user name or password; "
+                "leave it out for the simulated one"
+            )
+            yield document.problem(f"/{each}/base_url", message)
+    for at, user in enumerate(world.users):
+        for pointer, system in _systems(user):
+            # What is no URL is taken, as the service takes it.
+            url = system.base_url
+            if isinstance(url, str) and "@" in url.partition("//")[2].partition("/")[0]:
+                # Shown in logs and reports, unlike the token.
+                message = "a base_url must not hold a user name or password; use the token"
+                yield document.problem(f"/users/{at}{pointer}/base_url", message)
 
 
-def _wrong_url(url: str) -> str | None:
+def _is_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         port_is_good = parts.port is None or parts.port > 0
     except ValueError:
-        port_is_good = False
-    if not port_is_good or parts.scheme not in {"http", "https"} or not parts.hostname:
-        return "a base_url must look like http://host:port/path; leave it out for the simulated one"
-    # Shown in logs and reports, unlike the token.
-    if parts.username is not None or parts.password is not None:
-        return "a base_url must not hold a user name or password; use the token"
-    return None
+        return False
+    is_plain = parts.username is None and parts.password is None
+    return port_is_good and parts.scheme in {"http", "https"} and bool(parts.hostname) and is_plain
 
 
 # What nothing would ever look at.
