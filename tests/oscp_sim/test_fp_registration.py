@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.world import SIMULATED
 from tests.oscp_sim.fp_callers import (
     FP_URL,
+    GOOD,
     HANDSHAKE,
     HEARTBEAT,
     REGISTER,
@@ -36,6 +38,7 @@ from tests.oscp_sim.peers import (
     ERROR,
     SILENT,
     Peers,
+    Sent,
     group,
     optimizer,
     peers,
@@ -353,7 +356,46 @@ def test_a_call_back_before_the_answer_waits_for_the_register_to_time_out() -> N
         entries = simulator.journal.entries(party="flexibility_provider", action=HANDSHAKE)
     ((seconds, status),) = called
     assert (seconds >= 0.35, status) == (True, 204)
-    assert "answer the Register first" in entries[0].detail["why"]
+    assert entries[0].findings[0]["rule"] == "too-early"
+
+
+@pytest.mark.parametrize("fidelity", ["documented", "observed"])
+def test_a_call_back_before_the_answer_is_a_finding_within_a_process(fidelity: Fidelity) -> None:
+    with peers(world([PENDING]), fidelity=fidelity) as there:
+
+        def call_back(sent: Sent) -> None:
+            say(there.simulator, HEARTBEAT, GOOD[HEARTBEAT], token=sent.json["token"])
+
+        there.decide = call_back
+        register(there)
+        there.clock.advance(2)
+        (entry,) = there.simulator.journal.entries(party="flexibility_provider", action=HEARTBEAT)
+    assert "answer the Register first" in entry.findings[0]["hint"]
+    assert entry.response is not None
+    assert entry.response.status == 204
+
+
+@pytest.mark.parametrize("fidelity", ["documented", "observed"])
+def test_who_takes_each_answer_for_an_opening_is_told_of_the_loop(fidelity: Fidelity) -> None:
+    with peers(world([PENDING]), fidelity=fidelity) as there:
+        for _ in range(4):
+            register(there)
+            there.clock.advance(1.5)
+        found = [
+            [each["rule"] for each in entry.findings if each["rule"] == "register-loop"]
+            for entry in there.simulator.journal.entries(
+                party="flexibility_provider", action=REGISTER, sent=False
+            )
+        ]
+    assert found == [[], [], ["register-loop"], ["register-loop"]]
+
+
+def test_to_register_again_now_and_then_is_no_loop(there: Peers) -> None:
+    for _ in range(4):
+        register(there)
+        there.clock.advance(31)
+    entries = there.simulator.journal.entries(party="flexibility_provider", action=REGISTER)
+    assert "register-loop" not in {each["rule"] for entry in entries for each in entry.findings}
 
 
 def test_the_base_url_that_is_told_within_the_process() -> None:

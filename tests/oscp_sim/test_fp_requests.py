@@ -305,6 +305,11 @@ def test_there_is_no_other_endpoint(fp: Simulator, name: str) -> None:
     assert container(say(fp, HEARTBEAT, target=target, authorization=""))[0] == 403
 
 
+def test_a_misspelt_path_is_told_in_the_journal(fp: Simulator) -> None:
+    say(fp, HEARTBEAT, target=f"{FP}/handshake_acknowledgment")
+    assert why(fp) == 'there is no "handshake_acknowledgment": is it "handshake_acknowledge"?'
+
+
 def test_a_path_may_be_escaped(fp: Simulator) -> None:
     assert say(fp, HEARTBEAT, target=f"{FP}/%68eartbeat").status == 204
 

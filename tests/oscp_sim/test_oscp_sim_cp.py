@@ -148,6 +148,14 @@ def test_it_has_paths_elsewhere(method: str, path: str, status: int) -> None:
     assert asked(path, method).status == status
 
 
+def test_a_misspelt_path_is_told_in_the_journal_alone() -> None:
+    with simulated(profile=NAME) as simulator:
+        answer = OtherSide(simulator).tell("Heartbeat", HEARTBEAT, path="/heart_beat")
+        (entry,) = simulator.journal.entries(kind="exchange")
+    assert entry.detail["why"].endswith('is it "heartbeat"?')
+    assert "is it" not in answer.text
+
+
 def test_a_capacity_optimizer_keeps_its_own_path() -> None:
     path = "/oscp/co/2.0/update_asset_measurements"
     answer = asked(path, plays=["capacity_provider", "capacity_optimizer"])

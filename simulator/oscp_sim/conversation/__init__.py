@@ -28,6 +28,7 @@ _MEASUREMENT_RULES: Final[tuple[_Rule, ...]] = (
 )
 _RULES: Final[Mapping[str, tuple[_Rule, ...]]] = MappingProxyType(
     {
+        "Register": (sequence.judge_registered_again,),
         "HandshakeAcknowledge": (sequence.judge_acknowledged,),
         "Heartbeat": (behaviour.judge_heartbeat, forecasts.judge_last_heartbeat),
         "UpdateGroupCapacityForecast": (forecasts.judge_optimum, forecasts.judge_fallback),

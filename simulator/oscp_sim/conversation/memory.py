@@ -251,6 +251,7 @@ class Speaker:
     Attributes:
         name: What findings call it.
         registered: Whether it has sent Register.
+        registrations: When it has, the last two times.
         handshaken: Whether it has sent Handshake.
         handshake: The journal number of its latest Handshake.
         requires: What it requires of the other party, or None.
@@ -269,6 +270,7 @@ class Speaker:
     ids: RequestIds = field(default_factory=RequestIds)
     forecasts: Forecasts = field(default_factory=Forecasts)
     counters: Counters = field(default_factory=Counters)
+    registrations: deque[datetime] = field(default_factory=lambda: deque(maxlen=2))
 
     def remember(self, parsed: ParsedMessage) -> None:
         """Remember a message that this party sent."""
@@ -278,6 +280,7 @@ class Speaker:
         match message.action:
             case "Register":
                 self.registered = True
+                self.registrations.append(message.at)
             case "Handshake":
                 self.handshaken, self.handshake = True, message.number
                 self.requires = parsed.required_behaviour or self.requires

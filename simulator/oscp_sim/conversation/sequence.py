@@ -6,6 +6,7 @@ They are those of docs/protocol/oscp20.md §3.13; the cases X8 to X12 are those 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 from oscp_send.findings import Finding
@@ -52,6 +53,29 @@ def _who_registered(sender: Speaker, receiver: Speaker) -> str:
         if side.registered:
             return f"{side.name} has sent Register, and {other.name} has not answered with its own"
     return "neither side has sent Register"
+
+
+_TIMES, _SOON = 3, timedelta(minutes=1)
+
+
+def judge_registered_again(
+    parsed: ParsedMessage, sender: Speaker, receiver: Speaker
+) -> Iterator[Finding]:
+    """Yield a finding for the third Register in a minute, each after the other side's own.
+
+    Each side takes the other's answer for an opening, and answers it: that never ends (§10).
+    """
+    at = parsed.message.at
+    turns = [*zip(sender.registrations, receiver.registrations, strict=False), (at, at)]
+    in_turn = [each for turn in turns for each in turn]
+    if len(turns) == _TIMES and in_turn == sorted(in_turn) and at - in_turn[0] <= _SOON:
+        message = (
+            f"{sender.name} registers for the third time in {(at - in_turn[0]).total_seconds():g} "
+            f"s, each time after {receiver.name}'s own Register: it may wait for one with an "
+            "X-Correlation-ID, which SolarNetwork's has not"
+        )
+        hint = "after sending Register, take the next Register for the answer, and send no other"
+        yield finding("register-loop", "", message, hint)
 
 
 def judge_duplicate(

@@ -16,6 +16,8 @@ from random import Random
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
+from oscp_schemas.show import nearest
+from oscp_send.findings import Finding
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH as _FP
 from oscp_sim.conversation import ExchangedMessage, journaled
 from oscp_sim.entry import Entry, PartyName
@@ -164,7 +166,8 @@ class FlexibilityProviderEndpoints:
             _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
             why = f"a mistake of the simulator's own: {type(error).__name__}"
             refusal = ServiceRefused(500, "Internal error", why=why)
-        call.why = refusal.why
+        is_lost = refusal.status == HTTPStatus.NOT_FOUND
+        call.why = (is_lost and _meant(call.request)) or refusal.why
         response = refusal.response(call.request, self._shared.clock.now())
         return response, isinstance(refusal, ContainerRefused) and bool(response.body)
 
@@ -195,11 +198,12 @@ class FlexibilityProviderEndpoints:
     def _wait_for_row(self, call: IncomingCall) -> None:
         row = queue_of(call.caller.user.id, call.caller.system)
         if self._provider.rows.wait(row, 2 * self._provider.outbox.timeout[1]):
-            call.why = (
+            message = (
                 "this came while the Flexibility Provider's Register to the same system had no "
-                "answer yet. SolarNetwork lets it wait until that Register times out after 20 s: "
-                "answer the Register first, then call back"
+                "answer yet: SolarNetwork lets it wait until that Register times out after 20 s"
             )
+            hint = "answer the Register first, then call back"
+            call.findings.append(Finding("meaning", "too-early", "warning", "", message, hint))
 
     def _read(self, call: IncomingCall, endpoint: _Endpoint) -> None:
         """Read a message; a missing X-Request-ID counts only when all of it is in order."""
@@ -239,6 +243,15 @@ class FlexibilityProviderEndpoints:
             detail={"why": call.why} if call.why else None,
             peer=call.known_caller.role if call.known_caller else None,
         )
+
+
+def _meant(request: Request) -> str | None:
+    """Return which path may have been meant by one that there is not, or None."""
+    path, below = unquote(request.path), f"{_FP}/"
+    if path in _ENDPOINTS or not path.startswith(below):
+        return None
+    found = nearest(path.removeprefix(below), [each.removeprefix(below) for each in _ENDPOINTS])
+    return found and f'there is no "{path.removeprefix(below)}": is it "{found}"?'
 
 
 # As SolarUser's server says (inferred here).

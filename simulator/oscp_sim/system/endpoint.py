@@ -190,14 +190,19 @@ class Endpoint:
             response = profile.refusal(
                 refused.case, str(refused), keyword=refused.keyword, allowed=allowed
             )
-        entry = self._record(call, response, system)
+        shown = profile.refusal_shape == "message"
+        entry = self._record(call, response, system, None if shown else str(refused))
         if system is not None:
             system.record_received(_received(call, response, entry), None)
         return response
 
-    def _record(self, call: Call, response: Response, system: System | None) -> Entry:
+    def _record(
+        self, call: Call, response: Response, system: System | None, why: str | None = None
+    ) -> Entry:
         """Record a message and its answer in the journal, and return the entry."""
         detail: dict[str, object] = {} if system is None else {**system.who}
+        if why is not None:
+            detail["why"] = why
         is_silent = response.after == math.inf
         if is_silent:
             detail["why"] = "silent, as its behaviour says: there is no answer to this"
