@@ -79,6 +79,10 @@ class TestWhereTheyAre:
     def test_one_whose_url_leads_here_is_simulated(self) -> None:
         assert said({"id": 3, "base_url": f"{URL}/oscp/cp/2.0"}) == [SOLARUSER, FP, CP]
 
+    def test_a_base_url_that_is_none(self) -> None:
+        *_, last = said({"id": 3, "base_url": "localhost"})
+        assert last == row("Capacity Provider 3", "localhost (no http URL: nothing arrives there)")
+
     def test_elmo(self) -> None:
         elmo = {"id": 3, "profile": "elmo"}
         at = f"{URL}/oscp/2.0"
