@@ -287,7 +287,8 @@ def _raw(request: dict[str, Any]) -> bytes:
         headers.insert(0, ("Host", _HOST))
     if request.get("chunked"):
         headers.append(("Transfer-Encoding", "chunked"))
-    if ("Transfer-Encoding", "chunked") in headers:
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    elif {"transfer-encoding", "chunked"} <= {*names, *(v for _, v in headers)}:
         body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     elif body and "content-length" not in names and request.get("content_length") is not False:
         headers.append(("Content-Length", str(len(body))))
