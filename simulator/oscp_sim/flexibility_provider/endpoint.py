@@ -245,15 +245,6 @@ class FlexibilityProviderEndpoints:
         )
 
 
-def _meant(request: Request) -> str | None:
-    """Return which path may have been meant by one that there is not, or None."""
-    path, below = unquote(request.path), f"{_FP}/"
-    if path in _ENDPOINTS or not path.startswith(below):
-        return None
-    found = nearest(path.removeprefix(below), [each.removeprefix(below) for each in _ENDPOINTS])
-    return found and f'there is no "{path.removeprefix(below)}": is it "{found}"?'
-
-
 # As SolarUser's server says (inferred here).
 _TRACED: Final = "HEAD, DELETE, POST, GET, OPTIONS, PUT"
 
@@ -291,3 +282,12 @@ def _is_known(charset: str) -> bool:
     except LookupError:
         return False
     return True
+
+
+def _meant(request: Request) -> str | None:
+    """Return which path may have been meant by one that there is not, or None."""
+    path, below = unquote(request.path), f"{_FP}/"
+    if path in _ENDPOINTS or not path.startswith(below):
+        return None
+    found = nearest(path.removeprefix(below), [each.removeprefix(below) for each in _ENDPOINTS])
+    return found and f'there is no "{path.removeprefix(below)}": is it "{found}"?'
