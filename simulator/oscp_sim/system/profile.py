@@ -323,7 +323,7 @@ _ELMO: Final = Profile(
     has_timetable=True,
 )
 
-# As measured (oscp20.md §6): it does without most of what others ask for.
+# Its answers are as measured, what it does by itself is as read (oscp20.md §6).
 _OSCP_SIM_CP: Final = Profile(
     name="oscp-sim-cp",
     endpoints=_below("Register", "Handshake", "HandshakeAcknowledge", "Heartbeat", *_CENTRAL),
