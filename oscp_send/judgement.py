@@ -24,6 +24,7 @@ from oscp_send.meaning import judge_meaning
 from oscp_send.queue_size import MQTT_LIMIT, judge_size, queue_size, too_large
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.decoding import DecodeError, decode
+from oscp_send.solarnetwork.json_reading import Mistake
 
 #: The actions of an instruction. `UpdateAssetMeasurement` is singular here, its schema is not.
 INSTRUCTION_ACTIONS: Final = (
@@ -36,7 +37,9 @@ INSTRUCTION_ACTIONS: Final = (
 )
 
 # The exception is specified, its text is not (inferred).
-_NULL_MESSAGE: Final = 'Cannot invoke "tools.jackson.databind.JsonNode.getNodeType()": node is null'
+_NULL_MESSAGE: Final = (
+    'Cannot invoke "tools.jackson.databind.JsonNode.isObject()" because "node" is null'
+)
 
 
 def check(
@@ -108,13 +111,12 @@ def verdict(action: str, text: str | Document, behaviour: Behaviour) -> Verdict:
         return Verdict("document", texts.missing_message(action))
     if isinstance(text, str) and not text.strip():
         return Verdict("document", texts.not_an_object(action))
+    source = text.text if isinstance(text, Document) else text
+    said = json_reading.mistake(message, source)
+    error = _json_error(action, said, behaviour) if said else None
     if isinstance(message, JsonError):
-        reason = json_reading.parser_message(message)
-        return Verdict("json", _json_error(action, reason, behaviour), cause=message)
-    excess = json_reading.excess(message)
-    if excess is not None:
-        return Verdict("json", _json_error(action, excess, behaviour), message)
-    return _judged(action, message, behaviour)
+        return Verdict("json", error, cause=message)
+    return Verdict("json", error, message) if said else _judged(action, message, behaviour)
 
 
 def _judged(action: str, message: Document, behaviour: Behaviour) -> Verdict:
@@ -136,10 +138,10 @@ def _judged(action: str, message: Document, behaviour: Behaviour) -> Verdict:
     return Verdict(document=message, decoded=decoded)
 
 
-def _json_error(action: str, reason: str, behaviour: Behaviour) -> str:
+def _json_error(action: str, said: Mistake, behaviour: Behaviour) -> str:
     if behaviour.follows_service("malformed_message"):
-        return reason + json_reading.SOURCE
-    return texts.invalid_json(action, reason)
+        return said.placed
+    return texts.invalid_json(action, said.text)
 
 
 def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from oscp_send.request_findings import (
     other_group,
 )
 from oscp_send.solarnetwork import texts
-from oscp_send.solarnetwork.json_reading import read_json
+from oscp_send.solarnetwork.json_reading import decoded, read_json
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_send.solarnetwork.texts import Unaddressed, read_address
 
@@ -98,7 +97,7 @@ def check_request(
     """
     behaviour = Behaviour.of(fidelity)
     now = now or datetime.now(UTC)
-    document = data if isinstance(data, Document) else read_json(data.removeprefix(BOM_UTF8))
+    document = data if isinstance(data, Document) else read_json(decoded(data))
     value = document.value if isinstance(document, Document) else None
     understood, refusal = _understood(document if isinstance(document, Document) else data)
     given = GivenParameters.of(value)

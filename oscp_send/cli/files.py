@@ -83,8 +83,8 @@ def _bytes_of(named: str) -> bytes:
 
 
 def read_file(data: bytes) -> Document | JsonError:
-    """Return the JSON of a file, or why it is not JSON; a byte-order mark is skipped."""
-    return read_json(data.removeprefix(BOM_UTF8))
+    """Return the JSON of a file, in any encoding of Unicode, or why it is not JSON."""
+    return read_json(json_reading.decoded(data))
 
 
 def is_request(document: Document | JsonError) -> bool:
@@ -220,7 +220,7 @@ def _examined_message(
     try:
         text = message_text(source.data)
     except JsonError as error:
-        return _judged(source, error, _not_utf8(action, error), "")
+        return _judged(source, error, _not_utf8(action, error, source.data), "")
     if isinstance(document, JsonError) or source.data.startswith(BOM_UTF8):
         # The line end is not part of the message, and a byte-order mark is.
         document = read_json(text)
@@ -229,8 +229,9 @@ def _examined_message(
     return _judged(source, document, judgement, text)
 
 
-def _not_utf8(action: str, error: JsonError) -> Judgement:
-    text = texts.invalid_json(action, json_reading.parser_message(error))
+def _not_utf8(action: str, error: JsonError, data: bytes) -> Judgement:
+    said = json_reading.mistake(error, data)
+    text = texts.invalid_json(action, said.text if said else error.reason)
     finding = Finding("transport", "json", "error", "", f"not JSON: {error}")
     return Judgement(action, accepted=False, stage="json", error=text, findings=(finding,))
 

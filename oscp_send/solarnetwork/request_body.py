@@ -9,7 +9,6 @@ results follow from it.
 from __future__ import annotations
 
 import json
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,13 +20,10 @@ from oscp_send.solarnetwork import json_reading
 from oscp_send.solarnetwork.dates import read_epoch, read_json_date
 from oscp_send.solarnetwork.json_reading import parse_long, read_json
 
-_NO_BODY: Final = (
-    "Malformed request: Required request body is missing: "
-    "public net.solarnetwork.domain.Result<net.solarnetwork.central.instructor.domain."
-    "NodeInstruction> net.solarnetwork.central.reg.web.api.v1.NodeInstructionController."
-    "queueInstructionBody(java.lang.String,net.solarnetwork.central.instructor.domain."
-    "NodeInstruction)"
-)
+_INSTRUCTION: Final = "net.solarnetwork.central.instructor.domain.NodeInstruction"
+_RESULT: Final = f"net.solarnetwork.domain.Result<{_INSTRUCTION}>"
+_DEFERRED: Final = "org.springframework.web.context.request.async.DeferredResult"
+_CONTROLLER: Final = "net.solarnetwork.central.reg.web.api.v1.NodeInstructionController"
 _LARGEST_LONG: Final = 2**63
 
 
@@ -64,33 +60,48 @@ class InstructionBody:
     expiration_date: datetime | None = None
 
 
-def read_body(body: bytes | Document) -> InstructionBody:
+def read_body(
+    body: bytes | Document, charset: str | None = None, *, executes: bool = False
+) -> InstructionBody:
     """Return what SolarUser reads from the JSON body of `add` or `exec`.
 
     Args:
         body: The bytes of the body, or the document that was read from them.
+        charset: The charset that its Content-Type names.
+        executes: Whether it goes to `exec`.
 
     Raises:
         BodyRefused: SolarUser answers the body with 422.
     """
-    document = body if isinstance(body, Document) else _document(body)
-    if document.value is None:
-        raise BodyRefused(_NO_BODY)
-    if json_reading.is_too_deep(document):
-        reason = json_reading.too_deep(json_reading.MAXIMUM_DEPTH + 1)
-        raise BodyRefused(f"Malformed JSON: {reason}")
+    document = _document(body, charset) if body else None
+    if document is None or document.value is None:
+        raise BodyRefused(_no_body(executes=executes))
     return _Reader(_tokens_of(document.text)).read()
 
 
-def _document(data: bytes) -> Document:
-    data = data.removeprefix(BOM_UTF8)
-    if not data.strip():
-        raise BodyRefused(_NO_BODY)
-    document = read_json(data)
+def _document(body: bytes | Document, charset: str | None) -> Document:
+    if isinstance(body, Document):
+        document: Document | JsonError = body
+        source: str | bytes = body.text
+    else:
+        source = json_reading.decoded(body, charset)
+        document = read_json(source)
+    said = json_reading.mistake(document, source, _INSTRUCTION)
     if isinstance(document, JsonError):
-        reason = json_reading.parser_message(document)
-        raise BodyRefused(f"Malformed JSON: {reason}", document)
+        raise BodyRefused(f"Malformed JSON: {said.text if said else document.reason}", document)
+    if said is not None:
+        raise BodyRefused(f"Malformed JSON: {said.text}")
     return document
+
+
+def _no_body(*, executes: bool) -> str:
+    result, method, wait = _RESULT, "queueInstructionBody", ""
+    if executes:
+        result, method, wait = f"{_DEFERRED}<{_RESULT}>", "execInstructionBody", "java.lang.Long,"
+    return (
+        f"Malformed request: Required request body is missing: public {result} "
+        f"{_CONTROLLER}.{method}(java.lang.String,{wait}{_INSTRUCTION})"
+    )
 
 
 # A text as the tokens that one of SolarNetwork's own readers walks along.
@@ -102,7 +113,8 @@ _TokenKind = Literal[
     "END_ARRAY",
     "PROPERTY_NAME",
     "VALUE_STRING",
-    "VALUE_NUMBER",
+    "VALUE_NUMBER_FLOAT",
+    "VALUE_NUMBER_INT",
     "VALUE_TRUE",
     "VALUE_FALSE",
     "VALUE_NULL",
@@ -163,7 +175,8 @@ def _scalar(value: object) -> _Token:
     if value is False:
         return _Token("VALUE_FALSE")
     if isinstance(value, _NumberText):
-        return _Token("VALUE_NUMBER", str(value))
+        is_whole = value.lstrip("-").isdigit()
+        return _Token("VALUE_NUMBER_INT" if is_whole else "VALUE_NUMBER_FLOAT", str(value))
     return _Token("VALUE_NULL") if value is None else _Token("VALUE_STRING", str(value))
 
 
@@ -210,12 +223,14 @@ class _Reader:
     def ignored_string(self) -> None:
         self._next_string()
 
-    def ignored_tree(self) -> None:
-        open_containers = 0
-        while (token := self._step()) is not None:
+    def ignored_object(self) -> None:
+        token = self._step()
+        kind = token.kind if token else "END_OBJECT"
+        if kind not in {"START_OBJECT", "VALUE_NULL"}:
+            raise BodyRefused(f"Malformed JSON: {_no_map(kind, token.text if token else '')}")
+        open_containers = int(kind == "START_OBJECT")
+        while open_containers and (token := self._step()) is not None:
             open_containers += token.kind.startswith("START_") - token.kind.startswith("END_")
-            if open_containers == 0:
-                return
 
     def parameters(self) -> None:
         """Read `params` or `parameters`: the last one counts, and a scalar empties it."""
@@ -254,7 +269,7 @@ class _Reader:
         if token is None or token.text is None or token.kind == "PROPERTY_NAME":
             return None
         try:
-            if token.kind == "VALUE_NUMBER":
+            if token.kind != "VALUE_STRING":
                 return _truncated(token.text)
             return parse_long(token.text)
         except ValueError as error:
@@ -265,7 +280,7 @@ class _Reader:
         if token is None or token.text is None or token.kind == "PROPERTY_NAME":
             raise BodyRefused(_no_date(token.kind if token else "END_OBJECT"))
         try:
-            if token.kind == "VALUE_NUMBER":
+            if token.kind != "VALUE_STRING":
                 return read_epoch(token.text)
             return read_json_date(token.text) if token.text.strip() else None
         except ValueError as error:
@@ -296,7 +311,7 @@ _READERS: Mapping[str, Callable[[_Reader], None]] = MappingProxyType(
         "nodeId": _Reader.node_id,
         "parameters": _Reader.parameters,
         "params": _Reader.parameters,
-        "resultParameters": _Reader.ignored_tree,
+        "resultParameters": _Reader.ignored_object,
         "state": _Reader.ignored_string,
         "statusDate": _Reader.ignored_date,
         "topic": _Reader.topic,
@@ -315,6 +330,31 @@ def _truncated(text: str) -> int:
             f"(-{_LARGEST_LONG} - {_LARGEST_LONG - 1})"
         )
     return int(number)
+
+
+def _no_map(kind: _TokenKind, text: str | None) -> str:
+    if kind == "VALUE_STRING" and not (text or "").strip():
+        return (
+            'Cannot coerce empty String ("") to element of `java.util.LinkedHashMap` '
+            "(but could if coercion was enabled using `CoercionConfig`)"
+        )
+    return (
+        f"Cannot deserialize value of type `{_MAP}` from {_WORDS[kind]} value "
+        f"(token `JsonToken.{kind}`)"
+    )
+
+
+_MAP: Final = "java.util.LinkedHashMap<java.lang.String,java.lang.Object>"
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "START_ARRAY": "Array",
+        "VALUE_FALSE": "Boolean",
+        "VALUE_NUMBER_FLOAT": "Floating-point",
+        "VALUE_NUMBER_INT": "Integer",
+        "VALUE_STRING": "String",
+        "VALUE_TRUE": "Boolean",
+    }
+)
 
 
 def _no_date(kind: _TokenKind) -> str:

@@ -286,7 +286,7 @@ def test_the_trailing_token_is_named() -> None:
 # §7.1, before anything is read.
 UNREADABLE = {
     "no-body": (b"", "Malformed request: Required request body is missing: "),
-    "blanks": (b" \r\n", "Malformed request: Required request body is missing: "),
+    "blanks": (b" \r\n", "Malformed JSON: No content to map due to end-of-input"),
     "null": (b"null", "Malformed request: Required request body is missing: "),
     "array": (b"[]", "Malformed JSON: Unable to parse NodeInstruction (not an object)"),
     "text": (b'"x"', "Malformed JSON: Unable to parse NodeInstruction (not an object)"),

@@ -115,7 +115,6 @@ _BELOW: Final = f"{_FP.rpartition('/')[0]}/"
 _JSON: Final = re.compile(
     r'application/json\s*(?:;\s*charset\s*=\s*"?([^\s";]+)"?\s*)?', re.IGNORECASE
 )
-_UNICODE: Final = re.compile("utf-?(?:8|16|32).*", re.IGNORECASE)
 
 
 class FlexibilityProviderEndpoints:
@@ -208,8 +207,7 @@ class FlexibilityProviderEndpoints:
     def _read(self, call: IncomingCall, endpoint: _Endpoint) -> None:
         """Read a message; a missing X-Request-ID counts only when all of it is in order."""
         call.body, charset = _checked_body(call)
-        body = call.body if charset is None else call.body.decode(charset, "replace").encode()
-        call.document = read_json(body, endpoint.action)
+        call.document = read_json(call.body, endpoint.action, charset)
         call.message = read_message(endpoint.action, call.document)
         if endpoint.needs_request_id and call.request_id is None:
             raise ContainerRefused(HTTPStatus.BAD_REQUEST, why="the X-Request-ID header is missing")
@@ -255,10 +253,7 @@ def _rejected(request: Request) -> Response | None:
 
 
 def _checked_body(call: IncomingCall) -> tuple[bytes, str | None]:
-    """Return the body of a message, and its encoding where that is none of Unicode's.
-
-    Headers that are not in order are refused.
-    """
+    """Return the body of a message and its charset; headers not in order are refused."""
     content_type = (call.request.header("content-type") or "").strip()
     match = _JSON.fullmatch(content_type)
     charset = match[1] if match else None
@@ -272,8 +267,7 @@ def _checked_body(call: IncomingCall) -> tuple[bytes, str | None]:
         raise ContainerRefused(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why=f"the body is over {LONGEST_BODY} bytes"
         )
-    is_unicode = charset is None or _UNICODE.fullmatch(charset) is not None
-    return call.request.body, None if is_unicode else charset
+    return call.request.body, charset
 
 
 def _is_known(charset: str) -> bool:

@@ -20,7 +20,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeAlias
 
-from oscp_schemas import Document, JsonError, judge, read
+from oscp_schemas import Document, JsonError, judge
 from oscp_schemas.catalogue import document, document_name
 from oscp_send.findings import Finding
 from oscp_send.meaning import judge_meaning
@@ -28,7 +28,6 @@ from oscp_send.solarnetwork import json_reading
 from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
 from oscp_sim.flexibility_provider.instants import TRIMMED, instant_of_number, instant_of_text
 
-_LONG_NUMBER: Final = re.compile(rf"[-+.eE0-9]{{{json_reading.MAXIMUM_NUMBER_LENGTH + 1}}}")
 _QUOTING: Final = frozenset({"unrecognized-token", "bad-number", "trailing-content"})
 
 _ACCEPTED: Final = "the Flexibility Provider accepts it anyway; SolarUser and others would not"
@@ -54,109 +53,30 @@ def judge_message(call: IncomingCall, now: datetime, *, accepted: bool) -> Itera
         yield from judge_meaning(parsed.value, now)
 
 
-def read_json(body: bytes, action: str) -> Document:
+def read_json(body: bytes, action: str, charset: str | None = None) -> Document:
     """Parse a body as SolarNetwork's parser does, in any of its encodings.
 
     Raises:
-        ServiceRefused: It is not JSON, nested too deeply, or holds too long a number; or it is
-            empty, or `null`, which is the same to the framework.
+        ServiceRefused: It is not JSON, or beyond the parser's limits; or it is empty, or `null`,
+            which is the same to the framework.
     """
     if not body:
         raise _no_body(action)
-    text = decoded(body)
-    try:
-        parsed = read(text)
-    except JsonError as error:
+    text = json_reading.decoded(body, charset)
+    parsed = json_reading.read_json(text)
+    said = json_reading.mistake(parsed, text, _java(action))
+    if isinstance(parsed, JsonError):
         # It would quote what may be a token that lacks its quotes.
-        is_hidden = error.kind in _QUOTING and action == "Register"
+        is_hidden = parsed.kind in _QUOTING and action == "Register"
         raise _malformed(
-            "Unrecognized token" if is_hidden else _parser_message(error, action, text),
-            why=f"not JSON at line {error.line}, column {error.column}",
-        ) from None
-    _check_limits(parsed)
+            "Unrecognized token" if is_hidden or said is None else said.text,
+            why=f"not JSON at line {parsed.line}, column {parsed.column}",
+        )
+    if said is not None:
+        raise _malformed(said.text)
     if parsed.value is None:
         raise _no_body(action)
     return parsed
-
-
-def decoded(body: bytes) -> str | bytes:
-    """Return a body without its byte-order mark, and as a text where it is UTF-16 or UTF-32."""
-    marked = next((each for each in _MARKS if body.startswith(each[0])), None)
-    if marked is not None:
-        body, encoding = body.removeprefix(marked[0]), marked[1]
-    else:
-        encoding = _UNMARKED.get(bytes(map(bool, body[:4])), "utf-8")
-    return body if encoding == "utf-8" else body.decode(encoding, "replace")
-
-
-# The first zero bytes tell an encoding without a mark (RFC 4627 §3).
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_UNMARKED: Final[Mapping[bytes, str]] = MappingProxyType(
-    {
-        b"\1\0\0\0": "utf-32-le",
-        b"\0\0\0\1": "utf-32-be",
-        b"\1\0\1\0": "utf-16-le",
-        b"\0\1\0\1": "utf-16-be",
-    }
-)
-
-
-def _parser_message(error: JsonError, action: str, text: str | bytes) -> str:
-    if error.kind == "end-of-input":
-        end = text.rstrip()[-1:]
-        return _end_of_input(error, is_between=end in {",", ":", b",", b":"})
-    if error.kind == "trailing-content":
-        return _trailing(error, action)
-    if error.character == "/":
-        return (
-            "Unexpected character ('/' (code 47)): maybe a (non-standard) comment? (not recognized "
-            "as one since Feature 'ALLOW_COMMENTS' not enabled for parser)"
-        )
-    return json_reading.parser_message(error)
-
-
-def _end_of_input(error: JsonError, *, is_between: bool) -> str:
-    if error.context == "string":
-        return "Unexpected end-of-input in VALUE_STRING"
-    where = "Array" if error.inside == "array" else "Object"
-    if is_between or error.context == "colon":
-        return f"Unexpected end-of-input within/between {where} entries"
-    place = json_reading.SOURCE.strip().removeprefix("at ")
-    return f"Unexpected end-of-input: expected close marker for {where} (start marker at {place})"
-
-
-def _trailing(error: JsonError, action: str) -> str:
-    """Return the text for what stands after the one value."""
-    found, word = error.character or " ", error.token or ""
-    if found in "}]":
-        what = "Object" if found == "}" else "Array"
-        return f"Unexpected close marker '{found}': no open {what} to close"
-    if word.isalpha() and word not in _WORDS:
-        return json_reading.unrecognized_token(word)
-    kind = f"VALUE_{word.upper()}" if word in _WORDS else _BEGINS.get(found)
-    if kind is None:
-        return json_reading.parser_message(error)
-    return (
-        f"Trailing token (`JsonToken.{kind}`) found after value (bound as `{_java(action)}`): not "
-        "allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
-    )
-
-
-_WORDS: Final = frozenset({"true", "false", "null"})
-_BEGINS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "{": "START_OBJECT",
-        "[": "START_ARRAY",
-        '"': "VALUE_STRING",
-        **dict.fromkeys("-0123456789", "VALUE_NUMBER_INT"),
-    }
-)
 
 
 def _no_body(action: str) -> ServiceRefused:
@@ -174,15 +94,6 @@ def _no_body(action: str) -> ServiceRefused:
 
 
 _WITHOUT_ID: Final = frozenset({"Heartbeat", "Register"})
-
-
-def _check_limits(parsed: Document) -> None:
-    text, most = parsed.text, json_reading.MAXIMUM_DEPTH
-    # Brackets are counted quickly; the exact depth is needed only where there are too many.
-    if text.count("{") + text.count("[") > most and parsed.depth > most:
-        raise _malformed(json_reading.too_deep(most + 1))
-    if _LONG_NUMBER.search(text) and parsed.longest_number > json_reading.MAXIMUM_NUMBER_LENGTH:
-        raise _malformed(json_reading.too_long_a_number(parsed.longest_number))
 
 
 def read_message(action: str, parsed: Document) -> Mapping[str, Any]:

@@ -181,6 +181,15 @@ def media_type_of(request: Request) -> str:
     return (request.header("content-type") or "").partition(";")[0].strip().lower()
 
 
+def charset_of(request: Request) -> str | None:
+    """Return the charset that a body is said to be in."""
+    match = _CHARSET.search(request.header("content-type") or "")
+    return match[1] if match else None
+
+
+_CHARSET: Final = re.compile(r"""; *charset *= *["']?([^\s"';]+)""", re.IGNORECASE)
+
+
 def check_digest(request: Request) -> None:
     """Refuse a body that is not the one that `Digest`, or else `Content-MD5`, describes."""
     declared = _declared_digest(request)

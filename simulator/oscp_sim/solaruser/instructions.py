@@ -16,7 +16,7 @@ from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, re
 from oscp_sim.http import Response
 from oscp_sim.instructions import HandOff, Instruction, QueuedMessage, State
 from oscp_sim.shared import Shared
-from oscp_sim.solaruser.call import Actor, ApiRefused, Call
+from oscp_sim.solaruser.call import Actor, ApiRefused, Call, charset_of
 from oscp_sim.solaruser.parameters import (
     NO_ID,
     InstructionFilter,
@@ -58,10 +58,10 @@ class _Wanted:
     is_list: bool = False
 
 
-def _of_json(call: Call) -> _Wanted:
+def _of_json(call: Call, *, executes: bool) -> _Wanted:
     """Return the instruction of a JSON body, for one node."""
     try:
-        body = read_body(call.request.body or b"")
+        body = read_body(call.request.body or b"", charset_of(call.request), executes=executes)
     except BodyRefused as refusal:
         why = {"why": f"the request body is not JSON: {refusal.error}"} if refusal.error else {}
         raise ApiRefused(422, refusal.message, explanation=why) from None
@@ -99,7 +99,7 @@ class InstructionApi:
 
     def add_json(self, call: Call) -> Response:
         """Queue the instruction of a JSON body."""
-        return self._add(call, _of_json(call))
+        return self._add(call, _of_json(call, executes=False))
 
     def add_form(self, call: Call) -> Response:
         """Queue the instruction of a form."""
@@ -111,7 +111,7 @@ class InstructionApi:
 
     def exec_json(self, call: Call) -> Response:
         """Queue the instruction of a JSON body, and wait for its result."""
-        return self._exec(call, _of_json(call))
+        return self._exec(call, _of_json(call, executes=True))
 
     def exec_form(self, call: Call) -> Response:
         """Queue the instruction of a form, and wait for its result."""

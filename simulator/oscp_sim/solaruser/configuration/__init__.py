@@ -13,7 +13,7 @@ from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.addresses import path_of
 from oscp_sim.http import Response
 from oscp_sim.shared import Shared
-from oscp_sim.solaruser.call import CONTEXT_PATH, ApiRefused, Call
+from oscp_sim.solaruser.call import CONTEXT_PATH, ApiRefused, Call, charset_of
 from oscp_sim.solaruser.configuration.fields import (
     ASSET,
     GROUP,
@@ -195,7 +195,7 @@ def _read(shared: Shared, call: Call, wanted: Input) -> dict[str, Any]:
     Validation comes first, then what the program asks for, and last, where it is asked at all,
     whether the sender may use the node.
     """
-    values, fields = read_values(wanted, call.request.body), wanted.fields
+    values, fields = read_values(wanted, call.request.body, charset_of(call.request)), wanted.fields
     _set_secret_apart(values, keep=fields is SYSTEM)
     if fields is SYSTEM:
         _check_system(values)

@@ -16,7 +16,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, get_args
 
-from oscp_schemas import JsonError, read
+from oscp_schemas import JsonError
 from oscp_send.instruction import utf16_length
 from oscp_send.solarnetwork import json_reading
 from oscp_send.solarnetwork.json_reading import parse_long
@@ -153,10 +153,10 @@ class Input:
     method: str
 
 
-def read_values(wanted: Input, body: bytes | None) -> dict[str, Any]:
+def read_values(wanted: Input, body: bytes | None, charset: str | None) -> dict[str, Any]:
     """Return the values of a body's object by the world's names, after validation."""
     try:
-        values = _read(wanted.fields, _read_object(wanted, body or b""))
+        values = _read(wanted.fields, _read_object(wanted, body or b"", charset))
     except _Unreadable as error:
         raise ApiRefused(422, f"Malformed {error}") from None
     problems = list(_problems(wanted, values))
@@ -282,37 +282,30 @@ def properties(fields: Iterable[Field]) -> dict[str, Any]:
 
 # The service's parser goes to 500 levels, but what can be stored must be shown in every form.
 _MOST_LEVELS: Final = 100
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LARGEST: Final = 10**json_reading.MAXIMUM_NUMBER_LENGTH
 
 
-def _read_object(wanted: Input, data: bytes) -> dict[str, Any]:
+def _read_object(wanted: Input, body: bytes, charset: str | None) -> dict[str, Any]:
     """Return the object of a body, with its texts as the database stores them."""
-    data = data.removeprefix(_BYTE_ORDER_MARK)
     missing = f"request: Required request body is missing: {wanted.method}"
-    if not data:
+    if not body:
         raise _Unreadable(missing)
-    try:
-        document = read(data)
-    except JsonError as error:
-        raise ApiRefused(
-            422,
-            f"Malformed JSON: {_parser_message(error, data)}",
-            explanation={"why": f"not JSON at line {error.line}, column {error.column}"},
-        ) from None
+    source = json_reading.decoded(body, charset)
+    document = json_reading.read_json(source)
+    if isinstance(document, JsonError):
+        said = json_reading.mistake(document, source, wanted.type_name)
+        # The token at fault may be a secret without its quotes.
+        quotes = document.kind in {"unrecognized-token", "bad-number", "trailing-content"}
+        plain = source if isinstance(source, str) else source.decode("latin-1")
+        is_hidden = quotes and OAUTH_CLIENT_SECRET in plain
+        text = "Unrecognized token" if said is None or is_hidden else said.text
+        why = f"not JSON at line {document.line}, column {document.column}"
+        raise ApiRefused(422, f"Malformed JSON: {text}", explanation={"why": why})
     if document.value is None:
         raise _Unreadable(missing)
     if not isinstance(document.value, dict):
         raise _no_object(wanted.type_name, document.value)
     return {name: _stored(value, 1) for name, value in document.value.items()}
-
-
-def _parser_message(error: JsonError, data: bytes) -> str:
-    # The token at fault may be a secret without its quotes.
-    quotes = error.kind in {"unrecognized-token", "bad-number"}
-    if quotes and OAUTH_CLIENT_SECRET.encode() in data:
-        return "Unrecognized token"
-    return json_reading.parser_message(error)
 
 
 _CREATORS: Final = (
