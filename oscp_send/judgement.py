@@ -134,7 +134,7 @@ def _judged(action: str, message: Document, behaviour: Behaviour) -> Verdict:
     try:
         decoded = decode(action, message.value, behaviour)
     except DecodeError as error:
-        return Verdict("decode", error.text + json_reading.SOURCE, message, cause=error)
+        return Verdict("decode", error.text, message, cause=error)
     return Verdict(document=message, decoded=decoded)
 
 

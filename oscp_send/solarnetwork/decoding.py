@@ -6,19 +6,15 @@ classes drop unknown properties, and hold numbers as doubles and times in UTC.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from oscp_schemas.catalogue import document, document_name
 from oscp_send.fidelity import Behaviour
+from oscp_send.solarnetwork.dates import DateRefused, read_message_time
 from oscp_send.times import read_instant
-
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{3})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-# Java's String.trim removes the space and every control character below it.
-_TRIMMED: Final = "".join(map(chr, range(0x21)))
 
 _Reader = Callable[[str, Any], Any]
 
@@ -28,7 +24,7 @@ class DecodeError(ValueError):
 
     Attributes:
         pointer: JSON Pointer of the value that cannot be read.
-        text: The service's text about it; the beginning is known, the rest inferred.
+        text: The service's text about it, as measured for times.
     """
 
     def __init__(self, pointer: str, text: str) -> None:
@@ -47,9 +43,29 @@ def decode(action: str, message: object, behaviour: Behaviour) -> dict[str, Any]
     Raises:
         DecodeError: The message cannot be read.
     """
-    reader = _reader(document_name(action), strict=behaviour.follows_service("date_times"))
-    decoded: dict[str, Any] = reader("", message)
+    name = document_name(action)
+    reader = _reader(name, strict=behaviour.follows_service("date_times"))
+    try:
+        decoded: dict[str, Any] = reader("", message)
+    except DecodeError as error:
+        chain = f"(through reference chain: {_chain(name, error.pointer)})"
+        text = f"{error.text}\n at [No location information] {chain}"
+        raise DecodeError(error.pointer, text) from None
     return decoded
+
+
+def _chain(name: str, pointer: str) -> str:
+    """Return the properties and elements that lead to a value, as the parser shows them."""
+    schema, links = document(name), []
+    for step in pointer.split("/")[1:]:
+        if "items" in schema:
+            links.append(f"java.util.ArrayList[{step}]")
+            schema = schema["items"]
+        else:
+            links.append(f'oscp.v20.{schema["title"]}["{step}"]')
+            schema = schema["properties"][step]
+        schema = document(schema["$ref"]) if "$ref" in schema else schema
+    return "->".join(links)
 
 
 @cache
@@ -84,24 +100,16 @@ def _time(pointer: str, value: str) -> datetime:
 
 
 def _strict_time(pointer: str, value: str) -> datetime:
-    """Read a time as SolarNetwork's classes do (oscp20.md §3.2).
-
-    As observed in SolarNetwork: an upper-case T, no or exactly three fraction digits, Z or an
-    offset with a colon; blanks around it are removed.
-    """
-    match = _TIME.fullmatch(value.strip(_TRIMMED))
-    if match is None or match[1].endswith(":60"):
-        return _in_milliseconds(pointer, value, None)
-    return _in_milliseconds(pointer, value, read_instant(match[0]))
+    """Read a time as SolarNetwork's classes do (oscp20.md §3.2)."""
+    try:
+        return read_message_time(value) or _in_milliseconds(pointer, value, None)
+    except DateRefused as refused:
+        raise DecodeError(pointer, refused.deserializing) from None
 
 
 def _in_milliseconds(pointer: str, value: str, instant: datetime | None) -> datetime:
     if instant is None:
-        raise DecodeError(
-            pointer,
-            f'Cannot deserialize value of type `java.time.Instant` from String "{value}": '
-            f"Text '{value}' could not be parsed",
-        )
+        raise DecodeError(pointer, f"Text '{value}' could not be parsed")
     instant = instant.astimezone(UTC)
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 

@@ -8,6 +8,7 @@ results follow from it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any, Final, Literal
 
 from oscp_schemas import Document, JsonError
 from oscp_send.solarnetwork import json_reading
-from oscp_send.solarnetwork.dates import read_epoch, read_json_date
+from oscp_send.solarnetwork.dates import BeyondDatabase, DateRefused, read_epoch, read_json_date
 from oscp_send.solarnetwork.json_reading import parse_long, read_json
 
 _INSTRUCTION: Final = "net.solarnetwork.central.instructor.domain.NodeInstruction"
@@ -25,6 +26,7 @@ _RESULT: Final = f"net.solarnetwork.domain.Result<{_INSTRUCTION}>"
 _DEFERRED: Final = "org.springframework.web.context.request.async.DeferredResult"
 _CONTROLLER: Final = "net.solarnetwork.central.reg.web.api.v1.NodeInstructionController"
 _LARGEST_LONG: Final = 2**63
+_NOT_STORED: Final = "An invalid query parameter was used, or a required parameter was missing."
 
 
 class BodyRefused(ValueError):
@@ -33,12 +35,16 @@ class BodyRefused(ValueError):
     Attributes:
         message: The service's text, to the letter where it is known.
         error: The parser's error behind it, where the text is not JSON.
+        code: The service's code, if it has one.
     """
 
-    def __init__(self, message: str, error: JsonError | None = None) -> None:
+    def __init__(
+        self, message: str, error: JsonError | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.error = error
+        self.code = code
 
 
 @dataclass(slots=True)
@@ -209,16 +215,23 @@ class _Reader:
         self._body.topic = self._next_string()
 
     def instruction_date(self) -> None:
-        self._body.instruction_date = self._date()
+        self._body.instruction_date = self._stored_date()
 
     def expiration_date(self) -> None:
-        self._body.expiration_date = self._date()
+        self._body.expiration_date = self._stored_date()
 
     def ignored_number(self) -> None:
         self._number()
 
     def ignored_date(self) -> None:
-        self._date()
+        with contextlib.suppress(BeyondDatabase):
+            self._date()
+
+    def _stored_date(self) -> datetime | None:
+        try:
+            return self._date()
+        except BeyondDatabase:
+            raise BodyRefused(_NOT_STORED, code="DAO.00103") from None
 
     def ignored_string(self) -> None:
         self._next_string()
@@ -268,9 +281,9 @@ class _Reader:
         token = self._step()
         if token is None or token.text is None or token.kind == "PROPERTY_NAME":
             return None
+        if token.kind != "VALUE_STRING":
+            return _truncated(token.text)
         try:
-            if token.kind != "VALUE_STRING":
-                return _truncated(token.text)
             return parse_long(token.text)
         except ValueError as error:
             raise BodyRefused(f"Malformed JSON: {error}") from None
@@ -280,11 +293,16 @@ class _Reader:
         if token is None or token.text is None or token.kind == "PROPERTY_NAME":
             raise BodyRefused(_no_date(token.kind if token else "END_OBJECT"))
         try:
-            if token.kind != "VALUE_STRING":
+            if token.kind == "VALUE_NUMBER_INT":
+                return read_epoch(str(_truncated(token.text)))
+            if token.kind == "VALUE_NUMBER_FLOAT":
                 return read_epoch(token.text)
             return read_json_date(token.text) if token.text.strip() else None
-        except ValueError as error:
-            raise BodyRefused(f"Malformed date string: {error}") from None
+        except DateRefused as refused:
+            text = f"Malformed date string: {refused}"
+            if refused.is_out_of_range:
+                text = f"Malformed request: JSON parse error: {refused.deserializing}"
+            raise BodyRefused(text) from None
 
     def _kind(self) -> _TokenKind | None:
         return self._at.kind if self._at else None
@@ -320,13 +338,11 @@ _READERS: Mapping[str, Callable[[_Reader], None]] = MappingProxyType(
 
 
 def _truncated(text: str) -> int:
-    if len(text) > json_reading.MAXIMUM_NUMBER_LENGTH:
-        raise ValueError(json_reading.too_long_a_number(len(text)))
     is_whole = text.lstrip("-").isdigit()
     number = int(text) if is_whole else float(text)
     if not -_LARGEST_LONG <= number < _LARGEST_LONG:
-        raise ValueError(
-            f"Numeric value ({text}) out of range of `long` "
+        raise BodyRefused(
+            f"Malformed JSON: Numeric value ({text}) out of range of `long` "
             f"(-{_LARGEST_LONG} - {_LARGEST_LONG - 1})"
         )
     return int(number)

@@ -227,7 +227,7 @@ def _bounded(request: Request) -> Request:
 _METHODS: Final = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PATCH", "PUT")
 # "//" before anything else: which of several is named is not known.
 _ANYWHERE: Final = ("//", ";", "\\", "\0", "\n", "\r")
-_ENCODED: Final = re.compile("%(?:2e|3b|2f|5c|00|0a|0d|25)", re.IGNORECASE)
+_ENCODED: Final = ("%2e", "%3b", "%2f", "%5c", "%00", "%0a", "%0d", "%25")
 _DECODED: Final = ("%", "\u2028", "\u2029")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_PRINTABLE: Final = re.compile("[^ -~]")
@@ -248,9 +248,9 @@ def rejection(request: Request) -> str | None:
 
 def _path_rejection(path: str) -> str | None:
     found = next((text for text in _ANYWHERE if text in path), None)
-    encoded = _ENCODED.search(path)
-    if found is None and encoded:
-        found = encoded[0]
+    if found is None and "%" in path:
+        at = next((path.lower().find(code) for code in _ENCODED if code in path.lower()), -1)
+        found = path[at : at + 3] if at >= 0 else None
     if found is None and "%" in path:
         decoded = unquote(path)
         found = next((text for text in (*_DECODED, *_ANYWHERE) if text in decoded), None)

@@ -366,3 +366,27 @@ def test_a_limit_has_no_place(text: str, limit: str) -> None:
 def test_a_body_is_read_in_any_encoding_of_unicode(encoding: str) -> None:
     assert read_body('{"topic":"é"}'.encode(encoding), "utf-8").topic == "é"
     assert read_body('{"topic":"é"}'.encode("latin-1"), "ISO-8859-1").topic == "é"
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [
+        ("2031-03-01T16:00:00.1Z", " at index 19"),
+        ("2031-03-01T16:00:00.123456Z", " at index 23"),
+        ("2031-03-01t16:00:00z", " at index 10"),
+        (
+            "0000-01-01T00:00:00Z",
+            ": Invalid value for YearOfEra (valid values 1 - 999999999/1000000000): 0",
+        ),
+    ],
+)
+def test_a_time_that_the_classes_refuse(start: str, why: str) -> None:
+    assert check(ADJUST, one_block(start_time=start), "observed").error == (
+        f'Cannot deserialize value of type `java.time.Instant` from String "{start}": Failed to '
+        "deserialize `java.time.Instant` (with format 'Value(YearOfEra,4,19,EXCEEDS_PAD)'-'"
+        "Value(MonthOfYear,2)'-'Value(DayOfMonth,2)'T'Value(HourOfDay,2)':'Value(MinuteOfHour,2)':'"
+        "Value(SecondOfMinute,2)['.'Fraction(NanoOfSecond,3,3)]Offset(+HH:MM,'Z')'): "
+        f"(java.time.format.DateTimeParseException) Text '{start}' could not be parsed{why}\n"
+        f' at [No location information] (through reference chain: oscp.v20.{ADJUST}["forecasted_'
+        'blocks"]->java.util.ArrayList[0]->oscp.v20.ForecastedBlock["start_time"])'
+    )

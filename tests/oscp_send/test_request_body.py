@@ -159,8 +159,24 @@ BAD_DATES = {
     "object": ("{}", "Malformed JSON: Unexpected token"),
     "array": ("[]", "Malformed JSON: Cannot deserialize value of type `java.time.Instant`"),
     "word": ('"x"', "Malformed date string: Text 'x' could not be parsed at index 0"),
-    "no-such-day": ('"2026-02-32 00:00:00Z"', "Malformed date string: Text '2026-02-32"),
-    "number-beyond-any-date": ("1e300", "Malformed date string: "),
+    "digits-as-offset": (
+        '"2026-01-02 03:04:05+1300"',
+        "Malformed date string: Text '2026-01-02 03:04:05+1300' could not be parsed, unparsed text "
+        "found at index 19",
+    ),
+    "one-digit": (
+        '" 2026-01-02 3:04:05Z"',
+        "Malformed date string: Text '2026-01-02 3:04:05Z' could not be parsed at index 11",
+    ),
+    "no-such-day": (
+        '"2026-02-32 00:00:00Z"',
+        "Malformed request: JSON parse error: Cannot deserialize value of type `java.time.Instant` "
+        'from String "2026-02-32 00:00:00Z": Failed to deserialize `java.time.Instant` (with ',
+    ),
+    "number-beyond-long": (
+        "99999999999999999999",
+        "Malformed JSON: Numeric value (99999999999999999999) out of range of `long` (",
+    ),
 }
 
 
@@ -168,6 +184,33 @@ BAD_DATES = {
 @pytest.mark.parametrize(("written", "beginning"), BAD_DATES.values(), ids=BAD_DATES)
 def test_date_refused(key: str, written: str, beginning: str) -> None:
     assert refusal(f'{{"nodeId":1,"{key}":{written}}}').startswith(beginning)
+
+
+@pytest.mark.parametrize("written", ["99999999999999999", "1e17", '"+300000-01-01 00:00:00Z"'])
+def test_a_date_beyond_the_database(written: str) -> None:
+    with pytest.raises(BodyRefused) as caught:
+        read_body(f'{{"nodeId":1,"expirationDate":{written}}}'.encode())
+    assert caught.value.code == "DAO.00103"
+    assert body(f'{{"nodeId":1,"created":{written}}}').node_id == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("5", "Integer value (token `JsonToken.VALUE_NUMBER_INT`)"),
+        ("5.5", "Floating-point value (token `JsonToken.VALUE_NUMBER_FLOAT`)"),
+        ('"x"', "String value (token `JsonToken.VALUE_STRING`)"),
+        ("true", "Boolean value (token `JsonToken.VALUE_TRUE`)"),
+        ("[1]", "Array value (token `JsonToken.START_ARRAY`)"),
+    ],
+)
+def test_result_parameters_are_an_object_or_null(written: str, found: str) -> None:
+    assert refusal(f'{{"nodeId":1,"resultParameters":{written}}}') == (
+        "Malformed JSON: Cannot deserialize value of type "
+        f"`java.util.LinkedHashMap<java.lang.String,java.lang.Object>` from {found}"
+    )
+    for allowed in ('{"a":{"b":[1]}}', "null"):
+        assert body(f'{{"resultParameters":{allowed},"nodeId":1}}').node_id == 1
 
 
 # §1.3, parameter values.

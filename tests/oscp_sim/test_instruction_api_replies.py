@@ -427,12 +427,11 @@ def test_cbor_is_plain(stored: Simulator) -> None:
 
 
 @pytest.mark.parametrize("accept", [JSON, CBOR, CSV, XML])
-def test_half_a_character_is_a_question_mark_in_every_form(accept: str) -> None:
+def test_half_a_character_breaks_no_form(accept: str) -> None:
     wire = Request("GET", "/", (("accept", accept),))
-    call = Call(wire)
-    assert b"<?>" in single(call, {"configId": 1, "userId": 2, "a": "<\ud83d>"}).body.replace(
-        b"&lt;", b"<"
-    ).replace(b"&gt;", b">")
+    body = single(Call(wire), {"configId": 1, "userId": 2, "a": "<\ud83d>"}).body
+    shown = b"<\\uD83D>" if accept == JSON else b"<?>"
+    assert shown in body.replace(b"&lt;", b"<").replace(b"&gt;", b">")
 
 
 def test_half_a_character_of_a_topic_comes_back_as_a_question_mark(simulator: Simulator) -> None:

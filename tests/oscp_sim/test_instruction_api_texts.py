@@ -65,7 +65,7 @@ def test_no_text_breaks_a_reader_of_dates(read: Callable[[str], datetime], text:
     try:
         moment = read(text)
     except ValueError as error:
-        assert str(error).startswith(f"Text '{text}' could not be parsed at index ")  # noqa: PT017 - or it is read
+        assert text.strip() in str(error)  # noqa: PT017 - or it is read
     else:
         assert moment.utcoffset() == timedelta()
 

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
@@ -25,8 +25,8 @@ from oscp_schemas.catalogue import document, document_name
 from oscp_send.findings import Finding
 from oscp_send.meaning import judge_meaning
 from oscp_send.solarnetwork import json_reading
+from oscp_send.solarnetwork.dates import TRIMMED, DateRefused, bounded, read_message_time
 from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
-from oscp_sim.flexibility_provider.instants import TRIMMED, instant_of_number, instant_of_text
 
 _QUOTING: Final = frozenset({"unrecognized-token", "bad-number", "trailing-content"})
 
@@ -415,7 +415,7 @@ def _double(value: Any) -> float:  # noqa: ANN401 - any JSON value but a text
 def _read_time(parsed: Document, path: _Path, value: object) -> datetime | None:
     """Return an instant in UTC, or None for a blank text; a number is milliseconds since 1970."""
     if isinstance(value, str):
-        return instant_of_text(value)
+        return _read_time_text(value)
     kind = "java.time.Instant"
     if isinstance(value, list):
         raise _wrong_type(kind, value)
@@ -429,4 +429,20 @@ def _read_time(parsed: Document, path: _Path, value: object) -> datetime | None:
             f"Numeric value ({_written_number(parsed, path)}) out of range of `long` "
             f"({-_LARGEST_LONG - 1} - {_LARGEST_LONG})"
         )
-    return instant_of_number(float(value) if isinstance(value, Decimal) else value)
+    # A fraction is cut (inferred).
+    return bounded(timedelta(milliseconds=max(-_FURTHEST, min(int(value), _FURTHEST))))
+
+
+# Beyond all years of Python, in milliseconds.
+_FURTHEST: Final = 10**15
+
+
+def _read_time_text(text: str) -> datetime | None:
+    try:
+        return read_message_time(text)
+    except DateRefused as refused:
+        if refused.is_out_of_range:
+            why = f"Malformed request: JSON parse error: {refused.deserializing}"
+            raise ServiceRefused(422, why, code="VAL.00007") from None
+        why = f"Malformed date string: {refused}"
+        raise ServiceRefused(422, why, code="VAL.00006") from None

@@ -64,7 +64,7 @@ def _of_json(call: Call, *, executes: bool) -> _Wanted:
         body = read_body(call.request.body or b"", charset_of(call.request), executes=executes)
     except BodyRefused as refusal:
         why = {"why": f"the request body is not JSON: {refusal.error}"} if refusal.error else {}
-        raise ApiRefused(422, refusal.message, explanation=why) from None
+        raise ApiRefused(422, refusal.message, code=refusal.code, explanation=why) from None
     return _wanted(call, () if body.node_id is None else (body.node_id,), body)
 
 

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -139,11 +139,11 @@ _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def written(content: Mapping[str, Any], media_type: str, *, is_list: bool = False) -> bytes:
-    """Return a content in a media type; a text that cannot be encoded has question marks."""
+    """Return a content in a media type; half a surrogate pair is escaped in JSON, else a `?`."""
     plain = media_type.partition(";")[0]
     if plain.endswith("json"):
         return json_text(content)
-    content = json.loads(json_text(content))
+    content = json.loads(json_text(content, half="?"))
     if plain == CBOR:
         return _cbor(content, is_open=not is_list)
     if plain == _CSV:
@@ -151,14 +151,17 @@ def written(content: Mapping[str, Any], media_type: str, *, is_list: bool = Fals
     return (_xml if plain.endswith("xml") else _yaml)(content)
 
 
-def json_text(content: object) -> bytes:
-    """Return compact JSON in UTF-8."""
+def _escaped(half: re.Match[str]) -> str:
+    return f"\\u{ord(half[0]):04X}"
+
+
+def json_text(content: object, half: str | Callable[[re.Match[str]], str] = _escaped) -> bytes:
+    """Return compact JSON in UTF-8; half a surrogate pair, quoted from a request, as `half`."""
     try:
         return orjson.dumps(content)
     except TypeError:
-        # Half a surrogate pair, quoted from a request: Java's encoder writes a question mark.
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        return _LONE_SURROGATE.sub("?", text).encode()
+        return _LONE_SURROGATE.sub(half, text).encode()
 
 
 # What Java has as a map, not as an object: its end is marked, its size not told.
