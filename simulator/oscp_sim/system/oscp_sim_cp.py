@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import Final
 
 from oscp_schemas import Document, JsonError, Violation, judge
-from oscp_schemas import read as read_json
 from oscp_schemas.catalogue import document, document_names
 from oscp_send.findings import Finding
 from oscp_send.solarnetwork import json_reading
@@ -129,14 +128,13 @@ def _parsed(body: bytes | None, action: str) -> Document:
         raise Refused("X18", "the body is too large")
     if not body:
         raise _no_body(action)
-    try:
-        parsed = read_json(body)
-    except JsonError as error:
+    text = json_reading.decoded(body)
+    parsed = json_reading.read_json(text)
+    said = json_reading.mistake(parsed, text, _java(action))
+    if isinstance(parsed, JsonError) or said is not None:
         # An unquoted word in a Register may be its token.
-        is_hidden = action == "Register" and error.token is not None
-        raise _unreadable("Unrecognized token" if is_hidden else _parser_text(error)) from None
-    if (why := json_reading.excess(parsed)) is not None:
-        raise _unreadable(why)
+        is_hidden = action == "Register" and isinstance(parsed, JsonError) and parsed.token
+        raise _unreadable("Unrecognized token" if is_hidden or not said else said.text)
     if parsed.value is None:
         raise _no_body(action)
     return parsed
@@ -149,14 +147,6 @@ def _no_body(action: str) -> Refused:
         f"<java.lang.Void> net.solarnetwork.oscp.sim.cp.v20.web.{_METHODS[action]}"
         f"({_java(action)},org.springframework.web.context.request.WebRequest)",
     )
-
-
-def _parser_text(error: JsonError) -> str:
-    if error.kind != "end-of-input" or error.context in {"string", "colon"}:
-        return json_reading.parser_message(error)
-    where = "Array" if error.inside == "array" else "Object"
-    place = json_reading.SOURCE.strip().removeprefix("at ")
-    return f"Unexpected end-of-input: expected close marker for {where} (start marker at {place})"
 
 
 def _unreadable(why: str) -> Refused:
