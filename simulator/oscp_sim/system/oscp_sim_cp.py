@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache, reduce
+from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
@@ -19,7 +19,7 @@ from oscp_schemas import Document, JsonError, Violation, judge
 from oscp_schemas.catalogue import document, document_names
 from oscp_send.findings import Finding
 from oscp_send.solarnetwork import json_reading
-from oscp_send.solarnetwork.dates import timestamp
+from oscp_send.solarnetwork.dates import DateRefused, read_message_time, timestamp
 from oscp_sim.http import Response, respond
 from oscp_sim.system.call import Call, Refused
 
@@ -209,25 +209,10 @@ def _wrong_type(expected: str, got: object) -> str:
 _TIMES: Final = frozenset(
     {"start_time", "end_time", "measure_time", "initial_measure_time", "offline_mode_at"}
 )
-_PARTS: Final = (
-    *(r"\d{4}", "-", r"(?:0[1-9]|1[0-2])", "-", r"(?:0[1-9]|[12]\d|3[01])", "T"),
-    *(r"(?:[01]\d|2[0-4])", ":", r"[0-5]\d", ":", r"[0-5]\d"),
-    *(r"(?:\.\d{3})?", r"(?:Z|[+-]\d\d:[0-5]\d)"),
-)
-_WHOLE: Final = re.compile("".join(_PARTS), re.ASCII)
-# As much of it as there is.
-_BEGINNING: Final = re.compile(
-    reduce(lambda rest, part: f"(?:{part}{rest})?", reversed(_PARTS), ""), re.ASCII
-)
-_FORMAT: Final = (
-    "'Value(YearOfEra,4,19,EXCEEDS_PAD)'-'Value(MonthOfYear,2)'-'Value(DayOfMonth,2)'T'"
-    "Value(HourOfDay,2)':'Value(MinuteOfHour,2)':'Value(SecondOfMinute,2)"
-    "['.'Fraction(NanoOfSecond,3,3)]Offset(+HH:MM,'Z')'"
-)
 
 
 def _check_times(value: object, name: str = "") -> None:
-    """Refuse a time that the classes cannot read; what is out of range has no text of its own."""
+    """Refuse a time that the classes cannot read."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             _check_times(each, key)
@@ -235,13 +220,7 @@ def _check_times(value: object, name: str = "") -> None:
         for each in value:
             _check_times(each)
     elif isinstance(value, str) and name in _TIMES:
-        text = value.strip()
-        if not text or _WHOLE.fullmatch(text):
-            return
-        begins = _BEGINNING.match(text)
-        raise _unreadable(
-            f'Cannot deserialize value of type `java.time.Instant` from String "{value}": Failed '
-            f"to deserialize `java.time.Instant` (with format {_FORMAT}): "
-            f"(java.time.format.DateTimeParseException) Text '{text}' could not be parsed at "
-            f"index {begins.end() if begins else 0}"
-        )
+        try:
+            read_message_time(value)
+        except DateRefused as refused:
+            raise _unreadable(refused.deserializing) from None
