@@ -24,15 +24,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from oscp_send.fidelity import Behaviour
-from oscp_sim import FrozenClock, Simulator
-from tests.oscp_sim.rig import Provider, canonical, post, signature
 from oscp_send.solarnetwork.decoding import decode
 from oscp_sim import FrozenClock, Simulator
 from oscp_sim.http import Request, Response
 from oscp_sim.instructions import QueuedMessage
 from oscp_sim.outgoing import IN_PROCESS_URL
 from tests.oscp_sim.peers import provider_of
-from tests.oscp_sim.rig import Provider, canonical, shared_of, signature
+from tests.oscp_sim.rig import Provider, canonical, post, shared_of, signature
 
 _HERE: Final = Path(__file__).parent
 KNOWN: Final = _HERE / "known-differences.tsv"
