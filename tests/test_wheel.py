@@ -74,7 +74,7 @@ def test_it_works_beside_packages_of_common_names(environment: Path, tmp_path: P
     installed = _run(project, environment / "python", "-c", "import oscp_sim; print(oscp_sim)")
     assert str(environment.parent) in installed
     rehearsed = _run(project, environment / "oscp-sim", "rehearse")
-    assert "86 scenarios, 86 passed" in rehearsed
+    assert "87 scenarios, 87 passed" in rehearsed
     for command in ("oscp-send", "oscp-sim"):
         assert _run(project, environment / command, "--help").startswith(f"Usage: {command}")
         module = command.replace("-", "_")
