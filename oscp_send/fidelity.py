@@ -132,6 +132,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         "UpdateGroupCapacityForecast is queued, then Declined on delivery",
     ),
     Difference(
+        "host_names",
+        "the simulator may have any name, as a container may be called oscp_sim",
+        "a Host with an underscore is refused with 400",
+    ),
+    Difference(
         "host_port",
         "the Host header is verified as it was sent (the guide says nothing of proxies)",
         "a Host without a port is verified with that of X-Forwarded-Port, unless it is 80, or "
@@ -156,6 +161,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         "a message of any size is queued (the guide says nothing of a limit)",
         "one of more than 8,192 bytes in the queue (74 blocks) is refused with 422; one whose copy "
         "for the node has more sometimes becomes Queued by itself",
+    ),
+    Difference(
+        "other_paths",
+        "an address that no party serves is answered with 404 and a hint where the parties are",
+        "it is answered by the Flexibility Provider's host, with 403 wherever that has no page; "
+        "the hint is in the journal",
     ),
     Difference(
         "parameter_splitting",

@@ -18,7 +18,7 @@ from oscp_send.times import utc_text
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.clock import Clock, FastClock, FrozenClock, parse_duration
 from oscp_sim.entry import Entry, PartyName
-from oscp_sim.http import LONGEST_BODY, RouteDocs, RouteParameter
+from oscp_sim.http import LONGEST_BODY, OURS, RouteDocs, RouteParameter
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
@@ -26,7 +26,7 @@ from oscp_sim.shared import Shared
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, System, Systems
 from oscp_sim.system.sending import Sent
 
-PREFIX: Final = "/_sim"
+PREFIX: Final = OURS
 _LONGEST_WAIT: Final = 60.0
 # Seconds of a year: over more, a mistyped number would keep the simulator busy for long.
 _LONGEST_ADVANCE: Final = 366 * 86_400.0

@@ -1,18 +1,23 @@
 """The one contract of the house: a request, a response, and a party that turns one into the other.
 
 The same two types are what a server receives, what a party answers, what one party sends another,
-and what the journal keeps.
+and what the journal keeps. Behind them is what SolarUser and the Flexibility Provider have in
+common: the container, Tomcat, and the framework, Spring, that both run in.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import unquote
+
+from oscp_send.solarnetwork.dates import timestamp
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -20,6 +25,18 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 LONGEST_BODY: Final = 20_971_520
 
 _UNREAD: Final = "(longer than the limit, not read)"
+
+
+class Flaw(NamedTuple):
+    """Why the container refuses a request before anything looks at what it asks for.
+
+    Attributes:
+        status: Of the refusal.
+        why: For the journal; the container says nothing.
+    """
+
+    status: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,7 @@ class Request:
         client: The address of the client; empty where it is not known.
         exchange_id: The number that both sides' journal entries share; None where the sender is not
             played here.
+        flaw: Why it cannot be read, as its server found.
     """
 
     method: str
@@ -43,6 +61,7 @@ class Request:
     body: bytes | None = b""
     client: str = field(default="", compare=False)
     exchange_id: int | None = field(default=None, compare=False)
+    flaw: Flaw | None = None
 
     @property
     def path(self) -> str:
@@ -222,19 +241,90 @@ def _bounded(request: Request) -> Request:
     return replace(request, body=None) if longest > LONGEST_BODY else request
 
 
-# What the framework of SolarNetwork's services refuses before anything else looks at a request
-# (solaruser.md §5.7 and §7.1; oscp20.md §9.3, X20), in the order in which the services list it.
-_METHODS: Final = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PATCH", "PUT")
-# "//" before anything else: which of several is named is not known.
-_ANYWHERE: Final = ("//", ";", "\\", "\0", "\n", "\r")
-_ENCODED: Final = ("%2e", "%3b", "%2f", "%5c", "%00", "%0a", "%0d", "%25")
-_DECODED: Final = ("%", "\u2028", "\u2029")
+# What Tomcat, the container of both services, refuses before anything else (measured). What ends
+# a head or begins a body is for `server`.
+_LONGEST_HEAD: Final = 8192
+_MOST_HEADERS: Final = 100
+_PATH: Final = re.compile(r"(?:[\w.~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_QUERY: Final = re.compile(r"[\w.~!$&'()*+,;=:@/?%-]*", re.ASCII)
+_UNDECODED: Final = re.compile("%(?:2f|5c|00)", re.IGNORECASE)
+_HOST: Final = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_NOT_PRINTABLE: Final = re.compile("[^ -~]")
+
+
+def flaw_of(request: Request, *, takes_underscores: bool) -> Flaw | None:
+    """Return why Tomcat does not let a request in, or None.
+
+    Hosts with an underscore may be taken nevertheless: containers have such names.
+    """
+    why = _flaw_of_target(request) or _flaw_of_head(request)
+    if why is None and not takes_underscores and "_" in (request.header("host") or ""):
+        why = "Host holds an underscore: give the simulator another name, or set host_names"
+    if why is not None:
+        return Flaw(400, why)
+    expected = request.header("expect")
+    if expected is not None and "100-continue" not in expected.lower():
+        return Flaw(417, "only 100-continue can be expected")
+    return None
+
+
+def _flaw_of_target(request: Request) -> str | None:
+    path, query = request.path, request.query
+    if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
+        return "the address holds a character that must be sent as %XX, such as [ as %5B"
+    try:
+        unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return "the path is not in UTF-8: encode it so before escaping it"
+    found = _UNDECODED.search(path)
+    return found and f"the path holds {found[0]}, which the server never decodes: leave it out"
+
+
+def _flaw_of_head(request: Request) -> str | None:
+    headers = request.headers
+    hosts = [value for name, value in headers if name.lower() == "host"]
+    length = len(f"{request.method} {request.target} HTTP/1.1\r\n\r\n")
+    length += sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+    if length > _LONGEST_HEAD:
+        return f"address and headers are {length} bytes; {_LONGEST_HEAD} are read: send a body"
+    if len(headers) > _MOST_HEADERS:
+        return f"there are {len(headers)} headers; {_MOST_HEADERS} are read"
+    if len(hosts) > 1 or not all(_HOST.fullmatch(each) for each in hosts):
+        return "Host is not one name of letters, digits, periods and hyphens, and a port"
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or _CONTROL.search(value):
+            # The value is not shown: it may be a credential.
+            return f"the header {_CONTROL.sub('?', name)!r} has a character that is not allowed"
+    return None
+
+
+_PAGE: Final = (
+    '<!doctype html><html lang="en"><head><title>HTTP Status {0}</title><style '
+    'type="text/css">body {{font-family:Tahoma,Arial,sans-serif;}} h1, h2, h3, b {{color:white;'
+    "background-color:#525D76;}} h1 {{font-size:22px;}} h2 {{font-size:16px;}} h3 "
+    "{{font-size:14px;}} p {{font-size:12px;}} a {{color:black;}} .line {{height:1px;"
+    "background-color:#525D76;border:none;}}</style></head><body><h1>HTTP Status {0}</h1></body>"
+    "</html>"
+)
+
+
+def bare_page(flaw: Flaw) -> Response:
+    """Return what Tomcat says of a request that it does not let in."""
+    html = _PAGE.format(f"{flaw.status} \u2013 {HTTPStatus(flaw.status).phrase}")
+    content_type = "text/html;charset=utf-8"
+    return respond(flaw.status, html.encode(), content_type, [("Content-Language", "en")])
+
+
+# What the framework of SolarNetwork's services refuses next (solaruser.md §5.7 and §7.1;
+# oscp20.md §9.3, X20), in the order in which the services list it.
+_METHODS: Final = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PATCH", "PUT")
+_MALICIOUS: Final = ("//", ";", "%2e", "%2E", "%3b", "%3B", "%0a", "%0A", "%0d", "%0D", "%25")
+_DECODED: Final = ("%", "\u2028", "\u2029")
 
 
 def rejection(request: Request) -> str | None:
-    """Return why a method, an address or a header looks like an attack, or None.
+    """Return why a method or an address looks like an attack, or None.
 
     The text is the service's; it goes with the status 400, signed or not.
     """
@@ -243,38 +333,188 @@ def rejection(request: Request) -> str | None:
             f'the HTTP method "{request.method}" was not included within the list of allowed HTTP '
             f"methods [{', '.join(_METHODS)}]"
         )
-    return _path_rejection(request.path) or _header_rejection(request.headers)
-
-
-def _path_rejection(path: str) -> str | None:
-    found = next((text for text in _ANYWHERE if text in path), None)
-    if found is None and "%" in path:
-        at = next((path.lower().find(code) for code in _ENCODED if code in path.lower()), -1)
-        found = path[at : at + 3] if at >= 0 else None
+    path = request.path
+    found = next((text for text in _MALICIOUS if text in path), None)
     if found is None and "%" in path:
         decoded = unquote(path)
-        found = next((text for text in (*_DECODED, *_ANYWHERE) if text in decoded), None)
+        found = next((text for text in _DECODED if text in decoded), None)
     if found is not None:
         return _rejected(f'the URL contained a potentially malicious String "{found}"')
-    if {".", ".."} & set(path.split("/")):
-        return _rejected("the URL was not normalized.")
-    if _NOT_PRINTABLE.search(path):
-        # The one text that begins otherwise.
-        return "The requestURI was rejected because it can only contain printable ASCII characters."
-    return None
-
-
-def _header_rejection(headers: Headers) -> str | None:
-    for name, value in headers:
-        if _CONTROL.search(name) or _CONTROL.search(value):
-            # The service quotes the value; this does not, for it may be a credential.
-            shown = _CONTROL.sub("?", name)
-            return _rejected(f'the header: "{shown} " has a value that is not allowed.')
-    return None
+    return _rejected("the URL was not normalized.") if {".", ".."} & set(path.split("/")) else None
 
 
 def _rejected(why: str) -> str:
     return f"The request was rejected because {why}"
+
+
+#: The simulator's own pages are below it.
+OURS: Final = "/_sim"
+#: Said, or noted in the journal, where nobody is at an address.
+HINT: Final = (
+    "SolarUser is at /solaruser/api/v1/sec/instr, the Capacity Provider at /oscp/cp/2.0, the "
+    "Flexibility Provider at /oscp/fp/2.0, and what happened at /_sim/journal"
+)
+#: What the container says to TRACE, which it does not hand on (measured).
+TRACED: Final = {"Allow": "HEAD, DELETE, POST, GET, OPTIONS, PUT"}
+
+
+def error_content(request: Request, status: int, at: datetime) -> dict[str, Any]:
+    """Return what the container of both services says of a request that it refuses (measured)."""
+    return {
+        "timestamp": _to_the_millisecond(at),
+        "status": status,
+        "error": HTTPStatus(status).phrase,
+        "path": request.path,
+        "success": False,
+    }
+
+
+def _to_the_millisecond(at: datetime) -> str:
+    return timestamp(at.replace(microsecond=at.microsecond // 1000 * 1000))
+
+
+def no_error(at: datetime) -> dict[str, Any]:
+    """Return what the page for errors says where there was none; it goes with 500 (measured)."""
+    return {"timestamp": _to_the_millisecond(at), "status": 999, "error": "None", "success": False}
+
+
+# What the framework of both services makes of browsers, whose pages of any origin are let in
+# (measured; solaruser.md §7.4, oscp20.md §2.5).
+
+_VARYING: Final = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+VARY_BY_ORIGIN: Final[Headers] = tuple(("Vary", name) for name in _VARYING)
+_MAXIMUM_AGE: Final = "86400"
+_NOT_LET_IN: Final = b"Invalid CORS request"
+
+
+def cross_origin(
+    request: Request, methods: Collection[str], headers: Collection[str]
+) -> Response | None:
+    """Answer a browser's preflight, or refuse what comes from nowhere; None for all else.
+
+    Args:
+        request: Unsigned or not.
+        methods: Those that a page may use.
+        headers: Those that a page may send.
+    """
+    method, origin = request.method, request.header("origin")
+    asked = request.header("access-control-request-method")
+    is_preflight = method == "OPTIONS" and origin is not None and asked is not None
+    if not _is_from_elsewhere(request):
+        return respond(200, b"") if is_preflight else None
+    wanted: list[str] = []
+    if is_preflight:
+        method = asked or ""
+        values = (v for name, v in request.headers if name == "access-control-request-headers")
+        wanted = [name.strip() for name in ",".join(values).split(",") if name.strip()]
+    known = {name.lower() for name in headers}
+    allowed = [name for name in wanted if name.lower() in known]
+    if method not in methods or (wanted and not allowed) or not (origin or "").strip():
+        return respond(403, _NOT_LET_IN)
+    if not is_preflight:
+        return None
+    granted = [("Access-Control-Allow-Methods", ",".join(methods))]
+    granted += [("Access-Control-Allow-Headers", ", ".join(allowed))] if allowed else []
+    return respond(200, b"", headers=[*granted, ("Access-Control-Max-Age", _MAXIMUM_AGE)])
+
+
+def letting_in(request: Request, response: Response) -> Headers:
+    """Return the headers with which a page of another origin may read a response."""
+    origin = request.header("origin")
+    if origin is None or not _is_from_elsewhere(request) or response.body == _NOT_LET_IN:
+        return ()
+    return (("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"))
+
+
+def _is_from_elsewhere(request: Request) -> bool:
+    origin = request.header("origin")
+    return origin is not None and origin != base_url(request)
+
+
+def base_url(request: Request) -> str:
+    """Return the address at which a request says that it reached the service."""
+    scheme = "https" if is_secure(request) else "http"
+    return f"{scheme}://{request.header('host') or 'localhost'}"
+
+
+def is_secure(request: Request) -> bool:
+    """Return whether a proxy says that a request came to it by https."""
+    return (request.header("x-forwarded-proto") or "").strip().lower() == "https"
+
+
+_STRICT: Final = ("Strict-Transport-Security", "max-age=31536000 ; includeSubDomains")
+_SAFE: Final[Headers] = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-XSS-Protection", "0"),
+    ("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate"),
+    ("Pragma", "no-cache"),
+    ("Expires", "0"),
+)
+
+
+def security_headers(request: Request) -> Headers:
+    """Return the headers that tell browsers what they must not do."""
+    strict = [_STRICT] if is_secure(request) else []
+    return (*_SAFE, *strict, ("X-Frame-Options", "DENY"))
+
+
+# Compression, as the container of both services does it (solaruser.md §1.6; measured).
+
+_SHORTEST: Final = 2048
+_KINDS: Final = frozenset(
+    {"application/json", "application/cbor", "text/html", "text/plain", "text/xml"}
+)
+_LEVEL: Final = 6
+
+
+def compressed(request: Request, response: Response) -> Response:
+    """Return a reply compressed, if the client accepts gzip, and it is long or streamed."""
+    media_type = (response.header("content-type") or "").partition(";")[0]
+    is_wanted = is_streamed(response) or len(response.body) >= _SHORTEST
+    if media_type not in _KINDS or not is_wanted:
+        return response
+    response = _varying_by_encoding(response)
+    if not _accepts_gzip(request.header("accept-encoding") or ""):
+        return response
+    # Without a time in it, the same reply is the same bytes.
+    body = gzip.compress(response.body, _LEVEL, mtime=0)
+    response = streamed(response).adding([("Content-Encoding", "gzip")])
+    return replace(response, body=body)
+
+
+def streamed(response: Response) -> Response:
+    """Return a response whose length the container does not know beforehand."""
+    kept = [pair for pair in response.headers if pair[0] != "Content-Length"]
+    return replace(response, headers=tuple(kept))
+
+
+def is_streamed(response: Response) -> bool:
+    """Return whether a response has a body of unknown length."""
+    return bool(response.body) and response.header("content-length") is None
+
+
+def _varying_by_encoding(response: Response) -> Response:
+    """Return a response with all that it varies by in one line, as the container rewrites it."""
+    names = [value.lower() for name, value in response.headers if name == "Vary"]
+    kept = [pair for pair in response.headers if pair[0] != "Vary"]
+    merged = ("Vary", ",".join([*names, "accept-encoding"]))
+    return replace(response, headers=(merged, *kept))
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    for entry in accepted.split(","):
+        coding, *parameters = (part.strip().lower() for part in entry.split(";"))
+        if coding == "gzip":
+            return not any(_is_zero(parameter) for parameter in parameters)
+    return False
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    try:
+        return name.strip() == "q" and float(value) <= 0
+    except ValueError:
+        return False
 
 
 class RouteParameter(NamedTuple):

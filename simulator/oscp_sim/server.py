@@ -1,13 +1,14 @@
 """The server in front of a simulator: a thread for each connection, and requests as they were sent.
 
 A signature covers the raw request target and each header as it was sent, which WSGI does not pass
-on; so requests are read from the socket by httptools and handed over as they are. A request that
-takes long holds up its own connection alone.
+on; so requests are read from the socket and handed over as they are, with what Tomcat, which both
+services run in, finds wrong with them. A request that takes long holds up its own connection alone.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 import time
@@ -17,9 +18,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import Final
 
-import httptools
-
-from oscp_sim.http import LONGEST_BODY, Request, Response, respond
+from oscp_sim.http import LONGEST_BODY, Flaw, Headers, Request, Response
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,13 +27,10 @@ _WAITING_CONNECTIONS: Final = 512
 # However late an answer is, a client is not kept waiting for longer; in seconds, as the next two.
 _LONGEST_WAIT: Final = 60.0
 _LONGEST_IDLE: Final = 75.0
-# How long the rest of a refused request is read, so that its sender can read the refusal.
+# How long more of a refused request is waited for, so that its sender can read the refusal.
 _LONGEST_FAREWELL: Final = 2.0
 _MOST_LATE: Final = 1000
 _BODILESS: Final = frozenset({204, 304})
-# What the parser knows; it is given POST in the place of any other method.
-_METHODS: Final = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT"})
-_LONGEST_METHOD: Final = 32
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -123,122 +119,177 @@ class Server:
 
     def _converse(self, connection: socket.socket, client: str) -> None:
         """Answer the requests of one connection, one after the other."""
-        reader = _Reader(client)
-        while data := connection.recv(_PIECE):
-            goes_on = reader.feed(data)
-            if reader.wants_to_continue():
-                connection.sendall(_CONTINUE)
-            while reader.requests:
-                request, stays = reader.requests.popleft()
-                goes_on = goes_on and stays
-                response = self._handle(request)
-                if response.after:
-                    self._wait_for(response.after)
-                connection.sendall(_written(response, stays=goes_on))
-            if reader.is_broken:
-                connection.sendall(_written(_BAD_REQUEST, stays=False))
-            if not goes_on:
-                _take_leave(connection)
-                return
+        stream = _Stream(connection)
+        stays = True
+        while stays and stream.goes_on():
+            request, stays = _received(stream, client)
+            response = self._handle(request)
+            if response.after:
+                self._wait_for(response.after)
+            connection.sendall(_written(response, stays=stays))
+        if not stays:
+            _take_leave(connection)
 
 
-_BAD_REQUEST: Final = respond(400, b"the request is not HTTP\n", "text/plain; charset=utf-8")
+class _Stream:
+    """What comes over a connection; a sender who is gone before its end is a `ConnectionError`."""
 
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._data = bytearray()
 
-class _Reader:
-    """Makes requests of the bytes of one connection; the methods in the middle are the parser's."""
-
-    def __init__(self, client: str) -> None:
-        self._client = client
-        self._parser = httptools.HttpRequestParser(self)
-        self._is_between = True
-        self._method = ""
-        self._expects = False
-        self._begin()
-        self.requests: deque[tuple[Request, bool]] = deque()
-        self.is_broken = False
-
-    def feed(self, data: bytes) -> bool:
-        """Read bytes; return whether more may follow."""
-        if self._is_between:
-            data = self._with_known_method(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            return False
-        except (httptools.HttpParserError, httptools.HttpParserCallbackError):
-            self.is_broken = not self._is_refused
-            return False
+    def goes_on(self) -> bool:
+        """Wait for more; return whether any comes."""
+        while not self._data.lstrip(b"\r\n"):
+            if not self._reads():
+                return False
+        self._data = self._data.lstrip(b"\r\n")
         return True
 
-    def wants_to_continue(self) -> bool:
-        """Return whether the client waits for leave to send its body; only once a request."""
-        expects, self._expects = self._expects, False
-        return expects
+    def begins_with(self, expression: re.Pattern[bytes]) -> bool:
+        """Return whether what has come begins so."""
+        return expression.match(self._data) is not None
 
-    def _with_known_method(self, data: bytes) -> bytes:
-        method, blank, rest = data.lstrip(b"\r\n").partition(b" ")
-        if not blank or len(method) > _LONGEST_METHOD or method in _METHODS:
-            self._method = ""
-            return data
-        self._method = method.decode("latin-1")
-        return b"POST " + rest
+    def has_more(self) -> bool:
+        """Return whether something has come that was not taken yet."""
+        return bool(self._data)
 
-    def _begin(self) -> None:
-        self._target = b""
-        self._headers: list[tuple[str, str]] = []
-        self._body: list[bytes] = []
-        self._length = 0
-        self._is_read = False
-        self._is_refused = False
+    def say(self, data: bytes) -> None:
+        """Send something between requests."""
+        self._connection.sendall(data)
 
-    def on_message_begin(self) -> None:
-        self._begin()
-        self._is_between = False
+    def until(self, end: re.Pattern[bytes], most: int) -> bytes | None:
+        """Take all up to and with an end; None where there is none within so many bytes."""
+        start = 0
+        while not (found := end.search(self._data, start)):
+            if len(self._data) > most:
+                return None
+            start = max(0, len(self._data) - _LONGEST_END)
+            self._need()
+        return self.take(found.end())
 
-    def on_url(self, url: bytes) -> None:
-        self._target += url
+    def take(self, length: int) -> bytes:
+        """Take so many bytes."""
+        while len(self._data) < length:
+            self._need()
+        taken = bytes(self._data[:length])
+        del self._data[:length]
+        return taken
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_read:
-            # What comes behind a chunked body is not a header of the request.
-            self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+    def _need(self) -> None:
+        if not self._reads():
+            raise ConnectionError("the other side went away in the middle of a request")
 
-    def on_headers_complete(self) -> None:
-        self._is_read = True
-        named = dict(self._headers)
-        declared = named.get("content-length", "")
-        if declared.isdecimal() and int(declared) > LONGEST_BODY:
-            # It is refused for that alone: its body need not be sent at all.
-            self._is_refused = True
-            self._finish(stays=False)
-            raise _TooLong
-        self._expects = named.get("expect", "").lower() == "100-continue"
-
-    def on_body(self, body: bytes) -> None:
-        self._length += len(body)
-        if self._length <= LONGEST_BODY:
-            self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        self._finish(stays=self._parser.should_keep_alive())
-        self._is_between = True
-
-    def _finish(self, *, stays: bool) -> None:
-        is_whole = self._length <= LONGEST_BODY and not self._is_refused
-        request = Request(
-            self._method or self._parser.get_method().decode(),
-            _origin_form(self._target.decode("latin-1")),
-            tuple(self._headers),
-            b"".join(self._body) if is_whole else None,
-            self._client,
-        )
-        self._expects = False
-        self.requests.append((request, stays))
+    def _reads(self) -> bool:
+        data = self._connection.recv(_PIECE)
+        self._data += data
+        return bool(data)
 
 
-class _TooLong(Exception):
-    """Raised to the parser, which need not read on."""
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_END_OF_LINE: Final = re.compile(rb"\r?\n")
+_LONGEST_END: Final = 4
+# No party reads as much; without an end until there it is no request.
+_LONGEST_HEAD: Final = 131_072
+_REQUEST_LINE: Final = re.compile(r"([!#$%&'*+.^_`|~\w-]+) +(\S+) +(HTTP/\d\.\d)", re.ASCII)
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~\w-]")
+_NO_REQUEST: Final = Flaw(400, "what came is no HTTP request")
+
+
+def _received(stream: _Stream, client: str) -> tuple[Request, bool]:
+    """Return the next request, and whether another one may follow on its connection."""
+    is_text = stream.begins_with(_METHOD)
+    head = (is_text and stream.until(_END_OF_HEAD, _LONGEST_HEAD)) or b""
+    first, *lines = re.split("\r?\n", head.decode("latin-1").strip("\r\n"))
+    line = _REQUEST_LINE.fullmatch(first)
+    if line is None:
+        return Request("GET", "/", client=client, flaw=_NO_REQUEST), False
+    method, target, version = line.groups()
+    headers = tuple(_header(each) for each in lines)
+    flaw = _flaw(target, version, headers)
+    body: bytes | None = b""
+    if flaw is None:
+        try:
+            body = _body(stream, headers)
+        except ValueError:
+            flaw = Flaw(400, "the chunks of the body do not begin with their lengths")
+    request = Request(method, _origin_form(target), headers, body, client, flaw=flaw)
+    return request, flaw is None and body is not None and _stays(version, headers)
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    return (name.lower(), value.strip(" \t")) if colon else (f"{line} ", "")
+
+
+def _stays(version: str, headers: Headers) -> bool:
+    wanted = ",".join(value for name, value in headers if name == "connection").lower()
+    return "keep-alive" in wanted if version == "HTTP/1.0" else "close" not in wanted
+
+
+def _flaw(target: str, version: str, headers: Headers) -> Flaw | None:
+    """Return why a request cannot be read, whoever it is for, or None (measured)."""
+    named = [name for name, _ in headers]
+    hosts = [value.lower() for name, value in headers if name == "host"]
+    authority = "" if target.startswith("/") else re.split("[/?]", target.partition("://")[2])[0]
+    if version not in {"HTTP/1.0", "HTTP/1.1"}:
+        return Flaw(505, f"HTTP/1.1 is spoken here, not {version}")
+    if len(hosts) != 1 and (hosts or version == "HTTP/1.1"):
+        return Flaw(400, f"a request has one Host header, and this has {len(hosts) or 'none'}")
+    if authority and authority.rpartition("@")[2].lower() not in hosts:
+        return Flaw(400, "the request is addressed to another host than its Host header says")
+    if "transfer-encoding" in named:
+        codings = [value for name, value in headers if name == "transfer-encoding"]
+        if [each.lower() for each in codings] != ["chunked"]:
+            return Flaw(501, f"the only Transfer-Encoding is chunked, not {', '.join(codings)}")
+    elif "content-length" in named:
+        lengths = [value for name, value in headers if name == "content-length"]
+        if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
+            return Flaw(400, "Content-Length is not one whole number")
+    return None
+
+
+def _body(stream: _Stream, headers: Headers) -> bytes | None:
+    """Return the body, or None where it is over the limit, or says so: it is not read on then.
+
+    Raises:
+        ValueError: It is in chunks, but not as HTTP has them.
+    """
+    named = dict(headers)
+    is_chunked = "transfer-encoding" in named
+    length = 0 if is_chunked else int(named.get("content-length", "0"))
+    if length > LONGEST_BODY:
+        return None
+    waits = "100-continue" in named.get("expect", "").lower() and (is_chunked or length)
+    if waits and not stream.has_more():
+        stream.say(_CONTINUE)
+    return _of_chunks(stream) if is_chunked else stream.take(length)
+
+
+def _of_chunks(stream: _Stream) -> bytes | None:
+    """Return what all chunks hold; what comes behind them are no headers of the request."""
+    body = bytearray()
+    while length := _length_of_chunk(stream):
+        if len(body) + length > LONGEST_BODY:
+            return None
+        body += stream.take(length)
+        if stream.until(_END_OF_LINE, 1) not in _EMPTY_LINES:
+            raise ValueError("a chunk is longer than it says")
+    while stream.until(_END_OF_LINE, _LONGEST_HEAD) not in {*_EMPTY_LINES, None}:
+        pass
+    return bytes(body)
+
+
+def _length_of_chunk(stream: _Stream) -> int:
+    line = stream.until(_END_OF_LINE, _PIECE) or b""
+    text = line.partition(b";")[0].strip()
+    if not _LENGTH.fullmatch(text):
+        raise ValueError("a chunk begins with its length")
+    return int(text, 16)
+
+
+_EMPTY_LINES: Final = frozenset({b"\r\n", b"\n"})
+_LENGTH: Final = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
 def _origin_form(target: str) -> str:
@@ -272,7 +323,7 @@ def _take_leave(connection: socket.socket) -> None:
     """Read what is still being sent: closing at once would take the answer from its reader."""
     connection.shutdown(socket.SHUT_WR)
     connection.settimeout(_LONGEST_FAREWELL)
-    until = time.monotonic() + _LONGEST_FAREWELL
+    until = time.monotonic() + _LONGEST_WAIT
     while time.monotonic() < until and connection.recv(_PIECE):
         pass
 

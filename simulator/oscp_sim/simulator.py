@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +22,12 @@ from oscp_sim.addresses import Addresses
 from oscp_sim.clock import Clock, RealClock, Schedule
 from oscp_sim.control import OPERATIONS, control
 from oscp_sim.entry import ALL_PARTIES, PartyName
-from oscp_sim.flexibility_provider.endpoint import FlexibilityProviderEndpoints
+from oscp_sim.flexibility_provider.endpoint import (
+    FlexibilityProviderEndpoints,
+    HostOfFlexibilityProvider,
+)
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
-from oscp_sim.http import Parties, Party, Request, Response
+from oscp_sim.http import Flaw, Parties, Party, Request, Response, bare_page
 from oscp_sim.instructions import Instructions, QueuedMessage
 from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
@@ -31,7 +35,7 @@ from oscp_sim.openapi import openapi
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
 from oscp_sim.server import Server
 from oscp_sim.shared import Shared
-from oscp_sim.solaruser import SolarUser
+from oscp_sim.solaruser import CONTEXT_PATH, SolarUser
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
@@ -172,9 +176,24 @@ class Simulator:
 
     def handle(self, request: Request) -> Response:
         """Answer a request in this process, as the server does for one that comes to `url`."""
+        if request.flaw is not None:
+            return self._refused(request, request.flaw)
         if self._parties.have(unquote(request.path, errors="replace")):
             return self._parties.handle(request)
         return through_wsgi(self.application)(request)
+
+    def _refused(self, request: Request, flaw: Flaw) -> Response:
+        """Refuse what cannot be read, whoever it is for; a service's journal says why."""
+        response = bare_page(flaw)
+        party: PartyName = "flexibility_provider"
+        if request.path.startswith(CONTEXT_PATH):
+            party = "solaruser"
+        if party in self.plays:
+            detail = {"why": flaw.why}
+            self.journal.append(
+                party, "exchange", request=request, response=response, detail=detail
+            )
+        return replace(response, body=b"") if request.method == "HEAD" else response
 
     def wait_until_settled(self, timeout: float) -> bool:
         """Wait until no instruction is on its way any more; return whether that came to be."""
@@ -303,12 +322,15 @@ class Simulator:
 
     def _played(self) -> Iterator[Party]:
         """Yield the parties that are played here."""
+        endpoints = FlexibilityProviderEndpoints(self.flexibility_provider)
         if "solaruser" in self.plays:
             yield self._solaruser
         if "flexibility_provider" in self.plays:
-            yield FlexibilityProviderEndpoints(self.flexibility_provider)
+            yield endpoints
         yield from self._systems.parties()
         yield TokenEndpoint(self.shared)
+        if "flexibility_provider" in self.plays:
+            yield HostOfFlexibilityProvider(endpoints, self.behaviour)
 
     def _known_url(self) -> str | None:
         return self.public_url or (self._server.url if self._server else None)

@@ -21,7 +21,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
-from oscp_sim.http import LONGEST_BODY, Headers, Parties, Request, Response, respond
+from oscp_sim.http import HINT, LONGEST_BODY, Headers, Parties, Request, Response, respond
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -148,12 +148,7 @@ def _body(environ: WSGIEnvironment) -> bytes | None:
 
 
 def _refused(error: HTTPException) -> FlaskResponse:
-    content = {
-        "error": f"{error.code} {error.name}",
-        "hint": "SolarUser is at /solaruser/api/v1/sec/instr, the Capacity Provider at "
-        "/oscp/cp/2.0, the Flexibility Provider at /oscp/fp/2.0, and what happened at "
-        "/_sim/journal",
-    }
+    content = {"error": f"{error.code} {error.name}", "hint": HINT}
     response = FlaskResponse(json.dumps(content) + "\n", error.code or 500)
     response.mimetype = "application/json"
     for name, value in error.get_headers():

@@ -148,6 +148,10 @@ def foreign_nodes(simulator: Simulator) -> object:
     return call(simulator, "PUT", f"{CONFIGURATION}/settings", {"nodeId": 999999}).status
 
 
+def host_names(simulator: Simulator) -> object:
+    return ask(simulator, "GET", VIEW, [("Host", "oscp_sim:8080")]).status
+
+
 def host_port(simulator: Simulator) -> object:
     proxied = [("X-Forwarded-Proto", "https")]
     return call(simulator, "GET", f"{VIEW}?id=1", unsigned=proxied).status
@@ -161,6 +165,10 @@ def mqtt_limit(simulator: Simulator) -> object:
     forecast = FORECAST | {"forecasted_blocks": [BLOCK] * 96}
     body = instruction(70, action="AdjustGroupCapacityForecast", msg=json.dumps(forecast))
     return call(simulator, "POST", ADD, body).status
+
+
+def other_paths(simulator: Simulator) -> object:
+    return ask(simulator, "GET", "/nothing", [("Host", HOST)]).status
 
 
 def parameter_splitting(simulator: Simulator) -> object:
@@ -240,10 +248,12 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "exec_waiting": (exec_waiting, True, False),
     "foreign_nodes": (foreign_nodes, 403, 200),
     "group_forecasts": (group_forecasts, "Completed", "Declined"),
+    "host_names": (host_names, 401, 400),
     "host_port": (host_port, 200, 403),
     "malformed_message": (malformed_message, True, False),
     "measurement_runs": (measurement_runs, True, False),
     "mqtt_limit": (mqtt_limit, 200, 422),
+    "other_paths": (other_paths, 404, 403),
     "parameter_splitting": (
         parameter_splitting,
         [("note", 300), ("msg", 256), ("msg", 44)],

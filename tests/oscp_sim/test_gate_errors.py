@@ -122,11 +122,7 @@ REJECTED: dict[str, tuple[str, str]] = {
     "double-slash-at-the-start": ("//solaruser/api/v1/sec/instr", MALICIOUS.format("//")),
     "semicolon": (f"{PATH};a=b", MALICIOUS.format(";")),
     "encoded-semicolon": (f"{PATH}%3Ba", MALICIOUS.format("%3B")),
-    "encoded-slash": (f"{PATH}%2FOSCP_v20", MALICIOUS.format("%2F")),
-    "encoded-slash-in-lower-case": (f"{PATH}%2fOSCP_v20", MALICIOUS.format("%2f")),
-    "backslash": (f"{PATH}\\x", MALICIOUS.format("\\")),
-    "encoded-backslash": (f"{PATH}%5Cx", MALICIOUS.format("%5C")),
-    "encoded-nul": (f"{PATH}/%00", MALICIOUS.format("%00")),
+    "encoded-newlines": (f"{PATH}/%0d%0a", MALICIOUS.format("%0a")),
     "encoded-newline": (f"{PATH}/%0A", MALICIOUS.format("%0A")),
     "encoded-percent": (f"{PATH}/%25", MALICIOUS.format("%25")),
     "encoded-period": (f"{PATH}/%2e%2e", MALICIOUS.format("%2e")),
@@ -140,10 +136,6 @@ REJECTED: dict[str, tuple[str, str]] = {
         f"{PATH}/..",
         "The request was rejected because the URL was not normalized.",
     ),
-    "no-ascii": (
-        f"{PATH}/\xe9",
-        "The requestURI was rejected because it can only contain printable ASCII characters.",
-    ),
 }
 
 
@@ -156,7 +148,80 @@ def test_row_of_7_1_rejected_url(target: str, message: str, fidelity: Fidelity) 
     assert not answer.header("WWW-Authenticate")
 
 
-@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "post", "Get", "FOO"])
+UNREADABLE: dict[str, tuple[str, tuple[tuple[str, str], ...], int]] = {
+    **{
+        f"path-{text}": (f"{PATH}/{text}", (), 400)
+        for text in (
+            "a%2Fb",
+            "a%2fb",
+            "%5C",
+            "%5c",
+            "%00",
+            "%FF",
+            "%zz",
+            "%",
+            "\\",
+            "[",
+            "{",
+            "\xe9",
+        )
+    },
+    **{f"query-{text}": (f"{PATH}?a={text}", (), 400) for text in '[]{}|^`"<>\\#\xe9 '},
+    "query-of-9000": (f"{PATH}?a={'x' * 9000}", (), 400),
+    "header-of-9000": (PATH, (("X-Foo", "x" * 9000),), 400),
+    "headers-of-9000": (PATH, tuple((f"X-{at}", "x" * 900) for at in range(10)), 400),
+    "101-headers": (PATH, (("X-Foo", "y"),) * 100, 400),
+    "name-with-a-blank": (PATH, (("X Foo", "a"),), 400),
+    "name-of-nothing": (PATH, (("", "a"),), 400),
+    "name-with-a-control": (PATH, (("X-\x02", "value-of-it"),), 400),
+    "value-with-a-control": (PATH, (("Authorization", "SNWS2 \x7f"),), 400),
+    "two-hosts": (PATH, (("Host", HOST),), 400),
+    "expects-what-nobody-does": (PATH, (("Expect", "foo"),), 417),
+}
+
+
+@pytest.mark.parametrize(("target", "headers", "status"), UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("fidelity", ["documented", "observed"])
+def test_7_3_what_the_container_does_not_read(
+    target: str, headers: tuple[tuple[str, str], ...], status: int, fidelity: Fidelity
+) -> None:
+    """Signed or not; its page says nothing, so the journal says why, and shows no credential."""
+    simulator = gate(fidelity)
+    answer = ask(simulator, "POST", target, [("Host", HOST), *headers])
+    assert (answer.status, answer.header("Content-Type")) == (status, "text/html;charset=utf-8")
+    assert answer.body.count(f"HTTP Status {status} ".encode()) == 2
+    (entry,) = simulator.journal.entries()
+    assert entry.detail["why"]
+    assert not any(value in entry.detail["why"] for _, value in headers if len(value) > 3)
+
+
+@pytest.mark.parametrize("host", ["foo_bar", "foo bar", "a/b", "[::1", "h:x"])
+@pytest.mark.parametrize("fidelity", ["documented", "observed"])
+def test_7_3_a_host_that_is_none(host: str, fidelity: Fidelity) -> None:
+    """A container may have an underscore in its name: see host_names."""
+    is_taken = "_" in host and fidelity == "documented"
+    answer = ask(gate(fidelity), "GET", VIEW, [("Host", host)])
+    assert answer.status == (401 if is_taken else 400)
+
+
+@pytest.mark.parametrize("host", ["", "[::1]:8920", "a-b.c:80", "10.0.0.1", "h:"])
+def test_7_3_a_host_that_is_one(host: str) -> None:
+    assert ask(gate(), "GET", VIEW, [("Host", host)]).status == 401
+
+
+def test_7_3_a_hundred_headers_in_8_kb_are_read() -> None:
+    headers = [("Host", HOST), *[("X-Foo", "y" * 60)] * 99]
+    assert ask(gate(), "GET", VIEW, headers).status == 401
+
+
+def test_7_3_trace() -> None:
+    answer = ask(gate(), "TRACE", VIEW, [("Host", HOST)])
+    assert (answer.status, answer.json["error"]) == (405, "Method Not Allowed")
+    assert answer.header("Allow") == "HEAD, DELETE, POST, GET, OPTIONS, PUT"
+    assert answer.header("X-Frame-Options") is None
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "PROPFIND", "post", "Get", "FOO"])
 def test_methods_that_nobody_has_heard_of_are_rejected(method: str) -> None:
     answer = ask(gate(), method, ADD, [("Host", HOST)])
     assert answer.refusal == (
@@ -164,19 +229,6 @@ def test_methods_that_nobody_has_heard_of_are_rejected(method: str) -> None:
         f'The request was rejected because the HTTP method "{method}" was not included within the '
         "list of allowed HTTP methods [HEAD, DELETE, POST, GET, OPTIONS, PATCH, PUT]",
     )
-
-
-@pytest.mark.parametrize(
-    "header", [("X-Note", "a\x01b"), ("Authorization", "SNWS2 \x7f"), ("X-\x02", "value-of-it")]
-)
-def test_control_characters_in_a_header_are_rejected_and_not_shown(
-    header: tuple[str, str],
-) -> None:
-    answer = ask(gate(), "GET", VIEW, [("Host", HOST), header])
-    status, message = answer.refusal
-    assert status == 400
-    assert message.startswith("The request was rejected because the header: ")
-    assert header[1] not in message
 
 
 def test_control_characters_in_a_parameter_name_are_rejected() -> None:
@@ -238,9 +290,55 @@ def test_7_3_is_explained_in_the_journal() -> None:
     assert simulator.journal.entries()[-1].detail["why"] == "404 Not Found"
 
 
-def test_paths_outside_the_api_are_unknown_to_everybody() -> None:
-    for path in ("/solaruser/", "/solaruser/login"):
-        assert ask(gate(), "GET", path, [("Host", HOST)]).status == 404
+BESIDE = {
+    ("GET", "/solaruser"): (302, None),
+    ("POST", "/solaruser"): (302, None),
+    ("GET", "/solaruser/"): (200, None),
+    ("POST", "/solaruser/"): (403, "Forbidden"),
+    ("GET", "/solaruser/login"): (200, None),
+    ("GET", "/solaruser/ping"): (200, None),
+    ("POST", "/solaruser/ping"): (403, "Forbidden"),
+    ("GET", "/solaruser/error"): (500, "None"),
+    ("POST", "/solaruser/error"): (403, "Forbidden"),
+    ("GET", "/solaruser/favicon.ico"): (403, "Forbidden"),
+    ("GET", "/solaruser/API/v1/sec/instr/view?id=1"): (403, "Forbidden"),
+    ("POST", "/solaruser/API/v1/sec/instr/view?id=1"): (403, "Forbidden"),
+}
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize(("asked", "expected"), BESIDE.items())
+def test_paths_beside_the_api(
+    asked: tuple[str, str], expected: tuple[int, str | None], signed: bool
+) -> None:
+    simulator = gate()
+    answer = call(simulator, *asked) if signed else ask(simulator, *asked, [("Host", HOST)])
+    status, error = expected
+    assert answer.status == status
+    assert error is None or answer.json["error"] == error
+    if status == 302:
+        assert answer.header("Location") == f"http://{HOST}/solaruser/"
+    assert "accept" not in (answer.header("Vary") or "").lower().split(",")
+    if status == 403:
+        assert "/solaruser/api/v1/" in simulator.journal.entries()[-1].detail["why"]
+
+
+def test_a_browser_may_ask_about_a_page_beside_the_api() -> None:
+    asked = [("Host", HOST), ("Origin", "https://a.example")]
+    asked.append(("Access-Control-Request-Method", "GET"))
+    answer = ask(gate(), "OPTIONS", "/solaruser/login", asked)
+    assert (answer.status, answer.header("Access-Control-Max-Age")) == (200, "86400")
+    assert answer.header("Allow") == "GET, HEAD, POST, PUT, DELETE, TRACE, OPTIONS, PATCH"
+    assert ask(gate(), "OPTIONS", "/solaruser/nope", asked).status == 403
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [("", 403), ("multipart/form-data", 400), ("multipart/form-data; boundary=x", 401)],
+)
+def test_content_types_that_are_looked_at_first(content_type: str, status: int) -> None:
+    headers = [("Host", HOST), ("Content-Type", content_type)]
+    assert ask(gate(), "POST", ADD, headers, b"{}").status == status
 
 
 # --- OPTIONS -----------------------------------------------------------------------------------

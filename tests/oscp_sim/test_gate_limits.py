@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.http import Request, respond
+from oscp_sim.http import Request, compressed, respond
 from oscp_sim.solaruser.gate import RateLimiter
-from oscp_sim.solaruser.replies import compressed
 from oscp_sim.world import RateLimit
 from tests.oscp_sim.gate import API, INSTR, WORLD, call, gate
 from tests.oscp_sim.rig import (
@@ -138,7 +137,7 @@ class TestRateLimitOf74:
     def test_outside_the_api_nothing_is_limited(self) -> None:
         simulator, _ = limited(capacity=1)
         got = [shown(ask(simulator, "GET", "/solaruser/", [("Host", HOST)])) for _ in range(3)]
-        assert got == [(404, None, None)] * 3
+        assert got == [(200, None, None)] * 3
 
     def test_browsers_ask_first_without_being_limited(self) -> None:
         simulator, _ = limited(capacity=1)
@@ -284,6 +283,34 @@ class TestCorsOf74:
         answer = call(gate("observed"), "PUT", ADD, unsigned=[("Origin", ORIGIN)])
         assert answer.status == 405
         assert answer.header("Access-Control-Allow-Origin") == ORIGIN
+
+    @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+    def test_an_origin_of_nothing_is_refused(self, method: str) -> None:
+        answer = call(gate(), method, TARGET, unsigned=[("Origin", "")])
+        assert (answer.status, answer.body) == (403, b"Invalid CORS request")
+        assert not answer.header("Access-Control-Allow-Origin")
+
+    @pytest.mark.parametrize(
+        ("origin", "more"),
+        [
+            (f"http://{HOST}", []),
+            (f"https://{HOST}", [("X-Forwarded-Proto", "HTTPS")]),
+        ],
+    )
+    def test_the_service_s_own_origin_is_none(self, origin: str, more: Headers) -> None:
+        asked = [("Host", HOST), ("Origin", origin), *more]
+        answer = ask(gate(), "GET", VIEW, asked)
+        assert (answer.status, answer.header("Access-Control-Allow-Origin")) == (401, "*")
+        asked.append(("Access-Control-Request-Method", "POST"))
+        answer = ask(gate(), "OPTIONS", ADD, asked)
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.header("Access-Control-Allow-Origin") is None
+
+    def test_the_headers_may_be_asked_for_one_by_one(self) -> None:
+        asked = [("Host", HOST), ("Origin", ORIGIN), ("Access-Control-Request-Method", "POST")]
+        asked += [("Access-Control-Request-Headers", each) for each in ("digest", "x-sn-date")]
+        answer = ask(gate(), "OPTIONS", ADD, asked)
+        assert answer.header("Access-Control-Allow-Headers") == "digest, x-sn-date"
 
     def test_without_an_origin_nobody_is_let_in(self) -> None:
         answer = call(gate(), "GET", TARGET)

@@ -329,7 +329,7 @@ def test_a_content_type_that_is_none(simulator: Simulator, content_type: str) ->
 
 
 @pytest.mark.parametrize(
-    "target", [f"{BASE}//view", "/solaruser//api", f"{BASE}/add/a;b", f"{BASE}/add/a%2Fb"]
+    "target", [f"{BASE}//view", "/solaruser//api", f"{BASE}/add/a;b", f"{BASE}/add/a%25b"]
 )
 def test_an_address_that_looks_like_an_attack(simulator: Simulator, target: str) -> None:
     status, message = ask(simulator, "POST", target, [("Host", "h")]).refusal
@@ -337,7 +337,7 @@ def test_an_address_that_looks_like_an_attack(simulator: Simulator, target: str)
     assert message.startswith("The request was rejected because ")
 
 
-@pytest.mark.parametrize("target", ["/", "/nothing", "/solaruser", "/_sim", "/_sim/nothing"])
+@pytest.mark.parametrize("target", ["/", "/nothing", "/_sim", "/_sim/nothing"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "TRACE"])
 def test_what_is_nobody_s_path(simulator: Simulator, method: str, target: str) -> None:
     answer = ask(simulator, method, target, [("Host", "h")])

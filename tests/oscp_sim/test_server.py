@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.http import LONGEST_BODY, Request, Response
+from oscp_sim.http import LONGEST_BODY, Request, Response, bare_page
 from oscp_sim.server import PortUnavailable, Server
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Echo:
         self.gate = threading.Event()
 
     def __call__(self, request: Request) -> Response:
+        if request.flaw is not None:
+            return bare_page(request.flaw)
         if request.path == "/wait":
             self.waits.set()
             self.gate.wait(PATIENCE)
@@ -79,7 +81,7 @@ def test_a_request_is_handed_over_as_it_was_sent(server: Server, echo: Echo) -> 
 
 @pytest.mark.parametrize(
     ("target", "expected"),
-    [("http://h:80/a?b=c", "/a?b=c"), ("http://h", "/"), ("*", "/"), ("/a??b", "/a??b")],
+    [("http://u@H/a?b=c", "/a?b=c"), ("http://h", "/"), ("*", "/"), ("/a??b=c://d", "/a??b=c://d")],
 )
 def test_targets_of_every_form(server: Server, echo: Echo, target: str, expected: str) -> None:
     say(server, f"OPTIONS {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
@@ -113,6 +115,12 @@ def test_a_chunked_body_with_extensions_and_trailers(server: Server, echo: Echo)
     say(server, head, b"2;a=b\r\nhi\r\n", b"1\r\n!\r\n0\r\nX-Late: 1\r\n\r\n")
     assert echo.got[0].body == b"hi!"
     assert echo.got[0].header("x-late") is None
+
+
+def test_chunks_count_more_than_a_length(server: Server, echo: Echo) -> None:
+    head = CHUNKED.replace(b"Host", b"Content-Length: 9\r\nHost")
+    say(server, head, b"2\r\nhi\r\n0\r\n\r\n")
+    assert echo.got[0].body == b"hi"
 
 
 def test_who_asks_before_sending_a_body_may(server: Server, echo: Echo) -> None:
@@ -149,12 +157,34 @@ def test_a_chunked_body_is_kept_no_further_than_the_limit(server: Server, echo: 
     assert [each.body for each in echo.got] == [None]
 
 
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 @pytest.mark.parametrize(
-    "raw",
-    [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"GET / HTTP/9\r\n\r\n"],
+    ("raw", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET\r\n\r\n", 400),
+        (b"GET / HTTP/9\r\n\r\n", 400),
+        (b"G\x01T / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 150_000, 400),
+        (b"GET / HTTP/0.9\r\nHost: h\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", 400),
+        (b"GET http://other/a HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: foo\r\n\r\nhi", 501),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: abc\r\n\r\nhi", 400),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\nhi", 400),
+        (b"POST /a HTTP/1.1\r\nHost: h\r\n" + b"Content-Length: 2\r\n" * 2 + b"\r\nhi", 400),
+        (CHUNKED + b"x\r\nhi\r\n0\r\n\r\n", 400),
+        (CHUNKED + b"2\r\nhi!\r\n0\r\n\r\n", 400),
+    ],
 )
-def test_what_is_no_request_is_refused(server: Server, echo: Echo, raw: bytes) -> None:
-    assert say(server, raw).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+def test_what_is_no_request_is_refused(server: Server, echo: Echo, raw: bytes, status: int) -> None:
+    answer = say(server, raw)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nConnection: close\r\n" in answer
     assert say(server, b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").startswith(OK)
     assert len(echo.got) == 1
 

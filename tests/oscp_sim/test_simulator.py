@@ -18,6 +18,7 @@ from oscp_send import SolarUserClient
 from oscp_send.fidelity import Behaviour
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from oscp_sim.http import Flaw, Request
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oscp_send import InstructionStatus
+    from oscp_sim.entry import PartyName
 
 SIGNATURE = "Signature="
 
@@ -95,6 +97,21 @@ def test_proxies_of_the_environment_are_passed_by(
 
 
 # --- any number, side by side ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "party"), [(VIEW, "solaruser"), ("/oscp/fp/2.0/heartbeat", "flexibility_provider")]
+)
+def test_what_no_server_can_read_is_refused_and_explained(
+    method: str, path: str, party: PartyName
+) -> None:
+    simulator = Simulator()
+    asked = Request(method, path, flaw=Flaw(505, "HTTP/1.1 is spoken here"))
+    answer = simulator.handle(asked)
+    assert (answer.status, bool(answer.body)) == (505, method == "GET")
+    (entry,) = simulator.journal.entries(party=party)
+    assert entry.detail["why"] == "HTTP/1.1 is spoken here"
 
 
 def test_simulators_share_nothing() -> None:

@@ -34,6 +34,14 @@ def test_and_so_do_our_own_pages(simulator: Simulator) -> None:
     assert client.get("/nothing").json["error"] == "404 Not Found"
 
 
+def test_what_the_container_does_not_read_is_refused_behind_flask_too(simulator: Simulator) -> None:
+    client: Any = simulator.application.test_client()
+    raw = {"QUERY_STRING": "parameters[0].name=a"}
+    answer = client.post(ADD, environ_overrides=raw)
+    assert (answer.status_code, answer.mimetype) == (400, "text/html")
+    assert answer.headers["Content-Length"] == "435"
+
+
 def test_a_body_that_cannot_be_read_is_a_bad_request(simulator: Simulator) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:

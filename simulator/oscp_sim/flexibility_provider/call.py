@@ -1,7 +1,6 @@
 """One request to the Flexibility Provider: who sent it, what it says, and how it may be refused.
 
-As observed in SolarNetwork (oscp20.md §2.4, §2.5, §5.1, §5.2 and §9.3); the bodies of the
-container's errors are those that the same framework writes elsewhere (inferred).
+As observed in SolarNetwork (oscp20.md §2.4, §2.5, §5.1, §5.2 and §9.3).
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from typing import Any, Final
 
 from oscp_schemas import Document
 from oscp_send.findings import Finding
-from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.access_tokens import SCOPES, TokenRefused
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.delivery import System, party_of
 from oscp_sim.flexibility_provider.surroundings import as_json, container_error, refused
-from oscp_sim.http import Request, Response, respond
+from oscp_sim.http import Request, Response, error_content, respond
 from oscp_sim.shared import Shared
 from oscp_sim.world import CapacityGroup, CapacityProvider, User, World
 
@@ -88,15 +86,8 @@ class ContainerRefused(RequestRefused):
 
     def response(self, request: Request, at: datetime) -> Response:
         """Return the response, with its time to the millisecond."""
-        status = HTTPStatus(self.status)
-        content = {
-            "timestamp": timestamp(at.replace(microsecond=at.microsecond // 1000 * 1000)),
-            "status": status.value,
-            "error": status.phrase,
-            "path": request.path,
-            "success": False,
-        }
-        return container_error(request, status.value, content).adding(self.headers.items())
+        content = error_content(request, self.status, at)
+        return container_error(request, self.status, content).adding(self.headers.items())
 
 
 def database_refused(why: str) -> ServiceRefused:

@@ -17,7 +17,9 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
 from oscp_schemas.show import nearest
+from oscp_send.fidelity import Behaviour
 from oscp_send.findings import Finding
+from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH as _FP
 from oscp_sim.conversation import ExchangedMessage, journaled
 from oscp_sim.entry import Entry, PartyName
@@ -36,13 +38,24 @@ from oscp_sim.flexibility_provider.forwarding import forward
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
 from oscp_sim.flexibility_provider.reading import judge_message, read_json, read_message
 from oscp_sim.flexibility_provider.registration import acknowledged, handshake, heartbeat, register
-from oscp_sim.flexibility_provider.surroundings import (
-    as_json,
+from oscp_sim.flexibility_provider.surroundings import WELCOME, as_json, surrounded
+from oscp_sim.http import (
+    HINT,
+    LONGEST_BODY,
+    OURS,
+    TRACED,
+    VARY_BY_ORIGIN,
+    Request,
+    Response,
+    bare_page,
+    compressed,
     cross_origin,
-    surrounded,
-    unreadable,
+    flaw_of,
+    no_error,
+    rejection,
+    respond,
+    streamed,
 )
-from oscp_sim.http import LONGEST_BODY, Request, Response, rejection, respond
 
 # Returns the response to a GET; of a message that is accepted, what is left to do after the 204.
 _Handler: TypeAlias = Callable[[FlexibilityProvider, IncomingCall], Response | Later | None]
@@ -79,8 +92,10 @@ class _Endpoint:
         return ("GET", "HEAD") if self.method == "GET" else ("POST",)
 
 
-def _ping(_provider: FlexibilityProvider, _call: IncomingCall) -> Response:
-    return success({"allGood": True, "results": {}})
+def _ping(provider: FlexibilityProvider, _call: IncomingCall) -> Response:
+    # The results are those of the service's own machine.
+    now = timestamp(provider.shared.clock.now())
+    return success({"allGood": True, "date": now, "results": {}})
 
 
 def _hello(_provider: FlexibilityProvider, call: IncomingCall) -> Response:
@@ -105,12 +120,44 @@ _TABLE: Final = (
 )
 _ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in _TABLE}
 
+
+def _welcome(_provider: FlexibilityProvider, call: IncomingCall) -> Response:
+    if call.request.path == "/":
+        language = [("Content-Language", "en")]
+        return respond(200, WELCOME, "text/html;charset=UTF-8", language)
+    return respond(200, WELCOME, "text/html")
+
+
+def _error(provider: FlexibilityProvider, _call: IncomingCall) -> Response:
+    return streamed(as_json(no_error(provider.shared.clock.now()), 500))
+
+
+def _operations(_provider: FlexibilityProvider, _call: IncomingCall) -> Response:
+    realm = 'Basic realm="SN Operations", charset="UTF-8"'
+    raise ContainerRefused(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": realm})
+
+
+def _health(_provider: FlexibilityProvider, _call: IncomingCall) -> Response:
+    return as_json({"status": "UP"}, 200)
+
+
+# What else the service's host has (the health's text is inferred).
+_HOST: Final = (
+    _Endpoint("GET", "/", "", _ANYBODY, _welcome),
+    _Endpoint("GET", "/index.html", "", _ANYBODY, _welcome),
+    _Endpoint("GET", "/error", "", _ANYBODY, _error),
+    _Endpoint("GET", "/ops", "", _ANYBODY, _operations),
+    _Endpoint("GET", "/ops/health", "", _ANYBODY, _health),
+)
+_PAGES: Final = {endpoint.path: endpoint for endpoint in _HOST}
+
 # What is stored in the system's own row.
 _WRITING: Final = frozenset({"Register", "Handshake", "HandshakeAcknowledge", "Heartbeat"})
 
 _LOG = logging.getLogger(__name__)
 
 _BELOW: Final = f"{_FP.rpartition('/')[0]}/"
+_OSCP: Final = "/oscp/"
 # The service also takes a body in another encoding than UTF-8.
 _JSON: Final = re.compile(
     r'application/json\s*(?:;\s*charset\s*=\s*"?([^\s";]+)"?\s*)?', re.IGNORECASE
@@ -140,25 +187,39 @@ class FlexibilityProviderEndpoints:
             self._provider.conversations.remember(caller.user.id, caller.system, said)
         if later is not None:
             later()
-        return response
+        return compressed(request, response)
 
     def _respond(self, call: IncomingCall) -> tuple[Response, Later | None]:
-        response = unreadable(call.request) or _rejected(call.request)
+        response = self._at_the_edge(call)
         if response is not None:
-            call.why = "the server does not let such a request in"
             return response, None
-        result, is_of_container = self._result(call)
+        result = self._result(call)
         response, later = (result, None) if isinstance(result, Response) else (respond(204), result)
         session = self._sessions if call.known_caller else None
-        response = surrounded(
-            call.request, response, session=session, is_of_container=is_of_container
-        )
+        response = surrounded(call.request, response, session)
         return response, later
 
-    def _result(self, call: IncomingCall) -> tuple[Response | Later | None, bool]:
-        """Return what comes of a request, and whether it is an error of the container."""
+    def _at_the_edge(self, call: IncomingCall) -> Response | None:
+        """Return what is said before the framework's own filters, or None."""
+        request = call.request
+        is_strict = self._shared.behaviour.follows_service("host_names")
+        flaw = flaw_of(request, takes_underscores=not is_strict)
+        if flaw is not None:
+            call.why = flaw.why
+            return bare_page(flaw)
+        if request.method == "TRACE":
+            refusal = ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, TRACED)
+            return refusal.response(request, self._shared.clock.now()).adding(VARY_BY_ORIGIN)
+        why = rejection(request)
+        if why is None:
+            return None
+        call.why = "the server does not let such a request in"
+        return as_json({"success": False, "message": why}, 400)
+
+    def _result(self, call: IncomingCall) -> Response | Later | None:
+        """Return what comes of a request, refused or not."""
         try:
-            return cross_origin(call.request) or self._handle(call), False
+            return cross_origin(call.request, _METHODS, _HEADERS) or self._handle(call)
         except RequestRefused as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
@@ -167,21 +228,22 @@ class FlexibilityProviderEndpoints:
             refusal = ServiceRefused(500, "Internal error", why=why)
         is_lost = refusal.status == HTTPStatus.NOT_FOUND
         call.why = (is_lost and _meant(call.request)) or refusal.why
-        response = refusal.response(call.request, self._shared.clock.now())
-        return response, isinstance(refusal, ContainerRefused) and bool(response.body)
+        return refusal.response(call.request, self._shared.clock.now())
 
     def _handle(self, call: IncomingCall) -> Response | Later | None:
-        endpoint = _ENDPOINTS.get(unquote(call.request.path))
+        path = unquote(call.request.path)
+        endpoint = _ENDPOINTS.get(path) or _PAGES.get(path)
         roles = endpoint.roles if endpoint else _SYSTEMS
         call.action = endpoint.action if endpoint else ""
-        if call.request.method == "TRACE":
-            raise ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": _TRACED})
+        if endpoint is None and not path.startswith(_OSCP):
+            raise ContainerRefused(HTTPStatus.FORBIDDEN, why=f"nobody is at {path}: {HINT}")
         if roles:
             replaced = self._provider.replaced_tokens
             call.known_caller = caller_of(call.request, self._shared, replaced)
             check_role(call.caller, roles)
         if endpoint is None:
-            raise ContainerRefused(HTTPStatus.NOT_FOUND)
+            why = None if path.startswith(_BELOW) else f"nobody is at {path}: {HINT}"
+            raise ContainerRefused(HTTPStatus.NOT_FOUND, why=why)
         if call.request.method == "OPTIONS":
             allowed = ",".join((*endpoint.methods, "OPTIONS"))
             return respond(200, headers=[("Allow", allowed), ("Accept-Patch", "")])
@@ -243,13 +305,30 @@ class FlexibilityProviderEndpoints:
         )
 
 
-# As SolarUser's server says (inferred here).
-_TRACED: Final = "HEAD, DELETE, POST, GET, OPTIONS, PUT"
+# What a page of another origin may use; the last two headers are inferred.
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+_HEADERS: Final = ("Authorization", "X-Request-ID", "Content-Type", "X-Correlation-ID")
 
 
-def _rejected(request: Request) -> Response | None:
-    why = rejection(request) if request.method != "TRACE" else None
-    return None if why is None else as_json({"success": False, "message": why}, 400)
+class HostOfFlexibilityProvider:
+    """The party that is asked last: the service's host answers wherever nobody else is."""
+
+    def __init__(self, endpoints: FlexibilityProviderEndpoints, behaviour: Behaviour) -> None:
+        self._endpoints = endpoints
+        self._is_seen = behaviour.follows_service("other_paths")
+
+    def is_for(self, path: str) -> bool:
+        """Return whether a decoded path is left to the host; those of the simulator are not."""
+        return self._is_seen and path != OURS and not path.startswith(f"{OURS}/")
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request, and record the exchange in the journal.
+
+        A party that is played here and looks for another one has not come to this host.
+        """
+        if request.exchange_id is not None:
+            return respond(HTTPStatus.NOT_FOUND)
+        return self._endpoints.handle(request)
 
 
 def _checked_body(call: IncomingCall) -> tuple[bytes, str | None]:

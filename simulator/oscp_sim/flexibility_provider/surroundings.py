@@ -1,4 +1,4 @@
-"""What the service's framework puts around every answer: headers, CORS, and the accepted type.
+"""What the service's framework puts around every answer: headers, and the accepted type.
 
 As measured (oscp20.md §2.5).
 """
@@ -14,42 +14,29 @@ from typing import Any, Final
 
 import cbor2
 
-from oscp_sim.http import Headers, Request, Response, respond
+from oscp_sim.http import (
+    VARY_BY_ORIGIN,
+    Request,
+    Response,
+    letting_in,
+    respond,
+    security_headers,
+    streamed,
+)
 
-_SAFE: Final[Headers] = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-XSS-Protection", "0"),
-    ("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate"),
-    ("Pragma", "no-cache"),
-    ("Expires", "0"),
-    ("X-Frame-Options", "DENY"),
-)
-_DEPENDS_ON: Final = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
-_VARY: Final[Headers] = tuple(("Vary", name) for name in _DEPENDS_ON)
-# What may be compressed says so, and the server writes it as one header then.
-_VARY_COMPRESSED: Final[Headers] = (
-    ("Vary", ",".join(name.lower() for name in (*_DEPENDS_ON, "Accept-Encoding"))),
-)
-_COMPRESSED_FROM: Final = 2048
 _DESCRIBING: Final = frozenset(
     {"content-disposition", "content-type", "content-language", "content-length"}
 )
 
 
-def surrounded(
-    request: Request, response: Response, *, session: Random | None, is_of_container: bool
-) -> Response:
+def surrounded(request: Request, response: Response, session: Random | None) -> Response:
     """Return a response with the headers that the framework adds to it.
 
     Args:
         request: What it answers.
         response: What the service says.
         session: Where the number of a session comes from; None for who is not known.
-        is_of_container: Whether it is an error of the container, whose length it does not say.
     """
-    is_long = len(response.body) >= _COMPRESSED_FROM
-    is_page = "html" in (response.header("content-type") or "")
-    vary = _VARY_COMPRESSED if is_of_container or is_long or is_page else _VARY
     described = [each for each in response.headers if each[0].lower() in _DESCRIBING]
     others = [each for each in response.headers if each[0].lower() not in _DESCRIBING]
     cookie = (
@@ -58,55 +45,38 @@ def surrounded(
     return Response(
         response.status,
         (
-            *vary,
-            *_letting_in(request),
+            *VARY_BY_ORIGIN,
+            *letting_in(request, response),
             *([("Set-Cookie", cookie)] if cookie else []),
             *others,
-            *_SAFE,
+            *security_headers(request),
             *described,
         ),
         response.body,
     )
 
 
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
-# The last three are inferred.
-_HEADERS: Final = frozenset({"authorization", "x-request-id", "content-type", "x-correlation-id"})
-
-
-def cross_origin(request: Request) -> Response | None:
-    """Answer a browser's preflight, or refuse a request from elsewhere; None for all others."""
-    if not _is_from_elsewhere(request):
-        return None
-    asked = request.header("access-control-request-method")
-    is_preflight = request.method == "OPTIONS" and asked is not None
-    method = asked if is_preflight else request.method
-    named = request.header("access-control-request-headers") if is_preflight else None
-    wanted = [name.strip() for name in (named or "").split(",") if name.strip()]
-    allowed = [name for name in wanted if name.lower() in _HEADERS]
-    if method not in _METHODS or (wanted and not allowed) or not request.header("origin"):
-        return respond(403, b"Invalid CORS request")
-    if not is_preflight:
-        return None
-    headers = [("Access-Control-Allow-Methods", ",".join(_METHODS))]
-    if allowed:
-        headers.append(("Access-Control-Allow-Headers", ", ".join(allowed)))
-    headers.append(("Access-Control-Max-Age", "86400"))
-    return respond(200, b"", headers=headers)
-
-
-def _is_from_elsewhere(request: Request) -> bool:
-    origin = request.header("origin")
-    return origin is not None and origin != f"http://{request.header('host')}"
-
-
-def _letting_in(request: Request) -> Headers:
-    origin = request.header("origin")
-    if not origin or not _is_from_elsewhere(request):
-        return ()
-    return (("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"))
-
-
+#: The page at the root of the service's host.
+WELCOME: Final = b"""<!DOCTYPE html>
+<html lang="en">
+<head>
+\t<meta charset="utf-8" />
+\t<title>SolarOSCP FP</title>
+\t<style type="text/css">
+\t\tbody {
+\t\t\tfont-family: helvetica,sans-serif;
+\t\t\tfont-size: 14pt;
+\t\t\tcolor: #eeeeee;
+\t\t\tbackground-color: #333333;
+\t\t}
+\t</style>
+</head>
+<body>
+\t<p>\xf0\x9f\x91\x8b there from SolarOSCP FP. How nice to meet you! Unfortunately, \
+this is not the page you are looking for. \xe2\x98\x80\xef\xb8\x8f</p>
+</body>
+</html>
+"""
 _PAGE: Final = """<!DOCTYPE html>
 <html>
 <head>
@@ -150,25 +120,7 @@ def page(status: int) -> Response:
     title, heading, text = _FORBIDDEN if status == HTTPStatus.FORBIDDEN else _FAILED
     html = _PAGE.format(title=title, heading=heading, text=text, status=status)
     content_type = "text/html;charset=UTF-8"
-    return respond(status, html.encode(), content_type, [("Content-Language", "en")])
-
-
-_BARE_PAGE: Final = (
-    '<!doctype html><html lang="en"><head><title>HTTP Status 400 \u2013 Bad Request</title><style '
-    'type="text/css">body {font-family:Tahoma,Arial,sans-serif;} h1, h2, h3, b {color:white;'
-    "background-color:#525D76;} h1 {font-size:22px;} h2 {font-size:16px;} h3 {font-size:14px;} p "
-    "{font-size:12px;} a {color:black;} .line {height:1px;background-color:#525D76;border:none;}"
-    "</style></head><body><h1>HTTP Status 400 \u2013 Bad Request</h1></body></html>"
-)
-_UNREADABLE: Final = re.compile("%(?:2f|5c|00)", re.IGNORECASE)
-
-
-def unreadable(request: Request) -> Response | None:
-    """Refuse a path that the server itself does not read, before anything else looks at it."""
-    if _UNREADABLE.search(request.path) is None:
-        return None
-    content_type = "text/html;charset=utf-8"
-    return respond(400, _BARE_PAGE.encode(), content_type, [("Content-Language", "en")])
+    return streamed(respond(status, html.encode(), content_type, [("Content-Language", "en")]))
 
 
 _TYPE: Final = re.compile(r"\s*([\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+)\s*(;.*)?")
@@ -194,6 +146,7 @@ def container_error(request: Request, status: int, content: Mapping[str, Any]) -
     if types[:1] == ["text/html"]:
         return page(status)
     found = _written(status, content, types)
+    found = found and streamed(found)
     _, dot, extension = request.path.rpartition("/")[2].rpartition(".")
     if found is not None and dot and extension not in _HARMLESS:
         return found.adding([("Content-Disposition", "inline;filename=f.txt")])

@@ -14,7 +14,18 @@ from urllib.parse import unquote
 from werkzeug.datastructures import MultiDict
 
 from oscp_send.judgement import check
-from oscp_sim.http import Request, Response
+from oscp_sim.http import (
+    TRACED,
+    Request,
+    Response,
+    bare_page,
+    base_url,
+    compressed,
+    cross_origin,
+    flaw_of,
+    respond,
+    security_headers,
+)
 from oscp_sim.instructions import HandOff
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.authentication import Authenticator
@@ -27,18 +38,18 @@ from oscp_sim.solaruser.call import (
     request_parameters,
 )
 from oscp_sim.solaruser.gate import (
+    HEADERS,
+    METHODS,
     RateLimiter,
     check_content,
     check_parameter_names,
     check_request,
     permissive_headers,
-    preflight,
     with_cors_headers,
-    with_security_headers,
 )
 from oscp_sim.solaruser.policy import check_access
 from oscp_sim.solaruser.replies import (
-    compressed,
+    beside_the_api,
     container_error,
     cut_short,
     failure,
@@ -48,6 +59,7 @@ from oscp_sim.solaruser.routes import EXEC_PATH, Route, Router, all_routes
 
 __all__ = ["CONTEXT_PATH", "EXEC_PATH", "Route", "SolarUser"]
 
+_API = f"{CONTEXT_PATH}/api/"
 _BROKEN_CBOR = (
     "a list in CBOR, which Accept: */* asks for, too, is broken off by the running service: ask "
     "for application/json (--set cbor_lists=documented or observed shows either)"
@@ -68,7 +80,7 @@ class SolarUser:
 
     def is_for(self, path: str) -> bool:
         """Return whether a decoded path is one of SolarUser's."""
-        return path.startswith(f"{CONTEXT_PATH}/")
+        return path == CONTEXT_PATH or path.startswith(f"{CONTEXT_PATH}/")
 
     def handle(self, request: Request) -> Response:
         """Answer a request, and record the exchange in the journal."""
@@ -81,15 +93,30 @@ class SolarUser:
         return compressed(request, response)
 
     def _respond(self, call: Call) -> Response:
+        request = call.request
+        is_strict = self._shared.behaviour.follows_service("host_names")
+        flaw = flaw_of(request, takes_underscores=not is_strict)
+        if flaw is not None:
+            call.explanation = {"why": flaw.why}
+            return bare_page(flaw)
+        if request.method == "TRACE":
+            response = self._container_error(call, HTTPStatus.METHOD_NOT_ALLOWED, TRACED)
+            return with_cors_headers(request, response)
         try:
-            check_request(call.request)
+            check_request(request)
         except ApiRefused as refusal:
             return self._refused(call, refusal)
-        response = preflight(call.request)
-        if response is None:
-            response = self._answered(call).adding(call.response_headers)
-            response = with_cors_headers(call.request, response)
-        return with_security_headers(call.request, response)
+        if request.path == CONTEXT_PATH:
+            return respond(302, headers=[("Location", f"{base_url(request)}{CONTEXT_PATH}/")])
+        response = self._let_in(call)
+        return with_cors_headers(request, response).adding(security_headers(request))
+
+    def _let_in(self, call: Call) -> Response:
+        path, at = unquote(call.request.path), self._shared.clock.now()
+        response = cross_origin(call.request, METHODS, HEADERS)
+        if not f"{path}/".startswith(_API):
+            return beside_the_api(call, path.removeprefix(CONTEXT_PATH), response, at)
+        return response or self._answered(call).adding(call.response_headers)
 
     def _answered(self, call: Call) -> Response:
         try:
@@ -129,7 +156,7 @@ class SolarUser:
 
     def _check_rate(self, call: Call) -> None:
         limit = self._shared.world.rate_limit
-        if limit is None or not call.request.path.startswith(f"{CONTEXT_PATH}/api/"):
+        if limit is None or not call.request.path.startswith(_API):
             return
         if call.verified is not None:
             key = f"u|{call.verified.token.id}"

@@ -12,29 +12,33 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Final
 
 from oscp_sim.clock import Clock
-from oscp_sim.http import Headers, Request, Response, rejection, respond
-from oscp_sim.solaruser.call import ApiRefused, media_type_of, too_large
+from oscp_sim.http import VARY_BY_ORIGIN, Request, Response, letting_in, rejection
+from oscp_sim.solaruser.call import ApiRefused, NoRoute, media_type_of, too_large
 from oscp_sim.world import RateLimit
 
 
 def check_request(request: Request) -> None:
-    """Refuse, with 400, a method, an address or a header that looks like an attack."""
+    """Refuse, with 400, a method or an address that looks like an attack."""
     why = rejection(request)
     if why is not None:
         raise ApiRefused(400, why)
 
 
 def check_content(request: Request) -> None:
-    """Refuse a malformed Content-Type, and a multipart body over the limit."""
+    """Refuse a malformed Content-Type, and a multipart body over the limit or without its parts."""
     content_type = request.header("content-type")
     problem = None if content_type is None else content_type_problem(content_type)
     if problem:
         raise ApiRefused(403, problem)
-    if request.body is None and media_type_of(request).startswith("multipart/"):
-        raise too_large()
+    if content_type and media_type_of(request).startswith("multipart/"):
+        if "boundary=" not in content_type.lower():
+            raise NoRoute(HTTPStatus.BAD_REQUEST)
+        if request.body is None:
+            raise too_large()
 
 
 def check_parameter_names(names: Iterable[str]) -> None:
@@ -111,80 +115,25 @@ def _token_problem(text: str) -> str | None:
     return wrong and f"Invalid token character '{wrong[0]}' in token \"{text}\""
 
 
-# Browsers of any origin are let in (solaruser.md §7.4), as Spring's own processor does it. That
-# every origin counts as a foreign one, even the service's own, makes no difference to a browser.
-# The list of methods is inferred.
+# What a page of another origin may use; the list of methods is inferred (solaruser.md §7.4).
 
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
-_HEADERS: Final = ("Authorization", "Content-MD5", "Content-Type", "Digest", "X-SN-Date")
-_MAXIMUM_AGE: Final = 86400
-_VARY: Final[Headers] = tuple(
-    ("Vary", name)
-    for name in ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
-)
-
-
-def preflight(request: Request) -> Response | None:
-    """Answer a browser's unsigned preflight request, or return None for any other request."""
-    method = request.header("access-control-request-method")
-    origin = request.header("origin")
-    if request.method != "OPTIONS" or method is None or origin is None:
-        return None
-    allowed = _allowed(request.header("access-control-request-headers") or "")
-    if method not in _METHODS or allowed is None or not origin.strip():
-        return respond(403, b"Invalid CORS request", headers=_VARY)
-    headers = [*_VARY, ("Access-Control-Allow-Methods", ",".join(_METHODS))]
-    if allowed:
-        headers.append(("Access-Control-Allow-Headers", ", ".join(allowed)))
-    headers.append(("Access-Control-Max-Age", str(_MAXIMUM_AGE)))
-    return respond(200, headers=[*headers, *_letting_in(origin)])
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+HEADERS: Final = ("Authorization", "Content-MD5", "Content-Type", "Digest", "X-SN-Date")
 
 
 def with_cors_headers(request: Request, response: Response) -> Response:
     """Return a response that the origin of a request, if it has one, may read."""
-    origin = request.header("origin")
-    letting_in = _letting_in(origin) if origin and origin.strip() else ()
-    return replace(response, headers=(*_VARY, *response.headers)).setting(dict(letting_in))
+    varying = replace(response, headers=(*VARY_BY_ORIGIN, *response.headers))
+    return varying.setting(dict(letting_in(request, response)))
 
 
 def permissive_headers() -> list[tuple[str, str]]:
-    """Return the headers of a refused authentication, whatever its origin (inferred)."""
+    """Return the headers of a refused authentication, whatever its origin (measured)."""
     return [
         ("Access-Control-Allow-Origin", "*"),
-        ("Access-Control-Allow-Headers", ", ".join(_HEADERS)),
-        ("Access-Control-Allow-Methods", ", ".join(_METHODS)),
+        ("Access-Control-Allow-Headers", ", ".join(HEADERS)),
+        ("Access-Control-Allow-Methods", ", ".join(METHODS)),
     ]
-
-
-def _allowed(text: str) -> list[str] | None:
-    """Return which of the wanted headers are allowed, or None where none of them is."""
-    wanted = [name.strip() for name in text.split(",") if name.strip()]
-    known = {name.lower() for name in _HEADERS}
-    allowed = [name for name in wanted if name.lower() in known]
-    return None if wanted and not allowed else allowed
-
-
-def _letting_in(origin: str) -> Headers:
-    return (("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"))
-
-
-# The headers of whatever gets past the firewall (measured).
-
-_STRICT: Final = ("Strict-Transport-Security", "max-age=31536000 ; includeSubDomains")
-_SECURITY: Final[Headers] = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-XSS-Protection", "0"),
-    ("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate"),
-    ("Pragma", "no-cache"),
-    ("Expires", "0"),
-)
-
-
-def with_security_headers(request: Request, response: Response) -> Response:
-    """Return a response with the headers that tell browsers what they must not do."""
-    is_secure = (request.header("x-forwarded-proto") or "").lower() == "https"
-    strict = [_STRICT] if is_secure else []
-    return response.adding([*_SECURITY, *strict, ("X-Frame-Options", "DENY")])
 
 
 # How many requests a token, or an address without one, may make (solaruser.md §7.4).

@@ -5,7 +5,6 @@ As measured in SolarNetwork (solaruser.md §1.6, §1.7 and §7).
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,9 +12,18 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from oscp_send.solarnetwork.dates import timestamp
-from oscp_sim.http import Headers, Request, Response, respond
+from oscp_sim.http import (
+    Headers,
+    Request,
+    Response,
+    error_content,
+    is_streamed,
+    no_error,
+    respond,
+    streamed,
+)
 from oscp_sim.instructions import Instruction
-from oscp_sim.solaruser.call import ApiRefused, Call, NoRoute
+from oscp_sim.solaruser.call import CONTEXT_PATH, ApiRefused, Call, NoRoute
 from oscp_sim.solaruser.media import (
     CBOR,
     JSON,
@@ -49,7 +57,7 @@ def single(
         raise NoRoute(HTTPStatus.NOT_ACCEPTABLE, {"Accept": WRITABLE})
     response = respond(status, written(_success(data), media_type), media_type, _VARY)
     # A reply with 201 is streamed.
-    return (response if status == HTTPStatus.OK else _streamed(response)).adding(headers)
+    return (response if status == HTTPStatus.OK else streamed(response)).adding(headers)
 
 
 def stream(call: Call, rows: Sequence[Mapping[str, Any]], *, or_nothing: bool = False) -> Response:
@@ -72,12 +80,12 @@ def stream(call: Call, rows: Sequence[Mapping[str, Any]], *, or_nothing: bool = 
     content = _success(list(rows) or None)
     if media_type == "text/csv" and not rows:
         content["data"] = []
-    return _streamed(respond(200, written(content, media_type, is_list=True), media_type, _VARY))
+    return streamed(respond(200, written(content, media_type, is_list=True), media_type, _VARY))
 
 
 def cut_short(response: Response) -> Response:
     """Return a list in CBOR as the service breaks it off: before its first entry (§1.7)."""
-    is_list = _is_streamed(response) and response.status == HTTPStatus.OK
+    is_list = is_streamed(response) and response.status == HTTPStatus.OK
     if not is_list or response.header("content-type") != CBOR:
         return response
     head, data, _ = response.body.partition(b"ddata")
@@ -90,16 +98,6 @@ def _success(data: object | None) -> dict[str, Any]:
 
 def _accept(request: Request) -> str:
     return ", ".join(value for name, value in request.headers if name == "accept")
-
-
-def _streamed(response: Response) -> Response:
-    """Return a response whose length the container does not know beforehand."""
-    kept = [pair for pair in response.headers if pair[0] != "Content-Length"]
-    return replace(response, headers=tuple(kept))
-
-
-def _is_streamed(response: Response) -> bool:
-    return bool(response.body) and response.header("content-length") is None
 
 
 def instruction_object(row: Instruction) -> dict[str, Any]:
@@ -156,13 +154,7 @@ def container_error(
     It has no body where no accepted type can hold it.
     """
     request = call.request
-    content = {
-        "timestamp": timestamp(at.replace(microsecond=at.microsecond // 1000 * 1000)),
-        "status": status.value,
-        "error": status.phrase,
-        "path": request.path,
-        "success": False,
-    }
+    content = error_content(request, status.value, at)
     varying = (*_VARY, *headers.items()) if call.is_routed else tuple(headers.items())
     if _prefers_html(request.header("accept") or ""):
         return _page(status).adding(varying)
@@ -172,13 +164,40 @@ def container_error(
         media_type = None
     if media_type is None:
         return respond(status.value, b"", None, varying)
-    return _streamed(respond(status.value, written(content, media_type), media_type, varying))
+    return streamed(respond(status.value, written(content, media_type), media_type, varying))
 
 
 def _page(status: HTTPStatus) -> Response:
     text = f"<!DOCTYPE html>\n<title>{status.value}</title>\n<p>{status.phrase}</p>\n"
     html = respond(status.value, text.encode(), "text/html;charset=UTF-8")
-    return _streamed(html).adding([("Content-Language", "en-US")])
+    return streamed(html).adding([("Content-Language", "en-US")])
+
+
+# What the service's host has beside the API; other methods than GET would need a form's secret.
+_PAGES: Final = frozenset({"/", "/login"})
+_ALLOWED: Final = "GET, HEAD, POST, PUT, DELETE, TRACE, OPTIONS, PATCH"
+
+
+def beside_the_api(call: Call, path: str, asked: Response | None, at: datetime) -> Response:
+    """Return what is at a path below the service's own that is none of the API (measured).
+
+    `asked` is what a browser that asks first is told.
+    """
+    if path in {*_PAGES, "/ping", "/error"}:
+        if asked is not None:
+            return asked.adding([("Allow", _ALLOWED)])
+        if call.request.method in {"GET", "HEAD"}:
+            return _page(HTTPStatus.OK) if path in _PAGES else _about(path, at)
+    call.explanation = {"why": f"the API is at {CONTEXT_PATH}/api/v1/, in lower case"}
+    return container_error(call, HTTPStatus.FORBIDDEN, {}, at=at)
+
+
+def _about(path: str, at: datetime) -> Response:
+    if path == "/error":
+        return streamed(respond(500, json_text(no_error(at)), JSON))
+    # The results are those of the service's own machine.
+    data = {"allGood": True, "date": timestamp(at), "results": {}}
+    return respond(200, json_text(_success(data)), JSON)
 
 
 def _prefers_html(accept: str) -> bool:
@@ -189,49 +208,3 @@ def _prefers_html(accept: str) -> bool:
 def json_response(content: object, status: int = 200) -> Response:
     """Return JSON as the service writes it: compact UTF-8, no charset in the type."""
     return respond(status, json_text(content), JSON, _VARY)
-
-
-# Compression, as the service's container does it (solaruser.md §1.6; measured).
-
-_SHORTEST: Final = 2048
-_KINDS: Final = frozenset({JSON, CBOR, "text/html", "text/plain", "text/xml"})
-_LEVEL: Final = 6
-
-
-def compressed(request: Request, response: Response) -> Response:
-    """Return a reply compressed, if the client accepts gzip, and it is long or streamed."""
-    media_type = (response.header("content-type") or "").partition(";")[0]
-    is_wanted = _is_streamed(response) or len(response.body) >= _SHORTEST
-    if media_type not in _KINDS or not is_wanted:
-        return response
-    response = _varying_by_encoding(response)
-    if not _accepts_gzip(request.header("accept-encoding") or ""):
-        return response
-    # Without a time in it, the same reply is the same bytes.
-    body = gzip.compress(response.body, _LEVEL, mtime=0)
-    response = _streamed(response).adding([("Content-Encoding", "gzip")])
-    return replace(response, body=body)
-
-
-def _varying_by_encoding(response: Response) -> Response:
-    """Return a response with all that it varies by in one line, as the container rewrites it."""
-    names = [value.lower() for name, value in response.headers if name == "Vary"]
-    kept = [pair for pair in response.headers if pair[0] != "Vary"]
-    merged = ("Vary", ",".join([*names, "accept-encoding"]))
-    return replace(response, headers=(merged, *kept))
-
-
-def _accepts_gzip(accepted: str) -> bool:
-    for entry in accepted.split(","):
-        coding, *parameters = (part.strip().lower() for part in entry.split(";"))
-        if coding == "gzip":
-            return not any(_is_zero(parameter) for parameter in parameters)
-    return False
-
-
-def _is_zero(parameter: str) -> bool:
-    name, _, value = parameter.partition("=")
-    try:
-        return name.strip() == "q" and float(value) <= 0
-    except ValueError:
-        return False

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.addresses import path_of
-from oscp_sim.http import Response
+from oscp_sim.http import Response, base_url
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import CONTEXT_PATH, ApiRefused, Call, charset_of
 from oscp_sim.solaruser.configuration.fields import (
@@ -246,9 +246,7 @@ def _base_url(call: Call, system: CapacityProvider | CapacityOptimizer) -> str |
     """Return the base URL of a system; that of a simulated one is where the client has come to."""
     if system.base_url is not SIMULATED:
         return system.base_url
-    host = call.request.header("host") or "localhost"
-    secure = (call.request.header("x-forwarded-proto") or "").strip().lower() == "https"
-    return f"{'https' if secure else 'http'}://{host}{path_of(system)}"
+    return f"{base_url(call.request)}{path_of(system)}"
 
 
 def _show_handshake(settings: SystemSettings | None) -> dict[str, Any]:
