@@ -65,6 +65,8 @@ _MEMBER = re.compile(
 _CELL = re.compile(
     rf"""(""(?:{_NAMES})"":)(?:""(?:[^"\\]|\\""|\\.)*""|[\[{{].*\Z|[^",\]}}]+)""", re.DOTALL
 )
+# The same in a map as Java prints it.
+_PRINTED = re.compile(rf"((?<=[{{ ])(?:{'|'.join(_SECRET_MEMBERS)})=)[^}}\r\n]*", re.IGNORECASE)
 _ELEMENT = re.compile(rf"<({'|'.join(_SECRET_MEMBERS)})>", re.IGNORECASE)
 _FIELD = re.compile(r"(oauth-client-secret=|client_secret=)[^&\s]*")
 _FIELD_NAME = re.compile(r"\s*[\w.-]+\s*")
@@ -108,6 +110,7 @@ def redact_text(text: str) -> str:
     if _may_hold_secrets(text.lower()):
         text = _MEMBER.sub(rf'\1"{_REDACTED}"', text)
         text = _CELL.sub(rf'\1""{_REDACTED}""', text)
+        text = _PRINTED.sub(rf"\1{_REDACTED}", text)
         text = _FIELD.sub(rf"\1{_REDACTED}", text)
         text = "".join(_without_elements(text))
     return _USER_INFO.sub(rf"\1{_REDACTED}@", text) if "@" in text else text

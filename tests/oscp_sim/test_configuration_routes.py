@@ -407,3 +407,66 @@ class TestOneUserAndAnother:
         proxied = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Port", "80")]
         found = shown(simulator, "/capacity-providers/3", host="oscp.example", more=proxied)
         assert found["baseUrl"] == "https://oscp.example/oscp/cp/2.0"
+
+
+PK = '<UserLongCompositePK entityId="{1}" id="{2}" userId="{0}"></UserLongCompositePK>'
+OF_19 = PK.format(42, 19, "50e207b4c1d075622af3bb79b808e9fa05528070")
+OF_3 = PK.format(42, 3, "edd288aadad00eef768160e721d79dfc5d3a8a8f")
+
+
+class TestOtherForms:
+    """As measured of systems and groups, and as the same code writes the rest (§1.6)."""
+
+    def test_csv_has_objects_as_java_prints_them(self, simulator: Simulator) -> None:
+        answer = call(simulator, "GET", "/capacity-providers", more=[("Accept", "text/csv")])
+        # What only later rows have is left out.
+        assert answer.body.decode().splitlines() == [
+            "authRole,baseUrl,configId,created,enabled,entityId,flexibilityProviderId,id,name,"
+            "oscpVersion,registrationStatus,settings,userId",
+            '"AuthRoleInfo[id=UserLongCompositePK{userId=42, entityId=3}, role=CapacityProvider]",'
+            f"http://solaruser.test/oscp/cp/2.0,3,{START.replace(' ', 'T')},true,3,5,"
+            '"UserLongCompositePK{userId=42, entityId=3}",Grid,2.0,Registered,'
+            '"SystemSettings[heartbeatSeconds=null, measurementStyles=null]",42',
+            '"AuthRoleInfo[id=UserLongCompositePK{userId=42, entityId=4}, role=CapacityProvider]",'
+            "https://grid.example/oscp/cp/2.0,4,2025-12-01T00:00:00Z,false,4,77,"
+            '"UserLongCompositePK{userId=42, entityId=4}",Other,1.0,Pending,'
+            '"SystemSettings[heartbeatSeconds=60, measurementStyles=[Continuous]]",42',
+        ]
+
+    @pytest.mark.parametrize(
+        ("path", "part"),
+        [
+            ("/capacity-groups/19", f' name="Depot A" userId="42">{OF_19}</CapacityGroupConfi'),
+            ("/capacity-providers/3", f'<AuthRoleInfo role="CapacityProvider">{OF_3}</AuthRoleIn'),
+            ("/capacity-providers/3", f"</AuthRoleInfo>{OF_3}<SystemSettings></SystemSettings></C"),
+            ("/capacity-optimizers/7", '<AuthRoleInfo role="CapacityOptimizer">'),
+            ("/assets/61", '<AssetEnergyDatumConfiguration direction="Import" multiplier="0.001" '),
+            ("/capacity-groups/19/settings", f'userId="42">{OF_19}</CapacityGroupSettings>'),
+            ("/settings", 'id="42" '),
+        ],
+    )
+    def test_xml_has_objects_as_elements(self, simulator: Simulator, path: str, part: str) -> None:
+        created(simulator, "/assets", ASSET)
+        for settings in ("/settings", "/capacity-groups/19/settings"):
+            assert call(simulator, "PUT", settings, PUBLICATION).status == 200
+        answer = call(simulator, "GET", path, more=[("Accept", "text/xml")])
+        assert part in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("PUT", "/capacity-providers", 405, "POST, GET"),
+        ("PATCH", "/capacity-providers/3", 405, "GET, PUT, DELETE"),
+        ("OPTIONS", "/capacity-providers", 200, "POST,GET,HEAD,OPTIONS"),
+        ("PUT", "/capacity-optimizers", 405, "GET, POST"),
+        ("PATCH", "/capacity-optimizers/7", 405, "GET, DELETE, PUT"),
+        ("OPTIONS", "/capacity-optimizers", 200, "GET,HEAD,POST,OPTIONS"),
+        ("POST", "/capacity-groups/19/settings", 405, "GET, PUT, DELETE"),
+    ],
+)
+def test_allow_names_methods_in_the_service_s_order(
+    simulator: Simulator, method: str, path: str, status: int, allow: str
+) -> None:
+    answer = call(simulator, method, path, {} if method != "OPTIONS" else None)
+    assert (answer.status, answer.header("Allow")) == (status, allow)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha1
+from types import MappingProxyType
 from typing import Any, Final
 from xml.sax.saxutils import escape
 from zlib import crc32
@@ -138,8 +140,13 @@ def _range(text: str) -> _MediaRange:
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def written(content: Mapping[str, Any], media_type: str, *, is_list: bool = False) -> bytes:
-    """Return a content in a media type; half a surrogate pair is escaped in JSON, else a `?`."""
+def written(
+    content: Mapping[str, Any], media_type: str, *, is_list: bool = False, kind: str = ""
+) -> bytes:
+    """Return a content in a media type; half a surrogate pair is escaped in JSON, else a `?`.
+
+    `kind` is the class of data that does not tell by itself what it is: of a configuration.
+    """
     plain = media_type.partition(";")[0]
     if plain.endswith("json"):
         return json_text(content)
@@ -147,8 +154,8 @@ def written(content: Mapping[str, Any], media_type: str, *, is_list: bool = Fals
     if plain == CBOR:
         return _cbor(content, is_open=not is_list)
     if plain == _CSV:
-        return _csv(content)
-    return (_xml if plain.endswith("xml") else _yaml)(content)
+        return _csv(_rows(content, kind), may_grow=is_list)
+    return _xml(content, kind) if plain.endswith("xml") else _yaml(content)
 
 
 def _escaped(half: re.Match[str]) -> str:
@@ -203,26 +210,29 @@ def _is_time(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Bean:
-    """An object as Java has it: the properties of a row, and elements within it in XML."""
+    """An object as Java has it: the properties of a row, and in XML the objects within it.
+
+    `objects` are the properties that are objects: a row has them as Java prints them.
+    """
 
     name: str
     properties: Mapping[str, object]
     within: str = ""
+    objects: frozenset[str] = frozenset()
 
     def xml(self) -> str:
         """Return its element, with the properties that are no objects as attributes."""
-        hidden = {"instruction"} if self.within else {"id"}
-        shown = {name: each for name, each in self.properties.items() if name not in hidden}
+        shown = {name: each for name, each in self.properties.items() if name not in self.objects}
         return _element(self.name, shown, self.within)
 
 
-def _bean(item: Mapping[str, Any]) -> _Bean:
+def _bean(item: Mapping[str, Any], kind: str) -> _Bean:
     shown = {name: _instant(value) if _is_time(name) else value for name, value in item.items()}
     if "topic" in item:
         return _instruction(shown)
     if "eventId" in item:
         return _event(shown)
-    return _configured(shown)
+    return _configured(shown, kind)
 
 
 def _instruction(item: Mapping[str, Any]) -> _Bean:
@@ -245,6 +255,7 @@ def _instruction(item: Mapping[str, Any]) -> _Bean:
         "NodeInstruction",
         {**outside, "instruction": f"Instruction{{{text}}}"},
         _element("Instruction", inside, within),
+        frozenset({"instruction"}),
     )
 
 
@@ -258,16 +269,69 @@ def _event(item: Mapping[str, Any]) -> _Bean:
     return _Bean("UserEvent", shown)
 
 
-def _configured(item: Mapping[str, Any]) -> _Bean:
-    shown = {name: value for name, value in item.items() if not isinstance(value, dict | list)}
+_DOMAIN: Final = "net.solarnetwork.central.oscp.domain"
+_DATUM: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "energy": "AssetEnergyDatumConfiguration",
+        "instantaneous": "AssetInstantaneousDatumConfiguration",
+    }
+)
+
+
+def _configured(item: Mapping[str, Any], kind: str) -> _Bean:
+    """Return what is configured: measured of systems and groups, of the rest inferred."""
+    user, entity = item["userId"], item.get("configId", item.get("groupId"))
+    if entity is None:
+        return _Bean(kind, {**item, "id": user})
+    key = f"UserLongCompositePK{{userId={user}, entityId={entity}}}"
+    digest = sha1(f"u={user};i={entity}".encode(), usedforsecurity=False).hexdigest()
+    ids = {"userId": user, "entityId": entity, "id": digest}
+    # Each object as Java prints it, and in XML.
+    objects = {"id": (key, _element("UserLongCompositePK", ids))}
+    if "settings" in item:
+        role = kind.removesuffix("Configuration")
+        text = f"AuthRoleInfo[id={key}, role={role}]"
+        objects["authRole"] = (text, _element("AuthRoleInfo", {"role": role}, objects["id"][1]))
+    for name in ("energy", "instantaneous", "serviceProps", "settings"):
+        if name in item:
+            objects[name] = _configured_object(name, item[name])
+    shown = {**item, **{name: text for name, (text, _) in objects.items()}}
     if "configId" in item:
-        key = f"UserLongCompositePK{{userId={item['userId']}, entityId={item['configId']}}}"
-        shown |= {"entityId": item["configId"], "id": key}
-    kind = "CapacityGroup" if "capacityProviderId" in item else "CapacityProvider"
-    return _Bean(f"{kind}Configuration", shown)
+        shown["entityId"] = entity
+    within = "".join(objects[name][1] for name in sorted(objects))
+    return _Bean(kind, shown, within, frozenset(objects))
 
 
-def _rows(content: Mapping[str, Any]) -> list[Mapping[str, object]]:
+def _configured_object(name: str, value: Mapping[str, Any]) -> tuple[str, str]:
+    if name == "serviceProps":
+        return _java(value), _entries(name, value)
+    within = "".join(
+        f"<{key}>{''.join(_entry(key, part) for part in each)}</{key}>"
+        for key, each in value.items()
+        if isinstance(each, list)
+    )
+    if name == "settings":
+        pairs = (f"{key}={_java(value.get(key))}" for key in _OF_SETTINGS)
+        text = f"SystemSettings[{', '.join(pairs)}]"
+        return text, _element("SystemSettings", value, within)
+    # One without a text of its own has its address.
+    text = f"{_DOMAIN}.{_DATUM[name]}@{crc32(_java(value).encode()):x}"
+    return text, _element(_DATUM[name], value, within)
+
+
+_OF_SETTINGS: Final = ("heartbeatSeconds", "measurementStyles")
+
+
+def _java(value: object) -> str:
+    """Return a value as Java prints it."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}={_java(each)}' for name, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_java, value))}]"
+    return "null" if value is None else _text(value)
+
+
+def _rows(content: Mapping[str, Any], kind: str) -> list[Mapping[str, object]]:
     """Return the lines of a table: the data, or what a reply says without any."""
     if "timestamp" in content:
         when = datetime.fromisoformat(content["timestamp"]).astimezone(UTC)
@@ -276,14 +340,17 @@ def _rows(content: Mapping[str, Any]) -> list[Mapping[str, object]]:
     if data is None:
         return [dict(sorted(content.items()))]
     items = data if isinstance(data, list) else [data]
-    beans = [_bean(item) for item in items if isinstance(item, dict)]
+    beans = [_bean(item, kind) for item in items if isinstance(item, dict)]
     return [dict(sorted(each.properties.items())) for each in beans]
 
 
-def _csv(content: Mapping[str, Any]) -> bytes:
-    """Return the names of the first row, then all rows; what only later ones have comes last."""
-    rows = [] if content == {"success": True, "data": []} else _rows(content)
-    names = list(dict.fromkeys(name for row in rows for name in row))
+def _csv(rows: list[Mapping[str, object]], *, may_grow: bool) -> bytes:
+    """Return the names of the first row, then all rows.
+
+    What only later ones have comes last in a list, and is left out elsewhere (read in the code).
+    """
+    known = rows if may_grow else rows[:1]
+    names = list(dict.fromkeys(name for row in known for name in row))
     out = io.StringIO()
     writer = csv.writer(out)
     if rows:
@@ -305,13 +372,13 @@ _UNWRITABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U00
 _QUOTED: Final = {'"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 
 
-def _xml(content: Mapping[str, Any]) -> bytes:
+def _xml(content: Mapping[str, Any], kind: str) -> bytes:
     if "timestamp" in content:
         text = _entries("LinkedHashMap", content)
     else:
         data = content.get("data")
         items = data if isinstance(data, list) else [data]
-        within = "".join(_bean(item).xml() for item in items if isinstance(item, dict))
+        within = "".join(_bean(item, kind).xml() for item in items if isinstance(item, dict))
         if isinstance(data, list):
             within = f"<data>{within}</data>"
         errors = "".join(_element("ErrorDetail", each) for each in content.get("errors", ()))
@@ -338,6 +405,9 @@ def _entries(name: str, pairs: Mapping[str, object]) -> str:
 
 
 def _entry(key: str, value: object) -> str:
+    if isinstance(value, dict | list):
+        # What is done with a map within a map is not known: it is left out (inferred).
+        return "".join(_entry(key, each) for each in value) if isinstance(value, list) else ""
     if isinstance(value, bool):
         return "<Boolean></Boolean>"
     if key == "timestamp":

@@ -43,6 +43,7 @@ def single(
     *,
     status: int = 200,
     headers: Iterable[tuple[str, str]] = (),
+    kind: str = "",
 ) -> Response:
     """Return a success and its data, as the framework negotiates: JSON for any type.
 
@@ -55,7 +56,8 @@ def single(
         raise NoRoute(HTTPStatus.NOT_ACCEPTABLE) from None
     if media_type is None:
         raise NoRoute(HTTPStatus.NOT_ACCEPTABLE, {"Accept": WRITABLE})
-    response = respond(status, written(_success(data), media_type), media_type, _VARY)
+    body = written(_success(data), media_type, kind=kind)
+    response = respond(status, body, media_type, _VARY)
     # A reply with 201 is streamed.
     return (response if status == HTTPStatus.OK else streamed(response)).adding(headers)
 

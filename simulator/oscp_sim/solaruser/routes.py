@@ -23,7 +23,7 @@ from oscp_sim.shared import Shared
 from oscp_sim.solaruser import docs
 from oscp_sim.solaruser.call import CONTEXT_PATH, FORM, Call, NoRoute, media_type_of
 from oscp_sim.solaruser.configuration import Configuration, Entities, Settings
-from oscp_sim.solaruser.configuration.store import ASSETS, BASE, GROUPS, KINDS
+from oscp_sim.solaruser.configuration.store import ASSETS, BASE, GROUPS, KINDS, OPTIMIZERS
 from oscp_sim.solaruser.instructions import InstructionApi
 from oscp_sim.solaruser.user_events import UserEventApi
 
@@ -124,16 +124,22 @@ def _configuration_routes(shared: Shared) -> Iterator[Route]:
 def _entity_routes(api: Entities) -> Iterator[Route]:
     kind = api.kind
     name, every, one = kind.plural.removesuffix("s"), kind.path, kind.path_of_one
+    lists = Route(f"oscp-list-{name}s", "GET", every, api.list_all, docs.list_entities(kind))
     if kind is ASSETS:
         # There is no list of all of them, only that of each group.
         of_group = f"{GROUPS.path_of_one}/{kind.plural}"
-        yield Route(f"oscp-list-{name}s", "GET", of_group, api.list_assets, docs.list_assets(kind))
+        lists = Route(lists.name, "GET", of_group, api.list_assets, docs.list_assets(kind))
+    creates = Route(
+        f"oscp-create-{name}", "POST", every, api.create, docs.create_entity(kind), "json"
+    )
+    views = Route(f"oscp-view-{name}", "GET", one, api.view, docs.view_entity(kind))
+    updates = Route(f"oscp-update-{name}", "PUT", one, api.update, docs.update_entity(kind), "json")
+    deletes = Route(f"oscp-delete-{name}", "DELETE", one, api.delete, docs.delete_entity(kind))
+    # In the order of the header `Allow` (of groups and assets inferred).
+    if kind is OPTIMIZERS:
+        yield from (lists, creates, views, deletes, updates)
     else:
-        yield Route(f"oscp-list-{name}s", "GET", every, api.list_all, docs.list_entities(kind))
-    yield Route(f"oscp-create-{name}", "POST", every, api.create, docs.create_entity(kind), "json")
-    yield Route(f"oscp-view-{name}", "GET", one, api.view, docs.view_entity(kind))
-    yield Route(f"oscp-update-{name}", "PUT", one, api.update, docs.update_entity(kind), "json")
-    yield Route(f"oscp-delete-{name}", "DELETE", one, api.delete, docs.delete_entity(kind))
+        yield from (creates, lists, views, updates, deletes)
 
 
 def _user_event_routes(api: UserEventApi) -> tuple[Route]:
@@ -143,9 +149,6 @@ def _user_event_routes(api: UserEventApi) -> tuple[Route]:
 _MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"form": FORM, "json": "application/json"}
 )
-
-
-_IN_ALLOW: Final = ("POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 
 
 class Router:
@@ -168,10 +171,8 @@ class Router:
 
     def options(self, path: str) -> Response:
         """Answer an OPTIONS request, without a body."""
-        methods = {route.method for route in self._at(path)[0]} | {"OPTIONS"}
-        if "GET" in methods:
-            methods.add("HEAD")
-        allowed = ",".join(sorted(methods, key=_IN_ALLOW.index))
+        methods = _methods(self._at(path)[0]).replace("GET", "GET, HEAD")
+        allowed = f"{methods}, OPTIONS".replace(" ", "")
         return respond(200, headers=[("Allow", allowed), ("Accept-Patch", "")])
 
     def _at(self, path: str) -> tuple[list[Route], Mapping[str, str]]:
@@ -187,9 +188,12 @@ def _of_method(routes: list[Route], method: str) -> list[Route]:
     wanted = "GET" if method == "HEAD" else method
     fitting = [route for route in routes if route.method == wanted]
     if not fitting:
-        allowed = sorted({route.method for route in routes}, key=_IN_ALLOW.index)
-        raise NoRoute(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(allowed)})
+        raise NoRoute(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": _methods(routes)})
     return fitting
+
+
+def _methods(routes: list[Route]) -> str:
+    return ", ".join(dict.fromkeys(route.method for route in routes))
 
 
 def _of_content(routes: list[Route], media_type: str) -> list[Route]:

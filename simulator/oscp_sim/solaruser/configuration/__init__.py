@@ -5,6 +5,7 @@ The handlers of solaruser.md §8, and how they show what is stored.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -56,6 +57,9 @@ _OF_SYSTEM: Final = (
     *("flexibilityProviderId", "registrationStatus", "settings", "serviceProps"),
 )
 _FIRST: Final = ("name", "enabled", "serviceProps")
+# The classes of settings in the service.
+_OF_A_USER: Final = "UserSettings"
+_OF_A_GROUP: Final = "CapacityGroupSettings"
 
 
 class Entities:
@@ -69,19 +73,19 @@ class Entities:
     def list_all(self, call: Call) -> Response:
         """List all that the user has."""
         entities = self.kind.of(self._store.user(call.actor.user.id))
-        return single(call, [self._show(call, each) for each in entities])
+        return self._reply(call, [self._show(call, each) for each in entities])
 
     def list_assets(self, call: Call) -> Response:
         """List the assets of a group: none for a group that does not exist (inferred)."""
         group_id = path_long(call, GROUPS.variable)
         user = self._store.user(call.actor.user.id)
         assets = (each for each in user.assets if each.capacity_group == group_id)
-        return single(call, [self._show(call, each) for each in assets])
+        return self._reply(call, [self._show(call, each) for each in assets])
 
     def view(self, call: Call) -> Response:
         """Show one."""
         entity = self._store.find(call.actor.user.id, self.kind, self._id(call))
-        return single(call, self._show(call, entity))
+        return self._reply(call, self._show(call, entity))
 
     def create(self, call: Call) -> Response:
         """Add one; a system's token is shown this once."""
@@ -94,7 +98,7 @@ class Entities:
             # In whatever form the reply is written, the journal does not keep it.
             self._shared.journal.conceal(created.token)
             token = {"token": created.token}
-        return single(
+        return self._reply(
             call,
             self._show(call, created.entity, token),
             status=HTTPStatus.CREATED,
@@ -110,14 +114,22 @@ class Entities:
             if system.base_url is SIMULATED and values["base_url"] == _base_url(call, system):
                 # A client that sends back what it was shown changes nothing.
                 values["base_url"] = SIMULATED
-        return single(
-            call, self._show(call, self._store.update(user_id, self.kind, entity_id, values))
-        )
+        updated = self._store.update(user_id, self.kind, entity_id, values)
+        return self._reply(call, self._show(call, updated))
 
     def delete(self, call: Call) -> Response:
         """Delete one, which need not exist."""
         self._store.delete(call.actor.user.id, self.kind, self._id(call))
         return single(call)
+
+    def _reply(
+        self,
+        call: Call,
+        data: object,
+        status: int = HTTPStatus.OK,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> Response:
+        return single(call, data, status=status, headers=headers, kind=self.kind.type_name)
 
     def _id(self, call: Call) -> int:
         return path_long(call, self.kind.variable)
@@ -151,15 +163,15 @@ class Settings:
     def list_all(self, call: Call) -> Response:
         """List the settings of all of the user's groups that have any."""
         groups = self._store.user(call.actor.user.id).capacity_groups
-        return single(
-            call, [self._show(call, each.settings, each.id) for each in groups if each.settings]
-        )
+        shown = [self._show(call, each.settings, each.id) for each in groups if each.settings]
+        return single(call, shown, kind=_OF_A_GROUP)
 
     def view(self, call: Call) -> Response:
         """Show them; without settings the reply has no data."""
         group_id = _group_id(call)
         settings = self._store.publication(call.actor.user.id, group_id)
-        return single(call, None if settings is None else self._show(call, settings, group_id))
+        shown = None if settings is None else self._show(call, settings, group_id)
+        return single(call, shown, kind=_OF_A_USER if group_id is None else _OF_A_GROUP)
 
     def update(self, call: Call) -> Response:
         """Set them."""
@@ -168,7 +180,8 @@ class Settings:
         values = _read(self._shared, call, wanted)
         check_columns(PUBLICATION, values)
         settings = self._store.publish(call.actor.user.id, group_id, values)
-        return single(call, self._show(call, settings, group_id))
+        shown = self._show(call, settings, group_id)
+        return single(call, shown, kind=_OF_A_USER if group_id is None else _OF_A_GROUP)
 
     def delete(self, call: Call) -> Response:
         """Delete them, if there are any."""

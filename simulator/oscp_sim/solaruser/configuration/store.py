@@ -71,11 +71,16 @@ class EntityKind(Generic[Entity]):
         """The path of one of them, with its id as a variable."""
         return f"{self.path}/<{self.variable}>"
 
+    @property
+    def type_name(self) -> str:
+        """Its class in the service."""
+        return f"{''.join(word.capitalize() for word in self.words.split())}Configuration"
+
     def input(self, verb: str) -> Input:
         """Return what a body is that creates or updates one (of an update inferred)."""
-        name = "".join(word.capitalize() for word in self.words.split())
-        result = f"net.solarnetwork.domain.Result<{_DOMAIN}.{name}Configuration>"
-        given = f"net.solarnetwork.central.user.oscp.domain.{name}ConfigurationInput"
+        name = self.type_name.removesuffix("Configuration")
+        result = f"net.solarnetwork.domain.Result<{_DOMAIN}.{self.type_name}>"
+        given = f"net.solarnetwork.central.user.oscp.domain.{self.type_name}Input"
         if verb == "create":
             result, arguments = f"org.springframework.http.ResponseEntity<{result}>", given
         else:
