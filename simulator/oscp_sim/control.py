@@ -25,6 +25,7 @@ from oscp_sim.openapi import Operation, version
 from oscp_sim.shared import Shared
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, System, Systems
 from oscp_sim.system.sending import Sent
+from oscp_sim.world import Broker
 
 PREFIX: Final = OURS
 _LONGEST_WAIT: Final = 60.0
@@ -200,6 +201,16 @@ _JOURNAL: Final = RouteDocs(
     },
     statuses={400: "A filter makes no sense; the body says which and why."},
 )
+_WORLD: Final = RouteDocs(
+    request_schema={
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["broker"],
+        "properties": {"broker": {"enum": list(get_args(Broker))}},
+    },
+    response_schema=_OBJECT,
+    statuses={400: "The body says it in no way that is understood.", 404: "SolarUser is real."},
+)
 _ADVANCE: Final = RouteDocs(
     request_schema={
         "type": "object",
@@ -280,6 +291,11 @@ class _Endpoints:
     def world(self) -> object:
         return self._shared.world.summary()
 
+    def change(self) -> object:
+        broker = _checked(_WORLD.request_schema or {}, _body())["broker"]
+        self._shared.set_broker(broker)
+        return self.world()
+
     def clock(self) -> object:
         due = self._shared.schedule.next_due
         shown: dict[str, Any] = {
@@ -353,6 +369,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _row("GET", "/openapi.json", "This description.", _PLAIN, _E.openapi),
     _row("POST", "/reset", "Forget everything, and start afresh.", _PLAIN, _E.reset),
     _row("GET", "/world", "Who exists, without secrets.", _PLAIN, _E.world),
+    _row("POST", "/world", "Have the broker between the services down, or up.", _WORLD, _E.change),
     _row("GET", "/clock", "What time it is, and what is due next.", _PLAIN, _E.clock),
     _row("POST", "/clock", "Let time pass, with all that is due in it.", _ADVANCE, _E.move_clock),
     *_of_systems(),

@@ -15,7 +15,7 @@ from oscp_sim.instructions import Instructions
 from oscp_sim.journal import Journal
 from oscp_sim.outgoing import Outgoing
 from oscp_sim.user_events import UserEvents
-from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
+from oscp_sim.world import Broker, CapacityOptimizer, CapacityProvider, User, World
 
 
 @dataclass(slots=True)
@@ -90,6 +90,19 @@ class Shared:
                 for each in user.capacity_groups
             )
             self.replace_world(self.world.with_user(replace(user, capacity_groups=groups)))
+
+    def set_broker(self, state: Broker) -> None:
+        """Stop the broker between the services, or start it.
+
+        Raises:
+            LookupError: It is that of a SolarUser elsewhere.
+        """
+        if self.world.solaruser is not None:
+            message = f"SolarUser is real, at {self.world.solaruser}: its broker is its own"
+            raise LookupError(message)
+        with self.world_lock:
+            self.replace_world(replace(self.world, broker=state))
+        self.journal.append("solaruser", "note", detail={"broker": state})
 
     def replace_world(self, world: World) -> None:
         """Put another world in the place of this one, and tell who watches; under the lock."""

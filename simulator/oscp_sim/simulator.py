@@ -40,7 +40,7 @@ from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
 from oscp_sim.web import make_application, through_wsgi
-from oscp_sim.world import World, load_world
+from oscp_sim.world import Broker, World, load_world
 
 
 class Simulator:
@@ -287,6 +287,14 @@ class Simulator:
     def pending(self) -> int:
         """How much is still on its way: messages, answers and tries, but no jobs."""
         return self.shared.schedule.pending
+
+    def set_broker(self, state: Broker) -> None:
+        """Stop the MQTT broker between the services ("down"), or start it ("up").
+
+        Raises:
+            LookupError: SolarUser is not played here.
+        """
+        self.shared.set_broker(state)
 
     def _hand_to_nobody(self, message: QueuedMessage) -> None:
         """Leave a message in the queue: a Flexibility Provider elsewhere has no part in it."""

@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.instruction_api import TWO_USERS
-from tests.oscp_sim.rig import BASE, NOW, get, instruction, post
+from tests.oscp_sim.rig import BASE, NOW, ask, get, instruction, post
 from tests.oscp_sim.test_fidelity import BLOCK, FORECAST
 
 if TYPE_CHECKING:
     from tests.oscp_sim.rig import Answer
 
 
+EVENTS = "/solaruser/api/v1/sec/user/events?tags=oscp&startDate=2026-01-01&endDate=2027-01-01"
+
+
 def send(simulator: Simulator, count: int) -> Answer:
     message = json.dumps(FORECAST | {"forecasted_blocks": [BLOCK] * count})
     return post(simulator, instruction(action="AdjustGroupCapacityForecast", msg=message))
+
+
+def switch(simulator: Simulator, broker: str) -> Answer:
+    body = json.dumps({"broker": broker}).encode()
+    return ask(simulator, "POST", "/_sim/world", [("Host", "h")], body)
 
 
 def observed(limit: int = 8192, seed: int = 1) -> Simulator:
@@ -51,3 +61,43 @@ def test_what_comes_of_the_nodes_copy_follows_the_seed() -> None:
         assert send(simulator, 73).data["state"] == "Queuing"
         states.append(get(simulator, f"{BASE}/view?id=1").data["state"])
     assert set(states) == {"Queued", "Queuing"}
+
+
+@pytest.fixture(params=["documented", "observed"])
+def down(request: pytest.FixtureRequest) -> Simulator:
+    """A simulator whose world says that the broker is down."""
+    world = TWO_USERS | {"broker": "down"}
+    return Simulator(world, fidelity=request.param, clock=FrozenClock(NOW))
+
+
+def test_while_the_broker_is_down_nothing_is_queued(down: Simulator) -> None:
+    answer = send(down, 1)
+    assert (answer.status, answer.json["code"]) == (422, "RS.00001")
+    assert answer.json["message"] == (
+        "MQTT connection not available to publish OSCP instruction 1 action "
+        "AdjustGroupCapacityForecast for Capacity Provider (42,3)"
+    )
+    assert get(down, f"{BASE}/view?id=1").json == {"success": True}
+    assert get(down, EVENTS, more=[("Accept", "application/json")]).json == {"success": True}
+    assert "/_sim/world" in repr(down.journal.entries(party="solaruser")[0].detail)
+    assert down.world.summary()["broker"] == "down"
+    # What is declined never comes to the queue.
+    assert post(down, instruction(action="Nonsense")).data["state"] == "Declined"
+    assert switch(down, "up").status == 200
+    answer = send(down, 1)
+    assert (answer.data["id"], answer.data["state"]) == (3, "Queuing")
+    assert "broker" not in down.world.summary()
+
+
+def test_other_topics_are_queued_a_moment_later(down: Simulator) -> None:
+    body = {"nodeId": 1, "topic": "SetControlParameter", "params": {"a": "1"}}
+    assert post(down, body, f"{BASE}/add").data["state"] == "Queuing"
+    assert get(down, f"{BASE}/view?id=1").data["state"] == "Queued"
+
+
+def test_the_broker_of_a_real_solaruser_is_its_own() -> None:
+    elsewhere = Simulator(TWO_USERS | {"solaruser": {"base_url": "https://s.example"}})
+    assert switch(elsewhere, "down").status == 404
+    assert switch(elsewhere, "dwon").status == 400
+    with pytest.raises(LookupError, match="its broker is its own"):
+        elsewhere.set_broker("down")

@@ -307,6 +307,12 @@ def test_nobody_makes_a_real_party_act(tmp_path: Path) -> None:
     assert problem.got.startswith("Capacity Provider 3 is real, at http://127.0.0.1:9/cp: ")
 
 
+def test_nobody_stops_a_real_broker(tmp_path: Path) -> None:
+    seats = RealParties(solaruser="http://127.0.0.1:9")
+    (problem,) = one_step(tmp_path, "broker: down", "", seats).problems
+    assert problem.got == "SolarUser is real, at http://127.0.0.1:9: its broker is its own"
+
+
 def test_instructions_need_both_ends_of_the_queue(tmp_path: Path) -> None:
     send = "send: {node: 1, optimizer: 1, group: foo-group, action: Handshake, text: '{}'}"
     (problem,) = one_step(tmp_path, send, "", UNANSWERED).problems

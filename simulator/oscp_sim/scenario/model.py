@@ -17,7 +17,7 @@ from oscp_sim.dataclass_values import written_as
 from oscp_sim.entry import PartyName
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.real_parties import RealParties, SystemRole
-from oscp_sim.world import World
+from oscp_sim.world import Broker, World
 from oscp_sim.yaml_source import YamlDocument
 
 _DATE_TIME = re.compile(
@@ -225,6 +225,13 @@ class Wait:
     duration: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The broker between the services goes down, or comes up again."""
+
+    broker: Broker
+
+
 # What a step is expected to lead to; None or empty: it does not matter.
 
 
@@ -307,8 +314,10 @@ class Step(_Sourced):
     """One thing to do, under the name that the report gives it, and what is expected of it."""
 
     name: str
-    does: Send | Command | Wait = field(
-        metadata=written_as({"send": Send, "wait": Wait, **dict.fromkeys(COMMANDS, Command)})
+    does: Send | Command | Wait | Outage = field(
+        metadata=written_as(
+            {"send": Send, "wait": Wait, "broker": Outage, **dict.fromkeys(COMMANDS, Command)}
+        )
     )
     expect: Expect = field(default_factory=Expect)
 

@@ -18,6 +18,7 @@ from oscp_sim.scenario.model import (
     Expect,
     JsonText,
     Message,
+    Outage,
     Parameters,
     PlayedParty,
     Received,
@@ -162,6 +163,7 @@ class _FileReader:
                 Expect: _with_lists,
                 Parameters: lambda value: {"pairs": list(value.items())},
                 Received: lambda value: {"nothing": True} if value == "nothing" else value,
+                Outage: lambda value: {"broker": value},
                 Wait: lambda value: {"duration": value},
             },
             {
@@ -319,22 +321,24 @@ def _with_lists(expect: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: [] if key in lists and each == "nothing" else each for key, each in expect.items()}
 
 
-def _why_not_expected(key: str, does: Send | Command | Wait) -> str | None:
+def _why_not_expected(key: str, does: Send | Command | Wait | Outage) -> str | None:
     """Return why a key of an expectation makes no sense for what a step does, or None."""
     if key in _OF_ANY_STEP:
         return None
-    if isinstance(does, Wait):
-        return "a wait step sends nothing"
+    if isinstance(does, Wait | Outage):
+        return f"a {'wait' if isinstance(does, Wait) else 'broker'} step sends nothing"
     if isinstance(does, Command):
         why = "it is for instructions; the answer to this message has a status"
         return why if key in _ONLY_OF_INSTRUCTIONS else None
     return "an instruction ends in a state; expect that" if key == "status" else None
 
 
-def _name(does: Send | Command | Wait) -> str:
+def _name(does: Send | Command | Wait | Outage) -> str:
     """Return what the report calls a step without a name."""
     if isinstance(does, Wait):
         return f"wait {_duration(does.duration)}" if does.duration else "wait"
+    if isinstance(does, Outage):
+        return f"broker {does.broker}"
     if isinstance(does, Command):
         action = does.fields.get("action") if does.name == "post" else None
         return action or does.name.replace("_", " ")

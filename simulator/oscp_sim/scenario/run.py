@@ -36,7 +36,7 @@ from oscp_sim.scenario.expect import (
     problems_of_pending,
     problems_of_received,
 )
-from oscp_sim.scenario.model import Command, Scenario, Send, Step, Wait
+from oscp_sim.scenario.model import Command, Outage, Scenario, Send, Step, Wait
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
@@ -181,6 +181,8 @@ def _do(step: Step, simulator: Simulator, real: RealParties) -> _Done:
     if isinstance(step.does, Wait):
         pass_time(step.does, simulator.clock)
         return _Done("")
+    if isinstance(step.does, Outage):
+        return _break(step, step.does, simulator)
     if isinstance(step.does, Command):
         return _act(step, step.does, simulator, real)
     return _send(step, step.does, simulator)
@@ -202,6 +204,16 @@ def _send(step: Step, instruction: Send, simulator: Simulator) -> _Done:
     problems = problems_of_instruction(step, outcome, _seconds(simulator) - began)
     name = outcome.state or type(outcome.error).__name__
     return _Done(name, tuple(problems), outcome)
+
+
+def _break(step: Step, outage: Outage, simulator: Simulator) -> _Done:
+    try:
+        simulator.set_broker(outage.broker)
+    except LookupError as error:
+        place = step.source.place("/broker")
+        problem = Problem(place, "broker", "a simulated SolarUser", str(error.args[0]))
+        return _Done("not done", (problem,))
+    return _Done("")
 
 
 def _act(step: Step, command: Command, simulator: Simulator, real: RealParties) -> _Done:

@@ -36,6 +36,7 @@ from oscp_sim.world import User
 _LOST: Final = 2 / 7
 _OTHER_ORDER: Final = 3 / 900
 _COPY_TOO_LARGE: Final = "the node's copy of it is too large to be published, so it is given up"
+_NO_BROKER: Final = "the broker between the services is down: broker of the world, or /_sim/world"
 _LONGEST_TOPIC: Final = 128
 _LONGEST_NAME: Final = 256
 _ACTIVE: Final[tuple[State, ...]] = ("Queued",)
@@ -167,6 +168,8 @@ class InstructionApi:
                 correlation_id = parameters.get("correlationId")
                 messages.append(self._message(row, owner, outcome, correlation_id))
                 self._lose(call, row.id)
+            elif outcome is None and world.broker == "down":
+                self._shared.instructions.set_state(row.id, "Queued", why=_NO_BROKER)
         call.instruction = rows[0]
         return rows, messages
 
@@ -195,13 +198,22 @@ class InstructionApi:
         for node_id in wanted.node_ids:
             ids.append(self._shared.instructions.take_id())
             if isinstance(outcome, Admitted):
-                self._check_size(call, outcome, pieces, id=ids[-1], nodeId=node_id, userId=owner.id)
+                self._check_queue(
+                    call, outcome, pieces, id=ids[-1], nodeId=node_id, userId=owner.id
+                )
         return ids
 
-    def _check_size(
+    def _check_queue(
         self, call: Call, outcome: Admitted, pieces: Sequence[tuple[str, str]], **ids: int
     ) -> None:
-        """Refuse a message that is too large for the queue, where the service is followed."""
+        """Refuse a message while the broker is down, or one too large where that is followed."""
+        what = (
+            f"OSCP instruction {ids['id']} action {outcome.action} for Capacity Provider "
+            f"({ids['userId']},{outcome.provider})"
+        )
+        if self._shared.world.broker == "down":
+            text = f"MQTT connection not available to publish {what}"
+            raise ApiRefused(422, text, code="RS.00001", explanation={"why": _NO_BROKER})
         behaviour, limit = self._shared.behaviour, self._shared.world.mqtt_limit
         size = queue_size(
             outcome.action,
@@ -214,12 +226,8 @@ class InstructionApi:
         call.findings = tuple(judge_size(size, limit, behaviour, outcome.message))
         if size.most <= limit or not behaviour.follows_service("mqtt_limit"):
             return
-        raise ApiRefused(
-            422,
-            f"MQTT error queuing OSCP instruction {ids['id']} action {outcome.action} for Capacity "
-            f"Provider ({ids['userId']},{outcome.provider}): {too_large(limit, size.most)}",
-            code="RS.00001",
-        )
+        text = f"MQTT error queuing {what}: {too_large(limit, size.most)}"
+        raise ApiRefused(422, text, code="RS.00001")
 
     def _lose(self, call: Call, instruction_id: int) -> None:
         """Give up, by the seed, some of those whose copy for the node is too large.

@@ -40,6 +40,7 @@ StatisticType = Literal["Average", "Count", "Minimum", "Maximum", "Start", "End"
 EnergyType = Literal["Flexible", "NonFlexible", "Total"]
 EnergyDirection = Literal["Net", "Import", "Export"]
 Repeat = Literal["nothing", "values", "increments"]
+Broker = Literal["up", "down"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class World:
         users: In the order of the file.
         rate_limit: How many requests each security token may make; any number where not given.
         mqtt_limit: The bytes that a message may have in the queue between the services.
+        broker: Whether that queue can be reached.
         solaruser: The base URL of a SolarUser elsewhere; None: the simulator plays it.
         flexibility_provider: The base URL of a Flexibility Provider elsewhere, with its path; None:
             the simulator plays it.
@@ -58,6 +60,7 @@ class World:
     users: tuple[User, ...]
     rate_limit: RateLimit | None = None
     mqtt_limit: int = MQTT_LIMIT
+    broker: Broker = "up"
     solaruser: str | None = None
     flexibility_provider: str | None = None
 
@@ -139,6 +142,8 @@ class World:
         )
         if self.mqtt_limit != MQTT_LIMIT:
             shown["mqtt_limit"] = self.mqtt_limit
+        if self.broker != "up":
+            shown["broker"] = self.broker
         for name in ("solaruser", "flexibility_provider"):
             if getattr(self, name) is not None:
                 shown[name] = {"base_url": getattr(self, name)}
