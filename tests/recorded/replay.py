@@ -68,6 +68,8 @@ def _as_ids(found: re.Match[str]) -> str:
 _FLEETING: Final = (
     (re.compile(r"2026-11-2[89]([ T])\d\d:\d\d:\d\d(\.\d+)?(Z| GMT)?"), r"<time\1\3>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
+    # In the properties of a date of Java's, in XML.
+    (re.compile(r'(minutes|seconds|time)="\d+"'), r'\1="<time>"'),
     (re.compile(r"@[0-9a-f]{6,8}\b"), "@<hash>"),
     (re.compile(r'("(?:id|configId|\w*(?:Provider|Optimizer|[gG]roup)Id)"\s*:\s*)\d+'), r"\1<id>"),
     # An instruction's, as an attribute in XML and in a row of CSV.
