@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import cbor2
 import pytest
 
+from oscp_schemas import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.configuration_api import (
@@ -470,3 +471,35 @@ def test_allow_names_methods_in_the_service_s_order(
 ) -> None:
     answer = call(simulator, method, path, {} if method != "OPTIONS" else None)
     assert (answer.status, answer.header("Allow")) == (status, allow)
+
+
+OWN, OTHERS = {"nodeId": 12}, {"nodeId": 999}
+OF_2_0 = {**SYSTEM, "oscpVersion": "2.0"}
+
+
+@pytest.mark.parametrize("fidelity", get_args(Fidelity))
+@pytest.mark.parametrize(
+    ("request_", "found"),
+    [
+        (("POST", "/capacity-groups", GROUP), ["created_location"]),
+        (("POST", "/capacity-providers", SYSTEM), ["created_location"]),
+        (("POST", "/capacity-providers", OF_2_0), ["created_version", "created_location"]),
+        (("PUT", "/capacity-providers/3", OF_2_0), []),
+        (("PUT", "/settings", OWN), []),
+        (("PUT", "/settings", OTHERS), ["foreign_nodes"]),
+        (("POST", "/assets", {**ASSET, **OTHERS}), ["foreign_nodes", "created_location"]),
+    ],
+)
+def test_where_the_fidelities_part_a_finding_says_so(
+    clock: FrozenClock,
+    fidelity: Fidelity,
+    request_: tuple[str, str, dict[str, Any]],
+    found: list[str],
+) -> None:
+    with Simulator(copy.deepcopy(WORLD), clock=clock, fidelity=fidelity) as simulator:
+        answer = call(simulator, *request_)
+        (entry,) = simulator.journal.entries(party="solaruser")
+    # Nothing is created where a node is refused.
+    wanted = found[:1] if answer.status == 403 else found
+    assert [each["rule"] for each in entry.findings] == wanted
+    assert all(each["message"] and each["hint"] for each in entry.findings)

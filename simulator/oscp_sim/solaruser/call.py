@@ -56,7 +56,7 @@ class Call:
         queued: Messages to hand over to the Flexibility Provider once the journal has the exchange:
             then the journal's order does not depend on threads.
         explanation: What the simulator knows beyond the answer, for the journal; no secret.
-        findings: About the size of the message.
+        findings: Where the fidelities part, and about the size of the message.
     """
 
     request: Request

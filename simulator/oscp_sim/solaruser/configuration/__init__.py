@@ -10,6 +10,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+from oscp_send.findings import Finding
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.addresses import path_of
 from oscp_sim.http import Response, base_url
@@ -61,6 +62,37 @@ _FIRST: Final = ("name", "enabled", "serviceProps")
 _OF_A_USER: Final = "UserSettings"
 _OF_A_GROUP: Final = "CapacityGroupSettings"
 
+# What is said wherever the fidelities part, whichever is followed.
+_CREATED_LOCATION: Final = Finding(
+    "transport",
+    "created_location",
+    "info",
+    "",
+    "the running SolarUser's Location begins with /solaruser/u/sec/oscp, where nothing answers a "
+    "token",
+    "take the configId of the reply instead",
+    "observed",
+)
+_CREATED_VERSION: Final = Finding(
+    "transport",
+    "created_version",
+    "warning",
+    "/oscpVersion",
+    "the running SolarUser does not keep the oscpVersion of a POST, and declines what is to be "
+    "delivered to a system without one",
+    "give it by a PUT after the POST",
+    "observed",
+)
+_FOREIGN_NODE: Final = Finding(
+    "transport",
+    "foreign_nodes",
+    "warning",
+    "/nodeId",
+    "this token may not use that node, and the running SolarUser takes any, even an unknown one",
+    "give a node of the user's own",
+    "observed",
+)
+
 
 class Entities:
     """The handlers for one kind of what users configure."""
@@ -90,8 +122,11 @@ class Entities:
     def create(self, call: Call) -> Response:
         """Add one; a system's token is shown this once."""
         values = _read(self._shared, call, self.kind.input("create"))
-        if self._shared.behaviour.follows_service("created_version") and "oscp_version" in values:
-            values["oscp_version"] = None
+        if values.get("oscp_version") is not None:
+            call.findings = (*call.findings, _CREATED_VERSION)
+            if self._shared.behaviour.follows_service("created_version"):
+                values["oscp_version"] = None
+        call.findings = (*call.findings, _CREATED_LOCATION)
         created = self._store.create(call.actor.user.id, self.kind, values)
         token = {}
         if created.token is not None:
@@ -212,8 +247,13 @@ def _read(shared: Shared, call: Call, wanted: Input) -> dict[str, Any]:
     _set_secret_apart(values, keep=fields is SYSTEM)
     if fields is SYSTEM:
         _check_system(values)
-    if "node_id" in values and not shared.behaviour.follows_service("foreign_nodes"):
-        owner_of_node(shared.world, call.actor, values["node_id"])
+    if "node_id" in values:
+        try:
+            owner_of_node(shared.world, call.actor, values["node_id"])
+        except ApiRefused:
+            call.findings = (*call.findings, _FOREIGN_NODE)
+            if not shared.behaviour.follows_service("foreign_nodes"):
+                raise
     return values
 
 
