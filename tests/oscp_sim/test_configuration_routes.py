@@ -453,6 +453,14 @@ class TestOtherForms:
         answer = call(simulator, "GET", path, more=[("Accept", "text/xml")])
         assert part in answer.body.decode()
 
+    def test_cbor_marks_where_objects_end(self, simulator: Simulator) -> None:
+        more = [("Accept", "application/cbor")]
+        answer = call(simulator, "GET", "/capacity-providers", more=more)
+        assert answer.body.startswith(b"\xbfgsuccess\xf5ddata\x82\xbffuserId")
+        assert b"hsettings\xbf\xff\xff\xbffuserId" in answer.body
+        answer = call(simulator, "POST", "/capacity-providers", {}, more=more)
+        assert b"ferrors\x82\xbfhlocationdname" in answer.body
+
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "allow"),

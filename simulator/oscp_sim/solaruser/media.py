@@ -171,16 +171,21 @@ def json_text(content: object, half: str | Callable[[re.Match[str]], str] = _esc
         return _LONE_SURROGATE.sub(half, text).encode()
 
 
-# What Java has as a map, not as an object: its end is marked, its size not told.
-_MAPS: Final = frozenset({"resultParameters", "serviceProps"})
+# What has a writer of its own, which tells the size; all else has its end marked.
+_SIZED: Final = frozenset({"topic", "eventId"})
+_MAP_WITHIN: Final = "resultParameters"
 
 
 def _cbor(value: object, *, is_open: bool) -> bytes:
     if isinstance(value, list):
-        return _head(len(value)) + b"".join(_cbor(each, is_open=False) for each in value)
+        return _head(len(value)) + b"".join(_cbor(each, is_open=is_open) for each in value)
     if not isinstance(value, dict):
         return cbor2.dumps(value)
-    pairs = (cbor2.dumps(name) + _cbor(each, is_open=name in _MAPS) for name, each in value.items())
+    is_open = is_open and _SIZED.isdisjoint(value)
+    pairs = (
+        cbor2.dumps(name) + _cbor(each, is_open=is_open or name == _MAP_WITHIN)
+        for name, each in value.items()
+    )
     body = b"".join(pairs)
     if is_open:
         return b"\xbf" + body + b"\xff"
