@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.instruction_api import TWO_USERS
+from tests.oscp_sim.instruction_api import TWO_USERS, form
 from tests.oscp_sim.rig import BASE, NOW, ask, get, instruction, post
 from tests.oscp_sim.test_fidelity import BLOCK, FORECAST
 
@@ -101,3 +102,16 @@ def test_the_broker_of_a_real_solaruser_is_its_own() -> None:
     assert switch(elsewhere, "dwon").status == 400
     with pytest.raises(LookupError, match="its broker is its own"):
         elsewhere.set_broker("down")
+
+
+@pytest.mark.parametrize(
+    ("topic", "nodes", "used"),
+    [("x" * 129, "1", 1), ("x" * 129, "1,11", 1), ("x", "1,11,", 3), ("x", "99", 0)],
+)
+def test_what_cannot_be_stored_uses_the_numbers_until_then(
+    topic: str, nodes: str, used: int
+) -> None:
+    simulator = observed()
+    pairs = {"nodeIds": nodes, "parameters[0].name": "a", "parameters[0].value": "1"}
+    assert form(simulator, f"{BASE}/add/{topic}", urlencode(pairs)).status in {403, 422}
+    assert send(simulator, 1).data["id"] == used + 1
