@@ -50,7 +50,6 @@ class JsonError(ValueError):
         character: The character at fault, where it is a single one.
         token: The word or number at fault, where it is one.
         context: What was expected there, where that is known.
-        inside: The innermost array or object that is open there; None outside of both.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class JsonError(ValueError):
         character: str | None = None,
         token: str | None = None,
         context: JsonContext | None = None,
-        inside: Literal["array", "object"] | None = None,
     ) -> None:
         super().__init__(reason)
         self.kind = kind
@@ -73,7 +71,6 @@ class JsonError(ValueError):
         self.character = character
         self.token = token
         self.context = context
-        self.inside = inside
 
     def __str__(self) -> str:
         return f"line {self.line}, column {self.column}: {self.reason}"
@@ -135,11 +132,10 @@ _CHARACTER_HINTS = {
 
 
 class Place(NamedTuple):
-    """Where the scan stopped: the text, the offset, and the innermost open array or object."""
+    """Where the scan stopped: the text and the offset."""
 
     text: str
     offset: int
-    inside: Literal["array", "object"] | None
 
     @property
     def character(self) -> str | None:
@@ -154,7 +150,7 @@ class Place(NamedTuple):
         return "a double quote" if self.character == '"' else preview(self.character)
 
     def moved(self, offset: int) -> Place:
-        """Return another place in the same container."""
+        """Return another place in the same text."""
         return self._replace(offset=offset)
 
 
@@ -246,5 +242,4 @@ def _error(
         character=place.character,
         token=token,
         context=context,
-        inside=place.inside,
     )

@@ -350,7 +350,4 @@ class _Scan:
         return structure_fault(self._place(), context)
 
     def _place(self) -> Place:
-        if not self._open:
-            return Place(self._text, self._at, None)
-        is_object = isinstance(self._open[-1].children, dict)
-        return Place(self._text, self._at, "object" if is_object else "array")
+        return Place(self._text, self._at)

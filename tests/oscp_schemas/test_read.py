@@ -92,15 +92,6 @@ def test_refused(
 
 
 @pytest.mark.parametrize(
-    ("text", "inside"), [("x", None), ("[x", "array"), ('{"a":[],"b":x', "object"), ("[] x", None)]
-)
-def test_an_error_names_what_it_is_inside_of(text: str, inside: str | None) -> None:
-    with pytest.raises(oscp_schemas.JsonError) as raised:
-        oscp_schemas.read(text)
-    assert raised.value.inside == inside
-
-
-@pytest.mark.parametrize(
     ("text", "hint"),
     [
         ('{"a":1,}', "a comma must not come last"),
