@@ -179,7 +179,11 @@ def mistake(
 
 
 def _may_be_too_large(text: str) -> bool:
-    return text.count("{") + text.count("[") > MAXIMUM_DEPTH or _LONG.search(text) is not None
+    if text.count("{") + text.count("[") > MAXIMUM_DEPTH or _LONG_NUMBER.search(text):
+        return True
+    # In a name, four bytes or two UTF-16 units may be one character.
+    longest = _LONGEST_NAME // 4
+    return len(text) > longest and max(map(len, text.split('"'))) > longest
 
 
 def too_deep(depth: int) -> str:
@@ -199,10 +203,7 @@ def too_long_a_number(length: int) -> str:
 
 
 _LONGEST_NAME: Final = 50_000
-# Of names, four bytes or two UTF-16 units may be one character.
-_LONG: Final = re.compile(
-    rf'[-+.0-9eE]{{{MAXIMUM_NUMBER_LENGTH + 1}}}|[^"]{{{_LONGEST_NAME // 4}}}'
-)
+_LONG_NUMBER: Final = re.compile(rf"[-+.0-9eE]{{{MAXIMUM_NUMBER_LENGTH + 1}}}")
 _BLANKS: Final = re.compile(r"[ \t\r\n]*")
 _STRING: Final = re.compile(STRING_START)
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9A-Fa-f]{0,4})?")

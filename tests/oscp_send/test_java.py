@@ -57,6 +57,7 @@ def test_a_double_is_written_with_the_fewest_digits_that_name_it(value: float) -
         ("9223372036854775807", 2**63 - 1),
         ("-9223372036854775808", -(2**63)),
         ("+" + "0" * 5000 + "1", 1),
+        ("\uff11\u0661", 11),
     ],
 )
 def test_longs(text: str, value: int) -> None:
@@ -65,7 +66,20 @@ def test_longs(text: str, value: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " 7", "7 ", "7.0", "1e3", "0x7", "+", "--7", "7_0", "9223372036854775808", "9" * 5000],
+    [
+        "",
+        " 7",
+        "7 ",
+        "7.0",
+        "1e3",
+        "0x7",
+        "+",
+        "--7",
+        "7_0",
+        "9223372036854775808",
+        "9" * 5000,
+        "\U0001d7cf",
+    ],
 )
 def test_texts_that_are_no_long(text: str) -> None:
     with pytest.raises(ValueError, match=r"^For input string: "):

@@ -110,6 +110,8 @@ ROWS: dict[str, tuple[Any, str]] = {
     "5-blank": (without(coId=" "), "Invalid capacity optimizer ID"),
     "5-leading-blank": (without(coId=" 7"), "Invalid capacity optimizer ID"),
     "5-fraction": (without(coId="7.0"), "Invalid capacity optimizer ID"),
+    # Java holds such a digit as two characters.
+    "5-mathematical": (without(coId="\U0001d7cf"), "Invalid capacity optimizer ID"),
     "5-over-64-bits": (without(coId=str(2**63)), "Invalid capacity optimizer ID"),
     "5-exponent": (without(coId="1e0"), "Invalid capacity optimizer ID"),
     "6-missing": (without("cgIdentifier"), "Missing group identifier"),

@@ -66,7 +66,11 @@ def _as_ids(found: re.Match[str]) -> str:
 
 # What is another one each time: instants of that day, ids, tokens, hashes of Java objects.
 _FLEETING: Final = (
-    (re.compile(r"2026-11-2[89]([ T])\d\d:\d\d:\d\d(\.\d+)?(Z| GMT)?"), r"<time\1\3>"),
+    # In CBOR, a byte before it says how long it is.
+    (
+        re.compile(r"(?:x[\x10-\x1f])?2026-11-2[89]([ T])\d\d:\d\d:\d\d(\.\d+)?(Z| GMT)?"),
+        r"<time\1\3>",
+    ),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     # In the properties of a date of Java's, in XML.
     (re.compile(r'(minutes|seconds|time)="\d+"'), r'\1="<time>"'),
