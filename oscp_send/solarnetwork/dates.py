@@ -10,6 +10,7 @@ from calendar import monthrange
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -135,6 +136,7 @@ def timestamp(instant: datetime) -> str:
     return f"{whole}{fraction}Z"
 
 
+@lru_cache(maxsize=8192)  # each time of a forecast is read several times on its way
 def read_message_time(text: str) -> datetime | None:
     """Return the instant that a text of a message names, in UTC, or None for a blank one.
 

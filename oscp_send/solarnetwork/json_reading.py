@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from json.encoder import encode_basestring
-from typing import Final
+from typing import Final, NamedTuple
 
 from oscp_schemas import Document, JsonError, read
 from oscp_schemas.json_faults import STRING_START
@@ -143,12 +143,41 @@ class Mistake:
         return self.text if self.is_limit else self.text + SOURCE
 
 
-class _Stopped(Exception):
+class Unread(ValueError):
+    """Raised where the parser stops; `str` is its text."""
+
+
+class _OverLimit(Unread):
     pass
 
 
-class _OverLimit(_Stopped):
-    pass
+class JsonToken(NamedTuple):
+    """One token, by the parser's name for its kind, with its text where it has one."""
+
+    kind: str
+    text: str | None = None
+
+
+def tokens(source: str | bytes) -> Iterator[JsonToken]:
+    """Yield what the parser meets on its way through a text, and what follows the value.
+
+    Raises:
+        Unread: It meets a mistake, or the limit of something.
+    """
+    # The parser takes a byte for a character where nothing but ASCII belongs.
+    text = source.decode("latin-1") if isinstance(source, bytes) else _units(source)
+    try:
+        yield from _Walk(text, is_bytes=isinstance(source, bytes)).tokens()
+    except UnicodeDecodeError as error:
+        raise _broken(error) from None
+
+
+def trailing(kind: str, type_name: str) -> str:
+    """Return the parser's text for a token behind the value that is read as a class."""
+    return (
+        f"Trailing token (`JsonToken.{kind}`) found after value (bound as `{type_name}`): not "
+        "allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
+    )
 
 
 def mistake(
@@ -167,13 +196,13 @@ def mistake(
     # The walk is slow, so a sound text that cannot be beyond the limits is spared.
     if isinstance(parsed, Document) and not _may_be_too_large(parsed.text):
         return None
-    # The parser takes a byte for a character where nothing but ASCII belongs.
-    text = source.decode("latin-1") if isinstance(source, bytes) else _units(source)
+    depth = 0
     try:
-        _Walk(text, is_bytes=isinstance(source, bytes)).read(type_name)
-    except UnicodeDecodeError as error:
-        return Mistake(str(_broken(error)))
-    except _Stopped as stopped:
+        for number, (kind, _) in enumerate(tokens(source)):
+            if number and not depth:
+                return Mistake(trailing(kind, type_name))
+            depth += kind.startswith("START") - kind.startswith("END")
+    except Unread as stopped:
         return Mistake(str(stopped), isinstance(stopped, _OverLimit))
     return Mistake(parsed.reason) if isinstance(parsed, JsonError) else None
 
@@ -237,20 +266,17 @@ class _Walk:
         self._open: list[str] = []
         self._last = "null"
 
-    def read(self, type_name: str) -> None:
-        """Read the one value, and see that nothing follows it."""
+    def tokens(self) -> Iterator[JsonToken]:
         if not self._next():
-            raise _Stopped("No content to map due to end-of-input")
-        self._token()
+            raise Unread("No content to map due to end-of-input")
+        yield from self._token()
         while self._open:
-            self._token()
-        if self._next():
-            # A string behind the value is not read to its end.
-            kind = "VALUE_STRING" if self._here == '"' else self._token()
-            raise _Stopped(
-                f"Trailing token (`JsonToken.{kind}`) found after value (bound as `{type_name}`): "
-                "not allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
-            )
+            yield from self._token()
+        while self._next():
+            if self._here == '"':  # is not read to its end
+                yield JsonToken("VALUE_STRING")
+                return
+            yield from self._token()
 
     @property
     def _here(self) -> str:
@@ -262,22 +288,24 @@ class _Walk:
         """What is open, as the parser names it."""
         return "Object" if self._open[-1] == "{" else "Array"
 
-    def _token(self) -> str:
-        """Read what comes next, a name with the beginning of its value; return the token."""
+    def _token(self) -> Iterator[JsonToken]:
+        """Read what comes next: the end of something, or a value, perhaps with its name."""
         if not self._next():
-            raise _Stopped(
+            raise Unread(
                 f"Unexpected end-of-input: expected close marker for {self._what} "
                 f"(start marker at {_PLACE})"
             )
         if self._here in "]}":
             self._last = self._closed()
-            return self._last
+            yield JsonToken(self._last)
+            return
         if self._open and not self._last.startswith("START"):
             self._require(",", f"was expecting comma to separate {self._what} entries")
         if self._open and self._open[-1] == "{":
-            self._name()
+            yield JsonToken("PROPERTY_NAME", self._name())
+        start = self._at
         self._last = self._value()
-        return self._last
+        yield JsonToken(self._last, self._scalar(start))
 
     def _next(self) -> str:
         """Go past blanks, and return the character behind them."""
@@ -285,7 +313,7 @@ class _Walk:
         self._at = blanks.end() if blanks else self._at
         here = self._here
         if here and here < " ":
-            raise _Stopped(
+            raise Unread(
                 f"Illegal character ({_described(here)}): only regular white space "
                 r"(\r, \n, \t) is allowed between tokens"
             )
@@ -302,16 +330,16 @@ class _Walk:
 
     def _within(self) -> None:
         if not self._next():
-            raise _Stopped(f"Unexpected end-of-input within/between {self._what} entries")
+            raise Unread(f"Unexpected end-of-input within/between {self._what} entries")
 
     def _closed(self) -> str:
         marker = self._here
         what, opening = ("Object", "{") if marker == "}" else ("Array", "[")
         if not self._open:
-            raise _Stopped(f"Unexpected close marker '{marker}': no open {what} to close")
+            raise Unread(f"Unexpected close marker '{marker}': no open {what} to close")
         if self._open[-1] != opening:
             expected = "}" if self._what == "Object" else "]"
-            raise _Stopped(
+            raise Unread(
                 f"Unexpected close marker '{marker}': expected '{expected}' "
                 f"(for {self._what} starting at {_PLACE})"
             )
@@ -319,7 +347,7 @@ class _Walk:
         self._at += 1
         return f"END_{what.upper()}"
 
-    def _name(self) -> None:
+    def _name(self) -> str:
         if self._here != '"':
             why = "was expecting double-quote to start property name"
             raise _unexpected(self._decoded(), why)
@@ -334,6 +362,7 @@ class _Walk:
         self._last = "PROPERTY_NAME"
         self._within()
         self._require(":", "was expecting a colon to separate property name and value")
+        return self._content(written)
 
     def _value(self) -> str:
         here = self._here
@@ -348,7 +377,21 @@ class _Walk:
             return f"START_{self._what.upper()}"
         return self._number() if here in "-0123456789" else self._word()
 
+    def _scalar(self, start: int) -> str | None:
+        """Return the text of a string or number."""
+        written = self._text[start : self._at]
+        if self._last == "VALUE_STRING":
+            return self._content(written)
+        return written if self._last.startswith("VALUE_NUMBER") else None
+
     # Strings.
+
+    def _content(self, written: str) -> str:
+        """Return the text that a string holds."""
+        if self._is_bytes and not written.isascii():
+            written = written.encode("latin-1").decode()
+        text: str = json.loads(written) if "\\" in written else written[1:-1]
+        return text
 
     def _string(self, where: str) -> str:
         """Read a string, or the name of a property; return it as it is written."""
@@ -363,7 +406,7 @@ class _Walk:
             raise self._bad_escape()
         if here != '"':
             if here:
-                raise _Stopped(
+                raise Unread(
                     f"Illegal unquoted character ({_described(here)}): "
                     f"has to be escaped using backslash to be included in {where}"
                 )
@@ -382,22 +425,22 @@ class _Walk:
                 raise self._unclosed(where, is_empty=False) from None
             raise
 
-    def _unclosed(self, where: str, *, is_empty: bool) -> _Stopped:
+    def _unclosed(self, where: str, *, is_empty: bool) -> Unread:
         if where != "name":
             value = " in VALUE_STRING" if self._is_bytes else _NO_QUOTE
-            return _Stopped(f"Unexpected end-of-input{value}")
+            return Unread(f"Unexpected end-of-input{value}")
         at_once = self._is_bytes and is_empty
         name = """: was expecting closing '"' for name""" if at_once else " in property name"
-        return _Stopped(f"Unexpected end-of-input{name}")
+        return Unread(f"Unexpected end-of-input{name}")
 
-    def _bad_escape(self) -> _Stopped:
+    def _bad_escape(self) -> Unread:
         match = _ESCAPE.match(self._text, self._at)
         self._at = match.end() if match else self._at
         if not self._here:
-            return _Stopped("Unexpected end-of-input in character escape sequence")
+            return Unread("Unexpected end-of-input in character escape sequence")
         if match and len(match[0]) > 1:
             return _unexpected(self._here, "expected a hex-digit for character escape sequence")
-        return _Stopped(f"Unrecognized character escape {_described(self._decoded())}")
+        return Unread(f"Unrecognized character escape {_described(self._decoded())}")
 
     def _decoded(self) -> str:
         """Return the character here; of a byte, the one that it begins."""
@@ -413,7 +456,7 @@ class _Walk:
             self._check_sign()
         length = self._digits()
         if length > 1 and self._text[self._at - length] == "0":
-            raise _Stopped("Invalid numeric value: Leading zeroes not allowed")
+            raise Unread("Invalid numeric value: Leading zeroes not allowed")
         if self._here == ".":
             kind, fraction = "FLOAT", self._fraction()
             length += fraction
@@ -451,21 +494,21 @@ class _Walk:
         self._at = match.end() if match else self._at
         return len(match[0]) if match else 0
 
-    def _cut(self, why: str) -> _Stopped:
-        return _Stopped(f"Unexpected end-of-input{f' in {self._last}' if self._is_bytes else why}")
+    def _cut(self, why: str) -> Unread:
+        return Unread(f"Unexpected end-of-input{f' in {self._last}' if self._is_bytes else why}")
 
     def _check_sign(self) -> None:
         """Refuse what is no digit behind a minus, and anything behind a plus."""
         sign, here = self._text[self._at - 1], self._here
         if not here:
-            raise self._cut("No digit following sign") if sign == "-" else _Stopped(_NO_NUMBER)
+            raise self._cut("No digit following sign") if sign == "-" else Unread(_NO_NUMBER)
         if sign == "-" and here in "0123456789":
             return
         if here == "I":
             self._at += 1
             here = self._here
             if not here:
-                raise _Stopped(_NO_NUMBER)
+                raise Unread(_NO_NUMBER)
             if here in "Nn":
                 raise self._no_word(self._at - 2)
         wrong = ("+", _PLUS) if sign == "+" else (here, _MINUS)
@@ -492,14 +535,14 @@ class _Walk:
         if self._is_bytes and not behind.isascii():
             # It takes the byte for the next one, too (measured).
             kind = "middle" if "\xc0" <= behind < "\xf8" else "start"
-            raise _Stopped(f"Invalid UTF-8 {kind} byte 0x{ord(behind):x}")
+            raise Unread(f"Invalid UTF-8 {kind} byte 0x{ord(behind):x}")
         is_end = behind < "0" or not _is_of_word(behind)
         return match[0] if match and is_end else None
 
-    def _no_word(self, start: int) -> _Stopped:
+    def _no_word(self, start: int) -> Unread:
         """Return the text for a word that is no value, with its sign if it has one."""
         if known := self._known(start):
-            return _Stopped(
+            return Unread(
                 f"Non-standard token '{known}': enable "
                 "`JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
             )
@@ -511,7 +554,7 @@ class _Walk:
             if len(word) >= _LONGEST_WORD:
                 word += "..."
                 break
-        return _Stopped(f"Unrecognized token '{word}': was expecting {_VALUES}")
+        return Unread(f"Unrecognized token '{word}': was expecting {_VALUES}")
 
 
 def _units(text: str) -> str:
@@ -538,16 +581,16 @@ def _characters(rest: str) -> Iterator[str]:
         yield each if each <= _LARGEST_UNIT else chr(ord(each) & 0xFFFF)
 
 
-def _broken(error: UnicodeDecodeError) -> _Stopped:
+def _broken(error: UnicodeDecodeError) -> Unread:
     if error.reason == "unexpected end of data":
-        return _Stopped("Unexpected end-of-input in VALUE_STRING")
+        return Unread("Unexpected end-of-input in VALUE_STRING")
     is_start = error.reason == "invalid start byte"
     byte = error.object[error.start if is_start else error.end]
-    return _Stopped(f"Invalid UTF-8 {'start' if is_start else 'middle'} byte 0x{byte:x}")
+    return Unread(f"Invalid UTF-8 {'start' if is_start else 'middle'} byte 0x{byte:x}")
 
 
-def _unexpected(character: str, why: str, where: str = "") -> _Stopped:
-    return _Stopped(f"Unexpected character ({_described(character)}){where}: {why}")
+def _unexpected(character: str, why: str, where: str = "") -> Unread:
+    return Unread(f"Unexpected character ({_described(character)}){where}: {why}")
 
 
 def _described(character: str) -> str:

@@ -9,17 +9,23 @@ results follow from it.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final
 
 from oscp_schemas import Document, JsonError
 from oscp_send.solarnetwork import json_reading
 from oscp_send.solarnetwork.dates import BeyondDatabase, DateRefused, read_epoch, read_json_date
-from oscp_send.solarnetwork.json_reading import parse_long, read_json
+from oscp_send.solarnetwork.json_reading import (
+    JsonToken,
+    Unread,
+    parse_long,
+    read_json,
+    tokens,
+    trailing,
+)
 
 _INSTRUCTION: Final = "net.solarnetwork.central.instructor.domain.NodeInstruction"
 _RESULT: Final = f"net.solarnetwork.domain.Result<{_INSTRUCTION}>"
@@ -79,25 +85,19 @@ def read_body(
     Raises:
         BodyRefused: SolarUser answers the body with 422.
     """
-    document = _document(body, charset) if body else None
-    if document is None or document.value is None:
-        raise BodyRefused(_no_body(executes=executes))
-    return _Reader(_tokens_of(document.text)).read()
-
-
-def _document(body: bytes | Document, charset: str | None) -> Document:
     if isinstance(body, Document):
-        document: Document | JsonError = body
         source: str | bytes = body.text
+        document: Document | JsonError = body
     else:
         source = json_reading.decoded(body, charset)
         document = read_json(source)
-    said = json_reading.mistake(document, source, _INSTRUCTION)
-    if isinstance(document, JsonError):
-        raise BodyRefused(f"Malformed JSON: {said.text if said else document.reason}", document)
-    if said is not None:
-        raise BodyRefused(f"Malformed JSON: {said.text}")
-    return document
+    error = document if isinstance(document, JsonError) else None
+    if not body or (isinstance(document, Document) and document.value is None):
+        raise BodyRefused(_no_body(executes=executes))
+    try:
+        return _Reader(tokens(source)).read()
+    except Unread as stopped:
+        raise BodyRefused(f"Malformed JSON: {stopped}", error) from None
 
 
 def _no_body(*, executes: bool) -> str:
@@ -110,93 +110,24 @@ def _no_body(*, executes: bool) -> str:
     )
 
 
-# A text as the tokens that one of SolarNetwork's own readers walks along.
-
-_TokenKind = Literal[
-    "START_OBJECT",
-    "END_OBJECT",
-    "START_ARRAY",
-    "END_ARRAY",
-    "PROPERTY_NAME",
-    "VALUE_STRING",
-    "VALUE_NUMBER_FLOAT",
-    "VALUE_NUMBER_INT",
-    "VALUE_TRUE",
-    "VALUE_FALSE",
-    "VALUE_NULL",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """One token, with its text where it has one."""
-
-    kind: _TokenKind
-    text: str | None = None
-
-
-class _NumberText(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
-class _Members(list[tuple[str, Any]]):
-    """The members of an object, in order, repeated names included."""
-
-
-# Both the digits and the repeated names of the text are kept: the reader sees them all.
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_Members, parse_int=_NumberText, parse_float=_NumberText
-)
-
-
-def _tokens_of(text: str) -> Iterator[_Token]:
-    """Yield the tokens of a text that is known to be JSON.
-
-    Raises:
-        RecursionError: It is nested more deeply than Python can follow.
-    """
-    waiting: list[Any] = [_DECODER.decode(text)]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, _Token):
-            yield value
-        elif isinstance(value, _Members):
-            yield _Token("START_OBJECT")
-            waiting.append(_Token("END_OBJECT"))
-            for name, member in reversed(value):
-                waiting += (member, _Token("PROPERTY_NAME", name))
-        elif isinstance(value, list):
-            yield _Token("START_ARRAY")
-            waiting.append(_Token("END_ARRAY"))
-            waiting += reversed(value)
-        else:
-            yield _scalar(value)
-
-
-def _scalar(value: object) -> _Token:
-    if value is True:
-        return _Token("VALUE_TRUE")
-    if value is False:
-        return _Token("VALUE_FALSE")
-    if isinstance(value, _NumberText):
-        is_whole = value.lstrip("-").isdigit()
-        return _Token("VALUE_NUMBER_INT" if is_whole else "VALUE_NUMBER_FLOAT", str(value))
-    return _Token("VALUE_NULL") if value is None else _Token("VALUE_STRING", str(value))
-
-
 class _Reader:
     """The walk. Each method leaves the stream where SolarUser's parser would be."""
 
-    def __init__(self, tokens: Iterator[_Token]) -> None:
+    def __init__(self, tokens: Iterator[JsonToken]) -> None:
         self._tokens = tokens
-        self._at: _Token | None = next(tokens, None)
+        self._at: JsonToken | None = next(tokens, None)
         self._body = InstructionBody()
 
     def read(self) -> InstructionBody:
-        if self._kind() != "START_OBJECT":
+        if self._kind() == "START_OBJECT":
+            self._properties()
+        elif self._kind() != "VALUE_NULL":
             raise BodyRefused("Malformed JSON: Unable to parse NodeInstruction (not an object)")
+        if (behind := self._step()) is not None:
+            raise BodyRefused(f"Malformed JSON: {trailing(behind.kind, _INSTRUCTION)}")
+        return self._body
+
+    def _properties(self) -> None:
         while (name := self._next_name()) is not None:
             reader = _READERS.get(name)
             # The value of an unknown property is not skipped: the next search for a name finds it.
@@ -204,9 +135,6 @@ class _Reader:
                 reader(self)
         while self._kind() not in {"END_OBJECT", None}:
             self._step()
-        if self._step() is not None:
-            raise BodyRefused(_trailing(self._kind()))
-        return self._body
 
     def node_id(self) -> None:
         self._body.node_id = self._number()
@@ -304,10 +232,10 @@ class _Reader:
                 text = f"Malformed request: JSON parse error: {refused.deserializing}"
             raise BodyRefused(text) from None
 
-    def _kind(self) -> _TokenKind | None:
+    def _kind(self) -> str | None:
         return self._at.kind if self._at else None
 
-    def _step(self) -> _Token | None:
+    def _step(self) -> JsonToken | None:
         self._at = next(self._tokens, None)
         return self._at
 
@@ -348,7 +276,7 @@ def _truncated(text: str) -> int:
     return int(number)
 
 
-def _no_map(kind: _TokenKind, text: str | None) -> str:
+def _no_map(kind: str, text: str | None) -> str:
     if kind == "VALUE_STRING" and not (text or "").strip():
         return (
             'Cannot coerce empty String ("") to element of `java.util.LinkedHashMap` '
@@ -373,7 +301,7 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def _no_date(kind: _TokenKind) -> str:
+def _no_date(kind: str) -> str:
     if kind == "START_ARRAY":
         return (
             "Malformed JSON: Cannot deserialize value of type `java.time.Instant` from Array "
@@ -382,12 +310,4 @@ def _no_date(kind: _TokenKind) -> str:
     return (
         f"Malformed JSON: Unexpected token ({kind}), expected one of [VALUE_STRING, "
         "VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT] for `java.time.Instant` value"
-    )
-
-
-def _trailing(kind: _TokenKind | None) -> str:
-    return (
-        f"Malformed JSON: Trailing token (`JsonToken.{kind}`) found after value (bound as "
-        "`net.solarnetwork.central.instructor.domain.NodeInstruction`): not allowed as per "
-        "`DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
     )

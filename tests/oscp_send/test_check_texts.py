@@ -241,7 +241,7 @@ SAID: dict[str, tuple[str, str, str | None]] = {
         None,
     ),
     "cut-behind-colon": ('{"a":', "Unexpected end-of-input within/between Object entries", None),
-    "cut-behind-comma": ("[1,", "Unexpected end-of-input within/between Array entries", None),
+    "cut-behind-comma": ('{"a":[1,', "Unexpected end-of-input within/between Array entries", None),
     "cut-string": (
         '{"a":"x',
         "Unexpected end-of-input in VALUE_STRING",
@@ -250,13 +250,13 @@ SAID: dict[str, tuple[str, str, str | None]] = {
     "cut-name": ('{"a', "Unexpected end-of-input in property name", None),
     "cut-escape": ('"\\u00', "Unexpected end-of-input in character escape sequence", None),
     "cut-number": (
-        "[1,-",
+        '{"a":[1,-',
         "Unexpected end-of-input in VALUE_NUMBER_INT",
         "Unexpected end-of-inputNo digit following sign",
     ),
     "closed-too-often": ("{}}", "Unexpected close marker '}': no open Object to close", None),
     "closed-otherwise": (
-        "[1}",
+        '{"a":[1}',
         "Unexpected close marker '}': expected ']' (for Array starting at [Source: REDACTED "
         "(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); byte offset: #UNKNOWN])",
         None,
@@ -285,18 +285,18 @@ SAID: dict[str, tuple[str, str, str | None]] = {
         None,
     ),
     "exponent": (
-        "[1e]",
+        '{"a":[1e]',
         f"Unexpected character (']' (code 93)) {NUMBER} Exponent indicator not followed by a digit",
         None,
     ),
     "plus": (
-        "[+1]",
+        '{"a":[+1]',
         f"Unexpected character ('+' (code 43)) {NUMBER} JSON spec does not allow numbers to have "
         "plus signs: enable `JsonReadFeature.ALLOW_LEADING_PLUS_SIGN_FOR_NUMBERS` to allow",
         None,
     ),
     "minus": (
-        "[-]",
+        '{"a":[-]',
         f"Unexpected character (']' (code 93)) {NUMBER} expected digit (0-9) to follow minus sign, "
         "for valid numeric value",
         None,
@@ -306,8 +306,8 @@ SAID: dict[str, tuple[str, str, str | None]] = {
         "Unexpected character ('x' (code 120)): was expecting comma to separate Object entries",
         None,
     ),
-    "zeroes": ("[01]", "Invalid numeric value: Leading zeroes not allowed", None),
-    "infinity": ("[-Infinity]", f"Non-standard token '-Infinity': {NAN}", None),
+    "zeroes": ('{"a":[01]', "Invalid numeric value: Leading zeroes not allowed", None),
+    "infinity": ('{"a":[-Infinity]', f"Non-standard token '-Infinity': {NAN}", None),
     "control-between": (
         "\x1f{}",
         "Illegal character ((CTRL-CHAR, code 31)): only regular white space (\\r, \\n, \\t) is "
@@ -321,7 +321,7 @@ SAID: dict[str, tuple[str, str, str | None]] = {
         None,
     ),
     "letter": (
-        "[é]",
+        '{"a":[é]',
         "Invalid UTF-8 start byte 0xa9",
         f"Unrecognized token 'é': was expecting {VALUES}",
     ),

@@ -326,6 +326,21 @@ def test_the_trailing_token_is_named() -> None:
     assert "`net.solarnetwork.central.instructor.domain.NodeInstruction`" in message
 
 
+@pytest.mark.parametrize(
+    ("data", "beginning"),
+    [
+        (b'{"nodeId":"abc","x":tru}', 'For input string: "abc"'),
+        (b'{"x":tru,"nodeId":"abc"}', "Unrecognized token 'tru'"),
+        (b'{"foo":[{}]} x', "Trailing token (`JsonToken.END_ARRAY`)"),
+        (b"[1,", "Unable to parse NodeInstruction (not an object)"),
+        (b"null x", "Unrecognized token 'x'"),
+        (b"null {}", "Trailing token (`JsonToken.START_OBJECT`)"),
+    ],
+)
+def test_the_first_mistake_counts(data: bytes, beginning: str) -> None:
+    assert refusal(data).startswith(f"Malformed JSON: {beginning}")
+
+
 # §7.1, before anything is read.
 UNREADABLE = {
     "no-body": (b"", "Malformed request: Required request body is missing: "),

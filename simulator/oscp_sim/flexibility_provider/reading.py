@@ -1,8 +1,8 @@
 """Read a message as the service's classes do, without a schema, and judge what it holds.
 
 Which properties there are, which are required and which lists must not be empty is the same as in
-the schemas, from which the classes were made; everything else is more lenient, or stricter (oscp20.md
-§2.5, §3.2, §5.1, §9.1 and §9.2).
+the schemas, from which the classes were made; everything else is more lenient, or stricter
+(oscp20.md §2.5, §3.2, §5.1, §9.1 and §9.2).
 """
 
 from __future__ import annotations
