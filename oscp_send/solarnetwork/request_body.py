@@ -73,7 +73,11 @@ class InstructionBody:
 
 
 def read_body(
-    body: bytes | Document, charset: str | None = None, *, executes: bool = False
+    body: bytes | Document,
+    charset: str | None = None,
+    *,
+    executes: bool = False,
+    has_topic: bool = True,
 ) -> InstructionBody:
     """Return what SolarUser reads from the JSON body of `add` or `exec`.
 
@@ -81,6 +85,7 @@ def read_body(
         body: The bytes of the body, or the document that was read from them.
         charset: The charset that its Content-Type names.
         executes: Whether it goes to `exec`.
+        has_topic: Whether the path has a topic.
 
     Raises:
         BodyRefused: SolarUser answers the body with 422.
@@ -93,20 +98,20 @@ def read_body(
         document = read_json(source)
     error = document if isinstance(document, JsonError) else None
     if not body or (isinstance(document, Document) and document.value is None):
-        raise BodyRefused(_no_body(executes=executes))
+        raise BodyRefused(_no_body(executes=executes, has_topic=has_topic))
     try:
         return _Reader(tokens(source)).read()
     except Unread as stopped:
         raise BodyRefused(f"Malformed JSON: {stopped}", error) from None
 
 
-def _no_body(*, executes: bool) -> str:
-    result, method, wait = _RESULT, "queueInstructionBody", ""
-    if executes:
-        result, method, wait = f"{_DEFERRED}<{_RESULT}>", "execInstructionBody", "java.lang.Long,"
+def _no_body(*, executes: bool, has_topic: bool) -> str:
+    result = f"{_DEFERRED}<{_RESULT}>" if executes else _RESULT
+    method = "execInstructionBody" if executes else "queueInstructionBody"
+    given = ["java.lang.String"] * has_topic + ["java.lang.Long"] * executes + [_INSTRUCTION]
     return (
         f"Malformed request: Required request body is missing: public {result} "
-        f"{_CONTROLLER}.{method}(java.lang.String,{wait}{_INSTRUCTION})"
+        f"{_CONTROLLER}.{method}({','.join(given)})"
     )
 
 

@@ -359,6 +359,21 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.parametrize(
+    ("executes", "has_topic", "method"),
+    [
+        (False, True, "queueInstructionBody(java.lang.String,"),
+        (True, True, "execInstructionBody(java.lang.String,java.lang.Long,"),
+        (False, False, "queueInstructionBody("),
+    ],
+)
+def test_no_body_names_the_method(executes: bool, has_topic: bool, method: str) -> None:
+    with pytest.raises(BodyRefused) as caught:
+        read_body(b"", executes=executes, has_topic=has_topic)
+    wanted = f"{method}net.solarnetwork.central.instructor.domain.NodeInstruction)"
+    assert caught.value.message.endswith(f".NodeInstructionController.{wanted}")
+
+
 @pytest.mark.parametrize(("data", "beginning"), UNREADABLE.values(), ids=UNREADABLE)
 def test_unreadable(data: bytes, beginning: str) -> None:
     assert refusal(data).startswith(beginning)

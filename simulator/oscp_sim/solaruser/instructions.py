@@ -62,7 +62,12 @@ class _Wanted:
 def _of_json(call: Call, *, executes: bool) -> _Wanted:
     """Return the instruction of a JSON body, for one node."""
     try:
-        body = read_body(call.request.body or b"", charset_of(call.request), executes=executes)
+        body = read_body(
+            call.request.body or b"",
+            charset_of(call.request),
+            executes=executes,
+            has_topic="topic" in call.variables,
+        )
     except BodyRefused as refusal:
         why = {"why": f"the request body is not JSON: {refusal.error}"} if refusal.error else {}
         raise ApiRefused(422, refusal.message, code=refusal.code, explanation=why) from None
