@@ -391,7 +391,10 @@ class _Walk:
         if self._is_bytes and not written.isascii():
             written = written.encode("latin-1").decode()
         text: str = json.loads(written) if "\\" in written else written[1:-1]
-        return text
+        if self._is_bytes or text.isascii():
+            return text
+        # Characters again of what `_units` took apart.
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
     def _string(self, where: str) -> str:
         """Read a string, or the name of a property; return it as it is written."""

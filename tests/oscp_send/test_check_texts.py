@@ -364,7 +364,7 @@ def test_a_limit_has_no_place(text: str, limit: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be"])
 def test_a_body_is_read_in_any_encoding_of_unicode(encoding: str) -> None:
-    assert read_body('{"topic":"é"}'.encode(encoding), "utf-8").topic == "é"
+    assert read_body('{"topic":"é😀"}'.encode(encoding), "utf-8").topic == "é😀"
     assert read_body('{"topic":"é"}'.encode("latin-1"), "ISO-8859-1").topic == "é"
 
 
