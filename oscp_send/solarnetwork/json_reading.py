@@ -137,6 +137,10 @@ class Mistake:
     text: str
     is_limit: bool = False
 
+    def without_word(self) -> str:
+        """Return the text without the word that it may quote, which may be a secret."""
+        return "Unrecognized token" if self.text.startswith("Unrecognized token") else self.text
+
     @property
     def placed(self) -> str:
         """The text with the place that the parser appends."""
@@ -204,7 +208,7 @@ def mistake(
             depth += kind.startswith("START") - kind.startswith("END")
     except Unread as stopped:
         return Mistake(str(stopped), isinstance(stopped, _OverLimit))
-    return Mistake(parsed.reason) if isinstance(parsed, JsonError) else None
+    return Mistake("Invalid UTF-8") if isinstance(parsed, JsonError) else None
 
 
 def _may_be_too_large(text: str) -> bool:

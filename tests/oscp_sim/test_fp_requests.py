@@ -460,8 +460,10 @@ def test_what_is_wrong_first_is_told_first(fp: Simulator) -> None:
 
 
 def test_no_answer_and_no_journal_shows_a_token(fp: Simulator) -> None:
-    tokens = [token_of(fp), "cp-token-new"]
-    answers = [say(fp, REGISTER), say(fp, REGISTER, b'{"token":cp-token-new}')]
+    tokens = [token_of(fp), "cp-token-new", "cp_token_new"]
+    answers = [say(fp, REGISTER)]
+    for unquoted in (b'{"token":cp-token-new}', b'{"token":cp-token-new,"a":"\xff"}'):
+        answers += [say(fp, REGISTER, unquoted), say(fp, REGISTER, unquoted.replace(b"-", b"_"))]
     tokens.append(token_of(fp))
     answers.append(say(fp, REGISTER, {"token": ["cp-token-new"], "version_url": 1}))
     shown = repr(fp.journal.entries()) + repr(answers)

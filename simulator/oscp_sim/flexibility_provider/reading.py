@@ -27,8 +27,6 @@ from oscp_send.solarnetwork import json_reading
 from oscp_send.solarnetwork.dates import TRIMMED, DateRefused, bounded, read_message_time
 from oscp_sim.flexibility_provider.call import IncomingCall, ServiceRefused
 
-_QUOTING: Final = frozenset({"unrecognized-token", "bad-number", "trailing-content"})
-
 _ACCEPTED: Final = "the Flexibility Provider accepts it anyway; SolarUser and others would not"
 
 
@@ -64,18 +62,19 @@ def read_json(body: bytes, action: str, charset: str | None = None) -> Document:
     text = json_reading.decoded(body, charset)
     parsed = json_reading.read_json(text)
     said = json_reading.mistake(parsed, text, _java(action))
-    if isinstance(parsed, JsonError):
-        # It would quote what may be a token that lacks its quotes.
-        is_hidden = parsed.kind in _QUOTING and action == "Register"
-        raise _malformed(
-            "Unrecognized token" if is_hidden or said is None else said.text,
-            why=f"not JSON at line {parsed.line}, column {parsed.column}",
-        )
     if said is not None:
-        raise _malformed(said.text)
-    if parsed.value is None:
+        # What lacks its quotes may be a token.
+        shown = said.without_word() if action == "Register" else said.text
+        raise _malformed(shown, why=_place(parsed))
+    if isinstance(parsed, JsonError) or parsed.value is None:
         raise _no_body(action)
     return parsed
+
+
+def _place(parsed: Document | JsonError) -> str | None:
+    if isinstance(parsed, Document):
+        return None
+    return f"not JSON at line {parsed.line}, column {parsed.column}"
 
 
 def _no_body(action: str) -> ServiceRefused:

@@ -19,7 +19,7 @@ from typing import Any, Final, get_args
 from oscp_schemas import JsonError
 from oscp_send.instruction import utf16_length
 from oscp_send.solarnetwork import json_reading
-from oscp_send.solarnetwork.json_reading import parse_long
+from oscp_send.solarnetwork.json_reading import Mistake, parse_long
 from oscp_sim.redaction import redact_text
 from oscp_sim.solaruser.call import ApiRefused
 from oscp_sim.world.model import (
@@ -293,12 +293,10 @@ def _read_object(wanted: Input, body: bytes, charset: str | None) -> dict[str, A
     source = json_reading.decoded(body, charset)
     document = json_reading.read_json(source)
     if isinstance(document, JsonError):
-        said = json_reading.mistake(document, source, wanted.type_name)
+        said = json_reading.mistake(document, source, wanted.type_name) or Mistake("")
         # The token at fault may be a secret without its quotes.
-        quotes = document.kind in {"unrecognized-token", "bad-number", "trailing-content"}
         plain = source if isinstance(source, str) else source.decode("latin-1")
-        is_hidden = quotes and OAUTH_CLIENT_SECRET in plain
-        text = "Unrecognized token" if said is None or is_hidden else said.text
+        text = said.without_word() if OAUTH_CLIENT_SECRET in plain else said.text
         why = f"not JSON at line {document.line}, column {document.column}"
         raise ApiRefused(422, f"Malformed JSON: {text}", explanation={"why": why})
     if document.value is None:
