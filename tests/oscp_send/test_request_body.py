@@ -420,3 +420,45 @@ def test_any_texts_survive(parameters: dict[str, str], node_id: int) -> None:
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with suppress(BodyRefused):
         assert isinstance(read_body(data), InstructionBody)
+
+
+USUAL = st.fixed_dictionaries(
+    {
+        "nodeId": st.integers(-(2**64), 2**64),
+        "params": st.dictionaries(st.text(max_size=20), st.text(max_size=300), max_size=5),
+    }
+)
+
+
+@given(value=USUAL, ascii_only=st.booleans(), indent=st.sampled_from([None, 1]))
+def test_the_usual_shape_is_read_as_by_the_walk(
+    value: dict[str, Any], ascii_only: bool, indent: int | None
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    # One more property, which is ignored, makes it unusual.
+    unusual = json.dumps({**value, "state": "x"}, ensure_ascii=ascii_only, indent=indent)
+    assert outcome(text) == outcome(unusual)
+
+
+def outcome(text: str) -> InstructionBody | str:
+    try:
+        return read_body(text.encode("utf-8", "surrogatepass"))
+    except BodyRefused as refused:
+        return refused.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"nodeId":1,"nodeId":2,"params":{"a":"1"}}',
+        '{"nodeId":1,"params":{"a":"1","a":"2"}}',
+        '{"nodeId":1,"params":{"a":"1"},"params":{"b":"2"}}',
+        '{"params":{"a":"1","\\u0061":"2"},"nodeId":1}',
+        '{"nodeId":true,"params":{}}',
+        '{"nodeId":1,"params":{"a":null}}',
+        '{"nodeId":1,"params":{"%s":"1"}}' % ("n" * 50_001),
+    ],
+    ids=["node-twice", "name-twice", "params-twice", "escaped", "boolean", "null", "long-name"],
+)
+def test_what_is_nearly_usual_is_left_to_the_walk(text: str) -> None:
+    assert outcome(text) == outcome(text[:-1] + ',"state":"x"}')
