@@ -131,11 +131,10 @@ def _parsed(body: bytes | None, action: str) -> Document:
     text = json_reading.decoded(body)
     parsed = json_reading.read_json(text)
     said = json_reading.mistake(parsed, text, _java(action))
-    if isinstance(parsed, JsonError) or said is not None:
+    if said is not None:
         # An unquoted word in a Register may be its token.
-        is_hidden = action == "Register" and isinstance(parsed, JsonError) and parsed.token
-        raise _unreadable("Unrecognized token" if is_hidden or not said else said.text)
-    if parsed.value is None:
+        raise _unreadable(said.without_word() if action == "Register" else said.text)
+    if isinstance(parsed, JsonError) or parsed.value is None:
         raise _no_body(action)
     return parsed
 
