@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import unquote
@@ -53,6 +54,9 @@ class Request:
         exchange_id: The number that both sides' journal entries share; None where the sender is not
             played here.
         flaw: Why it cannot be read, as its server found.
+        path: The path as sent, undecoded, without the query.
+        query: The query as sent, without the question mark; empty where there is none.
+        fields: The first value of each header, by its name.
     """
 
     method: str
@@ -63,27 +67,21 @@ class Request:
     exchange_id: int | None = field(default=None, compare=False)
     flaw: Flaw | None = None
 
-    @property
-    def path(self) -> str:
-        """The path as sent, undecoded, without the query."""
-        return self.target.partition("?")[0]
+    path: str = field(init=False, repr=False, compare=False)
+    query: str = field(init=False, repr=False, compare=False)
+    fields: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
-    @property
-    def query(self) -> str:
-        """The query as sent, without the question mark; empty where there is none."""
-        return self.target.partition("?")[2]
+    def __post_init__(self) -> None:
+        # Each is asked for many times on a message's way.
+        path, _, query = self.target.partition("?")
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "query", query)
+        object.__setattr__(self, "fields", dict(reversed(self.headers)))
 
     @property
     def text(self) -> str:
         """The body as text; what is not UTF-8 is replaced."""
         return _UNREAD if self.body is None else self.body.decode("utf-8", "replace")
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, by its lower-case name, or None."""
-        for each, value in self.headers:
-            if each == name:
-                return value
-        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
@@ -210,32 +208,24 @@ class Parties:
         self._parties = tuple(parties)
         self._asked = asked
 
-    def have(self, path: str) -> bool:
-        """Return whether a decoded path belongs to one of them."""
-        return self._at(path) is not None
+    def at(self, path: str) -> Callable[[Request], Response] | None:
+        """Return what answers requests for a path, as it was sent; None where nobody does."""
+        # However many slashes a path begins with, it is looked up with one.
+        path = f"/{unquote(path, errors='replace').lstrip('/')}"
+        for party in self._parties:
+            if party.is_for(path):
+                return partial(self._answer, party)
+        return None
 
-    def handle(self, request: Request) -> Response:
-        """Return the answer of the party that a request is for.
-
-        Raises:
-            LookupError: It is for none; see `have`.
-        """
-        party = self._at(unquote(request.path, errors="replace"))
-        if party is None:
-            raise LookupError(f"no party is at {request.path}")
+    def _answer(self, party: Party, request: Request) -> Response:
         with self._asked():
             response = party.handle(_bounded(request))
         return replace(response, body=b"") if request.method == "HEAD" else response
 
-    def _at(self, path: str) -> Party | None:
-        # However many slashes a path begins with, it is looked up with one.
-        path = f"/{path.lstrip('/')}"
-        return next((party for party in self._parties if party.is_for(path)), None)
-
 
 def _bounded(request: Request) -> Request:
     """Return a request without its body where that is, or is declared to be, over the limit."""
-    declared = request.header("content-length") or "0"
+    declared = request.fields.get("content-length") or "0"
     length = int(declared) if declared.isdecimal() else 0
     longest = max(length, len(request.body or b""))
     return replace(request, body=None) if longest > LONGEST_BODY else request
@@ -259,11 +249,11 @@ def flaw_of(request: Request, *, takes_underscores: bool) -> Flaw | None:
     Hosts with an underscore may be taken nevertheless: containers have such names.
     """
     why = _flaw_of_target(request) or _flaw_of_head(request)
-    if why is None and not takes_underscores and "_" in (request.header("host") or ""):
+    if why is None and not takes_underscores and "_" in request.fields.get("host", ""):
         why = "Host holds an underscore: give the simulator another name, or set host_names"
     if why is not None:
         return Flaw(400, why)
-    expected = request.header("expect")
+    expected = request.fields.get("expect")
     if expected is not None and "100-continue" not in expected.lower():
         return Flaw(417, "only 100-continue can be expected")
     return None
@@ -397,8 +387,8 @@ def cross_origin(
         methods: Those that a page may use.
         headers: Those that a page may send.
     """
-    method, origin = request.method, request.header("origin")
-    asked = request.header("access-control-request-method")
+    method, origin = request.method, request.fields.get("origin")
+    asked = request.fields.get("access-control-request-method")
     is_preflight = method == "OPTIONS" and origin is not None and asked is not None
     if not _is_from_elsewhere(request):
         return respond(200, b"") if is_preflight else None
@@ -420,26 +410,26 @@ def cross_origin(
 
 def letting_in(request: Request, response: Response) -> Headers:
     """Return the headers with which a page of another origin may read a response."""
-    origin = request.header("origin")
+    origin = request.fields.get("origin")
     if origin is None or not _is_from_elsewhere(request) or response.body == _NOT_LET_IN:
         return ()
     return (("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"))
 
 
 def _is_from_elsewhere(request: Request) -> bool:
-    origin = request.header("origin")
+    origin = request.fields.get("origin")
     return origin is not None and origin != base_url(request)
 
 
 def base_url(request: Request) -> str:
     """Return the address at which a request says that it reached the service."""
     scheme = "https" if is_secure(request) else "http"
-    return f"{scheme}://{request.header('host') or 'localhost'}"
+    return f"{scheme}://{request.fields.get('host') or 'localhost'}"
 
 
 def is_secure(request: Request) -> bool:
     """Return whether a proxy says that a request came to it by https."""
-    return (request.header("x-forwarded-proto") or "").strip().lower() == "https"
+    return request.fields.get("x-forwarded-proto", "").strip().lower() == "https"
 
 
 _STRICT: Final = ("Strict-Transport-Security", "max-age=31536000 ; includeSubDomains")
@@ -474,7 +464,7 @@ def compressed(request: Request, response: Response) -> Response:
     if media_type not in _KINDS or not is_wanted:
         return response
     response = _varying_by_encoding(response)
-    if not _accepts_gzip(request.header("accept-encoding") or ""):
+    if not _accepts_gzip(request.fields.get("accept-encoding", "")):
         return response
     # Without a time in it, the same reply is the same bytes.
     body = gzip.compress(response.body, _LEVEL, mtime=0)

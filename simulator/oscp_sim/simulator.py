@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote
 
 import requests
 from flask import Flask
@@ -178,9 +177,8 @@ class Simulator:
         """Answer a request in this process, as the server does for one that comes to `url`."""
         if request.flaw is not None:
             return self._refused(request, request.flaw)
-        if self._parties.have(unquote(request.path, errors="replace")):
-            return self._parties.handle(request)
-        return through_wsgi(self.application)(request)
+        answer = self._parties.at(request.path) or through_wsgi(self.application)
+        return answer(request)
 
     def _refused(self, request: Request, flaw: Flaw) -> Response:
         """Refuse what cannot be read, whoever it is for; a service's journal says why."""

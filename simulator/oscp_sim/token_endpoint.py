@@ -74,7 +74,7 @@ class TokenEndpoint:
             client = credentials.id
             response = _granted(self._issue(credentials), fields.get("scope", ""))
         except _Refused as refused:
-            by_header = request.header("authorization")
+            by_header = request.fields.get("authorization")
             response, why = _refusal(refused, by_header=by_header), refused.why
         self._record(request, response, client, why)
         return response
@@ -119,7 +119,7 @@ def _fields(request: Request) -> Mapping[str, str]:
     body = request.body
     if body is None or len(body) > _LONGEST_BODY:
         raise _Refused("invalid_request", f"the body is longer than {_LONGEST_BODY} bytes")
-    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    media_type = request.fields.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != _FORM:
         raise _Refused("invalid_request", f"the Content-Type must be {_FORM}")
     try:
@@ -137,7 +137,7 @@ def _fields(request: Request) -> Mapping[str, str]:
 
 
 def _credentials(request: Request, fields: Mapping[str, str]) -> _Credentials:
-    authorization = request.header("authorization")
+    authorization = request.fields.get("authorization")
     in_form = fields.get("client_id"), fields.get("client_secret")
     if authorization is not None:
         if in_form[1] is not None:

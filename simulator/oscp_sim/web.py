@@ -72,15 +72,15 @@ class _Mounted:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        path = unquote(_target(environ).partition("?")[0], errors="replace")
-        if not self._parties.have(path):
+        answer = self._parties.at(_target(environ).partition("?")[0])
+        if answer is None:
             return self._otherwise(environ, start_response)
         try:
             request = received(environ)
         except (BadRequest, OSError):
             response = _MALFORMED
         else:
-            response = self._parties.handle(request)
+            response = answer(request)
         if response.after:
             self._closing.wait(min(response.after, _LONGEST_WAIT))
         start_response(f"{response.status} {response.phrase}", list(_wire_headers(response)))
@@ -160,7 +160,7 @@ def _refused(error: HTTPException) -> FlaskResponse:
 def environment(request: Request, scheme: str = "http") -> dict[str, Any]:
     """Return the WSGI environment of a request, which also keeps it as it was sent."""
     path = unquote(request.path, errors="surrogateescape")
-    host, _, port = (request.header("host") or "").partition(":")
+    host, _, port = request.fields.get("host", "").partition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",

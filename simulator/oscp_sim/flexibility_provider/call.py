@@ -151,7 +151,7 @@ def caller_of(request: Request, shared: Shared, replaced: Collection[str | None]
     tokens that were good until a registration replaced them.
     """
     # The container takes blanks off the end of any header.
-    authorization = (request.header("authorization") or "").rstrip(" \t")
+    authorization = request.fields.get("authorization", "").rstrip(" \t")
     if not authorization:
         raise _unknown("there is no Authorization header")
     scheme, _, token = authorization.partition(" ")

@@ -284,7 +284,7 @@ class FlexibilityProviderEndpoints:
         call.findings += judge_message(call, now, accepted=accepted)
         if not accepted:
             return None
-        correlation_id = call.request.header("x-correlation-id")
+        correlation_id = call.request.fields.get("x-correlation-id")
         said = ExchangedMessage(
             call.action, call.message, call.request_id, correlation_id, sent=False, at=now
         )
@@ -333,7 +333,7 @@ class HostOfFlexibilityProvider:
 
 def _checked_body(call: IncomingCall) -> tuple[bytes, str | None]:
     """Return the body of a message and its charset; headers not in order are refused."""
-    content_type = (call.request.header("content-type") or "").strip()
+    content_type = call.request.fields.get("content-type", "").strip()
     match = _JSON.fullmatch(content_type)
     charset = match[1] if match else None
     if match is None or (charset is not None and not _is_known(charset)):

@@ -161,7 +161,7 @@ class SolarUser:
         if call.verified is not None:
             key = f"u|{call.verified.token.id}"
         else:
-            key = call.request.header("x-forwarded-for") or call.request.client
+            key = call.request.fields.get("x-forwarded-for") or call.request.client
         allowance = self._rate_limiter.take(limit, key)
         call.response_headers.append(allowance.header())
         if allowance.retry_after is not None:

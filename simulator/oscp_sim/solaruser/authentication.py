@@ -71,7 +71,7 @@ class Authenticator:
         scheme = claimed_scheme(request)
         if scheme is None:
             raise anonymous_refused()
-        if (request.header("authorization") or "").rstrip() == scheme:
+        if request.fields.get("authorization", "").rstrip() == scheme:
             raise NoRoute(HTTPStatus.INTERNAL_SERVER_ERROR)
         when = _request_date(request)
         is_legacy = scheme == LEGACY_SCHEME
@@ -114,7 +114,7 @@ class Authenticator:
     ) -> str:
         if request.body is None:
             raise too_large()
-        if request.header("host") == "":
+        if request.fields.get("host") == "":
             why = {"why": "an empty Host is not verified as it was sent"}
             raise AuthenticationRefused(403, "Bad credentials", explanation=why)
         # The container has read the fields of a form before its body could be hashed.
@@ -185,10 +185,11 @@ def _proxied_host(request: Request, host: str) -> str:
     """Return the host that the service verifies, behind a proxy or not (solaruser.md §5.3)."""
     if ":" in host:
         return host
-    port = request.header("x-forwarded-port")
+    port = request.fields.get("x-forwarded-port")
     if port is not None:
         return host if port == "80" else f"{host}:{port}"
-    return f"{host}:443" if (request.header("x-forwarded-proto") or "").lower() == "https" else host
+    is_secure = request.fields.get("x-forwarded-proto", "").lower() == "https"
+    return f"{host}:443" if is_secure else host
 
 
 # The `Authorization` header, and the headers that it must have signed (solaruser.md §5.1).
@@ -208,7 +209,7 @@ class _Claim(NamedTuple):
 
 def _read_claim(request: Request) -> _Claim:
     """Return what the header of a request claims; nothing in it is trimmed."""
-    header = request.header("authorization") or ""
+    header = request.fields.get("authorization", "")
     # One character after the scheme is skipped, whatever it is.
     split = (each.partition("=") for each in header[len(SCHEME) + 1 :].split(","))
     parts = {name: value for name, equals, value in split if equals}
@@ -250,7 +251,7 @@ def _check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
 
 
 def _read_legacy_claim(request: Request) -> _Claim:
-    given = (request.header("authorization") or "")[len(LEGACY_SCHEME) + 1 :]
+    given = request.fields.get("authorization", "")[len(LEGACY_SCHEME) + 1 :]
     token_id, colon, made = given.partition(":")
     if not colon:
         raise AuthenticationRefused(403, "Invalid Authorization header value")
@@ -260,7 +261,7 @@ def _read_legacy_claim(request: Request) -> _Claim:
 def _legacy_text(request: Request, when: datetime, parameters: Sequence[tuple[str, str]]) -> str:
     first = dict(reversed(parameters))
     query = "&".join(f"{name}={first[name]}" for name in sorted(first))
-    parts = (request.header("content-md5") or "", request.header("content-type") or "")
+    parts = (request.fields.get("content-md5") or "", request.fields.get("content-type", ""))
     path = f"{request.path}?{query}" if query else request.path
     return "\n".join([request.method, *parts, format_date(when), path])
 
@@ -301,8 +302,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def _request_date(request: Request) -> datetime:
     """Return the date at which a request was signed: `X-SN-Date`, or else `Date`."""
-    name = "X-SN-Date" if request.header("x-sn-date") is not None else "Date"
-    text = request.header(name.lower())
+    name = "X-SN-Date" if request.fields.get("x-sn-date") is not None else "Date"
+    text = request.fields.get(name.lower())
     date = _EPOCH - timedelta(1) if text is None else _read_date(text.strip())
     if date is None:
         raise AuthenticationRefused(403, f"Invalid HTTP {name} header value")

@@ -154,7 +154,7 @@ def too_large() -> AuthenticationRefused:
 
 def claimed_scheme(request: Request) -> str | None:
     """Return the scheme by which a request claims a token; with any other it is anonymous."""
-    given = request.header("authorization") or ""
+    given = request.fields.get("authorization", "")
     return next((each for each in (LEGACY_SCHEME, SCHEME) if given.startswith(each)), None)
 
 
@@ -178,12 +178,12 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 def media_type_of(request: Request) -> str:
     """Return the media type of a body in lower case, without parameters; empty for none."""
-    return (request.header("content-type") or "").partition(";")[0].strip().lower()
+    return request.fields.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def charset_of(request: Request) -> str | None:
     """Return the charset that a body is said to be in."""
-    match = _CHARSET.search(request.header("content-type") or "")
+    match = _CHARSET.search(request.fields.get("content-type", ""))
     return match[1] if match else None
 
 
@@ -206,9 +206,9 @@ def check_digest(request: Request) -> None:
 
 def _declared_digest(request: Request) -> tuple[str, str] | None:
     """Return the algorithm and value that decide, or None where no known digest is declared."""
-    digest = request.header("digest")
+    digest = request.fields.get("digest")
     if digest is None:
-        md5 = request.header("content-md5")
+        md5 = request.fields.get("content-md5")
         return None if md5 is None else ("md5", md5)
     for entry in digest.split(","):
         algorithm, equals, value = entry.partition("=")
@@ -251,7 +251,7 @@ def request_parameters(request: Request) -> list[tuple[str, str]]:
     """
     body, media_type = request.body, media_type_of(request)
     text = request.query
-    if media_type == _MULTIPART and "boundary=" not in (request.header("content-type") or ""):
+    if media_type == _MULTIPART and "boundary=" not in request.fields.get("content-type", ""):
         raise NoRoute(HTTPStatus.BAD_REQUEST)
     if body is not None and media_type == FORM and is_consumed(request):
         if len(body) > _LONGEST_FORM:

@@ -30,7 +30,7 @@ def check_request(request: Request) -> None:
 
 def check_content(request: Request) -> None:
     """Refuse a malformed Content-Type, and a multipart body over the limit or without its parts."""
-    content_type = request.header("content-type")
+    content_type = request.fields.get("content-type")
     problem = None if content_type is None else content_type_problem(content_type)
     if problem:
         raise ApiRefused(403, problem)

@@ -69,7 +69,7 @@ def stream(call: Call, rows: Sequence[Mapping[str, Any]], *, or_nothing: bool = 
     reply is JSON. Where the service can write none of them, the request is refused, or the reply
     has no body.
     """
-    accept = call.request.header("accept")
+    accept = call.request.fields.get("accept")
     try:
         media_type = type_of_list(accept)
     except ValueError as error:
@@ -158,7 +158,7 @@ def container_error(
     request = call.request
     content = error_content(request, status.value, at)
     varying = (*_VARY, *headers.items()) if call.is_routed else tuple(headers.items())
-    if _prefers_html(request.header("accept") or ""):
+    if _prefers_html(request.fields.get("accept", "")):
         return _page(status).adding(varying)
     try:
         media_type = type_of_one(_accept(request))

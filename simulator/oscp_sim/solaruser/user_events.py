@@ -68,7 +68,7 @@ class _Wanted:
 
 
 def _wanted(call: Call, *, as_service: bool) -> _Wanted:
-    if call.request.header("accept") is None:
+    if call.request.fields.get("accept") is None:
         raise NoRoute(HTTPStatus.BAD_REQUEST)
     binding = Binding(call.parameters, "basicUserEventFilter")
     if any(name.startswith("sorts[") for name in binding.names):

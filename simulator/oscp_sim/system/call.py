@@ -58,7 +58,9 @@ class Call:
     @classmethod
     def of(cls, request: Request, now: datetime) -> Self:
         """Return the message that a request brings, not read yet."""
-        return cls(request, now, request.header("x-request-id"), request.header("x-correlation-id"))
+        return cls(
+            request, now, request.fields.get("x-request-id"), request.fields.get("x-correlation-id")
+        )
 
     @property
     def content(self) -> Mapping[str, Any]:
@@ -114,10 +116,10 @@ def check_headers(call: Call, profile: Profile) -> None:
     """
     request = call.request
     if request.method != "DELETE":
-        content_type = request.header("content-type") or ""
+        content_type = request.fields.get("content-type", "")
         if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
             call.check("X14", "the Content-Type must be application/json", profile)
-        encoding = (request.header("content-encoding") or "identity").strip().lower()
+        encoding = (request.fields.get("content-encoding") or "identity").strip().lower()
         if encoding != "identity":
             call.check("X17", f"the body is compressed with {encoding}: send it as it is", profile)
     if not call.request_id and call.action in profile.request_id_needed:

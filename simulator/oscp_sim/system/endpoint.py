@@ -98,8 +98,8 @@ class Endpoint:
         Raises:
             Refused: It shows no token, or one that is not good here.
         """
-        shown = call.request.header("authorization")
-        host = call.request.header("host") or ""
+        shown = call.request.fields.get("authorization")
+        host = call.request.fields.get("host", "")
         if shown is None:
             called = self._registry.called(self._path, None, host)
             return called or self._anybody(call, "X1", "the Authorization header is missing")

@@ -48,7 +48,7 @@ def assemble(call: Call, segments: Segments | None, profile: Profile) -> bool:
     Raises:
         Refused: Something is wrong with the segment, and the profile refuses that.
     """
-    index, count = (call.request.header(f"x-segment-{name}") for name in ("index", "count"))
+    index, count = (call.request.fields.get(f"x-segment-{name}") for name in ("index", "count"))
     if index is None and count is None:
         return True
     if segments is None or not profile.reassembles:
