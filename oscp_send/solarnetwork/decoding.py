@@ -6,17 +6,18 @@ classes drop unknown properties, and hold numbers as doubles and times in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from oscp_schemas.catalogue import document, document_name
+from oscp_schemas.show import make_pointer
 from oscp_send.fidelity import Behaviour
 from oscp_send.solarnetwork.dates import DateRefused, read_message_time
 from oscp_send.times import read_instant
 
-_Reader = Callable[[str, Any], Any]
+_Reader = Callable[[Any], Any]
 
 
 class DecodeError(ValueError):
@@ -46,18 +47,28 @@ def decode(action: str, message: object, behaviour: Behaviour) -> dict[str, Any]
     name = document_name(action)
     reader = _reader(name, strict=behaviour.follows_service("date_times"))
     try:
-        decoded: dict[str, Any] = reader("", message)
-    except DecodeError as error:
-        chain = f"(through reference chain: {_chain(name, error.pointer)})"
-        text = f"{error.text}\n at [No location information] {chain}"
-        raise DecodeError(error.pointer, text) from None
+        decoded: dict[str, Any] = reader(message)
+    except _Unreadable as found:
+        steps = found.steps[::-1]
+        chain = f"(through reference chain: {_chain(name, steps)})"
+        text = f"{found.text}\n at [No location information] {chain}"
+        raise DecodeError(make_pointer(steps), text) from None
     return decoded
 
 
-def _chain(name: str, pointer: str) -> str:
+class _Unreadable(Exception):
+    """Raised for a value that cannot be read; who reads what is around it adds where it is."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.steps: list[str | int] = []
+
+
+def _chain(name: str, steps: Iterable[str | int]) -> str:
     """Return the properties and elements that lead to a value, as the parser shows them."""
     schema, links = document(name), []
-    for step in pointer.split("/")[1:]:
+    for step in steps:
         if "items" in schema:
             links.append(f"java.util.ArrayList[{step}]")
             schema = schema["items"]
@@ -82,46 +93,64 @@ def _reader_of(schema: Mapping[str, Any], *, strict: bool) -> _Reader:
         readers = {
             name: _reader_of(each, strict=strict) for name, each in schema["properties"].items()
         }
-        return lambda pointer, value: {
-            name: reader(f"{pointer}/{name}", value[name])
-            for name, reader in readers.items()
-            if name in value
-        }
+        return partial(_members, tuple(readers.items()))
     if schema.get("type") == "array":
-        item = _reader_of(schema["items"], strict=strict)
-        return lambda pointer, value: [
-            item(f"{pointer}/{index}", each) for index, each in enumerate(value)
-        ]
-    return _number if schema.get("type") == "number" else lambda _, value: value
+        return partial(_elements, _reader_of(schema["items"], strict=strict))
+    return _number if schema.get("type") == "number" else _as_it_is
 
 
-def _time(pointer: str, value: str) -> datetime:
-    return _in_milliseconds(pointer, value, read_instant(value))
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - JSON of any kind
+    return value
 
 
-def _strict_time(pointer: str, value: str) -> datetime:
-    """Read a time as SolarNetwork's classes do (oscp20.md §3.2)."""
-    try:
-        return read_message_time(value) or _in_milliseconds(pointer, value, None)
-    except DateRefused as refused:
-        raise DecodeError(pointer, refused.deserializing) from None
+def _members(readers: Iterable[tuple[str, _Reader]], value: Mapping[str, Any]) -> dict[str, Any]:
+    decoded = {}
+    for name, reader in readers:
+        if name in value:
+            try:
+                decoded[name] = reader(value[name])
+            except _Unreadable as found:
+                found.steps.append(name)
+                raise
+    return decoded
 
 
-def _in_milliseconds(pointer: str, value: str, instant: datetime | None) -> datetime:
+def _elements(reader: _Reader, value: Iterable[Any]) -> list[Any]:
+    decoded: list[Any] = []
+    for each in value:
+        try:
+            decoded.append(reader(each))
+        except _Unreadable as found:
+            found.steps.append(len(decoded))
+            raise
+    return decoded
+
+
+def _time(value: str) -> datetime:
+    instant = read_instant(value)
     if instant is None:
-        raise DecodeError(pointer, f"Text '{value}' could not be parsed")
-    instant = instant.astimezone(UTC)
+        raise _Unreadable(f"Text '{value}' could not be parsed")
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-def _number(pointer: str, value: Any) -> float:  # noqa: ANN401 - int, float or Decimal
+def _strict_time(value: str) -> datetime:
+    """Read a time as SolarNetwork's classes do (oscp20.md §3.2)."""
+    try:
+        instant = read_message_time(value)
+    except DateRefused as refused:
+        raise _Unreadable(refused.deserializing) from None
+    if instant is None:
+        raise _Unreadable(f"Text '{value}' could not be parsed")
+    return instant
+
+
+def _number(value: Any) -> float:  # noqa: ANN401 - int, float or Decimal
     try:
         number = float(value)
     except OverflowError:
         number = float("inf")
     if number in {float("inf"), float("-inf")}:
-        raise DecodeError(
-            pointer,
+        raise _Unreadable(
             "Cannot deserialize value of type `java.lang.Double`: "
             "number out of range of a 64-bit floating-point value",
         )

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Final, NamedTuple
 
@@ -619,6 +620,7 @@ def _is_of_word(character: str, *, first: bool = False) -> bool:
 _OF_WORDS: Final = frozenset({"Ll", "Lm", "Lo", "Lt", "Lu", "Nl", "Pc", "Sc"})
 
 
+@lru_cache(maxsize=8192)  # each time of a forecast is written several times on its way
 def time_text(instant: datetime) -> str:
     """Return a time as SolarNetwork writes it: UTC, three fraction digits, `Z`."""
     whole_and_milliseconds, _, _ = instant.isoformat(timespec="milliseconds").partition("+")
@@ -636,15 +638,16 @@ def write(value: object) -> bytes:
 
 
 def _written(value: object) -> str:
-    if isinstance(value, Mapping):
-        members = (
-            f"{encode_basestring(str(name))}:{_written(each)}" for name, each in value.items()
-        )
-        return f"{{{','.join(members)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{','.join(_written(each) for each in value)}]"
+    # What a forecast has most of comes first.
+    if isinstance(value, str):
+        return encode_basestring(value)
     if isinstance(value, float):
         return double_text(value)
     if isinstance(value, datetime):
         return f'"{time_text(value)}"'
-    return encode_basestring(value) if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, list | tuple):
+        return f"[{','.join([_written(each) for each in value])}]"
+    if isinstance(value, Mapping):
+        members = [f"{encode_basestring(str(key))}:{_written(each)}" for key, each in value.items()]
+        return f"{{{','.join(members)}}}"
+    return json.dumps(value)

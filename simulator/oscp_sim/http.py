@@ -454,7 +454,7 @@ _SHORTEST: Final = 2048
 _KINDS: Final = frozenset(
     {"application/json", "application/cbor", "text/html", "text/plain", "text/xml"}
 )
-_LEVEL: Final = 6
+_LEVEL: Final = 1
 
 
 def compressed(request: Request, response: Response) -> Response:
