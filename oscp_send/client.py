@@ -15,7 +15,14 @@ import requests
 from requests import PreparedRequest, Session
 
 from oscp_schemas import Document, JsonError, read
-from oscp_send.errors import DeadlinePassed, InvalidMessage, RateLimited, Refused, Unreachable
+from oscp_send.errors import (
+    DeadlinePassed,
+    InvalidMessage,
+    PossiblySent,
+    RateLimited,
+    Refused,
+    Unreachable,
+)
 from oscp_send.findings import Judgement
 from oscp_send.hints import state_hint
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
@@ -25,7 +32,7 @@ from oscp_send.settings import Secret, Settings, checked_secret, checked_token
 from oscp_send.settings import base_url as checked_url
 from oscp_send.snws2 import SNWS2Auth
 from oscp_send.solarnetwork.json_reading import parse_long
-from oscp_send.times import utc_now, write_instant
+from oscp_send.times import utc_now, utc_text, write_instant
 from oscp_send.transport import Posting, Transport, raise_if_declined
 from oscp_send.values import InvalidValue, OscpSendError, instant, member, text
 
@@ -34,6 +41,8 @@ _PATH: Final = "/solaruser/api/v1/sec/instr"
 _TIMEOUT: Final = (10.0, 30.0)
 #: How much this machine's clock may be ahead, when a sent instruction is looked for.
 _MARGIN: Final = timedelta(minutes=1)
+#: How old a request's date may be (solaruser.md §5.2).
+_REQUEST_AGE: Final = timedelta(minutes=15)
 #: SolarUser's limit for a request body, in bytes (solaruser.md §7.4).
 _LARGEST_BODY: Final = 20_971_520
 #: No character takes more bytes in ASCII JSON: two escaped halves of a surrogate pair.
@@ -90,7 +99,7 @@ class SolarUserClient:
         self._session = session or requests.Session()
         pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         auth = SNWS2Auth(self.token, checked_secret(secret), clock=self._clock)
-        self._transport = Transport(self._session, auth, pair)
+        self._transport = Transport(self._session, auth, pair, self._clock)
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
@@ -188,12 +197,54 @@ class SolarUserClient:
             Unreachable: It was certainly not sent.
             NotAuthorised, Refused, RateLimited: It was certainly not queued.
             InstructionDeclined: SolarUser declined it, with HTTP 200 and a reason.
-            PossiblySent: No usable answer came; it may have been queued.
-            NotUnderstood: The answer is not SolarUser's; see `possibly_sent`.
+            PossiblySent: No answer of SolarUser's own came; it may have been queued.
         """
         posting = Posting(instruction, self._clock().astimezone(UTC) - _MARGIN)
         answer = self._transport.post(self.prepare_instruction(instruction), posting)
         return raise_if_declined(answer.instruction())
+
+    def settle(
+        self, error: PossiblySent, *, timeout: float = 0.0, poll: float = 0.25
+    ) -> InstructionStatus | None:
+        """Find out what became of an instruction; None where it certainly was not queued.
+
+        It is looked for by its node, its time and its parameters; of several that are alike the
+        newest is returned. That none is there is certain only once the request's date is so old
+        that SolarUser refuses it, should it still be under way.
+
+        Args:
+            error: As `send` or `submit` raised it.
+            timeout: How many seconds to look; once unless given.
+            poll: How many seconds to pause before the second look; pauses grow, up to 10 s.
+
+        Raises:
+            PossiblySent: It was not there, but may still come; the reason says from when on that
+                will be certain.
+            NotAuthorised, Refused, NotUnderstood: It cannot be looked for.
+        """
+        node, certain = error.instruction.node_id, error.since + 2 * _MARGIN + _REQUEST_AGE
+        pace = _Pace(self._sleep, self._clock, timeout, poll)
+        while True:
+            trouble: RateLimited | Unreachable | None = None
+            is_certain = self._clock() > certain
+            try:
+                rows = self.list(node_ids=[node], start=error.since)
+            except (RateLimited, Unreachable) as failed:
+                trouble = failed
+            else:
+                alike = [row for row in rows if error.instruction.is_carried_by(row)]
+                if alike or is_certain:
+                    return alike[-1] if alike else None
+            if not pace.pause(trouble):
+                break
+        what = f"it cannot be looked for: {trouble}" if trouble else "it is not there yet"
+        raise PossiblySent(
+            error.instruction,
+            error.since,
+            f"{error.reason}; {what}; that will be certain from {utc_text(certain, 'seconds')} on",
+            status=error.status,
+            excerpt=error.excerpt,
+        ) from error
 
     def wait(
         self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.25
@@ -214,36 +265,23 @@ class SolarUserClient:
             InvalidValue: The timeout or the pause is unusable.
             NotAuthorised, Refused, NotUnderstood: It cannot be looked at.
         """
-        if not (timeout >= 0 and poll > 0):
-            raise InvalidValue("", f"timeout {timeout} and poll {poll} must be positive seconds")
         known: InstructionStatus | None = None
         if isinstance(instruction, InstructionStatus):
             known, number = instruction, instruction.id
         else:
             number = instruction
-        trouble: OscpSendError | None = None
-        began, slept, pause = time.monotonic(), 0.0, poll
+        pace = _Pace(self._sleep, self._clock, timeout, poll)
         while known is None or not known.state.is_final:
-            # Pauses count even if `sleep` returns at once, so that any sleep leads to the deadline.
-            remaining = timeout - max(time.monotonic() - began, slept)
-            wanted = pause
+            trouble: RateLimited | Unreachable | None = None
             try:
-                known, trouble = self._seen(number, max(remaining, _SHORTEST_LOOK)), None
-            except RateLimited as error:
-                trouble = error
-                if error.retry_at is not None:
-                    wanted = max(pause, (error.retry_at - self._clock()).total_seconds())
-            except Unreachable as error:
+                known = self._seen(number, max(pace.remaining, _SHORTEST_LOOK))
+            except (RateLimited, Unreachable) as error:
                 trouble = error
             if known is not None and known.state.is_final:
                 break
-            if remaining <= 0:
+            if not pace.pause(trouble):
                 hint = state_hint(known.state) if known is not None else ""
                 raise DeadlinePassed(number, timeout, instruction=known, trouble=trouble, hint=hint)
-            nap = min(wanted, remaining)
-            self._sleep(nap)
-            slept += nap
-            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         return raise_if_declined(known)
 
     def view(self, instruction_id: int) -> InstructionStatus | None:
@@ -338,6 +376,44 @@ class SolarUserClient:
                 action, "the request would be over 20 MB: send fewer blocks at once"
             )
         return instruction
+
+
+class _Pace:
+    """Looks again and again until a deadline, with pauses that grow.
+
+    Pauses count even if `sleep` returns at once, so that any sleep leads to the deadline.
+    """
+
+    def __init__(
+        self,
+        sleep: Callable[[float], None],
+        clock: Callable[[], datetime],
+        timeout: float,
+        poll: float,
+    ) -> None:
+        if not (timeout >= 0 and poll > 0):
+            raise InvalidValue("", f"timeout {timeout} and poll {poll} must be positive seconds")
+        self._sleep, self._clock = sleep, clock
+        self._timeout, self._pause = timeout, poll
+        self._began, self._slept = time.monotonic(), 0.0
+
+    @property
+    def remaining(self) -> float:
+        """The seconds until the deadline; negative after it."""
+        return self._timeout - max(time.monotonic() - self._began, self._slept)
+
+    def pause(self, trouble: OscpSendError | None) -> bool:
+        """Pause, as long as a busy service asks, and return whether another look is due."""
+        remaining, wanted = self.remaining, self._pause
+        if remaining <= 0:
+            return False
+        if isinstance(trouble, RateLimited) and trouble.retry_at is not None:
+            wanted = max(wanted, (trouble.retry_at - self._clock()).total_seconds())
+        nap = min(wanted, remaining)
+        self._sleep(nap)
+        self._slept += nap
+        self._pause = min(self._pause * _GROWTH, _LONGEST_PAUSE)
+        return True
 
 
 @dataclass(frozen=True, slots=True)

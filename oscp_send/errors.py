@@ -4,8 +4,8 @@ All derive from `OscpSendError`. The questions that a program asks first:
 
 - Was it certainly not sent? `InvalidValue`, `SettingsError`, `InvalidMessage`, `Unreachable`.
 - Was it certainly not accepted? `NotAuthorised`, `Refused`, `RateLimited`, `InstructionDeclined`.
-- Could it have been accepted? `PossiblySent`, and `NotUnderstood` where `possibly_sent` is true.
-  The client never sends such an instruction a second time.
+- Could it have been accepted? `PossiblySent`. The client never sends such an instruction a second
+  time; `settle` finds out what became of it.
 - Was it accepted, and its end is not known? `DeadlinePassed`.
 """
 
@@ -32,6 +32,10 @@ __all__ = [
     "SettingsError",
     "Unreachable",
 ]
+
+
+def _beginning(excerpt: str) -> str:
+    return f"\nThe answer begins: {excerpt}" if excerpt else ""
 
 
 class SettingsError(OscpSendError, ValueError):
@@ -116,23 +120,12 @@ class RateLimited(_Answered):
 
 
 class NotUnderstood(_Answered):
-    """The answer is not one of SolarUser's.
-
-    Attributes:
-        possibly_sent: Whether the instruction may have been queued.
-    """
+    """The answer to a look is not one of SolarUser's."""
 
     _verdict = "The answer was not understood"
 
-    def __init__(
-        self, status: int, reason: str, *, possibly_sent: bool = False, **details: str
-    ) -> None:
-        super().__init__(status, reason, **details)
-        self.possibly_sent = possibly_sent
-
     def __str__(self) -> str:
-        shown = f"\nThe answer begins: {self.excerpt}" if self.excerpt else ""
-        return super().__str__() + shown
+        return super().__str__() + _beginning(self.excerpt)
 
 
 class Unreachable(_Answered):
@@ -154,12 +147,15 @@ class Unreachable(_Answered):
 class PossiblySent(OscpSendError):
     """The request left, no usable answer came: the instruction may or may not have been queued.
 
+    `SolarUserClient.settle` finds out which.
+
     Attributes:
         instruction: What was sent.
         since: A moment before it was sent, as an aware UTC datetime, to look for it from.
         reason: What happened.
         status: The HTTP status if there was an answer, else 0.
         excerpt: The beginning of the answer's body.
+        hint: What to correct; may be empty.
     """
 
     def __init__(
@@ -170,6 +166,7 @@ class PossiblySent(OscpSendError):
         *,
         status: int = 0,
         excerpt: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(instruction, since, reason)
         self.instruction = instruction
@@ -177,14 +174,16 @@ class PossiblySent(OscpSendError):
         self.reason = reason
         self.status = status
         self.excerpt = excerpt
+        self.hint = hint
 
     def __str__(self) -> str:
         node = self.instruction.node_id
         since = utc_text(self.since, "seconds")
+        hint = f"{self.hint}\n" if self.hint else ""
         return (
-            f"The instruction may have been queued, and was not sent again: {self.reason}\n"
-            f"Look before you send it again: client.list(node_ids=[{node}], start=error.since), or "
-            f"oscp-send list --node-id {node} --start {since}"
+            f"The instruction may have been queued, and was not sent again: {self.reason}\n{hint}"
+            f"Look before you send it again: client.settle(error), or oscp-send list --node-id "
+            f"{node} --start {since}{_beginning(self.excerpt)}"
         )
 
 

@@ -74,6 +74,22 @@ class Instruction:
             body["expirationDate"] = write_instant(moment)
         return body
 
+    def is_carried_by(self, status: InstructionStatus) -> bool:
+        """Return whether an instruction of SolarUser's has this one's node, topic and parameters.
+
+        One that names no parameters has none that differ. Its parts may come in any order, equal
+        ones as one, and a character that was cut as `??` (solaruser.md §2.3).
+        """
+        if (status.node_id, status.topic) != (self.node_id, self.topic):
+            return False
+        if not status.parameters:
+            return True
+        whole = join_parameters(self.parameters)
+        parts = {(name, _readable(part)) for name, part in split_parameters(whole.items())}
+        stored = {(name, _readable(part)) for name, part in status.parameters}
+        given = {name: value for name, value in whole.items() if name and value}
+        return stored == parts or status.joined_parameters() == given
+
     def to_json(self) -> str:
         """Return the request body as compact ASCII JSON."""
         return json.dumps(self.body(), separators=(",", ":"))
@@ -212,6 +228,11 @@ def _units(text: str) -> bytes:
 
 def _text(units: bytes) -> str:
     return units.decode(_UTF16, "surrogatepass")
+
+
+def _readable(text: str) -> str:
+    """Return a text as it can be stored: each half of a character becomes `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _integer(value: Mapping[str, object], key: str) -> int:

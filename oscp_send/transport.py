@@ -1,9 +1,9 @@
 """Signed requests on their way, and what SolarUser's answers mean.
 
 A request that failed either certainly did not arrive or may have arrived. An answer is the data of
-a success, or the exception for everything else (solaruser.md §7). After a POST, only
-an answer that rules it out means that nothing was queued; a failure of the server, or of a gateway
-before it, leaves that open.
+a success, or the exception for everything else (solaruser.md §7). After a POST, only a refusal in
+SolarUser's own form means that nothing was queued; whatever something before it may have said
+leaves that open.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from __future__ import annotations
 import json
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from ipaddress import ip_address
+from traceback import walk_tb
 from typing import Final
+from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Request, Response, Session, exceptions
 from requests.auth import AuthBase
 from urllib3 import exceptions as urllib3_exceptions
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry
 
 from oscp_send.errors import (
@@ -33,43 +38,36 @@ from oscp_send.errors import (
 )
 from oscp_send.hints import authorisation_hint, decline_hint, refusal_hint
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
-from oscp_send.times import utc_text
+from oscp_send.times import utc_now, utc_text
 from oscp_send.values import OscpSendError
 
 _LOG: Final = logging.getLogger("oscp_send")
 _CHECK: Final = "Nothing was sent. Check the base URL, the network, and proxies on the way."
 _NEVER_SENT: Final = (
     exceptions.ConnectTimeout,
-    exceptions.ProxyError,  # urllib3 raises it only while it connects to the proxy
     exceptions.InvalidURL,
     exceptions.InvalidSchema,
     exceptions.MissingSchema,
     urllib3_exceptions.NewConnectionError,
     ssl.SSLCertVerificationError,
 )
-#: How TLS fails while it is negotiated, before anything else is sent.
-_NEGOTIATION: Final = frozenset(
-    {
-        "HTTP_REQUEST",
-        "NO_PROTOCOLS_AVAILABLE",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "TLSV1_ALERT_PROTOCOL_VERSION",
-        "UNSUPPORTED_PROTOCOL",
-        "WRONG_VERSION_NUMBER",
-    }
-)
+#: What makes a connection, through a proxy and with TLS: a request is written only after it.
+_CONNECTING: Final = frozenset(each.connect.__code__ for each in (HTTPConnection, HTTPSConnection))
 _RETRY_AFTER: Final = "X-SN-Rate-Limit-Retry-After"
 _ERROR_MESSAGE: Final = "X-SN-ErrorMessage"
 _EXCERPT: Final = 200
 _NOT_SOLARUSER: Final = (
     "This does not look like SolarUser: check the base URL, and proxies on the way."
 )
-_LOOK_FIRST: Final = "The instruction may have been queued: look with list before sending it again."
 _NOT_FOLLOWED: Final = (
     "No redirect is followed, since the signature is for one address: correct the base URL."
 )
-#: Redirects by which a server says that it did not process the request.
-_UNTOUCHED_REDIRECTS: Final = frozenset({301, 302, 307, 308})
+#: The members of SolarUser's refusals, and of its container's (solaruser.md §7.2 and §7.3).
+_OF_A_REFUSAL: Final = frozenset(
+    {"success", "code", "message", "errors", "data", "timestamp", "status", "error", "path"}
+)
+#: What only something before SolarUser answers, which may have passed the request on.
+_OF_A_GATEWAY: Final = frozenset({408, 425, 499})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +81,26 @@ class Posting:
 class Transport:
     """Prepares, signs and sends requests over one session, with its proxies and certificates.
 
-    The timeout is in seconds: to connect, and between bytes of the answer.
+    Proxies of the environment are not asked for a loopback address.
+
+    Args:
+        session: Sends them.
+        auth: Signs them.
+        timeout: Seconds to connect, and between bytes of the answer.
+        clock: Returns the aware time, from which the seconds of a Retry-After count.
     """
 
-    def __init__(self, session: Session, auth: AuthBase, timeout: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        auth: AuthBase,
+        timeout: tuple[float, float],
+        clock: Callable[[], datetime],
+    ) -> None:
         self._session = session
         self._auth = auth
         self._timeout = timeout
+        self._clock = clock
 
     def prepare(
         self,
@@ -125,7 +136,7 @@ class Transport:
         connect, read = self._timeout
         timeout = (connect, read) if within is None else (min(connect, within), min(read, within))
         try:
-            return Answer(self._exchange(request, timeout))
+            return Answer(self._exchange(request, timeout), self._clock)
         except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
             raise Unreachable(_in_words(error), hint=_CHECK) from error
 
@@ -134,23 +145,26 @@ class Transport:
 
         Raises:
             Unreachable: It was certainly not sent.
-            PossiblySent: It left, or may have left, and had no whole answer.
+            PossiblySent: It left, or may have left, and had no whole answer; or a method of the
+                answer finds that it is not SolarUser's own.
             ValueError: The session might repeat it.
         """
         try:
             self._refuse_repetition(request.url or "")
-            return Answer(self._exchange(request, self._timeout), posting)
+            return Answer(self._exchange(request, self._timeout), self._clock, posting)
         except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
             if was_never_sent(error):
                 raise Unreachable(_in_words(error), hint=_CHECK) from error
             raise PossiblySent(posting.instruction, posting.since, _in_words(error)) from error
 
     def _exchange(self, request: PreparedRequest, timeout: tuple[float, float]) -> Response:
-        settings = self._session.merge_environment_settings(request.url or "", {}, None, None, None)
+        url, session = request.url or "", self._session
+        proxies = {"no_proxy": urlsplit(url).hostname or ""} if _is_loopback(url) else {}
+        # What the session was told to trust is not overridden by the environment.
+        verify = None if session.verify is True else session.verify
+        settings = session.merge_environment_settings(url, proxies, None, verify, None)
         try:
-            response = self._session.send(
-                request, timeout=timeout, allow_redirects=False, **settings
-            )
+            response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
         except Exception as error:
             _LOG.debug("%s %s: %s", request.method, request.path_url, type(error).__name__)
             raise
@@ -171,11 +185,19 @@ class Transport:
             )
 
 
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def was_never_sent(error: BaseException) -> bool:
     """Return whether a request that failed can certainly not have arrived."""
     return any(
         isinstance(link, _NEVER_SENT)
-        or (isinstance(link, ssl.SSLError) and getattr(link, "reason", None) in _NEGOTIATION)
+        or any(frame.f_code in _CONNECTING for frame, _ in walk_tb(link.__traceback__))
         for link in _chain(error)
     )
 
@@ -200,12 +222,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _in_words(error: BaseException) -> str:
     links = list(_chain(error))
-    if any(isinstance(link, urllib3_exceptions.NameResolutionError) for link in links):
-        return "the host's name is not known"
-    if isinstance(error, exceptions.ConnectTimeout):
-        return "no connection was made in time"
-    if any(isinstance(link, urllib3_exceptions.ReadTimeoutError | TimeoutError) for link in links):
-        return "no answer came in time"
+    if isinstance(error, exceptions.InvalidSchema) and "SOCKS" in str(error):
+        return "a SOCKS proxy needs one package more: pip install 'requests[socks]'"
+    for kind, words in _WORDS:
+        if any(isinstance(link, kind) for link in links):
+            return words
     for link in links:
         if isinstance(link, ssl.SSLCertVerificationError):
             return f"the certificate is not trusted: {link.verify_message}"
@@ -215,6 +236,15 @@ def _in_words(error: BaseException) -> str:
     return f"the exchange failed ({type(links[-1]).__name__})"
 
 
+#: What an error is called, the first that is within.
+_WORDS: Final = (
+    (urllib3_exceptions.NameResolutionError, "the host's name is not known"),
+    (exceptions.ConnectTimeout, "no connection was made in time"),
+    (urllib3_exceptions.ReadTimeoutError, "no answer came in time"),
+    (TimeoutError, "no answer came in time"),
+)
+
+
 class Answer:
     """A whole answer, read as one of SolarUser's.
 
@@ -222,15 +252,24 @@ class Answer:
     a refusal, a failure, or something that is not SolarUser's.
     """
 
-    def __init__(self, response: Response, posting: Posting | None = None) -> None:
+    def __init__(
+        self,
+        response: Response,
+        clock: Callable[[], datetime] = utc_now,
+        posting: Posting | None = None,
+    ) -> None:
         self._response = response
         self._status = response.status_code
+        self._clock = clock
         self._posting = posting
         self._envelope = _envelope(response.content)
 
     def instruction(self) -> InstructionStatus:
         """Return the one instruction of the answer, declined or not."""
-        return self._instruction(self._data())
+        found = self._instruction(self._data())
+        if self._posting and not self._posting.instruction.is_carried_by(found):
+            raise self._not_understood(f"it is about another instruction, {found.id}")
+        return found
 
     def instruction_or_none(self) -> InstructionStatus | None:
         """Return the one instruction of the answer, or None if SolarUser does not know it."""
@@ -258,7 +297,7 @@ class Answer:
                 raise self._not_understood("it is not a JSON object with success")
             if self._envelope["success"] is True:
                 return self._envelope.get("data")
-            raise self._refused()
+            raise self._refused() if self._posting is None else self._not_understood(self._said)
         raise self._failure()
 
     def _failure(self) -> OscpSendError:
@@ -266,11 +305,23 @@ class Answer:
             return self._redirected()
         if self._status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self._broken()
+        if self._posting is not None and not self._is_a_refusal:
+            return self._not_understood(self._said)
         if self._status == HTTPStatus.TOO_MANY_REQUESTS:
             return self._rate_limited()
         if self._envelope is not None or not self._response.content:
             return self._refused()
-        return self._not_understood(self._phrase)
+        return self._not_understood(self._said)
+
+    @property
+    def _is_a_refusal(self) -> bool:
+        """Whether SolarUser itself refused: something before it may have passed the request on."""
+        if self._status in _OF_A_GATEWAY:
+            return False
+        envelope = self._envelope
+        if envelope is None:
+            return _ERROR_MESSAGE in self._response.headers
+        return not envelope["success"] and envelope.keys() <= _OF_A_REFUSAL
 
     def _refused(self) -> OscpSendError:
         status, code = self._status, self._string("code")
@@ -301,44 +352,54 @@ class Answer:
         )
 
     def _retry_at(self) -> datetime | None:
+        """Return when to try again, by SolarUser's header or by HTTP's in either form, or None."""
+        headers = self._response.headers
         try:
-            return datetime.fromtimestamp(int(self._response.headers[_RETRY_AFTER]) / 1000, UTC)
+            if _RETRY_AFTER in headers:
+                return datetime.fromtimestamp(int(headers[_RETRY_AFTER]) / 1000, UTC)
+            given = headers["Retry-After"].strip()
+            if given.isdecimal():
+                return self._clock().astimezone(UTC) + timedelta(seconds=int(given))
+            return parsedate_to_datetime(given).astimezone(UTC)
         except (KeyError, ValueError, OverflowError, OSError):
             return None
 
     def _broken(self) -> OscpSendError:
-        status, excerpt, posting = self._status, self._excerpt, self._posting
-        reason = self._message or self._phrase
-        if posting is None:
-            return Unreachable(reason, status=status, hint="Try again later.", excerpt=excerpt)
+        if self._posting is not None:
+            return self._possibly_sent(self._said)
+        return Unreachable(
+            self._said, status=self._status, hint="Try again later.", excerpt=self._excerpt
+        )
+
+    def _redirected(self) -> OscpSendError:
+        target = self._response.headers.get("Location", "nowhere")[:_EXCERPT]
+        if self._posting is not None:
+            return self._possibly_sent(f"a redirect to {target}", _NOT_FOLLOWED)
+        return NotUnderstood(self._status, f"a redirect to {target}", hint=_NOT_FOLLOWED)
+
+    def _not_understood(self, reason: str) -> OscpSendError:
+        kind = self._response.headers.get("Content-Type", "no content type")
+        what = f"{reason} ({kind})"
+        if self._posting is not None:
+            return self._possibly_sent(what, _NOT_SOLARUSER)
+        return NotUnderstood(self._status, what, hint=_NOT_SOLARUSER, excerpt=self._excerpt)
+
+    def _possibly_sent(self, reason: str, hint: str = "") -> PossiblySent:
+        """Return the error for an answer to a POST that does not rule out that it was taken."""
+        posting = self._posting
+        assert posting is not None  # noqa: S101 - only of a POST
         return PossiblySent(
             posting.instruction,
             posting.since,
-            f"HTTP {status}, {reason}",
-            status=status,
-            excerpt=excerpt,
-        )
-
-    def _redirected(self) -> NotUnderstood:
-        target = self._response.headers.get("Location", "nowhere")[:_EXCERPT]
-        possibly_sent = self._posting is not None and self._status not in _UNTOUCHED_REDIRECTS
-        return NotUnderstood(
-            self._status,
-            f"a redirect to {target}",
-            hint=f"{_NOT_FOLLOWED} {_LOOK_FIRST}" if possibly_sent else _NOT_FOLLOWED,
-            possibly_sent=possibly_sent,
-        )
-
-    def _not_understood(self, reason: str) -> NotUnderstood:
-        kind = self._response.headers.get("Content-Type", "no content type")
-        possibly_sent = self._posting is not None and self._status < HTTPStatus.BAD_REQUEST
-        return NotUnderstood(
-            self._status,
-            f"{reason} ({kind})",
-            hint=f"{_NOT_SOLARUSER} {_LOOK_FIRST}" if possibly_sent else _NOT_SOLARUSER,
+            f"HTTP {self._status}, {reason}",
+            status=self._status,
             excerpt=self._excerpt,
-            possibly_sent=possibly_sent,
+            hint=hint,
         )
+
+    @property
+    def _said(self) -> str:
+        return self._message or self._phrase
 
     @property
     def _message(self) -> str:

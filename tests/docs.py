@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oscp_send.fidelity import DIFFERENCES
+from tests.oscp_send.faults import FAULTS
 
 DOCS = Path(__file__).parent.parent / "docs"
 _SCHEMAS = Path(__file__).parent.parent / "simulator" / "oscp_sim"
@@ -71,10 +72,36 @@ def fidelity() -> str:
     return "\n".join([*head, *rows])
 
 
+_ENDS = {
+    "sent": ("it was queued", 0),
+    "not sent": ("it was certainly not sent", 3),
+    "not queued": ("it was certainly not queued", 1),
+    "unknown": ("it may have been queued", 4),
+}
+
+
+def faults() -> str:
+    """Return the table of what can go wrong, and what the sender says of it."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for fault in FAULTS:
+        status, comma, rest = fault.name.partition(", ")
+        of_status = comma and status.isdecimal()
+        rows.setdefault((rest if of_status else fault.name, fault.says), []).extend(
+            [status] if of_status else []
+        )
+    lines = ["| what happens | what the sender says | exit code |", "|---|---|---|"]
+    for (what, says), statuses in rows.items():
+        end, code = _ENDS[says]
+        answered = f"answered with {', '.join(statuses)}: " if statuses else ""
+        lines.append(f"| {answered}{what} | {end} | {code} |")
+    return "\n".join(lines)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "world-file.md": world,
     "scenario-file.md": scenario,
     "fidelity.md": fidelity,
+    "sender.md": faults,
 }
 _MADE = re.compile(r"(<!-- made by tests/docs\.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
 

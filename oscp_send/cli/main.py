@@ -21,6 +21,8 @@ FAILED = 1
 USAGE = 2
 #: The exit code where SolarUser could not be reached or its answer was not understood.
 NOT_REACHED = 3
+#: The exit code where it is not known whether an instruction was queued.
+UNKNOWN = 4
 
 
 def printable(text: str) -> str:
@@ -115,7 +117,7 @@ def _exit_code(error: OscpSendError) -> int:
         | errors.DeadlinePassed,
     ):
         return FAILED
-    return NOT_REACHED
+    return UNKNOWN if isinstance(error, errors.PossiblySent) else NOT_REACHED
 
 
 @click.group(
@@ -142,7 +144,8 @@ def main() -> None:
     """Check, sign and send OSCP 2.0 messages through SolarNetwork's SolarUser.
 
     Exits with 0 when all is good, 1 on a refusal or a finding, 2 on wrong usage or a file that
-    cannot be read, 3 when SolarUser could not be reached or its answer was not understood.
+    cannot be read, 3 when SolarUser could not be reached or its answer was not understood, 4 when
+    it is not known whether an instruction was queued.
     """
     for stream in (sys.stdout, sys.stderr):
         # The encoding of a terminal may lack a character of a message; it is escaped instead.

@@ -24,7 +24,7 @@ from oscp_send.cli.options import (
 )
 from oscp_send.cli.reports import TextReport
 from oscp_send.cli.show import as_json, on_one_line, values
-from oscp_send.errors import DeadlinePassed, InstructionDeclined
+from oscp_send.errors import DeadlinePassed, InstructionDeclined, PossiblySent, Unreachable
 from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import Instruction, InstructionStatus, join_parameters, split_parameters
 from oscp_send.request_findings import GivenParameters, judge_relations, other_group
@@ -65,6 +65,12 @@ def _seconds(_: click.Context, __: click.Parameter, seconds: float) -> float:
     metavar="SECONDS",
     help="How long to follow it.",
 )
+@click.option(
+    "--settle",
+    "is_settled",
+    is_flag=True,
+    help="Where it is not known whether it was queued, look for it until --timeout.",
+)
 @format_option
 @connection_options
 def send(
@@ -73,6 +79,7 @@ def send(
     address: Address,
     wait: bool,
     timeout: float,
+    is_settled: bool,
     style: str,
     connection: Connection,
 ) -> None:
@@ -84,14 +91,14 @@ def send(
     is not known whether it arrived, the command says so and does not post it again.
 
     Exits with 0 when the instruction is Completed (with --no-wait: queued), 1 when it is declined
-    or refused or does not end in time, 2 on wrong usage, 3 when SolarUser could not be reached or
-    its answer was not understood; it may then have been queued.
+    or refused or does not end in time, 2 on wrong usage, 3 when SolarUser could not be reached, so
+    that nothing was queued, 4 when it is not known whether it was queued.
     """
     settings = connection.settings()
     with connection.client(settings) as client:
         instruction = _build(message, action, address, settings, client)
         try:
-            status = client.submit(instruction)
+            status = _submitted(client, instruction, timeout if is_settled else None)
             if wait:
                 waiting = f"instruction {status.id} is {status.state}, waiting for its end"
                 click.echo(waiting, err=True)
@@ -104,6 +111,27 @@ def send(
                 _show(error.instruction, style)
             raise
     _show(status, style)
+
+
+def _submitted(
+    client: SolarUserClient, instruction: Instruction, settle_within: float | None
+) -> InstructionStatus:
+    """Send an instruction, and look for it where it is not known whether it was queued.
+
+    Raises:
+        PossiblySent: It is not to be looked for, or was not found in time.
+        Unreachable: It certainly was not queued.
+    """
+    try:
+        return client.submit(instruction)
+    except PossiblySent as error:
+        if settle_within is None:
+            raise
+        click.echo(f"looking for it: {printable(error.reason)}", err=True)
+        found = client.settle(error, timeout=settle_within)
+    if found is None:
+        raise Unreachable("it was certainly not queued", hint="It may be sent again.")
+    return found
 
 
 def _show(status: InstructionStatus, style: str) -> None:

@@ -51,11 +51,6 @@ def instruction(state: str = "Queuing", **changes: object) -> dict[str, Any]:
         "instructionDate": "2026-01-02 03:04:05.1Z",
         "state": state,
         "statusDate": "2026-01-02 03:04:05Z",
-        "parameters": [
-            {"name": "coId", "value": "7"},
-            {"name": "msg", "value": '{"a":'},
-            {"name": "msg", "value": "1}"},
-        ],
     } | changes
 
 

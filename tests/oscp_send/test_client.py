@@ -101,14 +101,16 @@ def test_the_answer_is_the_instruction(service: responses.RequestsMock) -> None:
         instruction_date=datetime(2026, 1, 2, 3, 4, 5, 100000, tzinfo=UTC),
         status_date=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         expiration_date=datetime(2026, 1, 3, tzinfo=UTC),
-        parameters=(("coId", "7"), ("msg", '{"a":'), ("msg", "1}")),
     )
 
 
-def test_the_parts_of_the_answer_are_joined_on_request(service: responses.RequestsMock) -> None:
-    service.post(ADD, json=reply())
-    answer = make_client().send("Handshake", HANDSHAKE, **TO)
-    assert answer.joined_parameters() == {"coId": "7", "msg": '{"a":1}'}
+def test_the_parts_of_an_answer_are_joined_on_request(service: responses.RequestsMock) -> None:
+    parts = [{"name": "coId", "value": "7"}, {"name": "msg", "value": '{"a":'}]
+    parts.append({"name": "msg", "value": "1}"})
+    service.get(VIEW, json=reply(parameters=parts))
+    seen = make_client().view(1)
+    assert seen is not None
+    assert seen.joined_parameters() == {"coId": "7", "msg": '{"a":1}'}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +254,7 @@ def test_an_optimizer_is_always_sent_as_text(
 
 
 def test_an_instruction_is_submitted_without_being_judged(service: responses.RequestsMock) -> None:
-    service.post(ADD, json=reply())
+    service.post(ADD, json=reply(nodeId=1))
     odd = Instruction(TOPIC, 1, (("action", "Nonsense"),))
     make_client(checker=refusing).submit(odd)
     assert sent_body(service) == {"nodeId": 1, "params": {"action": "Nonsense"}}

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -19,68 +16,13 @@ from oscp_send.client import SolarUserClient
 from oscp_send.errors import PossiblySent, Unreachable
 from oscp_send.snws2 import canonical_request, signature, signing_key, string_to_sign
 from oscp_send.transport import was_never_sent
+from tests.oscp_send.faults import listening
 from tests.oscp_send.sender_world import HANDSHAKE, NOW, SECRET, TO, accepting
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 OK = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 88\r\n\r\n"
     b'{"success":true,"data":{"id":1,"nodeId":101,"topic":"OSCP_v20","state":"Queuing"      }}'
 )
-
-
-class Listener:
-    """Takes connections on a port that the system chose, and remembers each request's bytes."""
-
-    def __init__(self, answer: Callable[[socket.socket], None]) -> None:
-        self._answer = answer
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.requests: list[bytes] = []
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(10)
-                self.requests.append(read_request(connection))
-                self._answer(connection)
-
-    def close(self) -> None:
-        # Wakes accept, which closing alone does not.
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(10)
-
-
-def read_request(connection: socket.socket) -> bytes:
-    raw = b""
-    while b"\r\n\r\n" not in raw:
-        piece = connection.recv(65536)
-        if not piece:
-            return raw
-        raw += piece
-    head, _, body = raw.partition(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    length = int(lengths[0].split(b":")[1]) if lengths else 0
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
-
-
-@contextmanager
-def listening(answer: Callable[[socket.socket], None]) -> Iterator[Listener]:
-    listener = Listener(answer)
-    try:
-        yield listener
-    finally:
-        listener.close()
 
 
 def client_of(url: str, session: requests.Session | None = None) -> SolarUserClient:
@@ -157,46 +99,8 @@ def test_a_connection_that_is_not_made_in_time_was_never_sent(
         client.send("Handshake", HANDSHAKE, **TO)
 
 
-def test_https_to_a_server_of_plain_http_was_never_sent() -> None:
-    def plain(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-
-    def first_bytes(connection: socket.socket) -> bytes:
-        return connection.recv(65536)
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                first_bytes(connection)
-                plain(connection)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        url = f"https://127.0.0.1:{server.getsockname()[1]}"
-        with client_of(url) as client, pytest.raises(Unreachable):
-            client.send("Handshake", HANDSHAKE, **TO)
-        thread.join(10)
-
-
-def broken_off(connection: socket.socket) -> None:
-    connection.close()
-
-
-def half_an_answer(connection: socket.socket) -> None:
-    connection.sendall(OK[:-20])
-
-
-def half_a_head(connection: socket.socket) -> None:
-    connection.sendall(OK[:10])
-
-
-@pytest.mark.parametrize("answer", [broken_off, half_an_answer, half_a_head])
-def test_a_connection_lost_after_sending_is_possibly_sent_and_sent_once(
-    answer: Callable[[socket.socket], None],
-) -> None:
-    with listening(answer) as listener:
+def test_what_was_lost_after_sending_says_what_was_sent() -> None:
+    with listening(broken_off) as listener:
         with client_of(listener.url) as client, pytest.raises(PossiblySent) as caught:
             client.send("Handshake", HANDSHAKE, **TO)
         assert len(listener.requests) == 1
@@ -205,19 +109,8 @@ def test_a_connection_lost_after_sending_is_possibly_sent_and_sent_once(
     assert "was not sent again" in str(caught.value)
 
 
-def test_an_answer_that_does_not_come_in_time_is_possibly_sent() -> None:
-    done = threading.Event()
-    with listening(lambda _: assert_set(done)) as listener:
-        client = SolarUserClient(
-            listener.url, "t", SECRET, timeout=(5, 0.05), checker=accepting, clock=lambda: NOW
-        )
-        with client, pytest.raises(PossiblySent, match="no answer came in time"):
-            client.send("Handshake", HANDSHAKE, **TO)
-        done.set()
-
-
-def assert_set(event: threading.Event) -> None:
-    assert event.wait(10)
+def broken_off(connection: socket.socket) -> None:
+    connection.close()
 
 
 def test_a_look_that_is_lost_is_unreachable() -> None:
@@ -227,6 +120,37 @@ def test_a_look_that_is_lost_is_unreachable() -> None:
         pytest.raises(Unreachable),
     ):
         client.view(1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_proxy_of_the_environment_is_not_asked_for_a_loopback_address(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(broken_off) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        port = refused_port().rpartition(":")[2]
+        with client_of(f"http://{host}:{port}") as client, pytest.raises(Unreachable):
+            client.send("Handshake", HANDSHAKE, **TO)
+        assert proxy.requests == []
+        with client_of("http://solar.example") as client, pytest.raises(PossiblySent):
+            client.send("Handshake", HANDSHAKE, **TO)
+        assert len(proxy.requests) == 1
+
+
+def test_a_proxy_of_the_session_is_asked_for_any_address() -> None:
+    with listening(broken_off) as proxy, requests.Session() as session:
+        session.proxies = {"http": proxy.url}
+        with pytest.raises(PossiblySent):
+            client_of(refused_port(), session).send("Handshake", HANDSHAKE, **TO)
+        assert len(proxy.requests) == 1
+
+
+def test_a_socks_proxy_without_its_package_says_which() -> None:
+    with requests.Session() as session:
+        session.proxies = {"http": "socks5://127.0.0.1:9"}
+        with pytest.raises(Unreachable, match=r"pip install 'requests\[socks\]'"):
+            client_of("http://solar.example", session).send("Handshake", HANDSHAKE, **TO)
 
 
 def test_what_was_handled_before_says_nothing_of_a_second_request() -> None:
@@ -249,7 +173,7 @@ def test_what_was_handled_before_says_nothing_of_a_second_request() -> None:
         (requests.ConnectionError("lost"), False),
         (requests.ReadTimeout("late"), False),
         (requests.ConnectTimeout("late"), True),
-        (requests.exceptions.ProxyError("no"), True),
+        (requests.exceptions.ProxyError("no"), False),
         (requests.exceptions.InvalidHeader("in the answer"), False),
         (requests.exceptions.ChunkedEncodingError("half"), False),
         (requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF occurred")), False),

@@ -42,7 +42,7 @@ CODES: dict[str, tuple[errors.OscpSendError, int]] = {
     "DeadlinePassed": (errors.DeadlinePassed(5, 60), 1),
     "Unreachable": (errors.Unreachable("x"), 3),
     "NotUnderstood": (errors.NotUnderstood(200, "x"), 3),
-    "PossiblySent": (errors.PossiblySent(WHAT, SINCE, "x"), 3),
+    "PossiblySent": (errors.PossiblySent(WHAT, SINCE, "x"), 4),
     "unforeseen": (_Unforeseen("x"), 3),
 }
 

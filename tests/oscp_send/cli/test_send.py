@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 import responses
 
+from oscp_send.instruction import split
 from tests.cases.payloads import compliance, forecast, one_block
 from tests.oscp_send.cli.given import ACTION, ADD, BASE, TO, VIEW, pretty, reply, request_body
 
@@ -143,7 +145,7 @@ def test_another_group_is_not_sent(cli: Cli, write: Write, service: responses.Re
 def test_warnings_are_reported_and_the_message_is_sent(
     cli: Cli, write: Write, service: responses.RequestsMock
 ) -> None:
-    service.post(ADD, json=reply("Completed"))
+    service.post(ADD, json=reply("Completed", parameters=[]))
     text = one_block(end_time="2031-02-28T23:00:00Z")
     result = cli("send", write("f.json", text), *TO)
     assert result.exit_code == 0
@@ -154,7 +156,7 @@ def test_warnings_are_reported_and_the_message_is_sent(
 def test_a_compliance_error_without_correlation_id_is_warned_of(
     cli: Cli, write: Write, service: responses.RequestsMock
 ) -> None:
-    service.post(ADD, json=reply("Completed"))
+    service.post(ADD, json=reply("Completed", parameters=[]))
     file = write("f.json", compliance())
     to = ("--action", "GroupCapacityComplianceError", *TO[2:])
     result = cli("send", file, *to)
@@ -202,7 +204,7 @@ def test_a_request_body_keeps_its_expiration_and_names_what_is_left_out(
 def test_where_it_goes_may_be_in_the_configuration(
     cli: Cli, write: Write, service: responses.RequestsMock
 ) -> None:
-    service.post(ADD, json=reply("Completed"))
+    service.post(ADD, json=reply("Completed", nodeId=5, parameters=[]))
     write("oscp-send.toml", 'node_id = 5\nco_id = "7"\ncg_identifier = "foo-group"\n')
     file = write("f.json", forecast())
     result = cli("send", file, "--action", ACTION, "--co-id", "8")
@@ -266,10 +268,10 @@ def failing(cli: Cli) -> Result:
         ({"status": 422, "json": {"success": False, "message": "Illegal argument: x"}}, 1, "x"),
         ({"status": 429, "json": {"success": False, "code": "WEB.10000"}}, 1, "asks to wait"),
         ({"status": 415, "json": {"success": False, "error": "x"}}, 1, "no route"),
-        ({"status": 200, "body": "<html>"}, 3, "may have been queued"),
-        ({"status": 502, "body": ""}, 3, "may have been queued"),
-        ({"status": 404, "body": "<html>"}, 3, "not understood"),
-        ({"body": requests.exceptions.ReadTimeout()}, 3, "was not sent again"),
+        ({"status": 200, "body": "<html>"}, 4, "may have been queued"),
+        ({"status": 502, "body": ""}, 4, "may have been queued"),
+        ({"status": 404, "body": "<html>"}, 4, "does not look like SolarUser"),
+        ({"body": requests.exceptions.ReadTimeout()}, 4, "was not sent again"),
         ({"body": requests.exceptions.ConnectTimeout()}, 3, "could not be reached"),
     ],
     ids=[
@@ -294,6 +296,47 @@ def test_each_end_has_its_code(
     result = failing(cli)
     assert result.exit_code == code
     assert words in result.stderr
+    assert len(service.calls) == 1
+
+
+ADDRESS = {"coId": "1", "cgIdentifier": "foo-group", "action": ACTION}
+LOST: dict[str, Any] = {"status": 504, "body": "<html>late"}
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"state": "Completed"}, (0, "looking for it: HTTP 504")),
+        ({"state": "Declined"}, (1, "was declined")),
+        (None, (4, "it is not there yet; that will be certain from 20")),
+        ({"nodeId": 2}, (4, "it is not there yet")),
+    ],
+    ids=["completed", "declined", "nowhere", "another"],
+)
+def test_what_may_have_been_queued_is_looked_for(
+    cli: Cli,
+    write: Write,
+    service: responses.RequestsMock,
+    row: dict[str, Any] | None,
+    told: tuple[int, str],
+) -> None:
+    file = write("f.json", forecast())
+    message = Path(file).read_text()
+    sent = [{"name": "msg", "value": part} for part in split(message.strip())]
+    sent += [{"name": name, "value": value} for name, value in ADDRESS.items()]
+    rows = [] if row is None else [reply(**{"parameters": sent, **row})["data"]]
+    service.post(ADD, **LOST)
+    service.get(ADD.removesuffix("/add/OSCP_v20"), json={"success": True, "data": rows})
+    result = cli("send", file, *TO, "--settle", "--timeout", "0")
+    assert result.exit_code == told[0]
+    assert told[1] in result.stderr
+
+
+def test_without_being_told_nothing_is_looked_for(
+    cli: Cli, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, **LOST)
+    assert failing(cli).exit_code == 4
     assert len(service.calls) == 1
 
 

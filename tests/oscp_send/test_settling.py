@@ -1,0 +1,128 @@
+"""What may have been queued: found, certainly not there, or still unknown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oscp_send.errors import NotAuthorised, PossiblySent
+from oscp_send.instruction import (
+    TOPIC,
+    Instruction,
+    InstructionState,
+    InstructionStatus,
+    split_parameters,
+)
+from tests.oscp_send.sender_world import HANDSHAKE, INSTR, NOW, TO, instruction, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SENT = Instruction.of_message("Handshake", HANDSHAKE, **TO)
+LOST = PossiblySent(SENT, NOW - timedelta(minutes=1), "no answer came in time")
+PARTS = [{"name": name, "value": part} for name, part in split_parameters(SENT.parameters)]
+
+
+@pytest.fixture
+def service() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def listed(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"success": True, "data": list(rows)}
+
+
+def row(number: int, **changes: object) -> dict[str, Any]:
+    return instruction("Queuing", **{"id": number, "parameters": PARTS, **changes})
+
+
+def test_the_newest_that_is_alike_is_found(service: responses.RequestsMock) -> None:
+    others = [row(4, nodeId=102), row(5, topic="x"), row(6, parameters=PARTS[:-1])]
+    service.get(INSTR, json=listed(row(1), row(2), *others))
+    found = make_client().settle(LOST)
+    assert found is not None
+    assert found.id == 2
+    assert "nodeIds=101" in (service.calls[0].request.url or "")
+    assert "startDate=2026-01-02T03%3A03%3A05Z" in (service.calls[0].request.url or "")
+
+
+@pytest.mark.parametrize(("minutes", "is_certain"), [(16, False), (16.1, True)])
+def test_that_it_is_not_there_is_certain_once_its_date_is_too_old(
+    service: responses.RequestsMock, minutes: float, is_certain: bool
+) -> None:
+    service.get(INSTR, json=listed())
+    client = make_client(clock=lambda: NOW + timedelta(minutes=minutes))
+    if is_certain:
+        assert client.settle(LOST) is None
+    else:
+        with pytest.raises(PossiblySent, match="certain from 2026-01-02T03:20:05Z on") as caught:
+            client.settle(LOST)
+        assert caught.value.instruction is SENT
+        assert caught.value.since == LOST.since
+
+
+def test_it_is_looked_for_until_it_is_there(service: responses.RequestsMock) -> None:
+    service.get(INSTR, status=503)
+    service.get(INSTR, status=429, headers={"Retry-After": "7"})
+    service.get(INSTR, json=listed())
+    service.get(INSTR, json=listed(row(9)))
+    pauses: list[float] = []
+    found = make_client(sleep=pauses.append).settle(LOST, timeout=60, poll=1)
+    assert found is not None
+    assert pauses == [1, 7, 2.25]
+
+
+def test_what_cannot_be_looked_for_says_why(service: responses.RequestsMock) -> None:
+    service.get(INSTR, status=503, body="<html>")
+    with pytest.raises(PossiblySent, match="cannot be looked for: SolarUser could not be reached"):
+        make_client().settle(LOST)
+
+
+def test_what_may_not_be_looked_for_is_an_error_of_its_own(
+    service: responses.RequestsMock,
+) -> None:
+    service.get(INSTR, status=403, json={"success": False, "message": "Bad credentials"})
+    with pytest.raises(NotAuthorised):
+        make_client().settle(LOST)
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=600)
+PARAMETERS = st.dictionaries(st.sampled_from(["coId", "msg", "action"]), TEXTS, min_size=1)
+
+
+def _returned(parameters: dict[str, str], order: Any) -> InstructionStatus:  # noqa: ANN401 - hypothesis's own
+    parts = split_parameters(parameters.items())
+    stored = list(dict.fromkeys((name, _stored(part)) for name, part in parts))
+    order.shuffle(stored)
+    return InstructionStatus(1, 101, TOPIC, InstructionState.QUEUING, parameters=tuple(stored))
+
+
+def _stored(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+@given(parameters=PARAMETERS, order=st.randoms(use_true_random=False))
+def test_it_is_known_again_however_its_parts_come_back(
+    parameters: dict[str, str],
+    order: Any,  # noqa: ANN401 - hypothesis's own
+) -> None:
+    sent = Instruction(TOPIC, 101, tuple(parameters.items()))
+    assert sent.is_carried_by(_returned(parameters, order))
+
+
+@given(parameters=PARAMETERS, others=PARAMETERS, order=st.randoms(use_true_random=False))
+def test_another_is_not_taken_for_it(
+    parameters: dict[str, str],
+    others: dict[str, str],
+    order: Any,  # noqa: ANN401 - hypothesis's own
+) -> None:
+    sent = Instruction(TOPIC, 101, tuple(parameters.items()))
+    parts = {(name, _stored(part)) for name, part in split_parameters(parameters.items())}
+    if parts != {(name, _stored(part)) for name, part in split_parameters(others.items())}:
+        assert not sent.is_carried_by(_returned(others, order))
