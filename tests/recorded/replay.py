@@ -1,7 +1,8 @@
 """Put recorded requests to a simulator again, and hold its answers against the recorded ones.
 
 `python -m tests.recorded.replay` says how many are the same, and shows by cause what is not;
-`--write` keeps what is not as the known differences, which the tests hold us to.
+`--write` keeps what is not as the known differences, which the tests hold us to; a reason that is
+written there stays.
 """
 
 from __future__ import annotations
@@ -406,8 +407,10 @@ def main() -> None:
         )
         for cause, count in Counter(each.cause for each in differing).most_common():
             sys.stdout.write(f"  {count:4} {cause or 'no cause noted'}\n")
+        known = known_differences(service)
         rows += [
-            f"{service}\t{each.id}\t{each.cause or 'not looked into yet'}" for each in differing
+            f"{service}\t{each.id}\t{known.get(each.id) or each.cause or 'not looked into yet'}"
+            for each in differing
         ]
         if "--show" in sys.argv:
             for each in differing:
