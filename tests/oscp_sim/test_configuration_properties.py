@@ -336,4 +336,4 @@ def _id(entity: Body) -> int:
 
 
 TestConfiguration = ConfigurationMachine.TestCase
-TestConfiguration.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestConfiguration.settings = settings(max_examples=8, stateful_step_count=20, deadline=None)

@@ -231,7 +231,7 @@ def test_judging_changes_nothing(lines: list[Line], name: str) -> None:
     assert found == converse(mutated)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(st.lists(strategies.any_messages(), max_size=6), st.data())
 def test_any_messages_broken_or_not_are_judged(
     pairs: list[tuple[str, dict[str, Any]]], data: st.DataObject
