@@ -295,6 +295,13 @@ def test_other_violations_are_refused_beside_what_is_lenient() -> None:
         assert status(simulator, "UpdateGroupMeasurements", wrong) == 400
 
 
+@pytest.mark.parametrize("group", [["foo-group"], {}, None, 7, "nope"])
+def test_a_group_where_none_belongs_may_be_anything(group: object) -> None:
+    with simulated() as simulator:
+        expected = 404 if isinstance(group, int | str) else 204
+        assert status(simulator, "Heartbeat", {**HEARTBEAT, "group_id": group}) == expected
+
+
 def test_a_number_beyond_a_double_is_taken_and_shown_as_text() -> None:
     with simulated() as simulator:
         body = encoded(ADJUSTMENT).replace(b"42", b"1e400")

@@ -67,6 +67,12 @@ class Call:
         """The message, where it is an object; else an empty one."""
         return self.message if isinstance(self.message, Mapping) else {}
 
+    @property
+    def group(self) -> str | None:
+        """The Capacity Group that it names, or None; as an unknown property it may be anything."""
+        group = self.content.get("group_id")
+        return str(group) if isinstance(group, str | int) else None
+
     def check(self, case: str, message: str, profile: Profile) -> None:
         """Add a finding of a case that applies.
 

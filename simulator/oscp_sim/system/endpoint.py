@@ -255,11 +255,10 @@ def _meant(callers: tuple[System, ...], call: Call) -> System:
     """Return the system that a message is for, of several that give out the same token."""
     if len(callers) == 1:
         return callers[0]
-    group = call.content.get("group_id")
     fitting = [
         system
         for system in callers
-        if group in system.groups
+        if call.group in system.groups
         or (call.action == "Register" and system.registration.is_awaiting_answer)
         or any(sent.request_id == call.correlation_id for sent in system.sent)
     ]
@@ -275,9 +274,8 @@ def _judged(call: Call, system: System) -> Reaction:
         Refused: A finding is one that the system refuses, or the message cannot be accepted.
     """
     profile = system.profile
-    group = call.content.get("group_id")
-    if group is not None and group not in system.groups:
-        call.check("X19", f'there is no Capacity Group "{group}"', profile)
+    if call.group is not None and call.group not in system.groups:
+        call.check("X19", f'there is no Capacity Group "{call.group}"', profile)
     segments = system.segments if isinstance(system, SimulatedProvider) else None
     if not assemble(call, segments, profile):
         return Reaction(is_said=False)
