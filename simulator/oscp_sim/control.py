@@ -18,7 +18,7 @@ from oscp_send.times import utc_text
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.clock import Clock, FastClock, FrozenClock, parse_duration
 from oscp_sim.entry import Entry, PartyName
-from oscp_sim.http import LONGEST_BODY, OURS, RouteDocs, RouteParameter
+from oscp_sim.http import LONGEST_BODY, OURS, RouteDocs, RouteParameter, json_bytes
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
@@ -449,8 +449,8 @@ def _body() -> Any:  # noqa: ANN401 - JSON of any kind
 
 
 def _json(content: object, status: int = 200) -> Response:
-    body = orjson.dumps(content, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
-    return Response(body, status, mimetype="application/json")
+    body = json_bytes(content, _plain)
+    return Response(body + b"\n", status, mimetype="application/json")
 
 
 def _refusal(status: int, why: str) -> Response:

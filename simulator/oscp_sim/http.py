@@ -8,6 +8,7 @@ common: the container, Tomcat, and the framework, Spring, that both run in.
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -17,6 +18,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import unquote
+
+import orjson
 
 from oscp_send.solarnetwork.dates import timestamp
 
@@ -180,6 +183,15 @@ def respond(
     if body is not None:
         described.append(("Content-Length", str(len(body))))
     return Response(status, (*described, *headers), body or b"")
+
+
+def json_bytes(content: object, default: Callable[[Any], object]) -> bytes:
+    """Return JSON; what JSON has no word for, as `default` makes it."""
+    try:
+        return orjson.dumps(content, default=default)
+    except TypeError:
+        # It writes no number beyond 64 bits, and no half of a surrogate pair.
+        return json.dumps(content, default=default, separators=(",", ":")).encode()
 
 
 class Party(Protocol):

@@ -10,6 +10,7 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Response
+from oscp_sim.outgoing import IN_PROCESS_URL
 from tests.oscp_sim.other_side import OtherSide, rules
 from tests.oscp_sim.rig import HOST, NOW, PROVIDER_TOKEN, Answer, ask
 from tests.oscp_sim.test_capacity_provider_cases import ADJUSTMENT, HEARTBEAT, simulated, world
@@ -86,6 +87,12 @@ def test_a_body_is_read_as_its_classes_do(message: object, status: int) -> None:
     answer, _ = told(ADJUST, message)
     assert answer.status == status
     assert ("WEB.00200" in answer.text) == (status == 500)
+
+
+def test_an_enumeration_without_a_name_is_refused_as_others() -> None:
+    wrong = {"group_id": "g", "measurements": [{"direction": "UP"}]}
+    answer, _ = told("UpdateGroupMeasurements", wrong)
+    assert (answer.status, "problem: UP" in answer.text) == (500, True)
 
 
 def test_a_wrong_time_says_where_reading_stops() -> None:
@@ -207,3 +214,38 @@ def test_it_tries_once() -> None:
         assert other.actions() == ["HandshakeAcknowledge"]
         (note,) = simulator.journal.entries(kind="note")
         assert "not taken in 1 try" in note.detail["why"]
+
+
+def test_a_number_beyond_64_bits_and_half_a_character_are_echoed_and_shown() -> None:
+    with simulated(profile=NAME) as simulator, simulator.session() as session:
+        other = OtherSide(simulator)
+        many = "9" * 30
+        other.tell("Handshake", f'{{"required_behaviour":{{"x":"\\ud800","y":{many}}}}}')
+        simulator.clock.advance(2)
+        (got,) = other.got
+        shown = session.get(f"{IN_PROCESS_URL}/_sim/providers/3")
+        for message in (got.json, shown.json()["received"][0]["body"]):
+            assert message == {"required_behaviour": {"x": "\ud800", "y": int(many)}}
+
+
+@pytest.mark.parametrize("changed", [{"start_time": 5}, {"phase": None}, {"capacity": "42"}])
+def test_what_is_against_the_schema_is_not_answered(changed: dict[str, object]) -> None:
+    with simulated("answer", profile=NAME) as simulator:
+        other = OtherSide(simulator)
+        assert other.tell(ADJUST, block(**changed)).status == 204
+        assert other.tell(ADJUST, ADJUSTMENT).status == 204
+        simulator.clock.advance(5)
+        assert other.actions() == ["UpdateGroupCapacityForecast"]
+        (note,) = simulator.journal.entries(kind="note")
+        assert note.detail["why"].startswith("the adjustment is not answered")
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 0.5, 1e300])
+def test_no_interval_stops_its_clock(seconds: float, caplog: pytest.LogCaptureFixture) -> None:
+    with simulated(profile=NAME) as simulator:
+        other, provider = OtherSide(simulator), simulator.provider(3)
+        provider.handshake(heartbeat_interval=seconds)
+        simulator.clock.advance(600)
+        provider.heartbeat()
+        assert "Heartbeat" in other.actions()
+        assert caplog.messages == []

@@ -169,7 +169,7 @@ _WITHIN: Final[Mapping[str, str]] = MappingProxyType(
 
 @cache
 def _titles() -> Mapping[tuple[str, ...], str]:
-    """Return the class of each enumeration, by its values."""
+    """Return the class of each enumeration that has a name, by its values."""
     found = map(document, document_names())
     return {tuple(each["enum"]): _java(each["title"]) for each in found if "enum" in each}
 
@@ -181,7 +181,7 @@ def _check_classes(violations: Sequence[Violation]) -> None:
         if each.got is None or each.rule not in {"enum", "type"}:
             continue
         if each.rule == "enum" and isinstance(each.expected, list):
-            title = _titles()[tuple(each.expected)]
+            title = _titles().get(tuple(each.expected), "java.lang.Enum")
             raise _unreadable(f"Cannot construct instance of `{title}`, problem: {each.got}")
         is_number = is_text and _NUMBER.fullmatch(str(each.got).strip()) is not None
         is_plain = not isinstance(each.got, list | Mapping)

@@ -15,6 +15,7 @@ from oscp_sim.system import elmo
 from oscp_sim.system.answer import answer_to, asks_for_anything
 from oscp_sim.system.call import Call, Reaction, Refused
 from oscp_sim.system.kinds import SimulatedProvider
+from oscp_sim.system.profile import Profile
 from oscp_sim.system.registration import base_url, required_behaviour
 from oscp_sim.system.sending import Sent
 from oscp_sim.system.system import System
@@ -152,14 +153,23 @@ def _adjust(system: System, call: Call) -> Reaction:
         return _SILENCE
     if profile.adjustments == "accept":
         return _NOTHING
-    if not asks_for_anything(call.content):
-        system.note("the adjustment is not answered: none of its blocks ends after it starts")
+    why = _why_unanswered(call, profile)
+    if why is not None:
+        system.note(f"the adjustment is not answered: {why}")
         return _NOTHING
     after = profile.answer_after
     if profile.has_timetable:
         after = min(after, elmo.answer_by(call.now) - call.now)
     answer = partial(_answer, system, call.content, system.new_request_id(), call.request_id)
     return Reaction(later=((after.total_seconds(), partial(system.retry, answer)),))
+
+
+def _why_unanswered(call: Call, profile: Profile) -> str | None:
+    takes_all = profile.refusal_shape == "oscp-sim-cp"
+    if takes_all and any(each.layer == "schema" for each in call.findings):
+        return "it is not as the schema says"
+    is_empty = not asks_for_anything(call.content)
+    return "none of its blocks ends after it starts" if is_empty else None
 
 
 def _answer(

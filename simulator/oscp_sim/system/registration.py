@@ -248,14 +248,13 @@ class Agreement:
 
     @property
     def heartbeat_seconds(self) -> float | None:
-        """How often the other side wants to be sent a heartbeat; None: not at all.
+        """How often the other side wants to be sent a heartbeat; None: not at all."""
+        return _seconds(self.asked)
 
-        Nothing checks what it asks for, but no calendar goes on for ever: a century is the most.
-        """
-        interval = (self.asked or {}).get("heartbeat_interval")
-        if not isinstance(interval, int | float) or not interval >= 1:
-            return None
-        return min(interval, _CENTURY)
+    @property
+    def required_seconds(self) -> float | None:
+        """How often this side wants to be sent a heartbeat; None: not at all."""
+        return _seconds(self.required)
 
     def require(self, behaviour: Mapping[str, Any]) -> None:
         """Record what this side has asked of the other."""
@@ -295,6 +294,17 @@ def behaviour_of(
     if measurement_configuration is not None:
         behaviour["measurement_configuration"] = list(measurement_configuration)
     return behaviour
+
+
+def _seconds(behaviour: Mapping[str, Any] | None) -> float | None:
+    """Return the interval of heartbeats that a side asks for.
+
+    Nothing checks what it asks for, but no calendar goes on for ever: a century is the most.
+    """
+    interval = (behaviour or {}).get("heartbeat_interval")
+    if not isinstance(interval, int | float) or not interval >= 1:
+        return None
+    return min(interval, _CENTURY)
 
 
 def required_behaviour(message: Mapping[str, Any]) -> Mapping[str, Any] | None:

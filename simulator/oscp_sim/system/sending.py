@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from oscp_send.findings import Finding
 from oscp_sim.entry import Entry
-from oscp_sim.http import Headers
+from oscp_sim.http import Headers, json_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def encoded(message: object) -> bytes:
     """Return the body of a message: JSON values are written, text and bytes go as they are."""
     if isinstance(message, bytes):
         return message
-    return message.encode() if isinstance(message, str) else orjson.dumps(message, default=float)
+    return message.encode() if isinstance(message, str) else json_bytes(message, float)
 
 
 def message_headers(token: str | None, request_id: str, correlation_id: str | None) -> Headers:

@@ -175,7 +175,7 @@ class System(ABC):
         if own is not None:
             return own.total_seconds()
         if self.profile.beats_as_it_asked:
-            seconds = (self.agreement.required or {}).get("heartbeat_interval")
+            seconds = self.agreement.required_seconds
             return math.ceil(seconds / _MINUTE) * _MINUTE if seconds else None
         return self.agreement.heartbeat_seconds if self.profile.uses_heartbeats else None
 
