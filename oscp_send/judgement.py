@@ -251,6 +251,11 @@ def _difference(action: str, behaviour: Behaviour, ruling: Verdict) -> Iterator[
         )
 
 
+def judge_accepted(action: str, message: Document, behaviour: Behaviour) -> Iterator[Finding]:
+    """Yield where the other side decides differently about a message that is accepted."""
+    return _difference(action, behaviour, Verdict(document=message))
+
+
 def _refused_elsewhere(refusal: Finding, side: Fidelity) -> Finding:
     """Return a refusal of the side that is not followed, as a warning."""
     message = refusal.message

@@ -307,6 +307,22 @@ def test_a_difference_follows_the_fidelity_or_its_own_default(
     )
 
 
+# Of these the answer itself or the set-up of the rehearsal tells, or nothing but a text or a pace
+# differs; the others with a default do not part by the fidelity.
+UNTOLD = {"exec_waiting", "host_names", "malformed_message", "other_paths"}
+
+
+@pytest.mark.parametrize("name", [each.name for each in DIFFERENCES if not each.default])
+def test_documented_is_green_only_with_a_word_on_what_the_service_does(name: str) -> None:
+    simulator = gate("documented", world(), seed=SEEDS.get(name, 1))
+    HONOURED[name][0](simulator)
+    entries = simulator.journal.entries()
+    told = [each["message"] for entry in entries for each in entry.findings]
+    told += [str(entry.detail.get("why")) for entry in entries]
+    words = ("SolarNetwork", "SolarUser", "the service", "the running service")
+    assert name in UNTOLD or any(word in text for word in words for text in told)
+
+
 def test_no_more_than_two_paths_may_be_changed() -> None:
     """§12: those are the ones that the documentation lists."""
     changed = world()

@@ -87,7 +87,7 @@ class InstructionHandler:
         self._events.processing(content)
         delivery = self._delivery(content, provider)
         if delivery is None:
-            self._note_silence()
+            self._note(_SILENT)
             return
         yield from self._outbox.send(self._message.user_id, provider, delivery)
 
@@ -130,22 +130,33 @@ class InstructionHandler:
     def _path(self, provider: CapacityProvider) -> str:
         """Return the path of the message; that the keys of `url-paths` are actions is inferred."""
         action = self._message.action
-        configured = None
-        if action in _CUSTOMISABLE and not self._shared.behaviour.follows_service("url_paths"):
-            configured = configured_path(provider, action)
-        return PATHS[action] if configured is None else configured
+        configured = configured_path(provider, action) if action in _CUSTOMISABLE else None
+        if configured is None:
+            return PATHS[action]
+        as_service = self._shared.behaviour.follows_service("url_paths")
+        self._note(_URL_PATHS[as_service])
+        return PATHS[action] if as_service else configured
 
-    def _note_silence(self) -> None:
+    def _note(self, why: str) -> None:
         self._shared.journal.append(
             "flexibility_provider",
             "note",
             action=self._message.action,
             instruction_id=self._message.id,
-            detail={
-                "why": "the Capacity Provider has no base URL: nothing is sent, and the "
-                "instruction is Completed anyway"
-            },
+            detail={"why": why},
         )
+
+
+_SILENT: Final = (
+    "the Capacity Provider has no base URL: nothing is sent, and the instruction is Completed "
+    "anyway"
+)
+# What is said of a path of its own, by whether the service is followed.
+_URL_PATHS: Final = (
+    "it goes to the path in url-paths, as the guide says; the running service does not apply them "
+    "to instructions: serve the standard path, too",
+    "url-paths is not applied to instructions, as in SolarNetwork: serve the standard path, too",
+)
 
 
 _TAGS: Final = ("oscp", "instruction")

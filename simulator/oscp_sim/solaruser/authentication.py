@@ -159,7 +159,10 @@ class Authenticator:
         if any(abs(date - when) < _MAXIMUM_SKEW for date in dates):
             return
         observed = self._shared.behaviour.follows_service("stale_date")
-        why = f"signed at {when.isoformat()}, received at {now.isoformat()}"
+        why = (
+            f"signed at {when.isoformat()}, received at {now.isoformat()}: set the clock right; "
+            "the guide says 401 here, and the running service 403"
+        )
         raise AuthenticationRefused(
             403 if observed else 401, "Date skew too large", explanation={"why": why}
         )

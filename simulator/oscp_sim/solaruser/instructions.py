@@ -11,6 +11,7 @@ from random import Random
 from typing import Final
 
 from oscp_send.instruction import TOPIC, join_parameters, split_parameters
+from oscp_send.judgement import judge_accepted
 from oscp_send.queue_size import judge_size, queue_size, too_large
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_sim.http import Response
@@ -37,6 +38,11 @@ _LOST: Final = 2 / 7
 _OTHER_ORDER: Final = 3 / 900
 _COPY_TOO_LARGE: Final = "the node's copy of it is too large to be published, so it is given up"
 _NO_BROKER: Final = "the broker between the services is down: broker of the world, or /_sim/world"
+_TOO_LARGE: Final = "mqtt_limit"
+_UNWRAPPED: Final = (
+    "on a time-out it is sometimes the container that answers, without success and data: read the "
+    "instruction from the whole reply then, or ask for it by its id"
+)
 _LONGEST_TOPIC: Final = 128
 _LONGEST_NAME: Final = 256
 _ACTIVE: Final[tuple[State, ...]] = ("Queued",)
@@ -142,6 +148,8 @@ class InstructionApi:
         results = wait_for_results(self._shared.instructions, rows, milliseconds, chance)
         call.instruction = results.rows[0]
         shown = self._shown(call, wanted, results.rows)
+        if not results.is_wrapped:
+            call.explanation = {"why": _UNWRAPPED}
         return single(call, shown) if results.is_wrapped else json_response(shown)
 
     def _queue(
@@ -162,6 +170,8 @@ class InstructionApi:
             # Every node is the sender's, so that the outcome is the same for each.
             outcome = judge_instruction(parameters, owners[0], behaviour)
             call.document = outcome.document
+        if isinstance(outcome, Admitted) and outcome.document is not None:
+            call.findings = tuple(judge_accepted(outcome.action, outcome.document, behaviour))
         ids = self._admitted_ids(call, wanted, owners[0], pieces, outcome)
         rows, messages = [], []
         for instruction_id, node_id, owner in zip(ids, wanted.node_ids, owners, strict=True):
@@ -228,8 +238,9 @@ class InstructionApi:
             coId=outcome.optimizer,
             **ids,
         )
-        call.findings = tuple(judge_size(size, limit, behaviour, outcome.message))
-        if size.most <= limit or not behaviour.follows_service("mqtt_limit"):
+        others = (each for each in call.findings if each.rule != _TOO_LARGE)
+        call.findings = (*others, *judge_size(size, limit, behaviour, outcome.message))
+        if size.most <= limit or not behaviour.follows_service(_TOO_LARGE):
             return
         text = f"MQTT error queuing {what}: {too_large(limit, size.most)}"
         raise ApiRefused(422, text, code="RS.00001")
@@ -240,7 +251,8 @@ class InstructionApi:
         As measured, 2 of 7 became Queued by themselves (solaruser.md §2.6).
         """
         shared = self._shared
-        if not call.findings or not shared.behaviour.follows_service("mqtt_limit"):
+        is_large = any(each.rule == _TOO_LARGE for each in call.findings)
+        if not is_large or not shared.behaviour.follows_service(_TOO_LARGE):
             return
         if self._chance("node copy", instruction_id).random() < _LOST:
             shared.instructions.set_state(instruction_id, "Queued", why=_COPY_TOO_LARGE)
@@ -261,10 +273,14 @@ class InstructionApi:
         """
         pieces, chance = row.pieces, self._chance("piece order", row.id)
         is_other = chance.random() < _OTHER_ORDER and len(pieces) > 1
-        if not is_other or not self._shared.behaviour.follows_service("piece_order"):
+        if not is_other:
+            return row
+        as_service = self._shared.behaviour.follows_service("piece_order")
+        where = "are" if as_service else "would, at the running service, be"
+        call.explanation = {"why": f"the parameters {where} in another order: join none by it"}
+        if not as_service:
             return row
         first = chance.randrange(1, len(pieces))
-        call.explanation = {"why": "the parameters are in another order: join none by it"}
         return replace(row, pieces=(*pieces[first:], *pieces[:first]))
 
     def _split(self, parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -377,9 +393,8 @@ class InstructionApi:
         as_service = self._shared.behaviour.follows_service("update_by_filter")
         state = required_state(call)
         wanted = read_filter(call.parameters, states_only=not as_service)
-        if as_service and wanted.states == (state,):
-            why = "state also filters, so nothing changes: add states with those to be changed"
-            call.explanation = {"why": why}
+        if wanted.states in {(), (state,)}:
+            call.explanation = {"why": _NO_STATES[as_service]}
         rows = self._matching(call.actor, wanted, own_only=as_service)
         changed = [row.id for row in rows if self._shared.instructions.set_state(row.id, state)]
         return single(call, changed)
@@ -427,6 +442,14 @@ class InstructionApi:
         return rows
 
 
+# What is said where a filter names no states, by whether the service is followed.
+_NO_STATES: Final = (
+    "the running SolarUser takes state for a filter, too, and would change nothing: add states "
+    "with those to be changed",
+    "state also filters, so nothing changes: add states with those to be changed",
+)
+
+
 def _listed(call: Call, rows: Iterable[Instruction]) -> Response:
     return stream(call, [instruction_object(row) for row in rows])
 
@@ -466,9 +489,12 @@ def _note(
     if correlation_id is None:
         return {"handed_over": message}
     if passed_on:
-        return {"handed_over": {**message, "correlationId": correlation_id}}
+        message["correlationId"] = correlation_id
+        goes, other = "goes along, as the guide says", "observed leaves it out"
+    else:
+        goes, other = "stays behind", "documented passes it on"
     why = (
-        f"correlationId {correlation_id} stays behind: the running SolarUser never puts it into "
-        "the queue (--set correlation_id=documented passes it on)"
+        f"correlationId {correlation_id} {goes}: the running SolarUser never puts it into the "
+        f"queue (--set correlation_id={other})"
     )
     return {"handed_over": message, "why": why}
