@@ -147,7 +147,7 @@ class AccessTokens:
         for text in expired:
             self._holders.pop(text, None)
         token = AccessToken(new_token(self._random), valid_for)
-        self._holders[token.text] = client_id, now + valid_for
+        self._holders[token.text] = client_id, _end(now, valid_for)
         return token
 
     def _web_token(self, client_id: str, secret: str) -> AccessToken | None:
@@ -165,7 +165,7 @@ class AccessTokens:
             "sub": client_id,
             "scope": scope,
             "iat": now,
-            "exp": now + client.valid_for,
+            "exp": _end(now, client.valid_for),
             "jti": new_token(self._random),
         }
         return AccessToken(jwt.encode(claims, self._key, _ALGORITHM), client.valid_for, scope)
@@ -225,3 +225,8 @@ class AccessTokens:
 def _valid_for(system: CapacityProvider | CapacityOptimizer) -> timedelta:
     chosen = system.behaviour.token_valid_for if isinstance(system, CapacityProvider) else None
     return chosen or _VALID_FOR
+
+
+def _end(now: datetime, valid_for: timedelta) -> datetime:
+    latest = datetime.max.replace(tzinfo=UTC)
+    return now + min(valid_for, latest - now)

@@ -425,3 +425,12 @@ def test_two_systems_have_two_clients() -> None:
     of = world([provider(3, **client("grid")), provider(4, **client("grid"))])
     with pytest.raises(ValueError, match="duplicate client grid"):
         load_world(of)
+
+
+def test_a_token_may_be_valid_beyond_the_calendar(clock: FrozenClock) -> None:
+    kinds = client("grid", valid_for="100000000h"), wanting("me", "hush-hush")
+    for kind, name, hush in zip(kinds, ("grid", "me"), (SECRETS["grid"], "hush-hush"), strict=True):
+        system = provider(3, **kind, behaviour={"token_valid_for": "100000000h"})
+        with Simulator(world([system]), clock=clock) as simulator:
+            answer = demand(simulator, basic(name, hush)).json
+            assert answer["expires_in"] == 360_000_000_000
