@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from textwrap import fill
 from typing import Literal, TextIO
 
 import click
 
+from oscp_send.fidelity import DIFFERENCES
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import (
     Event,
@@ -23,7 +26,9 @@ from oscp_sim.scenario.sequence import LEGEND, draw
 _Colour = Literal["green", "red", "yellow"]
 # Room for the longest action's name as a step.
 _SHORTEST_NAME = 31
-# What is left of 100 columns for the name of a step.
+_PARTING = frozenset({"schema-lookup", *(each.name for each in DIFFERENCES)})
+_WIDTH = 100
+# What is left of it for the name of a step.
 _LONGEST_NAME = 53
 
 
@@ -50,6 +55,8 @@ class ConsoleReport:
         self._group: str | None = None
         self._steps: dict[ScenarioId, list[StepFinished]] = {}
         self._failed: list[tuple[ScenarioFinished, list[StepFinished]]] = []
+        # The rules by which the running service would do otherwise.
+        self._parted: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Take the next event."""
@@ -62,6 +69,7 @@ class ConsoleReport:
                     self._drawn.add(event.scenario)
             case StepFinished():
                 self._steps.setdefault(event.scenario, []).append(event)
+                self._parted.update(_parted(event))
             case ScenarioFinished():
                 self._report_scenario(event, self._steps.pop(event.scenario, []))
             case RehearsalFinished():
@@ -134,6 +142,10 @@ class ConsoleReport:
     def _report_totals(self, event: RehearsalFinished) -> None:
         failed = f", {self._paint(f'{event.failed} failed', 'red')}" if event.failed else ""
         total = _many(event.passed + event.failed, "scenario")
+        if self._parted:
+            rules = ", ".join(sorted(self._parted))
+            text = f"the running service does otherwise, --sequence shows where: {rules}"
+            self._line(f"\n{self._paint(fill(text, _WIDTH, subsequent_indent='  '), 'yellow')}")
         self._line(f"\n{total}, {event.passed} passed{failed} in {_time(event.duration)}")
 
     def _paint(self, text: str, colour: _Colour) -> str:
@@ -145,6 +157,12 @@ class ConsoleReport:
         text = text.encode(encoding, "backslashreplace").decode(encoding)
         self._stream.write(text + "\n")
         self._stream.flush()
+
+
+def _parted(step: StepFinished) -> Iterator[str]:
+    for finding in (each for entry in step.timeline for each in entry.findings):
+        if finding.get("severity") == "warning" and finding["rule"] in _PARTING:
+            yield str(finding["rule"])
 
 
 def _named(step: StepFinished) -> str:
