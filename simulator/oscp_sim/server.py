@@ -192,6 +192,7 @@ _LONGEST_END: Final = 4
 # No party reads as much; without an end until there it is no request.
 _LONGEST_HEAD: Final = 131_072
 _REQUEST_LINE: Final = re.compile(r"([!#$%&'*+.^_`|~\w-]+) +(\S+) +(HTTP/\d\.\d)", re.ASCII)
+_WHOLE: Final = re.compile(r"[0-9]{1,18}")
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~\w-]")
 _NO_REQUEST: Final = Flaw(400, "what came is no HTTP request")
 
@@ -244,8 +245,8 @@ def _flaw(target: str, version: str, headers: Headers) -> Flaw | None:
             return Flaw(501, f"the only Transfer-Encoding is chunked, not {', '.join(codings)}")
     elif "content-length" in named:
         lengths = [value for name, value in headers if name == "content-length"]
-        if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
-            return Flaw(400, "Content-Length is not one whole number")
+        if len(lengths) > 1 or not _WHOLE.fullmatch(lengths[0]):
+            return Flaw(400, "Content-Length is not one whole number of 64 bits")
     return None
 
 

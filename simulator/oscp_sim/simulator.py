@@ -181,16 +181,15 @@ class Simulator:
         return answer(request)
 
     def _refused(self, request: Request, flaw: Flaw) -> Response:
-        """Refuse what cannot be read, whoever it is for; a service's journal says why."""
+        """Refuse what cannot be read, whoever it is for; the journal says why."""
         response = bare_page(flaw)
         party: PartyName = "flexibility_provider"
         if request.path.startswith(CONTEXT_PATH):
             party = "solaruser"
-        if party in self.plays:
-            detail = {"why": flaw.why}
-            self.journal.append(
-                party, "exchange", request=request, response=response, detail=detail
-            )
+        if party not in self.plays:
+            party = next(each for each in ALL_PARTIES if each in self.plays)
+        detail = {"why": flaw.why}
+        self.journal.append(party, "exchange", request=request, response=response, detail=detail)
         return replace(response, body=b"") if request.method == "HEAD" else response
 
     def wait_until_settled(self, timeout: float) -> bool:

@@ -114,6 +114,15 @@ def test_what_no_server_can_read_is_refused_and_explained(
     assert entry.detail["why"] == "HTTP/1.1 is spoken here"
 
 
+def test_whoever_is_played_tells_what_no_server_can_read() -> None:
+    with Simulator(plays=["capacity_provider"]) as simulator:
+        headers = [("Host", "h"), ("Content-Length", "9" * 5000)]
+        answer = ask_over_network(simulator.url, "POST", "/oscp/cp/2.0/heartbeat", headers)
+        (entry,) = simulator.journal.entries(party="capacity_provider")
+    assert answer.status == 400
+    assert entry.detail["why"].startswith("Content-Length is not one whole number")
+
+
 def test_simulators_share_nothing() -> None:
     with (
         Simulator(clock=FrozenClock(NOW)) as one,
