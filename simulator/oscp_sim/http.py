@@ -243,6 +243,15 @@ def _bounded(request: Request) -> Request:
     return replace(request, body=None) if longest > LONGEST_BODY else request
 
 
+def masked(status: int, meant: int, message: str | None, why: str | None) -> str:
+    """Return what the journal says of a refusal that no accepted type can hold."""
+    known = f" ({why})" if why else ""
+    return (
+        f"{status} masks {meant} {message or ''}{known}: no type in Accept can hold the refusal; "
+        "accept application/json"
+    )
+
+
 # What Tomcat, the container of both services, refuses before anything else (measured). What ends
 # a head or begins a body is for `server`.
 _LONGEST_HEAD: Final = 8192

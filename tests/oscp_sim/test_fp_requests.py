@@ -501,6 +501,8 @@ def test_a_refusal_follows_accept(
     assert (answer.status, answer.header("content-type")) == (status, content_type)
     if content_type == "application/cbor":
         assert cbor2.loads(answer.body)["errors"][0]["rejectedValue"] is None
+    detail = fp.journal.entries(kind="exchange")[-1].detail
+    assert str(detail.get("why")).startswith("400 masks 422 ") == (status == 400)
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,8 @@ def test_refusals_that_no_accepted_type_can_hold(
     answer = shown(simulator, accept, f"{BASE}/viewActive?nodeId=999")
     assert answer.status == status
     assert (b"<html>" in answer.body.lower() or b"<title>" in answer.body) == ("html" in accept)
+    why = str(simulator.journal.entries(kind="exchange")[-1].detail.get("why"))
+    assert ("500 masks 403 UNKNOWN_OBJECT: " in why) == (status == 500)
 
 
 @pytest.mark.parametrize("accept", [CBOR, CSV, XML, YAML, "image/png"])

@@ -51,6 +51,7 @@ from oscp_sim.http import (
     compressed,
     cross_origin,
     flaw_of,
+    masked,
     no_error,
     rejection,
     respond,
@@ -228,7 +229,10 @@ class FlexibilityProviderEndpoints:
             refusal = ServiceRefused(500, "Internal error", why=why)
         is_lost = refusal.status == HTTPStatus.NOT_FOUND
         call.why = (is_lost and _meant(call.request)) or refusal.why
-        return refusal.response(call.request, self._shared.clock.now())
+        response = refusal.response(call.request, self._shared.clock.now())
+        if response.status != refusal.status:
+            call.why = masked(response.status, refusal.status, str(refusal), call.why)
+        return response
 
     def _handle(self, call: IncomingCall) -> Response | Later | None:
         path = unquote(call.request.path)

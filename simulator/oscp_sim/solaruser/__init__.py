@@ -23,6 +23,7 @@ from oscp_sim.http import (
     compressed,
     cross_origin,
     flaw_of,
+    masked,
     respond,
     security_headers,
 )
@@ -199,7 +200,11 @@ class SolarUser:
     ) -> Response:
         """Return a refusal; where its Accept leaves no type for it, the container's 500."""
         response = failure(call, status, message, code=code, errors=errors)
-        return response or self._container_error(call, HTTPStatus.INTERNAL_SERVER_ERROR, {})
+        if response is not None:
+            return response
+        why = masked(HTTPStatus.INTERNAL_SERVER_ERROR, status, message, call.explanation.get("why"))
+        call.explanation = {**call.explanation, "why": why}
+        return self._container_error(call, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
     def _container_refused(self, call: Call, refusal: NoRoute) -> Response:
         call.explanation = {"why": f"{refusal.status.value} {refusal.status.phrase}"}
