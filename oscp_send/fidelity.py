@@ -30,7 +30,7 @@ class Difference:
         name: The name of the difference, for `Behaviour.follows_service` and for settings.
         documented: What the public guide or the OSCP 2.0 specification promises or, where both are
             silent, another text of SolarNetwork's.
-        observed: What SolarNetwork's code does.
+        observed: What SolarNetwork's running services do.
         default: The side that is followed unless the difference is set by its own name; None for
             the side of the fidelity. Given where the guide is silent, so that both fidelities
             follow the service.

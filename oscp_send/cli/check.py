@@ -22,7 +22,7 @@ from oscp_send.queue_size import MQTT_LIMIT
     type=click.Choice(["documented", "observed"]),
     default="documented",
     show_default=True,
-    help="Follow the public guide, or what SolarNetwork's code does, where the two differ.",
+    help="Follow the public guide, or what the running services do, where the two differ.",
 )
 @click.option(
     "--mqtt-limit",

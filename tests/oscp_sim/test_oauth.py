@@ -431,6 +431,16 @@ def test_a_password_in_the_tokens_url_is_not_told() -> None:
         assert "hush-hush" not in everything(there).replace(repr(url), "")
 
 
+def test_a_password_in_the_url_of_a_system_is_not_told() -> None:
+    with peers(world([provider()])) as there:
+        system = there.simulator.world.users[0].capacity_providers[0]
+        url = "http://me:hush-hush@cp.test"
+        shared_of(there.simulator).change_system(42, system, base_url=url)
+        there.decide = lambda _: Response(500, reason="")
+        _, reason = queue(there)
+    assert 'POST request for "http://[redacted]@cp.test/handshake"' in str(reason)
+
+
 # --- the configuration API ---------------------------------------------------------------------
 
 
@@ -512,11 +522,11 @@ def test_a_changed_secret_is_used_from_the_next_message() -> None:
     assert [base64.b64decode(pair) for pair in pairs] == [f"me:{HUSH}".encode(), b"me:new"]
 
 
-@pytest.mark.parametrize("shown", ["client secret", "pair"])
+@pytest.mark.parametrize("shown", ["client secret", "pair", "configured"])
 def test_what_the_answer_to_a_demand_quotes_is_not_told(shown: str) -> None:
     pair = base64.b64encode(f"me:{HUSH}".encode()).decode()
-    quoted = HUSH if shown == "client secret" else pair
-    with peers(wanting()) as there:
+    quoted = {"client secret": HUSH, "pair": pair, "configured": "key-of-mine"}[shown]
+    with peers(wanting(**{"http-headers": {"X-Key": "key-of-mine"}})) as there:
         shared = shared_of(there.simulator)
         shared.change_system(
             42, there.simulator.world.users[0].capacity_providers[0], oauth_client_secret=HUSH

@@ -17,7 +17,7 @@ fidelity_option = click.option(
     type=click.Choice(["documented", "observed"]),
     default="documented",
     show_default=True,
-    help="Follow the public guide, or what SolarNetwork's code does, where the two differ.",
+    help="Follow the public guide, or what the running services do, where the two differ.",
 )
 set_option = click.option(
     "--set",

@@ -160,7 +160,7 @@ def post(
 
 def _on(delivery: Delivery) -> str:
     # Without the query, as the service's framework writes it (inferred).
-    return f'on POST request for "{delivery.url.partition("?")[0]}"'
+    return f'on POST request for "{redact_text(delivery.url.partition("?")[0])}"'
 
 
 def _on_one_line(text: str) -> str:

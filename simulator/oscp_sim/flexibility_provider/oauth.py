@@ -10,8 +10,9 @@ import base64
 import json
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote_plus
@@ -20,7 +21,7 @@ from oscp_sim.flexibility_provider.delivery import DeliveryFailed, System, confi
 from oscp_sim.flexibility_provider.http_client import Connections, exchange
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
-from oscp_sim.redaction import redact_text
+from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted, redact_text
 from oscp_sim.shared import Shared
 
 _BODY: Final = b"grant_type=client_credentials"
@@ -103,15 +104,21 @@ class OAuth:
             self._shared.journal.conceal(secret)
         request = Request("POST", client.url, client.headers, _BODY)
         try:
-            answer = yield from exchange(self._connections, request, timeout, self._record)
+            record = partial(self._record, client)
+            answer = yield from exchange(self._connections, request, timeout, record)
         except Unanswered as error:
             raise client.failed(str(error)) from error
         return self._read(client, answer)
 
-    def _record(self, request: Request, answer: Response | None, why: str | None) -> None:
+    def _record(
+        self, client: _Client, request: Request, answer: Response | None, why: str | None
+    ) -> None:
         if answer is not None:
             token = _object(answer.body).get("access_token")
             self._shared.journal.conceal(token if isinstance(token, str) else "")
+            # Any configured value may be a secret.
+            values = [value for _, value in client.configured if len(value) >= SHORTEST_SECRET]
+            answer = replace(answer, body=redact_quoted(answer.text, values).encode())
         self._shared.journal.append(
             "flexibility_provider",
             "exchange",
