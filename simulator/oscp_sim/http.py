@@ -271,7 +271,7 @@ def flaw_of(request: Request, *, takes_underscores: bool) -> Flaw | None:
     """
     why = _flaw_of_target(request) or _flaw_of_head(request)
     if why is None and not takes_underscores and "_" in request.fields.get("host", ""):
-        why = "Host holds an underscore: give the simulator another name, or set host_names"
+        why = "Host holds an underscore: use another name, or --set host_names=documented"
     if why is not None:
         return Flaw(400, why)
     expected = request.fields.get("expect")
