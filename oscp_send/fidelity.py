@@ -149,6 +149,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         "the JSON parser's own text comes without that prefix",
     ),
     Difference(
+        "masked_errors",
+        "a refusal is told as JSON where its request accepts no type that could hold it",
+        "it is masked then: by SolarUser as a 500, by the Flexibility Provider as a 400, without a "
+        "text; an Accept that cannot be read gets an empty body",
+    ),
+    Difference(
         "measurement_runs",
         "a Capacity Group that cannot be measured, or whose measurements cannot be sent, holds up "
         "no other (the guide is silent)",

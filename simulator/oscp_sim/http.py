@@ -247,8 +247,8 @@ def masked(status: int, meant: int, message: str | None, why: str | None) -> str
     """Return what the journal says of a refusal that no accepted type can hold."""
     known = f" ({why})" if why else ""
     return (
-        f"{status} masks {meant} {message or ''}{known}: no type in Accept can hold the refusal; "
-        "accept application/json"
+        f"the running service masks {meant} {message or ''}{known} as {status}: no type in Accept "
+        "can hold the refusal; accept application/json"
     )
 
 

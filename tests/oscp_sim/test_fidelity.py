@@ -161,6 +161,11 @@ def malformed_message(simulator: Simulator) -> object:
     return outcome(simulator, "Handshake", "{")[1].startswith("Invalid JSON for [Handshake]")
 
 
+def masked_errors(simulator: Simulator) -> object:
+    answer = call(simulator, "GET", f"{VIEW}?id=x", unsigned=[("Accept", "image/png")])
+    return answer.status, bool(answer.body)
+
+
 def mqtt_limit(simulator: Simulator) -> object:
     forecast = FORECAST | {"forecasted_blocks": [BLOCK] * 96}
     body = instruction(70, action="AdjustGroupCapacityForecast", msg=json.dumps(forecast))
@@ -251,6 +256,7 @@ HONOURED: dict[str, tuple[Callable[[Simulator], object], object, object]] = {
     "host_names": (host_names, 401, 400),
     "host_port": (host_port, 200, 403),
     "malformed_message": (malformed_message, True, False),
+    "masked_errors": (masked_errors, (422, True), (500, False)),
     "measurement_runs": (measurement_runs, True, False),
     "mqtt_limit": (mqtt_limit, 200, 422),
     "other_paths": (other_paths, 404, 403),

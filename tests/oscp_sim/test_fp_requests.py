@@ -15,6 +15,7 @@ from typing import Any
 import cbor2
 import pytest
 
+from oscp_send.fidelity import Behaviour
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.fp_callers import (
@@ -497,12 +498,21 @@ def test_an_optimizer_with_the_same_id_is_another_system() -> None:
 def test_a_refusal_follows_accept(
     fp: Simulator, accept: str, status: int, content_type: str | None
 ) -> None:
+    fp.shared.behaviour = Behaviour("documented", {"masked_errors": "observed"})
     answer = say(fp, HEARTBEAT, {}, more=[("Accept", accept)])
     assert (answer.status, answer.header("content-type")) == (status, content_type)
     if content_type == "application/cbor":
         assert cbor2.loads(answer.body)["errors"][0]["rejectedValue"] is None
     detail = fp.journal.entries(kind="exchange")[-1].detail
-    assert str(detail.get("why")).startswith("400 masks 422 ") == (status == 400)
+    assert ("masks 422 " in str(detail.get("why"))) == (status == 400)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml"])
+def test_a_refusal_is_not_masked_as_documented(fp: Simulator, accept: str) -> None:
+    answer = say(fp, HEARTBEAT, {}, more=[("Accept", accept)])
+    assert (answer.status, answer.json["code"]) == (422, "VAL.00004")
+    detail = fp.journal.entries(kind="exchange")[-1].detail
+    assert "the running service masks 422 " in str(detail.get("why"))
 
 
 @pytest.mark.parametrize(

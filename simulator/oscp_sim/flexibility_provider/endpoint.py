@@ -230,9 +230,13 @@ class FlexibilityProviderEndpoints:
         is_lost = refusal.status == HTTPStatus.NOT_FOUND
         call.why = (is_lost and _meant(call.request)) or refusal.why
         response = refusal.response(call.request, self._shared.clock.now())
-        if response.status != refusal.status:
-            call.why = masked(response.status, refusal.status, str(refusal), call.why)
-        return response
+        if response.status == refusal.status:
+            return response
+        call.why = masked(response.status, refusal.status, str(refusal), call.why)
+        if self._shared.behaviour.follows_service("masked_errors"):
+            return response
+        plain = tuple(pair for pair in call.request.headers if pair[0] != "accept")
+        return refusal.response(replace(call.request, headers=plain), self._shared.clock.now())
 
     def _handle(self, call: IncomingCall) -> Response | Later | None:
         path = unquote(call.request.path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -199,12 +200,15 @@ class SolarUser:
         errors: Sequence[Mapping[str, Any]] = (),
     ) -> Response:
         """Return a refusal; where its Accept leaves no type for it, the container's 500."""
-        response = failure(call, status, message, code=code, errors=errors)
-        if response is not None:
+        tell = partial(failure, call, status, message, code=code, errors=errors)
+        response = tell()
+        if response is not None and response.body:
             return response
         why = masked(HTTPStatus.INTERNAL_SERVER_ERROR, status, message, call.explanation.get("why"))
         call.explanation = {**call.explanation, "why": why}
-        return self._container_error(call, HTTPStatus.INTERNAL_SERVER_ERROR, {})
+        if not self._shared.behaviour.follows_service("masked_errors"):
+            return tell(is_masked=False) or respond(status)
+        return response or self._container_error(call, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
     def _container_refused(self, call: Call, refusal: NoRoute) -> Response:
         call.explanation = {"why": f"{refusal.status.value} {refusal.status.phrase}"}

@@ -129,8 +129,12 @@ def failure(
     *,
     code: str | None = None,
     errors: Sequence[Mapping[str, Any]] = (),
+    is_masked: bool = True,
 ) -> Response | None:
-    """Return a refusal in the service's own words, or None where no accepted type can hold it."""
+    """Return a refusal in the service's own words, in JSON where it is not masked.
+
+    Where it is, and no accepted type can hold it, it is None; for a malformed Accept it is empty.
+    """
     content: dict[str, Any] = {"success": False}
     if code:
         content["code"] = code
@@ -140,7 +144,7 @@ def failure(
         content["errors"] = list(errors)
     varying = _VARY if call.is_routed else ()
     try:
-        media_type = type_of_one(_accept(call.request))
+        media_type = type_of_one(_accept(call.request)) if is_masked else JSON
     except ValueError:
         return respond(status, b"", None, varying)
     if media_type is None:
