@@ -3,11 +3,15 @@
 A signature covers the raw request target and each header as it was sent, which WSGI does not pass
 on; so requests are read from the socket and handed over as they are, with what Tomcat, which both
 services run in, finds wrong with them. A request that takes long holds up its own connection alone.
+A thread that waits for its client costs 20 KB and no time, so a thousand of them harm nobody; where
+there is no room for another, who has kept it waiting for longest goes.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
+import math
 import re
 import socket
 import threading
@@ -16,26 +20,55 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
-from typing import Final
+from ipaddress import ip_address
+from typing import Final, NamedTuple
 
 from oscp_sim.http import LONGEST_BODY, Flaw, Headers, Request, Response
+
+try:
+    import resource
+except ImportError:
+    # Windows has none, and no such limit either.
+    resource = None  # type: ignore[assignment]
 
 _LOG = logging.getLogger(__name__)
 
 _PIECE: Final = 65_536
-_WAITING_CONNECTIONS: Final = 512
-# However late an answer is, a client is not kept waiting for longer; in seconds, as the next two.
+_WAITING_CONNECTIONS: Final = 1024
+# With more, those that wait for their clients make room; half of what may be open is for others.
+_MOST_CONNECTIONS: Final = 2000
+# However late an answer is, a client is not kept waiting for longer; in seconds, as the next three.
 _LONGEST_WAIT: Final = 60.0
-_LONGEST_IDLE: Final = 75.0
+_LONGEST_PARTING: Final = 0.5
 # How long more of a refused request is waited for, so that its sender can read the refusal.
 _LONGEST_FAREWELL: Final = 2.0
 _MOST_LATE: Final = 1000
+_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BODILESS: Final = frozenset({204, 304})
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class PortUnavailable(Exception):
     """Raised when nothing can listen where it should; its text says why and what to do."""
+
+
+class Limits(NamedTuple):
+    """How many seconds each phase of a request may take, before its connection ends.
+
+    Attributes:
+        idle: Until it begins.
+        head: From its first byte to the end of its headers.
+        body: From there to its end.
+        answer: Until the answer is taken.
+    """
+
+    idle: float = 75.0
+    head: float = 20.0
+    body: float = 60.0
+    answer: float = 60.0
+
+
+_LIMITS: Final = Limits()
 
 
 class Server:
@@ -45,24 +78,29 @@ class Server:
         handle: Answers a request; called by many threads at once.
         host: Where to listen: an address or name of this machine.
         port: Where to listen; 0 takes a free one.
+        limits: What is too slow.
 
     Attributes:
-        url: The base URL.
+        url: The base URL; where it listens at all addresses, that for this machine's programs.
 
     Raises:
         PortUnavailable: The port is taken, or the host is not this machine's.
     """
 
     def __init__(
-        self, handle: Callable[[Request], Response], host: str = "127.0.0.1", port: int = 0
+        self,
+        handle: Callable[[Request], Response],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        limits: Limits = _LIMITS,
     ) -> None:
         self._handle = handle
+        self._limits = limits
         self._listener = _listener(host, port)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._listener.getsockname()[1]}"
+        self.url = _url(host, self._listener)
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self._open: dict[_Stream, threading.Thread] = {}
         # The threads of answers that are, or were, late; a few of the newest are enough to join.
         self._late: deque[threading.Thread] = deque(maxlen=_MOST_LATE)
         self._thread = threading.Thread(target=self._accept, name="server", daemon=True)
@@ -77,12 +115,10 @@ class Server:
         self._listener.close()
         self._thread.join()
         with self._lock:
-            connections = tuple(self._open)
-        for each in connections:
-            # Nothing more is read, but an answer that is under way may still go out.
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RD)
-        until = time.monotonic() + _LONGEST_FAREWELL
+            streams = tuple(self._open)
+        for each in streams:
+            each.end(socket.SHUT_RD)
+        until = time.monotonic() + _LONGEST_PARTING
         for late in self._late:
             late.join(max(0.0, until - time.monotonic()))
 
@@ -93,58 +129,108 @@ class Server:
         self._closing.wait(min(seconds, _LONGEST_WAIT))
 
     def _accept(self) -> None:
+        most = _most_connections()
         while not self._closing.is_set():
             try:
                 connection, address = self._listener.accept()
-            except OSError:
-                continue
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(_LONGEST_IDLE)
-            with self._lock:
-                self._open.add(connection)
-            threading.Thread(
-                target=self._serve, args=(connection, address[0]), name="connection", daemon=True
-            ).start()
-
-    def _serve(self, connection: socket.socket, client: str) -> None:
-        with connection:
-            try:
-                self._converse(connection, client)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
-                _LOG.debug("a connection from %s ended: %s", client, error)
-            except Exception:  # noqa: BLE001 - the other connections go on
-                _LOG.exception("a connection from %s failed", client)
-        with self._lock:
-            self._open.discard(connection)
+                if error.errno in _NO_ROOM and not self._make_room():
+                    self._closing.wait(_LONGEST_PARTING)
+                continue
+            if len(self._open) >= most:
+                self._make_room()
+            self._begin(_Stream(connection, self._limits), address[0])
 
-    def _converse(self, connection: socket.socket, client: str) -> None:
+    def _begin(self, stream: _Stream, client: str) -> None:
+        """Give a connection a thread of its own, or end it where there is none to be had."""
+        while not self._closing.is_set():
+            thread = threading.Thread(
+                target=self._serve, args=(stream, client), name="connection", daemon=True
+            )
+            with self._lock:
+                self._open[stream] = thread
+            try:
+                return thread.start()
+            except RuntimeError:
+                self._forget(stream)
+                if not self._make_room():
+                    break
+        return stream.close()
+
+    def _make_room(self) -> bool:
+        """End the connection that has waited for its client for longest; return whether one has."""
+        with self._lock:
+            since, stream, thread = min(
+                ((stream.since, stream, thread) for stream, thread in self._open.items()),
+                key=lambda each: each[0],
+                default=(math.inf, None, None),
+            )
+        if stream is None or thread is None or since == math.inf:
+            return False
+        stream.end(socket.SHUT_RDWR)
+        thread.join(_LONGEST_PARTING)
+        return True
+
+    def _serve(self, stream: _Stream, client: str) -> None:
+        try:
+            self._converse(stream, client)
+        except OSError as error:
+            _LOG.debug("a connection from %s ended: %s", client, error)
+        except Exception:  # noqa: BLE001 - the other connections go on
+            _LOG.exception("a connection from %s failed", client)
+        finally:
+            stream.close()
+            self._forget(stream)
+
+    def _forget(self, stream: _Stream) -> None:
+        with self._lock:
+            self._open.pop(stream, None)
+
+    def _converse(self, stream: _Stream, client: str) -> None:
         """Answer the requests of one connection, one after the other."""
-        stream = _Stream(connection)
         stays = True
         while stays and stream.goes_on():
             request, stays = _received(stream, client)
+            stream.since = math.inf
             response = self._handle(request)
             if response.after:
                 self._wait_for(response.after)
-            connection.sendall(_written(response, stays=stays))
+            stream.answer(_written(response, stays=stays))
         if not stays:
-            _take_leave(connection)
+            stream.take_leave()
+
+
+def _most_connections() -> int:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if resource else -1
+    return _MOST_CONNECTIONS if files < 0 else min(_MOST_CONNECTIONS, files // 2)
 
 
 class _Stream:
-    """What comes over a connection; a sender who is gone before its end is a `ConnectionError`."""
+    """What comes over a connection; a sender who is gone before its end is a `ConnectionError`.
 
-    def __init__(self, connection: socket.socket) -> None:
+    Attributes:
+        since: When it began to wait for its client; infinite while it does not.
+    """
+
+    def __init__(self, connection: socket.socket, limits: Limits) -> None:
         self._connection = connection
+        self._limits = limits
         self._data = bytearray()
+        self._allow(limits.idle)
 
     def goes_on(self) -> bool:
-        """Wait for more; return whether any comes."""
-        while not self._data.lstrip(b"\r\n"):
+        """Wait for the next request; return whether any comes."""
+        self._allow(self._limits.idle)
+        while not self._skip_lines():
             if not self._reads():
                 return False
-        self._data = self._data.lstrip(b"\r\n")
+        self._allow(self._limits.head)
         return True
+
+    def expect_body(self) -> None:
+        """Begin to wait for the body."""
+        self._allow(self._limits.body)
 
     def begins_with(self, expression: re.Pattern[bytes]) -> bool:
         """Return whether what has come begins so."""
@@ -157,6 +243,30 @@ class _Stream:
     def say(self, data: bytes) -> None:
         """Send something between requests."""
         self._connection.sendall(data)
+
+    def answer(self, data: bytes) -> None:
+        """Send an answer."""
+        self._allow(self._limits.answer)
+        # Of all of it: how much is taken at a time does not count.
+        self._connection.settimeout(self._limits.answer)
+        self._connection.sendall(data)
+
+    def take_leave(self) -> None:
+        """Read what is still being sent: closing at once would take the answer from its reader."""
+        self._connection.shutdown(socket.SHUT_WR)
+        self._connection.settimeout(_LONGEST_FAREWELL)
+        until = time.monotonic() + _LONGEST_WAIT
+        while time.monotonic() < until and self._connection.recv(_PIECE):
+            pass
+
+    def end(self, how: int) -> None:
+        """Let nothing more be read, or written either."""
+        with suppress(OSError):
+            self._connection.shutdown(how)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def until(self, end: re.Pattern[bytes], most: int) -> bytes | None:
         """Take all up to and with an end; None where there is none within so many bytes."""
@@ -180,7 +290,20 @@ class _Stream:
         if not self._reads():
             raise ConnectionError("the other side went away in the middle of a request")
 
+    def _allow(self, seconds: float) -> None:
+        self.since = time.monotonic()
+        self._until = self.since + seconds
+
+    def _skip_lines(self) -> bool:
+        """Leave out the empty lines before a request; return whether it has begun."""
+        self._data = self._data.lstrip(b"\r\n")
+        return bool(self._data)
+
     def _reads(self) -> bool:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request did not come in time")
+        self._connection.settimeout(left)
         data = self._connection.recv(_PIECE)
         self._data += data
         return bool(data)
@@ -210,6 +333,7 @@ def _received(stream: _Stream, client: str) -> tuple[Request, bool]:
     flaw = _flaw(target, version, headers)
     body: bytes | None = b""
     if flaw is None:
+        stream.expect_body()
         try:
             body = _body(stream, headers)
         except ValueError:
@@ -320,36 +444,40 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def _take_leave(connection: socket.socket) -> None:
-    """Read what is still being sent: closing at once would take the answer from its reader."""
-    connection.shutdown(socket.SHUT_WR)
-    connection.settimeout(_LONGEST_FAREWELL)
-    until = time.monotonic() + _LONGEST_WAIT
-    while time.monotonic() < until and connection.recv(_PIECE):
-        pass
-
-
 def _listener(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         # Of a name with both, as localhost, the address that every client tries.
         family, _, _, _, where = min(found, key=lambda each: each[0] != socket.AF_INET)
         listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise _unavailable(host, port, error) from error
+    except (OSError, UnicodeError) as error:
+        raise PortUnavailable(_why_not(host, port, error)) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
         listener.listen(_WAITING_CONNECTIONS)
     except OSError as error:
         listener.close()
-        raise _unavailable(host, port, error) from error
+        raise PortUnavailable(_why_not(host, port, error)) from error
     return listener
 
 
-def _unavailable(host: str, port: int, error: OSError) -> PortUnavailable:
-    reason = (error.strerror or str(error)).lower()
-    return PortUnavailable(
-        f"cannot listen on {host}:{port}: {reason}; "
+_OF_PORTS: Final = frozenset({errno.EADDRINUSE, errno.EACCES, errno.EPERM})
+
+
+def _why_not(host: str, port: int, error: Exception) -> str:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    remedy = (
         "choose another with --port, or any free one with --port 0"
+        if getattr(error, "errno", None) in _OF_PORTS
+        else "give an address of this machine with --host, such as 127.0.0.1, or 0.0.0.0 for all"
     )
+    return f"cannot listen on {host}:{port}: {reason}; {remedy}"
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    """Return where a listener is reached: "all addresses" is none that can be called."""
+    address, port = listener.getsockname()[:2]
+    if ip_address(address.partition("%")[0]).is_unspecified:
+        host = "127.0.0.1" if listener.family == socket.AF_INET else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

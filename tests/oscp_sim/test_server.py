@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_sim.http import LONGEST_BODY, Request, Response, bare_page
-from oscp_sim.server import PortUnavailable, Server
+from oscp_sim.server import Limits, PortUnavailable, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 20
 OK = b"HTTP/1.1 200 OK\r\n"
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+GET_WAIT = GET.replace(b"/a", b"/wait")
 
 
 class Echo:
@@ -28,8 +33,10 @@ class Echo:
         self.got: list[Request] = []
         self.waits = threading.Event()
         self.gate = threading.Event()
+        self.thread = threading.current_thread()
 
     def __call__(self, request: Request) -> Response:
+        self.thread = threading.current_thread()
         if request.flaw is not None:
             return bare_page(request.flaw)
         if request.path == "/wait":
@@ -38,6 +45,8 @@ class Echo:
         if request.path == "/broken":
             raise ValueError("a mistake of the handler's own")
         self.got.append(request)
+        if request.path == "/long":
+            return Response(200, (), b"x" * 50_000_000)
         after = 60.0 if request.path == "/late" else 0.0
         return Response(200, (("X-A", "1"), ("X-A", "2")), request.body or b"", after=after)
 
@@ -57,7 +66,7 @@ def server(echo: Echo) -> Iterator[Server]:
 
 def connect(server: Server) -> socket.socket:
     host, port = server.url.removeprefix("http://").rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE)
 
 
 def say(server: Server, *pieces: bytes) -> bytes:
@@ -200,16 +209,95 @@ def test_a_connection_stays_where_the_client_wants_it(
     assert say(server, asked * 2).count(OK) == (2 if stays else 1)
 
 
-def test_a_request_that_waits_holds_up_nobody(server: Server, echo: Echo) -> None:
-    with connect(server) as waiting:
-        waiting.sendall(b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+HALF_HEAD = GET[:9]
+HALF_BODY = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab"
+
+
+@contextmanager
+def connected(server: Server, count: int, *said: bytes) -> Iterator[list[socket.socket]]:
+    """Open connections that have said no more than this, in turn."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(connect(server)) for _ in range(count)]
+        for each, beginning in zip(opened, cycle(said), strict=False):
+            each.sendall(beginning)
+        yield opened
+
+
+def is_answered(server: Server) -> bool:
+    return say(server, GET).startswith(OK)
+
+
+def test_who_waits_or_is_slow_holds_up_nobody(server: Server, echo: Echo) -> None:
+    # Both ends are in this process.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3
+    with connected(server, min(1000, most), GET_WAIT, b"", HALF_HEAD, HALF_BODY) as slow:
         assert echo.waits.wait(PATIENCE)
-        idle = [connect(server) for _ in range(200)]
-        assert say(server, b"GET /other HTTP/1.1\r\nHost: h\r\n\r\n").startswith(OK)
+        assert is_answered(server)
         echo.gate.set()
-        assert waiting.recv(1000).startswith(OK)
-        for each in idle:
-            each.close()
+        slow[1].sendall(GET)
+        slow[2].sendall(GET[9:])
+        slow[3].sendall(b"cdefghi")
+        assert all(each.recv(1000).startswith(OK) for each in slow[:4])
+
+
+def test_who_keeps_it_waiting_for_longest_makes_room(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (20, 20))
+    with closing(Server(echo)) as server, connected(server, 1, GET_WAIT) as (busy,):
+        assert echo.waits.wait(PATIENCE)
+        with connected(server, 20, HALF_HEAD) as slow:
+            assert is_answered(server)
+            assert slow[0].recv(1) == b""
+            slow[-1].sendall(GET[9:])
+            assert slow[-1].recv(1000).startswith(OK)
+            echo.gate.set()
+            assert busy.recv(1000).startswith(OK)
+
+
+def test_where_no_thread_is_to_be_had_an_idle_one_is_freed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def start_few(thread: threading.Thread) -> None:
+        if sum(each.name == "connection" for each in threading.enumerate()) >= 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_few)
+    with connected(server, 5, b"") as idle:
+        assert is_answered(server)
+        assert idle[0].recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Limits(idle=0.05), b""),
+        (Limits(idle=0.05), b"\r\n"),
+        (Limits(idle=0.05), GET),
+        (Limits(head=0.05), HALF_HEAD),
+        (Limits(body=0.05), HALF_BODY),
+        (Limits(body=0.05), CHUNKED + b"2\r\nhi\r\n"),
+    ],
+)
+def test_each_phase_of_a_request_has_its_time(limits: Limits, said: bytes, echo: Echo) -> None:
+    with closing(Server(echo, limits=limits)) as server, connected(server, 1, said) as (slow,):
+        if said == GET:
+            assert slow.recv(1000).startswith(OK)
+        assert slow.recv(1) == b""
+
+
+def test_an_answer_has_its_time_to_be_taken(echo: Echo) -> None:
+    asked = GET.replace(b"/a", b"/long")
+    with (
+        closing(Server(echo, limits=Limits(answer=0.05))) as server,
+        connected(server, 1, asked) as (slow,),
+    ):
+        assert slow.recv(1) == OK[:1]
+        echo.thread.join(PATIENCE)
+        assert not echo.thread.is_alive()
 
 
 def test_a_handler_that_fails_costs_its_own_connection_alone(
@@ -247,5 +335,41 @@ def test_closing_waits_for_nobody_and_may_be_said_again(echo: Echo) -> None:
 
 def test_a_port_that_is_taken(server: Server, echo: Echo) -> None:
     port = int(server.url.rpartition(":")[2])
-    with pytest.raises(PortUnavailable, match=f"cannot listen on 127.0.0.1:{port}: address "):
+    with pytest.raises(
+        PortUnavailable, match=f"cannot listen on 127.0.0.1:{port}: address .*; .* --port 0"
+    ):
         Server(echo, port=port)
+
+
+def test_of_those_that_want_a_port_at_the_same_time_one_gets_it(echo: Echo) -> None:
+    with closing(Server(echo)) as free:
+        port = int(free.url.rpartition(":")[2])
+    barrier = threading.Barrier(8)
+
+    def listen(_: int) -> Server | None:
+        barrier.wait(PATIENCE)
+        with suppress(PortUnavailable):
+            return Server(echo, port=port)
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        listening = [each for each in pool.map(listen, range(8)) if each is not None]
+    assert len(listening) == 1
+    assert is_answered(listening[0])
+    listening[0].close()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "a" * 64, "[::1]"])
+def test_a_host_that_is_not_this_machine_s(echo: Echo, host: str) -> None:
+    with pytest.raises(PortUnavailable, match=r"; give an address of this machine with --host, "):
+        Server(echo, host)
+
+
+@pytest.mark.parametrize(
+    ("host", "announced"),
+    [("0.0.0.0", "http://127.0.0.1:"), ("::", "http://[::1]:"), ("::1", "http://[::1]:")],  # noqa: S104
+)
+def test_an_address_that_can_be_reached_is_announced(echo: Echo, host: str, announced: str) -> None:
+    with closing(Server(echo, host)) as server:
+        assert server.url.startswith(announced)
+        assert is_answered(server)
