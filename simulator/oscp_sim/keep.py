@@ -81,7 +81,7 @@ class StateFile:
         text = json.dumps(document, indent=1, allow_nan=False)
         try:
             # A link stays one: what it leads to is replaced.
-            _replace(self._path.resolve(), text.encode() + b"\n")
+            replace_file(self._path.resolve(), text.encode() + b"\n", _OWNER_ONLY)
         except (OSError, RuntimeError) as error:
             raise StateFileError(f"{self._path}: cannot be written: {_reason(error)}") from None
         self._last = state
@@ -194,11 +194,16 @@ def _entry(place: str, entry: object) -> tuple[_Key, dict[str, Any]]:
     return (entry["user"], entry["kind"], entry["id"]), entry["remembered"]
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a file so that its reader sees all of it or none, with a mode as the umask allows.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     new = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        # Created by us and for us alone: nobody can have put a file or a link there before.
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as to:
+        # Created by us: nobody can have put a file or a link there before.
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as to:
             to.write(content)
             to.flush()
             os.fsync(to.fileno())

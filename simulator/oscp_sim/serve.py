@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Final
 
-from oscp_sim.server import Server
+from oscp_sim.keep import replace_file
+from oscp_sim.server import Server, allow_connections
 from oscp_sim.simulator import Simulator
 
-_ABANDON_AFTER_SECONDS = 0.05
+_ABANDON_AFTER_SECONDS: Final = 0.05
+_FOR_ALL: Final = 0o666
+# Windows has no SIGHUP.
+_ENDING: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def serve(
@@ -23,45 +30,57 @@ def serve(
     port: int,
     *,
     when_ready: Callable[[str], None],
+    public_url: str | None = None,
     url_file: Path | None = None,
 ) -> None:
-    """Serve a simulator until SIGINT or SIGTERM comes.
+    """Serve a simulator until SIGINT, SIGTERM or SIGHUP comes; a second one ends the process.
 
     Args:
         simulator: Not yet started.
         host: Where to listen.
         port: Where to listen; 0 takes a free one.
         when_ready: Called with the base URL once it answers.
-        url_file: Written then, in one go, with `url` and `pid` as JSON.
+        public_url: The base URL at which others reach it; where it listens, where not given.
+        url_file: Written then, in one go, with `url` and `pid` as JSON; removed at the end.
 
     Raises:
         PortUnavailable: The port is taken, or the host is not this machine's.
         OSError: The URL file cannot be written.
     """
     with _signals() as stop:
+        allow_connections()
         server = Server(simulator.handle, host, port)
+        url = public_url or server.url
         try:
-            simulator.serve_at(server.url)
+            simulator.serve_at(url)
             simulator.start()
-            if url_file is not None:
-                _write(url_file, {"url": server.url, "pid": os.getpid()})
-            when_ready(server.url)
-            stop.wait()
+            with _written(url_file, {"url": url, "pid": os.getpid()}):
+                when_ready(url)
+                stop.wait()
         finally:
             server.close()
             simulator.close(timeout=_ABANDON_AFTER_SECONDS)
-            if url_file is not None:
-                url_file.unlink(missing_ok=True)
 
 
 @contextmanager
 def _signals() -> Iterator[threading.Event]:
-    """Let SIGINT and SIGTERM set an event, as long as the context lasts."""
+    """Let the first signal set an event, as long as the context lasts."""
     stop = threading.Event()
     before = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: handler
+        for number in _ENDING
+        # As nohup has it.
+        if (handler := signal.getsignal(number)) != signal.SIG_IGN or number == signal.SIGINT
     }
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        # The next one ends the process, whatever that is busy with.
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    for number in before:
+        signal.signal(number, end)
     try:
         yield stop
     finally:
@@ -69,10 +88,17 @@ def _signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _write(path: Path, content: dict[str, object]) -> None:
-    """Write a file so that its reader sees all of it or none."""
-    handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.write("\n")
-    Path(name).replace(path)
+@contextmanager
+def _written(path: Path | None, values: dict[str, object]) -> Iterator[None]:
+    """Keep values in a file as long as the context lasts, unless another one replaces it."""
+    if path is None:
+        yield
+        return
+    content = json.dumps(values).encode() + b"\n"
+    replace_file(path, content, _FOR_ALL)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if path.read_bytes() == content:
+                path.unlink()

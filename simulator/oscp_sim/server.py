@@ -201,6 +201,15 @@ class Server:
             stream.take_leave()
 
 
+def allow_connections() -> None:
+    """Let this process have as many files open as all connections and others need, if it may."""
+    if resource:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * _MOST_CONNECTIONS if hard < 0 else min(2 * _MOST_CONNECTIONS, hard)
+        if 0 <= soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _most_connections() -> int:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if resource else -1
     return _MOST_CONNECTIONS if files < 0 else min(_MOST_CONNECTIONS, files // 2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,7 @@ from tests.oscp_sim.rig import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from click.testing import Result
 
@@ -78,9 +79,9 @@ class Served:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[Served]:
+def serving(*options: str, program: Sequence[str] = PROGRAM) -> Iterator[Served]:
     process = subprocess.Popen(  # noqa: S603
-        [*PROGRAM, "--port", "0", *options],
+        [*program, "--port", "0", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -110,7 +111,7 @@ def served() -> Iterator[Served]:
 # --- start and end -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_from_the_url_file_to_the_signal(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "url.json"
     file.write_text("of another time")
@@ -118,6 +119,9 @@ def test_from_the_url_file_to_the_signal(tmp_path: Path, number: signal.Signals)
         content = json.loads(file.read_text())
         assert content == {"url": served.url, "pid": served.process.pid}
         assert [each.name for each in tmp_path.iterdir()] == ["url.json"]
+        umask = os.umask(0o022)
+        os.umask(umask)
+        assert file.stat().st_mode & 0o777 == 0o666 & ~umask
         assert served.get("/_sim/health").json["seed"] == 7
         assert served.end(number) == 0
         assert not file.exists()
@@ -127,13 +131,70 @@ def test_from_the_url_file_to_the_signal(tmp_path: Path, number: signal.Signals)
         assert served.process.stderr.read() == ""
 
 
-def test_it_ends_while_somebody_waits() -> None:
-    with serving() as served:
-        waiting = socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2])))
-        with waiting:
-            waiting.sendall(b"GET /_sim/journal?wait=60 HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert served.get("/_sim/health").status == 200
-            assert served.end(signal.SIGTERM) == 0
+def test_the_url_file_of_another_one_stays(tmp_path: Path) -> None:
+    file = tmp_path / "url.json"
+    with serving("--url-file", str(file)) as first:
+        with serving("--url-file", str(file)) as second:
+            assert first.end(signal.SIGTERM) == 0
+            assert json.loads(file.read_text())["url"] == second.url
+            assert second.end(signal.SIGTERM) == 0
+        assert not file.exists()
+
+
+def exec_that_waits() -> bytes:
+    """Return a request for the result of an instruction that nobody takes up."""
+    body = encoded(instruction())
+    target = f"{BASE}/exec/other"
+    headers = signed_headers("POST", target, body, when=datetime.now(UTC))
+    lines = [f"{name}: {value}" for name, value in headers]
+    head = "\r\n".join([f"POST {target} HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
+    return f"{head}\r\n\r\n".encode() + body
+
+
+def test_it_ends_whatever_its_clients_do() -> None:
+    said = [
+        b"",
+        b"GET /_sim/journal?wa",
+        b"POST /_sim/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nab",
+        b"GET /_sim/journal?since=99&wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        exec_that_waits(),
+    ]
+    with serving("--clock", "frozen") as served, ExitStack() as stack:
+        address = ("127.0.0.1", int(served.url.rpartition(":")[2]))
+        for each in said:
+            stack.enter_context(socket.create_connection(address)).sendall(each)
+        assert served.get("/_sim/health").status == 200
+        assert served.end(signal.SIGTERM) == 0
+
+
+STUCK = """
+import sys, threading
+from oscp_sim import Simulator
+from oscp_sim.serve import serve
+
+class Stuck(Simulator):
+    def close(self, timeout=None):
+        print("closing", flush=True)
+        threading.Event().wait()
+
+serve(Stuck(), "127.0.0.1", 0, when_ready=lambda url: print(url, "Ctrl-C stops", flush=True))
+"""
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    with serving(program=[sys.executable, "-c", STUCK]) as served:
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.stdout is not None
+        assert served.process.stdout.readline() == "closing\n"
+        assert served.end(signal.SIGINT) == -signal.SIGINT
+
+
+def test_where_hanging_up_is_ignored_it_goes_on() -> None:
+    program = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PROGRAM]
+    with serving(program=program) as served:
+        served.process.send_signal(signal.SIGHUP)
+        assert served.get("/_sim/health").status == 200
+        assert served.end(signal.SIGTERM) == 0
 
 
 def test_it_ends_while_a_provider_does_not_answer(tmp_path: Path) -> None:
@@ -176,10 +237,38 @@ def test_a_busy_port_is_one_line_and_exit_3() -> None:
     )
 
 
+def test_another_one_that_serves_has_the_port(served: Served) -> None:
+    ended = run("--port", served.url.rpartition(":")[2])
+    assert (ended.exit_code, ended.stderr.count("\n")) == (3, 1)
+
+
+def test_all_addresses_are_announced_as_one_that_can_be_reached() -> None:
+    with serving("--host", "0.0.0.0") as served:  # noqa: S104
+        assert served.url.startswith("http://127.0.0.1:")
+        assert served.get("/_sim/health").status == 200
+
+
+def test_a_public_url_is_announced(tmp_path: Path) -> None:
+    file = tmp_path / "url.json"
+    with serving("--public-url", "https://sim.example:89/", "--url-file", str(file)) as served:
+        assert served.url == "https://sim.example:89"
+        assert json.loads(file.read_text())["url"] == served.url
+
+
+@pytest.mark.parametrize(
+    "url", ["sim.example", "ftp://h", "http://", "http://h/a", "http://h?a", "http://h:x", "//h:1"]
+)
+def test_a_public_url_is_that_of_a_server(url: str) -> None:
+    ended = run("--public-url", url)
+    assert ended.exit_code == 2
+    assert "--public-url" in ended.stderr
+
+
 def test_an_address_of_another_machine() -> None:
     ended = run("--host", "192.0.2.1", "--port", "0")
     assert ended.exit_code == 3
     assert ended.stderr.startswith("oscp-sim serve: cannot listen on 192.0.2.1:0: ")
+    assert "with --host" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 

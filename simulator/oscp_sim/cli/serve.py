@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, NoReturn, get_args
+from urllib.parse import urlsplit
 
 import click
 
@@ -34,6 +37,7 @@ from oscp_sim.clock import Clock, FastClock, FrozenClock
 from oscp_sim.control import PREFIX
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.keep import StateFile, StateFileError
+from oscp_sim.matching import printable
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.model import ClockSetting, Runs, parse_instant
 from oscp_sim.scenario.real_parties import KINDS, NAMES, RealParties
@@ -64,6 +68,11 @@ _JOURNAL: Final = 50_000
     default=8920,
     show_default=True,
     help="Where to listen; 0 takes a free port.",
+)
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where others reach it, as http://sim.example:8920, if not where it listens.",
 )
 @world_option
 @seed_option
@@ -125,6 +134,7 @@ _JOURNAL: Final = 50_000
 def serve(
     host: str,
     port: int,
+    public_url: str | None,
     world: Path | None,
     seed: int,
     fidelity: Fidelity,
@@ -144,6 +154,8 @@ def serve(
     Point your client at the URLs that are printed, instead of at SolarNetwork. What happened is at
     /_sim/journal. Name a party of your own with --seat: it is then not played.
     """
+    _log_printable()
+    public_url = _checked_url(public_url)
     chosen = behaviour(fidelity, settings)
     placed = _placed_world(world, seats(seat))
     with bad_parameters("--play"):
@@ -167,7 +179,14 @@ def serve(
     state = StateFile(keep).kept(simulator.remembered, simulator.recall) if keep else nullcontext()
     try:
         with state:
-            run(simulator, host, port, when_ready=announce, url_file=url_file)
+            run(
+                simulator,
+                host,
+                port,
+                when_ready=announce,
+                public_url=public_url,
+                url_file=url_file,
+            )
     except PortUnavailable as error:
         _end(f"oscp-sim serve: {error}", 3)
     except StateFileError as error:
@@ -176,6 +195,9 @@ def serve(
         if url_file is None:
             raise
         _end(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", 2)
+    sys.stdout.flush()
+    # Python would let go of all that was kept piece by piece, for a second and more.
+    os._exit(0)
 
 
 def _end(message: str, code: int) -> NoReturn:
@@ -190,6 +212,30 @@ def _placed_world(path: Path | None, real: RealParties) -> World:
         _end(str(error), 2)
     with bad_parameters("--seat"):
         return real.placed(world)
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Return lines in which nothing from a message could move a terminal's cursor."""
+        return "\n".join(map(printable, super().format(record).split("\n")))
+
+
+def _log_printable() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable())
+    logging.basicConfig(handlers=[handler])
+
+
+def _checked_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    with bad_parameters("--public-url"):
+        parts = urlsplit(url.rstrip("/"))
+        is_server = parts.hostname and parts.scheme in {"http", "https"} and parts.port != 0
+        is_server = is_server and "@" not in parts.netloc
+        if not is_server or f"{parts.scheme}://{parts.netloc}" != url.rstrip("/"):
+            raise ValueError("write the address of a server alone, as http://sim.example:8920")
+    return url.rstrip("/")
 
 
 def _checked_token(token: str | None) -> str | None:
@@ -365,4 +411,4 @@ def _name(world: World, user: User, system: CapacityProvider | CapacityOptimizer
 
 
 def _line(name: str, value: str) -> str:
-    return f"{name:<20}  {value}"
+    return f"{name:<20}  {printable(value)}"
