@@ -6,8 +6,10 @@ import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast, get_args
+from urllib.parse import urlsplit
 
 import jsonschema_rs
 import orjson
@@ -22,6 +24,7 @@ from oscp_sim.http import LONGEST_BODY, OURS, RouteDocs, RouteParameter, json_by
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
+from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.shared import Shared
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, System, Systems
 from oscp_sim.system.sending import Sent
@@ -403,6 +406,7 @@ def control(
             methods=[operation.method],
             view_func=_view(endpoints, handler),
         )
+    blueprint.before_request(lambda: _from_a_web_page(shared.addresses.known()))
     if token is not None:
         wanted = f"Bearer {token}".encode()
         blueprint.before_request(lambda: _unauthorized(wanted))
@@ -423,6 +427,34 @@ def _view(endpoints: _Endpoints, handler: _Handler) -> Callable[..., Response]:
             return _refusal(400, str(error))
 
     return view
+
+
+def _from_a_web_page(url: str | None) -> Response | None:
+    """Refuse what a page may have sent: to a name that leads here as well, or from elsewhere."""
+    host, origin = request.headers.get("Host"), request.headers.get("Origin")
+    if host is not None and not _is_ours(host, url):
+        return _refusal(
+            403,
+            f"{PREFIX}/ is not at {host!r}: ask for localhost, or start with "
+            "--public-url http://NAME:PORT if others are to reach it by that name",
+        )
+    if origin is not None and origin.partition("://")[2].lower() != (host or "").lower():
+        return _refusal(403, f"{PREFIX}/ is not for web pages of {origin!r}: leave Origin out")
+    return None
+
+
+def _is_ours(host: str, url: str | None) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    known = {"localhost", *(urlsplit(each).hostname for each in (IN_PROCESS_URL, url) if each)}
+    if name in known:
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _unauthorized(wanted: bytes) -> Response | None:

@@ -281,8 +281,8 @@ class TestToken:
             call(simulator, "GET", path),
             call(simulator, "GET", one),
             call(simulator, "PUT", one, SYSTEM),
-            ask(simulator, "GET", "/_sim/world", [("Host", "h")]),
-            ask(simulator, "GET", "/_sim/journal", [("Host", "h")]),
+            ask(simulator, "GET", "/_sim/world", [("Host", "localhost")]),
+            ask(simulator, "GET", "/_sim/journal", [("Host", "localhost")]),
         ]
         assert all(answer.status == 200 for answer in replies)
         assert all(data["token"].encode() not in answer.body for answer in replies)
@@ -409,7 +409,7 @@ def test_a_reset_brings_the_first_world_back(simulator: Simulator) -> None:
     call(simulator, "DELETE", "/capacity-groups/19")
     created(simulator, "/capacity-optimizers", SYSTEM)
     assert simulator.world != first
-    assert ask(simulator, "POST", "/_sim/reset", [("Host", "h")]).status == 200
+    assert ask(simulator, "POST", "/_sim/reset", [("Host", "localhost")]).status == 200
     assert simulator.world == first
     # As those of instructions, ids go on.
     assert created(simulator, "/capacity-optimizers", SYSTEM)["configId"] == 11

@@ -26,7 +26,7 @@ from tests.oscp_sim.rig import (
 if TYPE_CHECKING:
     from oscp_sim.clock import FrozenClock
 
-HOST = [("Host", "h")]
+HOST = [("Host", "localhost")]
 
 
 def look(simulator: Simulator, path: str) -> Answer:
@@ -209,3 +209,49 @@ def test_it_writes_nothing_into_the_journal_itself(simulator: Simulator) -> None
     for path in ("health", "journal", "world"):
         look(simulator, path)
     assert simulator.journal.last == 0
+
+
+class TestWebPages:
+    @pytest.mark.parametrize(
+        "host",
+        ["localhost", "LOCALHOST:8920", "127.0.0.1:80", "127.9.9.9", "[::1]:8920", "[::1]"],
+    )
+    def test_a_program_of_this_machine_is_let_in(self, simulator: Simulator, host: str) -> None:
+        assert ask(simulator, "GET", "/_sim/journal", [("Host", host)]).status == 200
+
+    @pytest.mark.parametrize(
+        "host",
+        ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.1", "[", ""],
+    )
+    @pytest.mark.parametrize("target", ["GET health", "GET journal", "POST reset"])
+    def test_a_name_that_leads_here_is_not(self, busy: Simulator, host: str, target: str) -> None:
+        method, path = target.split()
+        answer = ask(busy, method, f"/_sim/{path}", [("Host", host)])
+        assert answer.status == 403
+        assert "--public-url" in answer.json["error"]
+        assert busy.journal.last
+
+    def test_but_the_one_that_is_announced(self, simulator: Simulator) -> None:
+        simulator.serve_at("https://sim.example:89")
+        for host in ("sim.example:89", "sim.example", "localhost"):
+            assert ask(simulator, "GET", "/_sim/journal", [("Host", host)]).status == 200
+
+    @pytest.mark.parametrize(
+        "origin",
+        ["http://evil.example", "null", "", "http://localhost:3000", "http://[", "localhost:1"],
+    )
+    @pytest.mark.parametrize("target", ["GET journal", "POST reset", "OPTIONS reset"])
+    def test_a_page_from_elsewhere_is_not(self, busy: Simulator, origin: str, target: str) -> None:
+        method, path = target.split()
+        headers = [("Host", "localhost:1"), ("Origin", origin)]
+        asked = [*headers, ("Access-Control-Request-Method", "POST")]
+        answer = ask(busy, method, f"/_sim/{path}", asked)
+        assert answer.status == 403
+        assert not any(name.lower().startswith("access-control-") for name, _ in answer.headers)
+        assert entries(look(busy, "journal"))
+
+    def test_a_page_from_here_is(self, simulator: Simulator) -> None:
+        headers = [("Host", "localhost:1"), ("Origin", "http://localhost:1")]
+        answer = ask(simulator, "GET", "/_sim/journal", headers)
+        assert answer.status == 200
+        assert answer.header("Access-Control-Allow-Origin") is None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.oscp_sim.rig import Answer
 
 START = datetime(2026, 5, 4, 15, 58, tzinfo=UTC)
-HOST = [("Host", "h")]
+HOST = [("Host", "localhost")]
 
 
 @pytest.fixture

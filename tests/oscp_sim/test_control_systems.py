@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.oscp_sim.rig import Answer
 
-HOST = [("Host", "h")]
+HOST = [("Host", "localhost")]
 START = datetime(2026, 5, 4, 15, 58, tzinfo=UTC)
 BLOCK = {
     "capacity": 42,

@@ -28,7 +28,7 @@ def send(simulator: Simulator, count: int) -> Answer:
 
 def switch(simulator: Simulator, broker: str) -> Answer:
     body = json.dumps({"broker": broker}).encode()
-    return ask(simulator, "POST", "/_sim/world", [("Host", "h")], body)
+    return ask(simulator, "POST", "/_sim/world", [("Host", "localhost")], body)
 
 
 def observed(limit: int = 8192, seed: int = 1) -> Simulator:

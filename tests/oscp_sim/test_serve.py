@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 ROOT = Path(__file__).parents[2]
-HOST = [("Host", "h")]
+HOST = [("Host", "localhost")]
 PROGRAM = [sys.executable, "-c", "from oscp_sim.cli import main; main()", "serve"]
 
 
@@ -350,7 +350,7 @@ def test_of_repeated_headers_the_first_is_signed(served: Served) -> None:
     body = encoded(instruction())
     now = datetime.now(UTC)
     headers = [
-        ("Host", "h"),
+        ("Host", "localhost"),
         ("X-SN-Date", http_date(now)),
         ("Content-Type", JSON),
         ("X-Note", "first"),
@@ -438,5 +438,7 @@ def test_what_is_no_request_harms_nobody(served: Served, raw: bytes) -> None:
 
 def test_a_body_that_ends_early_harms_nobody(served: Served) -> None:
     with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) as connection:
-        connection.sendall(b"POST /_sim/reset HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab")
+        connection.sendall(
+            b"POST /_sim/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nab"
+        )
     assert served.get("/_sim/health").status == 200

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.oscp_sim.rig import Answer
 
 SPEED = 10
-HOST = [("Host", "h")]
+HOST = [("Host", "localhost")]
 SHARED = "a-token-that-both-sides-were-given"
 WORLD = f"""
 users:

@@ -233,7 +233,7 @@ def test_a_single_difference_is_set() -> None:
         request = delivered(simulator)[0].request
         assert request is not None
         assert dict(request.headers)["x-correlation-id"] == "r1"
-        assert ask(simulator, "POST", ADD, [("Host", "h")]).status == 401
+        assert ask(simulator, "POST", ADD, [("Host", "localhost")]).status == 401
         # All else is observed, as the lists that break off in CBOR.
         target = "/solaruser/api/v1/sec/instr?nodeId=1"
         headers = [*signed_headers("GET", target), ("Accept", "application/cbor")]
@@ -301,7 +301,7 @@ def test_no_secret_is_written_anywhere(
         repr(simulator.world),
         json.dumps(simulator.world.summary()),
         *(
-            ask(simulator, "GET", f"/_sim/{path}", [("Host", "h")]).body.decode()
+            ask(simulator, "GET", f"/_sim/{path}", [("Host", "localhost")]).body.decode()
             for path in ("journal", "world", "health")
         ),
         caplog.text,
