@@ -83,6 +83,10 @@ class TestWhereTheyAre:
         *_, last = said({"id": 3, "base_url": "localhost"})
         assert last == row("Capacity Provider 3", "localhost (no http URL: nothing arrives there)")
 
+    def test_what_could_move_a_cursor_is_escaped(self) -> None:
+        *_, last = said({"id": 3, "base_url": "http://grid.test/\x1b[2J"})
+        assert last == row("Capacity Provider 3", r"http://grid.test/\x1b[2J (real)")
+
     def test_elmo(self) -> None:
         elmo = {"id": 3, "profile": "elmo"}
         at = f"{URL}/oscp/2.0"

@@ -122,6 +122,7 @@ def test_1_when_one_fails_and_why() -> None:
         ("scenario: a\nsteps: [\n", r"\d:\d+: not YAML: "),
         (GOOD + "world: nowhere.yaml\n", r'5:8: there is no file "nowhere.yaml"'),
         (GOOD.replace("{}", "\\q"), r"4:\d+: not YAML: "),
+        (GOOD + 'world: "\\e[2J"\n', r'5:8: there is no file "\\x1b\[2J"'),
     ],
 )
 def test_2_for_a_typing_mistake_with_its_place_and_a_hint(text: str, told: str) -> None:
@@ -130,6 +131,15 @@ def test_2_for_a_typing_mistake_with_its_place_and_a_hint(text: str, told: str) 
     assert (result.exit_code, result.stdout) == (2, "")
     lines = result.stderr.splitlines()
     assert any(re.match(f"a.yaml:{told}", line) for line in lines), lines
+
+
+def test_files_elsewhere_are_read_where_it_is_told() -> None:
+    write("payloads/empty.json", "{}")
+    write("mine/a.yaml", GOOD.replace('text: "{}"', "file: ../payloads/empty.json"))
+    refused = rehearse("mine")
+    assert refused.exit_code == 2
+    assert '"../payloads/empty.json" is outside of the folder mine: ' in refused.stderr
+    assert rehearse("mine", "--include", "payloads").exit_code == 0
 
 
 def test_every_mistake_of_every_file_is_told_and_nothing_runs() -> None:

@@ -309,6 +309,40 @@ class TestFinding:
             assert caught.value.problems[0].file == str(Path("a/one.yaml"))
 
 
+OUTSIDE = {
+    "world": f"world: NAMED\n{scenario()}",
+    "file": scenario(send="file: NAMED"),
+    "file to post": "scenario: a\nsteps: [{post: {provider: 3, action: Heartbeat, file: NAMED}}]",
+    "csv": "scenario: a\nsteps: [{forecast: {provider: 3, csv: NAMED}}]",
+}
+
+
+class TestWhatIsIncluded:
+    @pytest.fixture
+    def secret(self, write: Write) -> Path:
+        return write("worlds/secret.yaml", '{"users": [{"id": 1}]}')
+
+    @pytest.mark.parametrize("kind", OUTSIDE)
+    @pytest.mark.parametrize("where", ["../worlds/secret.yaml", "absolute", "link.yaml", "../gone"])
+    def test_nothing_outside_of_the_folder(
+        self, kind: str, where: str, secret: Path, write: Write
+    ) -> None:
+        named = str(secret) if where == "absolute" else where
+        path = write("mine/a.yaml", OUTSIDE[kind].replace("NAMED", named))
+        path.with_name("link.yaml").symlink_to(secret)
+        (problem,) = problems(path)
+        assert f'"{named}" is outside of the folder ' in problem
+        assert "--include" in problem
+
+    @pytest.mark.parametrize("kind", OUTSIDE)
+    def test_unless_it_is_told(self, kind: str, secret: Path, write: Write) -> None:
+        text = OUTSIDE[kind].replace("NAMED", "../worlds/secret.yaml")
+        path = write("mine/a.yaml", text)
+        assert load_scenarios([path], include=[secret.parent])
+        # The folder that is named holds it.
+        assert load_scenarios([secret.parent.parent], include=["/nowhere"])
+
+
 FORECAST = (
     "{type: CONSUMPTION, start: '2026-03-01T00:00:00Z', step: 15m, capacities: [1],"
     " unit: KW, phase: ALL}"

@@ -29,6 +29,13 @@ _FOLDER = Path("scenarios")
 @set_option
 @seat_option
 @click.option(
+    "--include",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="A folder with worlds and payloads that scenario files may name beside those in the "
+    "folder of theirs that PATHS name, or their own; may be given several times.",
+)
+@click.option(
     "--sequence",
     is_flag=True,
     help="Show what the parties sent one another in each scenario, not only in those that fail or "
@@ -41,6 +48,7 @@ def rehearse(
     fidelity: Fidelity,
     settings: tuple[str, ...],
     seat: tuple[str, ...],
+    include: tuple[Path, ...],
     sequence: bool,
 ) -> None:
     """Run scenario files, each in a simulator of its own, and report the results.
@@ -50,6 +58,7 @@ def rehearse(
 
     Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read.
     """
+    from oscp_sim.matching import printable
     from oscp_sim.scenario.console import ConsoleReport
     from oscp_sim.scenario.read import load_scenarios
     from oscp_sim.scenario.run import Rehearsal, run
@@ -59,9 +68,10 @@ def rehearse(
     chosen, real = behaviour(fidelity, settings), seats(seat)
     try:
         common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
-        scenarios = load_scenarios(paths or [_default_folder()])
+        scenarios = load_scenarios(paths or [_default_folder()], include)
     except SourceError as error:
-        click.echo(str(error), err=True)
+        for problem in error.problems:
+            click.echo(printable(str(problem)), err=True)
         sys.exit(2)
     passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence)])
     sys.exit(0 if passed else 1)

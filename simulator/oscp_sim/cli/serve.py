@@ -209,7 +209,7 @@ def _placed_world(path: Path | None, real: RealParties) -> World:
     try:
         world = load_world(path)
     except SourceError as error:
-        _end(str(error), 2)
+        _end("\n".join(printable(str(each)) for each in error.problems), 2)
     with bad_parameters("--seat"):
         return real.placed(world)
 

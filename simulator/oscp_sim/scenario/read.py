@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path, PurePath
@@ -35,21 +35,29 @@ from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_
 from oscp_sim.yaml_violations import FileSchema
 
 
-def load_scenarios(paths: Iterable[Path | str]) -> tuple[Scenario, ...]:
+def load_scenarios(
+    paths: Iterable[Path | str], include: Iterable[Path | str] = ()
+) -> tuple[Scenario, ...]:
     """Read all scenarios of files and folders, in the order of paths, files and lines.
 
     Folders are searched all the way down for `*.yaml` and `*.yml`, but for those called `worlds` or
     `payloads` and hidden ones. A file that is named itself is always read.
 
+    Args:
+        paths: Files and folders.
+        include: Folders with worlds and payloads that the files may name beside those in the folder
+            that was named, or in their own where they were named themselves.
+
     Raises:
         SourceError: Every problem of every path and file: it is not there, cannot be read, is not
-            YAML, breaks the schema, names a payload or world that is missing or wrong, or has the
-            name of another scenario of its folder.
+            YAML, breaks the schema, names a payload or world that is missing, wrong or elsewhere,
+            or has the name of another scenario of its folder.
     """
     schema = FileSchema(scenario_schema())
     problems: list[SourceProblem] = []
     scenarios: list[tuple[Path, Scenario]] = []
-    for path, folder in _scenario_files(map(Path, paths)):
+    included = [Path(each).resolve() for each in include]
+    for path, folder, top in _scenario_files(map(Path, paths)):
         try:
             document = read_yaml(path, _shown(path))
         except SourceError as error:
@@ -58,7 +66,7 @@ def load_scenarios(paths: Iterable[Path | str]) -> tuple[Scenario, ...]:
         if broken := schema.problems(document):
             problems += broken
             continue
-        reader = _FileReader(path, document)
+        reader = _FileReader(path, document, [top.resolve(), *included])
         scenarios += [(path.resolve().parent, each) for each in reader.scenarios(folder)]
         problems += reader.problems
     problems += _repeated_names(scenarios)
@@ -91,16 +99,21 @@ _SUFFIXES: Final = frozenset({".yaml", ".yml"})
 _NOT_SCENARIOS: Final = frozenset({"payloads", "worlds"})
 
 
-def _scenario_files(paths: Iterable[Path]) -> Iterable[tuple[Path, str]]:
-    """Return each scenario file once, with its folder below the path that was named.
+# A scenario file, the folder that is its group, and the folder in which it may name files.
+_Found = tuple[Path, str, Path]
+
+
+def _scenario_files(paths: Iterable[Path]) -> Iterable[_Found]:
+    """Return each scenario file once, with its folder below the path that was named, and that.
 
     Raises:
         SourceError: A path is not there, or is a folder without any scenario file.
     """
-    found: dict[Path, tuple[Path, str]] = {}
+    found: dict[Path, _Found] = {}
     problems = []
     for path in paths:
-        there = [(path, path.resolve().parent.name)] if path.is_file() else list(_below(path))
+        named = (path, path.resolve().parent.name, path.parent)
+        there = [named] if path.is_file() else list(_below(path))
         if not there:
             what = (
                 "no scenario file (*.yaml) in here" if path.is_dir() else "no such file or folder"
@@ -113,11 +126,11 @@ def _scenario_files(paths: Iterable[Path]) -> Iterable[tuple[Path, str]]:
     return found.values()
 
 
-def _below(folder: Path) -> Iterator[tuple[Path, str]]:
+def _below(folder: Path) -> Iterator[_Found]:
     for path in sorted(folder.rglob("*")):
         above = path.relative_to(folder).parent
         if path.suffix in _SUFFIXES and path.is_file() and not _is_left_out(above):
-            yield path, "" if above == Path() else above.as_posix()
+            yield path, "" if above == Path() else above.as_posix(), folder
 
 
 def _is_left_out(folder: PurePath) -> bool:
@@ -152,10 +165,12 @@ class _FileReader:
     Args:
         path: The file; paths in it are relative to it.
         document: Its content.
+        folders: In which it may name files.
     """
 
-    def __init__(self, path: Path, document: YamlDocument) -> None:
+    def __init__(self, path: Path, document: YamlDocument, folders: Sequence[Path]) -> None:
         self._path = path
+        self._folders = folders
         self._document = document
         self._reader = DataclassReader(
             document,
@@ -306,6 +321,10 @@ class _FileReader:
     def _beside(self, named: str, at: str) -> Path | None:
         """Return the file of a path that is relative to the scenario file."""
         path = self._path.parent / named
+        if not _is_within(path, self._folders):
+            where = f'"{named}" is outside of the folder {_shown(self._folders[0])}'
+            self._complain(at, f"{where}: move it there, or give its folder with --include")
+            return None
         if path.is_file():
             return path
         there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -313,6 +332,15 @@ class _FileReader:
         hint = f'; did you mean "{near}"?' if near else "; the path is relative to this file"
         self._complain(at, f'there is no file "{named}"{hint}')
         return None
+
+
+def _is_within(path: Path, folders: Iterable[Path]) -> bool:
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        # It leads nowhere, which is said elsewhere.
+        return True
+    return any(real.is_relative_to(folder) for folder in folders)
 
 
 def _with_lists(expect: Mapping[str, Any]) -> Mapping[str, Any]:
