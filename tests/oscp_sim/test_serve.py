@@ -302,6 +302,34 @@ def test_a_url_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert ended.stderr.startswith(f"oscp-sim serve: {path} cannot be written: ")
 
 
+def test_it_may_have_more_files_open_than_is_usual() -> None:
+    program = ["sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh", *PROGRAM]
+    with serving(program=program) as served, ExitStack() as stack:
+        address = ("127.0.0.1", int(served.url.rpartition(":")[2]))
+        idle = [stack.enter_context(socket.create_connection(address)) for _ in range(200)]
+        assert served.get("/_sim/health").status == 200
+        idle[0].sendall(b"GET /_sim/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle[0].recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+LOGGING = r"""
+import logging
+from oscp_sim.cli import main
+
+try:
+    main(["serve", "--public-url", "none"])
+except SystemExit:
+    logging.getLogger("oscp_sim").warning("a\x1b[2J\nb\u202e")
+"""
+
+
+def test_nothing_that_is_logged_could_move_a_cursor() -> None:
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", LOGGING], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stderr.endswith("a\\x1b[2J\nb\\u202e\n")
+
+
 def test_localhost_is_an_address() -> None:
     with serving("--host", "localhost", "--fidelity", "observed") as served:
         assert served.url.startswith("http://localhost:")

@@ -240,6 +240,14 @@ def test_who_waits_or_is_slow_holds_up_nobody(server: Server, echo: Echo) -> Non
         assert all(each.recv(1000).startswith(OK) for each in slow[:4])
 
 
+def test_who_closes_its_sending_side_gets_its_answer(server: Server, echo: Echo) -> None:
+    with connected(server, 1, GET_WAIT) as (half,):
+        half.shutdown(socket.SHUT_WR)
+        assert echo.waits.wait(PATIENCE)
+        echo.gate.set()
+        assert half.recv(1000).startswith(OK)
+
+
 def test_who_keeps_it_waiting_for_longest_makes_room(
     echo: Echo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
