@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from oscp_send.instruction import TOPIC, join_parameters
 from oscp_sim.clock import Clock
 from oscp_sim.entry import PartyName
-from oscp_sim.journal import Journal
+from oscp_sim.journal import Journal, Room, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,8 @@ def _expired(row: Instruction, now: datetime) -> Instruction:
 
 
 _UNDER_WAY = frozenset({"Queuing", "Executing"})
+# Bytes of an instruction without parameters.
+_BARE = 800
 # A waiting thread is woken by every change, but not by time, which changes instructions, too.
 _LOOK_UP_EVERY = 0.05
 
@@ -179,15 +181,23 @@ class Instructions:
         clock: What time it is.
         journal: Records each change.
         gives_up: Whether an instruction that nobody claims becomes `Queued` in time.
+        limit: How many to keep; fewer where they take more than 4 KB each; all of them where not
+            given. The oldest that is at its end goes first, and none that is under way.
     """
 
-    def __init__(self, clock: Clock, journal: Journal, *, gives_up: bool = True) -> None:
+    def __init__(
+        self, clock: Clock, journal: Journal, *, gives_up: bool = True, limit: int | None = None
+    ) -> None:
         self._gives_up = gives_up
         self._clock = clock
         self._journal = journal
         self._lock = threading.Condition()
         self._rows: dict[int, Instruction] = {}
-        self._under_way: set[int] = set()
+        # The ids in the order in which they came there: dicts, for a set has none.
+        self._final: dict[int, None] = {}
+        self._idle: dict[int, None] = {}
+        self._under_way: dict[int, None] = {}
+        self._room = Room(limit)
         self._last_id = 0
 
     def take_id(self) -> int:
@@ -225,6 +235,7 @@ class Instructions:
                 result=_stored(result),
             )
             self._put("solaruser", row)
+            self._make_room(row)
         return row
 
     def get(self, instruction_id: int) -> Instruction | None:
@@ -284,7 +295,9 @@ class Instructions:
         """Forget every instruction; ids continue."""
         with self._lock:
             self._rows.clear()
-            self._under_way.clear()
+            self._room.clear()
+            for each in (self._final, self._idle, self._under_way):
+                each.clear()
             self._lock.notify_all()
 
     def wait_until_settled(self, timeout: float) -> bool:
@@ -351,10 +364,7 @@ class Instructions:
         self, party: PartyName, row: Instruction, detail: Mapping[str, Any] | None = None
     ) -> None:
         self._rows[row.id] = row
-        if row.state in _UNDER_WAY and row.topic == TOPIC:
-            self._under_way.add(row.id)
-        else:
-            self._under_way.discard(row.id)
+        self._sort(row)
         # Recorded before any waiting thread goes on, and in the order in which it happened.
         reason = row.result.get("error", row.result.get("message"))
         self._journal.append(
@@ -367,6 +377,32 @@ class Instructions:
             detail=detail,
         )
         self._lock.notify_all()
+
+    def _sort(self, row: Instruction) -> None:
+        """Put an instruction where its state belongs."""
+        for each in (self._final, self._idle, self._under_way):
+            each.pop(row.id, None)
+        if row.is_final:
+            self._final[row.id] = None
+        elif row.state in _UNDER_WAY and row.topic == TOPIC:
+            self._under_way[row.id] = None
+        else:
+            self._idle[row.id] = None
+
+    def _make_room(self, row: Instruction) -> None:
+        """Forget the oldest ones if there is no room for a new one."""
+        pieces = sum(150 + len(name) + len(value) for name, value in row.pieces)
+        self._room.take(row.id, _BARE + pieces + size_of(row.result))
+        while self._room.is_short and (self._final or self._idle or self._has_given_up()):
+            oldest = next(iter(self._final or self._idle))
+            del (self._final or self._idle)[oldest], self._rows[oldest]
+            self._room.free(oldest)
+
+    def _has_given_up(self) -> bool:
+        """Return whether time has ended what is longest under way: it takes a look to see that."""
+        oldest = next(iter(self._under_way))
+        self._look(oldest, self._clock.now())
+        return oldest not in self._under_way
 
 
 def _stored(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,16 +5,68 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from itertools import count, islice
-from typing import Any
+from typing import Any, Final
 
 from oscp_sim.clock import Clock
 from oscp_sim.entry import Entry, Kind, PartyName
-from oscp_sim.http import Request, Response
+from oscp_sim.http import LONGEST_BODY, Request, Response
 from oscp_sim.matching import JournalCondition
 from oscp_sim.redaction import Concealed, Parts, Recorded
+
+# Of things that are kept, on average; a limit of so many makes a limit of their size, too.
+_USUAL_SIZE: Final = 4096
+# A few large ones have room, however low a limit is.
+_LEAST_ROOM: Final = LONGEST_BODY
+
+
+def size_of(value: object) -> int:
+    """Return about how many bytes a text or JSON value takes; the elements of a list are alike."""
+    if isinstance(value, str | bytes):
+        return 50 + len(value)
+    if isinstance(value, Mapping):
+        return 100 + sum(100 + size_of(each) for each in value.values())
+    if isinstance(value, list | tuple):
+        return 50 + len(value) * size_of(value[0]) if value else 50
+    return 30
+
+
+class Room:
+    """The room of what is kept, the newest: so many, of 4 KB each on average.
+
+    Args:
+        most: How many; all of them where None.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._sizes: dict[Hashable, int] = {}
+        self._total = 0
+
+    def take(self, key: Hashable, size: int) -> None:
+        """Make a note of one more, or of another size."""
+        if self._most is not None:
+            self._total += size - self._sizes.get(key, 0)
+            self._sizes[key] = size
+
+    def free(self, key: Hashable) -> None:
+        """Make a note that one is gone."""
+        self._total -= self._sizes.pop(key, 0)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether one of them has to go; one alone has always room."""
+        count = len(self._sizes)
+        if self._most is None or count < 2:  # noqa: PLR2004 - one alone
+            return False
+        return count > self._most or self._total > max(self._most * _USUAL_SIZE, _LEAST_ROOM)
+
+    def clear(self) -> None:
+        """Make a note that all are gone."""
+        self._sizes.clear()
+        self._total = 0
 
 
 class Journal:
@@ -24,12 +76,14 @@ class Journal:
 
     Args:
         clock: Dates the entries.
-        limit: How many entries to keep, the newest; all of them where not given.
+        limit: How many entries to keep, the newest; fewer where they take more than 4 KB each; all
+            of them where not given.
     """
 
     def __init__(self, clock: Clock, *, limit: int | None = None) -> None:
         self._clock = clock
-        self._entries: deque[Entry] = deque(maxlen=limit)
+        self._entries: deque[Entry] = deque()
+        self._room = Room(limit)
         self._last = 0
         self._exchanges = count(1)
         self._grown = threading.Condition()
@@ -111,6 +165,9 @@ class Journal:
                 Recorded(parts, self._concealed),
             )
             self._entries.append(entry)
+            self._room.take(entry.number, _size(parts))
+            while self._room.is_short:
+                self._room.free(self._entries.popleft().number)
             self._grown.notify_all()
         return entry
 
@@ -143,6 +200,7 @@ class Journal:
         """Forget every entry; numbers go on, so that a mark taken before stays good."""
         with self._grown:
             self._entries.clear()
+            self._room.clear()
 
     def wait_for(
         self,
@@ -188,3 +246,12 @@ class Journal:
 
     def _is_beyond(self, number: int) -> bool:
         return self._last > number
+
+
+# Of an entry without bodies.
+_BARE: Final = 1500
+
+
+def _size(parts: Parts) -> int:
+    bodies = (each.body or b"" for each in (parts.request, parts.response) if each is not None)
+    return _BARE + sum(map(len, bodies)) + size_of(parts.findings) + size_of(parts.detail)

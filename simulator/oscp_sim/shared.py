@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens
@@ -16,6 +16,29 @@ from oscp_sim.journal import Journal
 from oscp_sim.outgoing import Outgoing
 from oscp_sim.user_events import UserEvents
 from oscp_sim.world import Broker, CapacityOptimizer, CapacityProvider, User, World
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a simulator remembers, the newest; all of it where None.
+
+    Each is a number of things of 4 KB on average: of larger ones there are fewer.
+
+    Attributes:
+        journal: Entries of the journal.
+        instructions: Instructions; the oldest that is at its end goes first, and none under way.
+        events: User events.
+        messages: What each system got, and as many that it sent.
+    """
+
+    journal: int | None = None
+    instructions: int | None = None
+    events: int | None = None
+    messages: int | None = 10_000
+
+
+#: Of a simulator that runs for weeks: some 300 MB, whatever comes.
+BOUNDED: Final = Limits(30_000, 20_000, 20_000, 1_000)
 
 
 @dataclass(slots=True)
@@ -36,6 +59,7 @@ class Shared:
         addresses: Where they are.
         access_tokens: What the systems that the simulator plays are shown where they want OAuth.
         watchers: Called after each change of the world, by the thread that changed it.
+        limits: How much is remembered.
         seed: Makes what is invented; the same seed, the same bytes.
         clients_clock: By which clients outside of the process go, where it is another clock.
     """
@@ -51,6 +75,7 @@ class Shared:
     outgoing: Outgoing
     addresses: Addresses
     access_tokens: AccessTokens
+    limits: Limits = Limits()
     seed: int = 1
     watchers: list[Callable[[], None]] = field(default_factory=list)
     clients_clock: Clock | None = None

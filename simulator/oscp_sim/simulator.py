@@ -33,7 +33,7 @@ from oscp_sim.keep import learned, taught
 from oscp_sim.openapi import openapi
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
 from oscp_sim.server import Server
-from oscp_sim.shared import Shared
+from oscp_sim.shared import BOUNDED, Limits, Shared
 from oscp_sim.solaruser import CONTEXT_PATH, SolarUser
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
@@ -62,7 +62,7 @@ class Simulator:
             there, a command of another party raises `LookupError`.
         control_token: What must be shown below `/_sim/`, as `Authorization: Bearer TOKEN`; nothing
             unless given.
-        journal_limit: How many entries the journal keeps, the newest; all of them unless given.
+        limits: How much is remembered; everything unless given, as a test wants it.
 
     Attributes:
         clock: What time it is; `advance` moves one that is frozen or fast.
@@ -85,13 +85,14 @@ class Simulator:
         fidelity: Fidelity | Behaviour = "documented",
         plays: Iterable[PartyName] = ALL_PARTIES,
         control_token: str | None = None,
-        journal_limit: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         self.seed = seed
         self.plays = frozenset(plays)
         self.public_url: str | None = None
         self.clock: Clock = clock or RealClock()
-        self.journal = Journal(self.clock, limit=journal_limit)
+        self._limits = limits
+        self.journal = Journal(self.clock, limit=limits.journal)
         behaviour = Behaviour.of(fidelity)
         self._server: Server | None = None
         self._running = False
@@ -314,14 +315,18 @@ class Simulator:
             clock=self.clock,
             behaviour=behaviour,
             instructions=Instructions(
-                self.clock, self.journal, gives_up=behaviour.follows_service("stale_queuing")
+                self.clock,
+                self.journal,
+                gives_up=behaviour.follows_service("stale_queuing"),
+                limit=self._limits.instructions,
             ),
-            events=UserEvents(self.clock, self.seed),
+            events=UserEvents(self.clock, self.seed, limit=self._limits.events),
             world_lock=threading.Lock(),
             schedule=Schedule(self.clock),
             outgoing=Outgoing(),
             addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
             access_tokens=AccessTokens(self.clock, self.seed, lambda: self.shared.world),
+            limits=self._limits,
             seed=self.seed,
         )
 
@@ -365,9 +370,10 @@ class Simulator:
 def create_app(world: World | Path | str | Mapping[str, Any] | None = None) -> Flask:
     """Return a running simulator as a Flask application, for `flask run` or any WSGI server.
 
-    It runs until the process ends. WSGI passes on decoded paths and joined headers: a signature
-    over an escaped path can be verified only behind `oscp-sim serve`, whose server keeps them.
+    It runs until the process ends, with a bounded memory. WSGI passes on decoded paths and joined
+    headers: a signature over an escaped path can be verified only behind `oscp-sim serve`, whose
+    server keeps them.
     """
-    simulator = Simulator(world).start()
+    simulator = Simulator(world, limits=BOUNDED).start()
     atexit.register(simulator.close)
     return simulator.application

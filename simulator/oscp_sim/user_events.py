@@ -6,6 +6,7 @@ As observed in SolarNetwork (docs/protocol/solaruser.md §9).
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,10 +18,13 @@ from uuid import UUID
 
 from oscp_send.solarnetwork.json_reading import time_text
 from oscp_sim.clock import Clock
+from oscp_sim.journal import Room, size_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LARGEST_STEP = 1 << 16
+# Bytes of an event without details.
+_BARE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,18 @@ class UserEvents:
     Args:
         clock: Gives their dates.
         seed: Makes the random part of their ids: the same seed and clock, the same ids.
+        limit: How many to keep, the newest; fewer where they take more than 4 KB each; all of them
+            where not given.
     """
 
-    def __init__(self, clock: Clock, seed: int) -> None:
+    def __init__(self, clock: Clock, seed: int, *, limit: int | None = None) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._ids = _Ids(seed)
-        self._events: dict[int, list[UserEvent]] = {}
+        self._events: dict[int, deque[UserEvent]] = {}
+        self._room = Room(limit)
+        # Whose event is the oldest, whose is the next.
+        self._users: deque[int] = deque()
 
     def add(
         self,
@@ -96,7 +105,11 @@ class UserEvents:
                 message=_storable(message),
                 details=dict(data or {}),
             )
-            self._events.setdefault(user_id, []).append(event)
+            self._events.setdefault(user_id, deque()).append(event)
+            self._users.append(user_id)
+            self._room.take(event.id, _BARE + size_of(event.details))
+            while self._room.is_short:
+                self._room.free(self._events[self._users.popleft()].popleft().id)
         return event
 
     def find(
@@ -139,6 +152,8 @@ class UserEvents:
         """Forget every event; ids continue."""
         with self._lock:
             self._events.clear()
+            self._users.clear()
+            self._room.clear()
 
 
 class _Ids:

@@ -314,3 +314,11 @@ def test_nothing_breaks_it(requests: list[tuple[str, str | None, str | None, str
         taken = sender.send(part(1), request_id, correlation_id, index, count)
         assert (taken.message is not None) == (taken.state == "complete")
         assert bool(taken.problem) == (taken.state == "problem")
+
+
+def test_of_long_segments_the_oldest_message_is_forgotten(sender: Sender) -> None:
+    large = part(*range(40_000))
+    for number in range(8):
+        sender.send(large, f"first {number}", None, 1, 3)
+    assert sender.send(large, "x", "first 0", 2, 3).state == "problem"
+    assert sender.send(large, "y", "first 7", 2, 3).state == "waiting"

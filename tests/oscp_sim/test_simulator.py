@@ -20,10 +20,13 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Flaw, Request
 from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.shared import Limits
+from oscp_sim.user_events import UserEvents
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
 from tests.oscp_sim.rig import (
     ADD,
+    BASE,
     NOW,
     PROVIDER_TOKEN,
     SECRET,
@@ -324,7 +327,56 @@ def test_a_simulator_that_is_closed_starts_no_server() -> None:
 
 
 def test_a_journal_with_a_limit_keeps_the_newest() -> None:
-    with Simulator(clock=FrozenClock(NOW), journal_limit=3) as simulator:
+    with Simulator(clock=FrozenClock(NOW), limits=Limits(journal=3)) as simulator:
         for _ in range(3):
             simulator.provider(3).heartbeat()
         assert [entry.number for entry in simulator.journal.entries()] == [4, 5, 6]
+
+
+def test_of_large_things_fewer_are_kept() -> None:
+    # 4 KB each on average, but 20 MB at least: of 5 MB, five in the journal's two sides.
+    with Simulator(clock=FrozenClock(NOW), limits=Limits(journal=1000, messages=1000)) as simulator:
+        for number in range(8):
+            simulator.provider(3).post("Heartbeat", " " * 5_000_000, request_id=str(number))
+        assert len(simulator.journal.entries()) == 4
+        assert simulator.journal.last == 16
+        assert len(simulator.provider(3).sent) == 8
+
+
+def test_systems_remember_the_newest_messages() -> None:
+    with Simulator(clock=FrozenClock(NOW), limits=Limits(messages=3)) as simulator:
+        for number in range(5):
+            simulator.provider(3).heartbeat(request_id=str(number))
+            post(simulator, instruction())
+            settled(simulator)
+        shown = ask(simulator, "GET", "/_sim/providers/3", [("host", "localhost")]).json
+    assert [each["action"] for each in shown["received"]] == ["Handshake"] * 3
+    assert len(shown["sent"]) == 3
+    assert "4" in [each["request_id"] for each in shown["sent"]]
+
+
+def test_user_events_keep_the_newest_of_all_users() -> None:
+    events = UserEvents(FrozenClock(NOW), 1, limit=3)
+    for number in range(5):
+        events.add(42 + number % 2, ["oscp"], str(number))
+    until = NOW + timedelta(seconds=1)
+    left = [[each.message for each in events.find(user, NOW, until)] for user in (42, 43)]
+    assert left == [["2", "4"], ["3"]]
+
+
+def test_instructions_that_are_at_their_end_are_forgotten_first() -> None:
+    clock = FrozenClock(NOW)
+    with Simulator(clock=clock, limits=Limits(instructions=4), plays=["solaruser"]) as simulator:
+        # Nobody claims them: 1 to 5 are under way. Whoever is declined is at its end.
+        ids = [post(simulator, instruction()).data["id"] for _ in range(5)]
+        declined = [post(simulator, instruction(action="Nope")).data["id"] for _ in range(3)]
+        assert _kept(simulator, [*ids, *declined]) == ids
+        clock.advance(31)
+        # By now time has given up the first five, unless somebody looks: the oldest goes.
+        newest = post(simulator, instruction()).data["id"]
+        assert _kept(simulator, [*ids, *declined, newest]) == [*ids[2:], newest]
+
+
+def _kept(simulator: Simulator, ids: list[int]) -> list[int]:
+    asked = ",".join(map(str, ids))
+    return [each["id"] for each in get(simulator, f"{BASE}/view?ids={asked}").data]

@@ -43,6 +43,7 @@ from oscp_sim.scenario.model import ClockSetting, Runs, parse_instant
 from oscp_sim.scenario.real_parties import KINDS, NAMES, RealParties
 from oscp_sim.serve import serve as run
 from oscp_sim.server import PortUnavailable
+from oscp_sim.shared import BOUNDED, Limits
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import (
     CapacityOptimizer,
@@ -56,8 +57,6 @@ from oscp_sim.yaml_source import SourceError
 
 # Eleven days in a second: a faster clock would fall behind what is due.
 _FASTEST: Final = 1_000_000
-# Some 100 MB of heartbeats; a server that runs for weeks must not grow for ever.
-_JOURNAL: Final = 50_000
 
 
 @click.command()
@@ -120,11 +119,33 @@ _JOURNAL: Final = 50_000
 )
 @click.option(
     "--journal",
-    "journal_limit",
     type=click.IntRange(1),
-    default=_JOURNAL,
+    default=BOUNDED.journal,
     show_default=True,
-    help="How many entries the journal keeps, the newest.",
+    help="How many entries the journal keeps, the newest. Of this and the next three: fewer where "
+    "they take more than 4 KB on average.",
+)
+@click.option(
+    "--keep-instructions",
+    type=click.IntRange(1),
+    default=BOUNDED.instructions,
+    show_default=True,
+    help="How many instructions are kept. The oldest that is at its end goes first, and none that "
+    "is under way.",
+)
+@click.option(
+    "--keep-events",
+    type=click.IntRange(1),
+    default=BOUNDED.events,
+    show_default=True,
+    help="How many user events are kept, the newest.",
+)
+@click.option(
+    "--keep-messages",
+    type=click.IntRange(1),
+    default=BOUNDED.messages,
+    show_default=True,
+    help="How many messages each played system remembers that it got, and as many that it sent.",
 )
 @click.option(
     "--url-file",
@@ -146,7 +167,10 @@ def serve(
     speed: float | None,
     control_token: str | None,
     keep: Path | None,
-    journal_limit: int,
+    journal: int,
+    keep_instructions: int,
+    keep_events: int,
+    keep_messages: int,
     url_file: Path | None,
 ) -> None:
     """Serve the parties of a rehearsal on one port until interrupted.
@@ -167,7 +191,7 @@ def serve(
         fidelity=chosen,
         plays=played,
         control_token=_checked_token(control_token),
-        journal_limit=journal_limit,
+        limits=Limits(journal, keep_instructions, keep_events, keep_messages),
     )
 
     def announce(url: str) -> None:

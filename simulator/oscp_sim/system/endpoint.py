@@ -16,6 +16,7 @@ from oscp_send.meaning import judge_meaning
 from oscp_sim.conversation import journaled
 from oscp_sim.entry import Entry
 from oscp_sim.http import Request, Response, respond
+from oscp_sim.journal import size_of
 from oscp_sim.shared import Shared
 from oscp_sim.system import oscp_sim_cp
 from oscp_sim.system.call import Call, Reaction, Refused, check_headers, read_message
@@ -302,6 +303,8 @@ def _refuse_if_strict(finding: Finding, profile: Profile) -> None:
 def _received(call: Call, response: Response, entry: Entry) -> Received:
     """Return what a system remembers of a message."""
     status = None if response.after == math.inf else response.status
+    is_cut = call.request.header("x-segment-count") is not None
+    size = len(call.request.body or b"") + len(response.body) + size_of(call.findings)
     return Received(
         call.action or "",
         call.request_id,
@@ -309,6 +312,7 @@ def _received(call: Call, response: Response, entry: Entry) -> Received:
         call.now,
         status,
         tuple(call.findings),
-        None if call.action == "Register" else call.message,
+        call.content if is_cut else None,
         entry,
+        size + size_of(call.content if is_cut else None),
     )

@@ -130,11 +130,12 @@ class SimulatedOptimizer(System):
     @property
     def forecasts(self) -> tuple[Mapping[str, Any], ...]:
         """The newest forecasts that it got and did not refuse, oldest first."""
-        return tuple(
+        bodies = (
             each.body
             for each in self.received
             if each.action == FORECAST and each.status is not None and each.status < 400  # noqa: PLR2004 - of HTTP
         )
+        return tuple(body for body in bodies if isinstance(body, Mapping))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what it knows as JSON values, without secrets."""

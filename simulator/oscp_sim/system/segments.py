@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from oscp_send.findings import Finding
+from oscp_sim.journal import Room, size_of
 from oscp_sim.system.call import Call
 from oscp_sim.system.profile import Profile
 
@@ -32,6 +33,8 @@ _LISTS: Final[Mapping[str, str]] = {
 _IDENTITY: Final = ("group_id", "type")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 _MOST_OPEN: Final = 64
+# Of 4 KB on average; a message has at most 9999.
+_MOST_SEGMENTS: Final = 10_000
 _MOST_ENDED: Final = 1024
 _FIRST: Final = 1
 _THIRD: Final = 3
@@ -130,6 +133,7 @@ class Segments:
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[str, str], _Chain] = OrderedDict()
         self._ended: deque[tuple[str, str]] = deque(maxlen=_MOST_ENDED)
+        self._room = Room(_MOST_SEGMENTS)
 
     def take(
         self,
@@ -143,7 +147,7 @@ class Segments:
     ) -> Taken:
         """Remember a segment, and return what is known of its message now.
 
-        The oldest of many messages that were begun and never finished is forgotten.
+        Of many messages that were begun and never finished, or long ones, the oldest is forgotten.
 
         Args:
             action: The OSCP message name.
@@ -178,8 +182,8 @@ class Segments:
             return _waiting(chain, repeated=True)
         chain = _Chain(action, count, correlation_id)
         self._open[action, request_id] = chain
-        while len(self._open) > _MOST_OPEN:
-            self._open.popitem(last=False)
+        if len(self._open) > _MOST_OPEN:
+            self._forget(next(iter(self._open)))
         return self._added(chain, _FIRST, request_id, message)
 
     def _continue(
@@ -218,12 +222,19 @@ class Segments:
     ) -> Taken:
         chain.request_ids[number] = request_id
         chain.messages[number] = deepcopy(dict(message))
-        if chain.missing:
-            return _waiting(chain)
         first = chain.request_ids[_FIRST]
-        del self._open[chain.action, first]
+        if chain.missing:
+            self._room.take((chain.action, first, number), size_of(message))
+            while self._room.is_short:
+                self._forget(next(iter(self._open)))
+            return _waiting(chain)
+        self._forget((chain.action, first))
         self._ended.extend((chain.action, each) for each in chain.request_ids.values())
         return Taken("complete", _merged(chain), first, chain.correlation_id, "", _reading(chain))
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        for number in self._open.pop(key).messages:
+            self._room.free((*key, number))
 
 
 def _unusable(action: str, index: str | None, count: str | None) -> str:

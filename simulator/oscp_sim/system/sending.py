@@ -54,9 +54,9 @@ class Received:
         at: When, by the simulator's clock.
         status: Of the answer; None where none was given.
         findings: About the message.
-        message: What was read, put together of its segments; None where a secret is in it, or it
-            is not JSON.
+        message: What was put together of its segments; None where it came whole.
         told: The exchange in the journal.
+        size: About how many bytes it takes.
     """
 
     action: str
@@ -67,6 +67,7 @@ class Received:
     findings: tuple[Finding, ...]
     message: Mapping[str, Any] | None
     told: Entry = field(repr=False)
+    size: int = field(repr=False)
 
     @property
     def entry(self) -> int:

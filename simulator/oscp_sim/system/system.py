@@ -16,14 +16,16 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import count
 from random import Random
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from oscp_sim.access_tokens import new_token as made_token
 from oscp_sim.addresses import NobodyThere, path_of
 from oscp_sim.conversation import Conversation, ExchangedMessage
 from oscp_sim.entry import PartyName
 from oscp_sim.http import Request, Response
+from oscp_sim.journal import Room
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.shared import Shared
 from oscp_sim.system.heartbeats import Heartbeats, OfflineWatch
@@ -32,10 +34,12 @@ from oscp_sim.system.registration import VERSION, Agreement, Configured, Registr
 from oscp_sim.system.sending import Received, Sent, encoded, message_headers
 from oscp_sim.world import CapacityGroup, User, World
 
+_Message = TypeVar("_Message")
+
 FORECAST: Final = "UpdateGroupCapacityForecast"
 
-# How many messages of each direction are kept; the journal has them all.
-_KEPT: Final = 10_000
+# Bytes of a message's notes.
+_BARE: Final = 1000
 # How many forecasts an adjustment may refer to: ten days of quarter hours.
 _FORECASTS: Final = 1000
 # Seconds to connect, and without a byte of the answer.
@@ -55,6 +59,24 @@ class _View(NamedTuple):
     is_configured: bool
     profile: Profile
     groups: frozenset[str]
+
+
+class _Newest(Generic[_Message]):
+    """The newest messages, oldest first."""
+
+    def __init__(self, most: int | None) -> None:
+        self.kept: deque[_Message] = deque()
+        self._numbers = count()
+        self._room = Room(most)
+
+    def append(self, message: _Message, size: int) -> None:
+        """Keep one more."""
+        last = next(self._numbers)
+        self.kept.append(message)
+        self._room.take(last, _BARE + size)
+        while self._room.is_short:
+            self._room.free(last + 1 - len(self.kept))
+            self.kept.popleft()
 
 
 class System(ABC):
@@ -103,8 +125,8 @@ class System(ABC):
         )
         self.offline_watch = OfflineWatch(clock, schedule, self._gone, self._back)
         self._view = _View(None, configured, True, profile_of(configured), frozenset())
-        self._received: deque[Received] = deque(maxlen=_KEPT)
-        self._sent: deque[Sent] = deque(maxlen=_KEPT)
+        self._received = _Newest[Received](shared.limits.messages)
+        self._sent = _Newest[Sent](shared.limits.messages)
         self._forecasts: deque[Mapping[str, Any]] = deque(maxlen=_FORECASTS)
         self._under_way: list[ExchangedMessage] = []
 
@@ -145,13 +167,13 @@ class System(ABC):
     def received(self) -> tuple[Received, ...]:
         """The newest messages that it got, oldest first."""
         with self.lock:
-            return tuple(self._received)
+            return tuple(self._received.kept)
 
     @property
     def sent(self) -> tuple[Sent, ...]:
         """The newest messages that it sent, oldest first."""
         with self.lock:
-            return tuple(self._sent)
+            return tuple(self._sent.kept)
 
     @property
     def forecasts(self) -> tuple[Mapping[str, Any], ...]:
@@ -423,7 +445,7 @@ class System(ABC):
         with self.lock:
             if said is not None:
                 self.conversation.remember(said)
-            self._received.append(received)
+            self._received.append(received, received.size)
 
     def remember_under_way(self) -> None:
         """Count what is still under way as said: the other side may answer it before its answer."""
@@ -447,6 +469,12 @@ class System(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Return what it knows as JSON values, without secrets."""
         offline_at = self.offline_watch.offline_at
+        received, sent = self.received, self.sent
+        # Not under the lock, which would keep those waiting who send to it.
+        shown = {
+            "received": [each.to_dict() for each in received],
+            "sent": [each.to_dict() for each in sent],
+        }
         with self.lock:
             return {
                 "party": self.party,
@@ -459,8 +487,7 @@ class System(ABC):
                 "handshaken": self.agreement.is_handshaken,
                 "required": self.agreement.required,
                 "asked": self.agreement.asked,
-                "received": [each.to_dict() for each in self._received],
-                "sent": [each.to_dict() for each in self._sent],
+                **shown,
                 "offline_mode_at": offline_at and self.profile.write_time(offline_at),
                 "offline": self.offline_watch.is_offline,
             }
@@ -554,7 +581,7 @@ class System(ABC):
             entry.response.text if entry.response else "",
             entry.number,
         )
-        self._sent.append(sent)
+        self._sent.append(sent, len(sent.body))
         # Unless the other side has shown already that it has it.
         if any(each is said for each in self._under_way):
             self._under_way = [each for each in self._under_way if each is not said]
