@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from functools import partial
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -481,8 +484,18 @@ def _body() -> Any:  # noqa: ANN401 - JSON of any kind
 
 
 def _json(content: object, status: int = 200) -> Response:
-    body = json_bytes(content, _plain)
-    return Response(body + b"\n", status, mimetype="application/json")
+    # No reader of UTF-8 could write half a surrogate pair again.
+    body = _HALF.sub(_escaped, json_bytes(content, _plain))
+    return Response(body + b"
+", status, mimetype="application/json")
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b"\" * bool(found[1]) + found[0]
+
+
+# Half a surrogate pair in JSON of ASCII, as a group: no reader of UTF-8 could write it again.
+_HALF: Final = re.compile(rb"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud[89a-f]..)")
 
 
 def _refusal(status: int, why: str) -> Response:
@@ -490,6 +503,8 @@ def _refusal(status: int, why: str) -> Response:
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON has no word for
+    if isinstance(value, Decimal):
+        return str(value)
     return list(value) if isinstance(value, set | frozenset) else dict(value)
 
 

@@ -242,7 +242,9 @@ class Journal:
         """Return the entries above a number, and the number of the newest that ever was."""
         with self._grown:
             first = self._entries[0].number if self._entries else 0
-            return list(islice(self._entries, max(0, number + 1 - first), None)), self._last
+            # No number, however great, is above the newest.
+            passed = max(0, min(number, self._last) + 1 - first)
+            return list(islice(self._entries, passed, None)), self._last
 
     def _is_beyond(self, number: int) -> bool:
         return self._last > number

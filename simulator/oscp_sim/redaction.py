@@ -215,8 +215,8 @@ class Concealed:
             parts.request and self._safe_request(parts.request),
             parts.response and self._safe_response(parts.response),
             None if parts.reason is None else self._safe(parts.reason),
-            tuple(self._safe_values(each, self.redact) for each in parts.findings),
-            MappingProxyType(self._safe_values(parts.detail, self._safe)),
+            tuple(_each(lambda text: self.redact(writable(text)), one) for one in parts.findings),
+            MappingProxyType(_each(self._safe, parts.detail)),
         )
 
     def _safe_request(self, request: Request) -> Request:
@@ -227,9 +227,6 @@ class Concealed:
     def _safe_response(self, response: Response) -> Response:
         body = self._safe(response.shown).encode()
         return Response(response.status, redact_headers(response.headers), body)
-
-    def _safe_values(self, values: Mapping[str, Any], safe: Callable[[str], str]) -> dict[str, Any]:
-        return {k: safe(each) if isinstance(each, str) else each for k, each in values.items()}
 
     def _safe(self, text: str) -> str:
         return self.redact(redact_text(writable(text)))
@@ -242,6 +239,17 @@ class Concealed:
 
     def _or_redacted(self, match: re.Match[str]) -> str:
         return _REDACTED if match[0] in self._tokens else match[0]
+
+
+def _each(safe: Callable[[str], str], value: Any) -> Any:  # noqa: ANN401 - JSON values
+    """Return JSON values with each of their texts made safe."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, Mapping):
+        return {safe(name): _each(safe, each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each(safe, each) for each in value]
+    return value
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from oscp_send.findings import Finding
@@ -84,11 +86,23 @@ class Received:
         """The message, or its text where it is not JSON; secrets are replaced."""
         if self.message is not None:
             return self.message
-        text = self.told.request.text if self.told.request else ""
         try:
-            return json.loads(text)
-        except ValueError:
-            return text
+            return json.loads(self._text, parse_float=_number, parse_constant=Decimal)
+        except (ValueError, RecursionError):
+            return self._text
+
+    @property
+    def _shown(self) -> Any:  # noqa: ANN401 - JSON of any kind
+        """The body as JSON values: a number beyond a double becomes its text."""
+        body = self.body
+        try:
+            return json.loads(json.dumps(body, default=str))
+        except RecursionError:
+            return self._text
+
+    @property
+    def _text(self) -> str:
+        return self.told.request.text if self.told.request else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
@@ -98,19 +112,29 @@ class Received:
             "correlation_id": self.correlation_id,
             "at": self.at.isoformat().replace("+00:00", "Z"),
             "headers": [list(pair) for pair in self.headers],
-            # A number beyond a double becomes its text.
-            "body": json.loads(json.dumps(self.body, default=str)),
+            "body": self._shown,
             "status": self.status,
             "findings": [finding.to_dict() for finding in self.findings],
             "entry": self.entry,
         }
 
 
+def _number(text: str) -> float | Decimal:
+    return float(text) if math.isfinite(float(text)) else Decimal(text)
+
+
 def encoded(message: object) -> bytes:
-    """Return the body of a message: JSON values are written, text and bytes go as they are."""
+    """Return the body of a message: JSON values are written, text and bytes go as they are.
+
+    Raises:
+        ValueError: It is nested too deeply to be written.
+    """
     if isinstance(message, bytes):
         return message
-    return message.encode() if isinstance(message, str) else json_bytes(message, float)
+    try:
+        return message.encode() if isinstance(message, str) else json_bytes(message, float)
+    except RecursionError:
+        raise ValueError("the message is nested too deeply: send it as a text") from None
 
 
 def message_headers(token: str | None, request_id: str, correlation_id: str | None) -> Headers:
