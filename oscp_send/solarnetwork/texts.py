@@ -147,5 +147,7 @@ _TEXTS: Mapping[str, Callable[[Violation], str]] = MappingProxyType(
         "required": lambda v: f"required property '{v.expected}' not found",
         "type": lambda v: f"{_type_name(v.got)} found, {v.expected} expected",
         "uniqueItems": lambda _: "must have only unique items in the array",
+        # The service would go on.
+        "more": lambda v: v.message,
     }
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oscp_schemas.catalogue import (
     ACTIONS,
@@ -32,6 +32,10 @@ if TYPE_CHECKING:  # imported on the first use: each takes a while, and a sender
     import jsonschema_rs
 
 
+#: How many violations are listed: who reads more, and a megabyte of mistakes is judged for minutes.
+MOST_VIOLATIONS: Final = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One thing in a message that its schema refuses.
@@ -39,7 +43,8 @@ class Violation:
     Attributes:
         pointer: JSON Pointer (RFC 6901) of the refused value; the empty text is the whole message.
         rule: The JSON Schema keyword that refuses it: `enum`, `format`, `minItems`, `minimum`,
-            `required`, `type` or `uniqueItems`; or `json` where the text is not JSON.
+            `required`, `type` or `uniqueItems`; or `json` where the text is not JSON; `more` for
+            all that are not listed.
         message: What is wrong and what was expected, for a person.
         expected: The keyword's value, such as `"number"`, a list of texts, `0` or `"date-time"`;
             for `required` the name of the missing property; for `json` what should have come.
@@ -57,7 +62,8 @@ def judge(action: str, message: object, *, fidelity: Fidelity = "documented") ->
     """Return everything that the schema of an action refuses in a message; nothing if it is valid.
 
     In an object: its type, then its properties in the schema's order, then what it lacks. A text
-    that is not JSON has one violation, whose rule is `json`.
+    that is not JSON has one violation, whose rule is `json`. After `MOST_VIOLATIONS`, one with the
+    rule `more` says how many there are at least besides.
 
     Args:
         action: One of `ACTIONS`.
@@ -169,18 +175,18 @@ def _may_underflow(text: str | bytes) -> bool:
 
 def _accepts(action: str, value: object, fidelity: Fidelity) -> bool:
     try:
-        return _compiled(action, fidelity).is_valid(value)
+        return _compiled(document_name(action), fidelity).is_valid(value)
     except ValueError:
         # It takes neither lone surrogates nor most subclasses of the plain types.
         return False
 
 
 @cache
-def _compiled(action: str, fidelity: Fidelity) -> jsonschema_rs.Draft7Validator:
+def _compiled(name: str, fidelity: Fidelity) -> jsonschema_rs.Draft7Validator:
     import jsonschema_rs  # noqa: PLC0415 - only a judgement needs it
 
     return jsonschema_rs.Draft7Validator(
-        document(document_name(action)),
+        document(name),
         registry=_compiled_documents(),
         validate_formats=True,
         formats={"date-time": READERS[fidelity]},
@@ -196,9 +202,12 @@ def _compiled_documents() -> jsonschema_rs.Registry:
 
 def _violations(action: str, value: object, fidelity: Fidelity) -> list[Violation]:
     """Return what is wrong, in the order of the schema."""
-    schema = _expanded(document_name(action))
+    name = document_name(action)
+    schema = _expanded(name)
+    plain = _stand_in(value, schema)
+    left_out = _cut_lists(plain, name, fidelity)
     found = []
-    for error in _compiled(action, fidelity).iter_errors(_stand_in(value, schema)):
+    for error in _compiled(name, fidelity).iter_errors(plain):
         rule = error.kind.name
         rank, keywords, got = _look_up(error.instance_path, schema, value)
         if rule == "uniqueItems" and not _repeated(got):
@@ -211,7 +220,29 @@ def _violations(action: str, value: object, fidelity: Fidelity) -> list[Violatio
         pointer = make_pointer(error.instance_path)
         found.append((rank, Violation(pointer, rule, message, expected, got)))
     found.sort(key=lambda ranked: ranked[0])
-    return [violation for _, violation in found]
+    listed = [violation for _, violation in found[:MOST_VIOLATIONS]]
+    left_out += len(found) - len(listed)
+    if left_out:
+        what = f"at least {left_out:,} more violations are not listed: correct these first"
+        listed.append(Violation("", "more", what, None, None))
+    return listed
+
+
+def _cut_lists(plain: object, name: str, fidelity: Fidelity) -> int:
+    """End each list once enough items are wrong; return how many wrong ones are left out."""
+    if not isinstance(plain, dict):
+        return 0
+    left_out = 0
+    for key, schema in document(name).get("properties", {}).items():
+        member = plain.get(key)
+        if isinstance(member, list) and "items" in schema and len(member) > MOST_VIOLATIONS:
+            is_valid = _compiled(schema["items"]["$ref"], fidelity).is_valid
+            wrong = [index for index, item in enumerate(member) if not is_valid(item)]
+            left_out += len(wrong[MOST_VIOLATIONS:])
+            del member[wrong[MOST_VIOLATIONS] if len(wrong) > MOST_VIOLATIONS else len(member) :]
+        elif "$ref" in schema:
+            left_out += _cut_lists(member, schema["$ref"], fidelity)
+    return left_out
 
 
 def _look_up(

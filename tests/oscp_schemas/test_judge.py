@@ -159,6 +159,19 @@ class TestOrder:
         assert len(found) == 192
         assert found[-1].pointer == "/forecasted_blocks/95/unit"
 
+    @pytest.mark.parametrize(("count", "more"), [(500, 0), (501, 2), (1001, 1001), (5000, 5000)])
+    def test_after_a_thousand_the_others_are_counted(self, count: int, more: int) -> None:
+        blocks = [*[BLOCK] * 3000, *[{**BLOCK, "capacity": -1, "unit": "kW"}] * count]
+        found = oscp_schemas.judge(ADJUST, {"type": "x", **MESSAGE, "forecasted_blocks": blocks})
+        assert found[0].pointer == "/forecasted_blocks/3000/capacity"
+        assert len(found) == min(2 * count, 1000) + bool(more)
+        assert not more or found[-1].message.startswith(f"at least {more:,} more violations")
+
+    def test_a_list_of_wrong_texts_ends_too(self) -> None:
+        wanted = {"required_behaviour": {"measurement_configuration": ["x"] * 50_000}}
+        found = oscp_schemas.judge("Handshake", wanted)
+        assert (len(found), found[-1].rule) == (1001, "more")
+
 
 class TestNumbers:
     @pytest.mark.parametrize(
