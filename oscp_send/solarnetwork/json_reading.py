@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import accumulate
 from json.encoder import encode_basestring
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from oscp_schemas import Document, JsonError, read
@@ -213,11 +215,18 @@ def mistake(
 
 
 def _may_be_too_large(text: str) -> bool:
-    if text.count("{") + text.count("[") > MAXIMUM_DEPTH or _LONG_NUMBER.search(text):
+    is_nested = text.count("{") + text.count("[") > MAXIMUM_DEPTH and _depth(text) > MAXIMUM_DEPTH
+    if is_nested or _LONG_NUMBER.search(text):
         return True
     # In a name, four bytes or two UTF-16 units may be one character.
     longest = _LONGEST_NAME // 4
     return len(text) > longest and max(map(len, text.split('"'))) > longest
+
+
+def _depth(text: str) -> int:
+    """Return how many brackets of a sound text are open within one another at the most."""
+    outside = _WHOLE_STRING.sub("", text) if "\\" in text else "".join(text.split('"')[::2])
+    return max(accumulate(map(_STEPS.__getitem__, _BRACKET.findall(outside))), default=0)
 
 
 def too_deep(depth: int) -> str:
@@ -237,6 +246,9 @@ def too_long_a_number(length: int) -> str:
 
 
 _LONGEST_NAME: Final = 50_000
+_WHOLE_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+_STEPS: Final = MappingProxyType({"{": 1, "[": 1, "}": -1, "]": -1})
 _LONG_NUMBER: Final = re.compile(rf"[-+.0-9eE]{{{MAXIMUM_NUMBER_LENGTH + 1}}}")
 _BLANKS: Final = re.compile(r"[ \t\r\n]*")
 _STRING: Final = re.compile(STRING_START)

@@ -484,14 +484,12 @@ def _body() -> Any:  # noqa: ANN401 - JSON of any kind
 
 
 def _json(content: object, status: int = 200) -> Response:
-    # No reader of UTF-8 could write half a surrogate pair again.
     body = _HALF.sub(_escaped, json_bytes(content, _plain))
-    return Response(body + b"
-", status, mimetype="application/json")
+    return Response(body + b"\n", status, mimetype="application/json")
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:
-    return b"\" * bool(found[1]) + found[0]
+    return b"\\" * bool(found[1]) + found[0]
 
 
 # Half a surrogate pair in JSON of ASCII, as a group: no reader of UTF-8 could write it again.

@@ -346,6 +346,8 @@ def test_what_the_parser_says(text: str, of_bytes: str, of_text: str | None) -> 
     ("text", "limit"),
     [
         ("[" * 501, "Document nesting depth (501) exceeds the maximum allowed (500, from "),
+        ("[" * 501 + "]" * 501, "Document nesting depth (501) exceeds the maximum allowed (500, "),
+        ('["]\\"]",' * 501 + "1" + "]" * 501, "Document nesting depth (501) exceeds the maximum "),
         (f"[{'9' * 1001}]", "Number value length (1001) exceeds the maximum allowed (1000, from "),
         (
             f"[1.{'9' * 1000}]",
@@ -353,13 +355,20 @@ def test_what_the_parser_says(text: str, of_bytes: str, of_text: str | None) -> 
         ),
         (f'{{"{"n" * 60000}":1}}', "Name length (60000) exceeds the maximum allowed (50000, from "),
     ],
-    ids=["depth", "number", "fraction", "name"],
+    ids=["depth", "closed", "behind brackets", "number", "fraction", "name"],
 )
 def test_a_limit_has_no_place(text: str, limit: str) -> None:
     said = check(ADJUST, text, "observed").error
     assert said is not None
     assert said.startswith(limit)
     assert SOURCE not in said
+
+
+def test_many_brackets_beside_one_another_are_within_the_limit() -> None:
+    for name in ('"a"', r'"[[[\"[[["'):
+        said = check(ADJUST, "[" + f"{{{name}:[]}}," * 600 + "1]", "observed").error
+        assert said is not None
+        assert "nesting" not in said
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be"])
