@@ -6,7 +6,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from ipaddress import ip_address
@@ -35,6 +35,9 @@ from oscp_sim.world import Broker
 
 PREFIX: Final = OURS
 _LONGEST_WAIT: Final = 60.0
+# Of the journal in one answer: to write more would hold up all others.
+_MOST_ENTRIES: Final = 1000
+_LONGEST_PAGE: Final = 5_000_000
 # Seconds of a year: over more, a mistyped number would keep the simulator busy for long.
 _LONGEST_ADVANCE: Final = 366 * 86_400.0
 # Open without the control token: who starts a simulator asks for it before the token is known.
@@ -202,8 +205,12 @@ _JOURNAL: Final = RouteDocs(
     ),
     response_schema={
         "type": "object",
-        "properties": {"last": {"type": "integer"}, "entries": {"type": "array", "items": _OBJECT}},
-        "required": ["last", "entries"],
+        "properties": {
+            "last": {"type": "integer"},
+            "more": {"type": "boolean"},
+            "entries": {"type": "array", "items": _OBJECT},
+        },
+        "required": ["last", "more", "entries"],
     },
     statuses={400: "A filter makes no sense; the body says which and why."},
 )
@@ -283,9 +290,19 @@ class _Endpoints:
         }
 
     def journal(self) -> object:
-        journal = self._shared.journal
-        entries = _entries_asked_for(journal)
-        return {"last": journal.last, "entries": [entry.to_dict() for entry in entries]}
+        entries, last = _entries_asked_for(self._shared.journal)
+        shown, size = [], 0
+        for entry in entries[:_MOST_ENTRIES]:
+            shown.append(_written(entry.to_dict()))
+            size += len(shown[-1])
+            if size > _LONGEST_PAGE:
+                break
+        more = len(shown) < len(entries)
+        return {
+            "last": entries[len(shown) - 1].number if more else last,
+            "more": more,
+            "entries": [orjson.Fragment(each) for each in shown],
+        }
 
     def openapi(self) -> object:
         return self._openapi()
@@ -484,8 +501,11 @@ def _body() -> Any:  # noqa: ANN401 - JSON of any kind
 
 
 def _json(content: object, status: int = 200) -> Response:
-    body = _HALF.sub(_escaped, json_bytes(content, _plain))
-    return Response(body + b"\n", status, mimetype="application/json")
+    return Response(_written(content) + b"\n", status, mimetype="application/json")
+
+
+def _written(content: object) -> bytes:
+    return _HALF.sub(_escaped, json_bytes(content, _plain))
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:
@@ -515,8 +535,11 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 19  # noqa: PLR2004 - of 64 bits
 
 
-def _entries_asked_for(journal: Journal) -> tuple[Entry, ...]:
-    """Return the entries that the query asks for, and wait for them if it says so."""
+def _entries_asked_for(journal: Journal) -> tuple[Sequence[Entry], int]:
+    """Return the entries that the query asks for, and the newest number that was looked at.
+
+    It waits for them if the query says so.
+    """
     filters = {parameter.name for parameter in _JOURNAL.parameters}
     unknown = sorted(request.args.keys() - filters)
     if unknown:
@@ -530,14 +553,16 @@ def _entries_asked_for(journal: Journal) -> tuple[Entry, ...]:
     deadline = time.monotonic() + min(_number("wait"), _LONGEST_WAIT)
     while True:
         known = cast("PartyName | None", party)
-        found = journal.entries(party=known, action=action, since=int(since))
+        last = journal.last
+        entries = journal.entries(party=known, action=action, since=int(since))
+        found = [entry for entry in entries if entry.number <= last]
         left = deadline - time.monotonic()
         if found or left <= 0:
-            return found
+            return found, last
         try:
             journal.wait_for(lambda _: True, timeout=left, since=int(since), **wanted)
         except NotSeen:
-            return ()
+            return (), last
 
 
 def _number(name: str) -> float:

@@ -25,6 +25,7 @@ from tests.oscp_sim.rig import (
 
 if TYPE_CHECKING:
     from oscp_sim.clock import FrozenClock
+    from oscp_sim.entry import PartyName
 
 HOST = [("Host", "localhost")]
 
@@ -46,6 +47,31 @@ def busy(simulator: Simulator) -> Simulator:
     settled(simulator)
     post(simulator, instruction(action="Nonsense"))
     return simulator
+
+
+def pages(simulator: Simulator, query: str = "") -> list[list[int]]:
+    found, since, more = [], 0, True
+    while more:
+        answer = look(simulator, f"journal?since={since}{query}")
+        found.append([entry["number"] for entry in entries(answer)])
+        since, more = answer.json["last"], answer.json["more"]
+    assert since == simulator.journal.last
+    return found
+
+
+def test_the_journal_is_read_in_pages(simulator: Simulator) -> None:
+    for number in range(2500):
+        party: PartyName = "solaruser" if number % 2 else "capacity_provider"
+        simulator.journal.append(party, "note", detail={"number": number})
+    assert [len(page) for page in pages(simulator)] == [1000, 1000, 500]
+    assert [number for page in pages(simulator) for number in page] == [*range(1, 2501)]
+    assert [len(page) for page in pages(simulator, "&party=solaruser")] == [1000, 250]
+
+
+def test_a_page_of_the_journal_ends_after_5_mb(simulator: Simulator) -> None:
+    for _ in range(3):
+        simulator.journal.append("solaruser", "note", detail={"why": "x " * 1_500_000})
+    assert pages(simulator) == [[1, 2], [3]]
 
 
 def test_health(simulator: Simulator, clock: FrozenClock) -> None:
@@ -154,7 +180,7 @@ def test_wait_answers_as_soon_as_something_fits(simulator: Simulator) -> None:
 
 def test_wait_ends_when_its_time_is_over(simulator: Simulator) -> None:
     answer = look(simulator, "journal?party=capacity_provider&wait=0.01")
-    assert answer.json == {"last": 0, "entries": []}
+    assert answer.json == {"last": 0, "more": False, "entries": []}
 
 
 def test_reset_forgets_and_numbers_go_on(busy: Simulator) -> None:
