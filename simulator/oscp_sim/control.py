@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

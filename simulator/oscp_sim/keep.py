@@ -8,9 +8,11 @@ out. The file therefore holds tokens, and only its owner can read it.
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -40,7 +42,8 @@ _VERSION: Final = 1
 _OWNER_ONLY: Final = 0o600
 _MEMBERS: Final = {"user": int, "kind": str, "id": int, "remembered": dict}
 _REMEDY: Final = "give the file that was written here, or remove it and register again"
-# The state changes a few times in a day: with each registration.
+_NEW: Final = re.compile("[0-9a-f]{32}")
+# What changes with each heartbeat is written by the way.
 _LOOK_EVERY_SECONDS: Final = 0.5
 
 
@@ -58,6 +61,7 @@ class StateFile:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._last: State = {}
+        self._lock = threading.Lock()
 
     def read(self) -> dict[_Key, dict[str, Any]]:
         """Return the state as it was written; an empty one where there is no file yet.
@@ -98,8 +102,11 @@ class StateFile:
     @contextmanager
     def kept(
         self, remembered: Callable[[], State], recall: Callable[[State], None]
-    ) -> Iterator[None]:
+    ) -> Iterator[Callable[[], None]]:
         """Recall the state, then write it whenever it has changed, and once more at the end.
+
+        What it returns writes at once what registrations and handshakes have changed: called before
+        an answer confirms that, nothing of it is lost, however the process ends.
 
         Args:
             remembered: Returns the state as it is now.
@@ -119,24 +126,42 @@ class StateFile:
             ) from None
         # Fail now rather than at the first change.
         self.write(state)
+        self._tidy()
         ended = threading.Event()
         thread = threading.Thread(
             target=self._watch, args=(remembered, ended), name="state-file", daemon=True
         )
         thread.start()
         try:
-            yield
+            yield lambda: self._keep(remembered, _undated)
         finally:
             ended.set()
             thread.join()
-            self.update(remembered())
+            with self._lock:
+                self.update(remembered())
 
     def _watch(self, remembered: Callable[[], State], ended: threading.Event) -> None:
         while not ended.wait(_LOOK_EVERY_SECONDS):
+            self._keep(remembered, lambda state: state)
+
+    def _keep(self, remembered: Callable[[], State], seen: Callable[[State], State]) -> None:
+        """Write the state, if what is seen of it has changed."""
+        # Looked up under the lock, too: an older state must not be written over a newer one.
+        with self._lock:
+            state = remembered()
+            if seen(state) == seen(self._last):
+                return
             try:
-                self.update(remembered())
+                self.write(state)
             except StateFileError as error:
                 _LOG.warning("%s", error)
+
+    def _tidy(self) -> None:
+        """Remove what a process that was killed has left half written."""
+        path = self._path.resolve()
+        for each in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            if _NEW.fullmatch(each.name.removeprefix(f".{path.name}.")):
+                each.unlink(missing_ok=True)
 
     def _read(self) -> dict[_Key, dict[str, Any]]:
         try:
@@ -182,6 +207,13 @@ class StateFile:
                         f'{self._path}: cannot be written: "{name}" of {where} is not a JSON value'
                     ) from None
             yield {"user": user, "kind": kind, "id": system, "remembered": remembered}
+
+
+def _undated(state: State) -> State:
+    return {
+        key: {name: value for name, value in known.items() if name not in _DATES}
+        for key, known in state.items()
+    }
 
 
 def _entry(place: str, entry: object) -> tuple[_Key, dict[str, Any]]:

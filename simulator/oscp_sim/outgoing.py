@@ -63,7 +63,13 @@ class Outgoing:
 
     Args:
         handle: Answers what is sent below `IN_PROCESS_URL`; may be set later.
+
+    Attributes:
+        keep: Called before anything leaves, an answer or a request: it may confirm what is to be
+            kept.
     """
+
+    keep: Callable[[], object] | None = None
 
     def __init__(self, handle: Handler | None = None) -> None:
         self.handle = handle
@@ -100,6 +106,8 @@ class Outgoing:
         try:
             if urlsplit(request.target).scheme not in _PORTS:
                 raise Unanswered("other", _unusable(request.target))
+            if self.keep is not None:
+                self.keep()
             response = self._pool.request(
                 request.method,
                 request.target,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -176,6 +176,12 @@ class Simulator:
 
     def handle(self, request: Request) -> Response:
         """Answer a request in this process, as the server does for one that comes to `url`."""
+        response = self._answered(request)
+        if self.shared.outgoing.keep is not None:
+            self.shared.outgoing.keep()
+        return response
+
+    def _answered(self, request: Request) -> Response:
         if request.flaw is not None:
             return self._refused(request, request.flaw)
         answer = self._parties.at(request.path) or through_wsgi(self.application)
@@ -280,6 +286,10 @@ class Simulator:
             self.shared.replace_world(taught(self.world, remembered))
         self._conceal_tokens()
         self._systems.recall(remembered)
+
+    def keep_by(self, keep: Callable[[], object]) -> None:
+        """Have what is `remembered` kept before anything leaves that may confirm it."""
+        self.shared.outgoing.keep = keep
 
     @property
     def pending(self) -> int:

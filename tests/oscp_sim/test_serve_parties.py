@@ -297,6 +297,25 @@ class TestKeeping:
             served.process.wait(10)
         assert json.loads(kept.read_text())["seats"]
 
+    def test_what_was_confirmed_survives_a_kill(self, tmp_path: Path) -> None:
+        kept = tmp_path / "kept.json"
+        half = tmp_path / f".kept.json.{'0' * 32}"
+        for number in range(3):
+            half.write_text("{")
+            token = f"token-of-round-{number}"
+            options = ("--keep", str(kept), "--clock=frozen")
+            with serving(*options) as served:
+                assert not half.exists()
+                assert not number or f"token-of-round-{number - 1}" in kept.read_text()
+                told = tell(served.url, "providers/3/register", {"token": token}).json
+                tell(served.url, "clock", {"advance": 3})
+                served.process.kill()
+                served.process.wait(10)
+            assert told["status"] == 204
+            known = [each["remembered"] for each in json.loads(kept.read_text())["seats"]]
+            # Of the Capacity Provider, which gave it out, and of the Flexibility Provider.
+            assert len([each for each in known if token in json.dumps(each)]) == 2
+
     @pytest.mark.parametrize("content", ["{", "[]", '{"version": 99}', '{"version": 1}'])
     def test_a_file_that_is_not_one_of_ours(self, tmp_path: Path, content: str) -> None:
         kept = tmp_path / "kept.json"

@@ -6,8 +6,8 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, NoReturn, get_args
 from urllib.parse import urlsplit
@@ -200,9 +200,13 @@ def serve(
         click.echo(f"seed {seed}, fidelity {chosen}; Ctrl-C stops")
         sys.stdout.flush()
 
-    state = StateFile(keep).kept(simulator.remembered, simulator.recall) if keep else nullcontext()
+    state: AbstractContextManager[Callable[[], None] | None] = nullcontext()
+    if keep is not None:
+        state = StateFile(keep).kept(simulator.remembered, simulator.recall)
     try:
-        with state:
+        with state as keep_now:
+            if keep_now is not None:
+                simulator.keep_by(keep_now)
             run(
                 simulator,
                 host,
