@@ -284,7 +284,7 @@ def judge_properties(action: str, message: Document) -> Iterator[Finding]:
             "write the character itself, or both halves of its \\u escapes",
         )
     if action in ACTIONS:
-        yield from _unknown(message.value, document_name(action), ())
+        yield from _unknown(message.value, _name_of(action), ())
     if action == "Handshake" and message.value == {}:
         yield _warning(
             "empty-handshake",
@@ -292,6 +292,9 @@ def judge_properties(action: str, message: Document) -> Iterator[Finding]:
             "asks for nothing: a Flexibility Provider's own endpoint answers it with 422",
             "give required_behaviour with its measurement_configuration",
         )
+
+
+_name_of = cache(document_name)
 
 
 def _warning(rule: str, pointer: str, message: str, remedy: str = "") -> Finding:

@@ -44,13 +44,12 @@ def decode(action: str, message: object, behaviour: Behaviour) -> dict[str, Any]
     Raises:
         DecodeError: The message cannot be read.
     """
-    name = document_name(action)
-    reader = _reader(name, strict=behaviour.follows_service("date_times"))
+    reader = _reader_for(action, strict=behaviour.follows_service("date_times"))
     try:
         decoded: dict[str, Any] = reader(message)
     except _Unreadable as found:
         steps = found.steps[::-1]
-        chain = f"(through reference chain: {_chain(name, steps)})"
+        chain = f"(through reference chain: {_chain(document_name(action), steps)})"
         text = f"{found.text}\n at [No location information] {chain}"
         raise DecodeError(make_pointer(steps), text) from None
     return decoded
@@ -77,6 +76,11 @@ def _chain(name: str, steps: Iterable[str | int]) -> str:
             schema = schema["properties"][step]
         schema = document(schema["$ref"]) if "$ref" in schema else schema
     return "->".join(links)
+
+
+@cache
+def _reader_for(action: str, *, strict: bool) -> _Reader:
+    return _reader(document_name(action), strict=strict)
 
 
 @cache

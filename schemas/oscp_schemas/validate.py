@@ -175,7 +175,7 @@ def _may_underflow(text: str | bytes) -> bool:
 
 def _accepts(action: str, value: object, fidelity: Fidelity) -> bool:
     try:
-        return _compiled(document_name(action), fidelity).is_valid(value)
+        return _compiled_for(action, fidelity).is_valid(value)
     except ValueError:
         # It takes neither lone surrogates nor most subclasses of the plain types.
         return False
@@ -191,6 +191,11 @@ def _compiled(name: str, fidelity: Fidelity) -> jsonschema_rs.Draft7Validator:
         validate_formats=True,
         formats={"date-time": READERS[fidelity]},
     )
+
+
+@cache
+def _compiled_for(action: str, fidelity: Fidelity) -> jsonschema_rs.Draft7Validator:
+    return _compiled(document_name(action), fidelity)
 
 
 @cache

@@ -149,8 +149,12 @@ class Journal:
             raise ValueError(message)
         exchange_id = (request.exchange_id or self.new_exchange_id()) if request else None
         parts = Parts(request, response, reason, tuple(findings), dict(detail or {}))
+        size = _size(parts)
         with self._grown:
             self._last += 1
+            self._room.take(self._last, size)
+            while self._room.is_short:
+                self._room.free(self._entries.popleft().number)
             entry = Entry(
                 self._last,
                 self._clock.now(),
@@ -165,9 +169,6 @@ class Journal:
                 Recorded(parts, self._concealed),
             )
             self._entries.append(entry)
-            self._room.take(entry.number, _size(parts))
-            while self._room.is_short:
-                self._room.free(self._entries.popleft().number)
             self._grown.notify_all()
         return entry
 

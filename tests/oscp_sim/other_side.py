@@ -73,7 +73,8 @@ class OtherSide:
         self._shared = shared_of(self.simulator)
         outgoing: Outgoing | OtherSide = self._shared.outgoing
         self.within: Outgoing = outgoing.within if isinstance(outgoing, OtherSide) else outgoing
-        # All that the systems use of it.
+        # All that is used of it.
+        self.keep = self.within.keep
         self._shared.outgoing = self  # type: ignore[assignment]
 
     def send(

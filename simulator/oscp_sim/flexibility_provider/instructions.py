@@ -110,15 +110,7 @@ class InstructionHandler:
         action, follows = self._message.action, self._shared.behaviour.follows_service
         if action == "UpdateGroupCapacityForecast" and follows("group_forecasts"):
             raise DeliveryFailed(texts.unsupported_action(action))
-        if self._shared.addresses.of_system(provider) is None:
-            return None
-        if provider.oscp_version != OSCP_VERSION:
-            task = task_of(self._message.user_id, provider, action, is_instruction=True)
-            raise DeliveryFailed(
-                f"{task} failed because the OSCP version {provider.oscp_version or 'null'} is not "
-                "supported."
-            )
-        return self._outbox.delivery(
+        delivery = self._outbox.delivery(
             provider,
             action,
             content,
@@ -126,6 +118,13 @@ class InstructionHandler:
             path=self._path(provider),
             instruction_id=self._message.id,
         )
+        if delivery is not None and provider.oscp_version != OSCP_VERSION:
+            task = task_of(self._message.user_id, provider, action, is_instruction=True)
+            raise DeliveryFailed(
+                f"{task} failed because the OSCP version {provider.oscp_version or 'null'} is not "
+                "supported."
+            )
+        return delivery
 
     def _path(self, provider: CapacityProvider) -> str:
         """Return the path of the message; that the keys of `url-paths` are actions is inferred."""

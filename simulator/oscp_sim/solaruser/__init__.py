@@ -152,8 +152,9 @@ class SolarUser:
 
     def _as_observed(self, call: Call, response: Response) -> Response:
         cut = cut_short(response)
-        if cut is not response:
-            call.explanation = {"why": _BROKEN_CBOR}
+        if cut is response:
+            return response
+        call.explanation = {"why": _BROKEN_CBOR}
         return cut if self._shared.behaviour.follows_service("cbor_lists") else response
 
     def _check_rate(self, call: Call) -> None:

@@ -64,13 +64,18 @@ class Authenticator:
             NoRoute: There is nothing behind the scheme, on which the service fails.
         """
         scheme = claimed_scheme(request)
-        return self.authenticate(request, parameters) if scheme else None
+        return self._verified(scheme, request, parameters) if scheme else None
 
     def authenticate(self, request: Request, parameters: Sequence[tuple[str, str]]) -> Actor:
         """Return the verified sender; a request that claims no token is refused, too."""
-        scheme = claimed_scheme(request)
-        if scheme is None:
+        actor = self.actor(request, parameters)
+        if actor is None:
             raise anonymous_refused()
+        return actor
+
+    def _verified(
+        self, scheme: str, request: Request, parameters: Sequence[tuple[str, str]]
+    ) -> Actor:
         if request.fields.get("authorization", "").rstrip() == scheme:
             raise NoRoute(HTTPStatus.INTERNAL_SERVER_ERROR)
         when = _request_date(request)

@@ -300,11 +300,14 @@ def _refuse_if_strict(finding: Finding, profile: Profile) -> None:
             raise Refused(case, f"{finding.pointer or '/'}: {finding.message}")
 
 
+_OF_A_FINDING: Final = 500
+
+
 def _received(call: Call, response: Response, entry: Entry) -> Received:
     """Return what a system remembers of a message."""
     status = None if response.after == math.inf else response.status
-    is_cut = call.request.header("x-segment-count") is not None
-    size = len(call.request.body or b"") + len(response.body) + size_of(call.findings)
+    is_cut = call.request.fields.get("x-segment-count") is not None
+    size = len(call.request.body or b"") + len(response.body) + _OF_A_FINDING * len(call.findings)
     return Received(
         call.action or "",
         call.request_id,
@@ -314,5 +317,5 @@ def _received(call: Call, response: Response, entry: Entry) -> Received:
         tuple(call.findings),
         call.content if is_cut else None,
         entry,
-        size + size_of(call.content if is_cut else None),
+        size + (size_of(call.content) if is_cut else 0),
     )
