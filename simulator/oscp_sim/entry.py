@@ -100,20 +100,15 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
-        return {
-            "number": self.number,
-            "at": self.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "party": self.party,
-            "kind": self.kind,
-            "peer": self.peer,
-            "sent": self.sent,
-            "exchange_id": self.exchange_id,
-            "action": self.action,
-            "instruction_id": self.instruction_id,
-            "request": self.request.to_dict() if self.request else None,
-            "response": self.response.to_dict() if self.response else None,
-            "state": self.state,
-            "reason": self.reason,
-            "findings": [dict(finding) for finding in self.findings],
-            "detail": dict(self.detail),
-        }
+        return {name: self.shown(name) for name in FIELDS}
+
+    def shown(self, name: str) -> Any:  # noqa: ANN401 - JSON of any kind
+        """Return one of its fields as JSON values."""
+        value = getattr(self, name)
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if isinstance(value, Request | Response):
+            return value.to_dict()
+        if isinstance(value, tuple):
+            return [dict(each) for each in value]
+        return dict(value) if isinstance(value, Mapping) else value
