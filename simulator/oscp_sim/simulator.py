@@ -95,6 +95,7 @@ class Simulator:
         self.journal = Journal(self.clock, limit=limits.journal)
         behaviour = Behaviour.of(fidelity)
         self._server: Server | None = None
+        self._keep: Callable[[], object] | None = None
         self._running = False
         self._server_lock = threading.Lock()
         self.shared = self._furnished(
@@ -177,8 +178,8 @@ class Simulator:
     def handle(self, request: Request) -> Response:
         """Answer a request in this process, as the server does for one that comes to `url`."""
         response = self._answered(request)
-        if self.shared.outgoing.keep is not None:
-            self.shared.outgoing.keep()
+        if self._keep is not None:
+            self._keep()
         return response
 
     def _answered(self, request: Request) -> Response:
@@ -289,7 +290,7 @@ class Simulator:
 
     def keep_by(self, keep: Callable[[], object]) -> None:
         """Have what is `remembered` kept before anything leaves that may confirm it."""
-        self.shared.outgoing.keep = keep
+        self._keep = self.shared.outgoing.keep = keep
 
     @property
     def pending(self) -> int:
