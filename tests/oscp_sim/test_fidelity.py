@@ -402,7 +402,7 @@ def test_asking_for_a_difference_that_is_not_in_the_table_is_a_mistake() -> None
 
 def test_health_shows_fidelity_and_settings() -> None:
     behaviour = Behaviour("observed", {"correlation_id": "documented"})
-    health = ask(gate(behaviour), "GET", "/_sim/health", [("Host", HOST)]).json
+    health = ask(gate(behaviour), "GET", "/_sim/health", [("Host", "localhost")]).json
     assert health["fidelity"] == "observed"
     assert health["settings"] == dict(behaviour.sides)
     assert health["settings"]["correlation_id"] == "documented"
