@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: rehearse test lint bench soak package clean
+.PHONY: rehearse test lint bench soak mutate test-lowest test-pythons package clean
 
 rehearse: $(VENV)/.core
 	$(BIN)/oscp-sim rehearse scenarios
@@ -31,6 +31,30 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/oscp_sim/test_random_requests.py
 	OSCP_EXAMPLES=1000 $(BIN)/pytest --numprocesses 2 -m hypothesis
+
+# Small changes to the core modules, one at a time, that the tests must notice; at most a quarter of
+# an hour for each module. `make mutate MODULES=snws2` tries one.
+mutate: $(VENV)/.dev
+	$(BIN)/python -m tests.mutate $(MODULES)
+
+# The oldest versions that pyproject.toml allows.
+test-lowest: $(VENV)/.dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[test]'
+	build/lowest/bin/python -m pytest --numprocesses 2
+
+# The other Pythons, where pyenv or uv has them; one that is not there is skipped.
+test-pythons: $(VENV)/.dev
+	@for version in 3.12 3.13 3.14; do \
+		python=$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python 2>/dev/null | tail -1); \
+		python=$${python:-$$($(BIN)/uv python find --no-project $$version 2>/dev/null)}; \
+		if [ -z "$$python" ]; then echo "Python $$version: not installed here, skipped"; continue; fi; \
+		echo "Python $$version: $$python"; \
+		$(BIN)/uv venv --quiet --clear --python "$$python" build/python$$version && \
+		$(BIN)/uv pip install --quiet --python build/python$$version --constraint constraints.txt \
+			--editable '.[test]' && \
+		build/python$$version/bin/python -m pytest --numprocesses 2 || exit 1; \
+	done
 
 # A wheel, installed on its own, must work where there is no checkout.
 package: $(VENV)/.core

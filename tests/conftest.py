@@ -15,7 +15,8 @@ settings.register_profile(
     # A run of all tests is to be waited for; `make soak` looks further.
     max_examples=int(os.environ.get("OSCP_EXAMPLES", "50")),
     derandomize=bool(os.environ.get("CI")),
-    suppress_health_check=[HealthCheck.too_slow],
+    # `make mutate` runs the tests of one process twice.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 settings.load_profile("oscp-rehearsal")
 
