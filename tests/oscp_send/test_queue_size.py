@@ -69,6 +69,75 @@ def test_a_character_is_in_one_chunk() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "more"),
+    [(None, 0), (True, 0), ("", 0), ("x" * 23, 23), ("x" * 24, 25), (1.5, 8), ([], 0), ({}, 1)],
+)
+def test_a_value_has_its_bytes(value: object, more: int) -> None:
+    one, other = (queue_size("Handshake", {"a": each}) for each in (value, 1))
+    assert (one.most - other.most, one.least - other.least) == (more, more)
+
+
+def test_a_group_that_is_not_given_is_that_of_the_message_or_of_any_length() -> None:
+    named = queue_size("Handshake", {"group_id": "foo"})
+    assert named == queue_size("Handshake", {"group_id": "foo"}, cg_identifier="foo")
+    # The four ids have one byte to five each.
+    assert named.most - named.least == 16
+    unnamed = queue_size("Handshake", {})
+    assert unnamed.most - unnamed.least == 16 + 33
+
+
+def test_the_nodes_copy_has_the_names_and_the_values() -> None:
+    pieces = [("action", "x" * 10), ("msg", "é")]
+    assert queue_size("Handshake", {}, pieces).node_copy == 2 * 43 + 16 + 5
+
+
+def test_a_size_is_too_large_from_the_next_byte_on() -> None:
+    text = wire_text(GroupCapacityComplianceError("x" * 100))
+    size = queue_size("GroupCapacityComplianceError", {"message": "x" * 100})
+
+    def told(limit: int) -> list[tuple[str, ...]]:
+        findings = check("GroupCapacityComplianceError", text, "observed", mqtt_limit=limit)
+        return [
+            (each.layer, each.severity, each.pointer, each.hint, each.source)
+            for each in findings.findings
+            if each.rule == "mqtt_limit"
+        ]
+
+    def finding(severity: str) -> list[tuple[str, ...]]:
+        return [("transport", severity, "", "shorten the message", "observed")]
+
+    assert size.node_copy == 0
+    assert told(size.least - 1) == finding("error")
+    assert told(size.least) == finding("warning")
+    assert told(max(size.most, 1000)) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (
+            96,
+            "is 10,709 to 10,725 bytes (by the ids) in the queue, over 8,192: the running "
+            "SolarUser answers HTTP 422",
+        ),
+        (
+            73,
+            "is 8,179 to 8,195 bytes (by the ids) in the queue: the running SolarUser answers HTTP "
+            "422 over 8,192",
+        ),
+        (
+            65,
+            "the node's own copy has about 8,681 bytes, over 8,192: the message sometimes becomes "
+            "Queued by itself, and is not delivered then",
+        ),
+    ],
+)
+def test_what_is_too_large_is_said_in_full(count: int, text: str) -> None:
+    judgement = check("AdjustGroupCapacityForecast", wire_text(forecast(count)), "observed")
+    assert [each.message for each in judgement.findings if each.rule == "mqtt_limit"] == [text]
+
+
+@pytest.mark.parametrize(
     ("count", "fidelity", "severity"),
     [
         (96, "documented", "warning"),
@@ -138,8 +207,10 @@ def test_messages_that_fit_are_together_the_whole_in_order(
 
 
 def test_one_block_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="not even one block fits into 100 bytes"):
+    with pytest.raises(InvalidValue) as refused:
         split_to_fit(forecast(2), mqtt_limit=100)
+    what = "not even one block fits into 100 bytes: give a higher mqtt_limit"
+    assert str(refused.value) == f"forecasted_blocks: {what}"
 
 
 def test_the_limit_is_the_services_own() -> None:
