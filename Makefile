@@ -12,7 +12,7 @@ rehearse: $(VENV)/.core
 	$(BIN)/oscp-sim rehearse scenarios
 
 test: lint
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
