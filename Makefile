@@ -39,9 +39,9 @@ mutate: $(VENV)/.dev
 
 # The oldest versions that pyproject.toml allows.
 test-lowest: $(VENV)/.dev
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv venv --quiet --seed --clear --python $(BIN)/python build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[test]'
-	build/lowest/bin/python -m pytest --numprocesses 2
+	PATH="$$PWD/build/lowest/bin:$$PATH" build/lowest/bin/python -m pytest --numprocesses 2
 
 # The other Pythons, where pyenv or uv has them; one that is not there is skipped.
 test-pythons: $(VENV)/.dev
@@ -50,7 +50,7 @@ test-pythons: $(VENV)/.dev
 		python=$${python:-$$($(BIN)/uv python find --no-project $$version 2>/dev/null)}; \
 		if [ -z "$$python" ]; then echo "Python $$version: not installed here, skipped"; continue; fi; \
 		echo "Python $$version: $$python"; \
-		$(BIN)/uv venv --quiet --clear --python "$$python" build/python$$version && \
+		$(BIN)/uv venv --quiet --seed --clear --python "$$python" build/python$$version && \
 		$(BIN)/uv pip install --quiet --python build/python$$version --constraint constraints.txt \
 			--editable '.[test]' && \
 		build/python$$version/bin/python -m pytest --numprocesses 2 || exit 1; \
