@@ -26,11 +26,14 @@ def size_of(value: object) -> int:
     """Return about how many bytes a text or JSON value takes; the elements of a list are alike."""
     if isinstance(value, str | bytes):
         return 50 + len(value)
-    if isinstance(value, Mapping):
-        return 100 + sum(100 + size_of(each) for each in value.values())
+    if isinstance(value, dict):
+        size = 100
+        for each in value.values():
+            size += 150 + len(each) if isinstance(each, str) else 100 + size_of(each)
+        return size
     if isinstance(value, list | tuple):
         return 50 + len(value) * size_of(value[0]) if value else 50
-    return 30
+    return 100 + size_of(dict(value)) if isinstance(value, Mapping) else 30
 
 
 class Room:
