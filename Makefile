@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: rehearse test lint bench soak mutate test-lowest test-pythons package clean
+.PHONY: rehearse test lint lint-ruff lint-mypy lint-imports lint-house bench soak mutate test-lowest test-pythons package clean
 
 rehearse: $(VENV)/.core
 	$(BIN)/oscp-sim rehearse scenarios
@@ -14,11 +14,21 @@ rehearse: $(VENV)/.core
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
+# Side by side: each of them is slow for itself.
 lint: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-ruff lint-mypy lint-imports lint-house
+
+lint-ruff:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-mypy:
 	$(BIN)/mypy
+
+lint-imports:
 	$(BIN)/lint-imports --no-logo --no-cache
+
+lint-house:
 	$(BIN)/vulture
 	$(BIN)/python -m tests.house
 

@@ -280,6 +280,14 @@ def flaw_of(request: Request, *, takes_underscores: bool) -> Flaw | None:
     return None
 
 
+def with_its_host(why: str | None, request: Request) -> str | None:
+    """Return what the journal says, and also that a Host which was taken is refused elsewhere."""
+    if "_" not in request.fields.get("host", ""):
+        return why
+    said = "the running service refuses a Host that holds an underscore with 400"
+    return said if why is None else why if "underscore" in why else f"{why}; {said}"
+
+
 def _flaw_of_target(request: Request) -> str | None:
     path, query = request.path, request.query
     if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):

@@ -56,6 +56,7 @@ from oscp_sim.http import (
     rejection,
     respond,
     streamed,
+    with_its_host,
 )
 
 # Returns the response to a GET; of a message that is accepted, what is left to do after the 204.
@@ -301,6 +302,7 @@ class FlexibilityProviderEndpoints:
         return said
 
     def _record(self, call: IncomingCall, response: Response) -> Entry:
+        why = with_its_host(call.why, call.request)
         return self._shared.journal.append(
             "flexibility_provider",
             "exchange",
@@ -308,7 +310,7 @@ class FlexibilityProviderEndpoints:
             response=response,
             action=call.action or None,
             findings=[journaled(finding) for finding in call.findings],
-            detail={"why": call.why} if call.why else None,
+            detail={"why": why} if why else None,
             peer=call.known_caller.role if call.known_caller else None,
         )
 

@@ -27,6 +27,7 @@ from oscp_sim.http import (
     masked,
     respond,
     security_headers,
+    with_its_host,
 )
 from oscp_sim.instructions import HandOff
 from oscp_sim.shared import Shared
@@ -229,6 +230,7 @@ class SolarUser:
             now = self._shared.clock.now()
             judgement = check(row.action or "", message, self._shared.behaviour, now=now)
             findings = [finding.to_dict() for finding in judgement.findings]
+        why = with_its_host(call.explanation.get("why"), call.request)
         self._shared.journal.append(
             "solaruser",
             "exchange",
@@ -237,5 +239,5 @@ class SolarUser:
             action=row.action if row else None,
             instruction_id=row.id if row else None,
             findings=findings,
-            detail=call.explanation,
+            detail={**call.explanation, "why": why} if why else call.explanation,
         )
