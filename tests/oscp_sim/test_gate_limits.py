@@ -405,3 +405,9 @@ def test_the_limit_of_compression_is_2048_bytes(size: int, is_compressed: bool) 
     request = Request("GET", "/", (("accept-encoding", "gzip"),))
     response = compressed(request, respond(200, b"x" * size, JSON))
     assert (response.header("Content-Encoding") == "gzip") is is_compressed
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "0" * 5000 + "9" * 9])
+def test_a_declared_length_of_thousands_of_digits_is_refused(length: str) -> None:
+    headers = [("Host", HOST), ("Content-Length", length)]
+    assert 400 <= ask(gate(), "POST", ADD, headers, b"{}").status < 500
