@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 0.5
+# A socket on which TLS failed is closed when the error that holds it goes; at the end of each test.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,7 @@ def session(
     with requests.Session() as made:
         made.verify = str(pem)
         yield made
+    gc.collect()
 
 
 def said(url: str, session: requests.Session) -> Says:
