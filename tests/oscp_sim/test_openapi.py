@@ -31,7 +31,7 @@ def _delivering() -> Iterator[None]:
 
 
 @_SCHEMA.parametrize()
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_no_server_error_and_no_undocumented_status(case: Case[Any]) -> None:
     if case.path == "/_sim/journal" or "/exec" in case.path:
         # Nobody wants to wait here.

@@ -45,8 +45,8 @@ _USED_BEFORE: Final = 3
 # Seconds until an answer must be there.
 _PATIENCE: Final = 20.0
 # Seconds by which the clock goes on, and that we wait for an answer before it does again.
-_STEP: Final = 0.25
-_GLANCE: Final = 0.003
+_STEP: Final = 0.5
+_GLANCE: Final = 0.002
 _HEADERS: Final = (
     "accept",
     "accept-patch",

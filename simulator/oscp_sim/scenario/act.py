@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import requests
-
 from oscp_send.client import SolarUserClient
 from oscp_send.errors import DeadlinePassed, InstructionDeclined
 from oscp_send.instruction import TOPIC, Instruction, split
@@ -18,6 +16,7 @@ from oscp_send.messages import (
 from oscp_send.values import OscpSendError
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.control import carry_out
+from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.model import Command, JsonText, Message, Parameters, Send, Wait
 from oscp_sim.scenario.real_parties import NAMES, RealParties
 from oscp_sim.simulator import Simulator
@@ -92,9 +91,7 @@ class Outcome:
 def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
     """Send an instruction, follow it to its end for so many seconds, and return the result."""
     token_id, secret = _credentials(simulator.world, step.node)
-    session = requests.Session()
-    # A proxy that the environment names does not lead to this machine.
-    session.trust_env = False
+    session = simulator.session()
     elsewhere = simulator.world.solaruser
     # A real SolarUser goes by the machine's clock, whatever time it is in the rehearsal.
     clock = simulator.clock if elsewhere is None else RealClock()
@@ -111,7 +108,7 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
             clock.sleep(seconds)
 
     client = SolarUserClient(
-        elsewhere or simulator.url,
+        elsewhere or IN_PROCESS_URL,
         token_id,
         secret,
         session=session,
