@@ -37,7 +37,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.serving
 	$(BIN)/python -m tests.bench.week
 
-# 50,000 requests of random shape, and 1,000 examples of each property; the tests try 2,000 and 50.
+# 50,000 requests of random shape, and 1,000 examples of each property; the tests try 2,000 and 40.
 soak: $(VENV)/.dev
 	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/oscp_sim/test_random_requests.py
 	OSCP_EXAMPLES=1000 $(BIN)/pytest --numprocesses 2 -m hypothesis
