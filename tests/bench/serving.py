@@ -1,115 +1,356 @@
-"""How fast `oscp-sim serve` starts, answers and stops: `python -m tests.bench.serving`.
+"""How much one request costs, beside others who do less: `python -m tests.bench.serving`.
 
-A bare Flask application on the same server is the reference, in the same run.
+The load: 8 connections that stay open and ask again as soon as they are answered, from a process of
+their own. Small is a Handshake, day an adjustment of 96 blocks, 13 KB. All servers are asked in
+turn, for some rounds; the figures are the medians of the rounds, memory is that at the end.
+
+- bare Flask answers `{}` to everything, on the server behind `oscp-sim serve`;
+- Prism (`make bench` installs it, where npm is) is sent the bare message, and judges it by the JSON
+  Schema of its action;
+- SolarUser alone verifies the signature, judges the request, splits and queues it;
+- the whole way also joins the parts, judges the message, and delivers it to the Capacity Provider.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import signal
+import os
+import selectors
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
+import oscp_schemas
 from oscp_send.client import SolarUserClient
 from oscp_sim.server import Server
 from oscp_sim.web import through_wsgi
 from tests.bench.judging import ACTION, day_ahead
 
-if TYPE_CHECKING:
-    from requests import PreparedRequest
+CLIENTS = 8
+MESSAGES = {
+    "small": (
+        "Handshake",
+        '{"required_behaviour":{"measurement_configuration":["CONTINUOUS"]}}',
+    ),
+    "day": (ACTION, day_ahead()),
+}
+_ROOT = Path(__file__).parent.parent.parent
+_PRISM = _ROOT / "build/prism/node_modules/.bin/prism"
+_TICKS = os.sysconf("SC_CLK_TCK")
 
-_REQUESTS = 1000
-_SMALL = '{"required_behaviour":{"measurement_configuration":["CONTINUOUS"]}}'
 
+@dataclass(slots=True)
+class Peer:
+    """A server under load: what is sent to it, and what was measured.
 
-def main() -> None:
-    """Prints one line for each thing measured."""
-    with tempfile.TemporaryDirectory() as folder:
-        url_file = Path(folder, "url.json")
-        began = time.perf_counter()
-        command = ["serve", "--port", "0", "--url-file", str(url_file)]
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "oscp_sim", *command], stdout=subprocess.DEVNULL
+    Attributes:
+        name: Who it is.
+        pid: Of its process, whose children count, too.
+        requests: The bytes of a request of each size.
+        rounds: For each size, of each round: CPU in ms and requests a second, p50 and p99 in ms.
+    """
+
+    name: str
+    pid: int
+    requests: dict[str, tuple[tuple[str, int], bytes]]
+    rounds: dict[str, list[tuple[float, float, float, float]]] = field(default_factory=dict)
+
+    def load(self, size: str, seconds: float) -> None:
+        """Ask for so many seconds, and note the figures."""
+        address, raw = self.requests[size]
+        before = _cpu(self.pid)
+        command = [sys.executable, "-m", "tests.bench.serving", "--ask", json.dumps(address)]
+        asked = subprocess.run(  # noqa: S603 - this program
+            [*command, "--seconds", str(seconds)],
+            input=raw,
+            capture_output=True,
+            check=True,
+            cwd=_ROOT,
         )
-        while not url_file.exists():
-            time.sleep(0.001)
-        url = json.loads(url_file.read_text(encoding="utf-8"))["url"]
-        _line("serve: started and answering", f"{time.perf_counter() - began:.3f} s")
-        _line("serve: small handshake, signed", f"{_rate(_handshake(url)):.0f} requests/s")
-        _line("serve: 96 blocks, signed", f"{_rate(_adjustment(url)):.0f} requests/s")
-        began = time.perf_counter()
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        _line("serve: stopped by SIGTERM", f"{time.perf_counter() - began:.3f} s")
-    _line("reference: bare Flask, threads", f"{_reference():.0f} requests/s")
+        count, took, p50, p99 = json.loads(asked.stdout)
+        spent = (_cpu(self.pid) - before) * 1000 / count
+        self.rounds.setdefault(size, []).append((spent, count / took, p50, p99))
+
+    def median(self, size: str) -> tuple[float, float, float, float]:
+        """Return the median of each figure."""
+        cpu, rate, p50, p99 = (median(each) for each in zip(*self.rounds[size], strict=True))
+        return cpu, rate, p50, p99
 
 
-def _handshake(url: str) -> PreparedRequest:
-    client = SolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
-    return client.prepare("Handshake", _SMALL, node_id=1, co_id=1, cg_identifier="foo-group")
+def ask(address: tuple[str, int], raw: bytes, seconds: float) -> tuple[int, float, float, float]:
+    """Send a request over and over; return how many, in how long, and p50 and p99 in ms.
 
-
-def _adjustment(url: str) -> PreparedRequest:
-    client = SolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
-    return client.prepare(ACTION, day_ahead(), node_id=1, co_id=1, cg_identifier="foo-group")
-
-
-def _reference() -> float:
-    application = Flask("reference")
-    application.post("/x")(lambda: Response("{}", mimetype="application/json"))
-    server = Server(through_wsgi(application))
-    try:
-        client = SolarUserClient(server.url, "t", "s")
-        request = client.prepare("Handshake", _SMALL, node_id=1, co_id=1, cg_identifier="foo-group")
-        request.url = f"{server.url}/x"
-        return _rate(request, keep_alive=False)
-    finally:
-        server.close()
-
-
-def _rate(request: PreparedRequest, *, keep_alive: bool = True) -> float:
-    """Answers with requests a second, over one connection or one each."""
-    parts = urlsplit(request.url or "")
-    body = request.body if isinstance(request.body, bytes) else str(request.body).encode()
-    headers = "".join(
-        f"{name}: {value}\r\n" for name, value in request.headers.items() if name != "Connection"
-    )
-    raw = f"{request.method} {request.path_url} HTTP/1.1\r\n{headers}\r\n".encode() + body
-    address = (str(parts.hostname), parts.port or 80)
-    connection = socket.create_connection(address)
-    began = time.perf_counter()
-    for _ in range(_REQUESTS):
+    Raises:
+        ValueError: An answer is not one of success.
+    """
+    waiting, times, selector = {}, [], selectors.DefaultSelector()
+    for _ in range(CLIENTS):
+        connection = socket.create_connection(address)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        selector.register(connection, selectors.EVENT_READ)
+        waiting[connection] = time.perf_counter()
         connection.sendall(raw)
+    began, now = time.perf_counter(), 0.0
+    while now - began < seconds:
+        for key, _ in selector.select():
+            connection = key.fileobj
+            assert isinstance(connection, socket.socket)
+            _read_answer(connection)
+            now = time.perf_counter()
+            times.append(now - waiting[connection])
+            waiting[connection] = now
+            connection.sendall(raw)
+    took = now - began
+    for connection in waiting:
         _read_answer(connection)
-        if not keep_alive:
-            connection.close()
-            connection = socket.create_connection(address)
-    connection.close()
-    return _REQUESTS / (time.perf_counter() - began)
+        connection.close()
+    times.sort()
+    return len(times), took, times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000
 
 
 def _read_answer(connection: socket.socket) -> None:
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        piece = connection.recv(65536)
+        if not piece:
+            raise ValueError(f"the server hung up, after {data!r}")
+        data += piece
     head, _, body = data.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 2"):
+        raise ValueError(f"not what was asked for: {data[:500]!r}")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    missing = int(lengths[0].partition(b":")[2]) - len(body)
+    missing = int(lengths[0].partition(b":")[2]) - len(body) if lengths else 0
     while missing > 0:
         missing -= len(connection.recv(missing))
 
 
-def _line(what: str, value: str) -> None:
-    sys.stdout.write(f"{what:<36}{value:>20}\n")
+@contextmanager
+def ours(name: str, *options: str) -> Iterator[Peer]:
+    """Serve a simulator in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        url_file = Path(folder, "url.json")
+        command = [sys.executable, "-m", "oscp_sim", "serve", "--port", "0"]
+        with _running([*command, "--url-file", str(url_file), *options]) as process:
+            while not url_file.exists():
+                time.sleep(0.001)
+            url = json.loads(url_file.read_text(encoding="utf-8"))["url"]
+            client = SolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
+            requests = {}
+            for size, (action, text) in MESSAGES.items():
+                signed = client.prepare(
+                    action, text, node_id=1, co_id=1, cg_identifier="foo-group"
+                )
+                body = signed.body if isinstance(signed.body, bytes) else str(signed.body).encode()
+                headers = {**signed.headers, "Connection": "keep-alive"}
+                requests[size] = _request(url, signed.path_url, headers, body)
+            yield Peer(name, process.pid, requests)
+
+
+@contextmanager
+def bare_flask() -> Iterator[Peer]:
+    """Serve a Flask application that does nothing."""
+    command = [sys.executable, "-m", "tests.bench.serving", "--flask"]
+    with _running(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().decode().strip()
+        yield Peer("bare Flask", process.pid, _plain(url))
+
+
+@contextmanager
+def prism() -> Iterator[Peer]:
+    """Serve the JSON Schemas of OSCP 2.0 by Prism."""
+    paths = {f"/{action}": {"post": _operation(action)} for action, _ in MESSAGES.values()}
+    document = {"openapi": "3.1.0", "info": {"title": "OSCP", "version": "2.0"}, "paths": paths}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "oscp.json")
+        path.write_text(json.dumps(document), encoding="utf-8")
+        options = ["--host", "127.0.0.1", "--port", str(port), "--errors", "--verboseLevel", "error"]
+        with _running([str(_PRISM), "mock", *options, str(path)], cwd=folder) as process:
+            while not _answers(port):
+                time.sleep(0.05)
+            yield Peer("Prism", process.pid, _plain(f"http://127.0.0.1:{port}"))
+
+
+def _operation(action: str) -> dict[str, Any]:
+    whole = json.loads(
+        subprocess.check_output(  # noqa: S603 - our own program
+            [sys.executable, "-m", "oscp_send", "schema", "--bundle", action]
+        )
+    )
+    definitions = whole.pop("definitions", {})
+    schema = _inlined(whole, definitions)
+    content = {"application/json": {"schema": schema}}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "responses": {"204": {"description": "It was taken."}},
+    }
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Return a schema without references, examples and names of its own."""
+    if isinstance(schema, list):
+        return [_inlined(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].removeprefix("#/definitions/")], definitions)
+    dropped = {"$id", "$schema", "examples"}
+    return {key: _inlined(each, definitions) for key, each in schema.items() if key not in dropped}
+
+
+def _plain(url: str) -> dict[str, tuple[tuple[str, int], bytes]]:
+    """Return requests that have the message itself as their body."""
+    kind = {"Content-Type": "application/json"}
+    return {
+        size: _request(url, f"/{action}", kind, text.encode())
+        for size, (action, text) in MESSAGES.items()
+    }
+
+
+def _request(
+    url: str, target: str, headers: dict[str, str], body: bytes
+) -> tuple[tuple[str, int], bytes]:
+    place = urlsplit(url)
+    given = {"Host": place.netloc, **headers, "Content-Length": str(len(body))}
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+    return (str(place.hostname), place.port or 80), "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], stdout: int = subprocess.DEVNULL, cwd: str | Path = _ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, stdout=stdout, cwd=cwd)  # noqa: S603 - a server
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process and its children have taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(_cpu, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(each) for task in tasks for each in task.read_text(encoding="ascii").split()]
+
+
+def _memory(pid: int) -> float:
+    """Return the MB of memory that a process and its children hold."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    own = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return own + sum(map(_memory, _children(pid)))
+
+
+def compare(rounds: int, seconds: float) -> None:
+    """Print the table of all servers."""
+    with ExitStack() as stack:
+        servers = [bare_flask()]
+        if _PRISM.exists():
+            servers.append(prism())
+        servers += [ours("SolarUser alone", "--play", "solaruser"), ours("the whole way")]
+        peers = [stack.enter_context(server) for server in servers]
+        for at in range(rounds + 1):
+            for peer in peers:
+                for size in MESSAGES:
+                    peer.load(size, seconds)
+                    if at == 0:
+                        # The first round warms up.
+                        peer.rounds[size].clear()
+        sys.stdout.write(
+            f"{CLIENTS} clients, {rounds} rounds of {seconds:g} s each, medians\n"
+            f"{'':17}{'ms of CPU a request':>21}{'requests/s':>18}{'p99/p50':>14}{'memory':>9}\n"
+            f"{'':17}{'small':>12}{'day':>9}{'small':>9}{'day':>9}{'small':>7}{'day':>7}{'MB':>9}\n"
+        )
+        by_name = {peer.name: {size: peer.median(size) for size in MESSAGES} for peer in peers}
+        for peer in peers:
+            sys.stdout.write(_row(peer.name, by_name[peer.name], f"{_memory(peer.pid):9.0f}"))
+        for reference in ("Prism", "bare Flask"):
+            if reference not in by_name:
+                sys.stdout.write(f"{reference} is not here: without npm, it is not measured\n")
+                continue
+            for name in ("SolarUser alone", "the whole way"):
+                sys.stdout.write(_ratios(name, reference, by_name))
+
+
+def _row(name: str, figures: dict[str, tuple[float, float, float, float]], end: str) -> str:
+    small, day = figures["small"], figures["day"]
+    return (
+        f"{name:<17}{small[0]:12.2f}{day[0]:9.2f}{small[1]:9.0f}{day[1]:9.0f}"
+        f"{small[3] / small[2]:7.1f}{day[3] / day[2]:7.1f}{end}\n"
+    )
+
+
+def _ratios(
+    name: str,
+    reference: str,
+    by_name: dict[str, dict[str, tuple[float, float, float, float]]],
+) -> str:
+    cpu = [by_name[name][size][0] / by_name[reference][size][0] for size in MESSAGES]
+    rate = [by_name[name][size][1] / by_name[reference][size][1] for size in MESSAGES]
+    return (
+        f"{name}: {cpu[0]:.2f} (small) and {cpu[1]:.2f} (day) times the CPU of {reference}, "
+        f"{rate[0]:.2f} and {rate[1]:.2f} times as many requests\n"
+    )
+
+
+def _serve_flask() -> None:
+    application = Flask("reference")
+    answer = Response("{}", mimetype="application/json")
+    application.post("/<action>")(lambda action: answer)  # noqa: ARG005 - Flask names it
+    server = Server(through_wsgi(application))
+    sys.stdout.write(f"{server.url}\n")
+    sys.stdout.flush()
+    threading.Event().wait()
+
+
+def main() -> None:
+    """Compare the servers, or be one of the processes that it takes."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.serving")
+    parser.add_argument("--rounds", type=int, default=5, help="of each server (default: 5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each round (default: 2)")
+    parser.add_argument("--flask", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--ask", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.flask:
+        _serve_flask()
+    elif given.ask:
+        found = ask(tuple(json.loads(given.ask)), sys.stdin.buffer.read(), given.seconds)
+        sys.stdout.write(json.dumps(found))
+    else:
+        compare(given.rounds, given.seconds)
 
 
 if __name__ == "__main__":
+    if shutil.which("npm") is None:
+        sys.stderr.write("there is no npm here\n")
     main()
