@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from types import MappingProxyType
@@ -96,10 +95,11 @@ def _lacks_offset(message: object) -> bool:
             waiting.extend(value)
         elif isinstance(value, dict):
             for name, member in value.items():
-                if isinstance(member, dict | list):
+                if isinstance(member, str):
+                    if name in _TIME_FIELDS and has_no_offset(member):
+                        return True
+                elif isinstance(member, (dict, list)):
                     waiting.append(member)
-                elif name in _TIME_FIELDS and has_no_offset(member):
-                    return True
     return False
 
 
@@ -108,14 +108,17 @@ _POWER_OF_ENERGY: Final = MappingProxyType({"WH": "W", "KWH": "kW"})
 _TOLERANCE: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    pointer: str
+class _Block(NamedTuple):
+    at: int
     start: datetime
     end: datetime
     unit: str
     phase: str
     capacity: float | None
+
+    @property
+    def pointer(self) -> str:
+        return f"/forecasted_blocks/{self.at}"
 
     def interval(self) -> str:
         if self.start.date() == self.end.date():
@@ -130,8 +133,7 @@ def _blocks(message: Mapping[str, object]) -> Iterator[Finding]:
     blocks = list(_readable(listed if isinstance(listed, list) else []))
     if not blocks:
         return
-    for block in blocks:
-        yield from _ends_before_it_starts(block)
+    yield from _end_before_they_start(blocks)
     forward = [block for block in blocks if block.end > block.start]
     alike: dict[tuple[str, str], list[_Block]] = defaultdict(list)
     for block in forward:
@@ -142,8 +144,7 @@ def _blocks(message: Mapping[str, object]) -> Iterator[Finding]:
     for group in groups:
         yield from _gaps(group)
     yield from _out_of_order(blocks)
-    for block in blocks:
-        yield from _ampere_of_all_phases(block)
+    yield from _ampere_of_all_phases(blocks)
     yield from _conflicting_totals(forward)
     yield from _energy(forward)
 
@@ -154,22 +155,22 @@ def _readable(blocks: Iterable[object]) -> Iterator[_Block]:
             continue
         start, end = _instant(block.get("start_time")), _instant(block.get("end_time"))
         if start is not None and end is not None:
-            pointer, capacity = f"/forecasted_blocks/{index}", _number(block.get("capacity"))
             unit, phase = str(block.get("unit")), str(block.get("phase"))
-            yield _Block(pointer, start, end, unit, phase, capacity)
+            yield _Block(index, start, end, unit, phase, _number(block.get("capacity")))
 
 
-def _ends_before_it_starts(block: _Block) -> Iterator[Finding]:
-    if block.end > block.start:
-        return
-    what = "has no length" if block.end == block.start else "ends before it starts"
-    yield _found(
-        "S1",
-        "error",
-        f"{block.pointer}/end_time",
-        f"{what} ({block.interval()})",
-        "SolarNetwork would let this through; a grid operator will not",
-    )
+def _end_before_they_start(blocks: list[_Block]) -> Iterator[Finding]:
+    for block in blocks:
+        if block.end > block.start:
+            continue
+        what = "has no length" if block.end == block.start else "ends before it starts"
+        yield _found(
+            "S1",
+            "error",
+            f"{block.pointer}/end_time",
+            f"{what} ({block.interval()})",
+            "SolarNetwork would let this through; a grid operator will not",
+        )
 
 
 def _overlaps(ordered: list[_Block]) -> Iterator[Finding]:
@@ -183,7 +184,8 @@ def _overlaps(ordered: list[_Block]) -> Iterator[Finding]:
                 f"{block.interval()} overlaps {longest.pointer}, {longest.interval()}",
                 "blocks of one phase and unit must not overlap: leave one of the two, or cut them",
             )
-        longest = max(longest, block, key=lambda each: each.end)
+        if block.end > longest.end:
+            longest = block
 
 
 def _gaps(ordered: list[_Block]) -> Iterator[Finding]:
@@ -213,18 +215,21 @@ def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
             return
 
 
-def _ampere_of_all_phases(block: _Block) -> Iterator[Finding]:
-    if block.unit == "A" and block.phase == "ALL":
-        yield _found(
-            "S5",
-            "warning",
-            f"{block.pointer}/phase",
-            "amperes for ALL phases are ambiguous: a current belongs to one phase",
-            "state it for ONE, TWO and THREE, or give a power in KW",
-        )
+def _ampere_of_all_phases(blocks: list[_Block]) -> Iterator[Finding]:
+    for block in blocks:
+        if block.unit == "A" and block.phase == "ALL":
+            yield _found(
+                "S5",
+                "warning",
+                f"{block.pointer}/phase",
+                "amperes for ALL phases are ambiguous: a current belongs to one phase",
+                "state it for ONE, TWO and THREE, or give a power in KW",
+            )
 
 
 def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
+    if len({block.phase for block in blocks}) < 2:  # noqa: PLR2004 - a total, and what it is of
+        return
     intervals: dict[tuple[datetime, datetime, str], dict[str, _Block]] = defaultdict(dict)
     for block in blocks:
         if block.unit != "A" and block.capacity is not None:

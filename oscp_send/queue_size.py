@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.fidelity import Behaviour
@@ -98,7 +100,8 @@ def queue_size(
         - cbor_size("")
         for name, unknown in zip(groups, (_LEAST_ID, _MOST_ID), strict=True)
     )
-    node_copy = sum(_PIECE + _utf8(name) + _utf8(value) for name, value in pieces)
+    texts = [name + value for name, value in pieces]
+    node_copy = _PIECE * len(texts) + _utf8("".join(texts))
     return Size(least, most, node_copy)
 
 
@@ -109,25 +112,33 @@ def cbor_size(value: object) -> int:
     """
     size = 0
     waiting: list[Any] = [value]
-    # A day has a thousand values, most of them texts: no call for any that is usual.
+    # A day has a thousand values: no call for any that is usual.
     while waiting:
         each = waiting.pop()
         kind = type(each)
         if kind is str:
             is_short = len(each) < _SHORT and each.isascii()
             size += 1 + len(each) if is_short else _text_size(each)
-        elif kind is float or kind is bool or each is None:
-            size += _DOUBLE if kind is float else 1
         elif kind is dict:
-            size += _OPEN_AND_CLOSE
-            waiting += each
+            size += _around(tuple(each))
             waiting += each.values()
+        elif kind in _FIXED:
+            size += _FIXED[kind]
         elif kind is list:
             size += _head(len(each))
             waiting += each
         else:
-            size += _TIME if kind is datetime else _head(each if each >= 0 else -1 - each)
+            size += _head(each if each >= 0 else -1 - each)
     return size
+
+
+_FIXED: Final = MappingProxyType({float: _DOUBLE, datetime: _TIME, bool: 1, type(None): 1})
+
+
+@lru_cache(maxsize=256)  # all blocks of a forecast have the same names
+def _around(names: tuple[str, ...]) -> int:
+    """Return the bytes of a map but for its values."""
+    return _OPEN_AND_CLOSE + sum(map(_text_size, names))
 
 
 def _text_size(text: str) -> int:

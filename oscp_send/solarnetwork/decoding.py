@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from math import inf, isinf
 from typing import Any
 
 from oscp_schemas.catalogue import document, document_name
@@ -80,15 +81,16 @@ def _chain(name: str, steps: Iterable[str | int]) -> str:
 
 @cache
 def _reader_for(action: str, *, strict: bool) -> _Reader:
-    return _reader(document_name(action), strict=strict)
+    return _reader(document_name(action), strict=strict) or _as_it_is
 
 
 @cache
-def _reader(name: str, *, strict: bool) -> _Reader:
+def _reader(name: str, *, strict: bool) -> _Reader | None:
     return _reader_of(document(name), strict=strict)
 
 
-def _reader_of(schema: Mapping[str, Any], *, strict: bool) -> _Reader:
+def _reader_of(schema: Mapping[str, Any], *, strict: bool) -> _Reader | None:
+    """Return what reads a value; None for one that is kept as it is."""
     if "$ref" in schema:
         return _reader(schema["$ref"], strict=strict)
     if schema.get("format") == "date-time":
@@ -100,36 +102,41 @@ def _reader_of(schema: Mapping[str, Any], *, strict: bool) -> _Reader:
         return partial(_members, tuple(readers.items()))
     if schema.get("type") == "array":
         return partial(_elements, _reader_of(schema["items"], strict=strict))
-    return _number if schema.get("type") == "number" else _as_it_is
+    return _number if schema.get("type") == "number" else None
 
 
 def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - JSON of any kind
     return value
 
 
-def _members(readers: Iterable[tuple[str, _Reader]], value: Mapping[str, Any]) -> dict[str, Any]:
-    decoded = {}
-    for name, reader in readers:
-        if name in value:
-            try:
-                decoded[name] = reader(value[name])
-            except _Unreadable as found:
-                found.steps.append(name)
-                raise
+def _members(
+    readers: Iterable[tuple[str, _Reader | None]], value: Mapping[str, Any]
+) -> dict[str, Any]:
+    decoded, name = {}, ""
+    try:
+        for name, reader in readers:
+            if name in value:
+                decoded[name] = reader(value[name]) if reader else value[name]
+    except _Unreadable as found:
+        found.steps.append(name)
+        raise
     return decoded
 
 
-def _elements(reader: _Reader, value: Iterable[Any]) -> list[Any]:
+def _elements(reader: _Reader | None, value: Iterable[Any]) -> list[Any]:
+    if reader is None:
+        return list(value)
     decoded: list[Any] = []
-    for each in value:
-        try:
-            decoded.append(reader(each))
-        except _Unreadable as found:
-            found.steps.append(len(decoded))
-            raise
+    try:
+        for each in value:
+            decoded.append(reader(each))  # noqa: PERF401 - how many there are is where the mistake is
+    except _Unreadable as found:
+        found.steps.append(len(decoded))
+        raise
     return decoded
 
 
+@lru_cache(maxsize=8192)  # each time of a forecast is read several times on its way
 def _time(value: str) -> datetime:
     instant = read_instant(value)
     if instant is None:
@@ -152,8 +159,8 @@ def _number(value: Any) -> float:  # noqa: ANN401 - int, float or Decimal
     try:
         number = float(value)
     except OverflowError:
-        number = float("inf")
-    if number in {float("inf"), float("-inf")}:
+        number = inf
+    if isinf(number):
         raise _Unreadable(
             "Cannot deserialize value of type `java.lang.Double`: "
             "number out of range of a 64-bit floating-point value",

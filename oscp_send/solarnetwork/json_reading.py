@@ -11,7 +11,7 @@ import json
 import re
 import struct
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import accumulate
 from json.encoder import encode_basestring
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from oscp_schemas import Document, JsonError, read
 from oscp_schemas.json_faults import STRING_START
@@ -216,7 +216,8 @@ def mistake(
 
 def _may_be_too_large(text: str) -> bool:
     is_nested = text.count("{") + text.count("[") > MAXIMUM_DEPTH and _depth(text) > MAXIMUM_DEPTH
-    if is_nested or _LONG_NUMBER.search(text):
+    # Of a number that is too long, each hundredth character is one of a number.
+    if is_nested or (_LONG_SAMPLE.search(text[::100]) and _LONG_NUMBER.search(text)):
         return True
     # In a name, four bytes or two UTF-16 units may be one character.
     longest = _LONGEST_NAME // 4
@@ -250,6 +251,7 @@ _WHOLE_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _STEPS: Final = MappingProxyType({"{": 1, "[": 1, "}": -1, "]": -1})
 _LONG_NUMBER: Final = re.compile(rf"[-+.0-9eE]{{{MAXIMUM_NUMBER_LENGTH + 1}}}")
+_LONG_SAMPLE: Final = re.compile(rf"[-+.0-9eE]{{{MAXIMUM_NUMBER_LENGTH // 100}}}")
 _BLANKS: Final = re.compile(r"[ \t\r\n]*")
 _STRING: Final = re.compile(STRING_START)
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9A-Fa-f]{0,4})?")
@@ -650,16 +652,29 @@ def write(value: object) -> bytes:
 
 
 def _written(value: object) -> str:
-    # What a forecast has most of comes first.
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, float):
-        return double_text(value)
-    if isinstance(value, datetime):
-        return f'"{time_text(value)}"'
-    if isinstance(value, list | tuple):
-        return f"[{','.join([_written(each) for each in value])}]"
-    if isinstance(value, Mapping):
-        members = [f"{encode_basestring(str(key))}:{_written(each)}" for key, each in value.items()]
-        return f"{{{','.join(members)}}}"
-    return json.dumps(value)
+    writer = _WRITERS.get(type(value))
+    if writer is not None:
+        return writer(value)
+    return _object(value) if isinstance(value, Mapping) else json.dumps(value)
+
+
+def _object(value: Mapping[str, Any]) -> str:
+    members = [f"{encode_basestring(name)}:{_written(each)}" for name, each in value.items()]
+    return f"{{{','.join(members)}}}"
+
+
+def _array(value: Iterable[object]) -> str:
+    return f"[{','.join(map(_written, value))}]"
+
+
+# A day has a thousand values: each finds its writer at once.
+_WRITERS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
+    {
+        str: encode_basestring,
+        float: double_text,
+        datetime: lambda instant: f'"{time_text(instant)}"',
+        dict: _object,
+        list: _array,
+        tuple: _array,
+    }
+)

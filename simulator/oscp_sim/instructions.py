@@ -103,13 +103,15 @@ class Instruction:
 
         Inferred from the service's mapping and its driver (docs/protocol/solaruser.md §2.3).
         """
+        if "".join([name + value for name, value in self.pieces]).isascii():
+            return tuple(dict.fromkeys(self.pieces))
         read_back = ((_written(name), _written(value)) for name, value in self.pieces)
         return tuple(dict.fromkeys(read_back))
 
 
 def _written(text: str) -> str:
     """Return a text as the database driver writes it: half a surrogate pair becomes `?`."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 # What the jobs of SolarNetwork do to instructions as time passes, as observed

@@ -34,7 +34,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
-import oscp_schemas
 from oscp_send.client import SolarUserClient
 from oscp_sim.server import Server
 from oscp_sim.web import through_wsgi
@@ -101,14 +100,13 @@ def ask(address: tuple[str, int], raw: bytes, seconds: float) -> tuple[int, floa
     for _ in range(CLIENTS):
         connection = socket.create_connection(address)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        selector.register(connection, selectors.EVENT_READ)
+        selector.register(connection, selectors.EVENT_READ, connection)
         waiting[connection] = time.perf_counter()
         connection.sendall(raw)
     began, now = time.perf_counter(), 0.0
     while now - began < seconds:
         for key, _ in selector.select():
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
+            connection = key.data
             _read_answer(connection)
             now = time.perf_counter()
             times.append(now - waiting[connection])
@@ -151,9 +149,7 @@ def ours(name: str, *options: str) -> Iterator[Peer]:
             client = SolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
             requests = {}
             for size, (action, text) in MESSAGES.items():
-                signed = client.prepare(
-                    action, text, node_id=1, co_id=1, cg_identifier="foo-group"
-                )
+                signed = client.prepare(action, text, node_id=1, co_id=1, cg_identifier="foo-group")
                 body = signed.body if isinstance(signed.body, bytes) else str(signed.body).encode()
                 headers = {**signed.headers, "Connection": "keep-alive"}
                 requests[size] = _request(url, signed.path_url, headers, body)
@@ -181,8 +177,8 @@ def prism() -> Iterator[Peer]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "oscp.json")
         path.write_text(json.dumps(document), encoding="utf-8")
-        options = ["--host", "127.0.0.1", "--port", str(port), "--errors", "--verboseLevel", "error"]
-        with _running([str(_PRISM), "mock", *options, str(path)], cwd=folder) as process:
+        command = [str(_PRISM), "mock", "--host", "127.0.0.1", "--port", str(port), "--errors"]
+        with _running([*command, "--verboseLevel", "error", str(path)], cwd=folder) as process:
             while not _answers(port):
                 time.sleep(0.05)
             yield Peer("Prism", process.pid, _plain(f"http://127.0.0.1:{port}"))
