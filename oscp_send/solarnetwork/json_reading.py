@@ -652,14 +652,18 @@ def write(value: object) -> bytes:
 
 
 def _written(value: object) -> str:
-    writer = _WRITERS.get(type(value))
-    if writer is not None:
-        return writer(value)
+    return _WRITERS.get(type(value), _other)(value)
+
+
+def _other(value: object) -> str:
     return _object(value) if isinstance(value, Mapping) else json.dumps(value)
 
 
 def _object(value: Mapping[str, Any]) -> str:
-    members = [f"{encode_basestring(name)}:{_written(each)}" for name, each in value.items()]
+    members = [
+        f"{encode_basestring(name)}:{_WRITERS.get(type(each), _other)(each)}"
+        for name, each in value.items()
+    ]
     return f"{{{','.join(members)}}}"
 
 

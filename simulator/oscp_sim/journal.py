@@ -10,6 +10,7 @@ from functools import partial
 from itertools import count, islice
 from typing import Any, Final
 
+from oscp_send.findings import Finding
 from oscp_sim.clock import Clock
 from oscp_sim.entry import Entry, Kind, PartyName
 from oscp_sim.http import LONGEST_BODY, Request, Response
@@ -123,6 +124,7 @@ class Journal:
         state: str | None = None,
         reason: str | None = None,
         findings: Iterable[Mapping[str, Any]] = (),
+        judge: Callable[[], Iterable[Finding]] = tuple,
         detail: Mapping[str, Any] | None = None,
         peer: PartyName | None = None,
         sent: bool = False,
@@ -139,6 +141,7 @@ class Journal:
             state: Of a state change: the new state.
             reason: Of a state change: why, as the service gives it.
             findings: Judgements of the message, as JSON mappings.
+            judge: Yields further ones, once somebody reads the entry.
             detail: Whatever else helps, as JSON values; secrets in its texts are replaced.
             peer: Of an exchange: the other party.
             sent: Of an exchange: whether the party sent the request, rather than received it.
@@ -151,7 +154,7 @@ class Journal:
             message = f'a journal entry of kind "{kind}" needs a {needed}'
             raise ValueError(message)
         exchange_id = (request.exchange_id or self.new_exchange_id()) if request else None
-        parts = Parts(request, response, reason, tuple(findings), dict(detail or {}))
+        parts = Parts(request, response, reason, tuple(findings), dict(detail or {}), judge)
         size = _size(parts)
         with self._grown:
             self._last += 1
@@ -259,5 +262,9 @@ _BARE: Final = 1500
 
 
 def _size(parts: Parts) -> int:
-    bodies = (each.body or b"" for each in (parts.request, parts.response) if each is not None)
-    return _BARE + sum(map(len, bodies)) + size_of(parts.findings) + size_of(parts.detail)
+    request = len((parts.request.body or b"") if parts.request else b"")
+    response = len((parts.response.body or b"") if parts.response else b"")
+    # What is yet to be judged is held by the judge, too.
+    to_judge = 0 if parts.judge is tuple else request
+    told = size_of(parts.findings) + size_of(parts.detail)
+    return _BARE + request + response + to_judge + told

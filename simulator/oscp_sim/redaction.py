@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
 
+from oscp_send.findings import Finding
 from oscp_sim.http import Request, Response
 
 #: A shorter one may be an ordinary word of the text.
@@ -170,6 +171,7 @@ class Parts:
     reason: str | None
     findings: tuple[Mapping[str, Any], ...]
     detail: Mapping[str, Any]
+    judge: Callable[[], Iterable[Finding]] = tuple
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -211,11 +213,12 @@ class Concealed:
 
     def removed_from(self, parts: Parts) -> Parts:
         """Return the parts of a journal entry without any secret."""
+        findings = (*parts.findings, *(each.to_dict() for each in parts.judge()))
         return Parts(
             parts.request and self._safe_request(parts.request),
             parts.response and self._safe_response(parts.response),
             None if parts.reason is None else self._safe(parts.reason),
-            tuple(_each(lambda text: self.redact(writable(text)), one) for one in parts.findings),
+            tuple(_each(lambda text: self.redact(writable(text)), one) for one in findings),
             MappingProxyType(_each(self._safe, parts.detail)),
         )
 

@@ -6,7 +6,8 @@ The order is the service's own (solaruser.md §5.7). `routes` lists what follows
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,8 @@ from urllib.parse import unquote
 
 from werkzeug.datastructures import MultiDict
 
+from oscp_send.fidelity import Behaviour
+from oscp_send.findings import Finding
 from oscp_send.judgement import check
 from oscp_sim.http import (
     TRACED,
@@ -29,7 +32,7 @@ from oscp_sim.http import (
     security_headers,
     with_its_host,
 )
-from oscp_sim.instructions import HandOff
+from oscp_sim.instructions import HandOff, Instruction
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.authentication import Authenticator
 from oscp_sim.solaruser.call import (
@@ -223,13 +226,10 @@ class SolarUser:
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
-        findings = [finding.to_dict() for finding in call.findings]
+        judge = call.judge
         if row is not None and row.state == "Declined" and call.request.method == "POST":
             # What our own check says about a message that was declined here.
-            message = call.document or row.parameters.get("msg", "")
-            now = self._shared.clock.now()
-            judgement = check(row.action or "", message, self._shared.behaviour, now=now)
-            findings = [finding.to_dict() for finding in judgement.findings]
+            judge = partial(_findings, row, self._shared.behaviour, self._shared.clock.now())
         why = with_its_host(call.explanation.get("why"), call.request)
         self._shared.journal.append(
             "solaruser",
@@ -238,6 +238,12 @@ class SolarUser:
             response=response,
             action=row.action if row else None,
             instruction_id=row.id if row else None,
-            findings=findings,
+            findings=[finding.to_dict() for finding in call.findings],
+            judge=judge,
             detail={**call.explanation, "why": why} if why else call.explanation,
         )
+
+
+def _findings(row: Instruction, behaviour: Behaviour, now: datetime) -> Iterable[Finding]:
+    """Return what our own check says about a message that was declined."""
+    return check(row.action or "", row.parameters.get("msg", ""), behaviour, now=now).findings

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
@@ -15,7 +15,6 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.datastructures import MultiDict
 
-from oscp_schemas import Document
 from oscp_send.findings import Finding
 from oscp_send.snws2 import SCHEME
 from oscp_sim.http import LONGEST_BODY, Request
@@ -52,11 +51,11 @@ class Call:
         is_routed: Whether a route has been found: what is answered from then on varies by `Accept`.
         response_headers: Headers of the response, whatever it is.
         instruction: The instruction that the request is about, for the journal.
-        document: Its message, where the queue hook has read it.
         queued: Messages to hand over to the Flexibility Provider once the journal has the exchange:
             then the journal's order does not depend on threads.
         explanation: What the simulator knows beyond the answer, for the journal; no secret.
-        findings: Where the fidelities part, and about the size of the message.
+        findings: Where the fidelities part.
+        judge: Yields the findings about the message, for those who read the journal.
     """
 
     request: Request
@@ -66,10 +65,10 @@ class Call:
     is_routed: bool = False
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     instruction: Instruction | None = None
-    document: Document | None = None
     queued: Sequence[QueuedMessage] = ()
     explanation: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    judge: Callable[[], Iterable[Finding]] = tuple
 
     @property
     def actor(self) -> Actor:

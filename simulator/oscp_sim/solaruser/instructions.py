@@ -5,13 +5,16 @@ As observed in SolarNetwork (solaruser.md §1, §2 and §6.3). The routes are li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Final
 
+from oscp_send.fidelity import Behaviour
+from oscp_send.findings import Finding
 from oscp_send.instruction import TOPIC, join_parameters, split_parameters
-from oscp_send.judgement import judge_accepted
+from oscp_send.judgement import judge_accepted, verdict
 from oscp_send.queue_size import judge_size, queue_size, too_large
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_sim.http import Response
@@ -177,9 +180,6 @@ class InstructionApi:
         if wanted.topic == TOPIC:
             # Every node is the sender's, so that the outcome is the same for each.
             outcome = judge_instruction(parameters, owners[0], behaviour)
-            call.document = outcome.document
-        if isinstance(outcome, Admitted) and outcome.document is not None:
-            call.findings = tuple(judge_accepted(outcome.action, outcome.document, behaviour))
         ids = self._admitted_ids(call, wanted, owners[0], pieces, outcome)
         rows, messages = [], []
         for instruction_id, node_id, owner in zip(ids, wanted.node_ids, owners, strict=True):
@@ -238,20 +238,16 @@ class InstructionApi:
             text = f"MQTT connection not available to publish {what}"
             raise ApiRefused(422, text, code="RS.00001", explanation={"why": _NO_BROKER})
         behaviour, limit = self._shared.behaviour, self._shared.world.mqtt_limit
-        size = queue_size(
-            outcome.action,
-            outcome.message,
-            pieces,
-            cg_identifier=outcome.group,
-            coId=outcome.optimizer,
-            **ids,
-        )
-        others = (each for each in call.findings if each.rule != _TOO_LARGE)
-        call.findings = (*others, *judge_size(size, limit, behaviour, outcome.message))
-        if size.most <= limit or not behaviour.follows_service(_TOO_LARGE):
+        known = {"coId": outcome.optimizer, **ids}
+        call.judge = partial(_findings, pieces, outcome.group, known, limit, behaviour)
+        if not behaviour.follows_service(_TOO_LARGE):
             return
-        text = f"MQTT error queuing {what}: {too_large(limit, size.most)}"
-        raise ApiRefused(422, text, code="RS.00001")
+        size = queue_size(
+            outcome.action, outcome.message, pieces, cg_identifier=outcome.group, **known
+        )
+        if size.most > limit:
+            text = f"MQTT error queuing {what}: {too_large(limit, size.most)}"
+            raise ApiRefused(422, text, code="RS.00001")
 
     def _lose(self, call: Call, instruction_id: int) -> None:
         """Give up, by the seed, some of those whose copy for the node is too large.
@@ -259,8 +255,9 @@ class InstructionApi:
         As measured, 2 of 7 became Queued by themselves (solaruser.md §2.6).
         """
         shared = self._shared
-        is_large = any(each.rule == _TOO_LARGE for each in call.findings)
-        if not is_large or not shared.behaviour.follows_service(_TOO_LARGE):
+        if not shared.behaviour.follows_service(_TOO_LARGE):
+            return
+        if not any(each.rule == _TOO_LARGE for each in call.judge()):
             return
         if self._chance("node copy", instruction_id).random() < _LOST:
             shared.instructions.set_state(instruction_id, "Queued", why=_COPY_TOO_LARGE)
@@ -468,6 +465,23 @@ _NO_NODE: Final = (
     "not allowed.",
     "nodeIds has an empty element",
 )
+
+
+def _findings(
+    pieces: Sequence[tuple[str, str]],
+    group: str,
+    ids: Mapping[str, int],
+    limit: int,
+    behaviour: Behaviour,
+) -> Iterator[Finding]:
+    """Yield the findings about a message that is queued."""
+    parameters = join_parameters(pieces)
+    action = parameters["action"]
+    ruling = verdict(action, parameters["msg"], behaviour)
+    if ruling.document is not None and ruling.decoded is not None:
+        yield from judge_accepted(action, ruling.document, behaviour)
+        size = queue_size(action, ruling.decoded, pieces, cg_identifier=group, **ids)
+        yield from judge_size(size, limit, behaviour, ruling.decoded)
 
 
 def _not_storable(topic: str, pieces: Sequence[tuple[str, str]]) -> tuple[str, str, str] | None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from oscp_schemas import Document
 from oscp_send.fidelity import Behaviour
 from oscp_send.judgement import Verdict, verdict
 from oscp_send.solarnetwork import texts
@@ -25,14 +24,13 @@ _TAGS: Final = ("oscp", "instruction")
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An instruction for the Flexibility Provider, its message as kept and as read."""
+    """An instruction for the Flexibility Provider, its message as it is kept."""
 
     action: str
     optimizer: int
     group: str
     provider: int
     message: Mapping[str, Any]
-    document: Document | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,11 @@ class Declined:
         known: What was read by then: `action`, `coId`, `cgIdentifier`.
         event: What the user event says about a refused message; None where the check that failed
             comes before the message.
-        document: The message as it was read; None where it was not, or is not JSON.
     """
 
     error: str
     known: Mapping[str, Any] = field(default_factory=dict)
     event: str | None = None
-    document: Document | None = None
 
 
 def judge_instruction(
@@ -64,15 +60,13 @@ def judge_instruction(
     if isinstance(provider, str):
         return Declined(provider, address.known())
     ruling = verdict(address.action, parameters.get("msg", ""), behaviour)
-    message, document = ruling.decoded, ruling.document
+    message = ruling.decoded
     if message is None:
-        event = _event(ruling, behaviour)
-        return Declined(ruling.error or "", address.known(), event, document)
+        return Declined(ruling.error or "", address.known(), _event(ruling, behaviour))
     is_adjustment = address.action == "AdjustGroupCapacityForecast"
     if is_adjustment and message["group_id"] != address.group:
-        return Declined(texts.GROUP_MISMATCH, address.known(), _INVALID, document)
-    optimizer, group = address.optimizer, address.group
-    return Admitted(address.action, optimizer, group, provider.id, message, document)
+        return Declined(texts.GROUP_MISMATCH, address.known(), _INVALID)
+    return Admitted(address.action, address.optimizer, address.group, provider.id, message)
 
 
 def _provider(owner: User, address: Address) -> CapacityProvider | str:
