@@ -138,6 +138,9 @@ class Schedule:
         """
         with self._lock:
             task = Task(when, next(self._numbers), do, job, queue)
+            if queue is not None and self._may_begin(when):
+                self._enter_queue(task)
+                return task
             heapq.heappush(self._due, task)
             if len(self._due) > self._tidy_at:
                 self._tidy()
@@ -255,11 +258,19 @@ class Schedule:
                 self._carry_out(task)
             else:
                 self._enter_queue(task)
+                with self._lock:
+                    self._be_idle()
+
+    def _may_begin(self, when: datetime) -> bool:
+        """Return whether a task may enter its queue at once: nothing else is due before it."""
+        if self._clock.is_simulated or self._state != "open":
+            return False
+        now = self._clock.now()
+        return when <= now and not (self._due and self._due[0].when <= now)
 
     def _enter_queue(self, task: Task) -> None:
         """Let it be done on its queue's own thread, behind what is there already."""
         with self._lock:
-            self._be_idle()
             if task.queue in self._queues:
                 self._queues[task.queue].append(task)
                 return
