@@ -134,7 +134,7 @@ def _tally(simulator: Simulator, *, hashed: bool) -> Tally:
     states: Counter[str] = Counter()
     for entry in simulator.journal.entries(kind="state"):
         states[entry.state or ""] += 1
-    refused = sum(each.response is None or each.response.status >= 300 for each in exchanges)
+    refused = sum(each.status is None or each.status >= 300 for each in exchanges)
     journal = sha256()
     for entry in simulator.journal.entries() if hashed else ():
         journal.update(json.dumps(entry.to_dict()).encode())

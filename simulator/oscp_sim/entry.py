@@ -49,6 +49,7 @@ class Entry:
         instruction_id: The instruction that it is about.
         request: Of an exchange.
         response: Of an exchange; None where no answer came.
+        status: Of the response.
         state: Of a state change: the new state.
         reason: Of a state change: why, as the service gives it.
         findings: Judgements of the message, as JSON mappings.
@@ -79,6 +80,11 @@ class Entry:
     def response(self) -> Response | None:
         """The response, its credentials replaced."""
         return self._recorded.parts.response
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response; None where no answer came."""
+        return self._recorded.status
 
     @property
     def reason(self) -> str | None:

@@ -146,7 +146,8 @@ class Response:
 
     def adding(self, headers: Iterable[tuple[str, str]]) -> Response:
         """Return the same response with more headers behind its own."""
-        return replace(self, headers=(*self.headers, *headers))
+        both = (*self.headers, *headers)
+        return Response(self.status, both, self.body, self.reason, self.after)
 
     def setting(self, headers: Mapping[str, str]) -> Response:
         """Return the same response with these headers in the place of those of the same name."""

@@ -182,6 +182,12 @@ class Recorded:
     _concealed: Concealed | None
 
     @property
+    def status(self) -> int | None:
+        """The response's status, which is no secret."""
+        response = self._parts.response
+        return None if response is None else response.status
+
+    @property
     def parts(self) -> Parts:
         """The parts without any secret; any thread may read them."""
         concealed = self._concealed

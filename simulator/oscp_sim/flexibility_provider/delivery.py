@@ -186,7 +186,9 @@ _REGISTER: Final = (
 def _record(
     shared: Shared, delivery: Delivery, request: Request, answer: Response | None, why: str | None
 ) -> None:
-    shown = answer and replace(answer, body=delivery.without_secrets(answer.text).encode())
+    shown = answer
+    if answer is not None and answer.body:
+        shown = replace(answer, body=delivery.without_secrets(answer.text).encode())
     detail: dict[str, Any] = {"answered_after": answer.after} if answer and answer.after else {}
     if why is None and delivery.action == "Register":
         why = _REGISTER[shared.behaviour.follows_service("register_events")]

@@ -391,6 +391,18 @@ def profile_of(system: CapacityProvider | CapacityOptimizer) -> Profile:
     return replace(OPTIMIZER, heartbeat_every=system.heartbeat_every)
 
 
+def are_alike(
+    one: CapacityProvider | CapacityOptimizer, other: CapacityProvider | CapacityOptimizer
+) -> bool:
+    """Return whether two systems behave alike for certain, as one does before and after a change.
+
+    Most changes are of the date of a heartbeat.
+    """
+    if isinstance(one, CapacityProvider) and isinstance(other, CapacityProvider):
+        return one.behaviour is other.behaviour and one.profile == other.profile
+    return one is other
+
+
 # SolarNetwork answers these from its security filters, without a body that can be relied on.
 _BODILESS: Final = frozenset({"X1", "X2", "X3", "X4", "X5", "X6"})
 # And these from its container rather than its own code (inferred for the body).

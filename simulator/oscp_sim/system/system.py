@@ -29,7 +29,7 @@ from oscp_sim.journal import Room
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.shared import Shared
 from oscp_sim.system.heartbeats import Heartbeats, OfflineWatch
-from oscp_sim.system.profile import PATHS, Profile, profile_of
+from oscp_sim.system.profile import PATHS, Profile, are_alike, profile_of
 from oscp_sim.system.registration import VERSION, Agreement, Configured, Registration, behaviour_of
 from oscp_sim.system.sending import Received, Sent, encoded, message_headers
 from oscp_sim.world import CapacityGroup, User, World
@@ -518,7 +518,7 @@ class System(ABC):
         user = world.user(self.user_id)
         found = self._find(user) if user else None
         system = found or view.system
-        profile = view.profile if system is view.system else profile_of(system)
+        profile = view.profile if are_alike(system, view.system) else profile_of(system)
         groups = user.capacity_groups if user else ()
         own = frozenset(each.identifier for each in groups if self._has(each))
         # Replaced as a whole, for other threads look at it meanwhile.
@@ -577,8 +577,8 @@ class System(ABC):
             said.request_id or "",
             reply.status if reply else None,
             reply.phrase if reply else str(result),
-            # Redacted in the journal: an answer may quote its request.
-            entry.response.text if entry.response else "",
+            # As the journal shows it: an answer may quote its request.
+            entry.response.text if entry.response and reply and reply.body else "",
             entry.number,
         )
         self._sent.append(sent, len(sent.body))
