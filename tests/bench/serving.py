@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import selectors
-import shutil
 import socket
 import subprocess
 import sys
@@ -71,7 +70,7 @@ class Peer:
     def load(self, size: str, seconds: float) -> None:
         """Ask for so many seconds, and note the figures."""
         address, raw = self.requests[size]
-        before = _cpu(self.pid)
+        before = cpu(self.pid)
         command = [sys.executable, "-m", "tests.bench.serving", "--ask", json.dumps(address)]
         asked = subprocess.run(  # noqa: S603 - this program
             [*command, "--seconds", str(seconds)],
@@ -81,7 +80,7 @@ class Peer:
             cwd=_ROOT,
         )
         count, took, p50, p99 = json.loads(asked.stdout)
-        spent = (_cpu(self.pid) - before) * 1000 / count
+        spent = (cpu(self.pid) - before) * 1000 / count
         self.rounds.setdefault(size, []).append((spent, count / took, p50, p99))
 
     def median(self, size: str) -> tuple[float, float, float, float]:
@@ -90,21 +89,31 @@ class Peer:
         return cpu, rate, p50, p99
 
 
-def ask(address: tuple[str, int], raw: bytes, seconds: float) -> tuple[int, float, float, float]:
+def ask(
+    address: tuple[str, int], raw: bytes, seconds: float, most: int | None = None
+) -> tuple[int, float, float, float]:
     """Send a request over and over; return how many, in how long, and p50 and p99 in ms.
+
+    Args:
+        address: Where to.
+        raw: Its bytes.
+        seconds: How long.
+        most: How many, but for those under way; no limit unless given.
 
     Raises:
         ValueError: An answer is not one of success.
     """
-    waiting, times, selector = {}, [], selectors.DefaultSelector()
+    waiting: dict[socket.socket, float] = {}
+    times: list[float] = []
+    selector = selectors.DefaultSelector()
     for _ in range(CLIENTS):
         connection = socket.create_connection(address)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         selector.register(connection, selectors.EVENT_READ, connection)
         waiting[connection] = time.perf_counter()
         connection.sendall(raw)
-    began, now = time.perf_counter(), 0.0
-    while now - began < seconds:
+    began = now = time.perf_counter()
+    while now - began < seconds and (most is None or len(times) < most):
         for key, _ in selector.select():
             connection = key.data
             _read_answer(connection)
@@ -146,14 +155,19 @@ def ours(name: str, *options: str) -> Iterator[Peer]:
             while not url_file.exists():
                 time.sleep(0.001)
             url = json.loads(url_file.read_text(encoding="utf-8"))["url"]
-            client = SolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
-            requests = {}
-            for size, (action, text) in MESSAGES.items():
-                signed = client.prepare(action, text, node_id=1, co_id=1, cg_identifier="foo-group")
-                body = signed.body if isinstance(signed.body, bytes) else str(signed.body).encode()
-                headers = {**signed.headers, "Connection": "keep-alive"}
-                requests[size] = _request(url, signed.path_url, headers, body)
-            yield Peer(name, process.pid, requests)
+            yield Peer(name, process.pid, signed(url))
+
+
+def signed(url: str) -> dict[str, tuple[tuple[str, int], bytes]]:
+    """Return requests to SolarUser; their signature is good for a quarter of an hour."""
+    client = SolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
+    requests = {}
+    for size, (action, text) in MESSAGES.items():
+        made = client.prepare(action, text, node_id=1, co_id=1, cg_identifier="foo-group")
+        body = made.body if isinstance(made.body, bytes) else str(made.body).encode()
+        headers = {**made.headers, "Connection": "keep-alive"}
+        requests[size] = _request(url, made.path_url, headers, body)
+    return requests
 
 
 @contextmanager
@@ -249,22 +263,22 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _cpu(pid: int) -> float:
+def cpu(pid: int) -> float:
     """Return the seconds of CPU that a process and its children have taken."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(_cpu, _children(pid)))
+    return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(cpu, _children(pid)))
 
 
 def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(each) for task in tasks for each in task.read_text(encoding="ascii").split()]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(each) for each in children.split()]
 
 
-def _memory(pid: int) -> float:
+def memory(pid: int) -> float:
     """Return the MB of memory that a process and its children hold."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     own = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return own + sum(map(_memory, _children(pid)))
+    return own + sum(map(memory, _children(pid)))
 
 
 def compare(rounds: int, seconds: float) -> None:
@@ -289,7 +303,7 @@ def compare(rounds: int, seconds: float) -> None:
         )
         by_name = {peer.name: {size: peer.median(size) for size in MESSAGES} for peer in peers}
         for peer in peers:
-            sys.stdout.write(_row(peer.name, by_name[peer.name], f"{_memory(peer.pid):9.0f}"))
+            sys.stdout.write(_row(peer.name, by_name[peer.name], f"{memory(peer.pid):9.0f}"))
         for reference in ("Prism", "bare Flask"):
             if reference not in by_name:
                 sys.stdout.write(f"{reference} is not here: without npm, it is not measured\n")
@@ -347,6 +361,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if shutil.which("npm") is None:
-        sys.stderr.write("there is no npm here\n")
     main()
