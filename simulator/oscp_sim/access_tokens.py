@@ -17,8 +17,6 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
-import jwt
-
 from oscp_sim.clock import Clock
 from oscp_sim.entry import PartyName
 from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
@@ -152,6 +150,9 @@ class AccessTokens:
 
     def _web_token(self, client_id: str, secret: str) -> AccessToken | None:
         """Return a JSON Web Token, as the issuer of SolarNetwork's gives them (inferred)."""
+        # Its cryptography takes as long to import as half of the simulator.
+        import jwt
+
         _, system = self._world().client(client_id) or (None, None)
         client = system and system.flexibility_provider_client
         if not client or not hmac.compare_digest(client.secret.encode(), secret.encode()):
@@ -176,6 +177,8 @@ class AccessTokens:
         Raises:
             TokenRefused: It is not one, or not of the issuer, or no longer valid.
         """
+        import jwt
+
         try:
             claims = jwt.decode(
                 token,

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from ipaddress import ip_address
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast, get_args
+from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
 import jsonschema_rs
@@ -28,8 +27,8 @@ from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.shared import Shared
-from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, System, Systems
-from oscp_sim.system.sending import Sent
+from oscp_sim.system import System, Systems
+from oscp_sim.system.kinds import COMMANDS, carry_out
 from oscp_sim.world import Broker
 
 PREFIX: Final = OURS
@@ -43,6 +42,7 @@ _LONGEST_ADVANCE: Final = 366 * 86_400.0
 _OPEN: Final = f"{PREFIX}/health"
 
 Schema = Mapping[str, Any]
+_STRING: Final[Schema] = {"type": "string"}
 
 
 class Refused(ValueError):
@@ -51,115 +51,6 @@ class Refused(ValueError):
     def __init__(self, why: str, status: int = 400) -> None:
         super().__init__(why)
         self.status = status
-
-
-# What systems can be told to send, and with which fields.
-
-_TEXT: Final[Schema] = {"type": "string", "minLength": 1}
-_STRING: Final[Schema] = {"type": "string"}
-_IDS: Final[Mapping[str, Schema]] = {"request_id": _TEXT, "correlation_id": _TEXT}
-
-
-def _fields(properties: Mapping[str, Schema], *required: str) -> Schema:
-    return MappingProxyType(
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {**properties, **_IDS},
-            "required": list(required),
-        }
-    )
-
-
-_REGISTER: Final = _fields(
-    {
-        "token": _STRING,
-        "new_token": {"type": "boolean"},
-        "show": _STRING,
-        "base_url": _STRING,
-        "version": _STRING,
-    }
-)
-_BEHAVIOUR: Final = _fields(
-    {
-        "heartbeat_interval": {"type": ["number", "null"]},
-        "measurement_configuration": {"type": ["array", "null"], "items": _STRING},
-    }
-)
-_FORECAST: Final = _fields(
-    {
-        "message": {},
-        "csv": _TEXT,
-        "group": _STRING,
-        "type": _STRING,
-        "start": _TEXT,
-        "step": _TEXT,
-        "capacities": {"type": "array", "items": {"type": "number"}},
-        "unit": _STRING,
-        "phase": _STRING,
-        "purpose": _STRING,
-        "capacity": {"type": "number"},
-    }
-)
-_POST: Final = _fields(
-    {
-        "action": _TEXT,
-        "message": {},
-        "headers": {"type": "object", "additionalProperties": _STRING},
-    },
-    "action",
-    "message",
-)
-
-
-class Command(NamedTuple):
-    """Something that a system can be told to send.
-
-    Attributes:
-        send: Sends it.
-        fields: JSON Schema of its fields.
-        sends: What that is, for people.
-    """
-
-    send: Callable[..., Sent]
-    fields: Schema
-    sends: str
-
-
-_COMMON: Final[Mapping[str, Command]] = {
-    "register": Command(System.register, _REGISTER, "Register"),
-    "handshake": Command(System.handshake, _BEHAVIOUR, "Handshake"),
-    "handshake_acknowledge": Command(
-        System.handshake_acknowledge, _BEHAVIOUR, "HandshakeAcknowledge"
-    ),
-    "heartbeat": Command(System.heartbeat, _fields({"offline_mode_at": _TEXT}), "Heartbeat"),
-}
-_ANYTHING: Final = Command(System.post, _POST, "any message, as it stands")
-#: The commands of each kind of system.
-COMMANDS: Final[Mapping[str, Mapping[str, Command]]] = {
-    "capacity_provider": {
-        **_COMMON,
-        "forecast": Command(SimulatedProvider.forecast, _FORECAST, "UpdateGroupCapacityForecast"),
-        "post": _ANYTHING,
-    },
-    "capacity_optimizer": {
-        **_COMMON,
-        "adjust": Command(SimulatedOptimizer.adjust, _FORECAST, "AdjustGroupCapacityForecast"),
-        "post": _ANYTHING,
-    },
-}
-
-
-def carry_out(system: System, command: str, fields: Mapping[str, Any]) -> Sent:
-    """Have a system send a message, and return the result.
-
-    Raises:
-        ValueError: The fields do not make a message; the text says why.
-    """
-    given = dict(fields)
-    if "headers" in given:
-        given["headers"] = tuple(given["headers"].items())
-    return COMMANDS[system.party][command].send(system, **given)
 
 
 def _checked(schema: Schema, fields: object) -> Mapping[str, Any]:

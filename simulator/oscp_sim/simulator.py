@@ -9,17 +9,15 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
-from flask import Flask
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
 from oscp_sim.addresses import Addresses
 from oscp_sim.clock import Clock, RealClock, Schedule
-from oscp_sim.control import OPERATIONS, control
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.flexibility_provider.endpoint import (
     FlexibilityProviderEndpoints,
@@ -30,7 +28,6 @@ from oscp_sim.http import Flaw, Parties, Party, Request, Response, bare_page
 from oscp_sim.instructions import Instructions, QueuedMessage
 from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
-from oscp_sim.openapi import openapi
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
 from oscp_sim.server import Server
 from oscp_sim.shared import BOUNDED, Limits, Shared
@@ -38,8 +35,10 @@ from oscp_sim.solaruser import CONTEXT_PATH, SolarUser
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
-from oscp_sim.web import make_application, through_wsgi
 from oscp_sim.world import Broker, World, load_world
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 class Simulator:
@@ -117,6 +116,11 @@ class Simulator:
     @cached_property
     def application(self) -> Flask:
         """All parties and `/_sim/` as one WSGI application, made when it is first asked for."""
+        # Flask is imported where somebody looks at a page: most rehearsals do without.
+        from oscp_sim.control import OPERATIONS, control
+        from oscp_sim.openapi import openapi
+        from oscp_sim.web import make_application
+
         pages = control(
             self.shared,
             self._systems,
@@ -125,6 +129,12 @@ class Simulator:
             self._control_token,
         )
         return make_application(self._parties, [pages], self._closing)
+
+    @cached_property
+    def _pages(self) -> Callable[[Request], Response]:
+        from oscp_sim.web import through_wsgi
+
+        return through_wsgi(self.application)
 
     @property
     def world(self) -> World:
@@ -185,7 +195,7 @@ class Simulator:
     def _answered(self, request: Request) -> Response:
         if request.flaw is not None:
             return self._refused(request, request.flaw)
-        answer = self._parties.at(request.path) or through_wsgi(self.application)
+        answer = self._parties.at(request.path) or self._pages
         return answer(request)
 
     def _refused(self, request: Request, flaw: Flaw) -> Response:

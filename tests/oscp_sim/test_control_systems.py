@@ -10,7 +10,7 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from oscp_sim.control import COMMANDS
+from oscp_sim.system.kinds import COMMANDS
 from tests.oscp_sim.rig import PROVIDER_TOKEN, ask, instruction, post, settled
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from oscp_send.messages import (
 )
 from oscp_send.values import OscpSendError
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
-from oscp_sim.control import carry_out
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.model import Command, JsonText, Message, Parameters, Send, Wait
 from oscp_sim.scenario.real_parties import NAMES, RealParties
 from oscp_sim.simulator import Simulator
+from oscp_sim.system.kinds import carry_out
 from oscp_sim.system.sending import Sent
 from oscp_sim.world import World
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
@@ -264,16 +265,19 @@ _OF_GROUP: Final[Schema] = {
 }
 
 
+@cache
 def list_entities(kind: EntityKind[Any]) -> RouteDocs:
     """Describe the list of all of a kind."""
     return _configuring(f"List {kind.words}s", data=_list_of(_entity(kind)))
 
 
+@cache
 def list_assets(kind: EntityKind[Any]) -> RouteDocs:
     """Describe the list of a group's assets; there is none of all of them."""
     return _configuring("List assets", of=GROUPS, data=_list_of(_entity(kind)))
 
 
+@cache
 def create_entity(kind: EntityKind[Any]) -> RouteDocs:
     """Describe the creation of one of a kind."""
     statuses = {201: "Done", **_CONFIGURED}
@@ -281,37 +285,44 @@ def create_entity(kind: EntityKind[Any]) -> RouteDocs:
     return _configuring(summary, body=kind.fields, data=_entity(kind), statuses=statuses)
 
 
+@cache
 def view_entity(kind: EntityKind[Any]) -> RouteDocs:
     """Describe the view of one of a kind."""
     return _configuring(f"View {kind.words}", of=kind, data=_entity(kind))
 
 
+@cache
 def update_entity(kind: EntityKind[Any]) -> RouteDocs:
     """Describe the change of one of a kind."""
     summary = f"Update {kind.words}"
     return _configuring(summary, of=kind, body=kind.fields, data=_entity(kind))
 
 
+@cache
 def delete_entity(kind: EntityKind[Any]) -> RouteDocs:
     """Describe the deletion of one of a kind."""
     return _configuring(f"Delete {kind.words}", of=kind)
 
 
+@cache
 def list_settings() -> RouteDocs:
     """Describe the list of the settings of all groups."""
     return _configuring("List Capacity Group settings", data=_list_of(_settings(GROUPS)))
 
 
+@cache
 def view_settings(of: EntityKind[Any] | None = None) -> RouteDocs:
     """Describe the view of a user's settings, or of a group's."""
     return _configuring(_words("View", of), of=of, data=_settings(of), always=False)
 
 
+@cache
 def update_settings(of: EntityKind[Any] | None = None) -> RouteDocs:
     """Describe the change of a user's settings, or of a group's."""
     return _configuring(_words("Update", of), of=of, body=PUBLICATION, data=_settings(of))
 
 
+@cache
 def delete_settings(of: EntityKind[Any] | None = None) -> RouteDocs:
     """Describe the deletion of a user's settings, or of a group's."""
     return _configuring(_words("Delete", of), of=of)

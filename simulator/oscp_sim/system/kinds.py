@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Final
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from oscp_sim.clock import Task
 from oscp_sim.entry import PartyName
@@ -222,3 +223,113 @@ class Timetable:
             findings=[finding.to_dict()],
             detail={"why": finding.message, **system.who},
         )
+
+
+# What systems can be told to send, and with which fields.
+
+_Schema: TypeAlias = Mapping[str, Any]
+_TEXT: Final[_Schema] = {"type": "string", "minLength": 1}
+_STRING: Final[_Schema] = {"type": "string"}
+_IDS: Final[Mapping[str, _Schema]] = {"request_id": _TEXT, "correlation_id": _TEXT}
+
+
+def _fields(properties: Mapping[str, _Schema], *required: str) -> _Schema:
+    return MappingProxyType(
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {**properties, **_IDS},
+            "required": list(required),
+        }
+    )
+
+
+_REGISTER: Final = _fields(
+    {
+        "token": _STRING,
+        "new_token": {"type": "boolean"},
+        "show": _STRING,
+        "base_url": _STRING,
+        "version": _STRING,
+    }
+)
+_BEHAVIOUR: Final = _fields(
+    {
+        "heartbeat_interval": {"type": ["number", "null"]},
+        "measurement_configuration": {"type": ["array", "null"], "items": _STRING},
+    }
+)
+_FORECAST: Final = _fields(
+    {
+        "message": {},
+        "csv": _TEXT,
+        "group": _STRING,
+        "type": _STRING,
+        "start": _TEXT,
+        "step": _TEXT,
+        "capacities": {"type": "array", "items": {"type": "number"}},
+        "unit": _STRING,
+        "phase": _STRING,
+        "purpose": _STRING,
+        "capacity": {"type": "number"},
+    }
+)
+_POST: Final = _fields(
+    {
+        "action": _TEXT,
+        "message": {},
+        "headers": {"type": "object", "additionalProperties": _STRING},
+    },
+    "action",
+    "message",
+)
+
+
+class Command(NamedTuple):
+    """Something that a system can be told to send.
+
+    Attributes:
+        send: Sends it.
+        fields: JSON _Schema of its fields.
+        sends: What that is, for people.
+    """
+
+    send: Callable[..., Sent]
+    fields: _Schema
+    sends: str
+
+
+_COMMON: Final[Mapping[str, Command]] = {
+    "register": Command(System.register, _REGISTER, "Register"),
+    "handshake": Command(System.handshake, _BEHAVIOUR, "Handshake"),
+    "handshake_acknowledge": Command(
+        System.handshake_acknowledge, _BEHAVIOUR, "HandshakeAcknowledge"
+    ),
+    "heartbeat": Command(System.heartbeat, _fields({"offline_mode_at": _TEXT}), "Heartbeat"),
+}
+_ANYTHING: Final = Command(System.post, _POST, "any message, as it stands")
+#: The commands of each kind of system.
+COMMANDS: Final[Mapping[str, Mapping[str, Command]]] = {
+    "capacity_provider": {
+        **_COMMON,
+        "forecast": Command(SimulatedProvider.forecast, _FORECAST, "UpdateGroupCapacityForecast"),
+        "post": _ANYTHING,
+    },
+    "capacity_optimizer": {
+        **_COMMON,
+        "adjust": Command(SimulatedOptimizer.adjust, _FORECAST, "AdjustGroupCapacityForecast"),
+        "post": _ANYTHING,
+    },
+}
+
+
+def carry_out(system: System, command: str, fields: Mapping[str, Any]) -> Sent:
+    """Have a system send a message, and return the result.
+
+    Raises:
+        ValueError: The fields do not make a message; the text says why.
+    """
+    given = dict(fields)
+    if "headers" in given:
+        given["headers"] = tuple(given["headers"].items())
+    return COMMANDS[system.party][command].send(system, **given)

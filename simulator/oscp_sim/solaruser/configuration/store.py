@@ -44,7 +44,8 @@ _CONTROLLER: Final = "net.solarnetwork.central.reg.web.api.v1.UserOscpController
 Entity = TypeVar("Entity", bound=CapacityProvider | CapacityOptimizer | CapacityGroup | Asset)
 
 
-@dataclass(frozen=True, slots=True)
+# Each is one of a kind, by which what is said about it is found again.
+@dataclass(frozen=True, slots=True, eq=False)
 class EntityKind(Generic[Entity]):
     """One kind of what a user configures.
 
