@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oscp_sim.entry import PartyName
+    from oscp_sim.system import SimulatedProvider
 
-__all__ = ["Tally", "run_days"]
+__all__ = ["START", "Tally", "register", "run_days", "tally", "world"]
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 TOKEN, SECRET = "rehearsal-token-0001", "rehearsal-secret"
@@ -51,8 +52,8 @@ class Tally:
     journal: str
 
 
-def world(groups: int) -> dict[str, Any]:
-    """Answers with a world of one provider and one optimizer, not registered yet."""
+def world(groups: int, providers: int = 1) -> dict[str, Any]:
+    """Return a world of so many providers and one optimizer, not registered yet."""
     return {
         "users": [
             {
@@ -61,19 +62,20 @@ def world(groups: int) -> dict[str, Any]:
                 "nodes": [1],
                 "capacity_providers": [
                     {
-                        "id": 3,
-                        "name": "Grid",
-                        "token": "cp-token",
+                        "id": number,
+                        "name": f"Grid {number}",
+                        "token": f"cp-token-{number}",
                         "registration_status": "Pending",
                         "behaviour": {"adjustments": "answer", "heartbeat_every": "60s"},
                     }
+                    for number in range(1, providers + 1)
                 ],
                 "capacity_optimizers": [{"id": 1, "name": "Depot"}],
                 "capacity_groups": [
                     {
                         "id": number,
                         "identifier": f"group-{number}",
-                        "capacity_provider": 3,
+                        "capacity_provider": _provider_of(number, providers),
                         "capacity_optimizer": 1,
                     }
                     for number in range(1, groups + 1)
@@ -83,16 +85,26 @@ def world(groups: int) -> dict[str, Any]:
     }
 
 
-def run_days(days: int, groups: int, *, hashed: bool = False) -> Tally:
-    """Lets so many days pass, and answers with what happened."""
-    clock = FastClock(START)
-    with Simulator(world(groups), clock=clock) as simulator:
-        provider = simulator.provider(3)
-        provider.register()
-        clock.advance(5)
+def _provider_of(group: int, providers: int) -> int:
+    return (group - 1) % providers + 1
+
+
+def register(simulator: Simulator, providers: int) -> None:
+    """Register each provider, and let it ask for heartbeats every minute."""
+    for number in range(1, providers + 1):
+        simulator.provider(number).register()
+    simulator.clock.advance(5)
+    for number in range(1, providers + 1):
         # On the minute's grid, an interval of 60 s would be served every other minute.
-        provider.handshake(heartbeat_interval=59)
-        clock.advance(5)
+        simulator.provider(number).handshake(heartbeat_interval=59)
+    simulator.clock.advance(5)
+
+
+def run_days(days: int, groups: int, providers: int = 1, *, hashed: bool = False) -> Tally:
+    """Let so many days pass, and return what happened."""
+    clock = FastClock(START)
+    with Simulator(world(groups, providers), clock=clock) as simulator:
+        register(simulator, providers)
         client = SolarUserClient(
             IN_PROCESS_URL,
             TOKEN,
@@ -104,16 +116,17 @@ def run_days(days: int, groups: int, *, hashed: bool = False) -> Tally:
         for day in range(days):
             clock.advance(START + timedelta(days=day, hours=10) - clock.now())
             for number in range(1, groups + 1):
-                _plan(simulator, client, f"group-{number}", START + timedelta(days=day + 1))
+                provider = simulator.provider(_provider_of(number, providers))
+                _plan(provider, client, f"group-{number}", START + timedelta(days=day + 1))
         clock.advance(START + timedelta(days=days) - clock.now())
-        return _tally(simulator, hashed=hashed)
+        return tally(simulator, hashed=hashed)
 
 
-def _plan(simulator: Simulator, client: SolarUserClient, group: str, tomorrow: datetime) -> None:
-    forecast = simulator.provider(3).forecast(
-        group=group, start=tomorrow, step=STEP, capacities=[50.0] * BLOCKS
-    )
-    simulator.clock.sleep(2)
+def _plan(
+    provider: SimulatedProvider, client: SolarUserClient, group: str, tomorrow: datetime
+) -> None:
+    forecast = provider.forecast(group=group, start=tomorrow, step=STEP, capacities=[50.0] * BLOCKS)
+    provider.shared.clock.sleep(2)
     wanted = AdjustGroupCapacityForecast(
         group, "CONSUMPTION", forecasted_blocks(tomorrow, STEP, [55.0] * BLOCKS)
     )
@@ -128,7 +141,8 @@ def _plan(simulator: Simulator, client: SolarUserClient, group: str, tomorrow: d
     client.wait(sent, timeout=30)
 
 
-def _tally(simulator: Simulator, *, hashed: bool) -> Tally:
+def tally(simulator: Simulator, *, hashed: bool = False) -> Tally:
+    """Return what has happened so far."""
     exchanges = simulator.journal.entries(kind="exchange", sent=False)
     received = Counter((each.party, each.action or "") for each in exchanges)
     states: Counter[str] = Counter()

@@ -1,7 +1,8 @@
 """How long a week of the whole loop takes by a fast clock: `python -m tests.bench.week`.
 
-20 Capacity Groups with a forecast and an adjustment each day, and heartbeats both ways each minute.
-The reference is the same number of requests to a party that does nothing.
+Forecasts and adjustments of 20 Capacity Groups each day, of one Capacity Provider or of 20, and
+heartbeats both ways each minute; then an hour of heartbeats of 500. The reference is the same
+number of requests to a party that does nothing.
 """
 
 from __future__ import annotations
@@ -9,21 +10,24 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 
+from oscp_sim import Simulator
+from oscp_sim.clock import FastClock
 from oscp_sim.http import Request, Response
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing
-from tests.week import run_days
+from tests.week import START, Tally, register, run_days, tally, world
 
 DAYS, GROUPS = 7, 20
+HOUR, MANY = 3600, 500
 TIMEOUT = (1.0, 1.0)
 
 
 def nothing(_: Request) -> Response:
-    """Answers 204 to everything."""
+    """Answer 204 to everything."""
     return Response(204)
 
 
 def reference(requests: int) -> float:
-    """Answers with the seconds that so many requests take where nothing is done about them."""
+    """Return the seconds that so many requests take where nothing is done about them."""
     outgoing = Outgoing(nothing)
     began = perf_counter()
     for _ in range(requests):
@@ -31,20 +35,40 @@ def reference(requests: int) -> float:
     return perf_counter() - began
 
 
-def main() -> None:
-    """Prints what happened, how long it took, and how long the reference did."""
+def week(providers: int) -> None:
+    """Print how long a week takes."""
     began = perf_counter()
-    tally = run_days(DAYS, GROUPS)
-    seconds = perf_counter() - began
-    messages = sum(tally.received.values())
+    happened = run_days(DAYS, GROUPS, providers)
+    _line(f"{DAYS} days, {GROUPS} groups, providers: {providers}", happened, perf_counter() - began)
+
+
+def hour() -> None:
+    """Print how long an hour of many providers' heartbeats takes."""
+    with Simulator(world(MANY, MANY), clock=FastClock(START)) as simulator:
+        register(simulator, MANY)
+        began = perf_counter()
+        simulator.clock.advance(HOUR)
+        seconds = perf_counter() - began
+        _line(f"an hour of heartbeats, providers: {MANY}", tally(simulator), seconds)
+    sys.stdout.write(f"  so a fast clock keeps up with it to a speed of {HOUR / seconds:.0f}\n")
+
+
+def _line(what: str, happened: Tally, seconds: float) -> None:
+    messages = sum(happened.received.values())
     empty = reference(messages)
     sys.stdout.write(
-        f"{DAYS} days of {GROUPS} groups: {messages} messages, "
-        f"{tally.states['Completed']} instructions Completed, {tally.refused} refused, "
-        f"{tally.pending} pending\n"
-        f"  the whole loop             {seconds:8.2f} s\n"
-        f"  the same requests, empty   {empty:8.2f} s {seconds / empty:8.1f} x\n"
+        f"{what}: {messages} messages, {happened.states.get('Completed', 0)} instructions "
+        f"Completed, {happened.refused} refused, {happened.pending} pending\n"
+        f"  the whole loop {seconds:.2f} s, the same requests, empty, {empty:.2f} s\n"
     )
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Print all three."""
+    week(1)
+    week(GROUPS)
+    hour()
 
 
 if __name__ == "__main__":
