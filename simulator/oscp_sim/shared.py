@@ -15,7 +15,7 @@ from oscp_sim.instructions import Instructions
 from oscp_sim.journal import Journal
 from oscp_sim.outgoing import Outgoing
 from oscp_sim.user_events import UserEvents
-from oscp_sim.world import Broker, CapacityOptimizer, CapacityProvider, User, World
+from oscp_sim.world import Broker, CapacityOptimizer, CapacityProvider, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Shared:
         """
         with self.world_lock:
             user = self.world.user(user_id)
-            current = None if user is None else _finder(user, system)(system.id)
+            current = None if user is None else user.current(system)
             if user is None or current is None:
                 return
             changed: Any = replace(current, **changes)  # type: ignore[arg-type]
@@ -134,9 +134,3 @@ class Shared:
         self.world = world
         for watcher in self.watchers:
             watcher()
-
-
-def _finder(
-    user: User, system: CapacityProvider | CapacityOptimizer
-) -> Callable[[int], CapacityProvider | CapacityOptimizer | None]:
-    return user.provider if isinstance(system, CapacityProvider) else user.optimizer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -108,16 +107,12 @@ def test_the_loop() -> None:
         assert simulator.pending == 0
 
 
-def test_a_day_of_heartbeats_is_quick_and_nobody_is_ever_offline() -> None:
+def test_in_a_day_of_heartbeats_nobody_is_ever_offline() -> None:
     with simulated({"heartbeat_every": "1m"}) as simulator:
         provider = simulator.provider(3)
         provider.handshake(heartbeat_interval=60)
         simulator.clock.advance(SOON)
-        began = time.perf_counter()
         simulator.clock.advance(timedelta(days=1))
-        took = time.perf_counter() - began
         exchanges = len(provider.sent) + len(provider.received)
         assert exchanges > 2000
         assert notes(simulator) == []
-        # Generous: a machine may be busy. On an idle one it is a tenth.
-        assert took / exchanges < 0.005

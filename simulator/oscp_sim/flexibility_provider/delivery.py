@@ -301,9 +301,7 @@ class Events:
 
     def _present(self) -> System:
         user = self.shared.world.user(self.user_id)
-        systems = () if user is None else user.systems
-        same = (each for each in systems if isinstance(each, type(self.system)))
-        return next((each for each in same if each.id == self.system.id), self.system)
+        return (user and user.current(self.system)) or self.system
 
     def _content(self, delivery: Delivery) -> Mapping[str, Any]:
         """Return what the message says; as observed, a Register with its new token (measured)."""

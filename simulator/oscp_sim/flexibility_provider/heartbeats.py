@@ -74,15 +74,16 @@ class _Heartbeats:
         """Yield each system that wants heartbeats, after its user's id, and when it is due."""
         for user in self._shared.world.users:
             for system in user.systems:
-                interval = _interval(system)
-                if isinstance(system, self._kind) and interval is not None:
+                interval = _interval(system) if isinstance(system, self._kind) else None
+                if interval is not None:
                     last = system.heartbeat_date
                     yield user.id, system, _EVER if last is None else _later(last, interval)
 
     def _current(self, user_id: int, chosen: System) -> System | None:
         """Return a system as it is now, or None if it no longer wants heartbeats."""
-        found = (system for owner, system, _ in self._wanted() if owner == user_id)
-        return next((each for each in found if each.id == chosen.id), None)
+        user = self._shared.world.user(user_id)
+        found = None if user is None else user.current(chosen)
+        return None if found is None or _interval(found) is None else found
 
     def _note(self, why: str) -> None:
         self._shared.journal.append(

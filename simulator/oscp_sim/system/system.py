@@ -59,6 +59,7 @@ class _View(NamedTuple):
     is_configured: bool
     profile: Profile
     groups: frozenset[str]
+    of_user: tuple[CapacityGroup, ...] = ()
 
 
 class _Newest(Generic[_Message]):
@@ -519,10 +520,11 @@ class System(ABC):
         found = self._find(user) if user else None
         system = found or view.system
         profile = view.profile if are_alike(system, view.system) else profile_of(system)
-        groups = user.capacity_groups if user else ()
-        own = frozenset(each.identifier for each in groups if self._has(each))
+        groups, own = user.capacity_groups if user else (), view.groups
+        if groups is not view.of_user:
+            own = frozenset(each.identifier for each in groups if self._has(each))
         # Replaced as a whole, for other threads look at it meanwhile.
-        view = self._view = _View(world, system, found is not None, profile, own)
+        view = self._view = _View(world, system, found is not None, profile, own, groups)
         return view
 
     @cached_property

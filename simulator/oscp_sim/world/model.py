@@ -204,6 +204,13 @@ class User:
         """Return the user's Capacity Optimizer of that id."""
         return self._optimizers.get(optimizer_id)
 
+    def current(
+        self, system: CapacityProvider | CapacityOptimizer
+    ) -> CapacityProvider | CapacityOptimizer | None:
+        """Return what the user has of that kind and id, whatever has changed in it."""
+        is_provider = isinstance(system, CapacityProvider)
+        return self.provider(system.id) if is_provider else self.optimizer(system.id)
+
     def group(self, optimizer_id: int, identifier: str) -> CapacityGroup | None:
         """Return the Capacity Group of that Capacity Optimizer with exactly that identifier."""
         return self._groups.get((optimizer_id, identifier))
