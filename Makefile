@@ -32,8 +32,12 @@ lint-house:
 	$(BIN)/vulture
 	$(BIN)/python -m tests.house
 
+# Beside Prism, where there is npm to install it; `python -m tests.bench.lasting` takes an hour more.
 bench: $(VENV)/.dev
+	@npm --version >/dev/null 2>&1 && npm install --silent --no-fund --no-audit --prefix build/prism \
+		@stoplight/prism-cli@5.14.2 || echo "Prism is left out: there is no npm, or it cannot install it"
 	$(BIN)/python -m tests.bench.judging
+	$(BIN)/python -m tests.bench.sending
 	$(BIN)/python -m tests.bench.serving
 	$(BIN)/python -m tests.bench.week
 

@@ -305,6 +305,9 @@ def _unknown(value: object, name: str, path: tuple[str | int, ...]) -> Iterator[
     known = _properties(name)
     if not isinstance(value, Mapping) or not known:
         return
+    # A block, as a day has 96 of.
+    if value.keys() <= known.keys() and not _holds_objects(name):
+        return
     for key, member in value.items():
         if key not in known:
             what = f'"{key}" is not an OSCP 2.0 property; SolarNetwork drops it'
@@ -326,6 +329,12 @@ def _meant(key: str, known: Mapping[str, str]) -> str:
         if inner:
             return f'"{inner}" belongs inside "{parent}"'
     return ""
+
+
+@cache
+def _holds_objects(name: str) -> bool:
+    """Return whether the objects of a schema document have others within that it describes."""
+    return any(map(_properties, _properties(name).values()))
 
 
 @cache
