@@ -395,15 +395,18 @@ def _json(content: object, status: int = 200) -> Response:
 
 
 def _written(content: object) -> bytes:
-    return _HALF.sub(_escaped, json_bytes(content, _plain))
+    written = json_bytes(content, _plain)
+    return _HALF.sub(_escaped, written) if rb"\ud" in written else written
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:
-    return b"\\" * bool(found[1]) + found[0]
+    return found[1] + b"\\" + found[2] if found[2] else found[1]
 
 
-# Half a surrogate pair in JSON of ASCII, as a group: no reader of UTF-8 could write it again.
-_HALF: Final = re.compile(rb"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud[89a-f]..)")
+# Half a surrogate pair in JSON of ASCII, or its end, behind all that is none: no reader of UTF-8
+# could write it again.
+_WHOLE: Final = rb"[^\\]++|\\[^u]|\\u(?!d[89a-f])|\\ud[89ab]..\\ud[c-f].."
+_HALF: Final = re.compile(rb"((?:%s)*+)(\\ud[89a-f]..|\Z)" % _WHOLE, re.DOTALL)
 
 
 def _refusal(status: int, why: str) -> Response:

@@ -16,6 +16,11 @@ from oscp_sim.http import Request, Response
 
 #: A shorter one may be an ordinary word of the text.
 SHORTEST_SECRET = 8
+#: Characters of a text that are kept in sight: to look through more would hold up all others.
+LONGEST_TEXT = 1_000_000
+# Where a longer text is cut, so that no half of a secret is left, which nothing would recognise.
+_BETWEEN = ('"', " ", "\n")
+_LONGEST_PIECE = 4096
 
 _REDACTED = "[redacted]"
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
@@ -59,15 +64,17 @@ _NAMES = "|".join("".join(map(_spelling, name)) for name in _SECRET_MEMBERS)
 # The text need not be JSON, and need not be whole: an unfinished value is taken to its end.
 _MEMBER = re.compile(
     rf"""("(?:{_NAMES})"\s*:\s*)"""
-    r"""(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[{].*\Z|[^\s",\]}]+)""",
+    r"""(?:"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{].*\Z|[^\s",\]}]+)""",
     re.DOTALL,
 )
 # The same within a cell of a CSV table, where each quote is doubled, and as an element of XML.
 _CELL = re.compile(
-    rf"""(""(?:{_NAMES})"":)(?:""(?:[^"\\]|\\""|\\.)*""|[\[{{].*\Z|[^",\]}}]+)""", re.DOTALL
+    rf"""(""(?:{_NAMES})"":)"""
+    r"""(?:""[^"\\]*+(?:\\(?:""|.)[^"\\]*+)*+(?:""?|\\?\Z)|[\[{].*\Z|[^",\]}]+)""",
+    re.DOTALL,
 )
 # The same in a map as Java prints it.
-_PRINTED = re.compile(rf"((?<=[{{ ])(?:{'|'.join(_SECRET_MEMBERS)})=)[^}}\r\n]*", re.IGNORECASE)
+_PRINTED = re.compile(rf"([{{ ](?:{'|'.join(_SECRET_MEMBERS)})=)[^}}\r\n]*", re.IGNORECASE)
 _ELEMENT = re.compile(rf"<({'|'.join(_SECRET_MEMBERS)})>", re.IGNORECASE)
 _FIELD = re.compile(r"(oauth-client-secret=|client_secret=)[^&\s]*")
 _FIELD_NAME = re.compile(r"\s*[\w.-]+\s*")
@@ -238,7 +245,10 @@ class Concealed:
         return Response(response.status, redact_headers(response.headers), body)
 
     def _safe(self, text: str) -> str:
-        return self.redact(redact_text(writable(text)))
+        begins = _beginning(text)
+        safe = self.redact(redact_text(writable(begins)))
+        left = len(text) - len(begins)
+        return f"{safe} [and {left:,} more characters]" if left else safe
 
     def redact(self, text: str) -> str:
         """Return the text with each concealed token replaced by `[redacted]`."""
@@ -248,6 +258,13 @@ class Concealed:
 
     def _or_redacted(self, match: re.Match[str]) -> str:
         return _REDACTED if match[0] in self._tokens else match[0]
+
+
+def _beginning(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    least = LONGEST_TEXT - _LONGEST_PIECE
+    return text[: max(least, *(text.rfind(each, least, LONGEST_TEXT) for each in _BETWEEN))]
 
 
 def _each(safe: Callable[[str], str], value: Any) -> Any:  # noqa: ANN401 - JSON values

@@ -69,9 +69,18 @@ def test_the_journal_is_read_in_pages(simulator: Simulator) -> None:
 
 
 def test_a_page_of_the_journal_ends_after_5_mb(simulator: Simulator) -> None:
-    for _ in range(3):
-        simulator.journal.append("solaruser", "note", detail={"why": "x " * 1_500_000})
-    assert pages(simulator) == [[1, 2], [3]]
+    for _ in range(7):
+        simulator.journal.append("solaruser", "note", detail={"why": "x " * 500_000})
+    assert pages(simulator) == [[1, 2, 3, 4, 5], [6, 7]]
+
+
+def test_a_page_of_characters_in_two_halves_takes_no_longer_than_it_is(
+    simulator: Simulator,
+) -> None:
+    """It is written in good time, or this test never ends."""
+    detail = {"why": "\U0001f600" * 100_000, "large": 2**70}
+    simulator.journal.append("solaruser", "note", detail=detail)
+    assert entries(look(simulator, "journal"))[0]["detail"] == detail
 
 
 def test_health(simulator: Simulator, clock: FrozenClock) -> None:

@@ -40,6 +40,8 @@ TAKEN_OUT = {
     "<token>hush-hush</token><b>2</b>": "<token>[redacted]</token><b>2</b>",
     "<a><Cookie><item>hush-hush</item></Cookie></a>": "<a><Cookie>[redacted]</Cookie></a>",
     "<token>hush-hush": "<token>[redacted]",
+    '"{""token"":""hush-hush': '"{""token"":""[redacted]""',
+    r'"{""token"":""a\""hush-hush\""",b': r'"{""token"":""[redacted]"",b',
 }
 
 
@@ -121,6 +123,30 @@ def test_a_long_text_takes_no_longer_than_it_is(unit: str) -> None:
     """A quarter of a million characters end in good time, or this test never does."""
     text = f'"":</@://{unit * (250_000 // len(unit))}'
     assert redact_text(text)
+
+
+class TestLongTexts:
+    @staticmethod
+    def shown(body: str) -> str:
+        journal = Journal(RealClock())
+        journal.conceal("cp-token")
+        request = Request("POST", "/", (), body.encode())
+        entry = journal.append("solaruser", "exchange", request=request)
+        assert entry.request is not None
+        return entry.request.text
+
+    def test_they_are_shown_to_a_million_characters(self) -> None:
+        assert self.shown("x " * 500_000) == "x " * 500_000
+        told = self.shown("x " * 1_000_000)
+        assert told.startswith("x x ")
+        assert told.endswith(" x [and 1,000,001 more characters]")
+        assert self.shown("x" * 1_000_001).endswith("xx [and 4,097 more characters]")
+
+    @pytest.mark.parametrize("secret", ['{"token":"%s"}', "<token>%s</token>", "x %s x"])
+    def test_they_end_with_no_half_of_a_secret(self, secret: str) -> None:
+        text = secret % "cp-token"
+        for before in range(999_985, 1_000_001, 5):
+            assert "cp" not in self.shown("x" * before + text + "x " * 3000)
 
 
 class TestConcealed:
