@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from oscp_schemas.validate import MOST_VIOLATIONS
 
 Layer = Literal["transport", "schema", "meaning"]
 Severity = Literal["error", "warning", "info"]
@@ -46,6 +49,26 @@ class Finding:
         if self.exchange is None:
             del values["exchange"]
         return values
+
+
+def bounded(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield as many findings as violations are listed, the first of each rule, and a last one.
+
+    That has the rule `more`, and says how many are left out, if any.
+    """
+    rules: set[str] = set()
+    left_out = 0
+    layer: Layer = "meaning"
+    for number, each in enumerate(findings):
+        if number < MOST_VIOLATIONS or each.rule not in rules:
+            rules.add(each.rule)
+            yield each
+        else:
+            left_out += 1
+            layer = each.layer
+    if left_out:
+        what = f"{left_out:,} more findings are not listed: correct these first"
+        yield Finding(layer, "more", "info", "", what)
 
 
 @dataclass(frozen=True, slots=True)

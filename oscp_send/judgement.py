@@ -17,7 +17,7 @@ from oscp_schemas import ACTIONS, Document, Fidelity, JsonError, Violation, judg
 from oscp_schemas.catalogue import BASE_URI, document, document_name
 from oscp_schemas.show import make_pointer, pointer_tokens
 from oscp_send.fidelity import Behaviour
-from oscp_send.findings import Finding, Judgement, Severity, Stage
+from oscp_send.findings import Finding, Judgement, Severity, Stage, bounded
 from oscp_send.hints import hint, near
 from oscp_send.instruction import split_parameters
 from oscp_send.meaning import judge_meaning
@@ -273,6 +273,10 @@ def judge_properties(action: str, message: Document) -> Iterator[Finding]:
     That is: properties that OSCP 2.0 does not know, names given twice, halves of surrogate pairs,
     and a handshake that asks for nothing (oscp20.md §3.1, §3.5 and §9.1).
     """
+    return bounded(_dropped(action, message))
+
+
+def _dropped(action: str, message: Document) -> Iterator[Finding]:
     for pointer in message.duplicate_keys:
         name = pointer.rpartition("/")[2]
         yield _warning("duplicate-key", pointer, f'"{name}" is given twice; the last one counts')

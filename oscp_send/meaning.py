@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from oscp_schemas import escape_pointer
-from oscp_send.findings import Finding, Severity, Source
+from oscp_send.findings import Finding, Severity, Source, bounded
 from oscp_send.times import has_no_offset, read_instant
 
 #: Larger numbers are skipped: JSON's integers have no limit, and the arithmetic here is in doubles.
@@ -29,6 +29,10 @@ def judge_meaning(message: object, now: datetime) -> Iterator[Finding]:
 
     Anything but an object has no meaning to judge. A heartbeat is compared with `now`.
     """
+    return bounded(_judged(message, now))
+
+
+def _judged(message: object, now: datetime) -> Iterator[Finding]:
     if not isinstance(message, Mapping):
         return
     yield from _times(message)

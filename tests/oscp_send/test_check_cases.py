@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -198,6 +199,16 @@ def test_a_case_is_no_part_of_what_is_written() -> None:
     assert finding.case is None
     assert replace(finding, case="X8").to_dict() == finding.to_dict()
     assert finding.to_dict()["exchange"] == 4
+
+
+def test_of_many_unknown_properties_a_thousand_are_listed() -> None:
+    message = json.dumps({"message": "x", **{f"x{number}": 0 for number in range(3000)}})
+    listed = check("GroupCapacityComplianceError", message).findings
+    rules = Counter(each.rule for each in listed)
+    assert (rules["unknown-property"], rules["more"]) == (1000, 1)
+    assert "2,000 more findings are not listed: correct these first" in [
+        each.message for each in listed
+    ]
 
 
 def test_an_unknown_fidelity_is_refused() -> None:

@@ -319,6 +319,15 @@ def test_a_mistake_in_one_block_does_not_hide_one_in_another() -> None:
     assert [each[0] for each in found(message)] == ["S1", "S2", "S3"]
 
 
+def test_after_a_thousand_findings_only_new_rules_are_listed() -> None:
+    wrong = [span(30, 15)] * 2000
+    listed = [each.rule for each in judge_meaning(blocks(*wrong, span(0, 30), span(15, 45)), NOW)]
+    assert listed == ["S1"] * 1000 + ["S2", "S3", "more"]
+    *_, last = judge_meaning(blocks(*wrong), NOW)
+    assert (last.severity, last.layer) == ("info", "meaning")
+    assert last.message == "1,000 more findings are not listed: correct these first"
+
+
 @pytest.mark.parametrize("message", [None, [], "text", 1, {}, blocks(), {"measurements": {}}])
 def test_what_has_no_meaning_has_no_findings(message: object) -> None:
     assert found(message) == []

@@ -84,6 +84,17 @@ def _grows(kind: str, first: int, more: int, *, named: bool) -> float:
     return sizes[1] / sizes[0]
 
 
+def test_after_a_thousand_findings_the_others_are_counted() -> None:
+    wanted = ours(
+        "Handshake", {"required_behaviour": {"measurement_configuration": ["INTERMITTENT"]}}
+    )
+    many = measured(*[energy(1, 1, energy_type=f"{index}") for index in range(1500)])
+    *_, found = converse([*OPENED, wanted, theirs("UpdateGroupMeasurements", many)])
+    rules = [each.rule for each in found]
+    assert (rules.count("S13"), rules[-1]) == (1000, "more")
+    assert found[-1].message.startswith("500 more findings are not listed")
+
+
 def test_heartbeats_push_no_forecast_out() -> None:
     conversation = opened()
     heartbeats = [theirs("Heartbeat", heartbeat(m + 1), id=f"b{m}") for m in range(6000)]

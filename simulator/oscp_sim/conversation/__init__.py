@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from oscp_send.findings import Finding
+from oscp_send.findings import Finding, bounded
 from oscp_sim.conversation import behaviour, forecasts, sequence
 from oscp_sim.conversation.memory import Speaker
 from oscp_sim.conversation.message import ExchangedMessage, ParsedMessage
@@ -93,7 +93,7 @@ class Conversation:
         """Return what is wrong with a message of either party, given what was said before it."""
         parsed, (sender, receiver) = self._parsed(message), self._sides(message)
         rules = (sequence.judge_order, sequence.judge_duplicate, *_RULES.get(message.action, ()))
-        return tuple(found for rule in rules for found in rule(parsed, sender, receiver))
+        return tuple(bounded(found for rule in rules for found in rule(parsed, sender, receiver)))
 
     def judge_offline(self, at: datetime) -> tuple[Finding, ...]:
         """Return what rule S9 says once one party is offline: at least one finding.
