@@ -53,19 +53,22 @@ class PortUnavailable(Exception):
 
 
 class Limits(NamedTuple):
-    """How many seconds each phase of a request may take, before its connection ends.
+    """How many seconds each phase of a request may take, before its connection ends; and memory.
 
     Attributes:
         idle: Until it begins.
         head: From its first byte to the end of its headers.
         body: From there to its end.
         answer: Until the answer is taken.
+        bytes: Of all requests that are not whole yet; with more, the large one that began first
+            goes.
     """
 
     idle: float = 75.0
     head: float = 20.0
     body: float = 60.0
     answer: float = 60.0
+    bytes: int = 8 * LONGEST_BODY
 
 
 _LIMITS: Final = Limits()
@@ -78,7 +81,7 @@ class Server:
         handle: Answers a request; called by many threads at once.
         host: Where to listen: an address or name of this machine.
         port: Where to listen; 0 takes a free one.
-        limits: What is too slow.
+        limits: What is too slow, or too much.
 
     Attributes:
         url: The base URL; where it listens at all addresses, that for this machine's programs.
@@ -101,6 +104,7 @@ class Server:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._open: dict[_Stream, threading.Thread] = {}
+        self._held = 0
         # The threads of answers that are, or were, late; a few of the newest are enough to join.
         self._late: deque[threading.Thread] = deque(maxlen=_MOST_LATE)
         self._thread = threading.Thread(target=self._accept, name="server", daemon=True)
@@ -140,7 +144,7 @@ class Server:
                 continue
             if len(self._open) >= most:
                 self._make_room()
-            self._begin(_Stream(connection, self._limits), address[0])
+            self._begin(_Stream(connection, self._limits, self._hold), address[0])
 
     def _begin(self, stream: _Stream, client: str) -> None:
         """Give a connection a thread of its own, or end it where there is none to be had."""
@@ -158,18 +162,28 @@ class Server:
                     break
         return stream.close()
 
-    def _make_room(self) -> bool:
-        """End the connection that has waited for its client for longest; return whether one has."""
+    def _hold(self, stream: _Stream, more: int) -> None:
+        """Make a note that a connection holds more of a request, or less; see to the memory."""
         with self._lock:
-            since, stream, thread = min(
-                ((stream.since, stream, thread) for stream, thread in self._open.items()),
-                key=lambda each: each[0],
-                default=(math.inf, None, None),
-            )
-        if stream is None or thread is None or since == math.inf:
+            stream.held += more
+            self._held += more
+            is_too_much = more > 0 and self._held > self._limits.bytes
+        if is_too_much:
+            self._make_room(_PIECE)
+
+    def _make_room(self, least: int = 0) -> bool:
+        """End the connection that has waited for its client for longest; return whether one has.
+
+        Of those alone that hold so many bytes.
+        """
+        with self._lock:
+            waiting = [each for each in self._open.items() if each[0].held >= least]
+            stream, thread = min(waiting, key=lambda each: each[0].since, default=(None, None))
+        if stream is None or thread is None or stream.since == math.inf:
             return False
         stream.end(socket.SHUT_RDWR)
-        thread.join(_LONGEST_PARTING)
+        if thread is not threading.current_thread():
+            thread.join(_LONGEST_PARTING)
         return True
 
     def _serve(self, stream: _Stream, client: str) -> None:
@@ -186,6 +200,8 @@ class Server:
     def _forget(self, stream: _Stream) -> None:
         with self._lock:
             self._open.pop(stream, None)
+            self._held -= stream.held
+            stream.held = 0
 
     def _converse(self, stream: _Stream, client: str) -> None:
         """Answer the requests of one connection, one after the other."""
@@ -220,16 +236,22 @@ class _Stream:
 
     Attributes:
         since: When it began to wait for its client; infinite while it does not.
+        held: How many bytes of a request it has; `hold` is told of more and less.
     """
 
-    def __init__(self, connection: socket.socket, limits: Limits) -> None:
+    def __init__(
+        self, connection: socket.socket, limits: Limits, hold: Callable[[_Stream, int], None]
+    ) -> None:
         self._connection = connection
         self._limits = limits
+        self._hold = hold
+        self.held = 0
         self._data = bytearray()
         self._allow(limits.idle)
 
     def goes_on(self) -> bool:
         """Wait for the next request; return whether any comes."""
+        self._hold(self, len(self._data) - self.held)
         self._allow(self._limits.idle)
         while not self._skip_lines():
             if not self._reads():
@@ -315,6 +337,7 @@ class _Stream:
         self._connection.settimeout(left)
         data = self._connection.recv(_PIECE)
         self._data += data
+        self._hold(self, len(data))
         return bool(data)
 
 

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import cycle
+from select import select
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +262,27 @@ def test_who_keeps_it_waiting_for_longest_makes_room(
             assert slow[-1].recv(1000).startswith(OK)
             echo.gate.set()
             assert busy.recv(1000).startswith(OK)
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_of_bodies_that_are_never_whole_the_oldest_makes_room(echo: Echo, is_chunked: bool) -> None:
+    head = CHUNKED if is_chunked else HALF_BODY[:-2].replace(b": 9", b": 200000")
+    chunk, rest = (b"186a0\r\n", b"\r\n0\r\n\r\n") if is_chunked else (b"", b"x" * 100_000)
+    with (
+        closing(Server(echo, limits=Limits(bytes=450_000))) as server,
+        connected(server, 1, HALF_HEAD) as (slow,),
+        connected(server, 5, head.replace(b"Host", b"Expect: 100-continue\r\nHost")) as large,
+    ):
+        for each in large:
+            assert each.recv(100).endswith(b"Continue\r\n\r\n")
+            each.sendall(chunk + b"x" * 100_000)
+        (ended,) = select(large, (), (), PATIENCE)[0]
+        assert ended.recv(1) == b""
+        other = next(each for each in reversed(large) if each is not ended)
+        other.sendall(rest)
+        assert other.recv(1000).startswith(OK)
+        slow.sendall(GET[9:])
+        assert slow.recv(1000).startswith(OK)
 
 
 def test_where_no_thread_is_to_be_had_an_idle_one_is_freed(
