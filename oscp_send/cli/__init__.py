@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from oscp_send.cli.main import main
+import os
+
+try:
+    from oscp_send.cli.main import main
+except KeyboardInterrupt:
+    # Nothing has begun yet: end as other tools do.
+    os._exit(130)
 
 __all__ = ["main"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ USAGE = 2
 NOT_REACHED = 3
 #: The exit code where it is not known whether an instruction was queued.
 UNKNOWN = 4
+#: The exit code of any program that SIGINT ends, as a shell tells it.
+INTERRUPTED = 130
 
 
 def printable(text: str) -> str:
@@ -69,6 +72,14 @@ class LazyGroup(click.Group):
     ) -> None:
         super().__init__(**settings)
         self._lazy_commands = lazy_commands
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """Run a command; interrupted, end without a word, and at once if it happens again."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            sys.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order in which they were given."""

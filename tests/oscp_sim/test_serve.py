@@ -189,6 +189,33 @@ def test_a_second_signal_ends_it_at_once() -> None:
         assert served.end(signal.SIGINT) == -signal.SIGINT
 
 
+INTERRUPTED = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from oscp_sim.cli import main
+main(["serve", "--port", "0"])
+"""
+
+
+@pytest.mark.parametrize("imported", ["click", "oscp_sim.cli.serve", "oscp_sim.server"])
+def test_while_it_is_being_imported_it_ends_without_a_word(imported: str) -> None:
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", INTERRUPTED, imported],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_where_hanging_up_is_ignored_it_goes_on() -> None:
     program = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PROGRAM]
     with serving(program=program) as served:
