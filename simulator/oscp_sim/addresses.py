@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.outgoing import IN_PROCESS_URL
@@ -22,6 +23,19 @@ def path_of(system: CapacityProvider | CapacityOptimizer) -> str:
     if not isinstance(system, CapacityProvider):
         return CAPACITY_OPTIMIZER_PATH
     return ELMO_PATH if system.profile == "elmo" else CAPACITY_PROVIDER_PATH
+
+
+def server_url(url: str) -> str:
+    """Return the base URL of a server, without a slash at its end.
+
+    Raises:
+        ValueError: It is none, or has more than an address.
+    """
+    parts, bare = urlsplit(url), url.rstrip("/")
+    is_server = parts.hostname and parts.scheme in {"http", "https"} and parts.port != 0
+    if not is_server or "@" in parts.netloc or f"{parts.scheme}://{parts.netloc}" != bare:
+        raise ValueError("write the address of a server alone, as http://sim.example:8920")
+    return bare
 
 
 class NobodyThere(LookupError):

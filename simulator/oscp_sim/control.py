@@ -346,7 +346,8 @@ def _from_a_web_page(url: str | None) -> Response | None:
         return _refusal(
             403,
             f"{PREFIX}/ is not at {host!r}: ask for localhost, or start with "
-            "--public-url http://NAME:PORT if others are to reach it by that name",
+            "--public-url http://NAME:PORT, or create_app(public_url=...), if others are to reach "
+            "it by that name",
         )
     if origin is not None and origin.partition("://")[2].lower() != (host or "").lower():
         return _refusal(403, f"{PREFIX}/ is not for web pages of {origin!r}: leave Origin out")

@@ -16,9 +16,10 @@ import requests
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
-from oscp_sim.addresses import Addresses
+from oscp_sim.addresses import Addresses, server_url
 from oscp_sim.clock import Clock, RealClock, Schedule
 from oscp_sim.entry import ALL_PARTIES, PartyName
+from oscp_sim.flexibility_provider import registration
 from oscp_sim.flexibility_provider.endpoint import (
     FlexibilityProviderEndpoints,
     HostOfFlexibilityProvider,
@@ -285,6 +286,7 @@ class Simulator:
         return {
             **self._systems.remembered(),
             **learned(self._first_world, self.world),
+            **self.flexibility_provider.remembered(),
         }
 
     def recall(self, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]) -> None:
@@ -297,6 +299,7 @@ class Simulator:
             self.shared.replace_world(taught(self.world, remembered))
         self._conceal_tokens()
         self._systems.recall(remembered)
+        registration.recall(self.flexibility_provider, remembered)
 
     def keep_by(self, keep: Callable[[], object]) -> None:
         """Have what is `remembered` kept before anything leaves that may confirm it."""
@@ -388,13 +391,26 @@ class Simulator:
         self.close()
 
 
-def create_app(world: World | Path | str | Mapping[str, Any] | None = None) -> Flask:
+def create_app(
+    world: World | Path | str | Mapping[str, Any] | None = None, *, public_url: str | None = None
+) -> Flask:
     """Return a running simulator as a Flask application, for `flask run` or any WSGI server.
 
     It runs until the process ends, with a bounded memory. WSGI passes on decoded paths and joined
     headers: a signature over an escaped path can be verified only behind `oscp-sim serve`, whose
     server keeps them.
+
+    Args:
+        world: As that of a `Simulator`.
+        public_url: Where others reach the WSGI server, as http://sim.example:8920, if that is not
+            this machine's localhost: `/_sim/` and the parties' own addresses are there, then.
+
+    Raises:
+        SourceError: As a `Simulator`.
+        ValueError: The public URL is not the address of a server.
     """
-    simulator = Simulator(world, limits=BOUNDED).start()
-    atexit.register(simulator.close)
+    simulator = Simulator(world, limits=BOUNDED)
+    if public_url is not None:
+        simulator.serve_at(server_url(public_url))
+    atexit.register(simulator.start().close)
     return simulator.application

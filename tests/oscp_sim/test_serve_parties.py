@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from http.client import HTTPException
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from tests.oscp_sim.rig import Answer
 
 SPEED = 10
+_KILLS = int(os.environ.get("OSCP_KILLS", "3"))
 HOST = [("Host", "localhost")]
 SHARED = "a-token-that-both-sides-were-given"
 WORLD = f"""
@@ -297,24 +303,47 @@ class TestKeeping:
             served.process.wait(10)
         assert json.loads(kept.read_text())["seats"]
 
+    def test_a_register_that_was_still_to_come_outlives_a_kill(self, tmp_path: Path) -> None:
+        kept = tmp_path / "kept.json"
+        options = ("--keep", str(kept), "--clock=frozen")
+        with serving(*options) as served:
+            assert tell(served.url, "providers/3/register", {"new_token": True}).status == 200
+            served.process.kill()
+            served.process.wait(10)
+        with serving(*options) as again:
+            assert not _registered(again.url)
+            tell(again.url, "clock", {"advance": 3})
+            assert _registered(again.url)
+            assert tell(again.url, "providers/3/heartbeat", {}).json["status"] == 204
+            assert again.end(signal.SIGTERM) == 0
+        assert "awaiting" not in kept.read_text()
+
     def test_what_was_confirmed_survives_a_kill(self, tmp_path: Path) -> None:
+        """`make soak` kills it more often."""
         kept = tmp_path / "kept.json"
         half = tmp_path / f".kept.json.{'0' * 32}"
-        for number in range(3):
+        confirmed = tried = ""
+        for number in range(_KILLS):
             half.write_text("{")
-            token = f"token-of-round-{number}"
-            options = ("--keep", str(kept), "--clock=frozen")
-            with serving(*options) as served:
+            with serving("--keep", str(kept), "--clock=frozen") as served:
                 assert not half.exists()
-                assert not number or f"token-of-round-{number - 1}" in kept.read_text()
-                told = tell(served.url, "providers/3/register", {"token": token}).json
                 tell(served.url, "clock", {"advance": 3})
-                served.process.kill()
-                served.process.wait(10)
-            assert told["status"] == 204
-            known = [each["remembered"] for each in json.loads(kept.read_text())["seats"]]
-            # Of the Capacity Provider, which gave it out, and of the Flexibility Provider.
-            assert len([each for each in known if token in json.dumps(each)]) == 2
+                assert _registered(served.url)
+                assert tell(served.url, "providers/3/heartbeat", {}).json["status"] == 204
+                threading.Timer(Random(number).random() / 4, served.process.kill).start()
+                with suppress(OSError, HTTPException):
+                    for count in itertools.count():
+                        tried = f"token-{number}-{count}"
+                        told = tell(served.url, "providers/3/register", {"token": tried})
+                        assert told.json["status"] == 204
+                        confirmed = tried
+                        tell(served.url, "clock", {"advance": 3})
+            seats = json.loads(kept.read_text())["seats"]
+            known = {each["kind"]: each["remembered"] for each in seats}
+            # Who gave it out, and who was given it.
+            issued = {each["token"] for each in known["capacity_provider"]["tokens"]}
+            assert issued & {confirmed, tried}
+            assert known["capacity_provider_known"]["token"] in {confirmed, tried}
 
     @pytest.mark.parametrize("content", ["{", "[]", '{"version": 99}', '{"version": 1}'])
     def test_a_file_that_is_not_one_of_ours(self, tmp_path: Path, content: str) -> None:

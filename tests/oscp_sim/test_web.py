@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from flask import Flask
 
 from oscp_sim import create_app
@@ -57,6 +58,16 @@ def test_a_body_that_cannot_be_read_is_a_bad_request(simulator: Simulator) -> No
 def test_an_application_of_its_own_runs_until_the_process_ends() -> None:
     client: Any = create_app().test_client()
     assert client.get("/_sim/health").json["seed"] == 1
+
+
+def test_an_application_of_its_own_is_reached_by_its_public_name() -> None:
+    client: Any = create_app(public_url="https://sim.example/").test_client()
+    for url, status in (("https://sim.example", 200), ("http://other.example", 403)):
+        assert client.get("/_sim/health", base_url=url).status_code == status
+    refused = client.get("/_sim/health", base_url="http://other.example").json["error"]
+    assert "create_app(public_url=...)" in refused
+    with pytest.raises(ValueError, match="write the address of a server alone"):
+        create_app(public_url="sim.example")
 
 
 def test_flask_finds_the_application() -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, NoReturn, get_args
-from urllib.parse import urlsplit
 
 import click
 
@@ -22,6 +21,7 @@ from oscp_sim.addresses import (
     ELMO_PATH,
     FLEXIBILITY_PROVIDER_PATH,
     path_of,
+    server_url,
 )
 from oscp_sim.cli.options import (
     bad_parameters,
@@ -179,7 +179,9 @@ def serve(
     /_sim/journal. Name a party of your own with --seat: it is then not played.
     """
     _log_printable()
-    public_url = _checked_url(public_url)
+    if public_url is not None:
+        with bad_parameters("--public-url"):
+            public_url = server_url(public_url)
     chosen = behaviour(fidelity, settings)
     placed = _placed_world(world, seats(seat))
     with bad_parameters("--play"):
@@ -252,18 +254,6 @@ def _log_printable() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Printable())
     logging.basicConfig(handlers=[handler])
-
-
-def _checked_url(url: str | None) -> str | None:
-    if url is None:
-        return None
-    with bad_parameters("--public-url"):
-        parts = urlsplit(url.rstrip("/"))
-        is_server = parts.hostname and parts.scheme in {"http", "https"} and parts.port != 0
-        is_server = is_server and "@" not in parts.netloc
-        if not is_server or f"{parts.scheme}://{parts.netloc}" != url.rstrip("/"):
-            raise ValueError("write the address of a server alone, as http://sim.example:8920")
-    return url.rstrip("/")
 
 
 def _checked_token(token: str | None) -> str | None:

@@ -28,6 +28,10 @@ from oscp_sim.shared import Shared
 Later: TypeAlias = Callable[[], object]
 
 
+#: Behind the kind of a system, in what is remembered: that of a Register which is still to be sent.
+OWED: Final = "_awaiting_register"
+
+
 class FlexibilityProvider:
     """Deliver what SolarUser queued, in order, and know what the endpoints need.
 
@@ -43,6 +47,7 @@ class FlexibilityProvider:
         self.retries = Retries(shared, self.random)
         self.rows = HeldRows()
         self._replaced: dict[tuple[int, PartyName, int], str | None] = {}
+        self._owed: dict[tuple[int, PartyName, int], str] = {}
         jobs = (*heartbeat_jobs(shared, self.outbox), *measurement_jobs(shared, self.outbox))
         self._jobs = Jobs(shared, jobs)
 
@@ -57,6 +62,7 @@ class FlexibilityProvider:
         """
         self.conversations.forget()
         self._replaced.clear()
+        self._owed.clear()
         self.outbox.oauth.forget()
         self._jobs.plan()
 
@@ -80,6 +86,23 @@ class FlexibilityProvider:
         """Remember the old token of a system, which is no longer good."""
         key = (user_id, party_of(system), system.id)
         self._replaced[key] = system.flexibility_provider_token
+
+    def owe(self, user_id: int, system: System, token: str) -> None:
+        """Remember that a system waits for the Register that brings it a token."""
+        self._owed[user_id, party_of(system), system.id] = token
+
+    def has_brought(self, user_id: int, system: System, token: str) -> None:
+        """Forget that it waits for this one, which has come, or never will."""
+        key = (user_id, party_of(system), system.id)
+        if self._owed.get(key) == token:
+            del self._owed[key]
+
+    def remembered(self) -> dict[tuple[int, str, int], dict[str, str]]:
+        """Return which Registers are still to be sent; with secrets."""
+        return {
+            (user, party + OWED, system): {"token": token}
+            for (user, party, system), token in dict(self._owed).items()
+        }
 
 
 class HeldRows:

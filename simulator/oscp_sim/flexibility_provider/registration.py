@@ -21,11 +21,17 @@ from oscp_sim.flexibility_provider.call import (
     ServiceRefused,
     database_refused,
 )
-from oscp_sim.flexibility_provider.delivery import ConfigurationProblem, Events, System, queue_of
+from oscp_sim.flexibility_provider.delivery import (
+    ConfigurationProblem,
+    Events,
+    System,
+    party_of,
+    queue_of,
+)
 from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, check_registered
-from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
+from oscp_sim.flexibility_provider.provider import OWED, FlexibilityProvider, Later
 from oscp_sim.http import Response, respond
 from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, SystemSettings, User
@@ -61,9 +67,21 @@ def register(provider: FlexibilityProvider, call: IncomingCall) -> Later:
         provider.shared.journal.conceal(secret)
     _store(provider.shared, call.caller, token, base_url, own_token)
     provider.note_replaced(call.caller.user.id, call.caller.system)
-    events = _events(provider, call.caller, "Register")
-    events.registered(base_url)
-    return _OwnRegister(provider, call.caller, own_token, events).start
+    _events(provider, call.caller, "Register").registered(base_url)
+    provider.owe(call.caller.user.id, call.caller.system, own_token)
+    return _OwnRegister(provider, call.caller, own_token).start
+
+
+def recall(
+    provider: FlexibilityProvider, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]
+) -> None:
+    """Send what was still to be sent before a restart: a system without it is locked out."""
+    for user in provider.shared.world.users:
+        for system in user.systems:
+            owed = remembered.get((user.id, party_of(system) + OWED, system.id))
+            if owed is not None:
+                provider.owe(user.id, system, owed["token"])
+                _OwnRegister(provider, Caller(user, system, ""), owed["token"]).start()
 
 
 def _events(provider: FlexibilityProvider, caller: Caller, action: str) -> Events:
@@ -119,14 +137,13 @@ class _OwnRegister:
     provider: FlexibilityProvider
     caller: Caller
     token: str
-    events: Events
 
     def start(self) -> None:
         self.provider.retries.run(
             "Register",
             self._attempt,
             queue=queue_of(self.caller.user.id, self.caller.system),
-            events=self.events,
+            events=_events(self.provider, self.caller, "Register"),
             on_success=self._succeed,
             on_failure=self._fail,
         )
@@ -167,6 +184,7 @@ class _OwnRegister:
         return system
 
     def _succeed(self) -> None:
+        self._end()
         # A system that has registered again meanwhile waits for its second Register (inferred).
         if self._is_latest():
             self.provider.shared.change_system(
@@ -174,6 +192,7 @@ class _OwnRegister:
             )
 
     def _fail(self, _why: str) -> None:
+        self._end()
         if not self._is_latest():
             return
         why = (
@@ -185,6 +204,9 @@ class _OwnRegister:
         self.provider.shared.journal.append(
             "flexibility_provider", "note", action="Register", detail={"why": why}
         )
+
+    def _end(self) -> None:
+        self.provider.has_brought(self.caller.user.id, self.caller.system, self.token)
 
     def _is_latest(self) -> bool:
         return self.provider.shared.world.caller(self.token) is not None
