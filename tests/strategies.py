@@ -6,6 +6,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from oscp_schemas import ACTIONS
@@ -20,6 +21,14 @@ _MISTAKES: tuple[object, ...] = (
     *("2031-03-01 00:00:00Z", "2031-03-01T00:00:00.1234567890Z", "2016-12-31T23:59:60Z"),
     *([], [None], ["A", "A"], {}, {"a": 1}, [[[[]]]], 10**30, -(10**30)),
 )
+
+
+def examples(usual: int) -> int:
+    """How many examples to try of a property that needs more or fewer than others.
+
+    `make soak` tries as many times more of it as of the others.
+    """
+    return max(1, usual * settings().max_examples // 50)
 
 
 def actions() -> st.SearchStrategy[str]:

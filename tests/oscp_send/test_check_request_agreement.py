@@ -14,6 +14,7 @@ from oscp_send.snws2 import SNWS2Auth
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.simulator import Simulator
 from tests.cases.payloads import asset_measurements, compliance, forecast, handshake, one_block
+from tests.strategies import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +155,7 @@ def assert_agreement(service: tuple[Fidelity, Session], data: bytes) -> None:
 
 
 @given(body=bodies())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_on_bodies_that_are_mostly_right(service: tuple[Fidelity, Session], body: str) -> None:
     assert_agreement(service, body.encode())
 

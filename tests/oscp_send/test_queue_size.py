@@ -26,6 +26,7 @@ from oscp_send.queue_size import MQTT_LIMIT, queue_size
 from oscp_send.request_judgement import check_request
 from oscp_send.solarnetwork.decoding import decode
 from tests.oscp_sim.rig import encoded, instruction
+from tests.strategies import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,7 +192,7 @@ def test_a_day_becomes_two_halves() -> None:
     assert len(first.forecasted_blocks) == len(second.forecasted_blocks) == 48
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(count=st.integers(1, 300), limit=st.integers(900, 12000), group=st.text("gé🔋", min_size=1))
 def test_messages_that_fit_are_together_the_whole_in_order(
     count: int, limit: int, group: str

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_schemas.date_time import Fidelity
@@ -632,7 +632,6 @@ def test_a_refusal_explains_itself_without_a_secret() -> None:
     assert expected not in shown
 
 
-@settings(max_examples=50)
 @given(st.text(max_size=60), st.text(max_size=40))
 def test_no_header_breaks_it(header: str, date: str) -> None:
     request = Request(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_sim import Simulator
@@ -316,7 +316,6 @@ def test_no_listed_case_breaks_it(simulator: Simulator, case: Case) -> None:
     assert len(simulator.journal.entries(kind="exchange", since=mark)) == 1
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(sorted(MESSAGES)),
     st.binary(max_size=100),

@@ -33,6 +33,7 @@ from tests.oscp_sim.configuration_api import (
     shown,
 )
 from tests.oscp_sim.rig import NOW, Signing
+from tests.strategies import examples
 
 Body = dict[str, Any]
 #: Whose it is, of which kind, and its id.
@@ -336,4 +337,6 @@ def _id(entity: Body) -> int:
 
 
 TestConfiguration = ConfigurationMachine.TestCase
-TestConfiguration.settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
+TestConfiguration.settings = settings(
+    max_examples=examples(8), stateful_step_count=20, deadline=None
+)

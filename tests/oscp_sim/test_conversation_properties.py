@@ -30,6 +30,7 @@ from tests.oscp_sim.conversing import (
     spoken,
     theirs,
 )
+from tests.strategies import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +192,7 @@ def test_nothing_is_found_in_a_valid_conversation(lines: list[Line]) -> None:
 
 
 @pytest.mark.parametrize(("rule", "mutate"), MUTATIONS.values(), ids=MUTATIONS)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(lines=conversations())
 def test_a_single_mistake_is_found_as_what_it_is(
     rule: str, mutate: Callable[[list[Line]], list[Line]], lines: list[Line]
@@ -209,7 +210,7 @@ def test_who_asked_for_intermittent_misses_the_start(lines: list[Line]) -> None:
     assert rules == ({"S13"} if asked == ["INTERMITTENT"] else set())
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(conversations(), st.sampled_from(sorted(MUTATIONS)))
 def test_both_sides_find_the_same(lines: list[Line], name: str) -> None:
     mutated = MUTATIONS[name][1](lines)
@@ -217,7 +218,7 @@ def test_both_sides_find_the_same(lines: list[Line], name: str) -> None:
     assert converse(by_the_other(mutated), other) == converse(mutated)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(conversations(), st.sampled_from(sorted(MUTATIONS)))
 def test_judging_changes_nothing(lines: list[Line], name: str) -> None:
     mutated = MUTATIONS[name][1](lines)
@@ -231,7 +232,7 @@ def test_judging_changes_nothing(lines: list[Line], name: str) -> None:
     assert found == converse(mutated)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(strategies.any_messages(), max_size=6), st.data())
 def test_any_messages_broken_or_not_are_judged(
     pairs: list[tuple[str, dict[str, Any]]], data: st.DataObject

@@ -31,9 +31,12 @@ from tests.oscp_sim.rig import (
     shared_of,
     signature,
 )
+from tests.strategies import examples
 
 few = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 # What a header may hold on the wire.
 latin = st.text(st.characters(max_codepoint=255), max_size=40)

@@ -14,6 +14,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.instructions import STATES
 from tests.oscp_sim.instruction_api import ANOTHER, RESTRICTED, TWO_USERS, form, ids, states
 from tests.oscp_sim.rig import BASE, NOW, Signing, delivered, get, instruction, post, settled
+from tests.strategies import examples
 
 UPDATE = f"{BASE}/updateState"
 
@@ -128,7 +129,7 @@ def test_1_8_unreadable(world: Simulator, name: str) -> None:
     assert error["message"] == answer.json["message"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.sets(st.sampled_from([1, 11, 12])),
     st.sets(st.integers(1, 8).filter(lambda number: number != 7)),

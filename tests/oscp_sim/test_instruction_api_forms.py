@@ -24,6 +24,7 @@ from tests.oscp_sim.instruction_api import (
 )
 from tests.oscp_sim.rig import BASE, FORM, NOW, get, post, shared_of, signed_headers
 from tests.oscp_sim.rig import ask as ask_raw
+from tests.strategies import examples
 
 ADD = f"{BASE}/add/other"
 TARGETS = {"add": ADD, "exec": f"{BASE}/exec/other?resultMaxWait=0"}
@@ -320,7 +321,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(  # noqa:
 DATES = st.fixed_dictionaries({}, optional={"instructionDate": MOMENTS, "expirationDate": MOMENTS})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(PARAMETERS, DATES, st.sampled_from(["OSCP_v20", "other", "a b"]), st.booleans())
 @example([("msg", "\U0001f50b" * 129)], {}, "OSCP_v20", True)
 def test_json_and_form_store_the_same(

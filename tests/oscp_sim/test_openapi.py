@@ -18,6 +18,7 @@ from oscp_send.snws2 import SNWS2Auth
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.simulator import Simulator
+from tests.strategies import examples
 
 _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SIMULATOR = Simulator(clock=FrozenClock(_NOW))
@@ -36,7 +37,7 @@ def _delivering() -> Iterator[None]:
 
 @pytest.mark.parametrize("operation", _OPERATIONS, ids=lambda each: each.label)
 @given(st.data())
-@settings(max_examples=6, derandomize=True)
+@settings(max_examples=examples(6), derandomize=True)
 def test_no_server_error_and_no_undocumented_status(
     operation: APIOperation[Any, Any, Any, Any], data: st.DataObject
 ) -> None:

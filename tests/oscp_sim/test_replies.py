@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_sim import Simulator
@@ -206,7 +206,6 @@ def as_stored(value: str) -> list[str]:
 LONG = st.text(st.sampled_from("ab\U0001f50b"), max_size=30).map(lambda text: text * 40)
 
 
-@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.text(st.characters(codec="utf-8", min_codepoint=1), max_size=2), LONG),

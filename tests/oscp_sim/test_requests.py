@@ -30,7 +30,7 @@ from tests.oscp_sim.rig import (
     post,
     signed_headers,
 )
-from tests.strategies import json_values
+from tests.strategies import examples, json_values
 
 NODE_MISSING = "Illegal argument: The nodeId parameter is required."
 TOPIC_MISSING = "Illegal argument: The topic parameter is required."
@@ -405,7 +405,7 @@ def test_a_body_that_ends_early_is_no_error_of_ours(simulator: Simulator) -> Non
 # --- nothing is ever a 500 ---------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.binary(max_size=200) | json_values().map(lambda value: json.dumps(value).encode()))
 @example(b'{"nodeId":1,"params":{"action":"\\ud800","coId":"\\ud800","msg":"\\udc00"}}')
 @example(b'{"nodeId":"\\ud800"}')
@@ -435,7 +435,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.dictionaries(FRAGMENTS, VALUES, max_size=6), st.booleans())
 def test_no_body_that_is_nearly_right_breaks_it(body: dict[str, Any], named: bool) -> None:
     with Simulator(clock=FrozenClock(NOW)) as simulator:
@@ -456,7 +456,7 @@ def assert_consistent(simulator: Simulator) -> None:
     assert get(simulator, f"{VIEW}?id={len(queued) + 1}").data["state"] == "Completed"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=20),
     st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE"]),

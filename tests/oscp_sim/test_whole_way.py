@@ -25,6 +25,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
 from tests import strategies
 from tests.oscp_sim.rig import NOW, SECRET, TOKEN, delivered, settled
+from tests.strategies import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,7 +179,7 @@ def as_text(message: dict[str, Any]) -> str:
     return json.dumps(message, indent=1, ensure_ascii=False)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sendings(), correlation_ids, st.sampled_from([dict, as_text]))
 @example(("Handshake", {}, "foo-group"), None, dict)
 @example(("GroupCapacityComplianceError", {"message": "\U0001f50b" * 300}, "g"), "r", as_text)
@@ -199,7 +200,7 @@ def test_a_valid_message_arrives_with_the_same_meaning_or_the_sender_raises(
     assert headers.get("x-correlation-id") == correlation_id
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sendings())
 def test_a_typed_message_does_so_too(sending: tuple[str, dict[str, Any], str]) -> None:
     action, message, group = sending
@@ -218,7 +219,7 @@ def test_a_typed_message_does_so_too(sending: tuple[str, dict[str, Any], str]) -
     assert_same(action, body, message)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sendings())
 def test_as_observed_it_arrives_or_the_service_says_why(
     sending: tuple[str, dict[str, Any], str],
@@ -239,7 +240,7 @@ def test_as_observed_it_arrives_or_the_service_says_why(
     assert_same(action, body, message)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sendings().flatmap(
         lambda sending: st.tuples(
