@@ -41,10 +41,12 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.serving
 	$(BIN)/python -m tests.bench.week
 
-# 50,000 requests of random shape, 100 kills of a server that keeps its state, and 1,000 examples of
-# each property; the tests try 2,000, 3 and 40.
+# 50,000 requests of random shape, and as many over sockets beside another client who looks at its
+# watch (OSCP_RANDOM_REQUESTS); 100 kills of a server that keeps its state, and 1,000 examples of each
+# property. The tests try 2,000, 300, 3 and 40.
 soak: $(VENV)/.dev
 	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/oscp_sim/test_random_requests.py
+	$(BIN)/python -m tests.bench.soak
 	OSCP_KILLS=100 $(BIN)/pytest tests/oscp_sim/test_serve_parties.py -k kill
 	OSCP_EXAMPLES=1000 $(BIN)/pytest --numprocesses 2 -m hypothesis
 

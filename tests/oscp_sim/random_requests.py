@@ -22,6 +22,37 @@ from oscp_send.snws2 import (
 if TYPE_CHECKING:
     from random import Random
 
+TOKEN, SECRET = "first-users-token-01", "first-users-secret"
+OTHER, OTHER_SECRET = "second-users-token-1", "second-users-secret"
+PROVIDER_TOKEN = "provider-token-of-the-first"
+WORLD: dict[str, Any] = {
+    "users": [
+        {
+            "id": 42,
+            "tokens": [{"id": TOKEN, "secret": SECRET, "type": "User"}],
+            "nodes": [1],
+            "capacity_providers": [{"id": 3, "name": "Grid", "token": PROVIDER_TOKEN}],
+            "capacity_optimizers": [{"id": 1, "name": "Depot"}],
+            "capacity_groups": [
+                {
+                    "id": 19,
+                    "identifier": "foo-group",
+                    "capacity_provider": 3,
+                    "capacity_optimizer": 1,
+                }
+            ],
+        },
+        {
+            "id": 43,
+            "tokens": [
+                {"id": OTHER, "secret": OTHER_SECRET, "type": "User"},
+            ],
+            "nodes": [7],
+            "capacity_optimizers": [{"id": 1, "name": "Other"}],
+        },
+    ]
+}
+
 API = "/solaruser/api/v1/sec"
 _METHODS = ("GET", "POST", "POST", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE")
 _PATHS = (

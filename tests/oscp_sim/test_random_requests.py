@@ -1,7 +1,7 @@
 """Requests of random shape give no 500, leak no secret, and leave everything consistent.
 
-`make soak` runs 50,000 of them; `OSCP_RANDOM_REQUESTS` says how many. Whatever JSON and headers
-hold, no door answers with 500, and every page of `/_sim/` can be read afterwards.
+`make soak` runs 50,000 of them (`OSCP_RANDOM_REQUESTS`), and as many over sockets. Whatever JSON
+and headers hold, no door answers with 500, and every page of `/_sim/` can be read afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from datetime import UTC, datetime
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from hypothesis import example, given
@@ -23,7 +23,15 @@ from oscp_sim.http import Request
 from oscp_sim.simulator import Simulator
 from oscp_sim.system.profile import PATHS
 from tests.cases.payloads import block, forecast_value
-from tests.oscp_sim.random_requests import RandomRequest, random_request
+from tests.oscp_sim.random_requests import (
+    OTHER_SECRET,
+    PROVIDER_TOKEN,
+    SECRET,
+    TOKEN,
+    WORLD,
+    RandomRequest,
+    random_request,
+)
 from tests.oscp_sim.rig import ADD, NOW, ask, get, instruction, post
 
 if TYPE_CHECKING:
@@ -34,46 +42,17 @@ if TYPE_CHECKING:
 _HOST = [("Host", "localhost")]
 _COUNT = int(os.environ.get("OSCP_RANDOM_REQUESTS", "2000"))
 _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-_TOKEN, _SECRET = "first-users-token-01", "first-users-secret"
-_OTHER_SECRET, _PROVIDER_TOKEN = "second-users-secret", "provider-token-of-the-first"
-_WORLD: dict[str, Any] = {
-    "users": [
-        {
-            "id": 42,
-            "tokens": [{"id": _TOKEN, "secret": _SECRET, "type": "User"}],
-            "nodes": [1],
-            "capacity_providers": [{"id": 3, "name": "Grid", "token": _PROVIDER_TOKEN}],
-            "capacity_optimizers": [{"id": 1, "name": "Depot"}],
-            "capacity_groups": [
-                {
-                    "id": 19,
-                    "identifier": "foo-group",
-                    "capacity_provider": 3,
-                    "capacity_optimizer": 1,
-                }
-            ],
-        },
-        {
-            "id": 43,
-            "tokens": [
-                {"id": "second-users-token-1", "secret": _OTHER_SECRET, "type": "User"},
-            ],
-            "nodes": [7],
-            "capacity_optimizers": [{"id": 1, "name": "Other"}],
-        },
-    ]
-}
 
 
 def test_requests_of_random_shape(caplog: pytest.LogCaptureFixture) -> None:
     random = Random(20261123)
     clock = FrozenClock(_NOW)
-    simulator = Simulator(_WORLD, clock=clock, seed=1)
+    simulator = Simulator(WORLD, clock=clock, seed=1)
     other = simulator.world.user(43)
     statuses: Counter[int] = Counter()
     with caplog.at_level(logging.DEBUG), simulator:
         for _ in range(_COUNT):
-            request = random_request(random, clock.now(), _TOKEN, _SECRET)
+            request = random_request(random, clock.now(), TOKEN, SECRET)
             status, answer = _exchange(simulator, request)
             assert status != 500, request
             _assert_no_secret(answer, request)
@@ -100,7 +79,7 @@ def _exchange(simulator: Simulator, request: RandomRequest) -> tuple[int, str]:
 
 
 def _assert_no_secret(text: str, where: object) -> None:
-    for secret in (_SECRET, _OTHER_SECRET, _PROVIDER_TOKEN):
+    for secret in (SECRET, OTHER_SECRET, PROVIDER_TOKEN):
         assert secret not in text, where
 
 

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from oscp_send import SolarUserClient
 from oscp_sim.cli.main import main
+from tests.bench.soak import soak
 from tests.oscp_sim.rig import (
     ADD,
     BASE,
@@ -355,6 +356,15 @@ def test_nothing_that_is_logged_could_move_a_cursor() -> None:
         [sys.executable, "-c", LOGGING], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ended.stderr.endswith("a\\x1b[2J\nb\\u202e\n")
+
+
+def test_requests_of_random_shape_are_all_answered() -> None:
+    figures = soak(300, clients=1)
+    assert figures.statuses.total() == 300
+    assert figures.statuses[200]
+    assert not figures.statuses.keys() & {0, 500}
+    assert figures.waits
+    assert figures.memory
 
 
 def test_localhost_is_an_address() -> None:
