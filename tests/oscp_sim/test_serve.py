@@ -31,6 +31,7 @@ from tests.oscp_sim.rig import (
     TOKEN,
     Answer,
     Headers,
+    Provider,
     ask_over_network,
     authorization,
     canonical,
@@ -247,6 +248,47 @@ users:
             connection, _ = silent.accept()
             with connection:
                 assert served.end(signal.SIGINT) == 0
+
+
+def test_of_50_providers_one_that_never_answers_holds_up_nobody(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, Provider() as provider:
+        silent.settimeout(10)
+        urls = [f"{provider.url}/{number}" for number in range(1, 50)]
+        urls.insert(0, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        numbered = list(enumerate(urls, 1))
+        groups = [
+            {"id": n, "identifier": f"g{n}", "capacity_provider": n, "capacity_optimizer": 1}
+            for n, _ in numbered
+        ]
+        user = {
+            "id": 42,
+            "tokens": [{"id": TOKEN, "secret": SECRET}],
+            "nodes": [1],
+            "capacity_providers": [
+                {"id": n, "name": f"Grid {n}", "token": "t", "base_url": url} for n, url in numbered
+            ],
+            "capacity_optimizers": [{"id": 1, "name": "Depot"}],
+            "capacity_groups": groups,
+        }
+        world = tmp_path / "world.yaml"
+        world.write_text(json.dumps({"users": [user]}))
+        with (
+            serving("--world", str(world)) as served,
+            SolarUserClient(served.url, TOKEN, SECRET) as client,
+        ):
+            queued = [
+                client.send("Handshake", "{}", node_id=1, co_id=1, cg_identifier=f"g{n}")
+                for n, _ in numbered
+            ]
+            connection, _ = silent.accept()
+            with connection:
+                for each in queued[1:]:
+                    assert client.wait(each, timeout=10, poll=0.01).state == "Completed"
+                held_up = client.view(queued[0].id)
+                assert held_up
+                assert not held_up.state.is_final
+                assert served.end(signal.SIGTERM) == 0
+        assert len(provider.asked) == 49
 
 
 def run(*options: str) -> Result:
