@@ -364,6 +364,15 @@ def test_a_limit_has_no_place(text: str, limit: str) -> None:
     assert SOURCE not in said
 
 
+@pytest.mark.parametrize("before", [0, 1, 999, 1000, 1001, 1500, 2001, 2002])
+def test_a_long_number_is_found_wherever_it_is(before: int) -> None:
+    for digits, is_over in ((1000, False), (1001, True)):
+        text = f"{' ' * before}[{'9' * digits}]"
+        said = check(ADJUST, text, "observed").error
+        assert said is not None
+        assert said.startswith("Number value length (1001)") == is_over
+
+
 def test_many_brackets_beside_one_another_are_within_the_limit() -> None:
     for name in ('"a"', r'"[[[\"[[["'):
         said = check(ADJUST, "[" + f"{{{name}:[]}}," * 600 + "1]", "observed").error
