@@ -221,7 +221,12 @@ def _may_be_too_large(text: str) -> bool:
         return True
     # In a name, four bytes or two UTF-16 units may be one character.
     longest = _LONGEST_NAME // 4
-    return len(text) > longest and max(map(len, text.split('"'))) > longest
+    return len(text) > longest and any(len(each) > longest for each in _strings(text))
+
+
+def _strings(text: str) -> list[str]:
+    """Return at least the strings of a sound text; where none has an escape, nothing else."""
+    return text.split('"') if "\\" in text else text.split('"')[1::2]
 
 
 def _depth(text: str) -> int:

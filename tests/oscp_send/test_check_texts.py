@@ -373,6 +373,14 @@ def test_a_long_number_is_found_wherever_it_is(before: int) -> None:
         assert said.startswith("Number value length (1001)") == is_over
 
 
+@pytest.mark.parametrize("other", ["", "x", r"\"", r"\\", r"\"\""])
+def test_a_long_name_is_found_beside_other_strings(other: str) -> None:
+    text = f'{{"a":"{other}","b":[{"[]," * 10_000}0],"{"n" * 50_001}":1}}'
+    said = check(ADJUST, text, "observed").error
+    assert said is not None
+    assert said.startswith("Name length (50001)")
+
+
 def test_many_brackets_beside_one_another_are_within_the_limit() -> None:
     for name in ('"a"', r'"[[[\"[[["'):
         said = check(ADJUST, "[" + f"{{{name}:[]}}," * 600 + "1]", "observed").error
