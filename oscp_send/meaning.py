@@ -56,7 +56,7 @@ def _found(
 
 def _number(value: object) -> float | None:
     """Return a JSON number that is safe to calculate with, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if abs(value) < _FAR_FROM_OVERFLOW else None
 

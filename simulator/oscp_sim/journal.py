@@ -25,14 +25,14 @@ _LEAST_ROOM: Final = LONGEST_BODY
 
 def size_of(value: object) -> int:
     """Return about how many bytes a text or JSON value takes; the elements of a list are alike."""
-    if isinstance(value, str | bytes):
+    if isinstance(value, (str, bytes)):
         return 50 + len(value)
     if isinstance(value, dict):
         size = 100
         for each in value.values():
             size += 150 + len(each) if isinstance(each, str) else 100 + size_of(each)
         return size
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return 50 + len(value) * size_of(value[0]) if value else 50
     return 100 + size_of(dict(value)) if isinstance(value, Mapping) else 30
 

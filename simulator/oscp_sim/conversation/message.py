@@ -123,12 +123,12 @@ _FAR_FROM_OVERFLOW: Final = 1e300
 
 
 def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
+    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def _number(value: object) -> float | None:
     """Return a JSON number as a double, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if abs(value) < _FAR_FROM_OVERFLOW else None
 
