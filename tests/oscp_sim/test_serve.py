@@ -194,6 +194,9 @@ def test_a_second_signal_ends_it_at_once() -> None:
 INTERRUPTED = """
 import signal, sys
 
+# A shell ignores it for what runs in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class Finder:
     def find_spec(self, name, *_):
         if name == sys.argv[1]:
