@@ -49,8 +49,7 @@ CORE = {
     "oscp_sim/test_user_events_of_instructions.py",
     "oscp_sim/flexibility_provider/registration.py": "oscp_sim/test_fp_registration.py "
     "oscp_sim/test_fp_handshake.py",
-    "oscp_sim/conversation/sequence.py": "oscp_sim/test_conversation.py "
-    "oscp_sim/test_conversation_memory.py oscp_sim/test_fidelity.py",
+    "oscp_sim/conversation/sequence.py": "oscp_sim/test_conversation.py",
 }
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Unpack
 
 import pytest
 
+from oscp_send.findings import Finding
 from oscp_sim.conversation import Conversation
 from tests.oscp_sim.conversing import (
     GROUP,
@@ -562,6 +563,102 @@ def test_a_rule_finds_its_mistake(lines: tuple[Line, ...], expected: Found) -> N
     assert finding.case == expected.case
     assert expected.text in finding.message
     assert finding.hint
+
+
+# What is said in whole about the order of messages, by the row; and what is advised.
+TOLD = {
+    "S8: correlated with a forecast never sent": (
+        "X-Correlation-ID r7 names no UpdateGroupCapacityForecast that the Capacity Provider sent",
+        "correlate with the X-Request-ID of the forecast to be adjusted, or leave X-Correlation-ID "
+        "out",
+    ),
+    "S15: no correlation id": (
+        "names no forecast: there is no X-Correlation-ID",
+        "send correlationId, the X-Request-ID of the forecast that cannot be complied with",
+    ),
+    "S15: another message of the Capacity Provider": (
+        "X-Correlation-ID h1 names no UpdateGroupCapacityForecast that the Capacity Provider sent: "
+        "it belongs to the Capacity Provider's Handshake",
+        "correlate with the X-Request-ID of the forecast that cannot be complied with, unchanged",
+    ),
+    "S16: no correlation id": (
+        "names no Handshake: there is no X-Correlation-ID",
+        "correlate with the X-Request-ID of the Handshake that is acknowledged",
+    ),
+    "S16: an acknowledge of nothing": (
+        "answers no Handshake: the Flexibility Provider has sent none",
+        "send HandshakeAcknowledge only in answer to a Handshake; to ask for settings, send "
+        "Handshake",
+    ),
+    "S17: a handshake before registration": (
+        "Handshake comes before registration: neither side has sent Register",
+        "register first: each side sends Register, and is then called with the token that it gave",
+    ),
+    "S17: a heartbeat before a handshake": (
+        "Heartbeat comes before a handshake: neither side has sent Handshake",
+        "send Handshake first, and wait for its HandshakeAcknowledge",
+    ),
+    "S17: a forecast before a handshake": (
+        "UpdateGroupCapacityForecast comes before a handshake: neither side has sent Handshake",
+        "send Handshake first, wait for its HandshakeAcknowledge, and only then send forecasts and "
+        "adjustments",
+    ),
+    "S19: a forecast twice": (
+        "the Capacity Provider has used X-Request-ID r1 before, for this message",
+        "give every message an X-Request-ID of its own; one that is sent again under the same ID "
+        "is processed twice unless the receiver detects duplicates",
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "told"), TOLD.items(), ids=TOLD)
+def test_what_is_said_about_the_order_of_messages(row: str, told: tuple[str, str]) -> None:
+    [finding] = converse(FOUND[row][0])[-1]
+    assert (finding.message, finding.hint) == told
+
+
+def registrations(*turns: tuple[bool, float]) -> list[Line]:
+    """Return Registers, each by whether it is sent and its second."""
+    return [Line("Register", sent=sent, minute=second / 60) for sent, second in turns]
+
+
+IN_TURN = [(True, 0), (False, 1), (True, 2), (False, 3)]
+
+
+@pytest.mark.parametrize("second", [4, 4.5, 60])
+def test_who_registers_for_the_third_time_in_turn_is_told_why_that_never_ends(
+    second: float,
+) -> None:
+    *before, [finding] = converse(registrations(*IN_TURN, (True, second)))
+    assert not any(before)
+    assert finding == Finding(
+        "meaning",
+        "register-loop",
+        "warning",
+        "",
+        f"the Capacity Provider registers for the third time in {second} s, each time after the "
+        "Flexibility Provider's own Register: it may wait for one with an X-Correlation-ID, which "
+        "SolarNetwork's has not",
+        "after sending Register, take the next Register for the answer, and send no other",
+    )
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        pytest.param([*IN_TURN, (True, 60.5)], id="too slowly"),
+        pytest.param([(True, second) for second in range(4)], id="without any answer"),
+        pytest.param([(True, 0), (True, 1), (False, 2), (False, 3), (True, 4)], id="not in turn"),
+    ],
+)
+def test_other_registers_are_no_loop(turns: list[tuple[bool, float]]) -> None:
+    assert not any(converse(registrations(*turns)))
+
+
+def test_before_registration_an_acknowledge_is_only_told_to_come_later() -> None:
+    lines = (REGISTERED[0], ours("Handshake", behaviour()), theirs(ACKNOWLEDGE, names="h7"))
+    *_, found = converse(lines)
+    assert [finding.rule for finding in found] == ["S17"]
 
 
 @pytest.mark.parametrize("lines", NOT_FOUND.values(), ids=NOT_FOUND)
