@@ -45,8 +45,13 @@ CORE = {
     "oscp_schemas/json_text.py": "oscp_schemas",
     "oscp_sim/solaruser/authentication.py": "oscp_sim/test_authentication.py "
     "oscp_sim/test_gate_authentication.py",
-    "oscp_sim/solaruser/queue_hook.py": "oscp_sim/test_queue_hook.py oscp_sim/test_queue_size.py "
-    "oscp_sim/test_user_events_of_instructions.py",
+    "oscp_sim/solaruser/queue_hook.py": "oscp_sim/test_queue_hook.py "
+    "oscp_sim/test_user_events_of_instructions.py::test_9_1_what_is_missing_or_unknown "
+    "oscp_sim/test_user_events_of_instructions.py::test_9_1_checks_10_to_13 "
+    "oscp_sim/test_user_events_of_instructions.py::"
+    "test_9_1_a_schema_that_the_service_does_not_find_is_an_error_of_its_own "
+    "oscp_sim/test_user_events_of_instructions.py::test_9_1_published "
+    "oscp_sim/test_user_events_of_instructions.py::test_9_1_http_client_ok",
     "oscp_sim/flexibility_provider/registration.py": "oscp_sim/test_fp_registration.py "
     "oscp_sim/test_fp_handshake.py",
     "oscp_sim/conversation/sequence.py": "oscp_sim/test_conversation.py",

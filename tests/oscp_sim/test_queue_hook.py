@@ -351,3 +351,13 @@ def test_what_the_sender_s_own_check_finds_is_in_the_journal(simulator: Simulato
     (finding,) = (each for each in exchange.findings if each["severity"] == "error")
     assert finding["pointer"] == "/forecasted_blocks/0/unit"
     assert "KW" in finding["hint"]
+
+
+def test_what_the_running_service_would_refuse_is_in_the_journal(simulator: Simulator) -> None:
+    block = {**FORECAST["forecasted_blocks"][0], "end_time": "2026-05-04T17:00:00.0001Z"}  # type: ignore[dict-item]
+    message = {**FORECAST, "forecasted_blocks": [block]}
+    body = instruction(action="AdjustGroupCapacityForecast", msg=json.dumps(message))
+    assert post(simulator, body).data["state"] == "Queuing"
+    (exchange,) = simulator.journal.entries(party="solaruser", kind="exchange")
+    (finding,) = exchange.findings
+    assert (finding["pointer"], finding["source"]) == ("/forecasted_blocks/0/end_time", "observed")
