@@ -53,7 +53,7 @@ CORE = {
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_published "
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_http_client_ok",
     "oscp_sim/flexibility_provider/registration.py": "oscp_sim/test_fp_registration.py "
-    "oscp_sim/test_fp_handshake.py",
+    "oscp_sim/test_fp_handshake.py oscp_sim/test_user_events_of_systems.py",
     "oscp_sim/conversation/sequence.py": "oscp_sim/test_conversation.py",
 }
 

@@ -10,6 +10,7 @@ import pytest
 from oscp_sim.world import SystemSettings
 from tests.oscp_sim.fp_callers import (
     ACKNOWLEDGE,
+    ADJUST,
     HANDSHAKE,
     HEARTBEAT,
     REGISTER,
@@ -146,8 +147,10 @@ def test_one_that_is_not_registered_is_never_acknowledged(status: str) -> None:
         assert settings(there) == SystemSettings(60, ("Continuous",))
         there.clock.advance(60)
         assert there.sent == []
-        (note,) = there.notes
-        assert f"the registration status is {status}" in note
+        assert there.notes == [
+            "[HandshakeAcknowledge] task with CapacityProvider (42,3) failed because the "
+            f"registration status is {status}, not Registered."
+        ]
 
 
 def test_a_handshake_before_the_register_that_answers_may_come_too_early() -> None:
@@ -202,6 +205,21 @@ def test_a_second_handshake_overwrites_the_first(there: Peers) -> None:
     assert settings(there) == SystemSettings(90, ())
     there.clock.advance(SAME_MINUTE)
     assert {sent.headers["X-Correlation-ID"] for sent in there.sent} == {"h1", "h2"}
+
+
+@pytest.mark.parametrize("body", ["{}", '{"required_behaviour":null}'])
+def test_a_handshake_without_behaviour_is_refused(there: Peers, body: str) -> None:
+    told = "Illegal argument: The settings argument must not be null."
+    assert say(there.simulator, HANDSHAKE, body).refusal == (422, told)
+
+
+def test_what_was_acknowledged_is_remembered(there: Peers) -> None:
+    say(there.simulator, HANDSHAKE, role="optimizer")
+    there.clock.advance(2)
+    more = [("X-Correlation-ID", there.sent[0].headers["X-Request-ID"])]
+    say(there.simulator, ADJUST, more=more, request_id="a1")
+    told = heard(there.simulator).findings[0]["message"]
+    assert told.endswith("it belongs to the Flexibility Provider's HandshakeAcknowledge")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,7 @@ import pytest
 
 from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
-from oscp_sim.clock import FrozenClock
+from oscp_sim.clock import FrozenClock, Task
 from oscp_sim.world import SIMULATED
 from tests.oscp_sim.fp_callers import (
     FP_URL,
@@ -75,6 +75,12 @@ def test_what_is_stored_at_once(there: Peers, role: Role) -> None:
     assert found.registration_status == "Pending"
     assert found.flexibility_provider_token not in {None, old}
     assert there.sent == []
+
+
+def test_whoever_registers_speaks_oscp_2_0_from_then_on() -> None:
+    with peers(world([provider(oscp_version="1.0")])) as there:
+        register(there)
+        assert system(there.simulator).oscp_version == "2.0"
 
 
 def test_the_new_token_is_made_as_the_first_one(there: Peers) -> None:
@@ -147,20 +153,34 @@ def test_of_two_registrations_in_a_row_the_last_token_is_told(there: Peers) -> N
     assert system(there.simulator).registration_status == "Registered"
 
 
+LOCKED_OUT = (
+    "is locked out: the token with which it registered is dead since then, and the new one could "
+    "not be told to it. Its status stays Pending; as in SolarNetwork, somebody has to make a new "
+    "token in SolarUser (configuration of this capacity"
+)
+
+
+@pytest.mark.parametrize(("role", "name"), [("provider", "Grid 3"), ("optimizer", "Depot 1")])
 @pytest.mark.parametrize("answer", [ERROR, SILENT])
-def test_three_tries_and_then_locked_out(there: Peers, answer: Any) -> None:  # noqa: ANN401
+def test_three_tries_and_then_locked_out(
+    there: Peers,
+    answer: Any,  # noqa: ANN401 - a response, or that there was none
+    role: Role,
+    name: str,
+) -> None:
     there.decide = lambda _: answer
-    old = token_of(there.simulator)
-    register(there)
+    old = token_of(there.simulator, role)
+    register(there, role=role)
     there.clock.advance(timedelta(hours=1))
     tokens = {sent.json["token"] for sent in there.sent}
     ids = {sent.headers["X-Request-ID"] for sent in there.sent}
     assert (len(there.sent), len(tokens), len(ids)) == (3, 1, 3)
     failed, locked_out = there.notes
     assert "Register failed, try 3 of 3" in failed
-    assert "locked out" in locked_out
-    assert "make a new token in SolarUser" in locked_out
-    assert system(there.simulator).registration_status == "Pending"
+    assert locked_out == f"{name} {LOCKED_OUT} {role})."
+    notes = there.simulator.journal.entries(party="flexibility_provider", kind="note")
+    assert {entry.action for entry in notes} == {REGISTER}
+    assert system(there.simulator, role).registration_status == "Pending"
     assert say(there.simulator, HEARTBEAT, token=old).status == 403
 
 
@@ -218,6 +238,7 @@ def test_an_empty_token_is_none_to_show(there: Peers) -> None:
 def test_500_for_a_null_before_a_good_version(there: Peers, good: list[object]) -> None:
     answer = register(there, {"token": "t", "version_url": [None, *good]})
     assert answer.refusal == (500, "Internal error")
+    assert why(there.simulator) == "the service fails at a null there"
 
 
 @pytest.mark.parametrize("versions", [["1.0"], ["2"], ["2.0.1"], [" 2.0"], ["1.0", "3.0"]])
@@ -227,6 +248,7 @@ def test_501_without_version_2_0(there: Peers, versions: list[str]) -> None:
     answer = register(there, {"token": "t", "version_url": offered})
     assert (answer.status, answer.body) == (501, b"")
     assert answer.header("X-Error-Message") == "URL version '2.0' required but not provided."
+    assert why(there.simulator) == answer.header("X-Error-Message")
     assert system(there.simulator) == before
     there.clock.advance(60)
     assert there.sent == []
@@ -239,13 +261,20 @@ def test_the_first_of_several_versions_that_is_2_0(there: Peers) -> None:
     assert system(there.simulator).base_url == "http://two"
 
 
+NO_NUL = "a text there holds no NUL"
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        pytest.param(registration(shown="t" * 65), "64 characters", id="token"),
-        pytest.param(registration("http://cp.test/" + "u" * 242), "256 characters", id="url"),
-        pytest.param(registration(shown="t\0"), "NUL", id="NUL in the token"),
-        pytest.param(registration("http://cp.test/\0"), "NUL", id="NUL in the url"),
+        pytest.param(registration(shown="t" * 65), "a token has at most 64 characters", id="token"),
+        pytest.param(
+            registration("http://cp.test/" + "u" * 242),
+            "a base URL has at most 256 characters",
+            id="url",
+        ),
+        pytest.param(registration(shown="t\0"), NO_NUL, id="NUL in the token"),
+        pytest.param(registration("http://cp.test/\0"), NO_NUL, id="NUL in the url"),
     ],
 )
 def test_500_for_what_the_database_does_not_take(
@@ -253,7 +282,7 @@ def test_500_for_what_the_database_does_not_take(
 ) -> None:
     before = system(there.simulator)
     assert refused(register(there, body)) == (500, "Internal error")
-    assert told in why(there.simulator)
+    assert why(there.simulator) == f"the database does not take it: {told}"
     assert system(there.simulator) == before
     there.clock.advance(60)
     assert there.sent == []
@@ -420,6 +449,7 @@ def test_one_whose_configuration_is_gone(there: Peers, monkeypatch: pytest.Monke
     monkeypatch.setattr(type(empty), "caller", lambda *_: found)
     answer = say(there.simulator, REGISTER, registration(), token=token)
     assert refused(answer) == (403, "REGISTRATION_NOT_CONFIRMED")
+    assert why(there.simulator) == "its configuration is gone"
 
 
 def test_one_that_is_gone_before_the_task_begins(there: Peers) -> None:
@@ -431,6 +461,31 @@ def test_one_that_is_gone_before_the_task_begins(there: Peers) -> None:
     there.clock.advance(60)
     assert there.sent == []
     assert "does not exist any more" in there.notes[0]
+
+
+@pytest.mark.parametrize("action", [REGISTER, HANDSHAKE])
+def test_what_is_sent_to_a_system_waits_for_no_other(
+    action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the machine's clock, what is in no queue holds up everybody."""
+    (first,) = world([provider(4), provider(3)])["users"]
+    others = {"tokens": [{"id": "rehearsal-token-0002", "secret": "s"}], "nodes": [2]}
+    second = {**world([provider(3)], [], [])["users"][0], **others, "id": 43}
+    with peers({"users": [first, second]}) as there:
+        schedule, queues = shared_of(there.simulator).schedule, list[Hashable]()
+        after = schedule.after
+
+        def spy(seconds: float, do: Callable[[], object], *, queue: Hashable = None) -> Task:
+            queues.append(queue)
+            return after(seconds, do, queue=queue)
+
+        monkeypatch.setattr(schedule, "after", spy)
+        for user in there.simulator.world.users:
+            for each in user.capacity_providers:
+                body = registration(f"{URL}/{each.id}") if action == REGISTER else None
+                say(there.simulator, action, body, token=each.flexibility_provider_token)
+    assert len(set(queues)) == len(queues) == 3
+    assert None not in queues
 
 
 def test_an_answer_that_takes_its_time_registers_when_it_comes(there: Peers) -> None:

@@ -6,7 +6,7 @@ As observed in SolarNetwork (oscp20.md §3.4 to §3.6, §5.3 to §5.5).
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -32,7 +32,6 @@ from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from oscp_sim.flexibility_provider.http_client import Sending
 from oscp_sim.flexibility_provider.outbox import OSCP_VERSION, check_registered
 from oscp_sim.flexibility_provider.provider import OWED, FlexibilityProvider, Later
-from oscp_sim.http import Response, respond
 from oscp_sim.shared import Shared
 from oscp_sim.world import SIMULATED, SystemSettings, User
 from oscp_sim.world.model import MeasurementStyle
@@ -158,19 +157,18 @@ class _OwnRegister:
         delivery = outbox.delivery(system, "Register", content)
         if delivery is None:
             # Nothing to send counts as success (measured).
-            return respond(204)
+            return None
         return (yield from self._holding(outbox.send(self.caller.user.id, system, delivery)))
 
-    def _holding(self, steps: Generator[float, None, Response]) -> Generator[float, None, Response]:
+    def _holding(self, steps: Sending) -> Sending:
         """Hold the system's row while a request is under way."""
         row = queue_of(self.caller.user.id, self.caller.system)
         while True:
             with self.provider.rows.held(row):
                 try:
                     seconds = next(steps)
-                except StopIteration as end:
-                    answer: Response = end.value
-                    return answer
+                except StopIteration:
+                    return None
             yield seconds
 
     def _system(self) -> System:
