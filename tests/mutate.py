@@ -42,9 +42,10 @@ CORE = {
     "oscp_send/solarnetwork/request_body.py": "oscp_send/test_request_body.py",
     "oscp_send/solarnetwork/decoding.py": "oscp_send/test_queue_size.py "
     "oscp_send/test_check_cases.py oscp_sim/test_fp_reading.py",
-    "oscp_schemas/json_text.py": "oscp_schemas",
+    "oscp_schemas/json_text.py": "oscp_schemas/test_read.py oscp_schemas/test_document.py",
     "oscp_sim/solaruser/authentication.py": "oscp_sim/test_authentication.py "
-    "oscp_sim/test_gate_authentication.py",
+    "oscp_sim/test_gate_authentication.py oscp_sim/test_control_clock.py::"
+    "test_who_is_served_may_date_requests_by_the_machine_s_clock",
     "oscp_sim/solaruser/queue_hook.py": "oscp_sim/test_queue_hook.py "
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_what_is_missing_or_unknown "
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_checks_10_to_13 "

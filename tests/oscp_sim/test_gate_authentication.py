@@ -274,9 +274,18 @@ def test_row_of_5_7_date_skew(fidelity: Any, status: int) -> None:  # noqa: ANN4
 
 @pytest.mark.parametrize("trouble", [ConnectionResetError(), TimeoutError()])
 def test_row_of_5_7_database_trouble(trouble: Exception) -> None:
-    answer = broken(gate(), trouble)
+    on = gate()
+    answer = broken(on, trouble)
     assert (answer.status, answer.json) == (429, {"success": False, "code": "DAO.00200"})
     assert not answer.header("WWW-Authenticate")
+    why = f"the user store cannot be reached: {type(trouble).__name__}"
+    assert on.journal.entries()[-1].detail["why"] == why
+
+
+def test_why_the_user_store_fails() -> None:
+    on = gate()
+    broken(on, RuntimeError("no such table"))
+    assert on.journal.entries()[-1].detail["why"] == "the user store failed: RuntimeError"
 
 
 def test_a_good_request_passes_all_of_them() -> None:
@@ -398,6 +407,11 @@ def test_a_blank_behind_a_token_id_does_not_matter(token: str) -> None:
     assert viewed(gate(), headers_of(token=token)).json == {"success": True}
 
 
+@pytest.mark.parametrize("token", [" mine", "mine\t", "mineX"])
+def test_any_other_character_does(token: str) -> None:
+    assert viewed(gate(), headers_of(token=token)).refusal == (403, BAD)
+
+
 def test_a_signed_header_that_is_named_twice_counts_once() -> None:
     header = dict(headers_of())["Authorization"]
     assert claimed(gate(), header.replace("host;", "host;host;")).json == {"success": True}
@@ -431,8 +445,11 @@ def test_names_that_are_empty_at_the_end_of_signed_headers_count_for_nothing() -
         ("Fri, 02 Jan 2026 03:04:05 GMT", True),
         ("Fri, 2 Jan 2026 03:04:05 GMT", True),
         ("Fri, 02 Jan 2026 03:04:05 +0000", True),
-        ("Fri, 02 Jan 2026 16:04:05 +1300", True),
+        ("Fri, 02 Jan 2026 16:34:05 +1330", True),
+        ("Fri, 02 Jan 2026 01:34:05 -0130", True),
         ("Thu, 01 Jan 2026 22:04:05 EST", True),
+        ("Thu, 01 Jan 2026 23:04:05 EDT", True),
+        ("thu, 01 jan 2026 19:04:05 pst", True),
         ("Friday, 02-Jan-26 03:04:05 GMT", True),
         ("Fri Jan  2 03:04:05 2026", True),
         ("Fri Jan 2 03:04:05 2026", True),
@@ -457,9 +474,11 @@ def test_dates_of_5_2(text: str, good: bool) -> None:
         assert answer.refusal == (403, "Invalid HTTP X-SN-Date header value")
 
 
-@pytest.mark.parametrize("year", ["26", "0000", "0001", "1969"])
-def test_a_date_before_1970_is_as_if_it_were_missing(year: str) -> None:
-    headers = put(headers_of(), "X-SN-Date", f"Fri, 02 Jan {year} 03:04:05 GMT")
+@pytest.mark.parametrize(
+    "day", ["Fri, 02 Jan 26", "Fri, 02 Jan 0000", "Fri, 02 Jan 1969", "Tuesday, 02-Jan-46"]
+)
+def test_a_date_before_1970_is_as_if_it_were_missing(day: str) -> None:
+    headers = put(headers_of(), "X-SN-Date", f"{day} 03:04:05 GMT")
     assert viewed(gate(), headers).refusal == (403, NO_DATE)
 
 

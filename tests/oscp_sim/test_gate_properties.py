@@ -21,6 +21,7 @@ from tests.oscp_sim.rig import (
     HOST,
     JSON,
     NOW,
+    TOKEN,
     VIEW,
     Answer,
     Headers,
@@ -31,6 +32,7 @@ from tests.oscp_sim.rig import (
     shared_of,
     signature,
 )
+from tests.oscp_sim.test_authentication import Signed, changed, refusal
 from tests.strategies import examples
 
 few = settings(
@@ -127,6 +129,19 @@ def test_no_request_is_a_500_or_gets_past(
         assert method == "OPTIONS" or target.partition("?")[0] in PAGES
     assert shared_of(simulator).instructions.find(lambda _: True) == before
     assert SECRET_OF_ALL.encode() not in answer.body
+
+
+@given(st.text(max_size=60), st.text(max_size=40))
+def test_no_header_breaks_it(header: str, date: str) -> None:
+    request = Request(
+        "POST",
+        ADD,
+        (("host", "h"), ("x-sn-date", date), ("authorization", f"SNWS2 ,{header}")),
+    )
+    assert refusal(request).status in {401, 403}
+    named = f"Credential={TOKEN},SignedHeaders=host;x-sn-date;{header},Signature={'0' * 64}"
+    complete = changed(Signed().sent(), authorization=f"SNWS2 {named}")
+    assert refusal(complete).status in {401, 403}
 
 
 # --- half-valid signatures ---------------------------------------------------------------------
