@@ -108,12 +108,12 @@ class Document:
     @cached_property
     def numbers_beyond_double(self) -> tuple[tuple[str, str], ...]:
         """Pointer and text of each number that a double makes infinite, or zero where it is not."""
-        written = ((place, self.text[node.start : node.end]) for place, node in self._scan.nodes())
-        return tuple(
-            (pointer, text)
-            for pointer, text in written
-            if text[0] in "-0123456789" and _is_beyond_double(text)
+        written = (
+            (pointer, self.text[node.start : node.end])
+            for pointer, node in self._scan.nodes()
+            if self.text[node.start] in "-0123456789"
         )
+        return tuple((pointer, text) for pointer, text in written if _is_beyond_double(text))
 
     @cached_property
     def lone_surrogates(self) -> tuple[str, ...]:
@@ -134,8 +134,9 @@ class Document:
         return _Scan(self.text)
 
     def _holds_surrogate(self, node: _Node) -> bool:
-        written = self.text[node.start : node.end] if node.children is None else ""
-        return written.startswith('"') and _SURROGATE.search(json.loads(written)) is not None
+        if not self.text.startswith('"', node.start):
+            return False
+        return _SURROGATE.search(json.loads(self.text[node.start : node.end])) is not None
 
 
 def _decoded(data: bytes) -> str:
@@ -154,8 +155,8 @@ def _repeats_a_name(text: str) -> bool:
     def look(pairs: list[tuple[str, object]]) -> None:
         repeats.append(len(dict(pairs)) < len(pairs))
 
-    # Numbers stay texts: their values do not matter, and some are too long to be made numbers.
-    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    # Some integers are too long to be made numbers.
+    json.loads(text, object_pairs_hook=look, parse_int=str)
     return any(repeats)
 
 
@@ -214,14 +215,14 @@ _SCALAR = re.compile(
 
 @dataclass(slots=True)
 class _Node:
-    """One value of the text, from the offset `start` to before `end`.
+    """One value of the text, from the offset `start`; a scalar goes to before `end`.
 
     It is `repeated` where it overwrites an earlier member of the same name.
     """
 
     start: int
-    end: int
     children: dict[str, _Node] | list[_Node] | None = None
+    end: int = 0
     repeated: bool = False
 
     def child(self, token: str) -> _Node | None:
@@ -285,7 +286,6 @@ class _Scan:
         is_object = isinstance(members, dict)
         self._skip_blanks()
         if self._take("}" if is_object else "]"):
-            container.end = self._at
             self._open.pop()
             return
         after_comma = bool(members)
@@ -320,15 +320,15 @@ class _Scan:
         """Read a whole scalar, or the opening of a container, whose members follow by `_step`."""
         start = self._at
         if self._take("{"):
-            return self._opened(_Node(start, start, {}))
+            return self._opened(_Node(start, {}))
         if self._take("["):
-            return self._opened(_Node(start, start, []))
+            return self._opened(_Node(start, []))
         match = _SCALAR.match(self._text, start)
         if match is None:
             raise value_fault(self._place(), after_comma=after_comma)
         self.longest_number = max(self.longest_number, len(match["number"] or ""))
         self._at = match.end()
-        return _Node(start, match.end())
+        return _Node(start, end=match.end())
 
     def _opened(self, node: _Node) -> _Node:
         self._open.append(node)

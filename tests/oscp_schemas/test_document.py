@@ -71,8 +71,9 @@ class TestLocate:
         ],
     )
     def test_does_not_find_what_is_not_there(self, pointer: str) -> None:
-        with pytest.raises(LookupError):
+        with pytest.raises(LookupError) as raised:
             oscp_schemas.read(TEXT).locate(pointer)
+        assert repr(pointer) in str(raised.value)
 
     def test_of_a_repeated_key_finds_the_last_which_counts(self) -> None:
         document = oscp_schemas.read('{"a":{"b":1},\n"a":2}')
@@ -116,6 +117,7 @@ class TestPointer:
         (r'{"a":1,"\u0061":2}', ("/a",)),
         ('[{"a/b":{"c":1,"c":2},"d":0,"d":[]}]', ("/0/a~1b/c", "/0/d")),
         ('{"a":{"x":1,"x":2},"a":3}', ("/a",)),
+        (f'{{"a":{"9" * 5000},"a":1.5}}', ("/a",)),
     ],
 )
 def test_duplicate_keys(text: str, pointers: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -95,6 +96,7 @@ def test_refused(
     ("text", "hint"),
     [
         ('{"a":1,}', "a comma must not come last"),
+        ("[1,]", "a comma must not come last"),
         ("{'a':1}", "double quotes only"),
         ("[1] // one", "JSON has no comments"),
         ("[NaN]", "JSON has no NaN"),
@@ -141,6 +143,10 @@ def test_columns_count_characters_not_bytes_or_code_units() -> None:
         ("-1e-400", Decimal("-1e-400")),
         ("0e-400", 0.0),
         ("9" * 5000, Decimal("9" * 5000)),
+        # As far beyond a double as a Decimal goes.
+        ("1E99999999999999999999", Decimal("1e999999")),
+        ("-1e+99999999999999999999", Decimal("-1e999999")),
+        ("-1E-99999999999999999999", Decimal("-1e-999999")),
         ("18446744073709551616", 2**64),
     ],
     ids=lambda each: ascii(each)[:24],
@@ -157,12 +163,25 @@ def test_depth_is_no_matter_of_json(depth: int) -> None:
     assert oscp_schemas.read("[" * depth + "]" * depth).depth == depth
 
 
+def too_deep() -> int:
+    """A depth, not far beyond the first, that this Python cannot follow."""
+    depth = 1_000
+    with suppress(RecursionError):
+        while json.loads("[" * depth + "]" * depth):
+            depth *= 2
+    return 2 * depth
+
+
 def test_depth_that_python_cannot_follow() -> None:
+    depth = too_deep()
     with pytest.raises(oscp_schemas.JsonError, match="nested too deeply") as raised:
-        oscp_schemas.read('{"a":\n' * 100_000 + "1" + "}" * 100_000)
-    assert (raised.value.kind, raised.value.line) == ("too-deep", 100_000)
+        oscp_schemas.read('{"a":\n' * depth + "1" + "}" * depth)
+    assert (raised.value.kind, raised.value.line) == ("too-deep", depth)
     with pytest.raises(oscp_schemas.JsonError) as raised:
-        oscp_schemas.read("[" * 100_000)
+        oscp_schemas.read("[" * depth + "[],\n[]" + "]" * depth)
+    assert (raised.value.kind, raised.value.offset) == ("too-deep", depth)
+    with pytest.raises(oscp_schemas.JsonError) as raised:
+        oscp_schemas.read("[" * depth)
     assert raised.value.kind == "end-of-input"
 
 
