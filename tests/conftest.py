@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 
 from hypothesis import HealthCheck, settings
 
@@ -25,3 +26,12 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector the thousands of tests that stay until the end anyway."""
     gc.collect()
     gc.freeze()
+    _forget_what_is_changed()
+
+
+def _forget_what_is_changed() -> None:
+    """Empty the caches of a module in which `make mutate` changes something."""
+    module = sys.modules.get(os.environ.get("MUTANT_UNDER_TEST", "").rpartition(".")[0])
+    for each in vars(module).values() if module else ():
+        if hasattr(each, "cache_clear"):
+            each.cache_clear()

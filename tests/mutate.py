@@ -40,8 +40,13 @@ CORE = {
     "oscp_send/test_meaning.py oscp_send/test_queue_size.py oscp_send/test_schema_hints.py",
     "oscp_send/transport.py": "oscp_send/test_transport.py oscp_send/test_answers.py",
     "oscp_send/solarnetwork/request_body.py": "oscp_send/test_request_body.py",
-    "oscp_send/solarnetwork/decoding.py": "oscp_send/test_queue_size.py "
-    "oscp_send/test_check_cases.py oscp_sim/test_fp_reading.py",
+    "oscp_send/solarnetwork/decoding.py": "oscp_send/test_check_cases.py::"
+    "test_the_service_reads_a_day_that_its_month_has_not oscp_send/test_check_cases.py::"
+    "test_what_is_kept_of_a_message_and_in_which_order "
+    "oscp_send/test_check_cases.py::test_what_is_finer_than_milliseconds_is_cut "
+    "oscp_send/test_check_cases.py::test_what_cannot_be_read_is_told_with_its_place "
+    "oscp_send/test_check_cases.py::test_the_place_of_what_lies_deeper "
+    "oscp_send/test_check_texts.py::test_a_time_that_the_classes_refuse",
     "oscp_schemas/json_text.py": "oscp_schemas/test_read.py oscp_schemas/test_document.py",
     "oscp_sim/solaruser/authentication.py": "oscp_sim/test_authentication.py "
     "oscp_sim/test_gate_authentication.py oscp_sim/test_control_clock.py::"

@@ -60,7 +60,6 @@ class _Unreadable(Exception):
     """Raised for a value that cannot be read; who reads what is around it adds where it is."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
         self.text = text
         self.steps: list[str | int] = []
 

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -120,6 +122,109 @@ def decodes(action: str, message: object) -> bool:
     except DecodeError:
         return False
     return True
+
+
+def block(**changes: object) -> dict[str, object]:
+    """Return a block whose properties stand in another order than in the specification."""
+    base = {"x": 1, "end_time": END, "start_time": START, "unit": "KW", "capacity": 7}
+    return {**base, **changes}
+
+
+def adjustment(*blocks: object) -> dict[str, object]:
+    return {"forecasted_blocks": [*blocks], "x": {"y": 1}, "group_id": "a"}
+
+
+OBSERVED = Behaviour.of("observed")
+START, END = "2031-03-01T01:00:00+01:00", "2031-03-01T00:15:00.123Z"
+MIDNIGHT = datetime(2031, 3, 1, tzinfo=UTC)
+QUARTER = datetime(2031, 3, 1, 0, 15, 0, 123_000, tzinfo=UTC)
+KEPT_BLOCK = {"capacity": 7.0, "unit": "KW", "start_time": MIDNIGHT, "end_time": QUARTER}
+KEPT: dict[str, tuple[str, object, object]] = {
+    "blocks": (
+        "AdjustGroupCapacityForecast",
+        adjustment(block(), block(capacity=Decimal("1e-400"))),
+        {"group_id": "a", "forecasted_blocks": [KEPT_BLOCK, KEPT_BLOCK | {"capacity": 0.0}]},
+    ),
+    "an object of an object": (
+        "Handshake",
+        {"required_behaviour": {"measurement_configuration": ["X"], "heartbeat_interval": 60}},
+        {"required_behaviour": {"heartbeat_interval": 60.0, "measurement_configuration": ["X"]}},
+    ),
+    "nothing": ("Handshake", {"x": 1}, {}),
+}
+
+
+def test_the_service_reads_a_day_that_its_month_has_not() -> None:
+    message = adjustment(block(start_time="2031-02-30T00:00:00Z"))
+    (kept,) = decode("AdjustGroupCapacityForecast", message, OBSERVED)["forecasted_blocks"]
+    assert kept["start_time"] == datetime(2031, 2, 28, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+@pytest.mark.parametrize(("action", "message", "kept"), KEPT.values(), ids=KEPT)
+def test_what_is_kept_of_a_message_and_in_which_order(
+    action: str, message: object, kept: object, fidelity: Fidelity
+) -> None:
+    assert repr(decode(action, message, Behaviour.of(fidelity))) == repr(kept)
+
+
+def test_what_is_finer_than_milliseconds_is_cut() -> None:
+    message = {"offline_mode_at": "2031-03-01T00:15:00.123987Z"}
+    assert decode("Heartbeat", message, Behaviour()) == {"offline_mode_at": QUARTER}
+
+
+BLOCKS, VALUE = "/forecasted_blocks/1", "/measurements/0/energy_measurement/value"
+IN_BLOCKS = (
+    'oscp.v20.AdjustGroupCapacityForecast["forecasted_blocks"]->java.util.ArrayList[1]->'
+    "oscp.v20.ForecastedBlock"
+)
+IN_ASSETS = (
+    'oscp.v20.UpdateAssetMeasurement["measurements"]->java.util.ArrayList[0]->'
+    'oscp.v20.AssetMeasurement["energy_measurement"]->oscp.v20.EnergyMeasurement["value"]'
+)
+TOO_LARGE = (
+    "Cannot deserialize value of type `java.lang.Double`: number out of range of a 64-bit "
+    "floating-point value"
+)
+UNREADABLE: dict[str, tuple[Fidelity, object, str, str]] = {
+    **{
+        f"a capacity of {number!r:.6}": ("documented", {"capacity": number}, "capacity", TOO_LARGE)
+        for number in (Decimal("1e400"), Decimal("-1e400"), 10**400)
+    },
+    "before the calendar": (
+        "documented",
+        {"start_time": "0000-01-01T00:00:00Z"},
+        "start_time",
+        "Text '0000-01-01T00:00:00Z' could not be parsed",
+    ),
+    "a blank time": ("observed", {"end_time": " "}, "end_time", "Text ' ' could not be parsed"),
+}
+
+
+def assert_unreadable(
+    action: str, message: object, fidelity: Fidelity, pointer: str, text: str
+) -> None:
+    with pytest.raises(DecodeError) as raised:
+        decode(action, message, Behaviour.of(fidelity))
+    assert (raised.value.pointer, raised.value.text, str(raised.value)) == (pointer, text, text)
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "changes", "name", "text"), UNREADABLE.values(), ids=UNREADABLE
+)
+def test_what_cannot_be_read_is_told_with_its_place(
+    fidelity: Fidelity, changes: dict[str, object], name: str, text: str
+) -> None:
+    where = f'\n at [No location information] (through reference chain: {IN_BLOCKS}["{name}"])'
+    message = adjustment(block(), block(**changes))
+    action = "AdjustGroupCapacityForecast"
+    assert_unreadable(action, message, fidelity, f"{BLOCKS}/{name}", text + where)
+
+
+def test_the_place_of_what_lies_deeper() -> None:
+    message = {"measurements": [{"energy_measurement": {"value": 10**400}}]}
+    where = f"\n at [No location information] (through reference chain: {IN_ASSETS})"
+    assert_unreadable("UpdateAssetMeasurement", message, "observed", VALUE, TOO_LARGE + where)
 
 
 def assert_documented_agreement(action: str, message: Any) -> None:  # noqa: ANN401 - any JSON
