@@ -155,8 +155,8 @@ def _repeats_a_name(text: str) -> bool:
     def look(pairs: list[tuple[str, object]]) -> None:
         repeats.append(len(dict(pairs)) < len(pairs))
 
-    # Some integers are too long to be made numbers.
-    json.loads(text, object_pairs_hook=look, parse_int=str)
+    # Numbers stay texts: their values do not matter, and some are too long to be made numbers.
+    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
     return any(repeats)
 
 
