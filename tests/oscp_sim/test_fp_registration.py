@@ -463,15 +463,33 @@ def test_one_that_is_gone_before_the_task_begins(there: Peers) -> None:
     assert "does not exist any more" in there.notes[0]
 
 
+OTHERS = {"id": 43, "tokens": [{"id": "rehearsal-token-0002", "secret": "s"}], "nodes": [2]}
+TWO_USERS = {
+    "users": [
+        *world([provider(4), provider(3)])["users"],
+        world([provider(3)], [], [])["users"][0] | OTHERS,
+    ]
+}
+
+
+def test_the_old_token_of_each_user_s_system_is_known() -> None:
+    with peers(TWO_USERS) as there:
+        systems = [user.provider(3) for user in there.simulator.world.users]
+        tokens = [each.flexibility_provider_token for each in systems if each is not None]
+        for token in tokens:
+            assert say(there.simulator, REGISTER, token=token).status == 204
+        for token in tokens:
+            say(there.simulator, HEARTBEAT, token=token)
+            assert "was replaced when its system registered" in why(there.simulator)
+    assert len(tokens) == 2
+
+
 @pytest.mark.parametrize("action", [REGISTER, HANDSHAKE])
 def test_what_is_sent_to_a_system_waits_for_no_other(
     action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the machine's clock, what is in no queue holds up everybody."""
-    (first,) = world([provider(4), provider(3)])["users"]
-    others = {"tokens": [{"id": "rehearsal-token-0002", "secret": "s"}], "nodes": [2]}
-    second = {**world([provider(3)], [], [])["users"][0], **others, "id": 43}
-    with peers({"users": [first, second]}) as there:
+    with peers(TWO_USERS) as there:
         schedule, queues = shared_of(there.simulator).schedule, list[Hashable]()
         after = schedule.after
 
