@@ -57,7 +57,7 @@ CORE = {
     "oscp_sim/test_user_events_of_instructions.py::"
     "test_9_1_a_schema_that_the_service_does_not_find_is_an_error_of_its_own "
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_published "
-    "oscp_sim/test_user_events_of_instructions.py::test_9_1_http_client_ok",
+    "oscp_sim/test_queue_size.py::test_74_blocks_are_refused_and_their_number_is_used",
     "oscp_sim/flexibility_provider/registration.py": "oscp_sim/test_fp_registration.py "
     "oscp_sim/test_fp_handshake.py oscp_sim/test_user_events_of_systems.py",
     "oscp_sim/conversation/sequence.py": "oscp_sim/test_conversation.py",
