@@ -17,6 +17,7 @@ import pytest
 from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock, Task
+from oscp_sim.http import Response
 from oscp_sim.world import SIMULATED
 from tests.oscp_sim.fp_callers import (
     FP_URL,
@@ -504,6 +505,31 @@ def test_what_is_sent_to_a_system_waits_for_no_other(
                 say(there.simulator, action, body, token=each.flexibility_provider_token)
     assert len(set(queues)) == len(queues) == 3
     assert None not in queues
+
+
+@pytest.mark.parametrize(("answers", "status"), [([], "Registered"), ([ERROR] * 3, "Pending")])
+@pytest.mark.parametrize("role", ["provider", "optimizer"])
+def test_a_register_that_was_still_to_come_is_sent_after_a_restart(
+    role: Role, answers: list[Response], status: str
+) -> None:
+    of = world([PENDING])
+    with peers(of) as before:
+        unowed = before.simulator.remembered().keys()
+        register(before, role=role)
+        kept = before.simulator.remembered()
+        before.clock.advance(2)
+        known = before.simulator.remembered().keys()
+    with peers(of) as after:
+        after.answers += answers
+        after.simulator.recall(kept)
+        assert after.simulator.remembered() == kept
+        assert after.sent == []
+        after.clock.advance(60)
+        assert {sent.url for sent in after.sent} == {f"{URL}/register"}
+        assert after.sent[0].json["token"] == token_of(after.simulator, role)
+        assert system(after.simulator, role).registration_status == status
+        assert after.simulator.remembered().keys() == known
+    assert kept.keys() > known > unowed
 
 
 def test_an_answer_that_takes_its_time_registers_when_it_comes(there: Peers) -> None:
