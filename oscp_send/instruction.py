@@ -232,7 +232,7 @@ def _text(units: bytes) -> str:
 
 def _readable(text: str) -> str:
     """Return a text as it can be stored: each half of a character becomes `?`."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text.encode(errors="replace").decode()
 
 
 def _integer(value: Mapping[str, object], key: str) -> int:

@@ -33,12 +33,13 @@ _SURVIVED, _NOT_TRIED = {0, 5, 33}, {None, 2}
 #: What everybody's answers hang on, and the tests that speak of it.
 CORE = {
     "oscp_send/snws2.py": "oscp_send/test_snws2.py",
-    "oscp_send/instruction.py": "oscp_send/test_instruction.py oscp_send/test_properties.py "
-    "oscp_send/test_answers.py oscp_send/test_client.py oscp_send/test_waiting.py",
+    "oscp_send/instruction.py": "oscp_send/test_instruction.py oscp_send/test_answers.py "
+    "oscp_send/test_client.py oscp_send/test_settling.py",
     "oscp_send/queue_size.py": "oscp_send/test_queue_size.py",
     "oscp_send/judgement.py": "oscp_send/test_check_texts.py oscp_send/test_check_cases.py "
     "oscp_send/test_meaning.py oscp_send/test_queue_size.py oscp_send/test_schema_hints.py",
-    "oscp_send/transport.py": "oscp_send/test_transport.py oscp_send/test_answers.py",
+    "oscp_send/transport.py": "oscp_send/test_transport.py oscp_send/test_answers.py "
+    "oscp_send/test_client.py oscp_send/test_waiting.py",
     "oscp_send/solarnetwork/request_body.py": "oscp_send/test_request_body.py",
     "oscp_send/solarnetwork/decoding.py": "oscp_send/test_check_cases.py::"
     "test_the_service_reads_a_day_that_its_month_has_not oscp_send/test_check_cases.py::"

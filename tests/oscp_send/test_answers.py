@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,10 +34,10 @@ def service() -> Iterator[responses.RequestsMock]:
 
 
 def failed_send(service: responses.RequestsMock, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on
-    service.post(ADD, **answer)
+    posted = service.post(ADD, **answer)
     with pytest.raises(OscpSendError) as caught:
         make_client().send("Handshake", HANDSHAKE, **TO)
-    assert len(service.calls) == 1
+    assert posted.call_count == 1
     return caught.value
 
 
@@ -85,10 +87,12 @@ AUTHORISATION = [
 def test_a_refusal_of_the_credentials_is_not_authorised(
     service: responses.RequestsMock, status: int, message: str, hint: str
 ) -> None:
-    error = failed_send(service, status=status, json=refusal(message))
+    error = failed_send(service, status=status, json=refusal(message, code="A.1"))
     assert isinstance(error, NotAuthorised)
-    assert (error.status, error.reason) == (status, message)
+    assert (error.status, error.reason, error.code) == (status, message, "A.1")
+    assert error.excerpt == json.dumps(refusal(message, code="A.1"))[:200]
     assert hint in error.hint
+    assert bool(error.hint) is bool(hint)
     assert message in str(error)
     assert "hunter2" not in str(error) + repr(error)
 
@@ -97,6 +101,22 @@ def test_a_message_in_a_header_alone_is_understood(service: responses.RequestsMo
     headers = {"X-SN-ErrorMessage": "Date skew too large"}
     error = failed_send(service, status=403, headers=headers)
     assert isinstance(error, NotAuthorised)
+    assert (error.reason, error.code, error.excerpt) == ("Date skew too large", "", "")
+
+
+@pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (599, "no reason given")])
+def test_a_refusal_without_words_has_those_of_its_status(
+    service: responses.RequestsMock, status: int, reason: str
+) -> None:
+    error = failed_view(service, status=status)
+    assert isinstance(error, Refused | Unreachable)
+    assert error.reason == reason
+
+
+def test_a_look_that_succeeds_with_a_no_is_refused(service: responses.RequestsMock) -> None:
+    error = failed_view(service, json=refusal("no"))
+    assert isinstance(error, Refused)
+    assert (error.status, error.reason, error.hint) == (200, "no", "")
 
 
 TOO_LARGE = (
@@ -132,6 +152,7 @@ def test_a_refusal_says_why_and_what_to_do(
     assert error.status == status
     assert error.reason == body.get("message", "Not Found")
     assert error.code == body.get("code", "")
+    assert error.excerpt == excerpt_of({"json": body})
     assert hint in error.hint
 
 
@@ -195,8 +216,11 @@ def test_a_rate_limit_says_when_to_come_back(service: responses.RequestsMock) ->
     error = failed_send(service, status=429, json=body, headers=headers)
     assert isinstance(error, RateLimited)
     assert error.retry_at == at
-    assert "Nothing was queued. Try again at 2026-01-02T03:04:06.500" in str(error)
-    assert "database" not in str(error)
+    assert error.excerpt == '{"success": false, "code": "WEB.10000"}'
+    assert str(error) == (
+        "SolarUser asks to wait (HTTP 429, WEB.10000): too many requests\n"
+        "Nothing was queued. Try again at 2026-01-02T03:04:06.500Z."
+    )
 
 
 @pytest.mark.parametrize("value", ["soon", "99999999999999999999", ""])
@@ -207,7 +231,9 @@ def test_an_unreadable_time_to_come_back_is_none(
     error = failed_send(service, status=429, json=refusal("busy"), headers=headers)
     assert isinstance(error, RateLimited)
     assert error.retry_at is None
-    assert "some seconds" in str(error)
+    assert str(error) == (
+        "SolarUser asks to wait (HTTP 429): busy\nNothing was queued. Try again in some seconds."
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,10 +251,16 @@ def test_an_unreadable_time_to_come_back_is_none(
 def test_the_header_of_http_is_read_in_either_form(
     service: responses.RequestsMock, value: str, seconds: int | None
 ) -> None:
-    error = failed_view(service, status=429, body="<html>busy", headers={"Retry-After": value})
-    assert isinstance(error, RateLimited)
-    expected = None if seconds is None else NOW + timedelta(seconds=seconds)
-    assert error.retry_at == expected
+    answer: dict[str, Any] = {"status": 429, "headers": {"Retry-After": value}}
+    looked = failed_view(service, body="<html>busy", **answer)
+    for error in (looked, failed_send(service, json=refusal("busy"), **answer)):
+        assert isinstance(error, RateLimited)
+        if seconds is None:
+            assert error.retry_at is None
+        else:
+            assert error.retry_at == NOW + timedelta(seconds=seconds)
+            assert error.retry_at.tzinfo is UTC
+    assert str(looked).partition("\n")[2].startswith("Try again ")
 
 
 def test_a_busy_database_is_not_called_a_rate_limit(service: responses.RequestsMock) -> None:
@@ -245,7 +277,9 @@ def test_a_broken_server_leaves_open_whether_a_post_arrived(
 ) -> None:
     error = failed_send(service, status=status, body=body)
     assert isinstance(error, PossiblySent)
-    assert error.status == status
+    assert (error.status, error.excerpt, error.hint) == (status, body, "")
+    said = "Internal error" if body.startswith("{") else HTTPStatus(status).phrase
+    assert error.reason == f"HTTP {status}, {said}"
     assert error.instruction.node_id == 101
     assert error.since == NOW - timedelta(minutes=1)
     assert "client.settle(error)" in str(error)
@@ -258,62 +292,110 @@ def test_a_broken_server_is_unreachable_for_a_look(
 ) -> None:
     error = failed_view(service, status=status, body="x")
     assert isinstance(error, Unreachable)
-    assert error.status == status
+    assert (error.status, error.reason) == (status, HTTPStatus(status).phrase)
+    assert (error.hint, error.excerpt) == ("Try again later.", "x")
 
 
-STRANGE: dict[str, dict[str, Any]] = {
-    "said-no-with-200": {"json": refusal("no")},
-    "html": {"body": "<html>login</html>", "content_type": "text/html"},
-    "cbor": {"body": b"\xa1gsuccess\xf5", "content_type": "application/cbor"},
-    "empty": {"body": b""},
-    "no-success": {"json": {"data": {}}},
-    "array": {"json": []},
-    "deep": {"body": "[" * 100_000},
-    "no-data": {"json": {"success": True}},
-    "list-for-one": {"json": {"success": True, "data": []}},
-    "unknown-state": {"json": reply("Pondering")},
-    "no-id": {"json": reply(id=None)},
-    "boolean-id": {"json": reply(id=True)},
-    "bad-date": {"json": reply(created="yesterday")},
-    "number-date": {"json": reply(created=17)},
-    "bad-parameters": {"json": reply(parameters={"msg": "x"})},
-    "number-parameter": {"json": reply(parameters=[{"name": "a", "value": 1}])},
-    "bad-results": {"json": reply(resultParameters=["x"])},
-    "accepted-elsewhere": {"status": 202, "body": "later"},
-    "see-other": {"status": 303, "headers": {"Location": "/x"}},
-    "moved": {"status": 301, "headers": {"Location": "https://other.example/x"}},
-    "temporarily": {"status": 307, "headers": {"Location": "https://other.example/x"}},
-    "page-not-found": {"status": 404, "body": "<html>nginx"},
-    "forbidden-page": {"status": 403, "body": "<html>WAF"},
+NO_SUCCESS = "it is not a JSON object with success"
+STATES = "Unknown, Queued, Queuing, Received, Executing, Declined, Completed"
+LONG = "https://other.example/" + "x" * 500
+JSON = "(application/json)"
+STRANGE: dict[str, tuple[dict[str, Any], str]] = {
+    "said-no-with-200": ({"json": refusal("no")}, f"no {JSON}"),
+    "html": ({"body": "<html>", "content_type": "text/html"}, f"{NO_SUCCESS} (text/html)"),
+    "cbor": ({"body": b"\xa1gsuccess\xf5"}, f"{NO_SUCCESS} (text/plain)"),
+    "empty": ({"body": b""}, f"{NO_SUCCESS} (text/plain)"),
+    "nameless": ({"body": "x", "content_type": None}, f"{NO_SUCCESS} (no content type)"),
+    "no-success": ({"json": {"data": {}}}, f"{NO_SUCCESS} {JSON}"),
+    "array": ({"json": []}, f"{NO_SUCCESS} {JSON}"),
+    "deep": ({"body": "[" * 100_000}, f"{NO_SUCCESS} (text/plain)"),
+    "no-data": ({"json": {"success": True}}, f"an instruction is expected, not NoneType {JSON}"),
+    "other-node": (
+        {"json": reply(nodeId=102)},
+        f"it is about another instruction, 5012345 {JSON}",
+    ),
+    "list-for-one": (
+        {"json": {"success": True, "data": []}},
+        f"an instruction is expected, not list {JSON}",
+    ),
+    "unknown-state": (
+        {"json": reply("Pondering")},
+        f"its state 'Pondering' is not one of {STATES} {JSON}",
+    ),
+    "no-id": ({"json": reply(id=None)}, f"its id is not an integer {JSON}"),
+    "boolean-id": ({"json": reply(id=True)}, f"its id is not an integer {JSON}"),
+    "number-topic": ({"json": reply(topic=1)}, f"its topic is not a string {JSON}"),
+    "bad-date": (
+        {"json": reply(created="now")},
+        f"'now' is not a timestamp such as 2026-01-02 03:04:05.123456Z {JSON}",
+    ),
+    "number-date": ({"json": reply(created=17)}, f"its created is not a string {JSON}"),
+    "bad-parameters": (
+        {"json": reply(parameters={"msg": "x"})},
+        f"its parameters are not a list of objects {JSON}",
+    ),
+    "text-parameters": (
+        {"json": reply(parameters=["x"])},
+        f"its parameters are not a list of objects {JSON}",
+    ),
+    "number-parameter": (
+        {"json": reply(parameters=[{"name": "a", "value": 1}])},
+        f"its value is not a string {JSON}",
+    ),
+    "bad-results": (
+        {"json": reply(resultParameters=["x"])},
+        f"its resultParameters are not an object {JSON}",
+    ),
+    "accepted-elsewhere": ({"status": 202, "body": "later"}, f"{NO_SUCCESS} (text/plain)"),
+    "page-not-found": ({"status": 404, "body": "<html>nginx"}, "Not Found (text/plain)"),
+    "forbidden-page": ({"status": 403, "body": "<html>WAF"}, "Forbidden (text/plain)"),
+    "nowhere": ({"status": 300}, "a redirect to nowhere"),
+    "see-other": ({"status": 303, "headers": {"Location": "/x"}}, "a redirect to /x"),
+    "moved": ({"status": 301, "headers": {"Location": LONG}}, f"a redirect to {LONG[:200]}"),
+    "not-followed": ({"status": 307, "headers": {"Location": "//x"}}, "a redirect to //x"),
 }
 
 
-@pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
+#: What a look reads as one of SolarUser's.
+FOR_A_LOOK = {"said-no-with-200", "no-data", "other-node"}
+
+
+def what_to_correct(words: str) -> str:
+    if words.startswith("a redirect"):
+        return (
+            "No redirect is followed, since the signature is for one address: correct the base URL."
+        )
+    return "This does not look like SolarUser: check the base URL, and proxies on the way."
+
+
+@pytest.mark.parametrize(("answer", "words"), STRANGE.values(), ids=STRANGE)
 def test_an_answer_that_is_not_solarusers_leaves_open_whether_a_post_was_taken(
-    service: responses.RequestsMock, answer: dict[str, Any]
+    service: responses.RequestsMock, answer: dict[str, Any], words: str
 ) -> None:
     error = failed_send(service, **answer)
     assert isinstance(error, PossiblySent)
     assert "may have been queued" in str(error)
+    assert error.status == answer.get("status", 200)
+    assert error.reason == f"HTTP {error.status}, {words}"
+    assert error.hint == what_to_correct(words)
+    assert error.excerpt == excerpt_of(answer)
 
 
-@pytest.mark.parametrize("answer", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize("name", sorted(STRANGE.keys() - FOR_A_LOOK))
 def test_an_answer_to_a_look_that_is_not_solarusers_is_not_understood(
-    service: responses.RequestsMock, answer: dict[str, Any]
+    service: responses.RequestsMock, name: str
 ) -> None:
-    if answer.get("json") not in ({"success": True}, refusal("no")):
-        assert isinstance(failed_view(service, **answer), NotUnderstood)
-
-
-def test_a_redirect_is_named_and_not_followed(service: responses.RequestsMock) -> None:
-    error = failed_send(service, status=302, headers={"Location": "https://other.example/x"})
-    assert "https://other.example/x" in str(error)
-    assert "correct the base URL" in str(error)
-
-
-def test_a_redirect_of_a_look_is_not_followed(service: responses.RequestsMock) -> None:
-    error = failed_view(service, status=302, headers={"Location": "https://other.example/x"})
+    answer, words = STRANGE[name]
+    error = failed_view(service, **answer)
     assert isinstance(error, NotUnderstood)
+    assert error.status == answer.get("status", 200)
+    assert (error.reason, error.hint) == (words, what_to_correct(words))
+    assert error.excerpt == excerpt_of(answer)
+
+
+def excerpt_of(answer: dict[str, Any]) -> str:
+    body = json.dumps(answer["json"]) if "json" in answer else answer.get("body", "")
+    return (body if isinstance(body, str) else body.decode(errors="replace"))[:200]
 
 
 def test_an_excerpt_is_short_and_on_one_line(service: responses.RequestsMock) -> None:

@@ -126,3 +126,25 @@ def test_another_is_not_taken_for_it(
     parts = {(name, _stored(part)) for name, part in split_parameters(parameters.items())}
     if parts != {(name, _stored(part)) for name, part in split_parameters(others.items())}:
         assert not sent.is_carried_by(_returned(others, order))
+
+
+LONG = "x" * 255 + "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("stored", "is_it"),
+    [
+        ((("coId", "7"), ("msg", LONG)), True),
+        ((("msg", LONG), ("coId", "7"), ("", "")), False),
+        ((("coId", "7"), ("msg", "x" * 255 + "?"), ("msg", "?")), True),
+        ((("coId", "8"), ("msg", LONG)), False),
+        ((), True),
+    ],
+    ids=["whole", "one more", "cut", "other", "none"],
+)
+def test_it_is_known_by_its_parts_or_as_a_whole(
+    stored: tuple[tuple[str, str], ...], *, is_it: bool
+) -> None:
+    sent = Instruction(TOPIC, 101, (("coId", "7"), ("cgIdentifier", ""), ("", "x"), ("msg", LONG)))
+    found = InstructionStatus(1, 101, TOPIC, InstructionState.QUEUING, parameters=stored)
+    assert sent.is_carried_by(found) is is_it
