@@ -161,8 +161,7 @@ class Transport:
         url, session = request.url or "", self._session
         proxies = {"no_proxy": urlsplit(url).hostname or ""} if _is_loopback(url) else {}
         # What the session was told to trust is not overridden by the environment.
-        verify = None if session.verify is True else session.verify
-        settings = session.merge_environment_settings(url, proxies, None, verify, None)
+        settings = session.merge_environment_settings(url, proxies, None, session.verify, None)
         try:
             response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
         except Exception as error:
@@ -203,7 +202,7 @@ def was_never_sent(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those within it; requests and urllib3 put them into arguments.
+    """Yield an exception, its causes, and those that requests and urllib3 put into arguments.
 
     What was being handled at the time, `__context__`, is not part of it: it may be how an earlier
     request ended.
@@ -216,7 +215,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(link))
         yield link
-        within = (*link.args, getattr(link, "reason", None), link.__cause__)
+        within = (*link.args, link.__cause__)
         waiting.extend(item for item in within if isinstance(item, BaseException))
 
 

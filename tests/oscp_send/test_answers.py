@@ -206,7 +206,7 @@ def test_a_reason_may_be_elsewhere_or_missing(
 ) -> None:
     error = failed_send(service, json=reply("Declined", resultParameters=results))
     assert isinstance(error, InstructionDeclined)
-    assert error.reason == reason
+    assert (error.reason, error.instruction.id) == (reason, 5012345)
 
 
 def test_a_rate_limit_says_when_to_come_back(service: responses.RequestsMock) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import socket
 import ssl
 
 import pytest
 import requests
+import responses
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import Retry
 
 from oscp_send.client import SolarUserClient
@@ -17,21 +19,34 @@ from oscp_send.errors import PossiblySent, Unreachable
 from oscp_send.snws2 import canonical_request, signature, signing_key, string_to_sign
 from oscp_send.transport import was_never_sent
 from tests.oscp_send.faults import listening
-from tests.oscp_send.sender_world import HANDSHAKE, NOW, SECRET, TO, accepting
+from tests.oscp_send.sender_world import (
+    ADD,
+    BASE,
+    HANDSHAKE,
+    NOW,
+    SECRET,
+    TO,
+    VIEW,
+    accepting,
+    reply,
+)
 
+CHECK = "Nothing was sent. Check the base URL, the network, and proxies on the way."
 OK = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 88\r\n\r\n"
     b'{"success":true,"data":{"id":1,"nodeId":101,"topic":"OSCP_v20","state":"Queuing"      }}'
 )
 
 
-def client_of(url: str, session: requests.Session | None = None) -> SolarUserClient:
+def client_of(
+    url: str, session: requests.Session | None = None, timeout: float | tuple[float, float] = 5
+) -> SolarUserClient:
     return SolarUserClient(
         url,
         "the-token",
         SECRET,
         session=session,
-        timeout=5,
+        timeout=timeout,
         clock=lambda: NOW,
         checker=accepting,
     )
@@ -73,8 +88,7 @@ def refused_port() -> str:
 def test_a_refused_connection_was_never_sent() -> None:
     with client_of(refused_port()) as client, pytest.raises(Unreachable) as caught:
         client.send("Handshake", HANDSHAKE, **TO)
-    assert "refused" in str(caught.value)
-    assert "Nothing was sent" in str(caught.value)
+    assert str(caught.value) == f"SolarUser could not be reached: connection refused\n{CHECK}"
     assert "hunter2" not in str(caught.value) + repr(caught.value.__cause__)
 
 
@@ -106,6 +120,7 @@ def test_what_was_lost_after_sending_says_what_was_sent() -> None:
         assert len(listener.requests) == 1
     assert caught.value.instruction.node_id == 101
     assert caught.value.status == 0
+    assert caught.value.reason == "the exchange failed (RemoteDisconnected)"
     assert "was not sent again" in str(caught.value)
 
 
@@ -117,9 +132,11 @@ def test_a_look_that_is_lost_is_unreachable() -> None:
     with (
         listening(broken_off) as listener,
         client_of(listener.url) as client,
-        pytest.raises(Unreachable),
+        pytest.raises(Unreachable) as caught,
     ):
         client.view(1)
+    assert caught.value.reason == "the exchange failed (RemoteDisconnected)"
+    assert caught.value.hint == CHECK
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
@@ -146,11 +163,67 @@ def test_a_proxy_of_the_session_is_asked_for_any_address() -> None:
         assert len(proxy.requests) == 1
 
 
+def test_a_proxy_that_does_not_connect_was_sent_nothing() -> None:
+    with listening(broken_off) as proxy, requests.Session() as session:
+        session.proxies = {"https": proxy.url}
+        with pytest.raises(Unreachable, match="reached: the exchange failed"):
+            client_of("https://solar.example", session).send("Handshake", HANDSHAKE, **TO)
+
+
 def test_a_socks_proxy_without_its_package_says_which() -> None:
     with requests.Session() as session:
         session.proxies = {"http": "socks5://127.0.0.1:9"}
-        with pytest.raises(Unreachable, match=r"pip install 'requests\[socks\]'"):
+        with pytest.raises(Unreachable) as caught:
             client_of("http://solar.example", session).send("Handshake", HANDSHAKE, **TO)
+    assert caught.value.reason == (
+        "a SOCKS proxy needs one package more: pip install 'requests[socks]'"
+    )
+
+
+@pytest.mark.parametrize(("url", "kind"), [("http://.x", "URL"), ("http://x", "Schema")])
+def test_an_address_that_cannot_be_used_was_never_asked(url: str, kind: str) -> None:
+    with requests.Session() as session:
+        session.adapters.clear()
+        client = client_of(url, session)
+        with pytest.raises(Unreachable) as caught:
+            client.view(1)
+        assert caught.value.reason == f"the exchange failed (Invalid{kind})"
+        assert caught.value.hint == CHECK
+        with pytest.raises(Unreachable):
+            client.send("Handshake", HANDSHAKE, **TO)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "kept"), [(True, "of.pem"), ("my.pem", "my.pem"), (False, False)]
+)
+def test_a_request_has_the_patience_and_the_trust_that_were_given(
+    *, trusted: bool | str, kept: bool | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "of.pem")
+    with responses.RequestsMock() as service, requests.Session() as session:
+        service.get(VIEW, json=reply())
+        service.post(ADD, json=reply())
+        session.verify = trusted
+        client = client_of(BASE, session, timeout=(2, 3))
+        client.view(1)
+        client.send("Handshake", HANDSHAKE, **TO)
+        given = [vars(call.request)["req_kwargs"] for call in service.calls]
+    assert [(each["timeout"], each["verify"]) for each in given] == [((2, 3), kept)] * 2
+
+
+def test_each_exchange_is_told_in_the_log_without_its_host(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "oscp_send")
+    client = client_of(BASE)
+    with responses.RequestsMock() as service:
+        service.post(ADD, json=reply())
+        client.send("Handshake", HANDSHAKE, **TO)
+        service.replace("POST", ADD, body=requests.ReadTimeout())
+        with pytest.raises(PossiblySent, match="ReadTimeout"):
+            client.send("Handshake", HANDSHAKE, **TO)
+    path = "/solaruser/api/v1/sec/instr/add/OSCP_v20"
+    assert caplog.messages == [f"POST {path}: HTTP 200", f"POST {path}: ReadTimeout"]
 
 
 def test_what_was_handled_before_says_nothing_of_a_second_request() -> None:
@@ -185,6 +258,15 @@ def test_what_can_certainly_not_have_arrived(error: Exception, *, never: bool) -
     assert was_never_sent(error) is never
 
 
+def test_errors_that_hold_each_other_come_to_an_end() -> None:
+    inner = requests.ConnectionError("lost")
+    outer = requests.ConnectionError(inner)
+    inner.__cause__ = outer
+    assert not was_never_sent(outer)
+    late = requests.ConnectTimeout("late")
+    assert was_never_sent(urllib3.exceptions.ProtocolError(inner, inner, late))
+
+
 def session_with(retry: Retry | int) -> requests.Session:
     session = requests.Session()
     session.mount("http://", HTTPAdapter(max_retries=retry))
@@ -204,9 +286,21 @@ def session_with(retry: Retry | int) -> requests.Session:
 )
 def test_a_session_that_may_repeat_a_post_is_refused(retry: Retry | int) -> None:
     with listening(broken_off) as listener:
-        with session_with(retry) as session, pytest.raises(ValueError, match="twice"):
+        with session_with(retry) as session, pytest.raises(ValueError, match="twice") as caught:
             client_of(listener.url, session).send("Handshake", HANDSHAKE, **TO)
         assert listener.requests == []
+    assert str(caught.value) == (
+        "the session may repeat a POST, which could send an instruction twice: mount an adapter "
+        "with max_retries=0, or with a Retry that has other=0 and leaves POST out of "
+        "allowed_methods"
+    )
+
+
+def test_an_adapter_that_knows_no_retries_is_used() -> None:
+    session = requests.Session()
+    session.mount("http://", BaseAdapter())
+    with pytest.raises(NotImplementedError):
+        client_of("http://solar.example", session).send("Handshake", HANDSHAKE, **TO)
 
 
 @pytest.mark.parametrize(
