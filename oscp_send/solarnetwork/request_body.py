@@ -124,9 +124,8 @@ def _of_the_usual_shape(document: Document) -> InstructionBody | None:
         and isinstance(params, dict)
         and all(type(each) is str for each in params.values())
         and all(len(name) < _LONGEST_USUAL_NAME for name in params)
-        # Halves of characters and what else only the walk knows of.
+        # Which halves make a character, where not all of them are escaped, only the walk knows.
         and text.isascii()
-        and "\\u" not in text
         and not document.duplicate_keys
     )
     return InstructionBody(node_id, None, list(params.items())) if is_usual else None
@@ -143,19 +142,22 @@ def _no_body(*, executes: bool, has_topic: bool) -> str:
 
 
 class _Reader:
-    """The walk. Each method leaves the stream where SolarUser's parser would be."""
+    """The walk. Each method leaves the stream where SolarUser's parser would be.
+
+    All but the last step are taken within the object, so there is a token.
+    """
 
     def __init__(self, tokens: Iterator[JsonToken]) -> None:
         self._tokens = tokens
-        self._at: JsonToken | None = next(tokens, None)
+        self._at = next(tokens)
         self._body = InstructionBody()
 
     def read(self) -> InstructionBody:
-        if self._kind() == "START_OBJECT":
+        if self._at.kind == "START_OBJECT":
             self._properties()
-        elif self._kind() != "VALUE_NULL":
+        elif self._at.kind != "VALUE_NULL":
             raise BodyRefused("Malformed JSON: Unable to parse NodeInstruction (not an object)")
-        if (behind := self._step()) is not None:
+        if (behind := next(self._tokens, None)) is not None:
             raise BodyRefused(f"Malformed JSON: {trailing(behind.kind, _INSTRUCTION)}")
         return self._body
 
@@ -165,7 +167,7 @@ class _Reader:
             # The value of an unknown property is not skipped: the next search for a name finds it.
             if reader is not None:
                 reader(self)
-        while self._kind() not in {"END_OBJECT", None}:
+        while self._at.kind != "END_OBJECT":
             self._step()
 
     def node_id(self) -> None:
@@ -197,21 +199,21 @@ class _Reader:
         self._next_string()
 
     def ignored_object(self) -> None:
-        token = self._step()
-        kind = token.kind if token else "END_OBJECT"
+        kind, text = self._step()
         if kind not in {"START_OBJECT", "VALUE_NULL"}:
-            raise BodyRefused(f"Malformed JSON: {_no_map(kind, token.text if token else '')}")
+            raise BodyRefused(f"Malformed JSON: {_no_map(kind, text)}")
         open_containers = int(kind == "START_OBJECT")
-        while open_containers and (token := self._step()) is not None:
-            open_containers += token.kind.startswith("START_") - token.kind.startswith("END_")
+        while open_containers:
+            kind, _ = self._step()
+            open_containers += kind.startswith("START_") - kind.startswith("END_")
 
     def parameters(self) -> None:
         """Read `params` or `parameters`: the last one counts, and a scalar empties it."""
         self._body.parameters = []
-        self._step()
-        if self._kind() == "START_OBJECT":
+        kind, _ = self._step()
+        if kind == "START_OBJECT":
             self._object_parameters()
-        elif self._kind() == "START_ARRAY":
+        elif kind == "START_ARRAY":
             self._listed_parameters()
 
     def _object_parameters(self) -> None:
@@ -224,7 +226,7 @@ class _Reader:
         # Not reset from element to element: a missing one is inherited from the element before.
         name: str | None = None
         value: str | None = None
-        while (token := self._step()) is not None and token.kind != "END_ARRAY":
+        while (token := self._step()).kind != "END_ARRAY":
             if token.kind != "START_OBJECT":
                 continue
             while (key := self._next_name()) is not None:
@@ -238,46 +240,43 @@ class _Reader:
                 self._body.parameters.append((name, value))
 
     def _number(self) -> int | None:
-        token = self._step()
-        if token is None or token.text is None or token.kind == "PROPERTY_NAME":
+        kind, text = self._step()
+        if text is None:
             return None
-        if token.kind != "VALUE_STRING":
-            return _truncated(token.text)
+        if kind != "VALUE_STRING":
+            return _truncated(text)
         try:
-            return parse_long(token.text)
+            return parse_long(text)
         except ValueError as error:
             raise BodyRefused(f"Malformed JSON: {error}") from None
 
     def _date(self) -> datetime | None:
-        token = self._step()
-        if token is None or token.text is None or token.kind == "PROPERTY_NAME":
-            raise BodyRefused(_no_date(token.kind if token else "END_OBJECT"))
+        kind, text = self._step()
+        if text is None:
+            raise BodyRefused(_no_date(kind))
         try:
-            if token.kind == "VALUE_NUMBER_INT":
-                return read_epoch(str(_truncated(token.text)))
-            if token.kind == "VALUE_NUMBER_FLOAT":
-                return read_epoch(token.text)
-            return read_json_date(token.text) if token.text.strip() else None
+            if kind == "VALUE_NUMBER_INT":
+                return read_epoch(str(_truncated(text)))
+            if kind == "VALUE_NUMBER_FLOAT":
+                return read_epoch(text)
+            return read_json_date(text) if text.strip() else None
         except DateRefused as refused:
-            text = f"Malformed date string: {refused}"
+            message = f"Malformed date string: {refused}"
             if refused.is_out_of_range:
-                text = f"Malformed request: JSON parse error: {refused.deserializing}"
-            raise BodyRefused(text) from None
+                message = f"Malformed request: JSON parse error: {refused.deserializing}"
+            raise BodyRefused(message) from None
 
-    def _kind(self) -> str | None:
-        return self._at.kind if self._at else None
-
-    def _step(self) -> JsonToken | None:
-        self._at = next(self._tokens, None)
+    def _step(self) -> JsonToken:
+        self._at = next(self._tokens)
         return self._at
 
     def _next_name(self) -> str | None:
-        token = self._step()
-        return token.text if token and token.kind == "PROPERTY_NAME" else None
+        kind, text = self._step()
+        return text if kind == "PROPERTY_NAME" else None
 
     def _next_string(self) -> str | None:
-        token = self._step()
-        return token.text if token and token.kind == "VALUE_STRING" else None
+        kind, text = self._step()
+        return text if kind == "VALUE_STRING" else None
 
 
 _READERS: Mapping[str, Callable[[_Reader], None]] = MappingProxyType(
@@ -298,7 +297,7 @@ _READERS: Mapping[str, Callable[[_Reader], None]] = MappingProxyType(
 
 
 def _truncated(text: str) -> int:
-    is_whole = text.lstrip("-").isdigit()
+    is_whole = text.removeprefix("-").isdigit()
     number = int(text) if is_whole else float(text)
     if not -_LARGEST_LONG <= number < _LARGEST_LONG:
         raise BodyRefused(

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oscp_schemas import Document, read
+from oscp_send.solarnetwork import request_body
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 
 TRAILING = "Malformed JSON: Trailing token (`JsonToken.END_OBJECT`) found after value"
@@ -89,12 +91,18 @@ NODES = {
 
 @pytest.mark.parametrize(("written", "read"), NODES.values(), ids=NODES)
 def test_node_id(written: str, read: int | None) -> None:
-    assert body(f'{{"nodeId":{written},{PARAMS}}}').node_id == read
+    for more in ("", ',"state":"x"'):  # The latter is read by the walk.
+        assert body(f'{{"nodeId":{written},{PARAMS}{more}}}').node_id == read
 
 
 BAD_NODES = {
-    "beyond-64-bits": ("9223372036854775808", "Malformed JSON: "),
-    "far-beyond-64-bits": ("1e400", "Malformed JSON: "),
+    "beyond-64-bits": (
+        "9223372036854775808",
+        "Malformed JSON: Numeric value (9223372036854775808) out of range of `long` "
+        "(-9223372036854775808 - 9223372036854775807)",
+    ),
+    "beyond-on-the-other-side": ("-9223372036854775809", "Malformed JSON: Numeric value (-922"),
+    "far-beyond-64-bits": ("1e400", "Malformed JSON: Numeric value (1e400) out of range"),
     "more-than-1000-digits": ("1" * 1001, "Malformed JSON: "),
     "text-beyond-64-bits": (
         '"9223372036854775808"',
@@ -154,10 +162,18 @@ BAD_DATES = {
         "Malformed date string: Text '2026-01-02T03:04:05'",
     ),
     "day-only": ('"2026-01-02"', "Malformed date string: Text '2026-01-02' could not be parsed"),
-    "null": ("null", "Malformed JSON: Unexpected token"),
-    "true": ("true", "Malformed JSON: Unexpected token"),
-    "object": ("{}", "Malformed JSON: Unexpected token"),
-    "array": ("[]", "Malformed JSON: Cannot deserialize value of type `java.time.Instant`"),
+    "null": (
+        "null",
+        "Malformed JSON: Unexpected token (VALUE_NULL), expected one of [VALUE_STRING, "
+        "VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT] for `java.time.Instant` value",
+    ),
+    "true": ("true", "Malformed JSON: Unexpected token (VALUE_TRUE)"),
+    "object": ("{}", "Malformed JSON: Unexpected token (START_OBJECT)"),
+    "array": (
+        "[]",
+        "Malformed JSON: Cannot deserialize value of type `java.time.Instant` from Array value "
+        "(token `JsonToken.START_ARRAY`)",
+    ),
     "word": ('"x"', "Malformed date string: Text 'x' could not be parsed at index 0"),
     "digits-as-offset": (
         '"2026-01-02 03:04:05+1300"',
@@ -191,6 +207,9 @@ def test_a_date_beyond_the_database(written: str) -> None:
     with pytest.raises(BodyRefused) as caught:
         read_body(f'{{"nodeId":1,"expirationDate":{written}}}'.encode())
     assert caught.value.code == "DAO.00103"
+    assert str(caught.value) == (
+        "An invalid query parameter was used, or a required parameter was missing."
+    )
     assert body(f'{{"nodeId":1,"created":{written}}}').node_id == 1
 
 
@@ -202,6 +221,7 @@ def test_a_date_beyond_the_database(written: str) -> None:
         ('"x"', "String value (token `JsonToken.VALUE_STRING`)"),
         ("true", "Boolean value (token `JsonToken.VALUE_TRUE`)"),
         ("[1]", "Array value (token `JsonToken.START_ARRAY`)"),
+        ("false", "Boolean value (token `JsonToken.VALUE_FALSE`)"),
     ],
 )
 def test_result_parameters_are_an_object_or_null(written: str, found: str) -> None:
@@ -211,6 +231,14 @@ def test_result_parameters_are_an_object_or_null(written: str, found: str) -> No
     )
     for allowed in ('{"a":{"b":[1]}}', "null"):
         assert body(f'{{"resultParameters":{allowed},"nodeId":1}}').node_id == 1
+
+
+@pytest.mark.parametrize("written", ['""', '" "'])
+def test_result_parameters_may_not_be_a_blank_text(written: str) -> None:
+    assert refusal(f'{{"nodeId":1,"resultParameters":{written}}}') == (
+        'Malformed JSON: Cannot coerce empty String ("") to element of `java.util.LinkedHashMap` '
+        "(but could if coercion was enabled using `CoercionConfig`)"
+    )
 
 
 # §1.3, parameter values.
@@ -267,6 +295,8 @@ LISTS = {
         '[{"name":"msg","value":"x"},{"name":"msg","value":"y"}]',
         [("msg", "x"), ("msg", "y")],
     ),
+    "no-name": ('[{"value":"1"}]', []),
+    "no-value": ('[{"name":"a"}]', []),
     "empty": ("[]", []),
 }
 
@@ -360,18 +390,25 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(
-    ("executes", "has_topic", "method"),
+    ("way", "method"),
     [
-        (False, True, "queueInstructionBody(java.lang.String,"),
-        (True, True, "execInstructionBody(java.lang.String,java.lang.Long,"),
-        (False, False, "queueInstructionBody("),
+        ({}, "queueInstructionBody(java.lang.String,"),
+        ({"executes": True}, "execInstructionBody(java.lang.String,java.lang.Long,"),
+        ({"has_topic": False}, "queueInstructionBody("),
     ],
 )
-def test_no_body_names_the_method(executes: bool, has_topic: bool, method: str) -> None:
+def test_no_body_names_the_method(way: dict[str, Any], method: str) -> None:
     with pytest.raises(BodyRefused) as caught:
-        read_body(b"", executes=executes, has_topic=has_topic)
-    wanted = f"{method}net.solarnetwork.central.instructor.domain.NodeInstruction)"
-    assert caught.value.message.endswith(f".NodeInstructionController.{wanted}")
+        read_body(b"", **way)
+    instruction = "net.solarnetwork.central.instructor.domain.NodeInstruction"
+    result = f"net.solarnetwork.domain.Result<{instruction}>"
+    if "executes" in way:
+        result = f"org.springframework.web.context.request.async.DeferredResult<{result}>"
+    assert caught.value.message == (
+        f"Malformed request: Required request body is missing: public {result} "
+        "net.solarnetwork.central.reg.web.api.v1.NodeInstructionController."
+        f"{method}{instruction})"
+    )
 
 
 @pytest.mark.parametrize(("data", "beginning"), UNREADABLE.values(), ids=UNREADABLE)
@@ -384,6 +421,18 @@ def test_the_parsers_mistake_is_kept_for_a_person() -> None:
         read_body(b'{\n"nodeId" 1}')
     assert caught.value.error is not None
     assert (caught.value.error.line, caught.value.error.column) == (2, 10)
+    with pytest.raises(BodyRefused) as caught:
+        read_body(UNREADABLE["too-deep"][0])
+    assert caught.value.error is None
+
+
+def test_the_charset_of_a_body_counts() -> None:
+    assert read_body('{"topic":"\u00e9"}'.encode("latin-1"), "ISO-8859-1").topic == "\u00e9"
+
+
+@pytest.mark.parametrize("text", ["null", "[]", '{"topic":"x"}', f'{{"nodeId":1,{PARAMS}}}'])
+def test_a_document_is_read_like_its_text(text: str) -> None:
+    assert outcome(read(text)) == outcome(text)
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
@@ -440,11 +489,22 @@ def test_the_usual_shape_is_read_as_by_the_walk(
     assert outcome(text) == outcome(unusual)
 
 
-def outcome(text: str) -> InstructionBody | str:
+def outcome(text: str | Document) -> InstructionBody | str:
     try:
-        return read_body(text.encode("utf-8", "surrogatepass"))
+        return read_body(
+            text if isinstance(text, Document) else text.encode("utf-8", "surrogatepass")
+        )
     except BodyRefused as refused:
         return refused.message
+
+
+@pytest.mark.parametrize("node_id", [0, 2**63 - 1, -(2**63)])
+def test_the_usual_shape_takes_no_walk(node_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(request_body, "tokens")
+    for parameters in ({}, {"msg": '{"a":"\u00e9"}', "n" * 999: ""}):
+        text = json.dumps({"params": parameters, "nodeId": node_id})
+        expected = InstructionBody(node_id, parameters=[*parameters.items()])
+        assert body(text) == read_body(read(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -456,9 +516,10 @@ def outcome(text: str) -> InstructionBody | str:
         '{"params":{"a":"1","\\u0061":"2"},"nodeId":1}',
         '{"nodeId":true,"params":{}}',
         '{"nodeId":1,"params":{"a":null}}',
+        '{"nodeId":1,"params":{"a":"\\ud83d"}}',
         '{"nodeId":1,"params":{"%s":"1"}}' % ("n" * 50_001),
     ],
-    ids=["node-twice", "name-twice", "params-twice", "escaped", "boolean", "null", "long-name"],
+    ids=["node-twice", "name-twice", "params-twice", "escaped", "boolean", "null", "half", "long"],
 )
 def test_what_is_nearly_usual_is_left_to_the_walk(text: str) -> None:
     assert outcome(text) == outcome(text[:-1] + ',"state":"x"}')
