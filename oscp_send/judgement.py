@@ -181,8 +181,7 @@ def _not_a_message(ruling: Verdict) -> Finding:
         return Finding("transport", "document", "error", "", "there is no message")
     if ruling.stage == "json":
         # It is JSON, but too deep, or a number in it is too long.
-        reason = str(ruling.error).partition("\n")[0]
-        what = f"SolarNetwork's parser refuses this: {reason}"
+        what = f"SolarNetwork's parser refuses this: {ruling.error}"
         return Finding("transport", "json", "error", "", what, source="observed")
     remedy = "a message is a JSON object"
     value = ruling.document.value
@@ -213,7 +212,7 @@ def _value_at(value: object, pointer: str) -> object:
 
 
 def _undecodable(error: DecodeError, severity: Severity) -> Finding:
-    if error.pointer.endswith(("_time", "_at")):
+    if error.pointer.endswith("_time"):
         rule, what = "date_times", "SolarNetwork cannot read this time"
         remedy = "write an upper-case T, then Z or +hh:mm, with no or exactly three fraction digits"
     else:
@@ -224,7 +223,7 @@ def _undecodable(error: DecodeError, severity: Severity) -> Finding:
 
 def _difference(action: str, behaviour: Behaviour, ruling: Verdict) -> Iterator[Finding]:
     """Yield where the guide and the service decide differently about this message."""
-    if ruling.document is None or ruling.stage in {"action", "document", "json"}:
+    if ruling.document is None:
         return  # the two decide alike
     side: Fidelity = "documented" if behaviour.fidelity == "observed" else "observed"
     other = verdict(action, ruling.document, Behaviour.of(side))

@@ -36,8 +36,14 @@ CORE = {
     "oscp_send/instruction.py": "oscp_send/test_instruction.py oscp_send/test_answers.py "
     "oscp_send/test_client.py oscp_send/test_settling.py",
     "oscp_send/queue_size.py": "oscp_send/test_queue_size.py",
-    "oscp_send/judgement.py": "oscp_send/test_check_texts.py oscp_send/test_check_cases.py "
-    "oscp_send/test_meaning.py oscp_send/test_queue_size.py oscp_send/test_schema_hints.py",
+    "oscp_send/judgement.py": "oscp_send/test_check_texts.py "
+    "oscp_send/test_properties.py::test_it_is_found_where_it_is "
+    "oscp_send/test_properties.py::test_each_unknown_property_is_reported "
+    "oscp_send/test_properties.py::test_an_unknown_action_has_no_known_properties "
+    "oscp_send/test_check_cases.py::test_observed_verdict "
+    "oscp_send/test_schema_hints.py::test_hint "
+    "oscp_send/test_queue_size.py::test_check_says_it_beforehand "
+    "oscp_send/test_queue_size.py::test_what_is_too_large_is_said_in_full",
     "oscp_send/transport.py": "oscp_send/test_transport.py oscp_send/test_answers.py "
     "oscp_send/test_client.py oscp_send/test_waiting.py",
     "oscp_send/solarnetwork/request_body.py": "oscp_send/test_request_body.py",

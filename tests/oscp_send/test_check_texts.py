@@ -5,17 +5,27 @@ See docs/protocol/oscp20.md §5.8 and docs/protocol/solaruser.md §3.3.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
-from oscp_send.judgement import check
+from oscp_schemas import Fidelity, read
+from oscp_send.fidelity import Behaviour
+from oscp_send.findings import Finding, Source
+from oscp_send.judgement import check, judge_accepted
 from oscp_send.solarnetwork.json_reading import SOURCE
 from oscp_send.solarnetwork.request_body import BodyRefused, read_body
 from tests.cases.payloads import (
     DROP,
     asset_measurements,
+    block,
+    capacity,
     compliance,
     forecast,
     handshake,
+    heartbeat,
     one_block,
 )
 
@@ -126,7 +136,9 @@ def test_schema_refusal(action: str, text: str, entries: str) -> None:
 
 @pytest.mark.parametrize(("text", "reason"), JSON.values(), ids=JSON)
 def test_unusable_text_by_the_guide(text: str, reason: str) -> None:
-    error = check(ADJUST, text).error or ""
+    judgement = check(ADJUST, text)
+    assert judgement.stage == ("document" if reason == OBJECT else "json")
+    error = judgement.error or ""
     assert error.startswith(f"Invalid JSON for [{ADJUST}] OSCP action: {reason}")
 
 
@@ -225,6 +237,266 @@ def test_what_is_reported_about_an_unusable_text(text: str, message: str, hint: 
     assert message in finding.message
     assert "\n" not in finding.message
     assert hint in finding.hint
+
+
+AT_START = "/forecasted_blocks/0/start_time"
+NO_DATE_TIME = "is not an RFC 3339 date-time such as 2031-03-01T00:15:00Z"
+WRITE_DATE_TIME = 'write it as "2026-03-01T00:15:00Z"'
+
+
+def told(
+    kind: str, message: str, hint: str = "", source: Source = "documented", at: str = ""
+) -> Finding:
+    words: Any = kind.split()
+    layer, rule, severity = words
+    return Finding(layer, rule, severity, at, message, hint, source)
+
+
+def unread(severity: str) -> Finding:
+    remedy = "write an upper-case T, then Z or +hh:mm, with no or exactly three fraction digits"
+    what = "SolarNetwork cannot read this time"
+    return told(f"schema date_times {severity}", what, remedy, "observed", AT_START)
+
+
+def no_schema(severity: str) -> Finding:
+    what = "SolarNetwork cannot find its schema for UpdateAssetMeasurement and declines every one"
+    remedy = "send UpdateGroupMeasurements instead"
+    return told(f"schema schema-lookup {severity}", what, remedy, "observed")
+
+
+def missing(name: str) -> Finding:
+    return told("schema required error", f'the property "{name}" is missing', f'add "{name}"')
+
+
+def beyond(error: str) -> Finding:
+    what = f"SolarNetwork's parser refuses this: {error}"
+    return told("transport json error", what, source="observed")
+
+
+TOO_LONG = (
+    "Number value length (1001) exceeds the maximum allowed (1000, from "
+    "`StreamReadConstraints.getMaxNumberLength()`)"
+)
+NO_MESSAGE = told("transport document error", "there is no message")
+NO_OBJECT = told(
+    "transport document error", "is JSON, but not an object", "a message is a JSON object"
+)
+NO_INSTRUCTION = told(
+    "transport action error",
+    '"Heartbeat" cannot be sent as an instruction',
+    "an instruction's action is one of AdjustGroupCapacityForecast, GroupCapacityComplianceError, "
+    "Handshake, UpdateAssetMeasurement, UpdateGroupCapacityForecast, UpdateGroupMeasurements",
+)
+ACCEPTED_BY_THE_GUIDE = told("schema date_times info", "the guide accepts this")
+OF_AN_ASSET = (
+    missing("group_id"),
+    missing("measurements"),
+    told(
+        "schema unknown-property warning",
+        '"x" is not an OSCP 2.0 property; SolarNetwork drops it',
+        source="observed",
+        at="/x",
+    ),
+)
+GROUP_FORECASTS = told(
+    "transport group_forecasts warning",
+    "SolarNetwork queues this and declines it on delivery: a Capacity Provider has no path for it",
+    "ask for other values with AdjustGroupCapacityForecast",
+    "observed",
+)
+# What is told by the guide, and as observed where that is something else.
+TOLD: dict[str, tuple[str, str, list[Finding], list[Finding] | None]] = {
+    "nothing": (ADJUST, "", [NO_MESSAGE], None),
+    "blank": (ADJUST, " ", [NO_MESSAGE], None),
+    "null": (ADJUST, "null", [NO_OBJECT], None),
+    "text": (ADJUST, '"x"', [NO_OBJECT], None),
+    "number": (ADJUST, "1", [NO_OBJECT], None),
+    "encoded-twice": (
+        ADJUST,
+        '" {}"',
+        [replace(NO_OBJECT, hint="it is JSON inside a JSON string: encode the message only once")],
+        None,
+    ),
+    "cut-off": (
+        ADJUST,
+        "{",
+        [
+            told(
+                "transport json error",
+                "not JSON: line 1, column 2: expected a property name in double quotes, but the "
+                "text ends here",
+            )
+        ],
+        None,
+    ),
+    "too-long-a-number": (
+        ADJUST,
+        capacity("1" * 1001),
+        [beyond(f"Invalid JSON for [{ADJUST}] OSCP action: {TOO_LONG}")],
+        [beyond(TOO_LONG)],
+    ),
+    "misspelt": (
+        "Hanshake",
+        "{}",
+        [
+            told(
+                "transport action error",
+                '"Hanshake" cannot be sent as an instruction',
+                'did you mean "Handshake"?',
+            )
+        ],
+        None,
+    ),
+    "no-instruction": (
+        "Heartbeat",
+        "{}",
+        [
+            NO_INSTRUCTION,
+            missing("offline_mode_at"),
+        ],
+        None,
+    ),
+    "no-instruction-and-no-json": ("Heartbeat", "{", [NO_INSTRUCTION], None),
+    "assets": (
+        "UpdateAssetMeasurement",
+        asset_measurements(),
+        [no_schema("warning")],
+        [no_schema("error"), replace(ACCEPTED_BY_THE_GUIDE, rule="asset_measurements")],
+    ),
+    "assets-with-a-mistake": (
+        "UpdateAssetMeasurement",
+        '{"x":1}',
+        [*OF_AN_ASSET],
+        [no_schema("error"), *OF_AN_ASSET],
+    ),
+    "number-too-large": (
+        ADJUST,
+        capacity("1e999"),
+        [
+            told(
+                "schema number error",
+                "is more than a 64-bit float can hold",
+                "give a number below 1.8e308",
+                "observed",
+                "/forecasted_blocks/0/capacity",
+            )
+        ],
+        None,
+    ),
+    "fraction-of-one-digit": (
+        ADJUST,
+        one_block(start_time="2031-03-01T00:00:00.1Z"),
+        [unread("warning")],
+        [unread("error"), ACCEPTED_BY_THE_GUIDE],
+    ),
+    "no-known-offset": (
+        ADJUST,
+        one_block(start_time="2031-03-01T00:00:00-00:00"),
+        [replace(unread("warning"), rule="format", hint=WRITE_DATE_TIME)],
+        [
+            told(
+                "schema format error",
+                f'"2031-03-01T00:00:00-00:00" {NO_DATE_TIME}',
+                WRITE_DATE_TIME,
+                at=AT_START,
+            ),
+            ACCEPTED_BY_THE_GUIDE,
+        ],
+    ),
+    "blank-behind": (
+        ADJUST,
+        one_block(start_time="2031-03-01T00:00:00Z "),
+        [
+            told(
+                "schema format error",
+                f'"2031-03-01T00:00:00Z " {NO_DATE_TIME}',
+                WRITE_DATE_TIME,
+                at=AT_START,
+            ),
+            told("schema date_times info", "the running service accepts this", source="observed"),
+        ],
+        [
+            told(
+                "schema format warning",
+                f'the guide does not allow this: "2031-03-01T00:00:00Z " {NO_DATE_TIME}',
+                WRITE_DATE_TIME,
+                at=AT_START,
+            )
+        ],
+    ),
+    "year-0": (ADJUST, one_block(start_time="0000-03-01T00:00:00Z"), [unread("error")], None),
+    "empty-handshake": (
+        "Handshake",
+        "{}",
+        [
+            told(
+                "schema empty-handshake warning",
+                "asks for nothing: a Flexibility Provider's own endpoint answers it with 422",
+                "give required_behaviour with its measurement_configuration",
+                "observed",
+            )
+        ],
+        None,
+    ),
+    "half-a-character": (
+        ADJUST,
+        forecast(group_id="@").replace("@", "\\ud83d"),
+        [
+            told(
+                "schema surrogate warning",
+                "holds half a surrogate pair, which is not a character and cannot be delivered "
+                "whole",
+                "write the character itself, or both halves of its \\u escapes",
+                "observed",
+                "/group_id",
+            )
+        ],
+        None,
+    ),
+    "given-twice": (
+        ADJUST,
+        one_block(unit="@").replace('"@"', '"KW","unit":"KW"'),
+        [
+            told(
+                "schema duplicate-key warning",
+                '"unit" is given twice; the last one counts',
+                source="observed",
+                at="/forecasted_blocks/0/unit",
+            )
+        ],
+        None,
+    ),
+    "group-forecast": ("UpdateGroupCapacityForecast", forecast(), [GROUP_FORECASTS], None),
+}
+
+
+@pytest.mark.parametrize(("action", "text", "documented", "observed"), TOLD.values(), ids=TOLD)
+def test_what_is_told_in_full(
+    action: str, text: str, documented: list[Finding], observed: list[Finding] | None
+) -> None:
+    sides: tuple[tuple[Fidelity, list[Finding]], ...] = (
+        ("documented", documented),
+        ("observed", documented if observed is None else observed),
+    )
+    for fidelity, findings in sides:
+        judgement = check(action, text, fidelity)
+        assert judgement.action == action
+        assert list(judgement.findings) == findings
+
+
+def test_what_is_accepted_is_told_of_alike() -> None:
+    text = forecast(forecasted_blocks=[block(start_time="2031-03-01T00:00:00.1Z")])
+    found = judge_accepted("UpdateGroupCapacityForecast", read(text), Behaviour())
+    assert list(found) == [unread("warning"), GROUP_FORECASTS]
+
+
+@pytest.mark.parametrize("year", [2020, 2031])
+def test_a_time_is_compared_with_now(year: int) -> None:
+    text, ahead = heartbeat(f"{year}-01-01T00:00:00Z"), datetime(2032, 1, 1, tzinfo=UTC)
+    assert [each.rule for each in check("Heartbeat", text).findings] == (
+        ["action", "S12"] if year < 2026 else ["action"]
+    )
+    assert [each.rule for each in check("Heartbeat", text, now=ahead).findings] == ["action", "S12"]
 
 
 # What the parser says of a text: of bytes, and of characters where that is another. As recorded,

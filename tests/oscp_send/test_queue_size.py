@@ -155,6 +155,10 @@ def test_check_says_it_beforehand(count: int, fidelity: Fidelity, severity: str 
     assert [each.severity for each in found] == ([severity] if severity else [])
     assert all("split_to_fit" in each.hint for each in found)
     assert judgement.stage == ("size" if severity == "error" else None)
+    if severity == "error":
+        assert judgement.error == (
+            "java.lang.IllegalArgumentException: Maximum message size 8192 exceeded: 10709"
+        )
 
 
 def test_a_whole_request_that_is_too_large_is_a_422() -> None:
