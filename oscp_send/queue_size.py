@@ -32,6 +32,7 @@ _OPEN_AND_CLOSE: Final = 2
 _SHORT: Final = 24
 # Longer texts are written in chunks of so many UTF-16 code units (inferred from what was measured).
 _CHUNK: Final = 3996
+_UTF16: Final = "utf-16-le"
 # How large the numbers are that a sender does not know: from below 24 to 32 bits.
 _LEAST_ID, _MOST_ID = 0, 2**32 - 1
 _IDS: Final = ("coId", "id", "nodeId", "userId")
@@ -152,12 +153,12 @@ def _chunks(text: str) -> Iterator[int]:
     if len(text) <= _CHUNK // 2:
         yield _utf8(text)
         return
-    units, at = text.encode("utf-16-le", "surrogatepass"), 0
+    units, at = text.encode(_UTF16, "surrogatepass"), 0
     while at < len(units):
         end = at + 2 * _CHUNK
         if end < len(units) and units[end - 1] & 0xFC == 0xD8:  # noqa: PLR2004 - a high surrogate
             end -= 2
-        yield _utf8(units[at:end].decode("utf-16-le", "surrogatepass"))
+        yield _utf8(units[at:end].decode(_UTF16, "surrogatepass"))
         at = end
 
 

@@ -22,7 +22,7 @@ from oscp_send import (
 from oscp_send.cli.main import main
 from oscp_send.fidelity import Behaviour
 from oscp_send.hints import refusal_hint
-from oscp_send.queue_size import MQTT_LIMIT, queue_size
+from oscp_send.queue_size import MQTT_LIMIT, Size, judge_size, queue_size
 from oscp_send.request_judgement import check_request
 from oscp_send.solarnetwork.decoding import decode
 from tests.oscp_sim.rig import encoded, instruction
@@ -59,19 +59,38 @@ def test_a_long_text_is_as_large_as_measured(length: int, measured: int) -> None
     assert size(GroupCapacityComplianceError("x" * length)) == measured
 
 
-@pytest.mark.parametrize(("number", "more"), [(1, -1), (23, -1), (24, 0), (256, 1), (65536, 3)])
+@pytest.mark.parametrize(
+    ("number", "more"),
+    [(1, -1), (23, -1), (24, 0), (256, 1), (65536, 3), (2**32 - 1, 3), (2**32, 7)],
+)
 def test_a_number_has_as_many_bytes_as_it_needs(number: int, more: int) -> None:
     assert size(forecast(1), id=number) - size(forecast(1)) == more
 
 
-def test_a_character_is_in_one_chunk() -> None:
-    plain, battery = (GroupCapacityComplianceError("x" * 3995 + each) for each in ("xx", "🔋"))
-    assert size(battery) - size(plain) == 2
+@pytest.mark.parametrize("before", [3995, 2 * 3996 - 1])
+@pytest.mark.parametrize("character", ["🔋", "\U00050000"])
+def test_a_character_is_in_one_chunk(character: str, before: int) -> None:
+    plain, longer = (
+        GroupCapacityComplianceError("x" * before + each) for each in ("xx", character)
+    )
+    assert size(longer) - size(plain) == 2
+
+
+@pytest.mark.parametrize("end", ["x", "\ud83d"])
+def test_a_chunk_may_be_full(end: str) -> None:
+    less, full, more = (
+        queue_size("Handshake", {"a": "x" * count + end}).most for count in (3994, 3995, 3996)
+    )
+    # A second chunk, the beginning and the end of both.
+    assert (full - less, more - full) == (1, 1 + 1 + 2)
 
 
 @pytest.mark.parametrize(
     ("value", "more"),
-    [(None, 0), (True, 0), ("", 0), ("x" * 23, 23), ("x" * 24, 25), (1.5, 8), ([], 0), ({}, 1)],
+    [
+        *((None, 0), (True, 0), (0, 0), (23, 0), (24, 1), (-1, 0), (-24, 0), (-25, 1)),
+        *(("", 0), ("x" * 23, 23), ("x" * 24, 25), (1.5, 8), ([], 0), ({}, 1)),
+    ],
 )
 def test_a_value_has_its_bytes(value: object, more: int) -> None:
     one, other = (queue_size("Handshake", {"a": each}) for each in (value, 1))
@@ -111,6 +130,7 @@ def test_a_size_is_too_large_from_the_next_byte_on() -> None:
     assert told(size.least - 1) == finding("error")
     assert told(size.least) == finding("warning")
     assert told(max(size.most, 1000)) == []
+    assert list(judge_size(Size(9, 10, node_copy=10), 10, Behaviour(), {})) == []
 
 
 @pytest.mark.parametrize(
@@ -189,6 +209,13 @@ def test_no_one_is_told_to_try_again_later() -> None:
 def test_what_fits_stays_as_it_is() -> None:
     message = forecast(48)
     assert split_to_fit(message) == (message,)
+
+
+@pytest.mark.parametrize(("group", "limit"), [("foo-group", 1490), ("g" * 2000, 5030)])
+def test_a_message_is_split_from_the_next_byte_on(group: str, limit: int) -> None:
+    message = forecast(8, group)
+    assert split_to_fit(message, mqtt_limit=limit) == (message,)
+    assert len(split_to_fit(message, mqtt_limit=limit - 1)) == 2
 
 
 def test_a_day_becomes_two_halves() -> None:
