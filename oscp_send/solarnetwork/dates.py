@@ -10,8 +10,9 @@ from calendar import monthrange
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final, NamedTuple
+
+from oscp_send.times import remembered
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: What Java's String.trim takes off: the space and every control character below it.
@@ -136,7 +137,7 @@ def timestamp(instant: datetime) -> str:
     return f"{whole}{fraction}Z"
 
 
-@lru_cache(maxsize=8192)  # each time of a forecast is read several times on its way
+@remembered
 def read_message_time(text: str) -> datetime | None:
     """Return the instant that a text of a message names, in UTC, or None for a blank one.
 

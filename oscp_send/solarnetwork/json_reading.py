@@ -661,12 +661,16 @@ def _written(value: object) -> str:
 
 
 def _other(value: object) -> str:
+    """Return what a value that is of a class of its own is written as."""
+    for usual, writer in _WRITERS.items():
+        if isinstance(value, usual):
+            return writer(value)
     return _object(value) if isinstance(value, Mapping) else json.dumps(value)
 
 
 def _object(value: Mapping[str, Any]) -> str:
     members = [
-        f"{encode_basestring(name)}:{_WRITERS.get(type(each), _other)(each)}"
+        f"{encode_basestring(str(name))}:{_WRITERS.get(type(each), _other)(each)}"
         for name, each in value.items()
     ]
     return f"{{{','.join(members)}}}"

@@ -138,8 +138,7 @@ class Schedule:
         """
         with self._lock:
             task = Task(when, next(self._numbers), do, job, queue)
-            if queue is not None and self._may_begin(when):
-                self._enter_queue(task)
+            if queue is not None and self._may_begin(when) and self._enter_queue(task):
                 return task
             heapq.heappush(self._due, task)
             if len(self._due) > self._tidy_at:
@@ -254,30 +253,40 @@ class Schedule:
 
     def _work(self) -> None:
         while (task := self._wait_for_due()) is not None:
-            if task.queue is None or self._clock.is_simulated:
-                self._carry_out(task)
-            else:
-                self._enter_queue(task)
+            is_begun = not (task.queue is None or self._clock.is_simulated)
+            if is_begun and self._enter_queue(task):
                 with self._lock:
                     self._be_idle()
+            else:
+                self._carry_out(task)
 
     def _may_begin(self, when: datetime) -> bool:
         """Return whether a task may enter its queue at once: nothing else is due before it."""
-        if self._clock.is_simulated or self._state != "open":
+        # The worker may have taken out what is due before, and not begun it yet.
+        if self._clock.is_simulated or self._state != "open" or self._busy is not None:
             return False
         now = self._clock.now()
         return when <= now and not (self._due and self._due[0].when <= now)
 
-    def _enter_queue(self, task: Task) -> None:
-        """Let it be done on its queue's own thread, behind what is there already."""
+    def _enter_queue(self, task: Task) -> bool:
+        """Let it be done on its queue's own thread, behind what is there already.
+
+        Return whether it will be: there may be no thread to be had.
+        """
         with self._lock:
             if task.queue in self._queues:
                 self._queues[task.queue].append(task)
-                return
+                return True
             self._queues[task.queue] = deque()
-        threading.Thread(
-            target=self._drive, args=(task,), name="schedule queue", daemon=True
-        ).start()
+            thread = threading.Thread(
+                target=self._drive, args=(task,), name="schedule queue", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:
+                del self._queues[task.queue]
+                return False
+            return True
 
     def _drive(self, task: Task) -> None:
         following: Task | None = task

@@ -94,7 +94,7 @@ class Entry:
     @property
     def findings(self) -> tuple[Mapping[str, Any], ...]:
         """Judgements of the message."""
-        return self._recorded.parts.findings
+        return self._recorded.findings
 
     @property
     def detail(self) -> Mapping[str, Any]:

@@ -179,6 +179,7 @@ class Parts:
     findings: tuple[Mapping[str, Any], ...]
     detail: Mapping[str, Any]
     judge: Callable[[], Iterable[Finding]] = tuple
+    is_safe: bool = False
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -186,7 +187,7 @@ class Recorded:
     """Parts of which the secrets are taken out when they are first read: most never are."""
 
     _parts: Parts
-    _concealed: Concealed | None
+    _concealed: Concealed
 
     @property
     def status(self) -> int | None:
@@ -197,10 +198,17 @@ class Recorded:
     @property
     def parts(self) -> Parts:
         """The parts without any secret; any thread may read them."""
-        concealed = self._concealed
-        if concealed is not None:
-            self._parts, self._concealed = concealed.removed_from(self._parts), None
-        return self._parts
+        parts = self._parts
+        if not parts.is_safe:
+            parts = self._parts = self._concealed.removed_from(parts)
+        return parts
+
+    @property
+    def findings(self) -> tuple[Mapping[str, Any], ...]:
+        """The findings, those of the judge made anew: a thousand of them take much room."""
+        parts = self.parts
+        judged = [each.to_dict() for each in parts.judge()]
+        return (*parts.findings, *self._concealed.safe_findings(judged))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +234,19 @@ class Concealed:
 
     def removed_from(self, parts: Parts) -> Parts:
         """Return the parts of a journal entry without any secret."""
-        findings = (*parts.findings, *(each.to_dict() for each in parts.judge()))
         return Parts(
             parts.request and self._safe_request(parts.request),
             parts.response and self._safe_response(parts.response),
             None if parts.reason is None else self._safe(parts.reason),
-            tuple(_each(lambda text: self.redact(writable(text)), one) for one in findings),
+            self.safe_findings(parts.findings),
             MappingProxyType(_each(self._safe, parts.detail)),
+            parts.judge,
+            is_safe=True,
         )
+
+    def safe_findings(self, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+        """Return findings without any secret."""
+        return tuple(_each(lambda text: self.redact(writable(text)), one) for one in findings)
 
     def _safe_request(self, request: Request) -> Request:
         body = self._safe(request.text).encode()

@@ -48,9 +48,8 @@ def serve(
         PortUnavailable: The port is taken, or the host is not this machine's.
         OSError: The URL file cannot be written.
     """
-    with _signals() as stop:
+    with _collecting_seldom(), _signals() as stop:
         allow_connections()
-        _collect_seldom()
         server = Server(simulator.handle, host, port)
         url = public_url or server.url
         try:
@@ -64,13 +63,21 @@ def serve(
             simulator.close(timeout=_ABANDON_AFTER_SECONDS)
 
 
-def _collect_seldom() -> None:
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
     """Look for circles of objects among the young alone, for the most part.
 
     What is kept is in none; to look through all of it would hold up every client for long.
     """
+    before = gc.get_threshold()
+    gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 10, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextmanager

@@ -283,11 +283,10 @@ class Simulator:
 
     def remembered(self) -> dict[tuple[int, str, int], dict[str, Any]]:
         """Return what the parties must not forget over a restart; with secrets."""
-        return {
-            **self._systems.remembered(),
-            **learned(self._first_world, self.world),
-            **self.flexibility_provider.remembered(),
-        }
+        with self.shared.world_lock:
+            learnt = learned(self._first_world, self.world)
+            owed = self.flexibility_provider.remembered()
+        return {**self._systems.remembered(), **learnt, **owed}
 
     def recall(self, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]) -> None:
         """Take up what the parties remembered before a restart.
@@ -299,7 +298,8 @@ class Simulator:
             self.shared.replace_world(taught(self.world, remembered))
         self._conceal_tokens()
         self._systems.recall(remembered)
-        registration.recall(self.flexibility_provider, remembered)
+        if "flexibility_provider" in self.plays:
+            registration.recall(self.flexibility_provider, remembered)
 
     def keep_by(self, keep: Callable[[], object]) -> None:
         """Have what is `remembered` kept before anything leaves that may confirm it."""

@@ -28,7 +28,7 @@ from oscp_sim.shared import Shared
 Later: TypeAlias = Callable[[], object]
 
 
-#: Behind the kind of a system, in what is remembered: that of a Register which is still to be sent.
+#: Ends the key under which a Register that is still to be sent is remembered.
 OWED: Final = "_awaiting_register"
 
 
@@ -88,20 +88,24 @@ class FlexibilityProvider:
         self._replaced[key] = system.flexibility_provider_token
 
     def owe(self, user_id: int, system: System, token: str) -> None:
-        """Remember that a system waits for the Register that brings it a token."""
+        """Remember that a system waits for the Register that brings it a token.
+
+        The lock of the world must be held: it has the token from the same moment on.
+        """
         self._owed[user_id, party_of(system), system.id] = token
 
     def has_brought(self, user_id: int, system: System, token: str) -> None:
         """Forget that it waits for this one, which has come, or never will."""
         key = (user_id, party_of(system), system.id)
-        if self._owed.get(key) == token:
-            del self._owed[key]
+        with self.shared.world_lock:
+            if self._owed.get(key) == token:
+                del self._owed[key]
 
     def remembered(self) -> dict[tuple[int, str, int], dict[str, str]]:
-        """Return which Registers are still to be sent; with secrets."""
+        """Return which Registers are still to be sent; with secrets, under the world's lock."""
         return {
             (user, party + OWED, system): {"token": token}
-            for (user, party, system), token in dict(self._owed).items()
+            for (user, party, system), token in self._owed.items()
         }
 
 

@@ -64,10 +64,9 @@ def register(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     own_token = new_token(provider.random)
     for secret in (own_token, token):
         provider.shared.journal.conceal(secret)
-    _store(provider.shared, call.caller, token, base_url, own_token)
+    _store(provider, call.caller, token, base_url, own_token)
     provider.note_replaced(call.caller.user.id, call.caller.system)
     _events(provider, call.caller, "Register").registered(base_url)
-    provider.owe(call.caller.user.id, call.caller.system, own_token)
     return _OwnRegister(provider, call.caller, own_token).start
 
 
@@ -79,7 +78,8 @@ def recall(
         for system in user.systems:
             owed = remembered.get((user.id, party_of(system) + OWED, system.id))
             if owed is not None:
-                provider.owe(user.id, system, owed["token"])
+                with provider.shared.world_lock:
+                    provider.owe(user.id, system, owed["token"])
                 _OwnRegister(provider, Caller(user, system, ""), owed["token"]).start()
 
 
@@ -96,7 +96,10 @@ def _check_columns(token: str, base_url: str) -> None:
         raise database_refused("a text there holds no NUL")
 
 
-def _store(shared: Shared, caller: Caller, token: str, base_url: str, own_token: str) -> None:
+def _store(
+    provider: FlexibilityProvider, caller: Caller, token: str, base_url: str, own_token: str
+) -> None:
+    shared = provider.shared
     leads_here = shared.addresses.leads_here(base_url, path_of(caller.system))
     with shared.world_lock:
         user = shared.world.user(caller.user.id)
@@ -115,6 +118,7 @@ def _store(shared: Shared, caller: Caller, token: str, base_url: str, own_token:
             token=token or None,
             flexibility_provider_token=own_token,
         )
+        provider.owe(user.id, system, own_token)
         shared.replace_world(shared.world.with_user(user.with_system(changed)))
 
 

@@ -234,12 +234,12 @@ class InstructionApi:
             f"OSCP instruction {ids['id']} action {outcome.action} for Capacity Provider "
             f"({ids['userId']},{outcome.provider})"
         )
-        if self._shared.world.broker == "down":
-            text = f"MQTT connection not available to publish {what}"
-            raise ApiRefused(422, text, code="RS.00001", explanation={"why": _NO_BROKER})
         behaviour, limit = self._shared.behaviour, self._shared.world.mqtt_limit
         known = {"coId": outcome.optimizer, **ids}
         call.judge = partial(_findings, pieces, outcome.group, known, limit, behaviour)
+        if self._shared.world.broker == "down":
+            text = f"MQTT connection not available to publish {what}"
+            raise ApiRefused(422, text, code="RS.00001", explanation={"why": _NO_BROKER})
         if not behaviour.follows_service(_TOO_LARGE):
             return
         size = queue_size(

@@ -290,7 +290,7 @@ class Command(NamedTuple):
 
     Attributes:
         send: Sends it.
-        fields: JSON _Schema of its fields.
+        fields: JSON Schema of its fields.
         sends: What that is, for people.
     """
 

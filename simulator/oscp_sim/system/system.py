@@ -580,7 +580,7 @@ class System(ABC):
             reply.status if reply else None,
             reply.phrase if reply else str(result),
             # As the journal shows it: an answer may quote its request.
-            entry.response.text if entry.response and reply and reply.body else "",
+            entry.response.text if reply and reply.body and entry.response else "",
             entry.number,
         )
         self._sent.append(sent, len(sent.body))
