@@ -1,8 +1,8 @@
 """How long a week of the whole loop takes by a fast clock: `python -m tests.bench.week`.
 
 Forecasts and adjustments of 20 Capacity Groups each day, of one Capacity Provider or of 20, and
-heartbeats both ways each minute: a week of one provider, a day of 20; then an hour of the heartbeats
-of 500. The reference is the same number of requests to a party that does nothing.
+heartbeats both ways each minute: a week of one provider, a day of 20; then an hour of heartbeats
+of 500 providers. The reference is the same number of requests to a party that does nothing.
 """
 
 from __future__ import annotations

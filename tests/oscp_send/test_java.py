@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oscp_send.solarnetwork.json_reading import double_text, parse_long
+from oscp_send.solarnetwork.json_reading import double_text, parse_long, write
+from oscp_send.times import read_instant
 
 PLAIN = re.compile(r"-?(0|[1-9][0-9]*)\.([0-9]*[1-9]|0)")
 SCIENTIFIC = re.compile(r"-?[1-9]\.([0-9]*[1-9]|0)E-?[1-9][0-9]*")
@@ -84,3 +91,36 @@ def test_longs(text: str, value: int) -> None:
 def test_texts_that_are_no_long(text: str) -> None:
     with pytest.raises(ValueError, match=r"^For input string: "):
         parse_long(text)
+
+
+class Frozen(datetime):
+    """As libraries make them that stop the time."""
+
+
+class Word(StrEnum):
+    EACH = "é"
+
+
+class Pair(NamedTuple):
+    large: float
+    rest: Mapping[str, float]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Frozen(2031, 3, 1, tzinfo=UTC), '"2031-03-01T00:00:00.000Z"'),
+        (Word.EACH, '"é"'),
+        (Pair(1e22, MappingProxyType({"a": 1e7})), '[1.0E22,{"a":1.0E7}]'),
+        ({"a": [True, None, 1]}, '{"a":[true,null,1]}'),
+    ],
+)
+def test_values_of_derived_classes_are_written_as_those_of_theirs(value: object, text: str) -> None:
+    assert write(value) == text.encode()
+
+
+def test_a_time_of_thousands_of_digits_is_read_and_not_remembered() -> None:
+    text = f"2031-03-01T00:00:00.{'1' * 4000}Z"
+    before = sys.getrefcount(text)
+    assert read_instant(text) == datetime(2031, 3, 1, microsecond=111_111, tzinfo=UTC)
+    assert sys.getrefcount(text) == before

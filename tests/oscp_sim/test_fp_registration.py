@@ -530,6 +530,17 @@ def test_a_register_that_was_still_to_come_is_sent_after_a_restart(
     assert kept.keys() > known > unowed
 
 
+def test_a_register_that_was_still_to_come_is_a_flexibility_providers() -> None:
+    of = world([PENDING])
+    with peers(of) as before:
+        register(before)
+        kept = before.simulator.remembered()
+    with Simulator(of, clock=FrozenClock(NOW), plays=["capacity_provider"]) as alone:
+        alone.recall(kept)
+        alone.clock.advance(60)
+        assert not alone.journal.entries(action=REGISTER)
+
+
 def test_an_answer_that_takes_its_time_registers_when_it_comes(there: Peers) -> None:
     there.answers.append(type(ERROR)(204, after=10.0))
     register(there)

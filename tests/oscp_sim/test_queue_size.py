@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -88,6 +89,29 @@ def test_while_the_broker_is_down_nothing_is_queued(down: Simulator) -> None:
     answer = send(down, 1)
     assert (answer.data["id"], answer.data["state"]) == (3, "Queuing")
     assert "broker" not in down.world.summary()
+
+
+def test_what_meets_a_broker_that_is_down_is_judged_all_the_same(down: Simulator) -> None:
+    message = json.dumps(FORECAST | {"forecasted_blocks": [BLOCK]})
+    answer = post(down, instruction(action="UpdateGroupCapacityForecast", msg=message))
+    assert answer.status == 422
+    rules = [each["rule"] for each in down.journal.entries(party="solaruser")[0].findings]
+    assert "group_forecasts" in rules
+
+
+def test_findings_are_made_for_those_who_read_them_and_not_kept() -> None:
+    simulator = Simulator(TWO_USERS, clock=FrozenClock(NOW))
+    unknown = {f"unheard-of {number}": 1 for number in range(999)}
+    declined = instruction(msg=json.dumps({"required_behaviour": 1, **unknown}))
+    assert post(simulator, declined).data["state"] == "Declined"
+    (entry,) = simulator.journal.entries(party="solaruser", kind="exchange")
+    found = entry.findings
+    assert len([each for each in found if each["rule"] == "unknown-property"]) > 900
+    assert entry.findings == found
+    del found
+    gc.collect()
+    left = [each for each in gc.get_objects() if isinstance(each, dict)]
+    assert not [each for each in left if "unheard-of" in str(each.get("message"))]
 
 
 def test_other_topics_are_queued_a_moment_later(down: Simulator) -> None:
