@@ -53,7 +53,9 @@ class PortUnavailable(Exception):
 
 
 class Limits(NamedTuple):
-    """How many seconds each phase of a request may take, before its connection ends; and memory.
+    """How long each phase may take, and how much memory unfinished requests may.
+
+    One that takes longer, in seconds, ends its connection.
 
     Attributes:
         idle: Until it begins.
@@ -208,7 +210,7 @@ class Server:
         stays = True
         while stays and stream.goes_on():
             request, stays = _received(stream, client)
-            stream.since = math.inf
+            stream.is_whole()
             response = self._handle(request)
             if response.after:
                 self._wait_for(response.after)
@@ -235,8 +237,8 @@ class _Stream:
     """What comes over a connection; a sender who is gone before its end is a `ConnectionError`.
 
     Attributes:
-        since: When it began to wait for its client; infinite while it does not.
-        held: How many bytes of a request it has; `hold` is told of more and less.
+        since: When it began to wait for its client; infinite from a whole request to its answer.
+        held: How many bytes of an unfinished request it has; `hold` is told of more and less.
     """
 
     def __init__(
@@ -251,13 +253,18 @@ class _Stream:
 
     def goes_on(self) -> bool:
         """Wait for the next request; return whether any comes."""
-        self._hold(self, len(self._data) - self.held)
         self._allow(self._limits.idle)
         while not self._skip_lines():
+            self._let_go()
             if not self._reads():
                 return False
         self._allow(self._limits.head)
         return True
+
+    def is_whole(self) -> None:
+        """Note that its request is whole: until it is answered, it is ended for no other one."""
+        self.since = math.inf
+        self._let_go()
 
     def expect_body(self) -> None:
         """Begin to wait for the body."""
@@ -277,17 +284,16 @@ class _Stream:
 
     def answer(self, data: bytes) -> None:
         """Send an answer."""
-        self._allow(self._limits.answer)
         # Of all of it: how much is taken at a time does not count.
         self._connection.settimeout(self._limits.answer)
         self._connection.sendall(data)
 
     def take_leave(self) -> None:
         """Read what is still being sent: closing at once would take the answer from its reader."""
+        self._allow(_LONGEST_WAIT)
         self._connection.shutdown(socket.SHUT_WR)
         self._connection.settimeout(_LONGEST_FAREWELL)
-        until = time.monotonic() + _LONGEST_WAIT
-        while time.monotonic() < until and self._connection.recv(_PIECE):
+        while time.monotonic() < self._until and self._connection.recv(_PIECE):
             pass
 
     def end(self, how: int) -> None:
@@ -324,6 +330,9 @@ class _Stream:
     def _allow(self, seconds: float) -> None:
         self.since = time.monotonic()
         self._until = self.since + seconds
+
+    def _let_go(self) -> None:
+        self._hold(self, len(self._data) - self.held)
 
     def _skip_lines(self) -> bool:
         """Leave out the empty lines before a request; return whether it has begun."""

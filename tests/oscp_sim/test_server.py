@@ -285,6 +285,39 @@ def test_of_bodies_that_are_never_whole_the_oldest_makes_room(echo: Echo, is_chu
         assert slow.recv(1000).startswith(OK)
 
 
+def post(path: bytes, length: int) -> bytes:
+    head = b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (path, length)
+    return head + b"x" * length
+
+
+def test_a_request_that_is_whole_takes_no_room_from_others(echo: Echo) -> None:
+    with (
+        closing(Server(echo, limits=Limits(bytes=200_000))) as server,
+        connected(server, 1, post(b"/wait", 150_000)) as (busy,),
+    ):
+        assert echo.waits.wait(PATIENCE)
+        assert say(server, post(b"/a", 180_000)).startswith(OK)
+        assert say(server, b"\r\n" * 200_000, GET).startswith(OK)
+        echo.gate.set()
+        assert busy.recv(1000).startswith(OK)
+
+
+@pytest.mark.parametrize("lacking", ["memory", "connections"])
+def test_an_answer_that_is_being_sent_makes_room_for_nobody(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (20, 20))
+    with (
+        closing(Server(echo, limits=Limits(bytes=200_000))) as server,
+        connected(server, 1, post(b"/long", 150_000)) as (reader,),
+    ):
+        assert reader.recv(1) == OK[:1]
+        with connected(server, 20 if lacking == "connections" else 0, HALF_HEAD):
+            assert say(server, post(b"/a", 100_000)).startswith(OK)
+        reader.shutdown(socket.SHUT_WR)
+        assert sum(map(len, iter(lambda: reader.recv(1_000_000), b""))) > 50_000_000
+
+
 def test_where_no_thread_is_to_be_had_an_idle_one_is_freed(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
