@@ -156,7 +156,7 @@ def main() -> None:
 
     Exits with 0 when all is good, 1 on a refusal or a finding, 2 on wrong usage or a file that
     cannot be read, 3 when SolarUser could not be reached or its answer was not understood, 4 when
-    it is not known whether an instruction was queued.
+    it is not known whether an instruction was queued, 130 when it is interrupted otherwise.
     """
     for stream in (sys.stdout, sys.stderr):
         # The encoding of a terminal may lack a character of a message; it is escaped instead.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from oscp_send.settings import Settings
 
 _TIMEOUT: Final = 60.0
+# How far the clocks of this machine and of SolarUser may differ.
+_MARGIN: Final = timedelta(minutes=1)
 
 
 def _seconds(_: click.Context, __: click.Parameter, seconds: float) -> float:
@@ -92,7 +94,8 @@ def send(
 
     Exits with 0 when the instruction is Completed (with --no-wait: queued), 1 when it is declined
     or refused or does not end in time, 2 on wrong usage, 3 when SolarUser could not be reached, so
-    that nothing was queued, 4 when it is not known whether it was queued.
+    that nothing was queued, 4 when it is not known whether it was queued, 130 when it is
+    interrupted before it is sent, or while an instruction is followed, which goes on.
     """
     settings = connection.settings()
     with connection.client(settings) as client:
@@ -100,9 +103,7 @@ def send(
         try:
             status = _submitted(client, instruction, timeout if is_settled else None)
             if wait:
-                waiting = f"instruction {status.id} is {status.state}, waiting for its end"
-                click.echo(waiting, err=True)
-                status = client.wait(status, timeout=timeout)
+                status = _followed(client, status, timeout)
             else:
                 click.echo(f"follow it: oscp-send view {status.id}", err=True)
         except (InstructionDeclined, DeadlinePassed) as error:
@@ -122,16 +123,43 @@ def _submitted(
         PossiblySent: It is not to be looked for, or was not found in time.
         Unreachable: It certainly was not queued.
     """
+    since = datetime.now(UTC) - _MARGIN
     try:
         return client.submit(instruction)
     except PossiblySent as error:
         if settle_within is None:
             raise
         click.echo(f"looking for it: {printable(error.reason)}", err=True)
-        found = client.settle(error, timeout=settle_within)
+        found = _settled(client, error, settle_within)
+    except KeyboardInterrupt as interrupt:
+        from oscp_send.transport import was_never_sent
+
+        if was_never_sent(interrupt):
+            raise
+        raise PossiblySent(instruction, since, "it was interrupted") from interrupt
     if found is None:
         raise Unreachable("it was certainly not queued", hint="It may be sent again.")
     return found
+
+
+def _settled(
+    client: SolarUserClient, error: PossiblySent, timeout: float
+) -> InstructionStatus | None:
+    try:
+        return client.settle(error, timeout=timeout)
+    except KeyboardInterrupt:
+        raise error from None
+
+
+def _followed(
+    client: SolarUserClient, queued: InstructionStatus, timeout: float
+) -> InstructionStatus:
+    try:
+        click.echo(f"instruction {queued.id} is {queued.state}, waiting for its end", err=True)
+        return client.wait(queued, timeout=timeout)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted, but it goes on; follow it: oscp-send view {queued.id}", err=True)
+        raise
 
 
 def _show(status: InstructionStatus, style: str) -> None:

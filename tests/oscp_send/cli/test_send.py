@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -297,6 +298,64 @@ def test_each_end_has_its_code(
     assert result.exit_code == code
     assert words in result.stderr
     assert len(service.calls) == 1
+
+
+def interrupted(_: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("settle", [(), ("--settle",)])
+def test_interrupted_without_an_answer_it_may_have_been_queued(
+    cli: Cli, service: responses.RequestsMock, settle: tuple[str, ...]
+) -> None:
+    service.add_callback("POST", ADD, interrupted)
+    result = cli("send", "-", *TO, *settle, stdin=forecast())
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "may have been queued, and was not sent again: it was interrupted\n" in result.stderr
+    assert "oscp-send list --node-id 1 --start 20" in result.stderr
+    assert len(service.calls) == 1
+
+
+def test_interrupted_while_it_is_looked_for_it_may_have_been_queued(
+    cli: Cli, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, **LOST)
+    service.add_callback("GET", ADD.removesuffix("/add/OSCP_v20"), interrupted)
+    result = cli("send", "-", *TO, "--settle", stdin=forecast())
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "may have been queued, and was not sent again: HTTP 504" in result.stderr
+
+
+@pytest.fixture
+def interrupt_handler() -> Iterator[None]:
+    """A command that was interrupted leaves another one."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("interrupt_handler")
+def test_interrupted_while_it_is_followed_it_goes_on(
+    cli: Cli, service: responses.RequestsMock
+) -> None:
+    service.post(ADD, json=reply("Queuing"))
+    service.add_callback("GET", VIEW, interrupted)
+    result = cli("send", "-", *TO, stdin=forecast())
+    assert (result.exit_code, result.stdout) == (130, "")
+    said = "interrupted, but it goes on; follow it: oscp-send view 5012345\n"
+    assert result.stderr.endswith(f"instruction 5012345 is Queuing, waiting for its end\n{said}")
+
+
+@pytest.mark.usefixtures("interrupt_handler", "simulator")
+def test_interrupted_before_it_is_sent_it_ends_without_a_word(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    result = cli("send", "-", *TO, stdin=forecast())
+    assert (result.exit_code, result.output) == (130, "")
 
 
 ADDRESS = {"coId": "1", "cgIdentifier": "foo-group", "action": ACTION}
