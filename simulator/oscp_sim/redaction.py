@@ -18,9 +18,9 @@ from oscp_sim.http import Request, Response
 SHORTEST_SECRET = 8
 #: Characters of a text that are kept in sight: to look through more would hold up all others.
 LONGEST_TEXT = 1_000_000
-# Where a longer text is cut, so that no half of a secret is left, which nothing would recognise.
-_BETWEEN = ('"', " ", "\n")
-_LONGEST_PIECE = 4096
+# Of a longer text more is looked through than is shown: nothing would recognise half of a secret.
+# Longer than any that has no name; a concealed one may be longer still.
+_LOOK_AHEAD = 16_384
 
 _REDACTED = "[redacted]"
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
@@ -46,6 +46,8 @@ _SECRET_MEMBERS = (
     *sorted(_CREDENTIAL_HEADERS),
 )
 _TOKEN = re.compile(r"[A-Za-z0-9+/]{64}")
+# May hold tokens, at any place: a path's slashes are characters of Base64, too.
+_MAYBE_TOKENS = re.compile(r"[A-Za-z0-9+/]{64,}")
 # No word is as long as this: a longer secret is replaced within others, too.
 _LONGEST_WORD = 24
 # Where a word begins: not within another, but also after an escape of JSON or of a URL.
@@ -258,26 +260,31 @@ class Concealed:
         return Response(response.status, redact_headers(response.headers), body)
 
     def _safe(self, text: str) -> str:
-        begins = _beginning(text)
-        safe = self.redact(redact_text(writable(begins)))
-        left = len(text) - len(begins)
-        return f"{safe} [and {left:,} more characters]" if left else safe
+        ahead = max(_LOOK_AHEAD, *map(len, self._others[:1]), 0)
+        looked_through = text[: LONGEST_TEXT + ahead]
+        safe = self.redact(redact_text(writable(looked_through)))
+        unseen = len(text) - len(looked_through)
+        return safe if len(text) <= LONGEST_TEXT else _beginning(safe, ahead, unseen)
 
     def redact(self, text: str) -> str:
         """Return the text with each concealed token replaced by `[redacted]`."""
         if self._others:
             text = _without(text, self._others)
-        return _TOKEN.sub(self._or_redacted, text) if self._tokens else text
+        return _MAYBE_TOKENS.sub(self._without_tokens, text) if self._tokens else text
 
-    def _or_redacted(self, match: re.Match[str]) -> str:
-        return _REDACTED if match[0] in self._tokens else match[0]
-
-
-def _beginning(text: str) -> str:
-    if len(text) <= LONGEST_TEXT:
+    def _without_tokens(self, match: re.Match[str]) -> str:
+        text = match[0]
+        pieces = (text[at : at + 64] for at in range(len(text) - 63))
+        for token in [each for each in pieces if each in self._tokens]:
+            text = text.replace(token, _REDACTED)
         return text
-    least = LONGEST_TEXT - _LONGEST_PIECE
-    return text[: max(least, *(text.rfind(each, least, LONGEST_TEXT) for each in _BETWEEN))]
+
+
+def _beginning(safe: str, ahead: int, unseen: int) -> str:
+    """Return what is shown of a text without secrets, at whose end there may be a half of one."""
+    end = min(LONGEST_TEXT, max(0, len(safe) - ahead)) if unseen else LONGEST_TEXT
+    left = len(safe[end:]) + unseen
+    return f"{safe[:end]} [and {left:,} more characters]" if left else safe
 
 
 def _each(safe: Callable[[str], str], value: Any) -> Any:  # noqa: ANN401 - JSON values

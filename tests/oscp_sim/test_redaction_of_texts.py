@@ -125,11 +125,17 @@ def test_a_long_text_takes_no_longer_than_it_is(unit: str) -> None:
     assert redact_text(text)
 
 
+KNOWN_BY_FORM = ["eyJhbGci." + "eyJzdWIi" * 400 + ".c2lnbmF0", "somebody:hush-hush-hush"]
+CONCEALED = ["aB3+/" * 12 + "aB3+", "my client secret", 'a"b\\cd/e\u00e9+f']
+CONCEALED += ["0123456789abcdef" * 3000]
+
+
 class TestLongTexts:
     @staticmethod
-    def shown(body: str) -> str:
+    def shown(body: str, *secrets: str) -> str:
         journal = Journal(RealClock())
-        journal.conceal("cp-token")
+        for each in ("cp-token", *secrets):
+            journal.conceal(each)
         request = Request("POST", "/", (), body.encode())
         entry = journal.append("solaruser", "exchange", request=request)
         assert entry.request is not None
@@ -139,14 +145,33 @@ class TestLongTexts:
         assert self.shown("x " * 500_000) == "x " * 500_000
         told = self.shown("x " * 1_000_000)
         assert told.startswith("x x ")
-        assert told.endswith(" x [and 1,000,001 more characters]")
-        assert self.shown("x" * 1_000_001).endswith("xx [and 4,097 more characters]")
+        assert told.endswith(" x  [and 1,000,000 more characters]")
+        assert self.shown("x" * 1_000_001) == "x" * 1_000_000 + " [and 1 more characters]"
 
     @pytest.mark.parametrize("secret", ['{"token":"%s"}', "<token>%s</token>", "x %s x"])
     def test_they_end_with_no_half_of_a_secret(self, secret: str) -> None:
         text = secret % "cp-token"
         for before in range(999_985, 1_000_001, 5):
             assert "cp" not in self.shown("x" * before + text + "x " * 3000)
+
+    @settings(max_examples=20, deadline=None)
+    @given(
+        st.sampled_from(CONCEALED + KNOWN_BY_FORM),
+        st.sampled_from(("a=1&", "x ", "<a/>", "x", '{"a":"b"},', "1,\n")),
+        st.integers(0, 40_000),
+        st.booleans(),
+    )
+    def test_wherever_a_secret_lies_no_part_of_it_is_shown(
+        self, secret: str, unit: str, behind: int, is_across: bool
+    ) -> None:
+        """Also where it lies across the last character that is shown, or looked through."""
+        before = 1_000_000 - behind % len(secret) if is_across else 980_000 + behind
+        around = unit * (before // len(unit))
+        text = f"{around.ljust(before - 3, '=')}://{secret}@{unit * 30_000}"
+        shown = self.shown(text, *{secret}.difference(KNOWN_BY_FORM))[900_000:]
+        parts = {secret[at : at + 8] for at in range(len(secret) - 7)}
+        assert not any(each in shown for each in parts)
+        assert " more characters]" in shown
 
 
 class TestConcealed:
@@ -158,6 +183,8 @@ class TestConcealed:
             concealed.redact(f"x@{self.TOKEN}gtoken,{self.TOKEN}")
             == "x@[redacted]gtoken,[redacted]"
         )
+        path = f"/a/{self.TOKEN}/{'b' * 64}{self.TOKEN}b"
+        assert concealed.redact(path) == f"/a/[redacted]/{'b' * 64}[redacted]b"
 
     def test_another_of_its_kind_stays(self) -> None:
         concealed = Concealed()
