@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 try:
     from oscp_send.cli.main import main
 except KeyboardInterrupt:
-    # Nothing has begun yet: end as other tools do.
-    os._exit(130)
+    # Nothing has begun yet: end as other tools do; what imports this can still tidy up.
+    raise SystemExit(130) from None
 
 __all__ = ["main"]

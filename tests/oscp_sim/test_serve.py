@@ -192,33 +192,45 @@ def test_a_second_signal_ends_it_at_once() -> None:
 
 
 INTERRUPTED = """
-import signal, sys
+import atexit, importlib, signal, sys
 
 # A shell ignores it for what runs in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Finder:
     def find_spec(self, name, *_):
-        if name == sys.argv[1]:
+        if name == sys.argv[2]:
             signal.raise_signal(signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
-from oscp_sim.cli import main
-main(["serve", "--port", "0"])
+atexit.register(print, "the end of who imports it")
+importlib.import_module(sys.argv[1]).main(sys.argv[3:])
 """
 
 
-@pytest.mark.parametrize("imported", ["click", "oscp_sim.cli.serve", "oscp_sim.server"])
-def test_while_it_is_being_imported_it_ends_without_a_word(imported: str) -> None:
+SERVE = ("serve", "--port", "0")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("oscp_sim.cli", "click", *SERVE),
+        ("oscp_sim.cli", "oscp_sim.cli.serve", *SERVE),
+        ("oscp_sim.cli", "oscp_sim.server", *SERVE),
+        ("oscp_send.cli", "click", "schema"),
+    ],
+)
+def test_while_it_is_being_imported_it_ends_without_a_word(given: tuple[str, ...]) -> None:
     ended = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", INTERRUPTED, imported],
+        [sys.executable, "-c", INTERRUPTED, *given],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert ended.stdout == "the end of who imports it\n"
 
 
 def test_where_hanging_up_is_ignored_it_goes_on() -> None:
