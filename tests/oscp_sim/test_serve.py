@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from click.testing import CliRunner
 
 from oscp_send import SolarUserClient
 from oscp_sim.cli.main import main
-from tests.bench.soak import soak
+from tests.bench.soak import Figures, soak
 from tests.oscp_sim.rig import (
     ADD,
     BASE,
@@ -419,9 +420,21 @@ def test_requests_of_random_shape_are_all_answered() -> None:
     figures = soak(300, clients=1)
     assert figures.statuses.total() == 300
     assert figures.statuses[200]
-    assert not figures.statuses.keys() & {0, 500}
-    assert figures.waits
-    assert figures.memory
+    assert [each for each in figures.failures if "another client" not in each] == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        (Figures(1, waits=[0.1], memory=[50, 200, 300, 500, 450]), []),
+        (Figures(1, waits=[0.1], memory=[50, 200, 300, 300, 451]), ["grows from 200 to 451 MB"]),
+        (Figures(1, waits=[0.3], memory=[50]), ["waits for more than 0.25 s"]),
+        (Figures(1, Counter({500: 1, 0: 2}), [0.1], [50]), ["1 times 500", "2 times 0"]),
+    ],
+)
+def test_what_a_long_run_fails_at(figures: Figures, words: list[str]) -> None:
+    assert len(figures.failures) == len(words)
+    assert all(map(str.endswith, figures.failures, words))
 
 
 def test_localhost_is_an_address() -> None:
