@@ -69,6 +69,9 @@ _LOG = logging.getLogger(__name__)
 
 # Seconds of real time after which a waiting thread looks again.
 _LONGEST_WAIT: Final = 3600.0
+# How many tasks may wait in queues before who asks for more waits, too, and seconds of that.
+_BACKLOG: Final = 100
+_MOMENT = 0.02
 # How many tasks there are before those that are cancelled are looked for.
 _FEW: Final = 256
 
@@ -111,6 +114,8 @@ class Schedule:
         # Woken only where there is something for them: two threads that take turns are slow.
         self._wanted = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
+        self._less = threading.Condition(self._lock)
+        self._drivers: set[int] = set()
         self._due: list[Task] = []
         self._numbers = count(1)
         self._busy: int | None = None
@@ -211,9 +216,13 @@ class Schedule:
         """Let a request be answered, and do at once what it leaves to be done.
 
         By a simulated clock the asking thread does it, before it gets its answer: then no thread
-        races another, and what happens has one order. By the machine's, nobody waits for it.
+        races another, and what happens has one order. By the machine's, nobody waits for it, but
+        for a moment where much is to be done already: asked for more and more, memory would fill.
         """
         if not self._clock.is_simulated:
+            with self._lock:
+                if self._is_behind() and threading.get_ident() not in self._drivers:
+                    self._less.wait(_MOMENT)
             yield
             return
         with self._lock:
@@ -288,14 +297,21 @@ class Schedule:
                 return False
             return True
 
+    def _is_behind(self) -> bool:
+        return sum(map(len, self._queues.values())) > _BACKLOG
+
     def _drive(self, task: Task) -> None:
         following: Task | None = task
+        with self._lock:
+            self._drivers.add(threading.get_ident())
         while following is not None:
             _do(following)
             with self._lock:
+                self._less.notify()
                 queue = self._queues[task.queue]
                 following = queue.popleft() if queue else None
                 if following is None:
+                    self._drivers.discard(threading.get_ident())
                     del self._queues[task.queue]
                     self._idle.notify_all()
 

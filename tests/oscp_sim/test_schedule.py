@@ -264,6 +264,34 @@ class TestFastClock:
             FastClock(START, speed)
 
 
+def test_who_asks_for_more_than_is_done_waits_for_some_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oscp_sim.clock._MOMENT", PATIENCE)
+    seen: SimpleQueue[str] = SimpleQueue()
+    let_go = threading.Event()
+    real = Schedule(RealClock())
+    real.start()
+    real.soon(lambda: let_go.wait(PATIENCE), queue="busy")
+    for _ in range(200):
+        real.soon(lambda: seen.put("done"), queue="busy")
+
+    def ask() -> None:
+        seen.put("asks")
+        with real.asked():
+            seen.put("asked")
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert seen.get(timeout=PATIENCE) == "asks"
+    let_go.set()
+    assert seen.get(timeout=PATIENCE) == "done"
+    asker.join(PATIENCE)
+    real.close(PATIENCE)
+    left = [seen.get_nowait() for _ in range(seen.qsize())]
+    assert (left.count("asked"), left.count("done")) == (1, 199)
+
+
 class TestLanes:
     @pytest.fixture
     def real(self) -> Iterator[Schedule]:

@@ -50,7 +50,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 HOST = [("Host", "localhost")]
-PROGRAM = [sys.executable, "-c", "from oscp_sim.cli import main; main()", "serve"]
+# What a shell, or nohup, has set to be ignored would be ignored by the program, too.
+HEARS = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+PROGRAM = [sys.executable, "-c", f"{HEARS}; from oscp_sim.cli import main; main()", "serve"]
 
 
 @dataclass
@@ -235,7 +237,7 @@ def test_while_it_is_being_imported_it_ends_without_a_word(given: tuple[str, ...
 
 
 def test_where_hanging_up_is_ignored_it_goes_on() -> None:
-    program = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PROGRAM]
+    program = [each.replace("SIG_DFL", "SIG_IGN") for each in PROGRAM]
     with serving(program=program) as served:
         served.process.send_signal(signal.SIGHUP)
         assert served.get("/_sim/health").status == 200
