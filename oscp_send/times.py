@@ -7,10 +7,9 @@ which they refuse, are in `oscp_send.solarnetwork.dates`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache, wraps
-from typing import Final, TypeVar
+from functools import lru_cache
+from typing import Final
 
 _RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -18,9 +17,8 @@ _RFC_3339: Final = re.compile(
 _NO_OFFSET: Final = re.compile(r"\s*\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z", re.ASCII)
 _MILLISECOND: Final = 1000
-_USUAL_LENGTH: Final = 40
-
-T = TypeVar("T")
+#: Of longer texts of times, which may have a million digits, no more than one is remembered.
+LONGEST_USUAL: Final = 40
 
 
 def utc_now() -> datetime:
@@ -54,26 +52,14 @@ def cut_to_milliseconds(moment: datetime) -> datetime:
     return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, cut, tzinfo=UTC)
 
 
-def remembered(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Let a reader of times remember them: each of a forecast is read several times on its way.
-
-    What is longer than any usual one is read anew: a million digits are not worth their room.
-    """
-    remember = lru_cache(maxsize=8192)(read)
-
-    @wraps(read)
-    def reading(text: str) -> T:
-        return remember(text) if len(text) <= _USUAL_LENGTH else read(text)
-
-    return reading
-
-
-@remembered
+@lru_cache(maxsize=8192)  # each time of a forecast is looked at several times on its way
 def read_instant(text: str) -> datetime | None:
     """Return the instant, in UTC, that an RFC 3339 text names, or None for any other text.
 
     Microseconds are kept and finer digits cut; a leap second counts as the second after it.
     """
+    if len(text) > LONGEST_USUAL:
+        read_instant.cache_clear()
     match = _RFC_3339.fullmatch(text)
     if match is None:
         return None

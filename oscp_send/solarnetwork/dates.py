@@ -10,9 +10,10 @@ from calendar import monthrange
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-from oscp_send.times import remembered
+from oscp_send.times import LONGEST_USUAL
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: What Java's String.trim takes off: the space and every control character below it.
@@ -137,7 +138,7 @@ def timestamp(instant: datetime) -> str:
     return f"{whole}{fraction}Z"
 
 
-@remembered
+@lru_cache(maxsize=8192)  # each time of a forecast is read several times on its way
 def read_message_time(text: str) -> datetime | None:
     """Return the instant that a text of a message names, in UTC, or None for a blank one.
 
@@ -148,6 +149,8 @@ def read_message_time(text: str) -> datetime | None:
         DateRefused: It has another form, or a field is out of its range (as measured, oscp20.md
             §3.3 and §9.1).
     """
+    if len(text) > LONGEST_USUAL:
+        read_message_time.cache_clear()
     trimmed = text.strip(TRIMMED)
     return bounded(_since_epoch(trimmed, _OF_MESSAGE)) if trimmed else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from math import inf, isinf
 from typing import Any
 
@@ -16,7 +16,7 @@ from oscp_schemas.catalogue import document, document_name
 from oscp_schemas.show import make_pointer
 from oscp_send.fidelity import Behaviour
 from oscp_send.solarnetwork.dates import DateRefused, read_message_time
-from oscp_send.times import read_instant, remembered
+from oscp_send.times import LONGEST_USUAL, read_instant
 
 _Reader = Callable[[Any], Any]
 
@@ -135,8 +135,10 @@ def _elements(reader: _Reader | None, value: Iterable[Any]) -> list[Any]:
     return decoded
 
 
-@remembered
+@lru_cache(maxsize=8192)  # each time of a forecast is read several times on its way
 def _time(value: str) -> datetime:
+    if len(value) > LONGEST_USUAL:
+        _time.cache_clear()
     instant = read_instant(value)
     if instant is None:
         raise _Unreadable(f"Text '{value}' could not be parsed")
