@@ -28,7 +28,7 @@ def examples(usual: int) -> int:
 
     `make soak` tries as many times more of it as of the others.
     """
-    return max(1, usual * settings().max_examples // 40)
+    return max(1, usual * settings().max_examples // 30)
 
 
 def actions() -> st.SearchStrategy[str]:
