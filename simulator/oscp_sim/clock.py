@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -404,6 +404,10 @@ class Clock(Protocol):
         """Let time pass without that schedule."""
         ...
 
+    def telling(self, tell: Callable[[], object]) -> AbstractContextManager[None]:
+        """Call something each time that somebody has moved the clock, meanwhile."""
+        ...
+
 
 class RealClock:
     """The clock of the machine."""
@@ -444,6 +448,10 @@ class RealClock:
     def detach(self, schedule: Schedule) -> None:
         """Do nothing."""
 
+    def telling(self, tell: Callable[[], object]) -> AbstractContextManager[None]:  # noqa: ARG002 - as others
+        """Do nothing: nobody moves this clock."""
+        return nullcontext()
+
 
 class FrozenClock:
     """A clock that stands still until it is advanced, shared safely between threads.
@@ -471,6 +479,7 @@ class FrozenClock:
         self._moved = threading.Condition()
         self._advancing = threading.Lock()
         self._schedules: tuple[Schedule, ...] = ()
+        self._told: tuple[Callable[[], object], ...] = ()
 
     def now(self) -> datetime:
         """Return the start plus all that was advanced, in UTC."""
@@ -522,6 +531,19 @@ class FrozenClock:
         """Let time pass without that schedule."""
         self._schedules = tuple(each for each in self._schedules if each is not schedule)
 
+    @contextmanager
+    def telling(self, tell: Callable[[], object]) -> Iterator[None]:
+        """Call something each time that the clock was moved, on the thread that moves it."""
+        with self._moved:
+            self._told = (*self._told, tell)
+        try:
+            yield
+        finally:
+            with self._moved:
+                told = list(self._told)
+                told.remove(tell)
+                self._told = tuple(told)
+
     def _advance_by(self, step: timedelta) -> datetime:
         if any(schedule.is_mine for schedule in self._schedules):
             message = "what is due cannot advance the clock: it would wait for itself"
@@ -548,6 +570,8 @@ class FrozenClock:
         with self._moved:
             self._passed = max(self._passed, instant - self._start)
             self._moved.notify_all()
+        for tell in self._told:
+            tell()
 
 
 def _duration(by: timedelta | float | str) -> timedelta:

@@ -170,7 +170,7 @@ def _expired(row: Instruction, now: datetime) -> Instruction:
 _UNDER_WAY = frozenset({"Queuing", "Executing"})
 # Bytes of an instruction without parameters.
 _BARE = 800
-# A waiting thread is woken by every change, but not by time, which changes instructions, too.
+# A waiting thread is woken by every change, but not by the machine's time, which makes some, too.
 _LOOK_UP_EVERY = 0.05
 
 
@@ -332,13 +332,17 @@ class Instructions:
         return lambda: min(deadline - now() for now, deadline in deadlines)
 
     def _wait(self, condition: Callable[[], bool], left: Callable[[], float]) -> bool:
-        with self._lock:
+        with self._clock.telling(self._wake), self._lock:
             while not condition():
                 seconds = left()
                 if seconds <= 0:
                     return False
                 self._lock.wait(min(seconds, _LOOK_UP_EVERY))
         return True
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._lock.notify_all()
 
     def _is_final(self, instruction_id: int) -> bool:
         row = self._look(instruction_id, self._clock.now())
