@@ -31,7 +31,6 @@ from oscp_sim.system import System, Systems
 from oscp_sim.system.kinds import COMMANDS, carry_out
 from oscp_sim.world import Broker
 
-PREFIX: Final = OURS
 _LONGEST_WAIT: Final = 60.0
 # Of the journal in one answer: to write more would hold up all others.
 _MOST_ENTRIES: Final = 1000
@@ -39,7 +38,7 @@ _LONGEST_PAGE: Final = 5_000_000
 # Seconds of a year: over more, a mistyped number would keep the simulator busy for long.
 _LONGEST_ADVANCE: Final = 366 * 86_400.0
 # Open without the control token: who starts a simulator asks for it before the token is known.
-_OPEN: Final = f"{PREFIX}/health"
+_OPEN: Final = f"{OURS}/health"
 
 Schema = Mapping[str, Any]
 _STRING: Final[Schema] = {"type": "string"}
@@ -261,7 +260,7 @@ _Row = tuple[Operation, _Handler]
 def _of_systems() -> Iterator[_Row]:
     looked = RouteDocs(_OF_SYSTEM, response_schema=_OBJECT, statuses=_UNKNOWN)
     for kind, (party, name) in _KINDS.items():
-        path = f"{PREFIX}/{kind}/<id>"
+        path = f"{OURS}/{kind}/<id>"
         show = Operation("GET", path, f"What a {name} knows, got and sent.", looked)
         yield show, partial(_Endpoints.show_system, kind=kind)
         for word, command in COMMANDS[party].items():
@@ -272,7 +271,7 @@ def _of_systems() -> Iterator[_Row]:
 
 
 def _row(method: str, path: str, summary: str, docs: RouteDocs, handler: _Handler) -> _Row:
-    return Operation(method, PREFIX + path, summary, docs), handler
+    return Operation(method, OURS + path, summary, docs), handler
 
 
 _E = _Endpoints
@@ -345,12 +344,12 @@ def _from_a_web_page(url: str | None) -> Response | None:
     if host is not None and not _is_ours(host, url):
         return _refusal(
             403,
-            f"{PREFIX}/ is not at {host!r}: ask for localhost, or start with "
+            f"{OURS}/ is not at {host!r}: ask for localhost, or start with "
             "--public-url http://NAME:PORT, or create_app(public_url=...), if others are to reach "
             "it by that name",
         )
     if origin is not None and origin.partition("://")[2].lower() != (host or "").lower():
-        return _refusal(403, f"{PREFIX}/ is not for web pages of {origin!r}: leave Origin out")
+        return _refusal(403, f"{OURS}/ is not for web pages of {origin!r}: leave Origin out")
     return None
 
 

@@ -34,8 +34,8 @@ from oscp_sim.cli.options import (
     world_option,
 )
 from oscp_sim.clock import Clock, FastClock, FrozenClock
-from oscp_sim.control import PREFIX
 from oscp_sim.entry import ALL_PARTIES, PartyName
+from oscp_sim.http import OURS
 from oscp_sim.keep import StateFile, StateFileError
 from oscp_sim.matching import printable
 from oscp_sim.outgoing import IN_PROCESS_URL
@@ -345,7 +345,7 @@ def announcement(
     """
     yield from _played(simulator, url)
     yield from _real(simulator.world, url)
-    yield _line("what happened", f"{url}{PREFIX}/journal")
+    yield _line("what happened", f"{url}{OURS}/journal")
     if is_built_in and "solaruser" in simulator.plays:
         yield _line("sign with", "token rehearsal-token-0001, secret rehearsal-secret")
     if "flexibility_provider" in simulator.plays:
@@ -353,7 +353,7 @@ def announcement(
     clock = simulator.clock
     if isinstance(clock, FrozenClock):
         yield _line("clock", _pace(clock, utc_text(clock.now(), "seconds")))
-        yield _line("  moved with", f"POST {url}{PREFIX}/clock")
+        yield _line("  moved with", f"POST {url}{OURS}/clock")
 
 
 def _pace(clock: FrozenClock, now: str) -> str:
