@@ -26,7 +26,7 @@ from oscp_send.errors import (
 from oscp_send.findings import Judgement
 from oscp_send.hints import state_hint
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
-from oscp_send.judgement import check
+from oscp_send.judgement import accepts, check
 from oscp_send.messages import AdjustGroupCapacityForecast, Message, wire_text
 from oscp_send.settings import Secret, Settings, checked_secret, checked_token
 from oscp_send.settings import base_url as checked_url
@@ -361,16 +361,18 @@ class SolarUserClient:
                 "its text has half of a surrogate pair, which is not a character and would arrive "
                 "as ?",
             )
-        if self._checker is None:
-            judgement = check(action, written if document is None else document)
-        else:
-            judgement = self._checker(action, written)
-        if not judgement.accepted:
-            reason = judgement.error or "no reason given"
-            stage = f" ({judgement.stage})" if judgement.stage else ""
-            raise InvalidMessage(action, f"SolarUser would decline it{stage}: {reason}", judgement)
-        if document is not None:
-            order.refuse_other_group(document.value, judgement)
+        judge, judgement = self._checker or check, None
+        # What is all right needs no findings.
+        if self._checker is not None or not accepts(action, document or written):
+            judgement = judge(action, written)
+            _raise_refusal(judgement)
+        if document is not None and order.is_for_another_group(document.value):
+            raise InvalidMessage(
+                action,
+                f"its group_id {json.dumps(document.value['group_id'])} is not the cg_identifier "
+                f"{json.dumps(order.cg_identifier)}: SolarUser asks for the same group in both",
+                judgement or judge(action, written),
+            )
         if _is_too_large(instruction):
             raise InvalidMessage(
                 action, "the request would be over 20 MB: send fewer blocks at once"
@@ -449,18 +451,12 @@ class _Order:
             expires=None if self.expires is None else instant("expires", self.expires),
         )
 
-    def refuse_other_group(self, message: object, judgement: Judgement) -> None:
-        """Raise InvalidMessage if an adjustment is for another group than the instruction."""
+    def is_for_another_group(self, message: object) -> bool:
+        """Return whether an adjustment is for another group than the instruction."""
         if self.action != AdjustGroupCapacityForecast.action or not isinstance(message, dict):
-            return
+            return False
         group = message.get("group_id")
-        if isinstance(group, str) and group != self.cg_identifier:
-            raise InvalidMessage(
-                self.action,
-                f"its group_id {json.dumps(group)} is not the cg_identifier "
-                f"{json.dumps(self.cg_identifier)}: SolarUser asks for the same group in both",
-                judgement,
-            )
+        return isinstance(group, str) and group != self.cg_identifier
 
 
 def _long(name: str, value: object) -> int:
@@ -515,6 +511,14 @@ def _is_too_large(instruction: Instruction) -> bool:
     if characters * _LARGEST_CHARACTER + _LARGEST_REST < _LARGEST_BODY:
         return False
     return len(instruction.to_json()) > _LARGEST_BODY
+
+
+def _raise_refusal(judgement: Judgement) -> None:
+    if not judgement.accepted:
+        reason = judgement.error or "no reason given"
+        stage = f" ({judgement.stage})" if judgement.stage else ""
+        what = f"SolarUser would decline it{stage}: {reason}"
+        raise InvalidMessage(judgement.action, what, judgement)
 
 
 def _listed(values: Iterable[int | str] | None) -> str | None:

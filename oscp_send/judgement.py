@@ -81,6 +81,12 @@ def check(
     return Judgement(action, stage is None, stage, error, tuple(findings))
 
 
+def accepts(action: str, text: str | Document) -> bool:
+    """Return whether SolarUser would queue a message, as `check` says, without the findings."""
+    # Only the running service refuses one for its size.
+    return verdict(action, text, Behaviour.of("documented")).stage is None
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the queue hook decides about a message.

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from oscp_schemas import Fidelity, JsonError, judge, read
 from oscp_send.fidelity import Behaviour
 from oscp_send.findings import Finding
-from oscp_send.judgement import INSTRUCTION_ACTIONS, check
+from oscp_send.judgement import INSTRUCTION_ACTIONS, accepts, check
 from oscp_send.messages import read_message
 from oscp_send.request_judgement import check_request
 from oscp_send.solarnetwork.decoding import DecodeError, decode
@@ -71,6 +71,7 @@ def test_observed_verdict(case: Case) -> None:
 @by_case
 def test_documented_verdict(case: Case) -> None:
     assert check(case.action, case.text).stage == documented_stage(case)
+    assert accepts(case.action, case.text) == (documented_stage(case) is None)
 
 
 @by_case
@@ -255,6 +256,7 @@ def test_any_text_is_judged(text: str, action: str) -> None:
         judgement = check(action, text, fidelity)
         assert judgement.accepted == (refusals(judgement) == [])
         assert json.dumps(judgement.to_dict())
+    assert accepts(action, text) == check(action, text).accepted
 
 
 @by_case
