@@ -16,12 +16,12 @@ from oscp_send.messages import (
 from oscp_send.values import OscpSendError
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.program import credentials
 from oscp_sim.scenario.model import Command, JsonText, Message, Parameters, Send, Wait
 from oscp_sim.scenario.real_parties import NAMES, RealParties
 from oscp_sim.simulator import Simulator
 from oscp_sim.system.kinds import carry_out
 from oscp_sim.system.sending import Sent
-from oscp_sim.world import World
 
 
 class ImpossibleStep(Exception):
@@ -90,7 +90,7 @@ class Outcome:
 
 def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
     """Send an instruction, follow it to its end for so many seconds, and return the result."""
-    token_id, secret = _credentials(simulator.world, step.node)
+    token_id, secret = credentials(simulator.world, step.node)
     session = simulator.session()
     elsewhere = simulator.world.solaruser
     # A real SolarUser goes by the machine's clock, whatever time it is in the rehearsal.
@@ -130,14 +130,6 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
         except OscpSendError as error:
             return Outcome(None, str(error), error, text, None)
     return Outcome(str(status.state), None, None, text, _parts(instruction))
-
-
-def _credentials(world: World, node: int) -> tuple[str, str]:
-    owner = world.owner_of_node(node) or world.users[0]
-    usable = [token for token in owner.tokens if token.enabled and token.type == "User"]
-    # Without a usable token the request is sent with another, and refused as it would be.
-    token = next(iter(usable or owner.tokens), None)
-    return (token.id, token.secret) if token else ("no-token", "no-secret")
 
 
 def _text(step: Send) -> str | None:

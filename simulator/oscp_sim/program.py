@@ -1,0 +1,148 @@
+"""Run a program of the reader's own against a simulator, in any language, to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from oscp_sim.simulator import Simulator
+from oscp_sim.world import World
+
+#: Where the program finds the simulator's own pages, below `/_sim/`.
+SIMULATOR_VARIABLE: Final = "OSCP_SIM_URL"
+# Characters of its output that are kept, the last ones.
+_LONGEST_OUTPUT: Final = 1_000_000
+# Seconds that it has to end by itself once it is told to.
+_GRACE: Final = 2.0
+
+
+class NotStarted(Exception):
+    """Raised for a command that cannot be started; its text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of a program.
+
+    Attributes:
+        exit_code: Its exit code; below 0, the number of the signal that ended it; None where it was
+            ended because its time was over.
+        output: What it wrote to its standard output and standard error, as it came.
+        seconds: How long it ran, in real time.
+    """
+
+    exit_code: int | None
+    output: str
+    seconds: float
+
+
+def credentials(world: World, node: int | None = None) -> tuple[str, str]:
+    """Return the id and secret of a token of who owns a node, or of the first user."""
+    owner = None if node is None else world.owner_of_node(node)
+    owner = owner or world.users[0]
+    usable = [token for token in owner.tokens if token.enabled and token.type == "User"]
+    # Without a usable token the request is sent with another, and refused as it would be.
+    token = next(iter(usable or owner.tokens), None)
+    return (token.id, token.secret) if token else ("no-token", "no-secret")
+
+
+def environment(simulator: Simulator) -> dict[str, str]:
+    """Return the variables by which a program finds a simulator, and signs what it sends."""
+    token, secret = credentials(simulator.world)
+    return {
+        "OSCP_SEND_URL": simulator.world.solaruser or simulator.url,
+        "OSCP_SEND_TOKEN": token,
+        "OSCP_SEND_SECRET": secret,
+        SIMULATOR_VARIABLE: simulator.url,
+    }
+
+
+def run_program(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    timeout: float | None = None,
+    tell: Callable[[str], object] | None = None,
+) -> Ended:
+    """Run a command with some variables added to this process's own, and wait for its end.
+
+    Args:
+        command: The program and its arguments; no shell reads them.
+        variables: As `environment` returns them.
+        folder: Where it runs; here where not given.
+        timeout: Seconds after which it is ended, with all that it started; as long as it takes
+            where not given.
+        tell: Called with each line of its output, as soon as there is one.
+
+    Raises:
+        NotStarted: There is no such program, or it cannot be run.
+    """
+    began = time.monotonic()
+    try:
+        # A group of its own: what it has started ends with it.
+        process = subprocess.Popen(  # noqa: S603 - the reader's own command
+            list(command),
+            env={**os.environ, **variables},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        message = (
+            f"cannot start {shlex.join(command)}: {why}; give the program's path, relative to "
+            f"{folder or 'the folder of the command'}, or the name of one that is in PATH"
+        )
+        raise NotStarted(message) from error
+    lines: list[str] = []
+    reader = threading.Thread(target=_read, args=(process.stdout, lines, tell), daemon=True)
+    reader.start()
+    code: int | None
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        code = None
+    finally:
+        _end(process)
+        reader.join(_GRACE)
+    return Ended(code, "".join(lines)[-_LONGEST_OUTPUT:], time.monotonic() - began)
+
+
+def _read(stream: IO[str] | None, lines: list[str], tell: Callable[[str], object] | None) -> None:
+    size = 0
+    for line in stream or ():
+        lines.append(line)
+        size += len(line)
+        while size - len(lines[0]) > _LONGEST_OUTPUT:
+            size -= len(lines.pop(0))
+        if tell is not None:
+            tell(line)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program and all that it started, kindly first."""
+    if process.poll() is None:
+        _signal(process, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
