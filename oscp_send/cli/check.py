@@ -8,7 +8,7 @@ import click
 
 from oscp_schemas import Fidelity
 from oscp_send.cli.files import SourceProblem, examine, read_source
-from oscp_send.cli.main import FAILED, USAGE
+from oscp_send.cli.main import FAILED, USAGE, Colours, color_option
 from oscp_send.cli.options import action_option
 from oscp_send.cli.reports import GithubReport, JsonReport, TextReport, fails
 from oscp_send.queue_size import MQTT_LIMIT
@@ -41,6 +41,7 @@ from oscp_send.queue_size import MQTT_LIMIT
     show_default=True,
     help="For a person, for a program, or as annotations of a GitHub workflow.",
 )
+@color_option
 def check(
     files: tuple[str, ...],
     action: str | None,
@@ -48,6 +49,7 @@ def check(
     mqtt_limit: int,
     strict: bool,
     style: str,
+    colours: Colours,
 ) -> None:
     """Say what SolarUser would do with messages, and how to correct them. Nothing is sent.
 
@@ -61,7 +63,7 @@ def check(
     Exits with 0 when SolarUser would queue all files, 1 when it would refuse one or when --strict
     finds a warning, 2 when a file cannot be read.
     """
-    report = _report(style, fidelity, is_strict=strict)
+    report = _report(style, fidelity, colours, is_strict=strict)
     code = 0
     for file in files:
         try:
@@ -78,7 +80,7 @@ def check(
 
 
 def _report(
-    style: str, fidelity: Fidelity, *, is_strict: bool
+    style: str, fidelity: Fidelity, colours: Colours, *, is_strict: bool
 ) -> TextReport | JsonReport | GithubReport:
     match style:
         case "json":
@@ -86,4 +88,4 @@ def _report(
         case "github":
             return GithubReport(sys.stdout, is_strict=is_strict)
         case _:
-            return TextReport(sys.stdout, is_strict=is_strict)
+            return TextReport(sys.stdout, is_strict=is_strict, colours=colours)

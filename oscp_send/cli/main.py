@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
@@ -27,6 +28,10 @@ UNKNOWN = 4
 #: The exit code of any program that SIGINT ends, as a shell tells it.
 INTERRUPTED = 130
 
+Colour = Literal["green", "red", "yellow", "cyan"]
+#: Whether to colour: where it makes sense, or as somebody wants it.
+Colours = Literal["auto", "always", "never"]
+
 
 def printable(text: str) -> str:
     """Return a text with an escape for each character that is invisible or could move a cursor.
@@ -42,6 +47,41 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return a printable text that keeps its lines."""
     return "\n".join(printable(line) for line in text.split("\n"))
+
+
+class Palette:
+    """Colours for a stream, or none.
+
+    Args:
+        stream: Where the texts go.
+        colours: `auto`: none where `NO_COLOR` has a value, else on where `FORCE_COLOR` has one that
+            is not 0, else on a terminal that is not dumb.
+    """
+
+    def __init__(self, stream: TextIO, colours: Colours = "auto") -> None:
+        self._is_on = _wants_colour(stream) if colours == "auto" else colours == "always"
+
+    def paint(self, text: str, colour: Colour | None = None, *, dim: bool = False) -> str:
+        """Return the text, coloured if colours are on."""
+        return click.style(text, fg=colour, dim=dim or None) if self._is_on else text
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in {"", "0"}:
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+color_option = click.option(
+    "--color",
+    "colours",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set; elsewhere where FORCE_COLOR is.",
+)
 
 
 def count(number: int, thing: str) -> str:

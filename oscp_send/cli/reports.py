@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from typing import Any, Final, Literal, TextIO
-
-import click
+from typing import Any, Final, TextIO
 
 from oscp_schemas import Fidelity
 from oscp_send.cli.files import Examined, Kind, Located, SourceProblem
-from oscp_send.cli.main import count, printable
-
-Colour = Literal["green", "red", "yellow", "cyan"]
-
-
-class Palette:
-    """Colours for a terminal; without effect elsewhere, or where `NO_COLOR` has a value."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._is_on = stream.isatty() and not os.environ.get("NO_COLOR")
-
-    def paint(self, text: str, colour: Colour | None = None, *, dim: bool = False) -> str:
-        """Return the text, coloured if colours are on."""
-        return click.style(text, fg=colour, dim=dim or None) if self._is_on else text
+from oscp_send.cli.main import Colour, Colours, Palette, count, printable
 
 
 def fails(kind: Kind, *, is_strict: bool) -> bool:
@@ -61,9 +45,11 @@ _KINDS: Final[tuple[tuple[Kind, Colour], ...]] = (
 class TextReport:
     """For a person: each file's verdict, its findings below, and at the end their number."""
 
-    def __init__(self, stream: TextIO, *, is_strict: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO, *, is_strict: bool = False, colours: Colours = "auto"
+    ) -> None:
         self._stream = stream
-        self._palette = Palette(stream)
+        self._palette = Palette(stream, colours)
         self._is_strict = is_strict
         self._found: Counter[Kind] = Counter()
         self._files = 0

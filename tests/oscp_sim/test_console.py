@@ -156,7 +156,8 @@ class TestColour:
     events = (RehearsalStarted(1, "documented", (LOOP,)), *FAILED, RehearsalFinished(0, 1, 1))
 
     def test_only_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("NO_COLOR", raising=False)
+        for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+            monkeypatch.delenv(name, raising=False)
         assert "\x1b[31mFAIL\x1b[0m" in report(self.events, Terminal())
         assert "\x1b" not in report(self.events)
 

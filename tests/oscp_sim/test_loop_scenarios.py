@@ -24,7 +24,7 @@ def rehearsed(name: str) -> tuple[dict[str, bool], str]:
         if isinstance(event, ScenarioFinished):
             passed[event.scenario.name] = event.passed
 
-    report = ConsoleReport(stream, colour=False)
+    report = ConsoleReport(stream, colours="never")
     run(load_scenarios([_FILES / name]), Rehearsal(), [report, listen])
     return passed, stream.getvalue()
 

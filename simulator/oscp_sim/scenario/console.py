@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from textwrap import fill
-from typing import Literal, TextIO
+from typing import TextIO
 
-import click
-
+from oscp_send.cli.main import Colours, Palette
 from oscp_send.fidelity import DIFFERENCES
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import (
@@ -23,7 +21,6 @@ from oscp_sim.scenario.events import (
 )
 from oscp_sim.scenario.sequence import LEGEND, draw
 
-_Colour = Literal["green", "red", "yellow"]
 # Room for the longest action's name as a step.
 _SHORTEST_NAME = 31
 _PARTING = frozenset({"schema-lookup", *(each.name for each in DIFFERENCES)})
@@ -37,20 +34,18 @@ class ConsoleReport:
 
     Args:
         stream: Any text stream.
-        colour: Whether to colour; where not given, on a terminal that does not say `NO_COLOR`.
+        colours: Whether to colour, as `Palette` takes it.
         sequence: Whether to draw what the parties sent one another in every scenario, rather than
             only in those that ask for it and those that fail.
     """
 
     def __init__(
-        self, stream: TextIO, *, colour: bool | None = None, sequence: bool = False
+        self, stream: TextIO, *, colours: Colours = "auto", sequence: bool = False
     ) -> None:
         self._stream = stream
         self._sequence = sequence
         self._drawn: set[ScenarioId] = set()
-        self._colour = (
-            stream.isatty() and not os.environ.get("NO_COLOR") if colour is None else colour
-        )
+        self._paint = Palette(stream, colours).paint
         self._width = _SHORTEST_NAME
         self._group: str | None = None
         self._steps: dict[ScenarioId, list[StepFinished]] = {}
@@ -147,9 +142,6 @@ class ConsoleReport:
             text = f"the running service does otherwise, --sequence shows where: {rules}"
             self._line(f"\n{self._paint(fill(text, _WIDTH, subsequent_indent='  '), 'yellow')}")
         self._line(f"\n{total}, {event.passed} passed{failed} in {_time(event.duration)}")
-
-    def _paint(self, text: str, colour: _Colour) -> str:
-        return click.style(text, fg=colour) if self._colour else text
 
     def _line(self, text: str) -> None:
         # An answer of a Capacity Provider may not fit the encoding of a terminal.

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, empty."""
     monkeypatch.chdir(tmp_path)
-    for name in ("OSCP_SEND_URL", "OSCP_SEND_TOKEN", "OSCP_SEND_SECRET", "NO_COLOR"):
+    for name in (
+        "OSCP_SEND_URL",
+        "OSCP_SEND_TOKEN",
+        "OSCP_SEND_SECRET",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "TERM",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oscp_send.cli.files import Source, examine
+from oscp_send.cli.main import Palette
 from oscp_send.cli.reports import TextReport
 from tests.cases.payloads import forecast, one_block
 from tests.oscp_send.cli.given import ACTION, pretty, request_body
@@ -218,6 +219,38 @@ def test_colours_do_not_move_what_is_aligned(cli: Cli, write: Write) -> None:
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, value: str, is_plain: bool) -> None:
     monkeypatch.setenv("NO_COLOR", value)
     assert ("\x1b" not in coloured(pretty(unit="kW"))) == is_plain
+
+
+@pytest.mark.parametrize(
+    ("variables", "on_a_terminal", "elsewhere"),
+    [
+        ({}, True, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+        ({"FORCE_COLOR": "0"}, True, False),
+        ({"FORCE_COLOR": ""}, True, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+        ({"TERM": "dumb"}, False, False),
+        ({"TERM": "dumb", "FORCE_COLOR": "3"}, True, True),
+    ],
+)
+def test_colours_as_the_environment_wants_them(
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    on_a_terminal: bool,
+    elsewhere: bool,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for stream, is_coloured in ((Terminal(), on_a_terminal), (io.StringIO(), elsewhere)):
+        assert ("\x1b" in Palette(stream).paint("x", "red")) == is_coloured
+        assert "\x1b" in Palette(stream, "always").paint("x", "red")
+        assert Palette(stream, "never").paint("x", "red") == "x"
+
+
+def test_colours_as_the_command_wants_them(cli: Cli, write: Write) -> None:
+    bad = write("bad.json", pretty(unit="kW"))
+    assert "\x1b[31m" in cli("check", bad, "--action", ACTION, "--color", "always").stdout
+    assert "\x1b" not in cli("check", bad, "--action", ACTION, "--color", "never").stdout
 
 
 def test_a_file_cannot_paint_the_terminal() -> None:
