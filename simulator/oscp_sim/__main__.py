@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from oscp_sim.cli.main import main
 
-main(prog_name="oscp-sim")
+if __name__ == "__main__":
+    # Not where a process of a rehearsal imports it.
+    main(prog_name="oscp-sim")

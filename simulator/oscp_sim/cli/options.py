@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.scenario.real_parties import RealParties, parse_seat
+
+# Only a command that reads scenarios needs what they bring along.
+if TYPE_CHECKING:
+    from oscp_sim.scenario.model import Scenario
+    from oscp_sim.scenario.selection import Selection
+
+Command = Any  # what click's decorators take and return
 
 fidelity_option = click.option(
     "--fidelity",
@@ -86,3 +97,115 @@ def seats(given: tuple[str, ...]) -> RealParties:
         for seat in given:
             together = together.under(parse_seat(seat))
     return together
+
+
+# Which scenarios.
+
+_SCENARIOS: Final = Path("scenarios")
+_CHOICES: Final = (
+    click.argument("paths", nargs=-1, metavar="[PATHS]..."),
+    click.option(
+        "--include",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        multiple=True,
+        help="A folder with worlds and payloads that scenario files may name beside those in the "
+        "folder of theirs that PATHS name, or their own; may be given several times.",
+    ),
+    click.option(
+        "-k",
+        "expression",
+        metavar="EXPRESSION",
+        help="Only scenarios whose name, heading or tag has these words in it, as "
+        '"loop and not (slow or retry)".',
+    ),
+    click.option(
+        "--tag",
+        "tags",
+        metavar="TAG",
+        multiple=True,
+        help="Only scenarios with this tag; given several times, with one of them.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which scenarios a command line asks for."""
+
+    paths: tuple[str, ...]
+    include: tuple[Path, ...]
+    expression: str | None
+    tags: tuple[str, ...]
+
+    def selection(self) -> Selection:
+        """Return it as a selection, of the default folder where no path is given."""
+        from oscp_sim.scenario.selection import NamedPath, Selection
+
+        paths = tuple(map(NamedPath.of, self.paths)) or (NamedPath(default_folder()),)
+        return Selection(paths, self.expression, self.tags)
+
+    def load(self) -> tuple[Scenario, ...]:
+        """Return all scenarios of its paths, those included that it does not ask for.
+
+        Exits with 2, after each problem on a line, if they cannot be read.
+        """
+        from oscp_sim.scenario.read import load_scenarios
+
+        paths = dict.fromkeys(each.path for each in self.selection().paths)
+        with readable():
+            return load_scenarios(paths, self.include)
+
+    def chosen(self, scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+        """Return those of the scenarios that it asks for.
+
+        Exits with 2 if there is none.
+
+        Raises:
+            click.BadParameter: The expression is not one.
+        """
+        from oscp_sim.matching import printable
+        from oscp_sim.scenario.selection import BadExpression, NothingSelected
+
+        try:
+            return self.selection().of(scenarios)
+        except BadExpression as error:
+            raise click.BadParameter(str(error), param_hint="-k") from None
+        except NothingSelected as error:
+            click.echo(printable(str(error)), err=True)
+            sys.exit(2)
+
+
+def choice_options(command: Command) -> Command:
+    """Give a command PATHS and the options of a `Choice`, as its argument `choice`."""
+
+    @wraps(command)
+    def run(*args: Any, **given: Any) -> object:  # noqa: ANN401 - those of the command
+        choice = Choice(**{each.name: given.pop(each.name) for each in fields(Choice)})
+        return command(*args, choice=choice, **given)
+
+    for option in reversed(_CHOICES):
+        run = option(run)
+    return run
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn a file that cannot be used into a line for each of its problems, and exit code 2."""
+    from oscp_sim.matching import printable
+    from oscp_sim.yaml_source import SourceError
+
+    try:
+        yield
+    except SourceError as error:
+        for problem in error.problems:
+            click.echo(printable(str(problem)), err=True)
+        sys.exit(2)
+
+
+def default_folder() -> Path:
+    """Return the folder `scenarios` here, if it has scenario files, or what the package ships."""
+    if any(_SCENARIOS.rglob("*.yaml")):
+        return _SCENARIOS
+    package = Path(__file__).parent.parent
+    shipped = package / "pack"
+    return shipped if shipped.is_dir() else package.parent.parent / "scenarios"

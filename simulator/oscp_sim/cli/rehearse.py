@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from oscp_schemas.date_time import Fidelity
+from oscp_send.cli.main import Colours, color_option
 from oscp_sim.cli.options import (
+    Choice,
     behaviour,
+    choice_options,
     fidelity_option,
+    readable,
     seat_option,
     seats,
     seed_option,
@@ -18,22 +24,53 @@ from oscp_sim.cli.options import (
     world_option,
 )
 
-_FOLDER = Path("scenarios")
+if TYPE_CHECKING:
+    from oscp_sim.scenario.events import Listener
+    from oscp_sim.scenario.model import Scenario
+    from oscp_sim.scenario.selection import LastFailed
+
+
+class _Jobs(click.ParamType[int]):
+    name = "N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return a number of processes, at least 1."""
+        text = str(value)
+        if text == "auto":
+            from oscp_sim.scenario.jobs import processors
+
+            return processors()
+        if not text.isdecimal() or int(text) < 1:
+            self.fail(f"{text!r} is not a number of processes: give 2, or auto", param, ctx)
+        return int(text)
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@choice_options
 @world_option
 @seed_option
 @fidelity_option
 @set_option
 @seat_option
 @click.option(
-    "--include",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    multiple=True,
-    help="A folder with worlds and payloads that scenario files may name beside those in the "
-    "folder of theirs that PATHS name, or their own; may be given several times.",
+    "--jobs",
+    "-j",
+    type=_Jobs(),
+    default="1",
+    show_default=True,
+    help="Run scenarios in so many processes side by side; auto: one for each processor. The "
+    "report is the same. Scenarios with a real party run one after the other.",
+)
+@click.option(
+    "--fail-fast", "-x", is_flag=True, help="Stop after the first scenario, in order, that fails."
+)
+@click.option(
+    "--last-failed",
+    is_flag=True,
+    help="Only what failed last time here, as .oscp-sim/last-failed.json says; everything if "
+    "nothing did.",
 )
 @click.option(
     "--sequence",
@@ -41,46 +78,64 @@ _FOLDER = Path("scenarios")
     help="Show what the parties sent one another in each scenario, not only in those that fail or "
     "say so themselves.",
 )
+@color_option
 def rehearse(
-    paths: tuple[Path, ...],
+    choice: Choice,
     world: Path | None,
     seed: int,
     fidelity: Fidelity,
     settings: tuple[str, ...],
     seat: tuple[str, ...],
-    include: tuple[Path, ...],
+    jobs: int,
+    fail_fast: bool,
+    last_failed: bool,
     sequence: bool,
+    colours: Colours,
 ) -> None:
     """Run scenario files, each in a simulator of its own, and report the results.
 
-    PATHS are files or folders; without any, the folder scenarios/, or the scenarios that come with
-    this program where there is no such folder.
+    PATHS are files or folders, or scenarios in them as file.yaml::name or folder::day-*; without
+    any, the folder scenarios/, or the scenarios that come with this program where there is no such
+    folder.
 
-    Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read.
+    Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read or no scenario is
+    chosen.
     """
-    from oscp_sim.matching import printable
     from oscp_sim.scenario.console import ConsoleReport
-    from oscp_sim.scenario.read import load_scenarios
     from oscp_sim.scenario.run import Rehearsal, run
+    from oscp_sim.scenario.selection import LastFailed
     from oscp_sim.world import load_world
-    from oscp_sim.yaml_source import SourceError
 
     chosen, real = behaviour(fidelity, settings), seats(seat)
-    try:
+    with readable():
         common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
-        scenarios = load_scenarios(paths or [_default_folder()], include)
-    except SourceError as error:
-        for problem in error.problems:
-            click.echo(printable(str(problem)), err=True)
-        sys.exit(2)
-    passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence)])
+    everything = choice.load()
+    memory = LastFailed(everything)
+    scenarios: Sequence[Scenario] = choice.chosen(everything)
+    if last_failed:
+        scenarios = _failed(scenarios, memory)
+    report = ConsoleReport(sys.stdout, sequence=sequence, colours=colours)
+    told, watch = _on_screen(report, len(scenarios))
+    passed = run(scenarios, common, [told, memory], jobs=jobs, fail_fast=fail_fast, watch=watch)
     sys.exit(0 if passed else 1)
 
 
-def _default_folder() -> Path:
-    """Return the folder `scenarios` here, if it has scenario files, or what the package ships."""
-    if any(_FOLDER.rglob("*.yaml")):
-        return _FOLDER
-    package = Path(__file__).parent.parent
-    shipped = package / "pack"
-    return shipped if shipped.is_dir() else package.parent.parent / "scenarios"
+def _failed(scenarios: Sequence[Scenario], memory: LastFailed) -> Sequence[Scenario]:
+    """Return those scenarios that failed last time, or all of them if none did."""
+    from oscp_sim.scenario.selection import identifier
+
+    failed = memory.read()
+    found = [each for each in scenarios if identifier(each) in failed]
+    if not found:
+        click.echo("none of these failed last time: all of them are run", err=True)
+    return found or scenarios
+
+
+def _on_screen(report: Listener, total: int) -> tuple[Listener, Listener | None]:
+    """Return who is to be told of a report, and who watches, with a counter on a terminal."""
+    from oscp_sim.scenario.console import Progress
+
+    if not Progress.is_wanted(sys.stdout):
+        return report, None
+    progress = Progress(sys.stdout, total, report)
+    return progress.report, progress.watch

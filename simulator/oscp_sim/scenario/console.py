@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from shutil import get_terminal_size
 from textwrap import fill
-from typing import TextIO
+from typing import Final, TextIO
 
 from oscp_send.cli.main import Colours, Palette
 from oscp_send.fidelity import DIFFERENCES
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import (
     Event,
+    Listener,
     Problem,
     RehearsalFinished,
     RehearsalStarted,
@@ -25,6 +28,8 @@ from oscp_sim.scenario.sequence import LEGEND, draw
 _SHORTEST_NAME = 31
 _PARTING = frozenset({"schema-lookup", *(each.name for each in DIFFERENCES)})
 _WIDTH = 100
+# To the beginning of the line, and nothing from there on.
+_ERASED: Final = "\r\x1b[K"
 # What is left of it for the name of a step.
 _LONGEST_NAME = 53
 
@@ -136,18 +141,71 @@ class ConsoleReport:
 
     def _report_totals(self, event: RehearsalFinished) -> None:
         failed = f", {self._paint(f'{event.failed} failed', 'red')}" if event.failed else ""
-        total = _many(event.passed + event.failed, "scenario")
+        total = _many(event.passed + event.failed + event.not_run, "scenario")
         if self._parted:
             rules = ", ".join(sorted(self._parted))
             text = f"the running service does otherwise, --sequence shows where: {rules}"
             self._line(f"\n{self._paint(fill(text, _WIDTH, subsequent_indent='  '), 'yellow')}")
-        self._line(f"\n{total}, {event.passed} passed{failed} in {_time(event.duration)}")
+        left = f", {event.not_run} not run" if event.not_run else ""
+        self._line(f"\n{total}, {event.passed} passed{failed}{left} in {_time(event.duration)}")
 
     def _line(self, text: str) -> None:
         # An answer of a Capacity Provider may not fit the encoding of a terminal.
         encoding = self._stream.encoding or "utf-8"
         text = text.encode(encoding, "backslashreplace").decode(encoding)
         self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+class Progress:
+    """A line on a terminal that counts what has ended and names what runs, erased at the end.
+
+    Args:
+        stream: A terminal.
+        total: How many scenarios there are.
+        report: A listener that writes to the same stream.
+    """
+
+    def __init__(self, stream: TextIO, total: int, report: Listener) -> None:
+        self._stream = stream
+        self._total = total
+        self._report = report
+        self._ended = self._failed = 0
+        self._running: dict[ScenarioId, None] = {}
+
+    @staticmethod
+    def is_wanted(stream: TextIO) -> bool:
+        """Return whether a stream is a terminal that somebody looks at."""
+        is_dumb = os.environ.get("TERM") == "dumb"
+        return stream.isatty() and not is_dumb and not os.environ.get("CI")
+
+    def report(self, event: Event) -> None:
+        """Let the report take an event."""
+        self._write(_ERASED)
+        self._report(event)
+        if not isinstance(event, RehearsalFinished):
+            self._show()
+
+    def watch(self, event: Event) -> None:
+        """Take an event as soon as it happens."""
+        if isinstance(event, ScenarioStarted):
+            self._running[event.scenario] = None
+        elif isinstance(event, ScenarioFinished):
+            self._running.pop(event.scenario, None)
+            self._ended += 1
+            self._failed += not event.passed
+        self._write(_ERASED)
+        self._show()
+
+    def _show(self) -> None:
+        failed = f", {self._failed} failed" if self._failed else ""
+        running = ", ".join(each.name for each in self._running)
+        line = f"{self._ended} of {self._total}{failed}  {running}"
+        # A line that is broken could not be erased.
+        self._write(line[: get_terminal_size().columns - 1])
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
         self._stream.flush()
 
 

@@ -122,11 +122,16 @@ class ScenarioFinished:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalFinished:
-    """A rehearsal ended, after so many seconds; so many scenarios passed and failed."""
+    """A rehearsal ended, after so many seconds; so many scenarios passed and failed.
+
+    Attributes:
+        not_run: How many did not run, because one failed before them and that was enough.
+    """
 
     passed: int
     failed: int
     duration: float
+    not_run: int = 0
 
 
 Event: TypeAlias = (

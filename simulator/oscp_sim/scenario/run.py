@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
@@ -64,9 +66,25 @@ class Rehearsal:
 
 
 def run(
-    scenarios: Sequence[Scenario], rehearsal: Rehearsal, listeners: Iterable[Listener] = ()
+    scenarios: Sequence[Scenario],
+    rehearsal: Rehearsal,
+    listeners: Iterable[Listener] = (),
+    *,
+    jobs: int = 1,
+    fail_fast: bool = False,
+    watch: Listener | None = None,
 ) -> bool:
-    """Run scenarios one after the other, and return whether all passed."""
+    """Run scenarios, and return whether all passed.
+
+    Args:
+        scenarios: What to run.
+        rehearsal: What they have in common.
+        listeners: Told what happens, one scenario after the other.
+        jobs: In how many processes. With a real party, which can be in one scenario at a time, it
+            is always one.
+        fail_fast: Whether to stop after the first, in order, that fails.
+        watch: Told at once, whatever the order, when a scenario begins and when it ends.
+    """
     told = tuple(listeners)
 
     def tell(event: Event) -> None:
@@ -76,13 +94,46 @@ def run(
     began = time.monotonic()
     behaviour = Behaviour.of(rehearsal.fidelity)
     tell(RehearsalStarted(rehearsal.seed, str(behaviour), tuple(map(_id, scenarios))))
-    passed = [_run_scenario(scenario, rehearsal, tell) for scenario in scenarios]
-    good = sum(passed)
-    tell(RehearsalFinished(good, len(passed) - good, time.monotonic() - began))
+    passed: list[bool] = []
+    with closing(_results(scenarios, rehearsal, jobs, tell, watch or _nobody)) as results:
+        for each in results:
+            passed.append(each)
+            if fail_fast and not each:
+                break
+    good, left = sum(passed), len(scenarios) - len(passed)
+    tell(RehearsalFinished(good, len(passed) - good, time.monotonic() - began, left))
     return all(passed)
 
 
-def _run_scenario(scenario: Scenario, rehearsal: Rehearsal, tell: Listener) -> bool:
+def _nobody(_: Event) -> None:
+    pass
+
+
+def _results(
+    scenarios: Sequence[Scenario], rehearsal: Rehearsal, jobs: int, tell: Listener, watch: Listener
+) -> Generator[bool, None, None]:
+    """Run scenarios, each when its result is asked for or before, and yield whether each passed."""
+    run_one = partial(_run_scenario, rehearsal)
+    nobody_is_real = RealParties() == rehearsal.real_parties and all(
+        each.real_parties == RealParties() for each in scenarios
+    )
+    if min(jobs, len(scenarios)) > 1 and nobody_is_real:
+        # What this brings along only a rehearsal in several processes needs.
+        from oscp_sim.scenario.jobs import side_by_side  # noqa: PLC0415
+
+        yield from side_by_side(scenarios, run_one, jobs, tell, watch)
+        return
+
+    def tell_both(event: Event) -> None:
+        if isinstance(event, ScenarioStarted | ScenarioFinished):
+            watch(event)
+        tell(event)
+
+    for scenario in scenarios:
+        yield run_one(scenario, tell_both)
+
+
+def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> bool:
     began = time.monotonic()
     # What is set by name holds whatever fidelity a scenario asks for.
     behaviour = Behaviour.of(rehearsal.fidelity).under(scenario.fidelity)
