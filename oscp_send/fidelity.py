@@ -275,6 +275,10 @@ class Behaviour:
         """Return the same settings with another fidelity; unchanged if that is None."""
         return self if fidelity is None else Behaviour(fidelity, self.settings)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it be sent to another process, which a view of a mapping cannot be."""
+        return Behaviour, (self.fidelity, dict(self.settings))
+
     def __str__(self) -> str:
         """Return a text for people: `observed (correlation_id=documented)`."""
         settings = ", ".join(f"{name}={side}" for name, side in sorted(self.settings.items()))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import pickle
 import re
-import signal
 import threading
 import warnings
 from pathlib import Path
@@ -12,40 +11,20 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from oscp_send.fidelity import Behaviour
 from oscp_sim.cli.main import main
 from oscp_sim.scenario.events import (
     Event,
-    Listener,
     ScenarioFinished,
-    ScenarioId,
     ScenarioStarted,
     StepFinished,
 )
 from oscp_sim.scenario.jobs import side_by_side
-from oscp_sim.scenario.model import Scenario
+from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.run import Rehearsal, run
+from tests.oscp_sim.jobs import run_one, scenarios
 from tests.oscp_sim.test_selection import file
-
-
-def scenarios(*names: str) -> list[Scenario]:
-    return [Scenario(name=each, group="g", steps=()) for each in names]
-
-
-def run_one(scenario: Scenario, tell: Listener) -> bool:
-    """Do what the scenario's name says."""
-    name = ScenarioId(scenario.group, scenario.name)
-    tell(ScenarioStarted(name, "f:1", 1))
-    tell(StepFinished(name, 1, f"{scenario.name}'s step", "f:2", "", 0))
-    if scenario.name == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if scenario.name == "exits":
-        os._exit(7)
-    if scenario.name == "endless":
-        threading.Event().wait()
-    passed = not scenario.name.startswith("bad")
-    tell(ScenarioFinished(name, passed, 0))
-    return passed
 
 
 def told(*names: str, jobs: int = 2) -> tuple[list[bool], list[Event], list[Event]]:
@@ -131,6 +110,13 @@ def test_scenarios_with_a_real_party_run_one_after_the_other() -> None:
 
     run(scenarios(*"abcd"), Rehearsal(real_parties=real), jobs=4, watch=watch)
     assert most == [1, 1, 1, 1]
+
+
+def test_each_scenario_of_the_pack_can_be_given_to_another_process() -> None:
+    """Where processes cannot be forked, it is sent there."""
+    pack = load_scenarios([Path(__file__).parents[2] / "scenarios"])
+    given = pickle.loads(pickle.dumps((pack, Rehearsal(fidelity=Behaviour("observed")))))  # noqa: S301
+    assert given == (pack, Rehearsal(fidelity=Behaviour("observed")))
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", ""])
