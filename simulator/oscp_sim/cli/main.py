@@ -14,9 +14,18 @@ from oscp_send.cli.main import LazyGroup
             "oscp_sim.cli.fidelity:fidelity",
             "List where the guide and the service differ.",
         ),
+        "lint": (
+            "oscp_sim.cli.scenarios:lint",
+            "Say what is wrong with scenario files, without a run.",
+        ),
+        "list": ("oscp_sim.cli.scenarios:list_scenarios", "List scenarios, without a run."),
         "rehearse": (
             "oscp_sim.cli.rehearse:rehearse",
             "Run scenario files and report the results.",
+        ),
+        "schema": (
+            "oscp_sim.cli.scenarios:schema",
+            "Print the JSON Schema of a scenario or world file.",
         ),
         "serve": (
             "oscp_sim.cli.serve:serve",

@@ -102,15 +102,17 @@ def seats(given: tuple[str, ...]) -> RealParties:
 # Which scenarios.
 
 _SCENARIOS: Final = Path("scenarios")
+paths_argument = click.argument("paths", nargs=-1, metavar="[PATHS]...")
+include_option = click.option(
+    "--include",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="A folder with worlds and payloads that scenario files may name beside those in the "
+    "folder of theirs that PATHS name, or their own; may be given several times.",
+)
 _CHOICES: Final = (
-    click.argument("paths", nargs=-1, metavar="[PATHS]..."),
-    click.option(
-        "--include",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        multiple=True,
-        help="A folder with worlds and payloads that scenario files may name beside those in the "
-        "folder of theirs that PATHS name, or their own; may be given several times.",
-    ),
+    paths_argument,
+    include_option,
     click.option(
         "-k",
         "expression",
@@ -138,11 +140,10 @@ class Choice:
     tags: tuple[str, ...]
 
     def selection(self) -> Selection:
-        """Return it as a selection, of the default folder where no path is given."""
+        """Return it as a selection."""
         from oscp_sim.scenario.selection import NamedPath, Selection
 
-        paths = tuple(map(NamedPath.of, self.paths)) or (NamedPath(default_folder()),)
-        return Selection(paths, self.expression, self.tags)
+        return Selection(tuple(map(NamedPath.of, self.paths)), self.expression, self.tags)
 
     def load(self) -> tuple[Scenario, ...]:
         """Return all scenarios of its paths, those included that it does not ask for.
@@ -180,6 +181,7 @@ def choice_options(command: Command) -> Command:
 
     @wraps(command)
     def run(*args: Any, **given: Any) -> object:  # noqa: ANN401 - those of the command
+        given["paths"] = given["paths"] or (default_folder(),)
         choice = Choice(**{each.name: given.pop(each.name) for each in fields(Choice)})
         return command(*args, choice=choice, **given)
 
@@ -202,10 +204,12 @@ def readable() -> Iterator[None]:
         sys.exit(2)
 
 
-def default_folder() -> Path:
+def default_folder() -> str:
     """Return the folder `scenarios` here, if it has scenario files, or what the package ships."""
     if any(_SCENARIOS.rglob("*.yaml")):
-        return _SCENARIOS
+        return str(_SCENARIOS)
+    # Nobody is to take these for their own.
+    click.echo("no scenarios/ here: these are the scenarios that come with oscp-sim", err=True)
     package = Path(__file__).parent.parent
     shipped = package / "pack"
-    return shipped if shipped.is_dir() else package.parent.parent / "scenarios"
+    return str(shipped if shipped.is_dir() else package.parent.parent / "scenarios")

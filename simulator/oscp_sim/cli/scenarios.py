@@ -1,0 +1,175 @@
+"""`oscp-sim list`, `oscp-sim lint` and `oscp-sim schema`: about scenario files, without a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from oscp_send.cli.main import FAILED, USAGE, Colours, Palette, color_option, count, printable
+from oscp_sim.cli.options import (
+    Choice,
+    choice_options,
+    default_folder,
+    include_option,
+    paths_argument,
+    readable,
+    world_option,
+)
+
+if TYPE_CHECKING:
+    from oscp_sim.scenario.lint import Linted
+    from oscp_sim.scenario.model import Scenario
+
+#: Where the JSON Schema of each kind of file is: package, and name in it.
+SCHEMAS: Final = {
+    "scenario": ("oscp_sim.scenario", "scenario.schema.json"),
+    "world": ("oscp_sim.world", "world.schema.json"),
+}
+_WIDTH: Final = 100
+_INDENT: Final = " " * 6
+
+format_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For a person, or for a program.",
+)
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(list(SCHEMAS)))
+def schema(kind: str) -> None:
+    """Print the JSON Schema (draft-07) of a kind of file, for an editor or a validator.
+
+    An editor with the YAML language server completes and checks a file that begins with
+    "# yaml-language-server: $schema=" and the path of the schema.
+    """
+    click.echo(schema_text(kind), nl=False)
+
+
+def schema_text(kind: str) -> str:
+    """Return the JSON Schema of a kind of file, as JSON text."""
+    package, name = SCHEMAS[kind]
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+@click.command("list")
+@choice_options
+@format_option
+@color_option
+def list_scenarios(choice: Choice, style: str, colours: Colours) -> None:
+    """List the scenarios that `rehearse` would run with the same PATHS, -k and --tag.
+
+    Exits with 2 when a file cannot be read or no scenario is chosen.
+    """
+    chosen = choice.chosen(choice.load())
+    if style == "json":
+        listed = {"scenarios": [_values(each) for each in chosen]}
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    palette = Palette(sys.stdout, colours)
+    for line in _listed(chosen, palette):
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"\n{count(len(chosen), 'scenario')}\n")
+
+
+def _values(scenario: Scenario) -> dict[str, Any]:
+    from oscp_sim.scenario.selection import identifier, tags_of
+
+    return {
+        "id": identifier(scenario),
+        "group": scenario.group,
+        "name": scenario.name,
+        "tags": list(tags_of(scenario)),
+        "about": scenario.about,
+        "file": scenario.source.name,
+        "line": scenario.source.where("/scenario")[0],
+        "steps": len(scenario.steps),
+    }
+
+
+def _listed(scenarios: Sequence[Scenario], palette: Palette) -> Iterator[str]:
+    from oscp_sim.scenario.selection import tags_of
+
+    width = max(len(each.name) for each in scenarios)
+    group = None
+    for each in scenarios:
+        if each.group != group:
+            group = each.group
+            yield printable(group)
+        tags = f"  {palette.paint(printable(', '.join(tags_of(each))), 'cyan')}"
+        place = palette.paint(printable(each.source.place("/scenario")), dim=True)
+        yield f"  {printable(each.name):<{width}}  {place}{tags}".rstrip()
+        if each.about:
+            about = " ".join(printable(line) for line in each.about.split("\n"))
+            yield textwrap.fill(about, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+
+
+@click.command()
+@paths_argument
+@include_option
+@world_option
+@click.option("--strict", is_flag=True, help="Let warnings fail as well.")
+@format_option
+@color_option
+def lint(
+    paths: tuple[str, ...],
+    include: tuple[Path, ...],
+    world: Path | None,
+    strict: bool,
+    style: str,
+    colours: Colours,
+) -> None:
+    """Read scenario files as `rehearse` would, run nothing, and say what is wrong with them.
+
+    PATHS are as those of `rehearse`. An error keeps a file from being rehearsed. A warning is what
+    is hardly meant: nothing is expected, a key or a file is never used, a party or a group is not
+    in the world.
+
+    Exits with 0 when all is good, 1 when --strict finds a warning, 2 when there is an error.
+    """
+    from oscp_sim.scenario.lint import lint as look
+    from oscp_sim.world import load_world
+
+    with readable():
+        given = load_world(world) if world else None
+    found = look(map(Path, paths or [default_folder()]), include, given)
+    if style == "json":
+        click.echo(json.dumps(_report(found), indent=2, ensure_ascii=False))
+    else:
+        for line in _told(found, Palette(sys.stdout, colours)):
+            sys.stdout.write(f"{line}\n")
+    failed = FAILED if strict and found.warnings else 0
+    sys.exit(USAGE if found.errors else failed)
+
+
+def _report(found: Linted) -> dict[str, Any]:
+    return {
+        "scenarios": len(found.scenarios),
+        "errors": list(map(asdict, found.errors)),
+        "warnings": list(map(asdict, found.warnings)),
+    }
+
+
+def _told(found: Linted, palette: Palette) -> Iterator[str]:
+    for each in found.errors:
+        yield printable(str(each))
+    for each in found.warnings:
+        place, _, message = str(each).partition(": ")
+        yield f"{printable(place)}: {palette.paint('warning', 'yellow')}: {printable(message)}"
+    files = count(len({each.source.name for each in found.scenarios}), "file")
+    good = f"{count(len(found.scenarios), 'scenario')} in {files}" if found.scenarios else ""
+    errors = palette.paint(count(len(found.errors), "error"), "red") if found.errors else ""
+    warnings = palette.paint(count(len(found.warnings), "warning"), "yellow")
+    told = [errors, warnings if found.warnings else "", good]
+    yield ", ".join(filter(None, told if errors or found.warnings else [f"{good}: good"]))
