@@ -14,6 +14,7 @@ from oscp_send.cli.main import LazyGroup
             "oscp_sim.cli.fidelity:fidelity",
             "List where the guide and the service differ.",
         ),
+        "init": ("oscp_sim.cli.init:init", "Write a folder of scenarios to begin with."),
         "lint": (
             "oscp_sim.cli.scenarios:lint",
             "Say what is wrong with scenario files, without a run.",
