@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_sim.matching import match
-from oscp_sim.scenario.console import ConsoleReport
+from oscp_sim.scenario.console import ConsoleReport, Progress
 from oscp_sim.scenario.events import (
     Event,
     Listener,
@@ -164,6 +164,46 @@ class TestColour:
     def test_not_where_somebody_does_not_want_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NO_COLOR", "1")
         assert "\x1b" not in report(self.events, Terminal())
+
+
+class TestProgress:
+    def shown(self, written: str) -> list[str]:
+        """What a terminal shows, line by line, at the end."""
+        return [line.rpartition("\r\x1b[K")[2] for line in written.split("\n")]
+
+    def test_nothing_of_it_is_left_at_the_end(self) -> None:
+        events = [RehearsalStarted(1, "documented", (FORECAST, LOOP)), *passed(FORECAST, 0.01, 1)]
+        events += [*FAILED, RehearsalFinished(1, 1, 1)]
+        stream = Terminal()
+        progress = Progress(stream, 2, ConsoleReport(stream, colours="never"))
+        for event in events:
+            if isinstance(event, ScenarioStarted | ScenarioFinished):
+                progress.watch(event)
+            progress.report(event)
+        assert "\n".join(self.shown(stream.getvalue())) == report(events)
+
+    def test_it_counts_and_names_what_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stream = Terminal()
+        progress = Progress(stream, 9, ConsoleReport(stream))
+        for event in (*passed(FORECAST, 0, 1)[::2], FAILED[0], ScenarioStarted(BLOCKS, "", 1)):
+            progress.watch(event)
+        assert self.shown(stream.getvalue()) == ["1 of 9  loop, day-ahead-96-blocks"]
+        monkeypatch.setenv("COLUMNS", "20")
+        progress.watch(FAILED[-1])
+        assert self.shown(stream.getvalue()) == ["2 of 9, 1 failed  d"]
+
+    @pytest.mark.parametrize(
+        ("variables", "is_wanted"), [({}, True), ({"CI": "true"}, False), ({"TERM": "dumb"}, False)]
+    )
+    def test_only_on_a_terminal_that_somebody_looks_at(
+        self, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], is_wanted: bool
+    ) -> None:
+        for name in ("CI", "TERM"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert Progress.is_wanted(Terminal()) == is_wanted
+        assert not Progress.is_wanted(io.StringIO())
 
 
 def test_what_came_cannot_write_on_the_terminal() -> None:

@@ -245,7 +245,15 @@ def test_nothing_secret_is_told() -> None:
     assert "cp-token" not in result.stdout
 
 
-@pytest.mark.parametrize("command", [[], ["rehearse"], ["serve"]])
+def test_colours_where_they_are_wanted() -> None:
+    write("a.yaml", BAD)
+    assert "\x1b[31mFAIL\x1b[0m" in rehearse("a.yaml", "--color", "always").stdout
+    assert "\x1b" not in rehearse("a.yaml", "--color", "never").stdout
+
+
+@pytest.mark.parametrize(
+    "command", [[], *([each] for each in ("init", "lint", "list", "rehearse", "schema", "serve"))]
+)
 def test_help(command: list[str]) -> None:
     result = CliRunner().invoke(main, [*command, "--help"])
     assert result.exit_code == 0
