@@ -101,6 +101,30 @@ class Task:
         self.cancelled = True
 
 
+class _Told:
+    """Those who are told of each change, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: tuple[Callable[[], object], ...] = ()
+
+    def tell(self) -> None:
+        for tell in self._all:
+            tell()
+
+    @contextmanager
+    def telling(self, tell: Callable[[], object]) -> Iterator[None]:
+        with self._lock:
+            self._all = (*self._all, tell)
+        try:
+            yield
+        finally:
+            with self._lock:
+                told = list(self._all)
+                told.remove(tell)
+                self._all = tuple(told)
+
+
 class Schedule:
     """Carries out what is due, one task after the other, in the order in which it is due.
 
@@ -120,6 +144,8 @@ class Schedule:
         self._numbers = count(1)
         self._busy: int | None = None
         self._askers = 0
+        self._answering = 0
+        self._told = _Told()
         self._tidy_at = _FEW
         self._queues: dict[Hashable, deque[Task]] = {}
         self._state = "new"
@@ -185,6 +211,19 @@ class Schedule:
             return waiting + in_queues + (self._busy is not None)
 
     @property
+    def is_working(self) -> bool:
+        """Whether a request is being answered, or something is due by now or being done."""
+        with self._lock:
+            self._forget_cancelled()
+            is_due = bool(self._due) and self._due[0].when <= self._clock.now()
+            is_done = self._busy is not None or bool(self._queues)
+            return is_due or is_done or self._askers + self._answering > 0
+
+    def telling(self, tell: Callable[[], object]) -> AbstractContextManager[None]:
+        """Call something each time that there is less to do, meanwhile; it must be quick."""
+        return self._told.telling(tell)
+
+    @property
     def is_mine(self) -> bool:
         """Whether the calling thread is carrying out a task of this schedule."""
         return self._busy == threading.get_ident()
@@ -223,7 +262,13 @@ class Schedule:
             with self._lock:
                 if self._is_behind() and threading.get_ident() not in self._drivers:
                     self._less.wait(_MOMENT)
-            yield
+                self._answering += 1
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._answering -= 1
+                    self._told.tell()
             return
         with self._lock:
             self._askers += 1
@@ -232,12 +277,14 @@ class Schedule:
         finally:
             with self._lock:
                 self._askers -= 1
+                self._told.tell()
             self.catch_up()
 
     def clear(self) -> None:
         """Call off all that is not being done already."""
         with self._lock:
             self._due.clear()
+            self._told.tell()
 
     def start(self) -> None:
         """Start to carry out what is due."""
@@ -314,6 +361,7 @@ class Schedule:
                     self._drivers.discard(threading.get_ident())
                     del self._queues[task.queue]
                     self._idle.notify_all()
+                    self._told.tell()
 
     def _wait_for_due(self) -> Task | None:
         with self._lock:
@@ -353,6 +401,7 @@ class Schedule:
     def _be_idle(self) -> None:
         self._busy = None
         self._idle.notify_all()
+        self._told.tell()
 
 
 def _do(task: Task) -> None:
@@ -479,7 +528,7 @@ class FrozenClock:
         self._moved = threading.Condition()
         self._advancing = threading.Lock()
         self._schedules: tuple[Schedule, ...] = ()
-        self._told: tuple[Callable[[], object], ...] = ()
+        self._told = _Told()
 
     def now(self) -> datetime:
         """Return the start plus all that was advanced, in UTC."""
@@ -531,18 +580,9 @@ class FrozenClock:
         """Let time pass without that schedule."""
         self._schedules = tuple(each for each in self._schedules if each is not schedule)
 
-    @contextmanager
-    def telling(self, tell: Callable[[], object]) -> Iterator[None]:
+    def telling(self, tell: Callable[[], object]) -> AbstractContextManager[None]:
         """Call something each time that the clock was moved, on the thread that moves it."""
-        with self._moved:
-            self._told = (*self._told, tell)
-        try:
-            yield
-        finally:
-            with self._moved:
-                told = list(self._told)
-                told.remove(tell)
-                self._told = tuple(told)
+        return self._told.telling(tell)
 
     def _advance_by(self, step: timedelta) -> datetime:
         if any(schedule.is_mine for schedule in self._schedules):
@@ -570,8 +610,7 @@ class FrozenClock:
         with self._moved:
             self._passed = max(self._passed, instant - self._start)
             self._moved.notify_all()
-        for tell in self._told:
-            tell()
+        self._told.tell()
 
 
 def _duration(by: timedelta | float | str) -> timedelta:

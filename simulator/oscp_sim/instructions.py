@@ -167,6 +167,17 @@ def _expired(row: Instruction, now: datetime) -> Instruction:
     return replace(row, state="Declined", result={**row.result, "message": "Expired"})
 
 
+def _changed_by_time(row: Instruction, *, gives_up: bool) -> datetime | None:
+    """Return the first instant at which `aged` changes an instruction; None where it never does."""
+    instants = []
+    if gives_up and row.state == "Queuing":
+        instants.append(row.instruction_date + _STALE_AFTER + timedelta.resolution)
+    if row.expiration_date is not None:
+        expires = row.expiration_date + timedelta.resolution
+        instants.append(max(expires, row.created + _EXPIRY_JOB_EVERY))
+    return min(instants, default=None)
+
+
 _UNDER_WAY = frozenset({"Queuing", "Executing"})
 # Bytes of an instruction without parameters.
 _BARE = 800
@@ -301,6 +312,23 @@ class Instructions:
             for each in (self._final, self._idle, self._under_way):
                 each.clear()
             self._lock.notify_all()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether none is with the Flexibility Provider."""
+        with self._lock:
+            return self._is_settled()
+
+    @property
+    def changed_by_time(self) -> datetime | None:
+        """When time alone changes one that is under way next; None where it does not."""
+        with self._lock:
+            now = self._clock.now()
+            for each in list(self._under_way):
+                self._look(each, now)
+            rows = [self._rows[each] for each in self._under_way]
+        found = (_changed_by_time(row, gives_up=self._gives_up) for row in rows)
+        return min((each for each in found if each is not None), default=None)
 
     def wait_until_settled(self, timeout: float) -> bool:
         """Wait until none is with the Flexibility Provider; return whether that happened."""

@@ -89,6 +89,7 @@ class Journal:
         self._entries: deque[Entry] = deque()
         self._room = Room(limit)
         self._last = 0
+        self._wakes = 0
         self._exchanges = count(1)
         self._grown = threading.Condition()
         self._concealed = Concealed()
@@ -208,6 +209,24 @@ class Journal:
         with self._grown:
             self._entries.clear()
             self._room.clear()
+        self.wake()
+
+    @property
+    def pulse(self) -> int:
+        """A number that grows with every entry and every `wake`: a mark for `wait_beyond`."""
+        with self._grown:
+            return self._last + self._wakes
+
+    def wake(self) -> None:
+        """Let who waits look again: something has changed that is not kept here."""
+        with self._grown:
+            self._wakes += 1
+            self._grown.notify_all()
+
+    def wait_beyond(self, pulse: int, timeout: float) -> None:
+        """Wait until the pulse is another one, for so many seconds of real time at most."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._last + self._wakes != pulse, timeout)
 
     def wait_for(
         self,

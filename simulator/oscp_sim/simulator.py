@@ -31,6 +31,7 @@ from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
 from oscp_sim.server import Server
+from oscp_sim.settling import Settling
 from oscp_sim.shared import BOUNDED, Limits, Shared
 from oscp_sim.solaruser import CONTEXT_PATH, SolarUser
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
@@ -214,6 +215,19 @@ class Simulator:
     def wait_until_settled(self, timeout: float) -> bool:
         """Wait until no instruction is on its way any more; return whether that came to be."""
         return self.shared.instructions.wait_until_settled(timeout)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until nothing is on its way any more; return whether that came to be.
+
+        That is: no instruction, no message, answer or try, and no request that is being answered.
+        What comes again and again, as heartbeats do, does not count. By a frozen clock, what is
+        due later is not awaited: it returns False at once.
+
+        Args:
+            timeout: Seconds of real time; where the clock runs only while somebody waits, also of
+                that clock, which goes from one thing that is due to the next.
+        """
+        return Settling(self.shared).wait_until_settled(timeout)
 
     def start(self) -> Self:
         """Start to deliver; a `with` statement does it."""
