@@ -30,6 +30,8 @@ def pointer_tokens(pointer: str) -> list[str]:
 
 
 _LONGEST = 40
+#: Characters of a text that is shown whole on a line.
+LONGEST_TEXT = 160
 _LARGEST_INTEGER = 10**_LONGEST
 
 
@@ -72,3 +74,17 @@ def nearest(name: object, known: Iterable[str], cutoff: float = 0.6) -> str | No
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
     return next(iter(get_close_matches(str(name), list(known), 1, cutoff)), None)
+
+
+def shortened(text: str) -> str:
+    """Return a text without blanks around it; of a long one, its beginning and end."""
+    text = text.strip()
+    return text if len(text) <= LONGEST_TEXT else f"{text[:100]} ... {text[-40:]}"
+
+
+def printable(text: str) -> str:
+    """Return the text with every character escaped that is invisible or could move a cursor."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

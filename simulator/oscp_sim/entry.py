@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
+from oscp_schemas import ACTIONS
+from oscp_schemas.show import nearest, printable, shortened
+from oscp_send.instruction import InstructionState
 from oscp_sim.http import Request, Response
 from oscp_sim.redaction import Recorded
 
@@ -33,6 +39,39 @@ FIELDS: Final = (
     "findings",
     "detail",
 )
+
+#: The values that these fields can have; an action may be another that a sender has made up.
+VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "party": ALL_PARTIES,
+        "peer": ALL_PARTIES,
+        "kind": get_args(Kind),
+        "state": tuple(map(str, InstructionState)),
+        "action": ACTIONS,
+    }
+)
+
+
+def check_value(name: str, value: object, more: Iterable[str] = ()) -> None:
+    """Refuse a value that a field cannot have: nothing would ever fit it.
+
+    Args:
+        name: The field; of one whose values are not known, anything is taken.
+        value: Only texts are looked at.
+        more: Further values that it can have.
+
+    Raises:
+        ValueError: It cannot have it; the message names the value that was probably meant.
+    """
+    if name not in VALUES or not isinstance(value, str):
+        return
+    known = dict.fromkeys([*VALUES[name], *more])
+    if value in known:
+        return
+    folded = {each.lower(): each for each in known}
+    near = nearest(value.lower(), folded)
+    hint = f"did you mean {folded[near]!r}?" if near else f"known: {', '.join(known)}"
+    raise ValueError(f"unknown {name} {value!r}; {hint}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -104,6 +143,28 @@ class Entry:
     def __repr__(self) -> str:
         return f"Entry({self.to_dict()})"
 
+    def __str__(self) -> str:
+        at = f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        words = [part for part in (self._told(), *_remarks(self)) if part]
+        return f"{self.number}  {at}Z  {printable('; '.join(words))}"
+
+    def _told(self) -> str:
+        """Return what happened, in a few words."""
+        about = "" if self.instruction_id is None else f"instruction {self.instruction_id}"
+        if self.kind == "state":
+            named = f" ({self.action})" if self.action else ""
+            reason = f": {shortened(self.reason)}" if self.reason else ""
+            return f"{self.party}: {about}{named} is {self.state}{reason}"
+        if self.request is None:
+            what = ", ".join(filter(None, (self.action, about)))
+            return f"{self.party} notes" + (f" about {what}" if what else "")
+        url = urlsplit(self.request.target)
+        way = "sent" if self.sent else "got"
+        other = f" {'to' if self.sent else 'from'} {self.peer}" if self.peer else ""
+        answer = "unanswered" if self.status is None else f"answered {self.status}"
+        beginning = f"{self.party} {way} {self.request.method} {shortened(url.path)}{other}"
+        return ", ".join(filter(None, (beginning, self.action, about, answer)))
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
         return {name: self.shown(name) for name in FIELDS}
@@ -118,3 +179,17 @@ class Entry:
         if isinstance(value, tuple):
             return [dict(each) for each in value]
         return dict(value) if isinstance(value, Mapping) else value
+
+
+# In the detail of an entry: whose it is.
+_OWNERS: Final = frozenset({"user", "id"})
+
+
+def _remarks(entry: Entry) -> Iterator[str]:
+    """Yield what a detail says besides, `why` in its own words."""
+    for name, value in entry.detail.items():
+        if name == "why":
+            yield shortened(str(value))
+        elif name not in _OWNERS:
+            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            yield f"{name.replace('_', ' ')}: {shortened(text)}"

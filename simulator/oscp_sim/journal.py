@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from oscp_send.findings import Finding
 from oscp_sim.clock import Clock
-from oscp_sim.entry import Entry, Kind, PartyName
+from oscp_sim.entry import VALUES, Entry, Kind, PartyName, check_value
 from oscp_sim.http import LONGEST_BODY, Request, Response
 from oscp_sim.matching import JournalCondition
 from oscp_sim.redaction import Concealed, Parts, Recorded
@@ -188,21 +188,44 @@ class Journal:
         instruction_id: int | None = None,
         kind: Kind | None = None,
         sent: bool | None = None,
+        peer: PartyName | None = None,
+        state: str | None = None,
+        status: int | None = None,
     ) -> tuple[Entry, ...]:
-        """Return the entries with a number above `since` that fit every filter given, in order."""
+        """Return the entries with a number above `since` that fit every filter given, in order.
+
+        Raises:
+            ValueError: A party, kind or state that does not exist, or an action that is no OSCP
+                message and that nothing was about yet; it says which was probably meant.
+        """
         asked: dict[str, object] = {
             "party": party,
             "action": action,
             "instruction_id": instruction_id,
             "kind": kind,
             "sent": sent,
+            "peer": peer,
+            "state": state,
+            "status": status,
         }
-        wanted = [(name, value) for name, value in asked.items() if value is not None]
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        self.check_values(wanted)
         return tuple(
             entry
             for entry in self._after(since)[0]
-            if all(getattr(entry, name) == value for name, value in wanted)
+            if all(getattr(entry, name) == value for name, value in wanted.items())
         )
+
+    def check_values(self, fields: Mapping[str, object]) -> None:
+        """Refuse expected fields of which one has a value that no entry can have.
+
+        Raises:
+            ValueError: It is unknown, and no entry has it; the message says what was meant.
+        """
+        for name, value in fields.items():
+            is_odd = name == "action" and value not in VALUES["action"]
+            seen = {each.action for each in self._after(0)[0]} if is_odd else ()
+            check_value(name, value, sorted(filter(None, seen)))
 
     def clear(self) -> None:
         """Forget every entry; numbers go on, so that a mark taken before stays good."""

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
-from oscp_schemas.show import escape_pointer, nearest
-from oscp_sim.entry import FIELDS, Entry
+from oscp_schemas.show import LONGEST_TEXT, escape_pointer, nearest
+from oscp_schemas.show import printable as printable  # noqa: PLC0414 - who compares shows, too
+from oscp_schemas.show import shortened as shortened  # noqa: PLC0414 - as above
+from oscp_sim.entry import FIELDS, VALUES, Entry, check_value
 
-_LONGEST = 160
 _NOTHING = "nothing"
+_UNANSWERED = "unanswered"
 
 # RFC 3339 §5.6, where `t` and `z` may be lower case.
 _DATE_TIME = re.compile(
@@ -149,20 +152,6 @@ def render(value: object) -> str:
     return printable(shortened(text))
 
 
-def shortened(text: str) -> str:
-    """Return a text without blanks around it; of a long one, its beginning and end."""
-    text = text.strip()
-    return text if len(text) <= _LONGEST else f"{text[:100]} ... {text[-40:]}"
-
-
-def printable(text: str) -> str:
-    """Return the text with every character escaped that is invisible or could move a cursor."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-
-
 def _differences(expected: object, got: object, pointer: str) -> Iterator[Difference]:
     if isinstance(expected, TextPattern):
         if not isinstance(got, str):
@@ -226,7 +215,7 @@ def _apart(expected: object, got: object) -> tuple[str, str]:
     """Render two values; of long texts, the part where they begin to differ."""
     if not (isinstance(expected, str) and isinstance(got, str)):
         return render(expected), render(got)
-    if max(len(expected), len(got)) <= _LONGEST:
+    if max(len(expected), len(got)) <= LONGEST_TEXT:
         return render(expected), render(got)
     pairs = enumerate(zip(expected, got, strict=False))
     shortest = min(len(expected), len(got))
@@ -262,15 +251,23 @@ class NotSeen(AssertionError):
         self.differences = tuple(differences)
 
 
+#: What can be expected of an entry besides its fields: of its request, and the answer's status.
+SHORTER: Final = ("status", "method", "path", "headers", "message")
+
+
 class JournalCondition:
     """Expected fields of an entry, or a function that accepts the right one.
+
+    Besides the fields there is `status` (of the answer), and of the request `method`, `path` (or
+    its end, from a slash on), `headers`, and `message` (what its JSON holds at least).
 
     Args:
         condition: Either of the two, or None where `more` is enough.
         more: More expected fields.
 
     Raises:
-        ValueError: An entry has no such field, or nothing is expected at all.
+        ValueError: An entry has no such field, no entry can have such a party, peer, kind or state,
+            or nothing is expected at all.
     """
 
     def __init__(
@@ -282,12 +279,11 @@ class JournalCondition:
         self._expected = {**(condition if isinstance(condition, Mapping) else {}), **more}
         # What is quickly compared comes first: most entries are of something else.
         self._quickest = sorted(self._expected.items(), key=lambda pair: isinstance(pair[1], dict))
-        for name in self._expected:
-            if name not in FIELDS:
-                near = nearest(name, FIELDS)
-                hint = f'did you mean "{near}"?' if near else f"known here: {', '.join(FIELDS)}"
-                message = f'a journal entry has no "{name}"; {hint}'
-                raise ValueError(message)
+        for name, value in self._expected.items():
+            _check_field(name)
+            # A sender can make up any action.
+            if name != "action":
+                check_value(name, value)
         if self._asks is None and not self._expected:
             message = "name at least one field to wait for, such as party or state"
             raise ValueError(message)
@@ -299,33 +295,93 @@ class JournalCondition:
 
     def not_seen(self, timeout: float, entries: Sequence[Entry]) -> NotSeen:
         """Return the error that says what was awaited and what came nearest."""
-        lines = [f"not seen within {timeout:g} s:", *(f"  {line}" for line in self._awaited())]
-        compared = [(entry, tuple(self._differences(entry))) for entry in entries]
-        if not compared:
-            return NotSeen("\n".join([*lines, "no entry came at all"]), None, ())
-        entry, differences = min(compared, key=_distance)
+        lines = [f"not seen within {timeout:g} s:", *(f"  {line}" for line in self.awaited)]
+        near = self.nearest_of(entries)
+        if near is None:
+            lines.append("no entry came at all")
+            return NotSeen("\n".join([*lines, *self._doubts(entries)]), None, ())
+        entry, differences = near
         lines.append(f"of {len(entries)} entries the nearest is {_name(entry)}:")
         lines += [f"  {difference}" for difference in differences]
         if not differences:
             lines.append("  its fields fit, but the function that was given did not accept it")
-        return NotSeen("\n".join(lines), entry, differences)
+        return NotSeen("\n".join([*lines, *self._doubts(entries)]), entry, differences)
 
-    def _awaited(self) -> Iterator[str]:
-        for name, value in self._expected.items():
-            yield f"{name}: {render(value)}"
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The expected fields."""
+        return self._expected
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """What is expected, a line each."""
+        lines = [f"{name}: {render(value)}" for name, value in self._expected.items()]
         if self._asks is not None:
-            yield f"an entry that {getattr(self._asks, '__name__', self._asks)} accepts"
+            lines.append(f"an entry that {getattr(self._asks, '__name__', self._asks)} accepts")
+        return tuple(lines)
+
+    def nearest_of(self, entries: Iterable[Entry]) -> tuple[Entry, tuple[Difference, ...]] | None:
+        """Return the entry that differs least, and how; None where there is none at all."""
+        compared = ((entry, tuple(self._differences(entry))) for entry in entries)
+        return min(compared, key=_distance, default=None)
+
+    def _doubts(self, entries: Iterable[Entry]) -> Iterator[str]:
+        """Yield why nothing fits: an action that is no OSCP message, and that nobody made up."""
+        action = self._expected.get("action")
+        if action not in VALUES["action"]:
+            try:
+                check_value("action", action, {entry.action or "" for entry in entries})
+            except ValueError as error:
+                yield str(error)
 
     def _differences(self, entry: Entry) -> Iterator[Difference]:
         for name, value in self._expected.items():
             yield from _field_differences(name, value, entry)
 
 
+def _check_field(name: str) -> None:
+    known = (*FIELDS, *SHORTER)
+    if name not in known:
+        near = nearest(name, known)
+        hint = f'did you mean "{near}"?' if near else f"known here: {', '.join(known)}"
+        message = f'a journal entry has no "{name}"; {hint}'
+        raise ValueError(message)
+
+
 def _field_differences(name: str, expected: object, entry: Entry) -> Iterator[Difference]:
+    if name in SHORTER:
+        return _below(f"/{name}", _shorter_differences(name, expected, entry))
     got = entry.shown(name)
     if name in {"request", "response"} and isinstance(expected, Mapping) and got:
         return _below(f"/{name}", _message_differences(expected, got))
     return _below(f"/{name}", match(expected, got)[1])
+
+
+def _shorter_differences(name: str, expected: object, entry: Entry) -> Iterator[Difference]:
+    """Compare what has a short name of its own; an entry that is no exchange has nothing of it."""
+    if name == "status":
+        got: object = _UNANSWERED if entry.request and entry.status is None else entry.status
+        yield from match(expected, got)[1]
+    elif entry.request is None:
+        yield Difference("", render(expected), _NOTHING)
+    elif name == "headers" and isinstance(expected, Mapping):
+        yield from match_headers(expected, entry.request.headers)[1]
+    elif name == "message":
+        yield from match_json(expected, entry.request.text)[1]
+    elif name == "path":
+        yield from _path_differences(expected, urlsplit(entry.request.target).path)
+    else:
+        yield from match(expected, getattr(entry.request, name))[1]
+
+
+def _path_differences(expected: object, got: str) -> Iterator[Difference]:
+    if not (isinstance(expected, str) and is_end_of(expected, got)):
+        yield from match(expected, got)[1]
+
+
+def is_end_of(end: str, path: str) -> bool:
+    """Return whether a path is the one that is expected, or ends with it from a slash on."""
+    return path == end or path.endswith(end if end.startswith("/") else f"/{end}")
 
 
 def _message_differences(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from oscp_sim.clock import FastClock, FrozenClock
+from oscp_send.times import utc_text
+from oscp_sim.clock import FastClock
 from oscp_sim.shared import Shared
 
 # The longest that a lock is asked to wait at once, in seconds.
@@ -33,10 +34,11 @@ class Settling:
         self._schedule = shared.schedule
         self._instructions = shared.instructions
         is_fast = isinstance(clock, FastClock)
-        runs = isinstance(clock, FastClock) and clock.speed is not None
-        self._moves = isinstance(clock, FrozenClock) and not runs and (moves or is_fast)
-        #: Whether time passes only if somebody else moves the clock.
-        self.stands = isinstance(clock, FrozenClock) and not runs and not self._moves
+        #: Whether time passes by itself.
+        self.runs = (
+            clock.speed is not None if isinstance(clock, FastClock) else not clock.is_simulated
+        )
+        self._moves = not self.runs and (moves or is_fast)
 
     @property
     def is_settled(self) -> bool:
@@ -53,19 +55,34 @@ class Settling:
         """
         if self._schedule.is_working:
             return True
-        if self.stands:
+        if not (self.runs or self._moves):
             return False
         if until is None:
             return not self.is_settled
         due = self._next_change()
         return due is not None and due <= until
 
+    def end_after(self, seconds: float) -> datetime | None:
+        """Return when a wait of so many seconds ends by a clock that waiting moves; else None."""
+        return self._clock.now() + timedelta(seconds=seconds) if self._moves else None
+
+    def left_over(self) -> str:
+        """Return what is still on its way, for people; nothing where it is settled."""
+        if self.is_settled:
+            return ""
+        pending, due = self._schedule.pending, self._next_change()
+        # An instruction that nobody claims is not on the schedule.
+        count = f"{pending} things are" if pending > 1 else "1 thing is"
+        when = "" if due is None else f", the next is due at {utc_text(due)}"
+        stands = "" if self.runs or self._moves else ", and the clock stands: advance it"
+        return f"{count} still on the way{when}{stands}"
+
     def wait_until_settled(self, timeout: float) -> bool:
         """Wait until nothing is on its way; return whether that came to be within the seconds.
 
         What is due later is not awaited by a clock that stands: it would be in vain.
         """
-        until = self._clock.now() + timedelta(seconds=timeout) if self._moves else None
+        until = self.end_after(timeout)
         self.wait(lambda: self.is_settled or not self.may_change(until), until, timeout)
         return self.is_settled
 

@@ -6,6 +6,7 @@ import atexit
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
 from oscp_sim.addresses import Addresses, server_url
 from oscp_sim.clock import Clock, RealClock, Schedule
-from oscp_sim.entry import ALL_PARTIES, PartyName
+from oscp_sim.entry import ALL_PARTIES, Entry, PartyName
 from oscp_sim.flexibility_provider import registration
 from oscp_sim.flexibility_provider.endpoint import (
     FlexibilityProviderEndpoints,
@@ -37,6 +38,7 @@ from oscp_sim.solaruser import CONTEXT_PATH, SolarUser
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
+from oscp_sim.verify import Verification, verify
 from oscp_sim.world import Broker, World, load_world
 
 if TYPE_CHECKING:
@@ -228,6 +230,64 @@ class Simulator:
                 that clock, which goes from one thing that is due to the next.
         """
         return Settling(self.shared).wait_until_settled(timeout)
+
+    def verify(
+        self,
+        condition: Mapping[str, Any] | Callable[[Entry], bool] | None = None,
+        *,
+        exactly: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+        none: bool = False,
+        order: Iterable[Mapping[str, Any] | Callable[[Entry], bool]] | None = None,
+        all_of: Iterable[Mapping[str, Any] | Callable[[Entry], bool]] | None = None,
+        nothing_else: bool = False,
+        within: timedelta | float | str | None = None,
+        since: int = 0,
+        **fields: Any,  # noqa: ANN401 (any field of an entry, each with its own type)
+    ) -> tuple[Entry, ...]:
+        """Return the entries of the journal that fit, once it is certain that all holds.
+
+            simulator.verify(party="capacity_provider", action="Handshake", exactly=1, within=2)
+
+        It returns as soon as that is decided. A count that can still grow is judged when nothing is
+        on its way any more. Exchanges count, unless a kind, state, reason or detail is asked for.
+
+        Args:
+            condition: Expected fields, or a function of an entry, as those of `Journal.wait_for`.
+            exactly: How many there are to be; at least one where no number is given.
+            at_least: The lowest number.
+            at_most: The highest number.
+            none: That there is none.
+            order: Conditions that are to be met one after the other, each for the first time after
+                the one before it; the other fields hold for each.
+            all_of: Several verifications in one, each with its own fields and numbers.
+            nothing_else: That there is no other entry of that party (and peer, direction and kind).
+            within: Seconds, or a duration as `15m`, by the simulator's clock: what is missing may
+                come until then. Where not given, only what is on its way already is awaited.
+            since: Only entries with a higher number count: a mark that was taken from
+                `journal.last`.
+            **fields: More expected fields, as `party="capacity_provider"` or `status=204`.
+
+        Raises:
+            NotVerified: It does not hold, which is an `AssertionError`; its text says what was
+                expected, what there was, which entry is nearest, and where it differs.
+            ValueError: It makes no sense: an unknown field, party, kind or action, or numbers that
+                contradict one another.
+        """
+        verification = Verification.of(
+            condition,
+            fields,
+            exactly=exactly,
+            at_least=at_least,
+            at_most=at_most,
+            none=none,
+            order=order,
+            all_of=all_of,
+            nothing_else=nothing_else,
+            within=within,
+        )
+        return verify(self.shared, verification, since=since)
 
     def start(self) -> Self:
         """Start to deliver; a `with` statement does it."""

@@ -122,7 +122,6 @@ def test_the_delivered_message_is_seen_there(busy: Simulator) -> None:
         ("action=Handshake", {"action": "Handshake"}),
         ("party=solaruser&action=Nonsense", {"party": "solaruser", "action": "Nonsense"}),
         ("party=capacity_optimizer", {"party": "capacity_optimizer"}),
-        ("action=", {"action": ""}),
     ],
 )
 def test_filters(busy: Simulator, query: str, fields: dict[str, str]) -> None:

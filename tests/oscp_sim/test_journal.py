@@ -294,7 +294,9 @@ class TestNotSeen:
 
     def test_an_entry_about_something_else_is_not_near(self, filled: Journal) -> None:
         with pytest.raises(NotSeen) as caught:
-            filled.wait_for(instruction_id=7, party="solaruser", state="X", reason="Y", timeout=0)
+            filled.wait_for(
+                instruction_id=7, party="solaruser", state="Unknown", reason="Y", timeout=0
+            )
         assert caught.value.nearest is filled.entries()[0]
 
     def test_of_equally_near_entries_the_newest_counts(self, filled: Journal) -> None:

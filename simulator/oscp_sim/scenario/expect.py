@@ -10,7 +10,14 @@ from typing import Any, Final
 from oscp_send.errors import InvalidMessage
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
 from oscp_sim.entry import Entry
-from oscp_sim.matching import match, match_headers, match_json, match_text, shortened
+from oscp_sim.matching import (
+    is_end_of,
+    match,
+    match_headers,
+    match_json,
+    match_text,
+    shortened,
+)
 from oscp_sim.scenario.act import Outcome
 from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.model import Expect, ExpectedExchange, Received, Step
@@ -258,13 +265,8 @@ def _is_another(wanted: ExpectedExchange, got: Exchange) -> bool:
         and wanted.receiver in {None, got.receiver}
         and wanted.action in {None, got.action}
         and wanted.method in {None, got.method}
-        and (wanted.path is None or _ends_with(got.path, wanted.path))
+        and (wanted.path is None or is_end_of(wanted.path, got.path))
     )
-
-
-def _ends_with(path: str, end: str) -> bool:
-    """Return whether a path is the one that is expected, or ends with it from a slash on."""
-    return path == end or path.endswith(end if end.startswith("/") else f"/{end}")
 
 
 def _shown(wanted: ExpectedExchange) -> str:
