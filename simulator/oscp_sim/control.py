@@ -5,11 +5,14 @@ from __future__ import annotations
 import hmac
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from ipaddress import ip_address
-from typing import Any, Final, cast, get_args
+from types import MappingProxyType
+from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
 import jsonschema_rs
@@ -20,18 +23,22 @@ from oscp_schemas.show import nearest
 from oscp_send.times import utc_text
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.clock import Clock, FastClock, FrozenClock, parse_duration
-from oscp_sim.entry import Entry, PartyName
+from oscp_sim.entry import VALUES, Entry, check_value
 from oscp_sim.http import LONGEST_BODY, OURS, RouteDocs, RouteParameter, json_bytes
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
 from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.settling import Settling
 from oscp_sim.shared import Shared
 from oscp_sim.system import System, Systems
 from oscp_sim.system.kinds import COMMANDS, carry_out
+from oscp_sim.verify import NotVerified, Verification, verify
 from oscp_sim.world import Broker
 
 _LONGEST_WAIT: Final = 60.0
+# Of real time, for all to settle.
+_LONGEST_VERIFICATION: Final = 600.0
 # Of the journal in one answer: to write more would hold up all others.
 _MOST_ENTRIES: Final = 1000
 _LONGEST_PAGE: Final = 5_000_000
@@ -44,12 +51,15 @@ Schema = Mapping[str, Any]
 _STRING: Final[Schema] = {"type": "string"}
 
 
+_NOTHING_MORE: Final[Mapping[str, object]] = MappingProxyType({})
+
+
 class Refused(ValueError):
     """Raised for a request that makes no sense; its text says what would."""
 
-    def __init__(self, why: str, status: int = 400) -> None:
+    def __init__(self, why: str, status: int = 400, **more: object) -> None:
         super().__init__(why)
-        self.status = status
+        self.status, self.more = status, more
 
 
 def _checked(schema: Schema, fields: object) -> Mapping[str, Any]:
@@ -81,11 +91,25 @@ def _query(name: str, schema: Schema, description: str) -> RouteParameter:
 
 _OBJECT: Final = {"type": "object"}
 _PLAIN: Final = RouteDocs(response_schema=_OBJECT)
+_NUMBER: Final[Schema] = {"type": "integer", "minimum": 0}
+
+
+def _one_of(name: str) -> Schema:
+    return {"enum": list(VALUES[name])}
+
+
 _JOURNAL: Final = RouteDocs(
     parameters=(
         _query("action", _STRING, "Only entries about this OSCP message."),
-        _query("party", {"enum": list(get_args(PartyName))}, "Only entries that this party tells."),
-        _query("since", {"type": "integer", "minimum": 0}, "Only entries with a higher number."),
+        _query("party", _one_of("party"), "Only entries that this party tells."),
+        _query("peer", _one_of("peer"), "Only exchanges with this other party."),
+        _query("kind", _one_of("kind"), "Only entries of this kind."),
+        _query("sent", {"type": "boolean"}, "Only requests that the party sent, or that it got."),
+        _query("instruction_id", _NUMBER, "Only entries about this instruction."),
+        _query("state", _one_of("state"), "Only changes to this state."),
+        _query("status", _NUMBER, "Only exchanges that were answered so."),
+        _query("since", _NUMBER, "Only entries with a higher number."),
+        _query("limit", {**_NUMBER, "minimum": 1}, "At most so many entries in the answer."),
         _query(
             "wait",
             {"type": "number", "minimum": 0, "maximum": _LONGEST_WAIT},
@@ -102,6 +126,70 @@ _JOURNAL: Final = RouteDocs(
         "required": ["last", "more", "entries"],
     },
     statuses={400: "A filter makes no sense; the body says which and why."},
+)
+_ENTRIES: Final = {"type": "array", "items": _OBJECT}
+_SETTLE: Final = RouteDocs(
+    parameters=(
+        _query(
+            "timeout",
+            {"type": "number", "minimum": 0, "maximum": _LONGEST_VERIFICATION, "default": 10},
+            "Seconds to wait for that.",
+        ),
+    ),
+    response_schema={"type": "object", "properties": {"settled": {"const": True}}},
+    statuses={
+        400: "The time-out makes no sense; the body says why.",
+        409: "Something is still on its way; the body says what is due next.",
+    },
+)
+_CONDITIONS: Final = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": "object", "description": "Fields of an entry."},
+}
+_VERIFY: Final = RouteDocs(
+    request_schema={
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "exactly": {**_NUMBER, "description": "How many there are to be."},
+            "at_least": {**_NUMBER, "description": "The lowest number; 1 where none is given."},
+            "at_most": {**_NUMBER, "description": "The highest number."},
+            "none": {"type": "boolean", "description": "That there is none."},
+            "order": {**_CONDITIONS, "description": "What comes first, and what after it."},
+            "all_of": {**_CONDITIONS, "description": "Verifications that are all to hold."},
+            "nothing_else": {
+                "type": "boolean",
+                "description": "That the same party tells of nothing else of the same kind.",
+            },
+            "within": {
+                "type": ["number", "string"],
+                "description": "Seconds, or a duration as 15m, in which what is missing may come.",
+            },
+            "since": {**_NUMBER, "description": "Only entries with a higher number."},
+            **dict.fromkeys(("party", "peer", "kind", "action", "method", "path"), _STRING),
+            **dict.fromkeys(("number", "exchange_id", "instruction_id"), _NUMBER),
+            "at": _STRING,
+            "sent": {"type": "boolean"},
+            "state": _STRING,
+            "status": {"type": ["integer", "string"]},
+            "reason": {"type": ["string", "object"]},
+            "headers": {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
+            "message": {},
+            "request": {"type": ["object", "null"]},
+            "response": {"type": ["object", "null"]},
+            "findings": {"type": "array"},
+            "detail": _OBJECT,
+        },
+    },
+    response_schema={
+        "type": "object",
+        "properties": {"verified": {"const": True}, "entries": _ENTRIES},
+    },
+    statuses={
+        400: "The verification makes no sense; the body says why.",
+        409: "It does not hold; the body says what was expected, and what there was.",
+    },
 )
 _WORLD: Final = RouteDocs(
     request_schema={
@@ -180,18 +268,46 @@ class _Endpoints:
 
     def journal(self) -> object:
         entries, last = _entries_asked_for(self._shared.journal)
-        shown, size = [], 0
-        for entry in entries[:_MOST_ENTRIES]:
-            shown.append(_written(entry.to_dict()))
-            size += len(shown[-1])
-            if size > _LONGEST_PAGE:
-                break
+        limit = int(_number("limit", _MOST_ENTRIES))
+        if limit < 1:
+            raise Refused("limit is a number, 1 or more")
+        shown = _page(entries[:limit])
         more = len(shown) < len(entries)
         return {
             "last": entries[len(shown) - 1].number if more else last,
             "more": more,
-            "entries": [orjson.Fragment(each) for each in shown],
+            "entries": shown,
         }
+
+    def settle(self) -> object:
+        _check_parameters(["timeout"], "parameter")
+        timeout = _number("timeout", 10)
+        if timeout > _LONGEST_VERIFICATION:
+            raise Refused(f"timeout is at most {_LONGEST_VERIFICATION:g} seconds")
+        settling = Settling(self._shared)
+        if settling.wait_until_settled(timeout):
+            return {"settled": True, "now": utc_text(self._shared.clock.now())}
+        left = settling.left_over()
+        raise Refused(f"not settled: {left}", 409, settled=False, clock=self.clock())
+
+    def verify(self) -> object:
+        body = _body()
+        since, written = _since(body)
+        verification = Verification(written)
+        _checked(_VERIFY.request_schema or {}, body)
+        self._check_time(verification)
+        try:
+            entries = verify(self._shared, verification, since=since)
+        except NotVerified as error:
+            raise Refused(str(error), 409, **_failure(error)) from None
+        return {"verified": True, "entries": _page(entries)}
+
+    def _check_time(self, verification: Verification) -> None:
+        clock = self._shared.clock
+        speed = clock.speed if isinstance(clock, FastClock) else None if clock.is_simulated else 1.0
+        seconds = (verification.within or timedelta()).total_seconds()
+        if speed is not None and seconds / speed > _LONGEST_VERIFICATION:
+            raise Refused(f"within is at most {_LONGEST_VERIFICATION:g} seconds of real time")
 
     def openapi(self) -> object:
         return self._openapi()
@@ -278,6 +394,8 @@ _E = _Endpoints
 _TABLE: Final[tuple[_Row, ...]] = (
     _row("GET", "/health", "Is it there, and how is it set up?", _PLAIN, _E.health),
     _row("GET", "/journal", "Everything that happened, in order.", _JOURNAL, _E.journal),
+    _row("POST", "/settle", "Wait until nothing is on its way any more.", _SETTLE, _E.settle),
+    _row("POST", "/verify", "Verify counts, order, time and nothing else.", _VERIFY, _E.verify),
     _row("GET", "/openapi.json", "This description.", _PLAIN, _E.openapi),
     _row("POST", "/reset", "Forget everything, and start afresh.", _PLAIN, _E.reset),
     _row("GET", "/world", "Who exists, without secrets.", _PLAIN, _E.world),
@@ -327,7 +445,7 @@ def _view(endpoints: _Endpoints, handler: _Handler) -> Callable[..., Response]:
         try:
             return _json(handler(endpoints, **variables))
         except Refused as refused:
-            return _refusal(refused.status, str(refused))
+            return _refusal(refused.status, str(refused), refused.more)
         except NobodyThere as error:
             return _refusal(409, _text(error))
         except LookupError as error:
@@ -409,8 +527,8 @@ _WHOLE: Final = rb"[^\\]++|\\[^u]|\\u(?!d[89a-f])|\\ud[89ab]..\\ud[c-f].."
 _HALF: Final = re.compile(rb"((?:%s)*+)(\\ud[89a-f]..|\Z)" % _WHOLE, re.DOTALL)
 
 
-def _refusal(status: int, why: str) -> Response:
-    return _json({"error": why}, status)
+def _refusal(status: int, why: str, more: Mapping[str, object] = _NOTHING_MORE) -> Response:
+    return _json({"error": why, **more}, status)
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON has no word for
@@ -433,33 +551,67 @@ def _entries_asked_for(journal: Journal) -> tuple[Sequence[Entry], int]:
 
     It waits for them if the query says so.
     """
-    filters = {parameter.name for parameter in _JOURNAL.parameters}
-    unknown = sorted(request.args.keys() - filters)
-    if unknown:
-        raise Refused(f"unknown filter {unknown[0]!r}; known: {', '.join(sorted(filters))}")
-    party, action, since = request.args.get("party"), request.args.get("action"), _number("since")
-    if party is not None and party not in get_args(PartyName):
-        raise Refused(f"unknown party {party!r}; known: {', '.join(get_args(PartyName))}")
-    wanted = {
-        name: value for name, value in (("party", party), ("action", action)) if value is not None
-    }
+    _check_parameters([parameter.name for parameter in _JOURNAL.parameters], "filter")
+    filters = {**dict(_text_filters()), **dict(_other_filters())}
+    since = int(_number("since"))
     deadline = time.monotonic() + min(_number("wait"), _LONGEST_WAIT)
     while True:
-        known = cast("PartyName | None", party)
         last = journal.last
-        entries = journal.entries(party=known, action=action, since=int(since))
-        found = [entry for entry in entries if entry.number <= last]
         left = deadline - time.monotonic()
+        found = _found(journal, since, filters, is_last=left <= 0)
+        found = [entry for entry in found if entry.number <= last]
         if found or left <= 0:
             return found, last
         try:
-            journal.wait_for(lambda _: True, timeout=left, since=int(since), **wanted)
+            journal.wait_for(lambda _: True, timeout=left, since=since, **filters)
         except NotSeen:
-            return (), last
+            # An action that nobody has made up until now is refused.
+            return _found(journal, last, filters, is_last=True)[:0], last
 
 
-def _number(name: str) -> float:
-    text = request.args.get(name, "0")
+def _found(
+    journal: Journal, since: int, filters: Mapping[str, Any], *, is_last: bool
+) -> Sequence[Entry]:
+    try:
+        return journal.entries(since=since, **filters)
+    except ValueError:
+        if is_last:
+            raise
+        return ()
+
+
+def _check_parameters(known: Iterable[str], what: str) -> None:
+    for name in sorted(request.args.keys() - set(known)):
+        near = nearest(name, known)
+        hint = f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}"
+        raise Refused(f"unknown {what} {name!r}; {hint}")
+
+
+def _text_filters() -> Iterator[tuple[str, str]]:
+    for name in VALUES:
+        text = request.args.get(name)
+        if text is not None:
+            if name != "action":
+                check_value(name, text)
+            yield name, text
+
+
+def _other_filters() -> Iterator[tuple[str, bool | int]]:
+    sent = request.args.get("sent")
+    if sent is not None:
+        if sent not in {"true", "false"}:
+            raise Refused(f"sent is true or false, not {sent!r}")
+        yield "sent", sent == "true"
+    for name in ("instruction_id", "status"):
+        text = request.args.get(name)
+        if text is not None:
+            if not _is_number(text):
+                raise Refused(f"{name} is a whole number, not {text!r}")
+            yield name, int(text)
+
+
+def _number(name: str, otherwise: float = 0) -> float:
+    text = request.args.get(name, str(otherwise))
     try:
         number = float(text)
     except ValueError:
@@ -467,6 +619,38 @@ def _number(name: str) -> float:
     if not 0 <= number < float("inf"):
         raise Refused(f"{name} is a number, 0 or more, not {text!r}")
     return number
+
+
+def _page(entries: Sequence[Entry]) -> list[orjson.Fragment]:
+    """Return the first of some entries, as they are written: as many as one answer may hold."""
+    shown, size = [], 0
+    for entry in entries[:_MOST_ENTRIES]:
+        shown.append(_written(entry.to_dict()))
+        size += len(shown[-1])
+        if size > _LONGEST_PAGE:
+            break
+    return [orjson.Fragment(each) for each in shown]
+
+
+def _since(body: object) -> tuple[int, Mapping[str, Any]]:
+    """Return the mark of a verification, and the rest of it."""
+    if not isinstance(body, Mapping):
+        raise Refused('the body is a JSON object, as {"action": "Handshake", "exactly": 1}')
+    since = body.get("since", 0)
+    if isinstance(since, bool) or not isinstance(since, int) or since < 0:
+        raise Refused(f"since is the number of an entry, 0 or more, not {since!r}")
+    return since, {name: each for name, each in body.items() if name != "since"}
+
+
+def _failure(error: NotVerified) -> dict[str, object]:
+    return {
+        "verified": False,
+        "expected": error.expected,
+        "got": error.got,
+        "entries": [each.number for each in error.entries],
+        "nearest": None if error.nearest is None else error.nearest.to_dict(),
+        "differences": [asdict(each) for each in error.differences],
+    }
 
 
 def _runs(clock: Clock) -> str:

@@ -6,6 +6,7 @@ of a journal entry that count, and beside them the words of `WORDS`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any, Final, Self
 from oscp_schemas.show import nearest
 from oscp_sim.clock import parse_duration
 from oscp_sim.entry import FIELDS, Entry
-from oscp_sim.matching import SHORTER, Difference, JournalCondition
+from oscp_sim.matching import SHORTER, Difference, JournalCondition, TextPattern
 from oscp_sim.settling import Settling
 from oscp_sim.shared import Shared
 
@@ -344,10 +345,25 @@ def _check_names(written: Mapping[str, Any], words: Sequence[str]) -> None:
 
 def _condition(fields: Mapping[str, Any], asks: Asks | None) -> JournalCondition:
     """Return a condition; of exchanges, unless it says otherwise or has a function to say so."""
+    reason = fields.get("reason")
+    if isinstance(reason, Mapping):
+        fields = {**fields, "reason": _pattern(reason)}
     if asks is None and not fields.keys() & {"kind", "detail"}:
         is_of_state = fields.keys() & {"state", "reason"}
         fields = {**fields, "kind": "state" if is_of_state else "exchange"}
     return JournalCondition(asks, fields)
+
+
+def _pattern(reason: Mapping[str, Any]) -> TextPattern:
+    """Return what a reason must begin with, or match."""
+    name, text = next(iter(reason.items())) if len(reason) == 1 else ("", None)
+    if name not in {"starts_with", "matches"} or not isinstance(text, str):
+        raise ValueError('"reason" is a text, {"starts_with": "..."} or {"matches": "..."}')
+    try:
+        re.compile(text if name == "matches" else "")
+    except re.error as error:
+        raise ValueError(f'"reason": not a regular expression: {error}') from None
+    return TextPattern("matches" if name == "matches" else "starts_with", text)
 
 
 def _is_given(written: Mapping[str, Any], word: str) -> bool:

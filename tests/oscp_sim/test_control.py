@@ -122,6 +122,14 @@ def test_the_delivered_message_is_seen_there(busy: Simulator) -> None:
         ("action=Handshake", {"action": "Handshake"}),
         ("party=solaruser&action=Nonsense", {"party": "solaruser", "action": "Nonsense"}),
         ("party=capacity_optimizer", {"party": "capacity_optimizer"}),
+        ("peer=capacity_provider", {"peer": "capacity_provider"}),
+        ("kind=state", {"kind": "state"}),
+        ("kind=exchange&sent=true", {"kind": "exchange", "sent": True}),
+        ("kind=exchange&sent=false", {"kind": "exchange", "sent": False}),
+        ("instruction_id=1", {"instruction_id": 1}),
+        ("instruction_id=0", {"instruction_id": 0}),
+        ("state=Completed", {"state": "Completed"}),
+        ("status=204", {"status": 204}),
     ],
 )
 def test_filters(busy: Simulator, query: str, fields: dict[str, str]) -> None:
@@ -143,8 +151,20 @@ def test_since_leaves_out_what_is_known(busy: Simulator) -> None:
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("part=solaruser", "unknown filter 'part'; known: action, "),
+        ("part=solaruser", "unknown filter 'part'; did you mean 'party'?"),
         ("party=grid", "unknown party 'grid'; known: solaruser, flexibility_provider"),
+        ("party=Capacity_Provder", "unknown party 'Capacity_Provder'; did you mean"),
+        ("peer=grid", "unknown peer 'grid'; known: solaruser"),
+        ("kind=exchanges", "unknown kind 'exchanges'; did you mean 'exchange'?"),
+        ("state=completed", "unknown state 'completed'; did you mean 'Completed'?"),
+        ("action=HandShake", "unknown action 'HandShake'; did you mean 'Handshake'?"),
+        ("action=HandShake&wait=0.01", "unknown action 'HandShake'; did you mean 'Handshake'?"),
+        ("action=", "unknown action ''; known: AdjustGroupCapacityForecast"),
+        ("sent=yes", "sent is true or false, not 'yes'"),
+        ("instruction_id=one", "instruction_id is a whole number, not 'one'"),
+        ("status=-1", "status is a whole number, not '-1'"),
+        ("limit=0", "limit is a number, 1 or more"),
+        ("limit=ten", "limit is a number, 0 or more, not 'ten'"),
         ("since=yesterday", "since is a number, 0 or more, not 'yesterday'"),
         ("since=-1", "since is a number, 0 or more, not '-1'"),
         ("since=nan", "since is a number"),
@@ -157,6 +177,23 @@ def test_a_query_that_makes_no_sense(simulator: Simulator, query: str, told: str
     answer = look(simulator, f"journal?{query}")
     assert answer.status == 400
     assert answer.json["error"].startswith(told)
+
+
+def test_a_limit_makes_smaller_pages(busy: Simulator) -> None:
+    sizes = [len(page) for page in pages(busy, "&limit=2&party=solaruser")]
+    count = len(busy.journal.entries(party="solaruser"))
+    assert sizes == [2] * (count // 2) + [1] * (count % 2)
+
+
+def test_an_action_that_somebody_has_made_up_is_awaited(simulator: Simulator) -> None:
+    answers: list[Answer] = []
+    waiting = threading.Thread(
+        target=lambda: answers.append(look(simulator, "journal?action=Nonsense&wait=30"))
+    )
+    waiting.start()
+    post(simulator, instruction(action="Nonsense"))
+    waiting.join(30)
+    assert [entry["action"] for entry in entries(answers[0])][:1] == ["Nonsense"]
 
 
 def test_wait_answers_at_once_with_what_is_there(busy: Simulator) -> None:
