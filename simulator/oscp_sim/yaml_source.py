@@ -146,10 +146,61 @@ class YamlDocument:
         root = _find(self._root, tokens)[0]
         return type(self)(value, self.name, root, self._positions, self._above + pointer)
 
+    def with_texts(self, replace: Callable[[str], YamlDocument | None]) -> Self:
+        """Return this document with texts in it replaced, keys left aside.
+
+        Args:
+            replace: Returns the value for a text, or None to leave it. A value from a file keeps
+                its own place; any other has that of the text.
+        """
+        value, root = _Replacer(replace).replaced(self.value, self._root)
+        return type(self)(value, self.name, root, self._positions, self._above)
+
     def problem(self, pointer: str, message: str, *, key: bool = False) -> SourceProblem:
         """Return a problem at the value that a JSON Pointer names, or at its key."""
         line, column = self.where(pointer, key=key) if self._positions else (None, None)
         return SourceProblem(self.name, message, line, column, self._above + pointer)
+
+
+class _Replacer:
+    """Replaces texts in values and in the nodes that they were built of, both side by side."""
+
+    def __init__(self, replace: Callable[[str], YamlDocument | None]) -> None:
+        self._replace = replace
+        # Aliases share values: each is replaced once. What is seen stays, so that no id is reused.
+        self._done: dict[int, tuple[object, tuple[Any, Node | None]]] = {}
+
+    def replaced(self, value: Any, node: Node | None) -> tuple[Any, Node | None]:  # noqa: ANN401
+        if isinstance(value, str):
+            found = self._replace(value)
+            return (value, node) if found is None else (found.value, found._root or node)  # noqa: SLF001
+        if not isinstance(value, (dict, list)):
+            return value, node
+        if id(value) not in self._done:
+            is_list = isinstance(value, list)
+            keys = range(len(value)) if is_list else value
+            below = [value[key] for key in keys]
+            values, nodes = self._below(below, node)
+            made = values if is_list else dict(zip(value, values, strict=True))
+            self._done[id(value)] = value, (made, nodes)
+        return self._done[id(value)][1]
+
+    def _below(self, values: list[Any], node: Node | None) -> tuple[list[Any], Node | None]:
+        """Replace the members of a list or mapping, and return them, and the node of the whole."""
+        if isinstance(node, MappingNode):
+            found = [
+                self.replaced(each, pair[1]) for each, pair in zip(values, node.value, strict=True)
+            ]
+            pairs = zip((key for key, _ in node.value), (below for _, below in found), strict=True)
+            node = MappingNode(node.tag, list(pairs), node.start_mark, node.end_mark)
+        elif isinstance(node, SequenceNode):
+            found = [self.replaced(*pair) for pair in zip(values, node.value, strict=True)]
+            nodes = [below for _, below in found]
+            node = SequenceNode(node.tag, nodes, node.start_mark, node.end_mark)
+        else:
+            # Of a value that came from elsewhere, there is one node at most.
+            found = [self.replaced(each, node) for each in values]
+        return [each for each, _ in found], node
 
 
 def read_yaml(source: Path | str | bytes, name: str | None = None) -> YamlDocument:
@@ -256,7 +307,9 @@ def _syntax_problem(error: YAMLError, text: str, name: str) -> SourceProblem:
         context += f" that begins at {begun.line + 1}:{begun.column + 1}"
     what = ", ".join(filter(None, (context, error.problem)))
     advice = "check indentation, quotes and brackets here"
-    if character == "\t":
+    if mark.index and text[mark.index - 1 : mark.index + 1] == "${":
+        advice = "put a text with ${...} in quotes where it is inside of braces or brackets"
+    elif character == "\t":
         advice = "indent with spaces, never with tabs"
     elif "cannot start any token" in what:
         advice = f'put a string that starts with "{character}" in quotes'

@@ -21,14 +21,24 @@ class FileSchema:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._schema = schema
+        self.schema = schema
         self._validator = Draft7Validator(dict(schema))
 
-    def problems(self, document: YamlDocument) -> list[SourceProblem]:
-        """Return each violation as a problem with its place, in file order."""
+    def problems(
+        self, document: YamlDocument, is_open: Callable[[str], bool] = lambda _: False
+    ) -> list[SourceProblem]:
+        """Return each violation as a problem with its place, in file order.
+
+        Args:
+            document: The document.
+            is_open: Tells of a pointer whether the text there will be another value, and maybe one
+                of another type, though no mapping or list.
+        """
         found = []
         for error in self._validator.iter_errors(document.value):
-            violation = _violation(document, self._schema, error)
+            violation = _violation(document, self.schema, error)
+            if is_open(make_pointer(error.instance_path)) and _may_change(violation):
+                continue
             explain = _EXPLAINERS.get(violation.keyword, _in_the_validators_words)
             for below, message, at_key in explain(violation):
                 pointer = make_pointer(error.instance_path) + below
@@ -202,6 +212,14 @@ _EXPLAINERS: Mapping[str, Callable[[_Violation], Iterator[_Complaint]]] = {
     "maxLength": _bound("expected at most {limit} characters"),
     "minProperties": _bound("expected at least {limit} key(s)"),
 }
+
+
+def _may_change(violation: _Violation) -> bool:
+    """Return whether another scalar might be right where a text is."""
+    if violation.keyword == "type":
+        kinds = [violation.limit] if isinstance(violation.limit, str) else violation.limit
+        return not set(kinds) <= {"object", "array"}
+    return violation.keyword in {"enum", "pattern", "minimum", "maximum", "maxLength"}
 
 
 def _is_secret(violation: _Violation) -> bool:

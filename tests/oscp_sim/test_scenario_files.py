@@ -544,7 +544,7 @@ OBJECTS: dict[str, tuple[type, set[str]]] = {
     "/definitions/scenario": (Scenario, {"group"}),
     "/definitions/scenario/properties/clock": (ClockSetting, set()),
     "/definitions/scenario/properties/seats": (RealParties, set()),
-    "/definitions/step": (Step, set()),
+    "/definitions/step": (Step, {"fill"}),
     "/definitions/send": (Send, set()),
     "/definitions/forecast": (Forecast, set()),
     "/definitions/expect": (Expect, set()),

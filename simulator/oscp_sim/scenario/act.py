@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from oscp_send.client import SolarUserClient
 from oscp_send.errors import DeadlinePassed, InstructionDeclined
-from oscp_send.instruction import TOPIC, Instruction, split
+from oscp_send.instruction import TOPIC, Instruction, join_parameters, split
 from oscp_send.messages import (
     AdjustGroupCapacityForecast,
     UpdateGroupCapacityForecast,
@@ -79,6 +80,8 @@ class Outcome:
         error: The sender's error; None for an instruction that was completed.
         message: The message as text, as it was sent or would have been.
         parts: Into how many parts it was split; None where nothing was sent.
+        instruction_id: Of the instruction that SolarUser made of it.
+        parameters: Those of the instruction, by name.
     """
 
     state: str | None
@@ -86,6 +89,8 @@ class Outcome:
     error: OscpSendError | None
     message: str | None
     parts: int | None
+    instruction_id: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
@@ -117,19 +122,27 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
     )
     instruction: Instruction | None = None
     text = None
+
+    def ended(
+        state: str | None, reason: str | None, error: OscpSendError | None, number: int | None
+    ) -> Outcome:
+        named = join_parameters(instruction.parameters) if instruction else {}
+        parts = None if number is None else _parts(instruction)
+        return Outcome(state, reason, error, text, parts, number, named)
+
     with session:
         try:
             text = _text(step)
             instruction = _instruction(step, client, text)
             status = client.wait(client.submit(instruction), timeout=timeout)
         except InstructionDeclined as error:
-            return Outcome("Declined", error.reason, error, text, _parts(instruction))
+            return ended("Declined", error.reason, error, error.instruction.id)
         except DeadlinePassed as error:
             state = str(error.instruction.state) if error.instruction else None
-            return Outcome(state, str(error), error, text, _parts(instruction))
+            return ended(state, str(error), error, error.instruction_id)
         except OscpSendError as error:
-            return Outcome(None, str(error), error, text, None)
-    return Outcome(str(status.state), None, None, text, _parts(instruction))
+            return ended(None, str(error), error, None)
+    return ended(str(status.state), None, None, status.id)
 
 
 def _text(step: Send) -> str | None:

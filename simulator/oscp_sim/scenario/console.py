@@ -30,6 +30,8 @@ _PARTING = frozenset({"schema-lookup", *(each.name for each in DIFFERENCES)})
 _WIDTH = 100
 # To the beginning of the line, and nothing from there on.
 _ERASED: Final = "\r\x1b[K"
+# Of what a program wrote.
+_LAST_LINES = 20
 # What is left of it for the name of a step.
 _LONGEST_NAME = 53
 
@@ -126,6 +128,7 @@ class ConsoleReport:
                     self._line(f"  step {_named(step)}  ({step.where})")
                     for problem in step.problems:
                         self._report_problem(problem)
+                    self._report_output(step.output)
             if event.steps_left:
                 self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
             if event.scenario not in self._drawn and any(step.timeline for step in steps):
@@ -138,6 +141,14 @@ class ConsoleReport:
         self._line(f"      got       {printable(problem.got)}")
         if problem.hint:
             self._line(f"      {self._paint(printable(problem.hint), 'yellow')}")
+
+    def _report_output(self, output: str) -> None:
+        lines = output.rstrip().splitlines()
+        if lines:
+            left_out = f", its last {_LAST_LINES} lines" if len(lines) > _LAST_LINES else ""
+            self._line(f"    the program wrote{left_out}:")
+        for line in lines[-_LAST_LINES:]:
+            self._line(f"      {printable(line)}".rstrip())
 
     def _report_totals(self, event: RehearsalFinished) -> None:
         failed = f", {self._paint(f'{event.failed} failed', 'red')}" if event.failed else ""

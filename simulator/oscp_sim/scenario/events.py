@@ -85,6 +85,7 @@ class StepFinished:
         duration: Seconds.
         parts: Into how many parts the message was split; None where nothing was sent.
         timeline: What the parties sent one another and did meanwhile, in order.
+        output: What the program wrote that the step ran.
     """
 
     scenario: ScenarioId
@@ -96,6 +97,7 @@ class StepFinished:
     parts: int | None = None
     problems: tuple[Problem, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+    output: str = ""
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
+from signal import Signals
 from typing import Any, Final
 
 from oscp_send.errors import InvalidMessage
@@ -18,14 +19,17 @@ from oscp_sim.matching import (
     match_text,
     shortened,
 )
+from oscp_sim.program import Ended
 from oscp_sim.scenario.act import Outcome
 from oscp_sim.scenario.events import Problem
-from oscp_sim.scenario.model import Expect, ExpectedExchange, Received, Step
+from oscp_sim.scenario.model import Await, Expect, ExpectedExchange, Received, Step, Times
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 from oscp_sim.system.sending import Sent
+from oscp_sim.yaml_source import YamlDocument
 
 _UNANSWERED: Final = "unanswered"
 _MOST_SHOWN: Final = 12
+_ONCE: Final = Times(1, 1)
 
 
 def problems_of_instruction(step: Step, outcome: Outcome, duration: float) -> Iterator[Problem]:
@@ -67,6 +71,78 @@ def problems_of_answer(step: Step, sent: Sent, duration: float) -> Iterator[Prob
         yield Problem(step.source.place(), "status", "2xx", shown)
     yield from _of_reason(expect, sent.body if sent.status is not None else sent.reason)
     yield from _of_time(expect, duration)
+
+
+def problems_of_program(
+    step: Step, ended: Ended, limit: float, sent: Sequence[Outcome], asked: Sequence[Exchange]
+) -> Iterator[Problem]:
+    """Yield what does not hold of a step that ran a program.
+
+    One that expects no exit code is expected to end with 0; one that expects neither a state nor a
+    reason, to send only what is Completed; one that expects no status, to end with a request to
+    SolarUser that is not refused, if it sends any.
+
+    Args:
+        step: The step.
+        ended: What came of the program.
+        limit: How many seconds it had.
+        sent: What came of each instruction that it sent.
+        asked: What it asked SolarUser to do.
+    """
+    expect, place = step.expect, step.expect.source.place
+    if ended.exit_code is None:
+        where = place("/within") if expect.within else step.source.place()
+        hint = None if expect.within else "if it takes longer, say so with within"
+        yield Problem(where, "time", f"at most {limit:g} s", "it was ended while it ran", hint)
+    elif ended.exit_code != (expect.exit_code or 0):
+        where = step.source.place() if expect.exit_code is None else place("/exit_code")
+        yield Problem(where, "exit code", str(expect.exit_code or 0), _exit_code(ended.exit_code))
+    if expect.output is not None:
+        for difference in match_text(expect.output, ended.output.strip())[1]:
+            yield Problem.of(difference, place("/output"), "output")
+    yield from _of_what_is_sent(step, sent)
+    yield from _of_what_is_asked(step, asked)
+
+
+def _exit_code(code: int) -> str:
+    if code >= 0:
+        return str(code)
+    named = [each.name for each in Signals if each == -code]
+    return f"{code}: signal {', '.join(named) or -code}"
+
+
+def _of_what_is_sent(step: Step, sent: Sequence[Outcome]) -> Iterator[Problem]:
+    expect, place = step.expect, step.expect.source.place
+    last = sent[-1] if sent else None
+    if expect.state is None and expect.reason is None:
+        for outcome in sent:
+            if outcome.state != "Completed":
+                got = f"instruction {outcome.instruction_id} is {_ending(outcome)}"
+                hint = "if that is meant, expect a state or a reason"
+                yield Problem(step.source.place(), "state", "Completed", got, hint)
+    else:
+        wanted = expect.state or "Declined"
+        if last is None or last.state != wanted:
+            got = "the program sent no instruction" if last is None else _ending(last)
+            yield Problem(place("/state" if expect.state else "/reason"), "state", wanted, got)
+        yield from _of_reason(expect, last.reason if last else None)
+    if expect.parts is not None and (last is None or last.parts != expect.parts):
+        got = "the program sent no instruction" if last is None else str(last.parts)
+        yield Problem(place("/parts"), "parts of msg", str(expect.parts), got)
+
+
+def _of_what_is_asked(step: Step, asked: Sequence[Exchange]) -> Iterator[Problem]:
+    expect = step.expect
+    status = asked[-1].status if asked else None
+    shown = "the program asked nothing"
+    if asked:
+        shown = f"{status or _UNANSWERED}: {shortened(asked[-1].answer)}"
+    if expect.status is not None:
+        if expect.status != (status or _UNANSWERED) or not asked:
+            place = expect.source.place("/status")
+            yield Problem(place, "status of its last request", str(expect.status), shown)
+    elif asked and (status is None or status >= HTTPStatus.BAD_REQUEST):
+        yield Problem(step.source.place(), "status of its last request", "2xx", shown)
 
 
 def _of_reason(expect: Expect, reason: str | None) -> Iterator[Problem]:
@@ -208,16 +284,24 @@ def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[P
 def _of_all(
     expect: Expect, wanted: Sequence[ExpectedExchange], got: Sequence[Exchange]
 ) -> Iterator[Problem]:
-    for index, (each, there) in enumerate(zip(wanted, got, strict=False)):
-        problems = list(_differences(expect, f"/exchanges/{index}", index, each, there))
-        yield from problems
-        if problems and _is_another(each, there):
-            # What follows is shifted against the file, and would differ for that alone.
-            return
-    for index in range(len(got), len(wanted)):
-        place = expect.source.place(f"/exchanges/{index}")
-        yield Problem(place, f"exchange {index + 1}", _shown(wanted[index]), "none")
-    for there in got[len(wanted) :]:
+    at = 0
+    for index, each in enumerate(wanted):
+        what, pointer, times = f"exchange {index + 1}", f"/exchanges/{index}", each.times or _ONCE
+        count = 0
+        while at < len(got) and count != times.at_most:
+            problems = list(_differences(expect, pointer, what, each, got[at]))
+            if problems and count >= times.at_least:
+                break
+            yield from problems
+            if problems and _is_another(each, got[at]):
+                # What follows is shifted against the file, and would differ for that alone.
+                return
+            at, count = at + 1, count + 1
+        if count < times.at_least:
+            came = f"{count} of them" if count else "none"
+            often = "" if each.times is None else f", {times}"
+            yield Problem(expect.source.place(pointer), what, f"{_shown(each)}{often}", came)
+    for there in got[at:]:
         what, most = ("exchanges", "nothing more") if wanted else ("the parties", "nothing")
         yield Problem(expect.source.place("/exchanges"), what, most, _shown_exchange(there))
 
@@ -227,25 +311,106 @@ def _of_some(
 ) -> Iterator[Problem]:
     left = list(got)
     for index, each in enumerate(wanted):
-        pointer = f"/exchanges_among_others/{index}"
-        fits = [not any(_differences(expect, pointer, index, each, there)) for there in left]
-        if True in fits:
-            left = left[fits.index(True) + 1 :]
+        what, pointer = f"exchange {index + 1}", f"/exchanges_among_others/{index}"
+        times = each.times or Times(1)
+        fits = [at for at, there in enumerate(left) if _fits(expect, pointer, each, there)]
+        if times.allows(len(fits)):
+            left = left[fits[times.at_least - 1] + 1 :] if times.at_least else left
             continue
+        if fits:
+            place = expect.source.place(f"{pointer}/times")
+            yield Problem(place, what, f"{_shown(each)}, {times}", f"{len(fits)} of them")
+            return
         near = next((there for there in left if not _is_another(each, there)), None)
         if near is not None:
-            yield from _differences(expect, pointer, index, each, near)
+            yield from _differences(expect, pointer, what, each, near)
         else:
-            came = "; ".join(map(_shown_exchange, left[:_MOST_SHOWN])) or "none"
             place = expect.source.place(pointer)
-            yield Problem(place, f"exchange {index + 1}", _shown(each), came)
+            yield Problem(place, what, _shown(each), _all_shown(left))
         return
 
 
-def _differences(
-    expect: Expect, pointer: str, index: int, wanted: ExpectedExchange, got: Exchange
+def captured_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[tuple[str, Exchange]]:
+    """Yield the name and the first exchange of each description that captures it.
+
+    Args:
+        expect: What a file expects; it holds.
+        got: The exchanges of the step.
+    """
+    is_all = expect.exchanges is not None
+    left = list(got)
+    for each in expect.exchanges or expect.exchanges_among_others or ():
+        times = each.times or (_ONCE if is_all else Times(1))
+        fits = [at for at, there in enumerate(left) if fits_description(each, there)]
+        if is_all:
+            # Those that follow one another from here on.
+            fits = [at for index, at in enumerate(fits[: times.at_most]) if at == index]
+        if fits and each.captured_as is not None:
+            yield each.captured_as, left[fits[0]]
+        count = len(fits) if is_all else times.at_least
+        left = left[fits[count - 1] + 1 :] if count else left
+
+
+def problems_of_none(
+    source: YamlDocument, wanted: Sequence[ExpectedExchange], got: Sequence[Exchange]
 ) -> Iterator[Problem]:
-    what, place = f"exchange {index + 1}", expect.source.place
+    """Yield what somebody sent though nobody should.
+
+    Args:
+        source: The step or scenario that says so.
+        wanted: What nobody should send.
+        got: The exchanges of a step.
+    """
+    expect = Expect(source=source)
+    for index, each in enumerate(wanted):
+        pointer = f"/expect_none/{index}"
+        for there in got:
+            if _fits(expect, pointer, each, there):
+                none = f"nothing {_shown(each)}"
+                yield Problem(source.place(pointer), "expect_none", none, _shown_exchange(there))
+
+
+def fits_description(wanted: ExpectedExchange, got: Exchange) -> bool:
+    """Return whether an exchange is as it is described."""
+    return _fits(Expect(), "", wanted, got)
+
+
+def problems_of_awaited(
+    awaited: Await, seconds: float, count: int, got: Sequence[Exchange]
+) -> Iterator[Problem]:
+    """Yield what was awaited in vain, and how the nearest to it differs.
+
+    Args:
+        awaited: What.
+        seconds: How long.
+        count: How many came.
+        got: What came besides.
+    """
+    expect, wanted = Expect(source=awaited.source), awaited.exchange
+    often = "" if wanted.times is None else f", {wanted.times}"
+    came = f"{count} of them" if count else "none"
+    others = [each for each in got if not _is_another(wanted, each)]
+    near = min(
+        others, key=lambda each: len(list(_differences(expect, "", "", wanted, each))), default=None
+    )
+    if near is None:
+        came += f"; what came: {_all_shown(got)}"
+    else:
+        came += f"; the nearest is {_shown_exchange(near)}"
+    text = f"{_shown(wanted)}{often} within {seconds:g} s"
+    yield Problem(awaited.source.place(), "await", text, came)
+    if near is not None:
+        yield from _differences(expect, "", "the nearest", wanted, near)
+
+
+def _fits(expect: Expect, pointer: str, wanted: ExpectedExchange, got: Exchange) -> bool:
+    return not any(_differences(expect, pointer, "", wanted, got))
+
+
+def _differences(
+    expect: Expect, pointer: str, what: str, wanted: ExpectedExchange, got: Exchange
+) -> Iterator[Problem]:
+    place = expect.source.place
     if _is_another(wanted, got):
         yield Problem(place(pointer), what, _shown(wanted), _shown_exchange(got))
         return
@@ -277,6 +442,10 @@ def _shown(wanted: ExpectedExchange) -> str:
         f"{wanted.method or ''} {wanted.path or ''}".strip(),
     ]
     return " ".join(filter(None, parts)) or json.dumps(dict(wanted.headers))
+
+
+def _all_shown(got: Sequence[Exchange]) -> str:
+    return "; ".join(map(_shown_exchange, got[:_MOST_SHOWN])) or "none"
 
 
 def _shown_exchange(got: Exchange) -> str:

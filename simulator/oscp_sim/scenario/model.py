@@ -7,9 +7,10 @@ says how the value is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
@@ -226,13 +227,51 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Real time that passes, whatever the clock says, for a real party or program."""
+
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Outage:
     """The broker between the services goes down, or comes up again."""
 
     broker: Broker
 
 
+@dataclass(frozen=True, slots=True)
+class Run(_Sourced):
+    """A program of the reader's own to run to its end.
+
+    Attributes:
+        command: The program and its arguments.
+        folder: Where it runs: that of the scenario file; None: here.
+    """
+
+    command: tuple[str, ...]
+    folder: Path | None = None
+
+
 # What a step is expected to lead to; None or empty: it does not matter.
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How often something is expected; None: as often as it may be."""
+
+    at_least: int = 0
+    at_most: int | None = None
+
+    def __str__(self) -> str:
+        if self.at_least == self.at_most:
+            return f"exactly {self.at_least}"
+        bounds = (("at least", self.at_least or None), ("at most", self.at_most))
+        return " and ".join(f"{word} {count}" for word, count in bounds if count is not None)
+
+    def allows(self, count: int) -> bool:
+        """Return whether that many are as many as expected."""
+        return self.at_least <= count and (self.at_most is None or count <= self.at_most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +304,8 @@ class ExpectedExchange:
         status: Of the answer.
         headers: Those that are compared.
         message: What the message holds at least.
+        times: How often it is sent; None: once, and more often only where anything else may be.
+        captured_as: The name by which later steps refer to the first of them.
     """
 
     sender: PartyName | None = field(default=None, metadata=written_as("from"))
@@ -275,6 +316,21 @@ class ExpectedExchange:
     status: Status | None = None
     headers: Headers = field(default_factory=dict)
     message: Message | None = None
+    times: Times | None = None
+    captured_as: str | None = field(default=None, metadata=written_as("as"))
+
+
+@dataclass(frozen=True, slots=True)
+class Await(_Sourced):
+    """Something to wait for until somebody has sent it.
+
+    Attributes:
+        exchange: What.
+        within: How long to wait; None: as long as for an instruction.
+    """
+
+    exchange: ExpectedExchange
+    within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +350,8 @@ class Expect(_Sourced):
         exchanges_among_others: What they send one another, in order, with anything between.
         findings: Rules and cases that are found; empty: none is.
         pending: That nothing may be on its way any more.
+        exit_code: Of the program; None: 0.
+        output: What the program writes.
     """
 
     state: str | None = None
@@ -307,19 +365,48 @@ class Expect(_Sourced):
     exchanges_among_others: tuple[ExpectedExchange, ...] | None = None
     findings: tuple[str, ...] | None = None
     pending: Literal["nothing"] | None = None
+    exit_code: int | None = None
+    output: TextPattern | None = None
+
+
+#: What a step can do.
+Does = Send | Command | Wait | Pause | Outage | Run | Await
 
 
 @dataclass(frozen=True, slots=True)
 class Step(_Sourced):
-    """One thing to do, under the name that the report gives it, and what is expected of it."""
+    """One thing to do, and what is expected of it.
+
+    Attributes:
+        name: What the report calls it.
+        does: What to do.
+        expect: What it is expected to lead to.
+        expect_none: What nobody may send meanwhile.
+        captured_as: The name by which later steps refer to what it sent or awaited.
+        fill: Of a step that refers to what earlier ones captured, by name: returns it with the
+            values in place, or raises `SourceError` if they do not fit.
+    """
 
     name: str
-    does: Send | Command | Wait | Outage = field(
+    does: Does = field(
         metadata=written_as(
-            {"send": Send, "wait": Wait, "broker": Outage, **dict.fromkeys(COMMANDS, Command)}
+            {
+                "send": Send,
+                "run": Run,
+                "await": Await,
+                "wait": Wait,
+                "pause": Pause,
+                "broker": Outage,
+                **dict.fromkeys(COMMANDS, Command),
+            }
         )
     )
     expect: Expect = field(default_factory=Expect)
+    expect_none: tuple[ExpectedExchange, ...] = ()
+    captured_as: str | None = field(default=None, metadata=written_as("as"))
+    fill: Callable[[Mapping[str, Mapping[str, Any]]], Step] | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +423,9 @@ class Scenario(_Sourced):
         clock: What it runs by.
         real_parties: Which parties are real, and where.
         sequence: Whether a report shows what the parties sent one another even if nothing failed.
+        tags: By which scenarios are chosen.
+        expect_none: What nobody may send in any of its steps.
+        matrix: Of a scenario that was written for several values: those that this one has.
     """
 
     name: str = field(metadata=written_as("scenario"))
@@ -347,3 +437,6 @@ class Scenario(_Sourced):
     clock: ClockSetting = field(default_factory=ClockSetting)
     real_parties: RealParties = field(default_factory=RealParties, metadata=written_as("seats"))
     sequence: bool = False
+    tags: tuple[str, ...] = ()
+    expect_none: tuple[ExpectedExchange, ...] = ()
+    matrix: Mapping[str, Any] = field(default_factory=dict, hash=False)

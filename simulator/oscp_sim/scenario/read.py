@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from oscp_schemas.show import nearest
+from oscp_schemas.show import escape_pointer, nearest
+from oscp_sim.clock import parse_duration
 from oscp_sim.dataclass_values import DataclassReader
 from oscp_sim.matching import TextPattern
+from oscp_sim.scenario.captures import CaptureCheck, Captured, fill
 from oscp_sim.scenario.model import (
+    Await,
     ClockSetting,
     Command,
+    Does,
     Expect,
+    ExpectedExchange,
     JsonText,
     Message,
     Outage,
     Parameters,
+    Pause,
     PlayedParty,
     Received,
+    Run,
     Scenario,
     Send,
     Step,
+    Times,
     Wait,
     parse_expression,
     parse_instant,
 )
 from oscp_sim.scenario.real_parties import SystemRole
+from oscp_sim.scenario.references import (
+    MATRIX,
+    Case,
+    Matrix,
+    is_of_matrix,
+    is_open,
+    literally,
+    malformed,
+    plain,
+    references,
+    texts,
+    unused,
+)
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 from oscp_sim.yaml_violations import FileSchema
@@ -63,10 +87,10 @@ def load_scenarios(
         except SourceError as error:
             problems += error.problems
             continue
-        if broken := schema.problems(document):
+        if broken := _broken(document, schema):
             problems += broken
             continue
-        reader = _FileReader(path, document, [top.resolve(), *included])
+        reader = _FileReader(path, document, [top.resolve(), *included], schema)
         scenarios += [(path.resolve().parent, each) for each in reader.scenarios(folder)]
         problems += reader.problems
     problems += _repeated_names(scenarios)
@@ -80,6 +104,16 @@ def scenario_schema() -> dict[str, Any]:
     text = files("oscp_sim.scenario").joinpath("scenario.schema.json").read_bytes()
     schema: dict[str, Any] = json.loads(text)
     return schema
+
+
+def _broken(document: YamlDocument, schema: FileSchema) -> list[SourceProblem]:
+    """Return what is wrong with a file before any reference in it has its value."""
+    wrong = list(malformed(document))
+    if wrong:
+        return wrong
+    later = is_of_matrix(document)
+    problems = schema.problems(document, is_open(document))
+    return [each for each in problems if each.pointer is None or not later(each.pointer)]
 
 
 def _repeated_names(scenarios: Iterable[tuple[Path, Scenario]]) -> Iterator[SourceProblem]:
@@ -154,6 +188,13 @@ _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
 _FORECASTS: Final = ("AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast")
 _MADE_BY_SENDER: Final = ("optimizer", "group", "action", "correlation_id")
 _ONLY_OF_INSTRUCTIONS: Final = frozenset({"state", "parts", "sender"})
+_ONLY_OF_PROGRAMS: Final = frozenset({"exit_code", "output"})
+# Steps that send nothing, as messages call them.
+_WORDS: Final[Mapping[type, str]] = {
+    Outage: "a broker step",
+    Pause: "a pause step",
+    Wait: "a wait step",
+}
 _OF_ANY_STEP: Final = frozenset(
     {"exchanges", "exchanges_among_others", "findings", "pending", "received"}
 )
@@ -168,24 +209,34 @@ class _FileReader:
         folders: In which it may name files.
     """
 
-    def __init__(self, path: Path, document: YamlDocument, folders: Sequence[Path]) -> None:
+    def __init__(
+        self, path: Path, document: YamlDocument, folders: Sequence[Path], schema: FileSchema
+    ) -> None:
         self._path = path
         self._folders = folders
-        self._document = document
+        self._schema = schema
+        self._original = document
+        self._is_open = is_open(document)
+        self._document = document.with_texts(plain) if any(texts(document.value)) else document
+        self._more: list[SourceProblem] = []
         self._reader = DataclassReader(
-            document,
+            self._document,
             {
                 Expect: _with_lists,
                 Parameters: lambda value: {"pairs": list(value.items())},
                 Received: lambda value: {"nothing": True} if value == "nothing" else value,
                 Outage: lambda value: {"broker": value},
+                Pause: lambda value: {"duration": value},
+                Times: _times,
                 Wait: lambda value: {"duration": value},
             },
             {
+                Await: self._await,
                 ClockSetting: self._clock,
                 Command: self._command,
                 JsonText: self._json_text,
                 Message: lambda value, _: Message(value),
+                Run: self._run,
                 Send: self._send,
                 Step: self._step,
                 TextPattern: self._text_pattern,
@@ -196,22 +247,61 @@ class _FileReader:
     @property
     def problems(self) -> list[SourceProblem]:
         """What is wrong, in the order of the file; with any, the scenarios are of no use."""
+        # What a later value will be cannot be wrong yet.
+        own = [
+            each
+            for each in self._reader.problems
+            if each.file != self._document.name or not self._is_open(each.pointer or "")
+        ]
         return sorted(
-            self._reader.problems, key=lambda each: (each.file, each.line or 0, each.column or 0)
+            dict.fromkeys([*own, *self._more]),
+            key=lambda each: (each.file, each.line or 0, each.column or 0),
         )
 
     def scenarios(self, folder: str) -> list[Scenario]:
         """Return the scenarios in order; their group is the folder, or this file in it."""
-        value, stem = self._document.value, self._path.stem
-        read = self._reader.fields_of
+        value, stem = self._original.value, self._path.stem
         if "scenarios" not in value:
-            return [Scenario(group=folder or stem, **read(Scenario, value))]
+            return list(self._over_matrix("", folder or stem))
         group = f"{folder}/{stem}" if folder else stem
-        shared = read(Scenario, {key: value[key] for key in _SHARED if key in value})
-        return [
-            Scenario(group=group, **(shared | read(Scenario, each, f"/scenarios/{at}")))
-            for at, each in enumerate(value["scenarios"])
-        ]
+        pointers = [f"/scenarios/{at}" for at in range(len(value["scenarios"]))]
+        found = [each for pointer in pointers for each in self._over_matrix(pointer, group)]
+        used = {name for each in found for name in each.matrix}
+        for name in value.get(MATRIX, {}):
+            if name not in used and not self._more:
+                pointer = f"/{MATRIX}/{escape_pointer(name)}"
+                self._more.append(self._original.problem(pointer, unused(name), key=True))
+        return found
+
+    def _over_matrix(self, at: str, group: str) -> Iterator[Scenario]:
+        """Yield a scenario, once for each combination of the values that it is written for."""
+        matrix = Matrix(self._original, at, _SHARED)
+        cases = matrix.cases()
+        self._more += matrix.problems
+        for case in cases:
+            reader = self
+            if case.label:
+                more = self._schema.problems(case.document, is_open(case.document))
+                self._more += more
+                if more:
+                    return
+                reader = _FileReader(self._path, case.document, self._folders, self._schema)
+            mistakes = list(CaptureCheck(case.document, at, _SHARED).problems())
+            self._more += mistakes
+            if not mistakes:
+                yield reader.scenario(at, group, case)
+            if reader is not self:
+                self._more += reader.problems
+
+    def scenario(self, at: str, group: str, case: Case) -> Scenario:
+        """Return one scenario, with the values of a matrix that the document has in place."""
+        value = self._document.value
+        given = {key: value[key] for key in (*_SHARED, "tags") if at and key in value}
+        shared = self._reader.fields_of(Scenario, given)
+        own = self._reader.fields_of(Scenario, self._document.at(at).value, at)
+        made = {**shared, **own, "name": f"{own['name']}{case.label}", "matrix": case.values}
+        made["tags"] = tuple(dict.fromkeys([*shared.get("tags", ()), *own.get("tags", ())]))
+        return Scenario(group=group, **made)
 
     def _complain(self, at: str, message: str, *, key: bool = False) -> None:
         self._reader.problems.append(self._document.problem(at, message, key=key))
@@ -242,6 +332,8 @@ class _FileReader:
         # The place of an expectation that the file does not have is the step.
         read.setdefault("expect", Expect(source=read["source"]))
         expected = value.get("expect", {})
+        if "as" in value and isinstance(does, Wait | Pause | Outage):
+            self._complain(f"{at}/as", f"{_WORDS[type(does)]} sends nothing", key=True)
         for key in expected:
             if why := _why_not_expected(key, does):
                 message = f'"{key}" cannot be expected here: {why}'
@@ -249,7 +341,53 @@ class _FileReader:
         if "same_as_sent" in expected.get("received", ()) and not isinstance(does, Send):
             why = 'no instruction is sent here: expect "message"'
             self._complain(f"{at}/expect/received/same_as_sent", why)
+        original = self._original.at(at)
+        if any(references(text) for _, text in texts(original.value)):
+            read["fill"] = partial(self._filled, original)
         return Step(**read)
+
+    def _filled(self, original: YamlDocument, captured: Mapping[str, Captured]) -> Step:
+        """Return a step once its references have values.
+
+        Raises:
+            SourceError: A value does not fit.
+        """
+        document = fill(original, captured)
+        whole = self._schema.schema
+        schema = {**whole["definitions"]["step"], "definitions": whole["definitions"]}
+        if broken := FileSchema(schema).problems(document):
+            raise SourceError(broken)
+        reader = _FileReader(self._path, literally(document), self._folders, self._schema)
+        step = reader.step()
+        if reader.problems:
+            raise SourceError(reader.problems)
+        return step
+
+    def step(self) -> Step:
+        """Return the step that the document is."""
+        return self._step(self._document.value, "")
+
+    def _run(self, value: Sequence[str], at: str) -> Run:
+        if value[0].startswith(("./", "../")):
+            self._program(value[0], f"{at}/0")
+        return Run(tuple(value), self._path.parent, source=self._document.at(at))
+
+    def _program(self, named: str, at: str) -> None:
+        path = self._path.parent / named
+        if not path.is_file():
+            self._complain(at, _no_file(named, path))
+        elif not os.access(path, os.X_OK):
+            why = f'"{named}" is not a program: make it one with chmod +x, or name what runs it'
+            self._complain(at, why)
+
+    def _await(self, value: Mapping[str, Any], at: str) -> Await:
+        read = self._reader.fields_of(
+            ExpectedExchange, {key: each for key, each in value.items() if key != "within"}, at
+        )
+        within = value.get("within")
+        if within is not None:
+            within = self._reader.attempt(parse_duration, within, f"{at}/within")
+        return Await(ExpectedExchange(**read), within, source=self._document.at(at))
 
     def _send(self, value: Mapping[str, Any], at: str) -> Send:
         for key in _MADE_BY_SENDER:
@@ -271,7 +409,6 @@ class _FileReader:
 
     def _command(self, value: Mapping[str, Any], at: str) -> Command:
         key, role = next(each for each in _SENDERS if each[0] in value)
-        user = value.get("user")
         fields = {name: each for name, each in value.items() if name not in {key, "user"}}
         for name in {"start", "offline_mode_at"} & fields.keys():
             fields[name] = self._reader.attempt(parse_instant, fields[name], f"{at}/{name}")
@@ -281,10 +418,13 @@ class _FileReader:
             fields["message"] = self._json(fields.pop("file"), f"{at}/file")
         return Command(
             at.rpartition("/")[2],
-            PlayedParty(role, int(value[key]), None if user is None else int(user)),
+            PlayedParty(role, self._id(value, key, at) or 0, self._id(value, "user", at)),
             fields,
             source=self._document.at(at),
         )
+
+    def _id(self, value: Mapping[str, Any], key: str, at: str) -> int | None:
+        return self._reader.attempt(int, value[key], f"{at}/{key}") if key in value else None
 
     def _text_pattern(self, value: str | Mapping[str, str], at: str) -> TextPattern:
         if isinstance(value, str):
@@ -327,11 +467,15 @@ class _FileReader:
             return None
         if path.is_file():
             return path
-        there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = nearest(path.name, [each for each in there if each != path.name], cutoff=0.8)
-        hint = f'; did you mean "{near}"?' if near else "; the path is relative to this file"
-        self._complain(at, f'there is no file "{named}"{hint}')
+        self._complain(at, _no_file(named, path))
         return None
+
+
+def _no_file(named: str, path: Path) -> str:
+    there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, [each for each in there if each != path.name], cutoff=0.8)
+    hint = f'; did you mean "{near}"?' if near else "; the path is relative to this file"
+    return f'there is no file "{named}"{hint}'
 
 
 def _is_within(path: Path, folders: Iterable[Path]) -> bool:
@@ -349,29 +493,50 @@ def _with_lists(expect: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: [] if key in lists and each == "nothing" else each for key, each in expect.items()}
 
 
-def _why_not_expected(key: str, does: Send | Command | Wait | Outage) -> str | None:
+def _times(value: int | Mapping[str, int]) -> Mapping[str, int]:
+    return value if isinstance(value, Mapping) else {"at_least": value, "at_most": value}
+
+
+def _why_not_expected(key: str, does: Does) -> str | None:
     """Return why a key of an expectation makes no sense for what a step does, or None."""
     if key in _OF_ANY_STEP:
         return None
-    if isinstance(does, Wait | Outage):
-        return f"a {'wait' if isinstance(does, Wait) else 'broker'} step sends nothing"
-    if isinstance(does, Command):
+    excluded: Iterable[str] = {key}
+    if isinstance(does, Await):
+        why = "say in await itself what is awaited, and within what time"
+    elif type(does) in _WORDS:
+        why = f"{_WORDS[type(does)]} sends nothing"
+    elif isinstance(does, Run):
+        why, excluded = "a program says itself what is wrong: expect its output", {"sender"}
+    elif key in _ONLY_OF_PROGRAMS:
+        why = "it is for programs, with run"
+    elif isinstance(does, Command):
         why = "it is for instructions; the answer to this message has a status"
-        return why if key in _ONLY_OF_INSTRUCTIONS else None
-    return "an instruction ends in a state; expect that" if key == "status" else None
+        excluded = _ONLY_OF_INSTRUCTIONS
+    else:
+        why, excluded = "an instruction ends in a state; expect that", {"status"}
+    return why if key in excluded else None
 
 
-def _name(does: Send | Command | Wait | Outage) -> str:
+def _name(does: Does) -> str:
     """Return what the report calls a step without a name."""
-    if isinstance(does, Wait):
-        return f"wait {_duration(does.duration)}" if does.duration else "wait"
-    if isinstance(does, Outage):
-        return f"broker {does.broker}"
-    if isinstance(does, Command):
-        action = does.fields.get("action") if does.name == "post" else None
-        return action or does.name.replace("_", " ")
-    pairs = dict(does.content.pairs) if isinstance(does.content, Parameters) else {}
-    return does.action or pairs.get("action") or "instruction"
+    match does:
+        case Wait() | Pause():
+            word = "wait" if isinstance(does, Wait) else "pause"
+            name = f"{word} {_duration(does.duration)}" if does.duration else word
+        case Outage():
+            name = f"broker {does.broker}"
+        case Run():
+            name = f"run {shlex.join(does.command)}"
+        case Await():
+            name = f"await {does.exchange.action or does.exchange.path or 'a message'}"
+        case Command():
+            action = does.fields.get("action") if does.name == "post" else None
+            name = action or does.name.replace("_", " ")
+        case Send():
+            pairs = dict(does.content.pairs) if isinstance(does.content, Parameters) else {}
+            name = does.action or pairs.get("action") or "instruction"
+    return name
 
 
 def _duration(duration: timedelta) -> str:

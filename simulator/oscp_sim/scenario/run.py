@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
+from oscp_sim.program import NotStarted
 from oscp_sim.scenario.act import (
     ImpossibleStep,
     Outcome,
@@ -19,6 +20,7 @@ from oscp_sim.scenario.act import (
     pass_time,
     send,
 )
+from oscp_sim.scenario.captures import Captured, of_exchange, of_instruction
 from oscp_sim.scenario.events import (
     Event,
     Listener,
@@ -31,21 +33,40 @@ from oscp_sim.scenario.events import (
     StepFinished,
 )
 from oscp_sim.scenario.expect import (
+    captured_exchanges,
+    fits_description,
     problems_of_answer,
+    problems_of_awaited,
     problems_of_exchanges,
     problems_of_findings,
     problems_of_instruction,
+    problems_of_none,
     problems_of_pending,
+    problems_of_program,
     problems_of_received,
 )
-from oscp_sim.scenario.model import Command, Outage, Scenario, Send, Step, Wait
+from oscp_sim.scenario.model import (
+    Await,
+    Command,
+    Outage,
+    Pause,
+    Run,
+    Scenario,
+    Send,
+    Step,
+    Wait,
+)
+from oscp_sim.scenario.others import instructions_of, run_to_its_end, wait_for
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World, load_world
+from oscp_sim.yaml_source import SourceError
 
 # How long an instruction may take to end, in seconds, if the step does not allow longer.
 _PATIENCE = 10.0
+# How long a program may run, the same.
+_PROGRAMS_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +184,9 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
             fidelity=behaviour,
             plays=real.plays,
         ) as simulator:
+            running = _Running(scenario, simulator, real)
             for number, step in enumerate(scenario.steps, 1):
-                finished = run_step(_id(scenario), number, step, simulator, real)
+                finished = running.run(number, step)
                 tell(finished)
                 left, passed = left - 1, not finished.problems
                 if not passed:
@@ -177,39 +199,98 @@ def _id(scenario: Scenario) -> ScenarioId:
     return ScenarioId(scenario.group, scenario.name)
 
 
-def run_step(
-    scenario: ScenarioId, number: int, step: Step, simulator: Simulator, real: RealParties
-) -> StepFinished:
-    """Do what a step says, compare it with what is expected, and return both."""
-    mark = simulator.journal.last
-    began = time.monotonic()
-    done = _do(step, simulator, real)
-    finish_what_is_due(simulator.clock)
-    duration = time.monotonic() - began
-    entries = simulator.journal.entries(since=mark)
-    items = timeline(entries)
-    exchanges = [each for each in items if isinstance(each, Exchange)]
-    received = [
-        each
-        for each in entries
-        if each.party == "capacity_provider" and each.kind == "exchange" and not each.sent
-    ]
-    return StepFinished(
-        scenario,
-        number,
-        step.name,
-        step.source.place(),
-        done.outcome,
-        duration,
-        None if done.sent is None else done.sent.parts,
-        (
+@dataclass(slots=True)
+class _Running:
+    """A scenario under way.
+
+    Attributes:
+        scenario: Which.
+        simulator: In which it runs.
+        real: Which parties are real.
+        captured: What steps have captured so far, by name.
+        since: The number of the journal from which on things can be awaited: where the last step
+            began that did something itself.
+        awaited: The numbers of what has been awaited since then.
+    """
+
+    scenario: Scenario
+    simulator: Simulator
+    real: RealParties
+    captured: dict[str, Captured] = field(default_factory=dict)
+    since: int = 0
+    awaited: set[int] = field(default_factory=set)
+
+    def run(self, number: int, step: Step) -> StepFinished:
+        """Do what a step says, compare it with what is expected, and return both."""
+        try:
+            step = step.fill(self.captured) if step.fill else step
+        except SourceError as error:
+            place = step.source.place()
+            problems = tuple(
+                Problem(f"{each.file}:{each.line}" if each.line else place, "", "", each.message)
+                for each in error.problems
+            )
+            return StepFinished(
+                _id(self.scenario), number, step.name, place, "not done", 0.0, None, problems
+            )
+        mark = self.simulator.journal.last
+        began = time.monotonic()
+        if not isinstance(step.does, Await | Pause | Wait):
+            self.since, self.awaited = mark, set()
+        done = _do(step, self)
+        finish_what_is_due(self.simulator.clock)
+        duration = time.monotonic() - began
+        entries = self.simulator.journal.entries(since=mark)
+        items = timeline(entries)
+        exchanges = [each for each in items if isinstance(each, Exchange)]
+        received = [
+            each
+            for each in entries
+            if each.party == "capacity_provider" and each.kind == "exchange" and not each.sent
+        ]
+        problems = (
             *done.problems,
             *problems_of_received(step.expect, done.sent, received),
             *problems_of_exchanges(step.expect, exchanges),
+            *problems_of_none(step.source, step.expect_none, exchanges),
+            *problems_of_none(self.scenario.source, self.scenario.expect_none, exchanges),
             *problems_of_findings(step.expect, items),
-            *problems_of_pending(step.expect, simulator.pending),
-        ),
-        items,
+            *problems_of_pending(step.expect, self.simulator.pending),
+        )
+        self.captured.update(_captures(step, done, exchanges))
+        return StepFinished(
+            _id(self.scenario),
+            number,
+            step.name,
+            step.source.place(),
+            done.outcome,
+            duration,
+            None if done.sent is None else done.sent.parts,
+            problems,
+            items,
+            done.output,
+        )
+
+
+def _captures(
+    step: Step, done: _Done, exchanges: Sequence[Exchange]
+) -> Iterator[tuple[str, Captured]]:
+    """Yield what a step has captured, by name."""
+    for name, exchange in captured_exchanges(step.expect, exchanges):
+        yield name, of_exchange(exchange)
+    if step.captured_as is None:
+        return
+    found = done.found
+    if isinstance(step.does, Command):
+        role = step.does.party.role
+        found = next((each for each in exchanges if each.sender == role), None)
+    yield (
+        step.captured_as,
+        {
+            **(of_exchange(found) if found else {}),
+            **(of_instruction(done.sent, exchanges) if done.sent else {}),
+            **done.ended,
+        },
     )
 
 
@@ -220,23 +301,87 @@ class _Done:
     Attributes:
         outcome: In a word.
         problems: What did not hold, of what can be expected of such steps only.
-        sent: The result of sending an instruction, if it sent one.
+        sent: The result of sending an instruction, if it sent one; of several, the last.
+        output: What a program wrote.
+        ended: What is captured of a program.
+        found: What was awaited.
     """
 
     outcome: str
     problems: tuple[Problem, ...] = ()
     sent: Outcome | None = None
+    output: str = ""
+    ended: Captured = field(default_factory=dict)
+    found: Exchange | None = None
 
 
-def _do(step: Step, simulator: Simulator, real: RealParties) -> _Done:
-    if isinstance(step.does, Wait):
-        pass_time(step.does, simulator.clock)
-        return _Done("")
-    if isinstance(step.does, Outage):
-        return _break(step, step.does, simulator)
-    if isinstance(step.does, Command):
-        return _act(step, step.does, simulator, real)
-    return _send(step, step.does, simulator)
+def _do(step: Step, running: _Running) -> _Done:
+    match step.does:
+        case Wait():
+            pass_time(step.does, running.simulator.clock)
+        case Pause():
+            time.sleep(step.does.duration.total_seconds())
+        case Outage():
+            return _break(step, step.does, running.simulator)
+        case Command():
+            return _act(step, step.does, running.simulator, running.real)
+        case Run():
+            return _run(step, step.does, running.simulator)
+        case Await():
+            return _await(step.does, running)
+        case Send():
+            return _send(step, step.does, running.simulator)
+    return _Done("")
+
+
+def _run(step: Step, program: Run, simulator: Simulator) -> _Done:
+    mark = simulator.journal.last
+    limit = step.expect.within.total_seconds() if step.expect.within else _PROGRAMS_PATIENCE
+    try:
+        ended = run_to_its_end(program, simulator, limit, _PATIENCE)
+    except NotStarted as error:
+        problem = Problem(step.source.place("/run"), "run", "a program", str(error))
+        return _Done("not started", (problem,))
+    entries = simulator.journal.entries(since=mark)
+    sent = instructions_of(entries, simulator)
+    asked = [
+        each
+        for each in timeline(entries)
+        if isinstance(each, Exchange) and each.receiver == "solaruser"
+    ]
+    name = "ended" if ended.exit_code is None else f"exit code {ended.exit_code}"
+    return _Done(
+        name,
+        tuple(problems_of_program(step, ended, limit, sent, asked)),
+        sent[-1] if sent else None,
+        ended.output,
+        {"exit_code": ended.exit_code, "output": ended.output.strip()},
+    )
+
+
+def _await(awaited: Await, running: _Running) -> _Done:
+    wanted = awaited.exchange
+    count = wanted.times.at_least if wanted.times else 1
+    seconds = awaited.within.total_seconds() if awaited.within else _PATIENCE
+
+    def fitting(sent: Sequence[Exchange]) -> list[Exchange]:
+        new = (each for each in sent if each.number not in running.awaited)
+        return [each for each in new if fits_description(wanted, each)]
+
+    sent = wait_for(
+        lambda sent: len(fitting(sent)) >= count,
+        running.simulator,
+        running.since,
+        seconds,
+        real=running.real != RealParties(),
+    )
+    found = fitting(sent)[:count]
+    if len(found) < count:
+        others = [each for each in sent if each not in found]
+        problems = problems_of_awaited(awaited, seconds, len(found), others)
+        return _Done("not seen", tuple(problems))
+    running.awaited.update(each.number for each in found)
+    return _Done("seen", found=found[0])
 
 
 def _send(step: Step, instruction: Send, simulator: Simulator) -> _Done:

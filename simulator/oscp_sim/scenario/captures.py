@@ -1,0 +1,231 @@
+"""What steps capture under a name, for the references of later steps: `${dayahead.request_id}`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from oscp_sim.matching import printable
+from oscp_sim.scenario.act import Outcome
+from oscp_sim.scenario.references import MATRIX, Reference, filled, references, suggestion, texts
+from oscp_sim.scenario.timeline import Exchange
+from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument
+
+#: What is captured of something that was sent.
+OF_EXCHANGE: Final = (
+    "action",
+    "correlation_id",
+    "headers",
+    "instruction_id",
+    "message",
+    "path",
+    "request_id",
+    "status",
+)
+_OF_INSTRUCTION: Final = (
+    "action",
+    "correlation_id",
+    "instruction_id",
+    "message",
+    "reason",
+    "request_id",
+    "state",
+)
+# Those of steps that do more than send a message.
+_SPECIAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "send": _OF_INSTRUCTION,
+    "run": (*_OF_INSTRUCTION, "exit_code", "output"),
+}
+# Those that have values of their own.
+_DEEP: Final = ("headers", "message")
+_LISTS: Final = ("exchanges", "exchanges_among_others")
+
+Captured = Mapping[str, Any]
+
+
+# Before anything runs: is there such a name, and such a value of it?
+
+
+@dataclass(frozen=True, slots=True)
+class _Capture:
+    """Where a name gets its value, and which values it has."""
+
+    pointer: str
+    step: int
+    fields: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class CaptureCheck:
+    """Finds the references of a scenario that nothing stands for.
+
+    Args:
+        document: The whole file, the values of its matrix in place.
+        at: Pointer of the scenario.
+        shared: Keys of the file that hold for the scenario.
+    """
+
+    document: YamlDocument
+    at: str
+    shared: tuple[str, ...]
+    _captures: dict[str, _Capture] = field(default_factory=dict)
+
+    def problems(self) -> Iterator[SourceProblem]:
+        """Yield each reference without a value, and each name that is given twice."""
+        scenario: Mapping[str, Any] = self.document.at(self.at).value
+        for index, step in enumerate(scenario["steps"]):
+            for name, capture in self._captures_of(index, step):
+                known = self._captures.setdefault(name, capture)
+                if known is not capture:
+                    place = self.document.place(known.pointer)
+                    message = f'"{name}" stands for something else already, at {place}'
+                    yield self.document.problem(capture.pointer, message)
+        for key, value in scenario.items():
+            if key not in {MATRIX, "scenarios"}:
+                yield from self._without_value(f"{self.at}/{key}", value, is_step=key == "steps")
+        for key in self.shared if self.at else ():
+            yield from self._without_value(f"/{key}", self.document.value.get(key), is_step=False)
+
+    def _without_value(
+        self, above: str, value: object, *, is_step: bool
+    ) -> Iterator[SourceProblem]:
+        for pointer, text in texts(value, above):
+            step = int(pointer[len(above) :].split("/")[1]) if is_step else None
+            for reference in references(text):
+                if message := self._why_not(reference, step):
+                    yield self.document.problem(pointer, message)
+
+    def _captures_of(self, index: int, step: Mapping[str, Any]) -> Iterator[tuple[str, _Capture]]:
+        pointer = f"{self.at}/steps/{index}"
+        if "as" in step:
+            special = [fields for key, fields in _SPECIAL.items() if key in step]
+            yield step["as"], _Capture(f"{pointer}/as", index, (*special, OF_EXCHANGE)[0])
+        for key in _LISTS:
+            listed = step["expect"].get(key) if isinstance(step.get("expect"), dict) else None
+            for at, each in enumerate(listed if isinstance(listed, list) else ()):
+                if "as" in each:
+                    below = f"{pointer}/expect/{key}/{at}/as"
+                    yield each["as"], _Capture(below, index, OF_EXCHANGE)
+
+    def _why_not(self, reference: Reference, step: int | None) -> str | None:
+        """Return why there is no value for a reference in a step, or outside of any."""
+        if reference.name == MATRIX:
+            return f'"{reference}" has no value here: values of a matrix cannot refer to others'
+        if step is None:
+            return f'"{reference}" has no value here: what is captured is for later steps'
+        capture = self._captures.get(reference.name)
+        if capture is None:
+            none = f"give a step, or an expected exchange, the name with as: {reference.name}"
+            earlier = [name for name, each in self._captures.items() if each.step < step]
+            near = suggestion(reference.name, earlier, none)
+            return f'nothing is captured as "{reference.name}"; {near}'
+        if capture.step >= step:
+            place = self.document.place(capture.pointer)
+            return f'"{reference.name}" has no value before the step after {place}'
+        return _why_not_of(reference, capture)
+
+
+def _why_not_of(reference: Reference, capture: _Capture) -> str | None:
+    """Return why something that is captured has no such value, or None if it has."""
+    asked, *below = reference.path
+    if asked not in capture.fields:
+        return f'"{reference.name}" has no "{asked}"; {suggestion(asked, capture.fields)}'
+    if below and asked not in _DEEP:
+        return f'"{asked}" of "{reference.name}" is a single value: leave .{below[0]} out'
+    return None
+
+
+# While it runs.
+
+
+def of_exchange(exchange: Exchange) -> Captured:
+    """Return what is captured of something that was sent."""
+    return {
+        "action": exchange.action,
+        "correlation_id": exchange.correlation_id,
+        "headers": {name.lower(): value for name, value in exchange.headers},
+        "instruction_id": exchange.instruction_id,
+        "message": _json(exchange.body),
+        "path": exchange.path,
+        "request_id": exchange.request_id,
+        "status": exchange.status,
+    }
+
+
+def of_instruction(outcome: Outcome, exchanges: Sequence[Exchange]) -> Captured:
+    """Return what is captured of an instruction, of which the last delivery tells the request id.
+
+    Args:
+        outcome: What came of it.
+        exchanges: All of its step.
+    """
+    own = [each for each in exchanges if each.instruction_id == outcome.instruction_id]
+    delivered = [each for each in own if each.receiver == "capacity_provider"]
+    return {
+        "action": outcome.parameters.get("action"),
+        "correlation_id": outcome.parameters.get("correlationId"),
+        "instruction_id": outcome.instruction_id,
+        "message": _json(outcome.message or ""),
+        "reason": outcome.reason,
+        "request_id": delivered[-1].request_id if delivered else None,
+        "state": outcome.state,
+    }
+
+
+def fill(document: YamlDocument, captured: Mapping[str, Captured]) -> YamlDocument:
+    """Return a step with what was captured in the place of its references.
+
+    Raises:
+        SourceError: Something was captured without that value.
+    """
+    problems = []
+    for pointer, text in texts(document.value):
+        for reference in references(text):
+            try:
+                _value(reference, captured)
+            except LookupError as error:
+                problems.append(document.problem(pointer, str(error.args[0])))
+    if problems:
+        raise SourceError(problems)
+
+    def value_of(reference: Reference) -> YamlDocument:
+        return YamlDocument.of(_value(reference, captured), reference.text)
+
+    return document.with_texts(lambda text: filled(text, value_of))
+
+
+def _value(reference: Reference, captured: Mapping[str, Captured]) -> object:
+    """Return the value of a reference.
+
+    Raises:
+        LookupError: There is none; the message says what there is.
+    """
+    value: Any = captured.get(reference.name, {})
+    above = reference.name
+    for step in reference.path:
+        # The names of headers are the same in any case.
+        found = _below(value, step.lower() if above.endswith(".headers") else step)
+        if found is None:
+            message = f'"{reference}" has no value: {above} has no "{step}"'
+            if isinstance(value, Mapping) and above != reference.name and value:
+                message += f"; {suggestion(step, value)}"
+            elif isinstance(value, list):
+                message += f"; it is a list of {len(value)}, counted from 0"
+            raise LookupError(printable(message))
+        value, above = found, f"{above}.{step}"
+    return value
+
+
+def _below(value: object, step: str) -> object:
+    if isinstance(value, list):
+        return value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+    return value.get(step) if isinstance(value, Mapping) else None
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text or None

@@ -1,0 +1,161 @@
+"""Let others act: run a program of the reader's own, and wait until somebody has sent something."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from oscp_sim.entry import Entry
+from oscp_sim.journal import Journal
+from oscp_sim.matching import NotSeen
+from oscp_sim.program import Ended, environment, run_program
+from oscp_sim.scenario.act import Outcome, is_moved
+from oscp_sim.scenario.model import Run
+from oscp_sim.scenario.timeline import Exchange, timeline
+from oscp_sim.simulator import Simulator
+
+# How often a clock that stands is looked at while a program runs, in seconds of real time, and by
+# how much it is moved at most.
+_TICK: Final = 0.01
+_STEP: Final = 1.0
+
+
+def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: float) -> Ended:
+    """Run a program, let all that it has sent come to its end, and return what came of it.
+
+    A clock that stands is moved on while anything is on its way: the program could wait for it.
+
+    Args:
+        run: The program.
+        simulator: Where it sends to.
+        timeout: Seconds of real time after which it is ended.
+        settling: Seconds that what it has sent may take after its end.
+
+    Raises:
+        NotStarted: There is no such program, or it cannot be run.
+    """
+    # Its requests are dated by the machine's clock, whatever time it is in the rehearsal.
+    simulator.serve_at(simulator.url)
+    variables = environment(simulator)
+    with _time_passing(simulator):
+        ended = run_program(run.command, variables, folder=run.folder, timeout=timeout)
+    settle(simulator, settling)
+    shown = ended.output.replace(variables["OSCP_SEND_SECRET"], "[redacted]")
+    return Ended(ended.exit_code, shown, ended.seconds)
+
+
+@contextmanager
+def _time_passing(simulator: Simulator) -> Iterator[None]:
+    if not is_moved(simulator.clock):
+        yield
+        return
+    is_over = threading.Event()
+
+    def work() -> None:
+        while not is_over.wait(_TICK):
+            _move_on(simulator, _STEP)
+
+    mover = threading.Thread(target=work, name="time for a program", daemon=True)
+    mover.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        mover.join()
+
+
+def settle(simulator: Simulator, seconds: float) -> bool:
+    """Let all that is on its way come to its end; return whether it did in so many seconds."""
+    clock = simulator.clock
+    if not is_moved(clock):
+        deadline = time.monotonic() + seconds
+        simulator.wait_until_settled(seconds)
+        while simulator.pending and time.monotonic() < deadline:
+            time.sleep(_TICK / 4)
+        return not simulator.pending
+    deadline = clock.monotonic() + seconds
+    while _move_on(simulator, min(_STEP, deadline - clock.monotonic())):
+        if clock.monotonic() >= deadline:
+            return False
+    return True
+
+
+def _move_on(simulator: Simulator, most: float) -> bool:
+    """Move a clock that stands to what is due next, and return whether anything is on its way."""
+    clock = simulator.clock
+    clock.advance(0)
+    if simulator.wait_until_settled(0) and not simulator.pending:
+        return False
+    due = simulator.shared.schedule.next_due
+    left = most if due is None else (due - clock.now()).total_seconds()
+    clock.advance(max(0.0, min(most, left)))
+    return True
+
+
+def instructions_of(entries: Sequence[Entry], simulator: Simulator) -> list[Outcome]:
+    """Return what came of each instruction that entries of the journal are about, in order."""
+    ids = dict.fromkeys(each.instruction_id for each in entries if each.kind == "state")
+    rows = [simulator.shared.instructions.get(each) for each in ids if each is not None]
+    return [
+        Outcome(
+            row.state,
+            None
+            if (why := row.result.get("error", row.result.get("message"))) is None
+            else str(why),
+            None,
+            row.parameters.get("msg"),
+            sum(name == "msg" for name, _ in row.pieces),
+            row.id,
+            row.parameters,
+        )
+        for row in rows
+        if row is not None
+    ]
+
+
+def wait_for(
+    fits: Callable[[Sequence[Exchange]], bool],
+    simulator: Simulator,
+    since: int,
+    seconds: float,
+    *,
+    real: bool,
+) -> tuple[Exchange, ...]:
+    """Wait until what was sent fits, or time is over, and return what was sent, in order.
+
+    Args:
+        fits: Whether what was sent is enough.
+        simulator: Where.
+        since: Only what is after this number of the journal counts.
+        seconds: How long to wait: by a clock that stands, which is moved on, else in reality.
+        real: Whether somebody outside may send something, for whom real time must pass, too.
+    """
+    clock, journal = simulator.clock, simulator.journal
+    if is_moved(clock):
+        deadline = clock.monotonic() + seconds
+        clock.advance(0)
+        while not fits(_sent(journal, since)) and (left := deadline - clock.monotonic()) > 0:
+            due = simulator.shared.schedule.next_due
+            until = left if due is None else (due - clock.now()).total_seconds()
+            clock.advance(max(0.0, min(left, until)))
+        if not real:
+            return _sent(journal, since)
+    until_real = time.monotonic() + seconds
+    while True:
+        mark = journal.last
+        sent = _sent(journal, since)
+        left = until_real - time.monotonic()
+        if fits(sent) or left <= 0:
+            return sent
+        try:
+            journal.wait_for(lambda _: True, timeout=left, since=mark)
+        except NotSeen:
+            return _sent(journal, since)
+
+
+def _sent(journal: Journal, since: int) -> tuple[Exchange, ...]:
+    items = timeline(journal.entries(since=since))
+    return tuple(each for each in items if isinstance(each, Exchange))

@@ -1,0 +1,313 @@
+"""References in a scenario file: `${matrix.fidelity}`, `${dayahead.request_id}`.
+
+A text that is nothing but a reference becomes the value itself, of whatever type; within a longer
+text the value is written out. `$${` stands for `${`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Final
+
+from oscp_schemas.show import escape_pointer, nearest
+from oscp_sim.yaml_source import SourceProblem, YamlDocument
+
+#: The name of the values over which a scenario is run.
+MATRIX: Final = "matrix"
+_TOKEN: Final = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+# Of a value in the name of a scenario.
+_LONGEST_LABEL: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference to a value: a name, and the path below it.
+
+    Attributes:
+        text: As it is written between the braces.
+    """
+
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What it refers to."""
+        return self.text.partition(".")[0]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Which of its values."""
+        return tuple(self.text.split(".")[1:])
+
+    def __str__(self) -> str:
+        return f"${{{self.text}}}"
+
+
+def references(text: str) -> tuple[Reference, ...]:
+    """Return the references in a text, in order.
+
+    Raises:
+        ValueError: One is not written as it should be; the message says how.
+    """
+    return tuple(
+        _reference(found) for found in _TOKEN.finditer(text) if not found[0].startswith("$$")
+    )
+
+
+def _reference(found: re.Match[str]) -> Reference:
+    reference, is_closed = Reference(found[1]), bool(found[2])
+    hint = "write a reference as ${name.request_id}, and $${ for the characters ${ themselves"
+    if not is_closed:
+        message = f'"{found[0]}" is not closed by a brace: {hint}'
+        raise ValueError(message)
+    if "[" in found[1] and _NAME.match(found[1]):
+        dotted = re.sub(r"\[['\"]?([^\]'\"]*)['\"]?\]", r".\1", found[1])
+        message = f'"{reference}" has brackets: write it with dots, as {Reference(dotted)}'
+        raise ValueError(message)
+    if not (_NAME.fullmatch(reference.name) and reference.path and all(reference.path)):
+        message = f'"{reference}" is not a name and what is asked of it: {hint}'
+        raise ValueError(message)
+    return reference
+
+
+def literal(text: str) -> str:
+    """Return a text as a scenario file has it if nothing in it is a reference."""
+    return text.replace("${", "$${")
+
+
+def literally(document: YamlDocument) -> YamlDocument:
+    """Return a document whose texts are as the values in this one: nothing refers to anything."""
+
+    def written(text: str) -> YamlDocument | None:
+        return YamlDocument.of(literal(text), "text") if "${" in text else None
+
+    return document.with_texts(written)
+
+
+def filled(
+    text: str, value_of: Callable[[Reference], YamlDocument | None], *, last: bool = True
+) -> YamlDocument | None:
+    """Return what a text with references stands for, or None if it is the text itself.
+
+    Args:
+        text: As it is in the file.
+        value_of: Returns the value of a reference, or None to leave it as it is.
+        last: Whether `$${` becomes `${`; before that, somebody else looks at the text.
+    """
+    if "${" not in text:
+        return None
+    found = references(text)
+    if found and text == str(found[0]):
+        return value_of(found[0])
+
+    def written(token: re.Match[str]) -> str:
+        if token[0].startswith("$$"):
+            return "${" if last else token[0]
+        value = value_of(_reference(token))
+        if value is None:
+            return token[0]
+        each = value.value
+        return each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)
+
+    made = _TOKEN.sub(written, text)
+    return None if made == text else YamlDocument.of(made, "text")
+
+
+def plain(text: str) -> YamlDocument | None:
+    """Return what a text is once it is known that no reference is left, or None if it is that."""
+    return filled(text, lambda _: None)
+
+
+def texts(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the texts in a value that may hold references, keys left aside, with their pointers."""
+    if isinstance(value, str):
+        if "${" in value:
+            yield pointer, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from texts(each, f"{pointer}/{escape_pointer(key)}")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from texts(each, f"{pointer}/{index}")
+
+
+def is_open(document: YamlDocument) -> Callable[[str], bool]:
+    """Return a function that tells of a pointer whether the text there has references."""
+    found = {pointer for pointer, text in texts(document.value) if references(text)}
+    return found.__contains__
+
+
+def is_of_matrix(document: YamlDocument) -> Callable[[str], bool]:
+    """Return a function that tells of a pointer whether the text there awaits a matrix's value."""
+    found = {
+        pointer
+        for pointer, text in texts(document.value)
+        if any(each.name == MATRIX for each in references(text))
+        and f"/{MATRIX}/" not in pointer[: len(f"/scenarios/0000/{MATRIX}/")]
+    }
+    return found.__contains__
+
+
+def malformed(document: YamlDocument) -> Iterator[SourceProblem]:
+    """Yield the references of a file that are not written as they should be."""
+    for pointer, text in texts(document.value):
+        try:
+            references(text)
+        except ValueError as error:
+            yield document.problem(pointer, str(error))
+
+
+def suggestion(word: str, known: Iterable[str], none: str = "there is nothing in it") -> str:
+    """Return what was meant by a word, or all that is known, or what to say if nothing is."""
+    words = list(known)
+    near = nearest(word, words)
+    if near:
+        return f'did you mean "{near}"?'
+    return f"known here: {', '.join(words)}" if words else none
+
+
+# One scenario over several values.
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scenario with one combination of the values that it is written for.
+
+    Attributes:
+        label: What its name ends with; empty where there is no matrix.
+        values: Those that it has, by name.
+        document: The whole file, with them in place.
+    """
+
+    label: str
+    values: Mapping[str, Any]
+    document: YamlDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The values over which a scenario is run.
+
+    Args:
+        document: The whole file.
+        at: Pointer of the scenario; the matrix of the file holds for it, too.
+        shared: Keys of the file that hold for the scenario.
+        problems: Takes what is wrong.
+    """
+
+    document: YamlDocument
+    at: str
+    shared: tuple[str, ...]
+    problems: list[SourceProblem] = field(default_factory=list)
+
+    def cases(self) -> list[Case]:
+        """Return the combinations of the values that the scenario uses, in order."""
+        axes = self._axes()
+        used = set(self._used(axes))
+        for name, pointer in axes.items():
+            if name not in used and (self.at or "scenarios" not in self.document.value):
+                self._check_is_used(name, pointer)
+        chosen = {name: self._labels(pointer) for name, pointer in axes.items() if name in used}
+        if self.problems:
+            return []
+        if not chosen:
+            return [Case("", {}, self.document)]
+        return [self._case(chosen, labels, axes) for labels in product(*chosen.values())]
+
+    def _axes(self) -> dict[str, str]:
+        """Return the pointer of each name's values; those of the scenario itself come last."""
+        return {
+            name: f"{above}/{MATRIX}/{escape_pointer(name)}"
+            for above in dict.fromkeys(["", self.at])
+            for name in self.document.at(above).value.get(MATRIX, {})
+        }
+
+    def _used(self, axes: Mapping[str, str]) -> Iterator[str]:
+        own = self.document.at(self.at).value
+        places = [(f"{self.at}/{key}", own[key]) for key in own if key not in {MATRIX, "scenarios"}]
+        value = self.document.value
+        places += [(f"/{key}", value[key]) for key in self.shared if key in value and self.at]
+        for pointer, text in (each for place in places for each in texts(place[1], place[0])):
+            for reference in references(text):
+                if reference.name != MATRIX:
+                    continue
+                if reference.path[0] in axes:
+                    yield reference.path[0]
+                    self._check_path(pointer, reference, axes[reference.path[0]])
+                else:
+                    none = f"give it values, as matrix: {{{reference.path[0]}: [...]}}"
+                    near = suggestion(reference.path[0], axes, none)
+                    message = f'the matrix has no "{reference.path[0]}"; {near}'
+                    self.problems.append(self.document.problem(pointer, message))
+
+    def _check_path(self, pointer: str, reference: Reference, axis: str) -> None:
+        for index in range(len(self.document.at(axis).value)):
+            try:
+                self._value(axis, index, reference.path[1:])
+            except LookupError:
+                place = self.document.place(f"{axis}/{index}")
+                message = f'"{reference}" is nothing in the value at {place}'
+                self.problems.append(self.document.problem(pointer, message))
+
+    def _check_is_used(self, name: str, pointer: str) -> None:
+        # Those of a file with several scenarios need be of use to one of them only.
+        if pointer.startswith(f"{self.at}/"):
+            self.problems.append(self.document.problem(pointer, unused(name), key=True))
+
+    def _labels(self, pointer: str) -> list[tuple[int, str]]:
+        labels: list[tuple[int, str]] = []
+        for index, value in enumerate(self.document.at(pointer).value):
+            label = _label(value, index)
+            if label in {each for _, each in labels}:
+                message = f'two of the values are called "{label}": leave one out'
+                self.problems.append(self.document.problem(f"{pointer}/{index}", message))
+            labels.append((index, label))
+        return labels
+
+    def _case(
+        self,
+        chosen: Mapping[str, list[tuple[int, str]]],
+        labels: tuple[tuple[int, str], ...],
+        axes: Mapping[str, str],
+    ) -> Case:
+        indexes = {name: index for name, (index, _) in zip(chosen, labels, strict=True)}
+
+        def value_of(reference: Reference) -> YamlDocument | None:
+            name, *path = reference.path
+            # Another scenario of the file may have others.
+            if reference.name != MATRIX or name not in indexes:
+                return None
+            return self._value(axes[name], indexes[name], path)
+
+        named = ",".join(f"{name}={each}" for name, (_, each) in zip(chosen, labels, strict=True))
+        values = {name: self._value(axes[name], at, ()).value for name, at in indexes.items()}
+        document = self.document.with_texts(lambda text: filled(text, value_of, last=False))
+        return Case(f"[{named}]", values, document)
+
+    def _value(self, axis: str, index: int, path: Sequence[str]) -> YamlDocument:
+        found = self.document.at(f"{axis}/{index}")
+        for step in path:
+            is_list = isinstance(found.value, list) and step.isdecimal()
+            if not (is_list or isinstance(found.value, dict)):
+                raise LookupError(step)
+            found = found.at(f"/{escape_pointer(step)}")
+        return found
+
+
+def unused(name: str) -> str:
+    """Return what to say of a name of a matrix that no scenario uses."""
+    return f'"{name}" is used nowhere: write ${{matrix.{name}}} where its values belong'
+
+
+def _label(value: object, index: int) -> str:
+    """Return what a value is called in the name of a scenario: itself, its name, or its number."""
+    if isinstance(value, Mapping):
+        value = value.get("name", index + 1)
+    text = value if isinstance(value, str) else json.dumps(value)
+    is_short = isinstance(value, list) is False and 0 < len(text) <= _LONGEST_LABEL
+    return text if is_short and text.isprintable() else str(index + 1)
