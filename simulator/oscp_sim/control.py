@@ -24,6 +24,7 @@ from oscp_send.times import utc_text
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.clock import Clock, FastClock, FrozenClock, parse_duration
 from oscp_sim.entry import VALUES, Entry, check_value
+from oscp_sim.faults import faults_schema, load_faults
 from oscp_sim.http import LONGEST_BODY, OURS, RouteDocs, RouteParameter, json_bytes
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
@@ -221,6 +222,33 @@ _ADVANCE: Final = RouteDocs(
         409: "This clock cannot be moved; the body says which can.",
     },
 )
+_FAULTS: Final = RouteDocs(response_schema=_OBJECT)
+_RULE: Final = faults_schema()["definitions"]["rule"]
+_NEW_FAULTS: Final = RouteDocs(
+    request_schema={
+        "anyOf": [
+            _RULE,
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["faults"],
+                "properties": {"faults": {"type": "array", "items": _RULE}},
+            },
+        ]
+    },
+    response_schema=_OBJECT,
+    statuses={400: "A rule makes no sense; the body says which and why."},
+)
+_LESS_FAULTS: Final = RouteDocs(
+    parameters=(
+        _query("number", {"type": "integer", "minimum": 1}, "Only the rule of this number."),
+    ),
+    response_schema=_OBJECT,
+    statuses={
+        400: "The query makes no sense; the body says why.",
+        404: "There is no rule of that number.",
+    },
+)
 _OF_SYSTEM: Final = (
     RouteParameter("id", "path", True, {"type": "integer", "minimum": 1}, "Its configId."),
     _query(
@@ -324,6 +352,34 @@ class _Endpoints:
         self._shared.set_broker(broker)
         return self.world()
 
+    def faults(self) -> object:
+        return {"faults": [each.to_dict() for each in self._shared.faults.rules]}
+
+    def add_faults(self) -> object:
+        body = _body()
+        # One rule may stand alone.
+        is_rule = isinstance(body, Mapping) and "faults" not in body and "where" in body
+        rules = load_faults({"faults": [body]} if is_rule else body)
+        if any(rule.fault == "connection_refused" and rule.lasts is None for rule in rules):
+            raise Refused(
+                "connection_refused: say for how long nobody listens, as lasts: 10s; without, a "
+                "connection is refused only inside of the simulator's own process"
+            )
+        return {"faults": [self._shared.faults.add(rule).to_dict() for rule in rules]}
+
+    def clear_faults(self) -> object:
+        unknown = sorted(request.args.keys() - {"number"})
+        if unknown:
+            raise Refused(f'unknown parameter "{unknown[0]}"; there is number')
+        number = request.args.get("number")
+        if number is None:
+            self._shared.faults.clear()
+        elif not _is_number(number):
+            raise Refused(f'number is that of a rule, not "{number}"')
+        elif not self._shared.faults.remove(int(number)):
+            raise Refused(f"there is no fault {number}; GET {OURS}/faults lists them", 404)
+        return self.faults()
+
     def clock(self) -> object:
         due = self._shared.schedule.next_due
         shown: dict[str, Any] = {
@@ -400,6 +456,11 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _row("POST", "/reset", "Forget everything, and start afresh.", _PLAIN, _E.reset),
     _row("GET", "/world", "Who exists, without secrets.", _PLAIN, _E.world),
     _row("POST", "/world", "Have the broker between the services down, or up.", _WORLD, _E.change),
+    _row("GET", "/faults", "What shall go wrong, and how often it did.", _FAULTS, _E.faults),
+    _row("POST", "/faults", "Let something more go wrong.", _NEW_FAULTS, _E.add_faults),
+    _row(
+        "DELETE", "/faults", "Let nothing of it go wrong any more.", _LESS_FAULTS, _E.clear_faults
+    ),
     _row("GET", "/clock", "What time it is, and what is due next.", _PLAIN, _E.clock),
     _row("POST", "/clock", "Let time pass, with all that is due in it.", _ADVANCE, _E.move_clock),
     *_of_systems(),

@@ -56,6 +56,7 @@ class Request:
         client: The address of the client; empty where it is not known.
         exchange_id: The number that both sides' journal entries share; None where the sender is not
             played here.
+        instruction_id: The instruction that it delivers, where its sender is played here.
         flaw: Why it cannot be read, as its server found.
         path: The path as sent, undecoded, without the query.
         query: The query as sent, without the question mark; empty where there is none.
@@ -69,6 +70,7 @@ class Request:
     client: str = field(default="", compare=False)
     exchange_id: int | None = field(default=None, compare=False)
     flaw: Flaw | None = None
+    instruction_id: int | None = field(default=None, compare=False)
 
     path: str = field(init=False, repr=False, compare=False)
     query: str = field(init=False, repr=False, compare=False)
@@ -198,6 +200,11 @@ def json_bytes(content: object, default: Callable[[Any], object]) -> bytes:
 class Party(Protocol):
     """Whom requests are sent to: SolarUser, the Flexibility Provider, systems, a token endpoint."""
 
+    @property
+    def name(self) -> str | None:
+        """The party that the rules of faults name so; None: no rule is for it."""
+        ...
+
     def is_for(self, path: str) -> bool:
         """Return whether a decoded path is one of the party's."""
         ...
@@ -207,19 +214,40 @@ class Party(Protocol):
         ...
 
 
+class Rules(Protocol):
+    """The rules by which something goes wrong; empty: nothing does."""
+
+    @property
+    def rules(self) -> Collection[object]:
+        """The rules."""
+        ...
+
+
+_Handler: TypeAlias = Callable[[Request], Response]
+
+
 class Parties:
     """The parties that are played here, each below its own paths.
 
     Args:
         parties: The first that a path belongs to answers.
         asked: Entered while a party answers.
+        faults: What goes wrong with the answers.
+        spoil: Where anything does: returns how a party's answer comes out, by its name, a request,
+            and what answers it.
     """
 
     def __init__(
-        self, parties: Iterable[Party], asked: Callable[[], AbstractContextManager[None]]
+        self,
+        parties: Iterable[Party],
+        asked: Callable[[], AbstractContextManager[None]],
+        faults: Rules,
+        spoil: Callable[[str | None, Request, _Handler], Response],
     ) -> None:
         self._parties = tuple(parties)
         self._asked = asked
+        self._faults = faults
+        self._spoil = spoil
 
     def at(self, path: str) -> Callable[[Request], Response] | None:
         """Return what answers requests for a path, as it was sent; None where nobody does."""
@@ -230,9 +258,17 @@ class Parties:
                 return partial(self._answer, party)
         return None
 
+    def name_at(self, path: str) -> str | None:
+        """Return the name of the party that a path, as it was sent, belongs to; None of another."""
+        path = f"/{unquote(path, errors='replace').lstrip('/')}"
+        return next((party.name for party in self._parties if party.is_for(path)), None)
+
     def _answer(self, party: Party, request: Request) -> Response:
         with self._asked():
-            response = party.handle(_bounded(request))
+            if self._faults.rules:
+                response = self._spoil(party.name, _bounded(request), party.handle)
+            else:
+                response = party.handle(_bounded(request))
         return replace(response, body=b"") if request.method == "HEAD" else response
 
 

@@ -157,7 +157,8 @@ def _own_name(operation: Operation) -> str:
     """Return a unique name: where one path has several methods, GET has the plain one."""
     _, _, *parts = _VARIABLE.sub("", operation.path).split("/")
     name = "-".join(["sim", *filter(None, parts)])
-    is_change = operation.method != "GET" and operation.documentation.request_schema is not None
+    takes_body = operation.documentation.request_schema is not None
+    is_change = operation.method == "DELETE" or (operation.method != "GET" and takes_body)
     return f"{name}-{operation.method.lower()}" if is_change else name
 
 

@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http.client import RemoteDisconnected
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from urllib3.exceptions import (
     URLSchemeUnknown,
 )
 
+from oscp_sim.faults.wire import Spoilt, seconds_of, through_urllib3, whole_but_late
 from oscp_sim.http import Request, Response
 
 #: A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
@@ -100,6 +102,8 @@ class Outgoing:
             raise Unanswered("other", "InvalidHeader")
         if self.handle is not None and request.target.startswith(f"{IN_PROCESS_URL}/"):
             answer = self.handle(_received(request))
+            if isinstance(answer, Spoilt):
+                return _in_process(answer, request, timeout[1])
             if answer.after > timeout[1]:
                 raise Unanswered("read_timeout", "Read timed out", timeout[1])
             return answer
@@ -140,7 +144,24 @@ def _received(request: Request) -> Request:
         body,
         client=_HERE,
         exchange_id=request.exchange_id,
+        instruction_id=request.instruction_id,
     )
+
+
+def _in_process(answer: Spoilt, request: Request, patience: float) -> Response:
+    """Return what comes of an answer from this process that goes wrong on its way.
+
+    Raises:
+        Unanswered: Nothing comes.
+    """
+    seconds = seconds_of(answer, patience)
+    try:
+        got = through_urllib3(answer, request.method, request.target, patience)
+        return replace(_read(got, patience), after=seconds)
+    except HTTPError as error:
+        unanswered = _unanswered(error, request.target)
+        unanswered.after = seconds
+        raise unanswered from error
 
 
 def _read(response: urllib3.BaseHTTPResponse, patience: float) -> Response:
@@ -224,23 +245,55 @@ class SimulatorAdapter(BaseAdapter):
 
     Args:
         handle: Answers every request that comes this way.
+        let_pass: Called with the seconds for which a late answer, or one that never comes, is
+            waited for; nobody waits where not given.
     """
 
-    def __init__(self, handle: Handler) -> None:
+    def __init__(self, handle: Handler, let_pass: Callable[[float], object] | None = None) -> None:
         super().__init__()
         self._handle = handle
+        self._let_pass = let_pass
 
     def send(  # noqa: PLR0917 - the signature is requests'
         self,
         request: requests.PreparedRequest,
         stream: bool = False,  # noqa: ARG002
-        timeout: float | tuple[float, float] | tuple[float, None] | None = None,  # noqa: ARG002
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
         verify: bool | str = True,  # noqa: ARG002
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,  # noqa: ARG002
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
-        """Return the simulator's answer; there is nothing to time out or to verify."""
+        """Return the simulator's answer; there is nothing to verify.
+
+        Raises:
+            RequestException: The answer goes wrong on its way, as a fault of the rehearsal says.
+        """
         answer = self._handle(_prepared(request))
+        if answer.after or isinstance(answer, Spoilt):
+            patience = timeout[1] if isinstance(timeout, tuple) else timeout
+            return self._late(request, answer, patience)
+        return self._response(request, answer)
+
+    def _late(
+        self, request: requests.PreparedRequest, answer: Response, patience: float | None
+    ) -> requests.Response:
+        """Return an answer that is late, or goes wrong, as `requests` would have it."""
+        spoilt = answer if isinstance(answer, Spoilt) else whole_but_late(answer)
+        if self._let_pass is not None:
+            self._let_pass(seconds_of(spoilt, patience))
+        try:
+            raw = through_urllib3(spoilt, request.method or "GET", request.url or "", patience)
+        except ReadTimeoutError as error:
+            raise requests.ReadTimeout(error, request=request) from error
+        except HTTPError as error:
+            raise requests.ConnectionError(error, request=request) from error
+        response = self._response(request, answer)
+        response.status_code, response.reason = raw.status, raw.reason or ""
+        response.headers = CaseInsensitiveDict(raw.headers)
+        response.raw = raw
+        return response
+
+    def _response(self, request: requests.PreparedRequest, answer: Response) -> requests.Response:
         response = requests.Response()
         response.request = request
         response.url = request.url or ""

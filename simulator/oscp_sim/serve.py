@@ -50,7 +50,7 @@ def serve(
     """
     with _collecting_seldom(), _signals() as stop:
         allow_connections()
-        server = Server(simulator.handle, host, port)
+        server = Server(simulator.handle, host, port, faults=simulator.faults)
         url = public_url or server.url
         try:
             simulator.serve_at(url)

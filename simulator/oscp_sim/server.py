@@ -23,6 +23,9 @@ from email.utils import formatdate
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
+from oscp_sim.faults.answers import is_reset
+from oscp_sim.faults.strikes import Faults
+from oscp_sim.faults.wire import Spoilt, play, reset_when_closed
 from oscp_sim.http import LONGEST_BODY, Flaw, Headers, Request, Response
 
 try:
@@ -84,6 +87,7 @@ class Server:
         host: Where to listen: an address or name of this machine.
         port: Where to listen; 0 takes a free one.
         limits: What is too slow, or too much.
+        faults: What shall go wrong before a request is read.
 
     Attributes:
         url: The base URL; where it listens at all addresses, that for this machine's programs.
@@ -98,11 +102,17 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         limits: Limits = _LIMITS,
+        *,
+        faults: Faults | None = None,
     ) -> None:
         self._handle = handle
         self._limits = limits
+        self._faults = faults
         self._listener = _listener(host, port)
         self.url = _url(host, self._listener)
+        self._place = self._listener.getsockname()[:2]
+        self._closed_until = 0.0
+        self._opens = threading.Event()
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._open: dict[_Stream, threading.Thread] = {}
@@ -110,11 +120,17 @@ class Server:
         # The threads of answers that are, or were, late; a few of the newest are enough to join.
         self._late: deque[threading.Thread] = deque(maxlen=_MOST_LATE)
         self._thread = threading.Thread(target=self._accept, name="server", daemon=True)
+        if faults is not None:
+            faults.ports.append(self.listen_after)
+            self.listen_after(faults.closed_for())
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening, and let go of every connection."""
         self._closing.set()
+        self._opens.set()
+        if self._faults is not None:
+            self._faults.ports.remove(self.listen_after)
         # Wakes the thread that accepts.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -127,6 +143,36 @@ class Server:
         until = time.monotonic() + _LONGEST_PARTING
         for late in self._late:
             late.join(max(0.0, until - time.monotonic()))
+
+    def listen_after(self, seconds: float) -> None:
+        """Let nobody connect for so many seconds: the port is closed, and who waits is let go."""
+        self._closed_until = time.monotonic() + seconds
+        if not seconds:
+            self._opens.set()
+            return
+        self._opens.clear()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            idle = [each for each in self._open if each.since != math.inf]
+        for each in idle:
+            each.end(socket.SHUT_RDWR)
+
+    def _listen_again(self) -> None:
+        """Wait until the time has come, and listen at the same port again."""
+        while not self._closing.is_set():
+            left = self._closed_until - time.monotonic()
+            if left > 0 and not self._opens.wait(left):
+                continue
+            try:
+                self._listener = _listener(*self._place)
+            except PortUnavailable as error:
+                # Somebody else has taken it meanwhile.
+                _LOG.warning("%s", error)
+                self._closing.wait(_LONGEST_PARTING)
+            else:
+                return
 
     def _wait_for(self, seconds: float) -> None:
         """Let an answer be late; when the server closes, it goes out at once."""
@@ -141,7 +187,9 @@ class Server:
                 connection, address = self._listener.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
-                if error.errno in _NO_ROOM and not self._make_room():
+                if self._listener.fileno() < 0:
+                    self._listen_again()
+                elif error.errno in _NO_ROOM and not self._make_room():
                     self._closing.wait(_LONGEST_PARTING)
                 continue
             if len(self._open) >= most:
@@ -209,13 +257,27 @@ class Server:
         """Answer the requests of one connection, one after the other."""
         stays = True
         while stays and stream.goes_on():
-            request, stays = _received(stream, client)
+            received = _received(stream, client, self._faults)
+            if received is None:
+                return stream.reset()
+            request, stays = received
             stream.is_whole()
             response = self._handle(request)
             if response.after:
                 self._wait_for(response.after)
+            if isinstance(response, Spoilt):
+                return self._spoil(stream, response)
+            stays = stays and time.monotonic() >= self._closed_until
             stream.answer(_written(response, stays=stays))
         if not stays:
+            stream.take_leave()
+        return None
+
+    def _spoil(self, stream: _Stream, response: Spoilt) -> None:
+        """Answer as a fault says, and let the connection end."""
+        with self._lock:
+            self._late.append(threading.current_thread())
+        if play(response, _written(response, stays=False), stream, self._closing):
             stream.take_leave()
 
 
@@ -287,6 +349,17 @@ class _Stream:
         # Of all of it: how much is taken at a time does not count.
         self._connection.settimeout(self._limits.answer)
         self._connection.sendall(data)
+
+    def reset(self) -> None:
+        """Let the connection end with a reset, once it is closed."""
+        reset_when_closed(self._connection)
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until the other side is gone, at most so long."""
+        self._allow(seconds)
+        with suppress(TimeoutError):
+            while self._reads():
+                self._data.clear()
 
     def take_leave(self) -> None:
         """Read what is still being sent: closing at once would take the answer from its reader."""
@@ -361,8 +434,11 @@ _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~\w-]")
 _NO_REQUEST: Final = Flaw(400, "what came is no HTTP request")
 
 
-def _received(stream: _Stream, client: str) -> tuple[Request, bool]:
-    """Return the next request, and whether another one may follow on its connection."""
+def _received(stream: _Stream, client: str, faults: Faults | None) -> tuple[Request, bool] | None:
+    """Return the next request, and whether another one may follow on its connection.
+
+    None where the connection shall be reset before its body is read: its head says who it is for.
+    """
     is_text = stream.begins_with(_METHOD)
     head = (is_text and stream.until(_END_OF_HEAD, _LONGEST_HEAD)) or b""
     first, *lines = re.split("\r?\n", head.decode("latin-1").strip("\r\n"))
@@ -373,6 +449,10 @@ def _received(stream: _Stream, client: str) -> tuple[Request, bool]:
     headers = tuple(_header(each) for each in lines)
     flaw = _flaw(target, version, headers)
     body: bytes | None = b""
+    if faults is not None and faults.rules and flaw is None:
+        told = Request(method, _origin_form(target), headers, client=client)
+        if is_reset(faults, told):
+            return None
     if flaw is None:
         stream.expect_body()
         try:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens
 from oscp_sim.addresses import Addresses
 from oscp_sim.clock import Clock, Schedule
+from oscp_sim.entry import PartyName
+from oscp_sim.faults import Faults
 from oscp_sim.instructions import Instructions
 from oscp_sim.journal import Journal
 from oscp_sim.outgoing import Outgoing
@@ -58,6 +61,7 @@ class Shared:
         outgoing: Carries what one party sends another.
         addresses: Where they are.
         access_tokens: What the systems that the simulator plays are shown where they want OAuth.
+        faults: What shall go wrong.
         watchers: Called after each change of the world, by the thread that changed it.
         limits: How much is remembered.
         seed: Makes what is invented; the same seed, the same bytes.
@@ -75,10 +79,16 @@ class Shared:
     outgoing: Outgoing
     addresses: Addresses
     access_tokens: AccessTokens
+    faults: Faults
     limits: Limits = Limits()
     seed: int = 1
     watchers: list[Callable[[], None]] = field(default_factory=list)
     clients_clock: Clock | None = None
+
+    def now(self, party: PartyName) -> datetime:
+        """Return what time a party takes it for, which is another one where its clock is wrong."""
+        now = self.clock.now()
+        return now + self.faults.moved(party) if self.faults.rules else now
 
     def change_system(
         self, user_id: int, system: CapacityProvider | CapacityOptimizer, **changes: object

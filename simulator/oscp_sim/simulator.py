@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,8 +18,10 @@ from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
 from oscp_sim.addresses import Addresses, server_url
-from oscp_sim.clock import Clock, RealClock, Schedule
+from oscp_sim.clock import Clock, FrozenClock, RealClock, Schedule
 from oscp_sim.entry import ALL_PARTIES, Entry, PartyName
+from oscp_sim.faults import Faults, Rule
+from oscp_sim.faults.answers import answered
 from oscp_sim.flexibility_provider import registration
 from oscp_sim.flexibility_provider.endpoint import (
     FlexibilityProviderEndpoints,
@@ -66,10 +68,12 @@ class Simulator:
         control_token: What must be shown below `/_sim/`, as `Authorization: Bearer TOKEN`; nothing
             unless given.
         limits: How much is remembered; everything unless given, as a test wants it.
+        faults: What shall go wrong from the beginning, beside the faults of the world.
 
     Attributes:
         clock: What time it is; `advance` moves one that is frozen or fast.
         journal: Everything that happened, in order, with `wait_for`.
+        faults: What shall go wrong, with `add` and `clear`.
         public_url: The base URL at which others reach it, where somebody else serves it.
         shared: What its parties share, their database above all, for a look behind HTTP.
         flexibility_provider: The party itself, for a look behind HTTP.
@@ -89,6 +93,7 @@ class Simulator:
         plays: Iterable[PartyName] = ALL_PARTIES,
         control_token: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        faults: Iterable[Rule] = (),
     ) -> None:
         self.seed = seed
         self.plays = frozenset(plays)
@@ -101,9 +106,9 @@ class Simulator:
         self._keep: Callable[[], object] | None = None
         self._running = False
         self._server_lock = threading.Lock()
-        self.shared = self._furnished(
-            world if isinstance(world, World) else load_world(world), behaviour
-        )
+        given = world if isinstance(world, World) else load_world(world)
+        self.faults = Faults(self.journal, self.clock, seed, (*given.faults, *faults))
+        self.shared = self._furnished(given, behaviour)
         self.flexibility_provider = FlexibilityProvider(self.shared)
         self._systems = Systems(self.shared, self.plays)
         plays_provider = "flexibility_provider" in self.plays
@@ -111,7 +116,13 @@ class Simulator:
             self.shared, self.flexibility_provider if plays_provider else self._hand_to_nobody
         )
         self._closing = threading.Event()
-        self._parties = Parties(self._played(), self.shared.schedule.asked)
+        self._parties = Parties(
+            self._played(),
+            self.shared.schedule.asked,
+            self.faults,
+            partial(answered, self.faults),
+        )
+        self.faults.party_at = self._parties.name_at
         self._control_token = control_token
         self.shared.outgoing.handle = self.handle
         self._first_world = self.shared.world
@@ -163,7 +174,7 @@ class Simulator:
             if not self._running:
                 raise RuntimeError("the simulator is not running: use it in a with statement")
             if self._server is None:
-                self._server = Server(self.handle)
+                self._server = Server(self.handle, faults=self.faults)
             return self._server.url
 
     def serve_at(self, url: str) -> None:
@@ -186,8 +197,15 @@ class Simulator:
         """
         session = requests.Session()
         session.trust_env = False
-        session.mount(IN_PROCESS_URL, SimulatorAdapter(self.handle))
+        session.mount(IN_PROCESS_URL, SimulatorAdapter(self.handle, self._let_pass))
         return session
+
+    def _let_pass(self, seconds: float) -> None:
+        """Let the time pass for which a client in this process waits."""
+        if isinstance(self.clock, FrozenClock) and getattr(self.clock, "speed", None) is None:
+            self.clock.advance(seconds)
+        else:
+            self.clock.sleep(seconds)
 
     def handle(self, request: Request) -> Response:
         """Answer a request in this process, as the server does for one that comes to `url`."""
@@ -328,6 +346,7 @@ class Simulator:
         self.flexibility_provider.plan()
         self._systems.reset()
         self.journal.clear()
+        self.faults.restart()
 
     def provider(self, id: int, user: int | None = None) -> SimulatedProvider:  # noqa: A002 - the world's
         """Return a Capacity Provider that is played here: what it knows, and its commands.
@@ -424,6 +443,7 @@ class Simulator:
             outgoing=Outgoing(),
             addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
             access_tokens=AccessTokens(self.clock, self.seed, lambda: self.shared.world),
+            faults=self.faults,
             limits=self._limits,
             seed=self.seed,
         )

@@ -56,6 +56,8 @@ class TokenEndpoint:
     whose authorization server it plays: the client's own, or the Flexibility Provider.
     """
 
+    name: Final = None
+
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
 

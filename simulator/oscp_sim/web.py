@@ -21,6 +21,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
+from oscp_sim.faults.wire import Spoilt
 from oscp_sim.http import HINT, LONGEST_BODY, Headers, Parties, Request, Response, respond
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ _UNPREFIXED: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT
 # However late an answer is: a client on the network is not kept waiting for longer, in seconds.
 _LONGEST_WAIT: Final = 60.0
 _BODILESS: Final = frozenset({204, 304})
+# What a WSGI server can do without its socket: the rest needs our own server.
+_BY_WSGI: Final = frozenset({"half", "closed"})
+_NO_SOCKET: Final = respond(
+    502,
+    b'{"error": "a fault of the rehearsal needs a socket, which a WSGI server does not give away: '
+    b'use oscp-sim serve"}\n',
+    "application/json",
+)
 _MALFORMED: Final = respond(
     400,
     b'{"error": "400 Bad Request", "hint": "the body is not sent as HTTP says"}\n',
@@ -81,9 +90,13 @@ class _Mounted:
             response = _MALFORMED
         else:
             response = answer(request)
+        if isinstance(response, Spoilt) and response.how not in _BY_WSGI:
+            response = _NO_SOCKET
         if response.after:
             self._closing.wait(min(response.after, _LONGEST_WAIT))
         start_response(f"{response.status} {response.phrase}", list(_wire_headers(response)))
+        if isinstance(response, Spoilt) and response.how == "half":
+            return [response.body[: len(response.body) // 2]]
         return [response.body]
 
 

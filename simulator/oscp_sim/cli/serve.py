@@ -35,6 +35,7 @@ from oscp_sim.cli.options import (
 )
 from oscp_sim.clock import Clock, FastClock, FrozenClock
 from oscp_sim.entry import ALL_PARTIES, PartyName
+from oscp_sim.faults import Rule, load_faults
 from oscp_sim.http import OURS
 from oscp_sim.keep import StateFile, StateFileError
 from oscp_sim.matching import printable
@@ -148,6 +149,13 @@ _FASTEST: Final = 1_000_000
     help="How many messages each played system remembers that it got, and as many that it sent.",
 )
 @click.option(
+    "--faults",
+    "faults",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Let go wrong what this YAML file says; see docs/faults.md, and POST /_sim/faults.",
+)
+@click.option(
     "--url-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write {url, pid} as JSON to this file once the server answers; removed at the end.",
@@ -171,6 +179,7 @@ def serve(
     keep_instructions: int,
     keep_events: int,
     keep_messages: int,
+    faults: Path | None,
     url_file: Path | None,
 ) -> None:
     """Serve the parties of a rehearsal on one port until interrupted.
@@ -194,6 +203,7 @@ def serve(
         plays=played,
         control_token=_checked_token(control_token),
         limits=Limits(journal, keep_instructions, keep_events, keep_messages),
+        faults=_rules(faults),
     )
 
     def announce(url: str) -> None:
@@ -242,6 +252,13 @@ def _placed_world(path: Path | None, real: RealParties) -> World:
         _end("\n".join(printable(str(each)) for each in error.problems), 2)
     with bad_parameters("--seat"):
         return real.placed(world)
+
+
+def _rules(path: Path | None) -> tuple[Rule, ...]:
+    try:
+        return () if path is None else load_faults(path)
+    except SourceError as error:
+        _end("\n".join(printable(str(each)) for each in error.problems), 2)
 
 
 class _Printable(logging.Formatter):
@@ -350,6 +367,9 @@ def announcement(
         yield _line("sign with", "token rehearsal-token-0001, secret rehearsal-secret")
     if "flexibility_provider" in simulator.plays:
         yield from _without_token(simulator.world, url, given)
+    if simulator.faults.rules:
+        count = len(simulator.faults.rules)
+        yield _line("what goes wrong", f"{count} rule{'s' * (count > 1)}, {url}{OURS}/faults")
     clock = simulator.clock
     if isinstance(clock, FrozenClock):
         yield _line("clock", _pace(clock, utc_text(clock.now(), "seconds")))

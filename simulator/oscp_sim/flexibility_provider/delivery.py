@@ -142,7 +142,13 @@ def post(
     Raises:
         DeliveryFailed: It was refused, or did not arrive.
     """
-    request = Request("POST", delivery.url, delivery.headers, delivery.body)
+    request = Request(
+        "POST",
+        delivery.url,
+        delivery.headers,
+        delivery.body,
+        instruction_id=delivery.instruction_id,
+    )
     try:
         record = partial(_record, connections.shared, delivery)
         answer = yield from exchange(connections, request, timeout, record)

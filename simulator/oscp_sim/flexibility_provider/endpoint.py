@@ -96,7 +96,7 @@ class _Endpoint:
 
 def _ping(provider: FlexibilityProvider, _call: IncomingCall) -> Response:
     # The results are those of the service's own machine.
-    now = timestamp(provider.shared.clock.now())
+    now = timestamp(provider.shared.now("flexibility_provider"))
     return success({"allGood": True, "date": now, "results": {}})
 
 
@@ -131,7 +131,7 @@ def _welcome(_provider: FlexibilityProvider, call: IncomingCall) -> Response:
 
 
 def _error(provider: FlexibilityProvider, _call: IncomingCall) -> Response:
-    return streamed(as_json(no_error(provider.shared.clock.now()), 500))
+    return streamed(as_json(no_error(provider.shared.now("flexibility_provider")), 500))
 
 
 def _operations(_provider: FlexibilityProvider, _call: IncomingCall) -> Response:
@@ -168,6 +168,8 @@ _JSON: Final = re.compile(
 
 class FlexibilityProviderEndpoints:
     """The party that answers requests in a Flexibility Provider's name."""
+
+    name: Final = "flexibility_provider"
 
     def __init__(self, provider: FlexibilityProvider) -> None:
         self._provider = provider
@@ -211,7 +213,7 @@ class FlexibilityProviderEndpoints:
             return bare_page(flaw)
         if request.method == "TRACE":
             refusal = ContainerRefused(HTTPStatus.METHOD_NOT_ALLOWED, TRACED)
-            return refusal.response(request, self._shared.clock.now()).adding(VARY_BY_ORIGIN)
+            return refusal.response(request, self._shared.now(self.name)).adding(VARY_BY_ORIGIN)
         why = rejection(request)
         if why is None:
             return None
@@ -230,14 +232,14 @@ class FlexibilityProviderEndpoints:
             refusal = ServiceRefused(500, "Internal error", why=why)
         is_lost = refusal.status == HTTPStatus.NOT_FOUND
         call.why = (is_lost and _meant(call.request)) or refusal.why
-        response = refusal.response(call.request, self._shared.clock.now())
+        response = refusal.response(call.request, self._shared.now(self.name))
         if response.status == refusal.status:
             return response
         call.why = masked(response.status, refusal.status, str(refusal), call.why)
         if self._shared.behaviour.follows_service("masked_errors"):
             return response
         plain = tuple(pair for pair in call.request.headers if pair[0] != "accept")
-        return refusal.response(replace(call.request, headers=plain), self._shared.clock.now())
+        return refusal.response(replace(call.request, headers=plain), self._shared.now(self.name))
 
     def _handle(self, call: IncomingCall) -> Response | Later | None:
         path = unquote(call.request.path)
@@ -289,7 +291,7 @@ class FlexibilityProviderEndpoints:
         """Add the findings about a message; return it in the form to remember, or None."""
         if call.body is None:
             return None
-        now = self._shared.clock.now()
+        now = self._shared.now(self.name)
         call.findings += judge_message(call, now, accepted=accepted)
         if not accepted:
             return None
@@ -322,6 +324,8 @@ _HEADERS: Final = ("Authorization", "X-Request-ID", "Content-Type", "X-Correlati
 
 class HostOfFlexibilityProvider:
     """The party that is asked last: the service's host answers wherever nobody else is."""
+
+    name: Final = None
 
     def __init__(self, endpoints: FlexibilityProviderEndpoints, behaviour: Behaviour) -> None:
         self._endpoints = endpoints

@@ -100,6 +100,8 @@ class ConsoleReport:
                 self._draw(steps)
             else:
                 self._list(steps)
+        for warning in event.warnings:
+            self._line(f"        {self._paint(f'warning: {printable(warning)}', 'yellow')}")
         if not event.passed:
             self._failed.append((event, steps))
 

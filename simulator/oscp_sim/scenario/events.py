@@ -113,6 +113,7 @@ class ScenarioFinished:
         passed: Whether every step did.
         steps_left: How many steps did not run, because one before them failed.
         problems: What went wrong outside its steps.
+        warnings: What is doubtful, but fails nothing: as a fault that never struck.
     """
 
     scenario: ScenarioId
@@ -120,6 +121,7 @@ class ScenarioFinished:
     duration: float
     steps_left: int = 0
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.dataclass_values import written_as
 from oscp_sim.entry import PartyName
+from oscp_sim.faults import Rule
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.real_parties import RealParties, SystemRole
 from oscp_sim.world import Broker, World
@@ -426,6 +427,7 @@ class Scenario(_Sourced):
         tags: By which scenarios are chosen.
         expect_none: What nobody may send in any of its steps.
         matrix: Of a scenario that was written for several values: those that this one has.
+        faults: What shall go wrong, beside the faults of the world.
     """
 
     name: str = field(metadata=written_as("scenario"))
@@ -440,3 +442,4 @@ class Scenario(_Sourced):
     tags: tuple[str, ...] = ()
     expect_none: tuple[ExpectedExchange, ...] = ()
     matrix: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    faults: tuple[Rule, ...] = ()

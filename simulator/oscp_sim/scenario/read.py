@@ -15,6 +15,7 @@ from typing import Any, Final
 from oscp_schemas.show import escape_pointer, nearest
 from oscp_sim.clock import parse_duration
 from oscp_sim.dataclass_values import DataclassReader
+from oscp_sim.faults import Rule, load_faults, rules_of
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.captures import CaptureCheck, Captured, fill
 from oscp_sim.scenario.model import (
@@ -179,7 +180,7 @@ def _shown(path: Path) -> str:
 # From one file to its scenarios.
 
 # What may be beside the list of scenarios, for each that has no such key itself.
-_SHARED: Final = ("world", "fidelity", "clock", "seats", "sequence")
+_SHARED: Final = ("world", "fidelity", "clock", "seats", "sequence", "faults")
 # The key of a command that says who sends it, and the role of that party.
 _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
     ("provider", "capacity_provider"),
@@ -241,6 +242,7 @@ class _FileReader:
                 Step: self._step,
                 TextPattern: self._text_pattern,
                 World: self._world,
+                tuple[Rule, ...]: self._faults,
             },
         )
 
@@ -315,6 +317,16 @@ class _FileReader:
         except SourceError as error:
             self._reader.problems.extend(error.problems)
             return None
+
+    def _faults(self, value: str | Sequence[Any], at: str) -> tuple[Rule, ...]:
+        try:
+            if not isinstance(value, str):
+                return rules_of(self._document.at(at.removesuffix("/faults")))
+            path = self._beside(value, at)
+            return load_faults(path) if path else ()
+        except SourceError as error:
+            self._reader.problems.extend(error.problems)
+            return ()
 
     def _clock(self, value: Mapping[str, Any], at: str) -> ClockSetting:
         runs = value.get("runs", "frozen")

@@ -171,6 +171,7 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
     real = scenario.real_parties.under(rehearsal.real_parties)
     left, passed = len(scenario.steps), False
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
     try:
         world = real.placed(scenario.world or rehearsal.world or load_world())
     except ValueError as error:
@@ -183,6 +184,7 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
             clock=scenario.clock.make(),
             fidelity=behaviour,
             plays=real.plays,
+            faults=scenario.faults,
         ) as simulator:
             running = _Running(scenario, simulator, real)
             for number, step in enumerate(scenario.steps, 1):
@@ -191,7 +193,9 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
                 left, passed = left - 1, not finished.problems
                 if not passed:
                     break
-    tell(ScenarioFinished(_id(scenario), passed, time.monotonic() - began, left, problems))
+            warnings = tuple(each.warning for each in simulator.faults.never_struck)
+    duration = time.monotonic() - began
+    tell(ScenarioFinished(_id(scenario), passed, duration, left, problems, warnings))
     return passed
 
 

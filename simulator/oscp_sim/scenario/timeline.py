@@ -240,7 +240,7 @@ def _notes(detail: Mapping[str, Any]) -> tuple[str, ...]:
             notes.append(f"answered after {value:g} s")
         elif name == "why":
             notes.append(str(value))
-        elif name not in {"user", "id"}:
+        elif name not in {"user", "id", "fault", "rule"}:
             shown = value if isinstance(value, str) else json.dumps(value, default=str)
             notes.append(f"{name.replace('_', ' ')}: {shown}")
     return tuple(notes)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from werkzeug.datastructures import MultiDict
@@ -76,6 +76,8 @@ _LOG = logging.getLogger(__name__)
 class SolarUser:
     """SolarUser as a party: every request below its context path; `routes` in the order tried."""
 
+    name: Final = "solaruser"
+
     def __init__(self, shared: Shared, hand_off: HandOff) -> None:
         self.routes = all_routes(shared, hand_off)
         self._shared = shared
@@ -118,7 +120,7 @@ class SolarUser:
         return with_cors_headers(request, response).adding(security_headers(request))
 
     def _let_in(self, call: Call) -> Response:
-        path, at = unquote(call.request.path), self._shared.clock.now()
+        path, at = unquote(call.request.path), self._shared.now(self.name)
         response = cross_origin(call.request, METHODS, HEADERS)
         if not f"{path}/".startswith(_API):
             return beside_the_api(call, path.removeprefix(CONTEXT_PATH), response, at)
@@ -222,14 +224,14 @@ class SolarUser:
     def _container_error(
         self, call: Call, status: HTTPStatus, headers: Mapping[str, str]
     ) -> Response:
-        return container_error(call, status, headers, at=self._shared.clock.now())
+        return container_error(call, status, headers, at=self._shared.now(self.name))
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
         judge = call.judge
         if row is not None and row.state == "Declined" and call.request.method == "POST":
             # What our own check says about a message that was declined here.
-            judge = partial(_findings, row, self._shared.behaviour, self._shared.clock.now())
+            judge = partial(_findings, row, self._shared.behaviour, self._shared.now(self.name))
         why = with_its_host(call.explanation.get("why"), call.request)
         self._shared.journal.append(
             "solaruser",

@@ -85,7 +85,7 @@ class Authenticator:
             _check_signed_headers(request, claim.signed)
         check_digest(request)
         actor = self._actor(claim.token_id)
-        check_policy(actor.token, request.path, self._shared.clock.now())
+        check_policy(actor.token, request.path, self._shared.now("solaruser"))
         if is_legacy:
             _check_legacy_signature(actor.token, _legacy_text(request, when, parameters), claim)
         else:
@@ -157,7 +157,7 @@ class Authenticator:
         )
 
     def _check_skew(self, when: datetime) -> None:
-        now = self._shared.clock.now()
+        now = self._shared.now("solaruser")
         # Where time is simulated, clients of another process go by the machine's clock: a date by
         # either is good.
         clients = self._shared.clients_clock

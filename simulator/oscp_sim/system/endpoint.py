@@ -47,6 +47,7 @@ class Endpoint:
     def __init__(
         self, shared: Shared, registry: Registry[System], path: str, usual: Profile
     ) -> None:
+        self.name = registry.party
         self._shared = shared
         self._registry = registry
         self._path = path
@@ -64,7 +65,7 @@ class Endpoint:
         rest = unquote(request.path, errors="replace")
         rest = f"/{rest.lstrip('/')}".removeprefix(self._path)
         path = f"/{rest.lstrip('/')}"
-        call = Call.of(request, self._shared.clock.now())
+        call = Call.of(request, self._shared.now(self._registry.party))
         call.action = ACTIONS.get(path)
         system: System | None = None
         try:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from oscp_sim.dataclass_values import DataclassReader
+from oscp_sim.faults import Rule, rules_of
 from oscp_sim.world.model import (
     OAUTH_CLIENT_SECRET,
     SIMULATED,
@@ -45,7 +46,8 @@ def load_world(
     document = _document(source, name)
     if problems := _schema().problems(document):
         raise SourceError(problems)
-    reader = DataclassReader(document, _SHORTHANDS)
+    rules = rules_of(document)
+    reader = DataclassReader(document, _SHORTHANDS, {tuple[Rule, ...]: lambda _value, _at: rules})
     world = reader.read(World)
     problems = [
         *reader.problems,

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
 from oscp_send.queue_size import MQTT_LIMIT
 from oscp_sim.dataclass_values import ALWAYS_SHOWN, none_as, show
+from oscp_sim.faults import Rule
 
 _DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
 # The service property that no reply shows (docs/protocol/solaruser.md §8.1), kept apart from the
@@ -55,6 +56,7 @@ class World:
         solaruser: The base URL of a SolarUser elsewhere; None: the simulator plays it.
         flexibility_provider: The base URL of a Flexibility Provider elsewhere, with its path; None:
             the simulator plays it.
+        faults: What shall go wrong.
     """
 
     users: tuple[User, ...]
@@ -63,6 +65,7 @@ class World:
     broker: Broker = "up"
     solaruser: str | None = None
     flexibility_provider: str | None = None
+    faults: tuple[Rule, ...] = ()
 
     @cached_property
     def _users(self) -> Mapping[int, User]:

@@ -1,0 +1,243 @@
+"""What a fault does to a request, to its answer, and to the parts of a message."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Final, cast
+
+from oscp_sim.faults.model import Fault, Place, Rule
+from oscp_sim.faults.strikes import Armed, Faults, Occasion
+from oscp_sim.faults.wire import How, Spoilt
+from oscp_sim.http import Request, Response, respond
+
+_Handler = Callable[[Request], Response]
+
+#: What is decided before the body of a request is read.
+UNREAD: Final[frozenset[Fault]] = frozenset({"connection_refused", "reset_before"})
+# Of the rest: what changes the request, and what changes its answer.
+_OF_REQUEST: Final[frozenset[Fault]] = frozenset({"token_revoked"})
+_OF_CLOCK: Final[frozenset[Fault]] = frozenset({"clock"})
+_OF_ANSWER: Final[frozenset[Fault]] = UNREAD | {
+    "status",
+    "redirect",
+    "delay",
+    "no_answer",
+    "reset_after",
+    "half_answer",
+    "slow_answer",
+    "garbage",
+    "content_type",
+    "content_length",
+}
+_OF_PARTS: Final[frozenset[Fault]] = frozenset(
+    {"part_dropped", "part_doubled", "parts_swapped", "part_cut"}
+)
+_NOT_CARRIED_OUT: Final[frozenset[Fault]] = UNREAD | {"status", "redirect"}
+_REDIRECT: Final = 307
+_GARBAGE: Final = "\x00\x01\x02 this is no HTTP\r\n\r\n"
+
+
+def answered(faults: Faults, where: str | None, request: Request, handle: _Handler) -> Response:
+    """Return how a party's answer to a request comes out, with all that strikes.
+
+    Args:
+        faults: What shall go wrong.
+        where: The party; None for one that no rule is for.
+        request: As it was sent.
+        handle: The party's own answer, with what it does and records.
+    """
+    if where is None:
+        return handle(request)
+    occasion = Occasion(cast("Place", where), request, instruction=request.instruction_id)
+    if "authorization" in request.fields:
+        struck = faults.strike(_OF_REQUEST, occasion)
+        if struck is not None:
+            request = _without_token(request)
+            faults.note(struck, occasion)
+    late = 0.0
+    for armed in faults.strikes(_OF_ANSWER, occasion):
+        if armed.rule.fault != "delay":
+            return _later(_spoilt(faults, armed, occasion, request, handle), late)
+        seconds = delay(armed)
+        late += seconds
+        faults.note(armed, occasion, more=f": {seconds:g} s")
+    return _later(_asked(faults, occasion, request, handle), late)
+
+
+def is_reset(faults: Faults, head: Request) -> bool:
+    """Return whether a connection is reset before the body of a request is read, by its head."""
+    where = faults.party_at(head.path)
+    occasion = Occasion(cast("Place", where), head)
+    armed = None if where is None else faults.strike(UNREAD, occasion)
+    if armed is None:
+        return False
+    more = ""
+    if armed.rule.fault == "connection_refused":
+        more = ": on a socket, where its head says who it is for, it is reset instead"
+    faults.note(armed, occasion, request=head, more=more)
+    return True
+
+
+def _later(response: Response, seconds: float) -> Response:
+    return replace(response, after=response.after + seconds) if seconds else response
+
+
+def _asked(faults: Faults, occasion: Occasion, request: Request, handle: _Handler) -> Response:
+    """Return a party's own answer, by a clock that may be wrong."""
+    armed = faults.strike(_OF_CLOCK, occasion)
+    if armed is None:
+        return handle(request)
+    by = armed.rule.ahead or -(armed.rule.behind or timedelta())
+    faults.note(armed, occasion, more=f", by {by.total_seconds():+g} s")
+    with faults.moving(occasion.where, by):
+        return handle(request)
+
+
+def _spoilt(
+    faults: Faults, armed: Armed, occasion: Occasion, request: Request, handle: _Handler
+) -> Response:
+    rule = armed.rule
+    is_carried_out = rule.carried_out
+    if is_carried_out is None:
+        is_carried_out = rule.fault not in _NOT_CARRIED_OUT
+    own = _asked(faults, occasion, request, handle) if is_carried_out else Response(204)
+    response = _SPOIL[rule.fault](faults, rule, own)
+    if is_carried_out:
+        faults.note(armed, occasion, more=_seen(response))
+    else:
+        comes = not isinstance(response, Spoilt)
+        faults.note(armed, occasion, request=request, response=response if comes else None)
+    return response
+
+
+def _seen(response: Response) -> str:
+    return "" if isinstance(response, Spoilt) else f": the asker sees {response.status}"
+
+
+def delay(armed: Armed) -> float:
+    """Return the seconds by which a rule makes something late this time."""
+    rule = armed.rule
+    if rule.by is not None:
+        return rule.by.total_seconds()
+    if rule.between:
+        least, most = (each.total_seconds() for each in rule.between)
+        return round(armed.chance.uniform(least, most), 3)
+    median = rule.median.total_seconds() if rule.median else 0.0
+    return round(armed.chance.lognormvariate(math.log(median), rule.sigma), 3)
+
+
+_CREDENTIAL: Final = re.compile(r"^(SNWS2 .*?Credential=[^,\s]+|SolarNetworkWS [^:]+|\S+ \S+)")
+
+
+def _without_token(request: Request) -> Request:
+    """Return a request as it comes in once its token is no longer known."""
+    headers = tuple(
+        (name, _CREDENTIAL.sub(r"\1-revoked", value, count=1) if name == "authorization" else value)
+        for name, value in request.headers
+    )
+    return replace(request, headers=headers)
+
+
+# The answer of each fault: what the party would have answered is given.
+
+
+def _status(faults: Faults, rule: Rule, _own: Response) -> Response:
+    headers = list(rule.headers.items())
+    if rule.retry_after is not None:
+        seconds = rule.retry_after.total_seconds()
+        value = str(math.ceil(seconds))
+        if rule.retry_after_form == "date":
+            value = format_datetime(faults.now() + rule.retry_after, usegmt=True)
+        headers.append(("Retry-After", value))
+    body = b"" if rule.body is None else rule.body.encode()
+    content_type = rule.content_type or (None if rule.body is None else "text/plain")
+    return respond(rule.status or 500, body, content_type, headers)
+
+
+def _redirect(_faults: Faults, rule: Rule, _own: Response) -> Response:
+    headers = [("Location", rule.location or "/")]
+    return respond(rule.status or _REDIRECT, b"", headers=headers)
+
+
+def _garbage(_faults: Faults, rule: Rule, own: Response) -> Response:
+    body = (_GARBAGE if rule.body is None else rule.body).encode("utf-8", "replace")
+    return Spoilt(own.status, (), body, after=own.after, how="garbage")
+
+
+def _content_type(_faults: Faults, rule: Rule, own: Response) -> Response:
+    return own.setting({"Content-Type": rule.content_type or ""})
+
+
+def _content_length(_faults: Faults, rule: Rule, own: Response) -> Response:
+    length = max(0, len(own.body) + rule.off_by)
+    wrong = own.setting({"Content-Length": str(length)})
+    return Spoilt(wrong.status, wrong.headers, wrong.body, own.reason, own.after, how="closed")
+
+
+def _slow(_faults: Faults, rule: Rule, own: Response) -> Response:
+    rate = rule.bytes_per_second
+    return Spoilt(own.status, own.headers, own.body, own.reason, own.after, how="slow", rate=rate)
+
+
+def _broken(how: How) -> Callable[[Faults, Rule, Response], Response]:
+    def spoil(_faults: Faults, _rule: Rule, own: Response) -> Response:
+        return Spoilt(own.status, own.headers, own.body, own.reason, own.after, how=how)
+
+    return spoil
+
+
+_SPOIL: Final[dict[Fault, Callable[[Faults, Rule, Response], Response]]] = {
+    "status": _status,
+    "redirect": _redirect,
+    "garbage": _garbage,
+    "content_type": _content_type,
+    "content_length": _content_length,
+    "slow_answer": _slow,
+    "half_answer": _broken("half"),
+    "no_answer": _broken("silent"),
+    "reset_before": _broken("reset"),
+    "reset_after": _broken("reset"),
+    "connection_refused": _broken("refused"),
+}
+
+
+# The parts of a split message.
+
+
+def damaged(
+    faults: Faults, pieces: Sequence[tuple[str, str]], request: Request
+) -> list[tuple[str, str]]:
+    """Return the parts of all parameters with what has happened to those of the message."""
+    message = [at for at, (name, _) in enumerate(pieces) if name == "msg"]
+    occasion = Occasion("solaruser", request)
+    for armed in faults.rules:
+        part = armed.rule.part
+        needs = part + (armed.rule.fault == "parts_swapped")
+        is_whole = armed.rule.fault not in _OF_PARTS or len(message) < needs
+        if is_whole or not faults.meets(armed, occasion):
+            continue
+        at = message[part - 1]
+        faults.note(armed, occasion, more=f": part {part} of {len(message)}")
+        return _damage(armed.rule.fault, pieces, at, message[part % len(message)])
+    return list(pieces)
+
+
+def _damage(
+    fault: Fault, pieces: Sequence[tuple[str, str]], at: int, following: int
+) -> list[tuple[str, str]]:
+    made = list(pieces)
+    name, value = made[at]
+    if fault == "part_dropped":
+        del made[at]
+    elif fault == "part_doubled":
+        made.insert(at, made[at])
+    elif fault == "parts_swapped":
+        made[at], made[following] = made[following], made[at]
+    else:
+        made[at] = name, value[: len(value) // 2]
+    return made

@@ -1,0 +1,347 @@
+"""The faults of one simulator: which rules there are, when they strike, and how often they did."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import count
+from random import Random
+from typing import Any, Final
+from urllib.parse import parse_qs, parse_qsl
+
+from oscp_send.solarnetwork.request_body import BodyRefused, read_body
+from oscp_sim.clock import Clock
+from oscp_sim.faults.model import KINDS, Fault, Place, Rule, load_faults
+from oscp_sim.http import Request, Response
+from oscp_sim.journal import Journal
+
+_ACTIONS: Final[Mapping[str, str]] = {
+    "register": "Register",
+    "handshake": "Handshake",
+    "handshake_acknowledge": "HandshakeAcknowledge",
+    "heartbeat": "Heartbeat",
+    "adjust_group_capacity_forecast": "AdjustGroupCapacityForecast",
+    "group_capacity_compliance_error": "GroupCapacityComplianceError",
+    "update_asset_measurements": "UpdateAssetMeasurement",
+    "update_group_capacity_forecast": "UpdateGroupCapacityForecast",
+    "update_group_measurements": "UpdateGroupMeasurements",
+}
+_NUMBERS: Final = re.compile(r"\d{1,18}", re.ASCII)
+
+
+class Occasion:
+    """What a rule may be for: a request, a message that is handed over, or a delivery.
+
+    Args:
+        where: The party that is asked, or the hand-off.
+        request: What it is asked; None where it is no request.
+        action: The OSCP message that it is about, where that is known already.
+        instruction: The instruction that it is about, likewise.
+    """
+
+    def __init__(
+        self,
+        where: Place,
+        request: Request | None = None,
+        action: str | None = None,
+        instruction: int | None = None,
+    ) -> None:
+        self.where = where
+        self.request = request
+        self._action = action
+        self._instruction = instruction
+
+    @cached_property
+    def action(self) -> str | None:
+        """The OSCP message that it is about, or None."""
+        if self._action is not None or self.request is None:
+            return self._action
+        if self.where == "solaruser":
+            return _action_of_instruction(self.request)
+        return _ACTIONS.get(self.request.path.rpartition("/")[2])
+
+    @cached_property
+    def instructions(self) -> frozenset[int]:
+        """The instructions that it is about."""
+        if self._instruction is not None:
+            return frozenset({self._instruction})
+        if self.request is None or self.where != "solaruser":
+            return frozenset()
+        query = parse_qs(self.request.query)
+        named = [*query.get("id", ()), *query.get("ids", ()), *query.get("instructionIds", ())]
+        return frozenset(int(each) for each in _NUMBERS.findall(",".join(named)))
+
+    @property
+    def instruction(self) -> int | None:
+        """The instruction, where it is about a single one."""
+        return next(iter(self.instructions)) if len(self.instructions) == 1 else None
+
+    def fits(self, rule: Rule) -> bool:
+        """Return whether a rule is for it."""
+        if rule.where != self.where:
+            return False
+        request = self.request
+        if rule.method is not None and (request is None or request.method != rule.method):
+            return False
+        if rule.path is not None and (request is None or not _ends_with(request.path, rule.path)):
+            return False
+        if rule.action is not None and rule.action != self.action:
+            return False
+        return rule.instruction is None or rule.instruction in self.instructions
+
+
+def _ends_with(path: str, end: str) -> bool:
+    return path == end or path.endswith(end if end.startswith("/") else f"/{end}")
+
+
+def _action_of_instruction(request: Request) -> str | None:
+    """Return the action of an instruction to queue, as JSON or as a form."""
+    body = request.body or b""
+    if request.method != "POST" or b"action" not in body:
+        return None
+    if "json" in request.fields.get("content-type", ""):
+        with suppress(BodyRefused):
+            pairs = read_body(body, None, executes=False, has_topic=True).parameters
+            return next((value for name, value in pairs if name == "action"), None)
+        return None
+    form = dict(parse_qsl(f"{request.query}&{body.decode('utf-8', 'replace')}"))
+    named = [key for key, value in form.items() if key.endswith(".name") and value == "action"]
+    return form.get(f"{named[0].removesuffix('.name')}.value") if named else None
+
+
+@dataclass(slots=True)
+class Armed:
+    """A rule at work.
+
+    Attributes:
+        number: From 1, in the order in which the rules were added.
+        rule: What shall go wrong.
+        met: How many occasions came that it is for.
+        struck: How often it struck.
+    """
+
+    number: int
+    rule: Rule
+    met: int = 0
+    struck: int = 0
+    until: datetime | None = field(default=None, repr=False)
+    chance: Random = field(default_factory=Random, repr=False)
+
+    def meets(self, occasion: Occasion) -> bool:
+        """Return whether it strikes at an occasion, and count; under the lock of the faults."""
+        rule = self.rule
+        if not occasion.fits(rule) or self.struck == (rule.times or math.inf):
+            return False
+        self.met += 1
+        beyond = self.met - rule.after - 1
+        if beyond < 0 or beyond % rule.every:
+            return False
+        if rule.probability is not None and self.chance.random() >= rule.probability:
+            return False
+        self.struck += 1
+        return True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values: the rule in its own words, its number, and how often it struck."""
+        counted = {"number": self.number, "met": self.met, "struck": self.struck}
+        return {**self.rule.to_dict(), **counted}
+
+    @property
+    def warning(self) -> str:
+        """What to say of a rule that never struck."""
+        what = f"fault {self.number} never struck: {self.rule}"
+        if not self.met:
+            return f"{what}; nothing came that it is for"
+        return f"{what}; {self.met} came that it is for, see after and probability"
+
+
+class Faults:
+    """The faults of a simulator; any thread may add, ask and clear.
+
+    Args:
+        journal: Records each strike.
+        clock: Dates the journal.
+        seed: Makes what is left to chance.
+        first: The rules that there are from the beginning, and again after a reset.
+
+    Attributes:
+        rules: Those at work, in the order in which they are tried; empty: nothing goes wrong.
+        party_at: Returns the party that a path leads to.
+        ports: Called with the seconds for which nobody is to listen, 0 to listen again.
+    """
+
+    def __init__(
+        self, journal: Journal, clock: Clock, seed: int, first: Iterable[Rule] = ()
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._moved = threading.local()
+        self._numbers = count(1)
+        self._first = tuple(first)
+        self.rules: tuple[Armed, ...] = ()
+        self.party_at: Callable[[str], str | None] = lambda _: None
+        self.ports: list[Callable[[float], object]] = []
+        self.restart()
+
+    def add(
+        self,
+        rule: Rule | Mapping[str, Any] | None = None,
+        /,
+        **words: Any,  # noqa: ANN401 - each word has a type of its own
+    ) -> Armed:
+        """Let one thing more go wrong from now on, and return it with its count.
+
+            simulator.faults.add(where="solaruser", fault="status", status=503, times=1)
+
+        Args:
+            rule: A rule, or its words as a mapping.
+            **words: Its words, as a file has them; a duration is a text as "2s".
+
+        Raises:
+            SourceError: The words make no rule; it says which and why.
+        """
+        if not isinstance(rule, Rule):
+            (rule,) = load_faults({"faults": [{**(rule or {}), **words}]})
+        with self._lock:
+            armed = self._armed(rule)
+            self.rules = (*self.rules, armed)
+        self._close_ports(armed)
+        return armed
+
+    def remove(self, number: int) -> bool:
+        """Take one rule away, by its number; return whether there was one."""
+        with self._lock:
+            kept = tuple(each for each in self.rules if each.number != number)
+            found, self.rules = len(kept) < len(self.rules), kept
+        self._open_ports()
+        return found
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        with self._lock:
+            self.rules = ()
+        self._open_ports()
+
+    def restart(self) -> None:
+        """Start afresh with the rules of the beginning; numbers start at 1 again."""
+        with self._lock:
+            self._numbers = count(1)
+            self.rules = tuple(map(self._armed, self._first))
+            armed = self.rules
+        self._open_ports()
+        for each in armed:
+            self._close_ports(each)
+
+    @property
+    def never_struck(self) -> tuple[Armed, ...]:
+        """The rules that have not struck so far."""
+        return tuple(each for each in self.rules if not each.struck)
+
+    def strikes(self, faults: Collection[Fault], occasion: Occasion) -> Iterator[Armed]:
+        """Yield the rules of some faults that strike at an occasion: delays, and the first other.
+
+        Who is asked for one has to do it: it counts as having struck.
+        """
+        for armed in self.rules:
+            if armed.rule.fault not in faults:
+                continue
+            if self.meets(armed, occasion):
+                yield armed
+                if armed.rule.fault != "delay":
+                    return
+
+    def strike(self, faults: Collection[Fault], occasion: Occasion) -> Armed | None:
+        """Return the first rule of some faults that strikes at an occasion, or None."""
+        return next(self.strikes(faults, occasion), None)
+
+    def meets(self, armed: Armed, occasion: Occasion) -> bool:
+        """Return whether one rule strikes at an occasion; who asks has to do it."""
+        with self._lock:
+            return self._is_open(armed) and armed.meets(occasion)
+
+    def note(
+        self,
+        armed: Armed,
+        occasion: Occasion,
+        *,
+        request: Request | None = None,
+        response: Response | None = None,
+        more: str = "",
+    ) -> None:
+        """Record that a rule struck.
+
+        Args:
+            armed: The rule.
+            occasion: At what.
+            request: Where the party itself never saw it: the entry is then its exchange.
+            response: Of that exchange.
+            more: What there is to say beside what the rule does.
+        """
+        why = f"fault {armed.number}: {KINDS[armed.rule.fault].does}{more}"
+        self._journal.append(
+            armed.rule.party,
+            "note" if request is None else "exchange",
+            action=occasion.action,
+            instruction_id=occasion.instruction,
+            request=request,
+            response=response,
+            detail={"why": why, "fault": armed.rule.fault, "rule": armed.number},
+        )
+
+    def closed_for(self) -> float:
+        """Return the seconds for which nobody is to listen, by the rules of now."""
+        now = self._clock.now()
+        left = [(each.until - now).total_seconds() for each in self.rules if each.until]
+        return max([0.0, *left])
+
+    def now(self) -> datetime:
+        """Return what time it is."""
+        return self._clock.now()
+
+    @contextmanager
+    def moving(self, where: Place, by: timedelta) -> Iterator[None]:
+        """Move the clock of a party, for what the calling thread does meanwhile."""
+        before = getattr(self._moved, where, timedelta())
+        setattr(self._moved, where, by)
+        try:
+            yield
+        finally:
+            setattr(self._moved, where, before)
+
+    def moved(self, where: Place) -> timedelta:
+        """Return by how much the clock of a party is moved, for the calling thread."""
+        by: timedelta = getattr(self._moved, where, timedelta())
+        return by
+
+    def _armed(self, rule: Rule) -> Armed:
+        number = next(self._numbers)
+        chance = Random(f"fault {self._seed} {number}")  # noqa: S311 - of a rehearsal
+        return Armed(number, rule, chance=chance)
+
+    def _is_open(self, armed: Armed) -> bool:
+        return armed.until is None or self._clock.now() < armed.until
+
+    def _close_ports(self, armed: Armed) -> None:
+        lasts = armed.rule.lasts
+        if lasts is None:
+            return
+        armed.until = self._clock.now() + lasts
+        if self.ports:
+            armed.met, armed.struck = armed.met + 1, armed.struck + 1
+            self.note(armed, Occasion(armed.rule.where), more=f" for {lasts.total_seconds():g} s")
+        for close in tuple(self.ports):
+            close(lasts.total_seconds())
+
+    def _open_ports(self) -> None:
+        left = self.closed_for()
+        if not left:
+            for listen in tuple(self.ports):
+                listen(0.0)
