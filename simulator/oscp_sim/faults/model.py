@@ -104,10 +104,8 @@ KINDS: Final[Mapping[Fault, Kind]] = MappingProxyType(
             needs=("by", "between", "median"),
         ),
         "no_answer": _of_party("no answer goes out", "carried_out"),
-        "connection_refused": Kind(_PARTIES, (*_ROUTE, "lasts"), "nobody listens"),
-        "reset_before": Kind(
-            _PARTIES, _ROUTE, "the connection is reset before the body of the request is read"
-        ),
+        "connection_refused": _of_party("nobody listens", "lasts"),
+        "reset_before": _of_party("the connection is reset before the body of the request is read"),
         "reset_after": _of_party(
             "the connection is reset after the request was read and carried out"
         ),
@@ -138,6 +136,8 @@ KINDS: Final[Mapping[Fault, Kind]] = MappingProxyType(
         "sent_twice": Kind(_SYSTEMS, _ABOUT, "the delivery is sent twice"),
     }
 )
+# What strikes before the body of a request is read, which alone says what it is about at SolarUser.
+_UNREAD: Final = frozenset({"connection_refused", "reset_before"})
 #: The words of every rule.
 COMMON: Final = frozenset({"where", "fault", "times", "after", "every", "probability"})
 
@@ -307,6 +307,10 @@ def _idle_words(document: YamlDocument) -> Iterator[SourceProblem]:
 def _wrong_values(
     document: YamlDocument, above: str, rule: Mapping[str, Any]
 ) -> Iterator[SourceProblem]:
+    if rule["fault"] in _UNREAD and rule["where"] == "solaruser":
+        for word in rule.keys() & set(_ABOUT):
+            message = f'"{word}" is in the request, which {rule["fault"]} leaves unread: give path'
+            yield document.problem(f"{above}/{word}", message, key=True)
     if rule["fault"] == "redirect" and not 300 <= rule.get("status", 307) <= 399:  # noqa: PLR2004
         yield document.problem(f"{above}/status", "a redirect has a status from 300 to 399")
     if "retry_after_form" in rule and "retry_after" not in rule:

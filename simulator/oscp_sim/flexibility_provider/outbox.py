@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.solarnetwork import json_reading
+from oscp_sim.faults.between import is_sent_twice
 from oscp_sim.flexibility_provider.delivery import (
     TIMEOUT,
     ConfigurationProblem,
@@ -157,7 +158,12 @@ class Outbox:
             headers = (("Authorization", f"Bearer {token}"), *others)
             delivery = replace(delivery, headers=headers)
         self._on_sending(user_id, system, delivery)
-        return (yield from post(self._connections, delivery, self.timeout))
+        answer = yield from post(self._connections, delivery, self.timeout)
+        if self._shared.faults.rules and is_sent_twice(
+            self._shared.faults, delivery.to, delivery.action, delivery.instruction_id
+        ):
+            answer = yield from post(self._connections, delivery, self.timeout)
+        return answer
 
 
 def _path(system: System, action: str) -> str:

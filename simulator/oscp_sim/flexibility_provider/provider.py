@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from oscp_send.findings import Finding
 from oscp_sim.conversation import Conversation, ExchangedMessage
 from oscp_sim.entry import PartyName
+from oscp_sim.faults.between import HandOver
 from oscp_sim.flexibility_provider.delivery import Delivery, Retries, System, party_of, queue_of
 from oscp_sim.flexibility_provider.heartbeats import heartbeat_jobs
 from oscp_sim.flexibility_provider.instructions import InstructionHandler
@@ -46,6 +47,7 @@ class FlexibilityProvider:
         self.outbox = Outbox(shared, self.random, self.conversations.remember_sent)
         self.retries = Retries(shared, self.random)
         self.rows = HeldRows()
+        self._hand_over = HandOver(shared.faults, shared.schedule, self._take)
         self._replaced: dict[tuple[int, PartyName, int], str | None] = {}
         self._owed: dict[tuple[int, PartyName, int], str] = {}
         jobs = (*heartbeat_jobs(shared, self.outbox), *measurement_jobs(shared, self.outbox))
@@ -64,9 +66,17 @@ class FlexibilityProvider:
         self._replaced.clear()
         self._owed.clear()
         self.outbox.oauth.forget()
+        self._hand_over.forget()
         self._jobs.plan()
 
     def __call__(self, message: QueuedMessage) -> None:
+        """Take what is handed over, as it comes."""
+        if self.shared.faults.rules:
+            self._hand_over(message)
+        else:
+            self._take(message)
+
+    def _take(self, message: QueuedMessage) -> None:
         """Put a message into the queue of its Capacity Provider."""
         handler = InstructionHandler(self.shared, self.outbox, message)
         self.shared.schedule.soon(handler.handle, queue=self._queue(message))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from oscp_send.client import SolarUserClient
-from oscp_send.errors import DeadlinePassed, InstructionDeclined
+from oscp_send.errors import DeadlinePassed, InstructionDeclined, PossiblySent
 from oscp_send.instruction import TOPIC, Instruction, join_parameters, split
 from oscp_send.messages import (
     AdjustGroupCapacityForecast,
@@ -82,6 +83,8 @@ class Outcome:
         parts: Into how many parts it was split; None where nothing was sent.
         instruction_id: Of the instruction that SolarUser made of it.
         parameters: Those of the instruction, by name.
+        settled: Of an instruction that may have been queued: its state as the sender then found
+            it, or `nothing`; None where it did not look.
     """
 
     state: str | None
@@ -91,10 +94,18 @@ class Outcome:
     parts: int | None
     instruction_id: int | None = None
     parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
+    settled: str | None = None
 
 
-def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
-    """Send an instruction, follow it to its end for so many seconds, and return the result."""
+def send(step: Send, simulator: Simulator, timeout: float, *, settles: bool = False) -> Outcome:
+    """Send an instruction, follow it to its end for so many seconds, and return the result.
+
+    Args:
+        step: What to send.
+        simulator: To whom.
+        timeout: How many seconds it is followed.
+        settles: Whether the sender finds out what became of one that may have been queued.
+    """
     token_id, secret = credentials(simulator.world, step.node)
     session = simulator.session()
     elsewhere = simulator.world.solaruser
@@ -140,9 +151,37 @@ def send(step: Send, simulator: Simulator, timeout: float) -> Outcome:
         except DeadlinePassed as error:
             state = str(error.instruction.state) if error.instruction else None
             return ended(state, str(error), error, error.instruction_id)
+        except PossiblySent as error:
+            settled = _settled(client, error, clock) if settles else None
+            return replace(ended(None, str(error), error, None), settled=settled)
         except OscpSendError as error:
             return ended(None, str(error), error, None)
     return ended(str(status.state), None, None, status.id)
+
+
+# Until it is certain that nothing was queued, and a little longer; and how long the sender looks
+# where nobody moves the clock, in seconds.
+_CERTAIN: Final = 1200.0
+_LOOKS: Final = 1.0
+
+
+def _settled(client: SolarUserClient, error: PossiblySent, clock: Clock) -> str:
+    """Return the state in which the sender finds an instruction that may have been queued."""
+    patience = 0.0 if is_moved(clock) else _LOOKS
+    try:
+        try:
+            found = client.settle(error, timeout=patience)
+        except PossiblySent:
+            if not is_moved(clock):
+                raise
+            clock.advance(_CERTAIN)
+            found = client.settle(error)
+        if found is not None:
+            found = client.wait(found, timeout=_CERTAIN if is_moved(clock) else _LOOKS)
+    except OscpSendError as trouble:
+        declined = isinstance(trouble, InstructionDeclined)
+        return "Declined" if declined else type(trouble).__name__
+    return "nothing" if found is None else str(found.state)
 
 
 def _text(step: Send) -> str | None:

@@ -46,6 +46,9 @@ def problems_of_instruction(step: Step, outcome: Outcome, duration: float) -> It
     elif outcome.state != wanted:
         where = expect.source.place("/state") if expect.state else step.source.place()
         yield Problem(where, "state", wanted, _ending(outcome), _hint(outcome))
+    if expect.settled is not None and expect.settled != outcome.settled:
+        got = outcome.settled or f"it is not in doubt: {_ending(outcome)}"
+        yield Problem(expect.source.place("/settled"), "settled", expect.settled, got)
     yield from _of_reason(expect, outcome.reason)
     if expect.parts is not None and expect.parts != outcome.parts:
         got = "nothing was sent" if outcome.parts is None else str(outcome.parts)

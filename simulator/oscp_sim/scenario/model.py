@@ -346,6 +346,7 @@ class Expect(_Sourced):
         within: How long it may take.
         received: What the Capacity Provider receives.
         sender: Name of the exception of `oscp_send` that ends the step.
+        settled: What the sender then finds of an instruction that may have been queued.
         status: Of the answer to a simulated party.
         exchanges: All that the parties send one another, in order.
         exchanges_among_others: What they send one another, in order, with anything between.
@@ -361,6 +362,7 @@ class Expect(_Sourced):
     within: timedelta | None = None
     received: Received | None = None
     sender: str | None = None
+    settled: str | None = None
     status: Status | None = None
     exchanges: tuple[ExpectedExchange, ...] | None = None
     exchanges_among_others: tuple[ExpectedExchange, ...] | None = None

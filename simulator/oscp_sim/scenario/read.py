@@ -188,7 +188,7 @@ _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
 )
 _FORECASTS: Final = ("AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast")
 _MADE_BY_SENDER: Final = ("optimizer", "group", "action", "correlation_id")
-_ONLY_OF_INSTRUCTIONS: Final = frozenset({"state", "parts", "sender"})
+_ONLY_OF_INSTRUCTIONS: Final = frozenset({"state", "parts", "sender", "settled"})
 _ONLY_OF_PROGRAMS: Final = frozenset({"exit_code", "output"})
 # Steps that send nothing, as messages call them.
 _WORDS: Final[Mapping[type, str]] = {

@@ -400,7 +400,8 @@ def _send(step: Step, instruction: Send, simulator: Simulator) -> _Done:
         return _Done("not sent", (problem,))
     patience = step.expect.within.total_seconds() if step.expect.within else 0.0
     began = _seconds(simulator)
-    outcome = send(instruction, simulator, max(patience, _PATIENCE))
+    settles = step.expect.settled is not None
+    outcome = send(instruction, simulator, max(patience, _PATIENCE), settles=settles)
     problems = problems_of_instruction(step, outcome, _seconds(simulator) - began)
     name = outcome.state or type(outcome.error).__name__
     return _Done(name, tuple(problems), outcome)

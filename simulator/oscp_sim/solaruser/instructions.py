@@ -17,6 +17,7 @@ from oscp_send.instruction import TOPIC, join_parameters, split_parameters
 from oscp_send.judgement import judge_accepted, verdict
 from oscp_send.queue_size import judge_size, queue_size, too_large
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
+from oscp_sim.faults.answers import damaged
 from oscp_sim.http import Response
 from oscp_sim.instructions import HandOff, Instruction, QueuedMessage, State
 from oscp_sim.shared import Shared
@@ -169,6 +170,8 @@ class InstructionApi:
         """Judge an instruction, and store it for each of its nodes, or for none of them."""
         world, behaviour = self._shared.world, self._shared.behaviour
         pieces = self._split(wanted.body.parameters)
+        if self._shared.faults.rules:
+            pieces = damaged(self._shared.faults, pieces, call.request)
         owners = [
             owner_of_node(world, call.actor, node_id)
             for node_id in wanted.node_ids
