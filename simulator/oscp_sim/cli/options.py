@@ -56,6 +56,13 @@ world_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="YAML file of who exists; the built-in world where not given.",
 )
+report_option = click.option(
+    "--report",
+    "reports",
+    metavar="KIND=PATH",
+    multiple=True,
+    help="Also write a report: json=FILE. May be given several times.",
+)
 
 
 @contextmanager

@@ -13,10 +13,12 @@ from oscp_schemas.date_time import Fidelity
 from oscp_send.cli.main import Colours, color_option
 from oscp_sim.cli.options import (
     Choice,
+    bad_parameters,
     behaviour,
     choice_options,
     fidelity_option,
     readable,
+    report_option,
     seat_option,
     seats,
     seed_option,
@@ -54,6 +56,7 @@ class _Jobs(click.ParamType[int]):
 @fidelity_option
 @set_option
 @seat_option
+@report_option
 @click.option(
     "--jobs",
     "-j",
@@ -86,6 +89,7 @@ def rehearse(
     fidelity: Fidelity,
     settings: tuple[str, ...],
     seat: tuple[str, ...],
+    reports: tuple[str, ...],
     jobs: int,
     fail_fast: bool,
     last_failed: bool,
@@ -101,12 +105,15 @@ def rehearse(
     Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read or no scenario is
     chosen.
     """
+    from oscp_sim.report import listeners
     from oscp_sim.scenario.console import ConsoleReport
     from oscp_sim.scenario.run import Rehearsal, run
     from oscp_sim.scenario.selection import LastFailed
     from oscp_sim.world import load_world
 
     chosen, real = behaviour(fidelity, settings), seats(seat)
+    with bad_parameters("--report"):
+        written = listeners(reports)
     with readable():
         common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
     everything = choice.load()
@@ -116,7 +123,9 @@ def rehearse(
         scenarios = _failed(scenarios, memory)
     report = ConsoleReport(sys.stdout, sequence=sequence, colours=colours)
     told, watch = _on_screen(report, len(scenarios))
-    passed = run(scenarios, common, [told, memory], jobs=jobs, fail_fast=fail_fast, watch=watch)
+    passed = run(
+        scenarios, common, [told, memory, *written], jobs=jobs, fail_fast=fail_fast, watch=watch
+    )
     sys.exit(0 if passed else 1)
 
 

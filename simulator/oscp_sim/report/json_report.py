@@ -1,0 +1,105 @@
+"""A rehearsal's report for programs, as JSON (docs/reports.md)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from oscp_sim.report.result import RehearsalResult, ScenarioResult
+from oscp_sim.scenario.events import Problem, StepFinished
+from oscp_sim.scenario.sequence import summary
+from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
+
+#: Goes up when a field is taken away or means something else; new fields may come at any time.
+VERSION: Final = 1
+
+
+def report(result: RehearsalResult) -> str:
+    """Return the report: the same text for the same seed, but for the values named `duration`."""
+    values = {
+        "report": "oscp-sim",
+        "version": VERSION,
+        "seed": result.seed,
+        "fidelity": result.fidelity,
+        "passed": result.passed,
+        "failed": result.failed,
+        "duration": _seconds(result.duration),
+        "scenarios": [_scenario(each) for each in result.scenarios],
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def _scenario(result: ScenarioResult) -> dict[str, Any]:
+    return {
+        "group": result.id.group,
+        "name": result.id.name,
+        "where": result.where,
+        "about": result.about,
+        "fidelity": result.fidelity,
+        "passed": result.passed,
+        "duration": _seconds(result.duration),
+        "warnings": list(result.warnings),
+        "problems": [_problem(each) for each in result.problems],
+        "steps": [_step(each) for each in result.steps],
+        "steps_left": result.steps_left,
+    }
+
+
+def _step(step: StepFinished) -> dict[str, Any]:
+    return {
+        "number": step.number,
+        "name": step.name,
+        "where": step.where,
+        "outcome": step.outcome,
+        "parts": step.parts,
+        "passed": not step.problems,
+        "duration": _seconds(step.duration),
+        "problems": [_problem(each) for each in step.problems],
+        "timeline": [_entry(each) for each in step.timeline],
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {name: getattr(problem, name) for name in ("where", "what", "expected", "got", "hint")}
+
+
+def _entry(entry: TimelineEntry) -> dict[str, Any]:
+    shown = _exchange(entry) if isinstance(entry, Exchange) else _note(entry)
+    # Numbers of the journal would name entries that a report does not have.
+    findings = [
+        {name: value for name, value in each.items() if name != "exchange"}
+        for each in entry.findings
+    ]
+    return {**shown, "findings": findings}
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "kind": "exchange",
+        "sender": exchange.sender,
+        "receiver": exchange.receiver,
+        "system": exchange.system,
+        "method": exchange.method,
+        "path": exchange.path,
+        "action": exchange.action,
+        "instruction_id": exchange.instruction_id,
+        "request_id": exchange.request_id,
+        "correlation_id": exchange.correlation_id,
+        "status": exchange.status,
+        "says": summary(exchange),
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "kind": "note",
+        "party": note.party,
+        "system": note.system,
+        "action": note.action,
+        "instruction_id": note.instruction_id,
+        "text": note.text,
+    }
+
+
+def _seconds(duration: float) -> float:
+    return round(duration, 4)
