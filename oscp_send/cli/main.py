@@ -178,6 +178,10 @@ def _exit_code(error: OscpSendError) -> int:
             "oscp_send.cli.check:check",
             "Say what SolarUser would do with messages, and how to correct them.",
         ),
+        "explain": (
+            "oscp_send.cli.explain:explain",
+            "Explain what a finding names, and how to mend it.",
+        ),
         "send": ("oscp_send.cli.send:send", "Send a message and follow it to its end."),
         "view": ("oscp_send.cli.show:view", "Show an instruction as it is now."),
         "list": ("oscp_send.cli.show:list_instructions", "List the instructions of nodes."),
