@@ -57,7 +57,8 @@ def check(
         text: The whole `msg` parameter, or the document that was read from it.
         fidelity: `documented` follows the guide and the specification, `observed` SolarNetwork's
             code; a finding says where the two differ.
-        now: The time to compare a heartbeat with; the system's by default.
+        now: The time to compare a heartbeat with, the system's by default; blocks are past only
+            where it is given.
         mqtt_limit: The bytes that the message may have in SolarNetwork's queue, whatever the ids
             that go with it.
 
@@ -69,7 +70,8 @@ def check(
     findings = [*_refusal(action, ruling), *_difference(action, behaviour, ruling)]
     if ruling.document is not None:
         findings += judge_properties(action, ruling.document)
-        findings += judge_meaning(ruling.document.value, now or datetime.now(UTC))
+        moment, past = now or datetime.now(UTC), now is not None
+        findings += judge_meaning(ruling.document.value, moment, past_blocks=past)
     stage, error = ruling.stage, ruling.error
     if ruling.document is not None and ruling.decoded is not None:
         pieces = split_parameters([("msg", ruling.document.text)])

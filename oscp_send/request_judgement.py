@@ -89,14 +89,14 @@ def check_request(
         data: The body as it would be posted, the JSON of the SolarUser OSCP guide; or the document
             that was read from it.
         fidelity: As for `check`.
-        now: The time to compare dates with; the system's by default.
+        now: The time to compare dates with, the system's by default; blocks are past only where
+            it is given.
         mqtt_limit: As for `check`.
 
     Raises:
         ValueError: The fidelity is unknown.
     """
     behaviour = Behaviour.of(fidelity)
-    now = now or datetime.now(UTC)
     document = data if isinstance(data, Document) else read_json(decoded(data))
     value = document.value if isinstance(document, Document) else None
     understood, refusal = _understood(document if isinstance(document, Document) else data)
@@ -113,7 +113,7 @@ def check_request(
     findings = [*_unreadable(document)]
     if isinstance(document, Document) and isinstance(value, dict):
         repeated, is_refused = document.duplicate_keys, refusal is not None
-        findings += judge_keys(value, repeated, now)
+        findings += judge_keys(value, repeated, now or datetime.now(UTC))
         findings += judge_parameters(given, parameters, repeated, refused=is_refused)
         findings += about_action
         findings += judge_relations(given, parameters, group, behaviour)
@@ -145,7 +145,7 @@ def _judged_message(
     parameters: Mapping[str, str],
     message: Document | JsonError,
     behaviour: Behaviour,
-    now: datetime,
+    now: datetime | None,
     mqtt_limit: int,
 ) -> Judgement | None:
     action = parameters.get("action", "")

@@ -110,8 +110,8 @@ def rules() -> Mapping[str, Rule]:
 
 
 def _rule(name: str, kind: Kind, entry: Mapping[str, str], difference: Difference | None) -> Rule:
-    texts = (entry[key] for key in ("what", "why", "who", "mend"))
-    return Rule(name, kind, *texts, _example(entry), difference)
+    what, why, who, mend = (entry[key] for key in ("what", "why", "who", "mend"))
+    return Rule(name, kind, what, why, who, mend, _example(entry), difference)
 
 
 def _example(entry: Mapping[str, Any]) -> Example | None:

@@ -58,9 +58,11 @@ def _listed(listed: Iterable[Rule], width: int) -> Iterator[str]:
     kind = ""
     for rule in listed:
         if rule.kind != kind:
-            yield from ["", f"{rule.kind}: {KINDS[rule.kind]}"] if kind else [
-                f"{rule.kind}: {KINDS[rule.kind]}"
-            ]
+            yield from (
+                ["", f"{rule.kind}: {KINDS[rule.kind]}"]
+                if kind
+                else [f"{rule.kind}: {KINDS[rule.kind]}"]
+            )
             kind = rule.kind
         yield from _labelled(rule.name, rule.what, width, widest + 3)
 

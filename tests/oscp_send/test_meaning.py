@@ -5,7 +5,9 @@ They are those of docs/protocol/oscp20.md §3.13.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
@@ -31,6 +33,23 @@ def span(start: int, end: int, **changes: object) -> dict[str, Any]:
 
 def blocks(*listed: object) -> dict[str, Any]:
     return {"forecasted_blocks": list(listed)}
+
+
+def row(*minutes: int) -> dict[str, Any]:
+    """Return blocks of these lengths, one after another, from midnight on."""
+    ends = list(accumulate(minutes, initial=0))
+    return blocks(*(span(*each) for each in pairwise(ends)))
+
+
+def quarters(*capacities: float, **changes: object) -> dict[str, Any]:
+    """Return quarter hours of these capacities, one after another, from midnight on."""
+    starts = range(0, 15 * len(capacities), 15)
+    return blocks(
+        *(
+            span(start, start + 15, capacity=amount, **changes)
+            for start, amount in zip(starts, capacities, strict=True)
+        )
+    )
 
 
 def readings(*listed: object) -> dict[str, Any]:
@@ -168,6 +187,111 @@ FOUND: dict[str, tuple[str, str, str, dict[str, Any]]] = {
             {k: v for k, v in counted(9, 15).items() if k != "energy_type"},
         ),
     ),
+    "block-length-an-hour-too-long": (
+        "block-length",
+        "warning",
+        f"{BLOCK}/1/end_time",
+        row(15, 75, 15, 15),
+    ),
+    "block-length-an-hour-too-long-of-hours": (
+        "block-length",
+        "warning",
+        f"{BLOCK}/2/end_time",
+        row(60, 60, 120, 60, 60),
+    ),
+    "block-length-shorter": ("block-length", "info", f"{BLOCK}/2/end_time", row(15, 15, 10, 15)),
+    "block-length-of-long-blocks": (
+        "block-length",
+        "info",
+        f"{BLOCK}/1/end_time",
+        row(120, 180, 120, 120),
+    ),
+    "block-length-not-in-order": (
+        "block-length",
+        "warning",
+        f"{BLOCK}/0/end_time",
+        blocks(span(15, 90), span(0, 15), span(105, 120), span(90, 105)),
+    ),
+    "block-length-of-one-phase": (
+        "block-length",
+        "warning",
+        f"{BLOCK}/2/end_time",
+        blocks(
+            span(0, 15, phase="ONE"),
+            span(0, 60),
+            span(15, 90, phase="ONE"),
+            span(90, 105, phase="ONE"),
+            span(105, 120, phase="ONE"),
+        ),
+    ),
+    "long-block": (
+        "long-block",
+        "warning",
+        f"{BLOCK}/0/end_time",
+        blocks(block(start_time="2031-03-01T00:00:00Z", end_time="2031-03-03T00:00:01Z")),
+    ),
+    "long-block-backwards-listed": (
+        "long-block",
+        "warning",
+        f"{BLOCK}/1/end_time",
+        blocks(
+            span(15, 30), block(start_time="2031-03-02T00:00:00Z", end_time="2031-03-12T00:00:00Z")
+        ),
+    ),
+    "capacity-scale-between": (
+        "capacity-scale",
+        "warning",
+        f"{BLOCK}/1/capacity",
+        quarters(42, 40_000, 38),
+    ),
+    "capacity-scale-a-thousandth": (
+        "capacity-scale",
+        "warning",
+        f"{BLOCK}/1/capacity",
+        quarters(42, 0.04, 38),
+    ),
+    "capacity-scale-first": (
+        "capacity-scale",
+        "warning",
+        f"{BLOCK}/0/capacity",
+        quarters(42_000, 42, 38),
+    ),
+    "capacity-scale-last": (
+        "capacity-scale",
+        "warning",
+        f"{BLOCK}/2/capacity",
+        quarters(40, 42, 42_000),
+    ),
+    "capacity-scale-unit": (
+        "capacity-scale",
+        "warning",
+        f"{BLOCK}/1/capacity",
+        blocks(span(0, 15), span(15, 30, unit="W"), span(30, 45)),
+    ),
+    "capacity-scale-beside-zeros": (
+        "capacity-scale",
+        "warning",
+        f"{BLOCK}/2/capacity",
+        quarters(42, 0, 42_000, 0, 42),
+    ),
+    "capacity-scale-of-energy": (
+        "capacity-scale",
+        "warning",
+        f"{BLOCK}/1/capacity",
+        quarters(42, 40_000, 38, unit="WH"),
+    ),
+    "past-blocks-all": (
+        "past-blocks",
+        "warning",
+        f"{BLOCK}/0/end_time",
+        {"type": "CONSUMPTION", **blocks(span(690, 705), span(705, 720))},
+    ),
+    "past-blocks-some": (
+        "past-blocks",
+        "info",
+        f"{BLOCK}/1/end_time",
+        {"type": "CONSUMPTION", **blocks(span(720, 735), span(705, 720))},
+    ),
 }
 
 # What comes close to a rule and is right.
@@ -259,6 +383,42 @@ NOT_FOUND: dict[str, tuple[str, dict[str, Any]]] = {
             {"asset_id": "a", "instantaneous_measurement": instantaneous(value=9)},
         ),
     ),
+    "block-length-first-is-cut": ("block-length", row(10, 15, 15, 15)),
+    "block-length-last-is-cut": ("block-length", row(15, 15, 15, 5)),
+    "block-length-of-three": ("block-length", row(60, 15, 60)),
+    "block-length-two-of-another": ("block-length", row(15, 15, 60, 60, 15, 15, 15)),
+    "block-length-as-often": ("block-length", row(15, 60, 15, 60, 15, 60)),
+    "block-length-other-phase": (
+        "block-length",
+        blocks(*row(15, 15, 15, 15)["forecasted_blocks"], span(15, 90, phase="ONE")),
+    ),
+    "long-block-two-days": (
+        "long-block",
+        blocks(block(start_time="2031-03-01T00:00:00Z", end_time="2031-03-03T00:00:00Z")),
+    ),
+    "capacity-scale-below-500": ("capacity-scale", quarters(42, 20_000, 42)),
+    "capacity-scale-rising-sun": ("capacity-scale", quarters(0.002, 1.5, 4, 5, 4.5)),
+    "capacity-scale-one-neighbour": ("capacity-scale", quarters(42, 42_000)),
+    "capacity-scale-unlike-neighbours": ("capacity-scale", quarters(42_000, 42, 1)),
+    "capacity-scale-zeros": ("capacity-scale", quarters(0, 42_000, 0)),
+    "capacity-scale-units-agree": (
+        "capacity-scale",
+        blocks(span(0, 15), span(15, 30, unit="W", capacity=10_500), span(30, 45)),
+    ),
+    "capacity-scale-other-phase": (
+        "capacity-scale",
+        blocks(span(0, 15), span(0, 15, phase="ONE", capacity=10_500), span(15, 30)),
+    ),
+    "capacity-scale-other-quantity": (
+        "capacity-scale",
+        blocks(
+            span(0, 15, unit="A", phase="ONE"),
+            span(15, 30, phase="ONE", capacity=10_500),
+            span(30, 45, unit="A", phase="ONE"),
+        ),
+    ),
+    "past-blocks-not-yet": ("past-blocks", {"type": "GENERATION", **blocks(span(705, 721))}),
+    "past-blocks-of-a-compliance-error": ("past-blocks", {"message": "m", **blocks(span(0, 15))}),
 }
 
 
@@ -297,6 +457,47 @@ def test_days_are_shown_where_they_differ() -> None:
     day_before = block(start_time="2031-03-01T00:00:00Z", end_time="2031-02-28T23:45:00Z")
     (finding,) = judge_meaning(blocks(day_before), NOW)
     assert finding.message == "ends before it starts (2031-03-01 00:00 to 2031-02-28 23:45)"
+
+
+ODD: dict[str, tuple[dict[str, Any], str]] = {
+    "length": (
+        row(15, 75, 15, 15),
+        "00:15 to 01:30 is 75 min long, the blocks before and after it 15 min",
+    ),
+    "long": (
+        blocks(block(start_time="2031-03-01T00:00:00Z", end_time="2031-03-11T12:00:00Z")),
+        "is 10.5 days long (2031-03-01 00:00 to 2031-03-11 12:00)",
+    ),
+    "times": (
+        quarters(42, 42_000, 38),
+        "42000 KW is 1,000 times the 42 KW of /forecasted_blocks/0",
+    ),
+    "of": (quarters(42, 0.042, 38), "0.042 KW is 1/1,000 of the 42 KW of /forecasted_blocks/0"),
+    "all": (
+        {"type": "OPTIMUM", **blocks(span(0, 15))},
+        "every block has ended: it is 2031-03-01 12:00 UTC",
+    ),
+    "some": (
+        {"type": "OPTIMUM", **blocks(span(0, 15), span(15, 30), span(30, 721))},
+        "2 of 3 blocks have ended: it is 2031-03-01 12:00 UTC",
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "text"), ODD.values(), ids=ODD)
+def test_what_is_odd_is_shown(message: dict[str, Any], text: str) -> None:
+    assert [each.message for each in judge_meaning(message, NOW)] == [text]
+
+
+def test_blocks_are_past_only_for_who_says_what_time_it_is() -> None:
+    text = json.dumps({"group_id": "g", "type": "CONSUMPTION", **blocks(span(0, 15))})
+    plain = check("AdjustGroupCapacityForecast", text)
+    later = check("AdjustGroupCapacityForecast", text, now=NOW)
+    assert [each.rule for each in plain.findings] == []
+    assert [each.rule for each in later.findings] == ["past-blocks"]
+    assert later.accepted
+    past = {"group_id": "g", "type": "CONSUMPTION", **blocks(span(0, 15))}
+    assert list(judge_meaning(past, NOW, past_blocks=False)) == []
 
 
 def test_energy_is_shown_as_power() -> None:

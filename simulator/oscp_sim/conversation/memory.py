@@ -63,6 +63,38 @@ class RequestIds:
         return None
 
 
+#: Messages of which the same one again says nothing new.
+SAID_ONCE: Final = frozenset(
+    {
+        "AdjustGroupCapacityForecast",
+        "GroupCapacityComplianceError",
+        "UpdateAssetMeasurement",
+        "UpdateGroupCapacityForecast",
+        "UpdateGroupMeasurements",
+    }
+)
+
+
+class Contents:
+    """What one party has said once and for all: the latest 4096 messages of each such action."""
+
+    def __init__(self) -> None:
+        self._of_action: dict[str, OrderedDict[bytes, int | None]] = {}
+
+    def remember(self, parsed: ParsedMessage) -> None:
+        """Remember what a message says; if it is said again, its first time."""
+        action = parsed.message.action
+        if action in SAID_ONCE and self.find(parsed) is None:
+            known = self._of_action.setdefault(action, OrderedDict())
+            put_recent(known, parsed.digest, parsed.message.number, _MOST_IDS_OF_AN_ACTION)
+
+    def find(self, parsed: ParsedMessage) -> Mention | None:
+        """Return the message that said the same, or None."""
+        action = parsed.message.action
+        known = self._of_action.get(action, {})
+        return Mention(action, known[parsed.digest]) if known and parsed.digest in known else None
+
+
 class Coverage:
     """A set of instants, held as spans in order of time that neither overlap nor touch.
 
@@ -257,6 +289,7 @@ class Speaker:
         requires: What it requires of the other party, or None.
         heartbeat: Its latest heartbeat, or None.
         ids: Its X-Request-IDs.
+        contents: What it has said once and for all.
         forecasts: Its forecasts.
         counters: Its readings of energy counters.
     """
@@ -268,6 +301,7 @@ class Speaker:
     requires: RequiredBehaviour | None = None
     heartbeat: Heartbeat | None = None
     ids: RequestIds = field(default_factory=RequestIds)
+    contents: Contents = field(default_factory=Contents)
     forecasts: Forecasts = field(default_factory=Forecasts)
     counters: Counters = field(default_factory=Counters)
     registrations: deque[datetime] = field(default_factory=lambda: deque(maxlen=2))
@@ -277,6 +311,7 @@ class Speaker:
         message = parsed.message
         if message.request_id is not None:
             self.ids.remember(message.request_id, message.action, message.number)
+        self.contents.remember(parsed)
         match message.action:
             case "Register":
                 self.registered = True

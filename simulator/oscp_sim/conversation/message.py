@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from oscp_send import meaning
 from oscp_send.findings import Finding, Severity
@@ -104,6 +107,16 @@ class ParsedMessage:
     def offline_at(self) -> datetime | None:
         """When the sender of a heartbeat goes offline unless another one follows."""
         return _instant(self._body.get("offline_mode_at"))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What the message says, and of which other one it says it, in few bytes."""
+        said = [self._body, self.message.correlation_id]
+        try:
+            text = orjson.dumps(said, default=str)
+        except TypeError:  # an integer of more than 64 bits, or half a surrogate pair
+            text = repr(said).encode(errors="backslashreplace")
+        return blake2b(text, digest_size=16).digest()
 
     @property
     def required_behaviour(self) -> RequiredBehaviour | None:

@@ -1,4 +1,4 @@
-"""Rules S15 to S17 and S19, and S8 for correlation: the order of messages, and their IDs.
+"""Rules S15 to S17 and S19, and S8 for correlation: the order of messages, and what is repeated.
 
 They are those of docs/protocol/oscp20.md §3.13; the cases X8 to X12 are those of its §9.3.
 """
@@ -81,7 +81,10 @@ def judge_registered_again(
 def judge_duplicate(
     parsed: ParsedMessage, sender: Speaker, _receiver: Speaker
 ) -> Iterator[Finding]:
-    """Yield S19 for an X-Request-ID that its sender has used before."""
+    """Yield S19 for an X-Request-ID that its sender has used before, or tell of the same message.
+
+    Heartbeats and what is said of a registration or a handshake may be repeated.
+    """
     action, request_id = parsed.message.action, parsed.message.request_id
     known = None if request_id is None else sender.ids.find(request_id)
     if known is not None:
@@ -92,6 +95,12 @@ def judge_duplicate(
             "ID is processed twice unless the receiver detects duplicates"
         )
         yield finding("S19", "", message, hint, known.number, case="X8")
+    elif same := sender.contents.find(parsed):
+        message = f"{sender.name} has sent the same {action} before, under another X-Request-ID"
+        if request_id is None:
+            message = f"{sender.name} has sent the same {action} before"
+        hint = "send it once; to send it again, keep its X-Request-ID, so that it can be recognised"
+        yield finding("same-message", "", message, hint, same.number, severity="info")
 
 
 def judge_complained_of(

@@ -1,0 +1,330 @@
+"""The rules of meaning about forecasted blocks: each alone, and each among its neighbours.
+
+S1 to S3 and S5 to S7 are those of oscp20.md §3.13. What has a longer name is not wrong by any text,
+and nearly always a mistake: no service looks, so that it shows when the energy does not flow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from oscp_send.findings import Finding, Severity, Source
+from oscp_send.times import read_instant
+
+#: Larger numbers are skipped: JSON's integers have no limit, and the arithmetic here is in doubles.
+FAR_FROM_OVERFLOW: Final = 1e300
+
+
+def found(
+    rule: str,
+    severity: Severity,
+    pointer: str,
+    message: str,
+    hint: str,
+    *,
+    source: Source = "documented",
+) -> Finding:
+    """Return a finding of meaning."""
+    return Finding("meaning", rule, severity, pointer, message, hint, source)
+
+
+def number(value: object) -> float | None:
+    """Return a JSON number that is safe to calculate with, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if abs(value) < FAR_FROM_OVERFLOW else None
+
+
+def instant(value: object) -> datetime | None:
+    """Return the instant that a text names, or None for anything else."""
+    return read_instant(value) if isinstance(value, str) else None
+
+
+_SINGLE_PHASES: Final = frozenset({"ONE", "TWO", "THREE"})
+_POWER_OF_ENERGY: Final = MappingProxyType({"WH": "W", "KWH": "kW"})
+_TOLERANCE: Final = 1e-9
+
+
+class _Block(NamedTuple):
+    at: int
+    start: datetime
+    end: datetime
+    unit: str
+    phase: str
+    capacity: float | None
+
+    @property
+    def pointer(self) -> str:
+        return f"/forecasted_blocks/{self.at}"
+
+    def interval(self) -> str:
+        if self.start.date() == self.end.date():
+            return f"{_clock(self.start)} to {_clock(self.end)}"
+        days = (f"{moment:%Y-%m-%d} {_clock(moment)}" for moment in (self.start, self.end))
+        return " to ".join(days)
+
+
+def judge_blocks(message: Mapping[str, object], now: datetime | None) -> Iterator[Finding]:
+    """Yield what is wrong or odd about the forecasted blocks, each and together.
+
+    Without `now`, none is past.
+    """
+    listed = message.get("forecasted_blocks")
+    blocks = list(_readable(listed if isinstance(listed, list) else []))
+    if not blocks:
+        return
+    yield from _end_before_they_start(blocks)
+    forward = [block for block in blocks if block.end > block.start]
+    alike: dict[tuple[str, str], list[_Block]] = defaultdict(list)
+    for block in forward:
+        alike[block.phase, block.unit].append(block)
+    groups = [sorted(group, key=lambda each: (each.start, each.end)) for group in alike.values()]
+    for group in groups:
+        yield from _overlaps(group)
+    for group in groups:
+        yield from _gaps(group)
+    yield from _out_of_order(blocks)
+    yield from _ampere_of_all_phases(blocks)
+    yield from _conflicting_totals(forward)
+    yield from _energy(forward)
+    for group in groups:
+        yield from _lengths(group)
+    yield from _scales(groups)
+    # The blocks of a compliance error repeat a forecast, which may have begun.
+    if now is not None and "type" in message:
+        yield from _past(forward, now)
+
+
+def _readable(blocks: Iterable[object]) -> Iterator[_Block]:
+    for index, block in enumerate(blocks):
+        if not isinstance(block, Mapping):
+            continue
+        start, end = instant(block.get("start_time")), instant(block.get("end_time"))
+        if start is not None and end is not None:
+            unit, phase = str(block.get("unit")), str(block.get("phase"))
+            yield _Block(index, start, end, unit, phase, number(block.get("capacity")))
+
+
+def _end_before_they_start(blocks: list[_Block]) -> Iterator[Finding]:
+    for block in blocks:
+        if block.end > block.start:
+            continue
+        what = "has no length" if block.end == block.start else "ends before it starts"
+        yield found(
+            "S1",
+            "error",
+            f"{block.pointer}/end_time",
+            f"{what} ({block.interval()})",
+            "SolarNetwork would let this through; a grid operator will not",
+        )
+
+
+def _overlaps(ordered: list[_Block]) -> Iterator[Finding]:
+    longest = ordered[0]
+    for block in ordered[1:]:
+        if block.start < longest.end:
+            yield found(
+                "S2",
+                "error",
+                block.pointer,
+                f"{block.interval()} overlaps {longest.pointer}, {longest.interval()}",
+                "blocks of one phase and unit must not overlap: leave one of the two, or cut them",
+            )
+        if block.end > longest.end:
+            longest = block
+
+
+def _gaps(ordered: list[_Block]) -> Iterator[Finding]:
+    covered = ordered[0].end
+    for block in ordered[1:]:
+        if block.start > covered:
+            yield found(
+                "S3",
+                "info",
+                f"{block.pointer}/start_time",
+                f"no block covers {_clock(covered)} to {_clock(block.start)}",
+                "gaps are allowed; fill this one if it is not intended",
+            )
+        covered = max(covered, block.end)
+
+
+def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
+    for before, block in pairwise(blocks):
+        if block.start < before.start:
+            yield found(
+                "S3",
+                "info",
+                f"{block.pointer}/start_time",
+                f"starts before the block that is listed before it ({_clock(before.start)})",
+                "any order is allowed; chronological order is easier for every reader",
+            )
+            return
+
+
+def _ampere_of_all_phases(blocks: list[_Block]) -> Iterator[Finding]:
+    for block in blocks:
+        if block.unit == "A" and block.phase == "ALL":
+            yield found(
+                "S5",
+                "warning",
+                f"{block.pointer}/phase",
+                "amperes for ALL phases are ambiguous: a current belongs to one phase",
+                "state it for ONE, TWO and THREE, or give a power in KW",
+            )
+
+
+def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
+    if len({block.phase for block in blocks}) < 2:  # noqa: PLR2004 - a total, and what it is of
+        return
+    intervals: dict[tuple[datetime, datetime, str], dict[str, _Block]] = defaultdict(dict)
+    for block in blocks:
+        if block.unit != "A" and block.capacity is not None:
+            intervals[block.start, block.end, block.unit].setdefault(block.phase, block)
+    for phases in intervals.values():
+        total = phases.get("ALL")
+        singles = [phases[phase] for phase in sorted(_SINGLE_PHASES & phases.keys())]
+        if total is None or not singles:
+            continue
+        stated, added = total.capacity or 0.0, sum(block.capacity or 0.0 for block in singles)
+        complete = len(singles) == len(_SINGLE_PHASES)
+        slack = _TOLERANCE * max(1.0, abs(stated), abs(added))
+        if added > stated + slack or (complete and added < stated - slack):
+            yield found(
+                "S6",
+                "warning",
+                f"{total.pointer}/capacity",
+                f"ALL says {stated:g} {total.unit}, its phases add up to {added:g}",
+                "state an interval either per phase or as ALL, or make the two agree",
+            )
+
+
+def _energy(blocks: list[_Block]) -> Iterator[Finding]:
+    block = next((each for each in blocks if each.unit in _POWER_OF_ENERGY), None)
+    if block is None or block.capacity is None:
+        return
+    power = block.capacity / ((block.end - block.start) / timedelta(hours=1))
+    amount = f"{block.capacity:g} {block.unit}"
+    yield found(
+        "S7",
+        "info",
+        f"{block.pointer}/unit",
+        f"{amount} in this block is {power:g} {_POWER_OF_ENERGY[block.unit]}",
+        "a WH or KWH capacity is the energy of its block: divide by the block's length to compare",
+    )
+
+
+_LONGEST: Final = timedelta(days=2)
+_HOUR: Final = timedelta(hours=1)
+# So many blocks of one length make another length odd.
+_FEWEST_ALIKE: Final = 3
+
+
+def _lengths(ordered: Sequence[_Block]) -> Iterator[Finding]:
+    """Yield the blocks that are longer than two days, or of another length than their neighbours.
+
+    The first and the last may be cut; where lengths vary, none is odd.
+    """
+    lengths = [block.end - block.start for block in ordered]
+    counted = Counter(lengths)
+    if max(counted) > _LONGEST:
+        yield from map(_long, (each for each in ordered if each.end - each.start > _LONGEST))
+    (usual, count), *others = counted.most_common()
+    if not others or count < _FEWEST_ALIKE or 2 * count <= len(lengths):
+        return
+    for index in range(1, len(ordered) - 1):
+        if lengths[index] != usual == lengths[index - 1] == lengths[index + 1]:
+            yield _of_another_length(ordered[index], usual)
+
+
+def _long(block: _Block) -> Finding:
+    what = f"is {_duration(block.end - block.start)} long ({block.interval()})"
+    hint = "look at the dates; for a limit that holds so long, send a forecast for each day"
+    return found("long-block", "warning", f"{block.pointer}/end_time", what, hint)
+
+
+def _of_another_length(block: _Block, usual: timedelta) -> Finding:
+    length = block.end - block.start
+    what = (
+        f"{block.interval()} is {_duration(length)} long, the blocks before and after it "
+        f"{_duration(usual)}"
+    )
+    # In local time, a block of several hours may rightly have one more or less on those days.
+    is_hour = usual <= _HOUR and abs(length - usual) == _HOUR
+    hint = "look at the times, if it is not intended"
+    if is_hour:
+        hint = "an hour too much looks like daylight saving: compute the ends in UTC"
+    severity: Severity = "warning" if is_hour else "info"
+    return found("block-length", severity, f"{block.pointer}/end_time", what, hint)
+
+
+def _duration(length: timedelta) -> str:
+    for unit, name in ((timedelta(days=1), "days"), (_HOUR, "h"), (timedelta(minutes=1), "min")):
+        if length >= 2 * unit:
+            return f"{length / unit:g} {name}"
+    return f"{length.total_seconds():g} s"
+
+
+_WATTS: Final = MappingProxyType({"W": 1.0, "KW": 1000.0, "WH": 1.0, "KWH": 1000.0})
+_UNITS: Final = MappingProxyType({"W": "W", "KW": "W", "WH": "WH", "KWH": "WH"})
+# A thousand times, with room for neighbours that are not quite alike.
+_SCALE: Final = 500.0
+_ALIKE: Final = 10.0
+
+
+def _scales(groups: Iterable[Sequence[_Block]]) -> Iterator[Finding]:
+    """Yield the blocks whose capacity is some thousand times their neighbours', or as little."""
+    comparable: dict[tuple[str, str], list[tuple[float, _Block]]] = defaultdict(list)
+    for group in groups:
+        unit, phase = group[0].unit, group[0].phase
+        amounts, watts = comparable[_UNITS.get(unit, unit), phase], _WATTS.get(unit, 1.0)
+        amounts += [(abs(each.capacity) * watts, each) for each in group if each.capacity]
+    for amounts in comparable.values():
+        least, most = (f(amounts, default=(0.0,))[0] for f in (min, max))
+        if len(amounts) > 2 and most >= _SCALE * least:  # noqa: PLR2004 - one and two neighbours
+            amounts.sort(key=lambda each: each[1].start)
+            yield from _out_of_scale(amounts)
+
+
+def _out_of_scale(amounts: Sequence[tuple[float, _Block]]) -> Iterator[Finding]:
+    last = len(amounts) - 1
+    for index, (amount, block) in enumerate(amounts):
+        near = (1, 2) if index == 0 else (last - 1, last - 2) if index == last else None
+        one, other = (amounts[each] for each in near or (index - 1, index + 1))
+        low, high = sorted((one[0], other[0]))
+        if amount >= _SCALE * high and (near is None or high <= _ALIKE * low):
+            yield _scaled(block, f"{amount / one[0]:,.0f} times", one[1])
+        elif amount * _SCALE <= low and near is None:
+            yield _scaled(block, f"1/{one[0] / amount:,.0f} of", one[1])
+
+
+def _scaled(block: _Block, times: str, neighbour: _Block) -> Finding:
+    what = (
+        f"{block.capacity:g} {block.unit} is {times} the {neighbour.capacity:g} {neighbour.unit} "
+        f"of {neighbour.pointer}"
+    )
+    hint = "are these watts as kilowatts, or the other way round? give all in one unit"
+    return found("capacity-scale", "warning", f"{block.pointer}/capacity", what, hint)
+
+
+def _past(blocks: Sequence[_Block], now: datetime) -> Iterator[Finding]:
+    """Yield one finding for all blocks that have ended; it is mere information if some have not."""
+    past = [block for block in blocks if block.end <= now]
+    if past:
+        at = f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        is_all = len(past) == len(blocks)
+        what = f"{'every block' if is_all else f'{len(past)} of {len(blocks)} blocks'} has ended"
+        if not is_all and len(past) > 1:
+            what = what.replace("has", "have")
+        hint = "leave out what is past; look at the dates and the clock if it is not intended"
+        severity: Severity = "warning" if is_all else "info"
+        pointer = f"{past[0].pointer}/end_time"
+        yield found("past-blocks", severity, pointer, f"{what}: it is {at}", hint)
+
+
+def _clock(instant: datetime) -> str:
+    return instant.strftime("%H:%M:%S" if instant.second else "%H:%M")
