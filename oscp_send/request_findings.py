@@ -153,6 +153,35 @@ def _is_long(value: object) -> bool:
     return True
 
 
+def judge_topic(topic: str, pointer: str) -> Iterator[Finding]:
+    """Yield a finding about a topic that is probably OSCP_v20, misspelt; any other is left alone.
+
+    SolarUser takes an instruction of any topic, and looks into those of OSCP_v20 alone.
+    """
+    if topic != TOPIC and _is_one_letter_off(_plain(topic), _plain(TOPIC)):
+        what = (
+            f"is {preview(topic)}, nearly {TOPIC}: SolarUser queues it for the node, and nobody "
+            "delivers it"
+        )
+        yield _of_key("topic", "warning", pointer, what, f'did you mean "{TOPIC}"?')
+
+
+def _plain(topic: str) -> str:
+    return "".join(letter for letter in topic if letter.isalnum()).casefold()
+
+
+def _is_one_letter_off(one: str, other: str) -> bool:
+    """Return whether two texts are the same but for one letter, or two that changed places."""
+    pairs = enumerate(zip(one, other, strict=False))
+    at = next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+    left, right = one[at:], other[at:]
+    return (
+        left[1:] in {right, right[1:]}
+        or left == right[1:]
+        or left == right[1:2] + right[:1] + right[2:]
+    )
+
+
 def _topic(value: object) -> Iterator[Finding]:
     if isinstance(value, Mapping | list):
         what = f"is {preview(value)}, not a string: SolarUser loses its place there"
@@ -160,6 +189,8 @@ def _topic(value: object) -> Iterator[Finding]:
     elif value != TOPIC:
         what = f"is {preview(value)}, not {TOPIC}: only /instr/add/{TOPIC} overrides it"
         remedy = f'write "{TOPIC}", or leave it out: the path has it'
+        if isinstance(value, str) and any(judge_topic(value, "/topic")):
+            remedy = f'did you mean "{TOPIC}"? leave it out: the path has it'
         yield _of_key("topic", "warning", "/topic", what, remedy)
 
 

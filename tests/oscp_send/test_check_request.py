@@ -59,6 +59,18 @@ def test_what_is_right_has_no_findings() -> None:
     assert judgement.message.findings == ()
 
 
+@pytest.mark.parametrize(
+    ("topic", "hint"),
+    [
+        ("OSCP_V20", 'did you mean "OSCP_v20"? leave it out: the path has it'),
+        ("Other", 'write "OSCP_v20", or leave it out: the path has it'),
+    ],
+)
+def test_a_misspelt_topic_is_told_the_right_one(topic: str, hint: str) -> None:
+    (finding,) = judged(request(topic=topic)).findings
+    assert (finding.rule, finding.severity, finding.hint) == ("topic", "warning", hint)
+
+
 def test_it_is_exported() -> None:
     assert oscp_send.check_request is check_request
 

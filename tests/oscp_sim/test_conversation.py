@@ -382,10 +382,61 @@ FOUND: dict[str, tuple[tuple[Line, ...], Found]] = {
         (*OPENED, ours("Register", id="r9"), ours("Register", id="a1")),
         Found("S19", "warning", "", 1, "X8", "has used X-Request-ID a1"),
     ),
+    "same-message: a forecast under another id": (
+        (*OPENED, R1, replace(R1, id="r2")),
+        Found("same-message", "info", "", 5, None, "the same UpdateGroupCapacityForecast before"),
+    ),
+    "same-message: a forecast without an id": (
+        (*OPENED, R1, replace(R1, id=None)),
+        Found("same-message", "info", "", 5, None, "the Capacity Provider has sent the same"),
+    ),
+    "same-message: an adjustment, much later": (
+        (
+            *OPENED,
+            R1,
+            adjust(block(240, 270)),
+            *(replace(adjust(block(240, 270, 100 + m)), id=f"v{m}") for m in range(100)),
+            replace(adjust(block(240, 270)), id="u9"),
+        ),
+        Found("same-message", "info", "", 6, None, "the Flexibility Provider has sent the same"),
+    ),
+    "same-message: a compliance error of the same forecast": (
+        (*OPENED, R1, complain(), replace(complain(), id="u9")),
+        Found("same-message", "info", "", 6, None, "the same GroupCapacityComplianceError"),
+    ),
+    "same-message: measurements of a number that no double holds": (
+        (
+            *OPENED,
+            *(theirs(MEASURED, measured(energy(10**400, 0)), id=f"m{n}") for n in range(2)),
+        ),
+        Found("same-message", "info", "", 5, None, "the same UpdateGroupMeasurements"),
+    ),
 }
 
 # What comes close to a rule and is right: nothing is found in any line.
 NOT_FOUND: dict[str, tuple[Line, ...]] = {
+    "same-message: the other side says it, too": (
+        *OPENED,
+        R1,
+        theirs(UPDATE, R1.body, id="o1"),
+    ),
+    "same-message: an adjustment of another forecast": (
+        *OPENED,
+        R1,
+        replace(R1, id="r2", body=forecast(block(240, 300))),
+        adjust(block(240, 270), names="r1"),
+        replace(adjust(block(240, 270), names="r2"), id="u9"),
+    ),
+    "same-message: another capacity": (
+        *OPENED,
+        R1,
+        adjust(block(240, 270, 1)),
+        replace(adjust(block(240, 270, 2)), id="u9"),
+    ),
+    "same-message: a handshake may be repeated": (
+        *OPENED,
+        ours("Handshake", behaviour("CONTINUOUS", interval=60), id="h2"),
+    ),
     "S8: part of the forecast": (*OPENED, R1, adjust(block(245, 290), names="r1")),
     "S8: two forecasts together": (
         *OPENED,
@@ -691,4 +742,4 @@ def test_every_case_has_its_rows() -> None:
 def test_every_rule_with_history_has_its_rows() -> None:
     rules = {f"S{number}" for number in (8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19)}
     for table in (FOUND, NOT_FOUND):
-        assert {name.partition(":")[0] for name in table} == rules
+        assert {name.partition(":")[0] for name in table} == {*rules, "same-message"}

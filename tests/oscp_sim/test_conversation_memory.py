@@ -109,8 +109,10 @@ def test_heartbeats_push_no_forecast_out() -> None:
 
 def test_the_blocks_of_the_latest_forecasts_are_known_the_names_of_more() -> None:
     conversation = opened()
-    many = [block(m, m + 1) for m in range(99)]
-    lines = [ours(UPDATE, forecast(*many), id=f"r{n}") for n in range(200)]
+    lines = [
+        ours(UPDATE, forecast(*(block(m, m + 1, n + 8) for m in range(99))), id=f"r{n}")
+        for n in range(200)
+    ]
     assert not any(converse(lines, conversation))
     about = {"message": "m", "forecasted_blocks": [block(0, 1, 7)]}
     for named, rules in (("r199", ["S18"]), ("r101", ["S18"]), ("r0", []), ("r200", ["S15"])):

@@ -48,7 +48,7 @@ _FALLBACK_ENDS = 60 * 24 * 365.0
 def conversations(draw: st.DrawFn) -> list[Line]:
     """What a Capacity Provider and a Flexibility Provider say who make no mistake.
 
-    Every kind of message comes up at least once.
+    Every kind of message comes up at least once, and none says the same twice.
     """
     style = draw(st.sampled_from(("CONTINUOUS", "INTERMITTENT")))
     interval = draw(st.integers(10, 600))
@@ -67,10 +67,10 @@ def conversations(draw: st.DrawFn) -> list[Line]:
     return lines
 
 
-def _quarters(first: int) -> dict[str, Any]:
+def _quarters(first: int, more: float = 0) -> dict[str, Any]:
     """Return a forecast of four quarter hours, each with another capacity."""
     starts = [first + 15 * index for index in range(4)]
-    return forecast(*(block(start, start + 15, _LIMIT + start) for start in starts))
+    return forecast(*(block(start, start + 15, _LIMIT + start + more) for start in starts))
 
 
 def _line(draw: st.DrawFn, kind: str, minute: int, interval: int, before: list[Line]) -> Line:
@@ -81,14 +81,16 @@ def _line(draw: st.DrawFn, kind: str, minute: int, interval: int, before: list[L
     lines = {
         "adjust": theirs(
             ADJUST,
-            forecast({**part, "capacity": 1}),
+            forecast({**part, "capacity": 1 + minute / 100}),
             names=draw(st.sampled_from((None, known.id))),
         ),
-        "complain": theirs(ERROR, {"message": "m", "forecasted_blocks": [part]}, names=known.id),
-        "forecast": ours(UPDATE, _quarters(60 * draw(st.integers(0, 48)))),
+        "complain": theirs(
+            ERROR, {"message": f"m{minute}", "forecasted_blocks": [part]}, names=known.id
+        ),
+        "forecast": ours(UPDATE, _quarters(60 * draw(st.integers(0, 48)), minute / 100)),
         "heartbeat": ours("Heartbeat", heartbeat(minute + interval / 60)),
         "measure": theirs(MEASURED, measured(reading)),
-        "optimum": theirs(UPDATE, forecast({**part, "capacity": 5}, kind="OPTIMUM")),
+        "optimum": theirs(UPDATE, forecast({**part, "capacity": 5 + minute / 100}, kind="OPTIMUM")),
         "their heartbeat": theirs("Heartbeat", heartbeat(minute + interval / 30)),
     }
     return replace(lines[kind], id=f"m{minute}", minute=minute)

@@ -333,6 +333,36 @@ def test_what_the_schema_lets_through_and_the_decoder_does_not(
     )
 
 
+@pytest.mark.parametrize(
+    ("topic", "is_near"),
+    [
+        ("OSCP_V20", True),
+        ("oscp_v20", True),
+        ("OSCPv20", True),
+        ("OSCP-v2.0", True),
+        ("OSCP_v2", True),
+        ("OSCP_v2O", True),
+        ("OSCP_v200", True),
+        ("OCSP_v20", True),
+        ("OSCP_v02", True),
+        ("OSCP_v21", True),
+        ("OSCP_v16", False),
+        ("OSCP", False),
+        ("OPCS_v20", False),
+        ("SetControlParameter", False),
+    ],
+)
+def test_who_misspells_the_topic_reads_it_in_the_journal(
+    simulator: Simulator, *, topic: str, is_near: bool
+) -> None:
+    base = "/solaruser/api/v1/sec/instr/add"
+    assert post(simulator, {"nodeId": 1, "params": {"a": "b"}}, f"{base}/{topic}").status == 200
+    [entry] = simulator.journal.entries(kind="exchange")
+    found = [(each["rule"], each["severity"], each["hint"]) for each in entry.findings]
+    assert found == ([("topic", "warning", 'did you mean "OSCP_v20"?')] if is_near else [])
+    assert found == [(each["rule"], each["severity"], each["hint"]) for each in entry.findings]
+
+
 def test_another_topic_is_no_business_of_the_hook(simulator: Simulator) -> None:
     base = "/solaruser/api/v1/sec/instr/add"
     for topic in ("oscp_v20", "OSCP_v21", "SetControlParameter"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
@@ -91,7 +91,7 @@ class Contents:
     def find(self, parsed: ParsedMessage) -> Mention | None:
         """Return the message that said the same, or None."""
         action = parsed.message.action
-        known = self._of_action.get(action, {})
+        known: Mapping[bytes, int | None] = self._of_action.get(action, {})
         return Mention(action, known[parsed.digest]) if known and parsed.digest in known else None
 
 

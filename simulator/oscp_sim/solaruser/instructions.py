@@ -16,6 +16,7 @@ from oscp_send.findings import Finding
 from oscp_send.instruction import TOPIC, join_parameters, split_parameters
 from oscp_send.judgement import judge_accepted, verdict
 from oscp_send.queue_size import judge_size, queue_size, too_large
+from oscp_send.request_findings import judge_topic
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_sim.faults.answers import damaged
 from oscp_sim.http import Response
@@ -183,6 +184,8 @@ class InstructionApi:
         if wanted.topic == TOPIC:
             # Every node is the sender's, so that the outcome is the same for each.
             outcome = judge_instruction(parameters, owners[0], behaviour)
+        else:
+            call.judge = partial(judge_topic, wanted.topic, "")
         ids = self._admitted_ids(call, wanted, owners[0], pieces, outcome)
         rows, messages = [], []
         for instruction_id, node_id, owner in zip(ids, wanted.node_ids, owners, strict=True):
