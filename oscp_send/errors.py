@@ -61,7 +61,7 @@ class InvalidMessage(OscpSendError):
         findings = self.judgement.of_severity("error") if self.judgement is not None else ()
         for finding in findings:
             hint = f" ({finding.hint})" if finding.hint else ""
-            lines.append(f"  {finding.pointer or 'the message'}: {finding.message}{hint}")
+            lines.append(f"  {finding}{hint}")
         return "\n".join(lines)
 
 

@@ -20,7 +20,8 @@ class Finding:
 
     Attributes:
         layer: The layer of judgement that found it.
-        rule: The rule's short name: a JSON Schema keyword, `S1` to `S19`, or a difference's name.
+        rule: The rule's short name, one of `oscp_send.rules`: a JSON Schema keyword, `S1` to `S19`,
+            a difference's name or another one.
         severity: `error` for what is refused or should be, `warning`, or `info`.
         pointer: JSON Pointer into the message; empty for the whole message.
         message: What is wrong.
@@ -41,6 +42,15 @@ class Finding:
     source: Source = "documented"
     exchange: int | None = None
     case: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that `oscp-send explain` knows: the rule's, then the case's."""
+        return (self.rule,) if self.case is None else (self.rule, self.case)
+
+    def __str__(self) -> str:
+        """Return a line for people: where, what, and in brackets the names."""
+        return f"{self.pointer or 'the message'}: {self.message} [{', '.join(self.names)}]"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON values, in a fixed order of keys."""

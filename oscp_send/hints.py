@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from oscp_schemas import Violation
@@ -185,11 +185,14 @@ def _first(hints: tuple[tuple[str, str], ...], message: str) -> str | None:
     return next((hint for beginning, hint in hints if re.match(beginning, message)), None)
 
 
-def hint(violation: Violation, parent: object) -> str:
+def hint(violation: Violation, parent: object, known: Collection[str] = ()) -> str:
     """Return the remedy for a schema violation; an empty text if nothing is known.
 
-    For `required`, `parent` is the object that lacks the property.
+    For `required`, `parent` is the object that lacks the property, and `known` are those that it
+    may have: none of them is a misspelt other one.
     """
+    if violation.rule == "required":
+        return _required(violation, parent, known)
     remedy = _HINTS.get(violation.rule)
     return remedy(violation, parent) if remedy else ""
 
@@ -234,9 +237,9 @@ def _type(violation: Violation, _parent: object) -> str:
     return ""
 
 
-def _required(violation: Violation, parent: object) -> str:
+def _required(violation: Violation, parent: object, known: Collection[str]) -> str:
     wanted = str(violation.expected)
-    given = [name for name in parent if name != wanted] if isinstance(parent, Mapping) else []
+    given = [name for name in parent if name not in known] if isinstance(parent, Mapping) else []
     meant = near(wanted, given)
     return f'"{meant}" is not read: write "{wanted}"' if meant else f'add "{wanted}"'
 
@@ -263,7 +266,6 @@ _HINTS: Mapping[str, Callable[[Violation, object], str]] = {
     "format": _date_time,
     "minItems": lambda _violation, _parent: "leave the property out, or give at least one",
     "minimum": _minimum,
-    "required": _required,
     "type": _type,
     "uniqueItems": lambda _violation, _parent: "name each value once",
 }

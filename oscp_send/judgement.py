@@ -169,7 +169,7 @@ def _refusal(action: str, ruling: Verdict) -> Iterator[Finding]:
         yield Finding("schema", "schema-lookup", "error", "", what, remedy, "observed")
         yield from _violations(action, ruling.document)
     elif ruling.stage == "schema" and ruling.document is not None:
-        yield from _explained(ruling.violations, ruling.document)
+        yield from _explained(action, ruling.violations, ruling.document)
     elif ruling.stage is not None:
         yield _not_a_message(ruling)
 
@@ -201,12 +201,15 @@ def _not_a_message(ruling: Verdict) -> Finding:
 def _violations(action: str, message: Document | None) -> Iterator[Finding]:
     """Yield what the schema would refuse in a message that is refused before it is asked."""
     if action in ACTIONS and message is not None:
-        yield from _explained(judge(action, message), message)
+        yield from _explained(action, judge(action, message), message)
 
 
-def _explained(violations: Iterable[Violation], message: Document) -> Iterator[Finding]:
+def _explained(
+    action: str, violations: Iterable[Violation], message: Document
+) -> Iterator[Finding]:
     for each in violations:
-        remedy = hint(each, _value_at(message.value, each.pointer))
+        known = _properties(_name_at(action, each.pointer)) if each.rule == "required" else ()
+        remedy = hint(each, _value_at(message.value, each.pointer), known)
         yield Finding("schema", each.rule, "error", each.pointer, each.message, remedy)
 
 
@@ -217,6 +220,14 @@ def _value_at(value: object, pointer: str) -> object:
         elif isinstance(value, dict):
             value = value.get(token)
     return value
+
+
+def _name_at(action: str, pointer: str) -> str:
+    """Return the name of the schema document of an object in a message."""
+    name = _name_of(action)
+    for token in pointer_tokens(pointer):
+        name = name if token.isdecimal() else _properties(name).get(token, "")
+    return name
 
 
 def _undecodable(error: DecodeError, severity: Severity) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import click
 
@@ -12,6 +13,7 @@ from oscp_send.cli.main import FAILED, USAGE, Colours, color_option
 from oscp_send.cli.options import action_option
 from oscp_send.cli.reports import GithubReport, JsonReport, TextReport, fails
 from oscp_send.queue_size import MQTT_LIMIT
+from oscp_send.times import read_instant
 
 
 @click.command()
@@ -32,6 +34,12 @@ from oscp_send.queue_size import MQTT_LIMIT
     metavar="BYTES",
     help="What a message may have in SolarNetwork's queue; production may allow more.",
 )
+@click.option(
+    "--now",
+    metavar="TIME",
+    help="Judge as at this time, such as 2031-03-01T12:00:00Z, or now: blocks that have ended by "
+    "then are found, too.",
+)
 @click.option("--strict", is_flag=True, help="Let warnings fail as well.")
 @click.option(
     "--format",
@@ -47,6 +55,7 @@ def check(
     action: str | None,
     fidelity: Fidelity,
     mqtt_limit: int,
+    now: str | None,
     strict: bool,
     style: str,
     colours: Colours,
@@ -60,14 +69,17 @@ def check(
     operator, or SolarNetwork later, would object to. Whether your node, Capacity Optimizer and
     Capacity Group exist is not known here.
 
+    What is in brackets behind a finding is its name: oscp-send explain NAME says more.
+
     Exits with 0 when SolarUser would queue all files, 1 when it would refuse one or when --strict
     finds a warning, 2 when a file cannot be read.
     """
     report = _report(style, fidelity, colours, is_strict=strict)
+    at = None if now is None else _moment(now)
     code = 0
     for file in files:
         try:
-            examined = examine(read_source(file), action, fidelity, mqtt_limit)
+            examined = examine(read_source(file), action, fidelity, mqtt_limit, at)
         except SourceProblem as problem:
             report.add_problem(problem)
             code = USAGE
@@ -77,6 +89,14 @@ def check(
             code = max(code, FAILED)
     report.finish()
     sys.exit(code)
+
+
+def _moment(named: str) -> datetime:
+    moment = datetime.now(UTC) if named == "now" else read_instant(named)
+    if moment is None:
+        what = f'"{named}" is not a time: write it as 2031-03-01T12:00:00Z, or now'
+        raise click.BadParameter(what, param_hint="--now")
+    return moment
 
 
 def _report(

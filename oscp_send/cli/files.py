@@ -6,6 +6,7 @@ import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -166,29 +167,39 @@ class Examined:
 
 
 def examine(
-    source: Source, action: str | None, fidelity: Fidelity, mqtt_limit: int = MQTT_LIMIT
+    source: Source,
+    action: str | None,
+    fidelity: Fidelity,
+    mqtt_limit: int = MQTT_LIMIT,
+    now: datetime | None = None,
 ) -> Examined:
     """Judge a file: a whole request body, which names its action, or else a bare message.
+
+    Blocks are past only where `now` is given.
 
     Raises:
         SourceProblem: It is a bare message, and no action was given.
     """
     document = read_file(source.data)
     if is_request(document) or (action is None and isinstance(document, JsonError)):
-        return _examined_request(source, document, fidelity, mqtt_limit)
+        return _examined_request(source, document, fidelity, mqtt_limit, now)
     if action is None:
         raise source.problem(
             "it is not a whole request body (a JSON object with nodeId and params): say with "
             f"--action which OSCP message it is: {', '.join(INSTRUCTION_ACTIONS)}"
         )
-    return _examined_message(source, document, action, fidelity, mqtt_limit)
+    return _examined_message(source, document, action, fidelity, mqtt_limit, now)
 
 
 def _examined_request(
-    source: Source, document: Document | JsonError, fidelity: Fidelity, mqtt_limit: int
+    source: Source,
+    document: Document | JsonError,
+    fidelity: Fidelity,
+    mqtt_limit: int,
+    now: datetime | None,
 ) -> Examined:
     body = document if isinstance(document, Document) else None
-    judgement = check_request(body or source.data, fidelity, mqtt_limit=mqtt_limit)
+    judgement = check_request(body or source.data, fidelity, now=now, mqtt_limit=mqtt_limit)
     given = GivenParameters.of(body.value if body else None)
     line, column = _place(document, given.place("msg"))
     inside = judgement.message.findings if judgement.message else ()
@@ -216,6 +227,7 @@ def _examined_message(
     action: str,
     fidelity: Fidelity,
     mqtt_limit: int,
+    now: datetime | None,
 ) -> Examined:
     try:
         text = message_text(source.data)
@@ -225,7 +237,7 @@ def _examined_message(
         # The line end is not part of the message, and a byte-order mark is.
         document = read_json(text)
     message = document if isinstance(document, Document) else text
-    judgement = check(action, message, fidelity, mqtt_limit=mqtt_limit)
+    judgement = check(action, message, fidelity, now=now, mqtt_limit=mqtt_limit)
     return _judged(source, document, judgement, text)
 
 

@@ -35,6 +35,7 @@ def _pointer(located: Located) -> str:
 
 _WIDEST_PLACE: Final = 44
 _WIDEST_MESSAGE: Final = 60
+_MOST_NAMES: Final = 5
 _KINDS: Final[tuple[tuple[Kind, Colour], ...]] = (
     ("refusal", "red"),
     ("warning", "yellow"),
@@ -43,7 +44,10 @@ _KINDS: Final[tuple[tuple[Kind, Colour], ...]] = (
 
 
 class TextReport:
-    """For a person: each file's verdict, its findings below, and at the end their number."""
+    """For a person: each file's verdict, its findings below, and at the end their number.
+
+    What is in brackets behind a finding is for `oscp-send explain`.
+    """
 
     def __init__(
         self, stream: TextIO, *, is_strict: bool = False, colours: Colours = "auto"
@@ -52,6 +56,7 @@ class TextReport:
         self._palette = Palette(stream, colours)
         self._is_strict = is_strict
         self._found: Counter[Kind] = Counter()
+        self._names: dict[str, None] = {}
         self._files = 0
         self._unread = 0
 
@@ -59,6 +64,8 @@ class TextReport:
         """Write about a file."""
         self._files += 1
         self._found.update(each.kind for each in examined.findings)
+        for each in examined.findings:
+            self._names |= dict.fromkeys(each.finding.names)
         self._line(f"{printable(examined.source.name)}: {self._verdict(examined)}")
         if examined.findings:
             self._line("")
@@ -72,7 +79,10 @@ class TextReport:
         problem.show()
 
     def finish(self) -> None:
-        """Write how many findings there were; nothing for a single good file."""
+        """Write how many findings there were, and what explains them.
+
+        Nothing for a single good file.
+        """
         totals = [
             self._palette.paint(count(self._found[kind], kind), colour)
             for kind, colour in _KINDS
@@ -85,6 +95,9 @@ class TextReport:
         if totals:
             files = f"{self._files} files: " if self._files > 1 else ""
             self._line(files + ", ".join(totals))
+        if self._names:
+            names = " ".join(list(self._names)[:_MOST_NAMES])
+            self._line(self._palette.paint(f"oscp-send explain {names} says more", dim=True))
 
     def _verdict(self, examined: Examined) -> str:
         sentence = printable(_headline(examined))
@@ -103,9 +116,8 @@ class TextReport:
         texts = [len(printable(each.finding.message)) for each, *_ in rows]
         text_width = max([text for text in texts if text <= _WIDEST_MESSAGE], default=0)
         for each, pointer, place in rows:
-            message, tag = printable(each.finding.message), _tag(each)
-            if tag:
-                message = f"{message:<{text_width}}   {self._palette.paint(tag, dim=True)}"
+            tag = self._palette.paint(_tag(each), dim=True)
+            message = f"{printable(each.finding.message):<{text_width}}   {tag}"
             self._write_row(pointer, message, left_width, dict(_KINDS)[each.kind])
             self._write_row(place, printable(each.finding.hint), left_width)
 
@@ -132,16 +144,16 @@ def _left(located: Located, examined: Examined) -> tuple[str, str]:
 
 
 def _tag(located: Located) -> str:
-    """Return what distinguishes a finding from a plain refusal."""
+    """Return what distinguishes a finding from a plain refusal, and its names in brackets."""
     finding = located.finding
     words: list[str] = []
     if located.kind == "note" or (located.kind == "warning" and finding.layer != "meaning"):
         words.append(located.kind)
     if finding.layer == "meaning":
-        words.append(f"meaning, {finding.rule}")
+        words.append("meaning")
     if finding.source == "observed":
         words.append("as observed")
-    return ", ".join(words)
+    return f"{', '.join(words)} [{', '.join(finding.names)}]".lstrip()
 
 
 class JsonReport:

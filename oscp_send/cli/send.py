@@ -29,6 +29,7 @@ from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import Instruction, InstructionStatus, join_parameters, split_parameters
 from oscp_send.request_findings import GivenParameters, judge_relations, other_group
 from oscp_send.solarnetwork.request_body import read_body
+from oscp_send.times import utc_now
 
 # requests, and the client that brings it, are slow to import: `--help` does without.
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def _build(
         OscpSendError: The client refuses it.
     """
     source = read_source(named)
-    examined = examine(source, action, "documented")
+    examined = examine(source, action, "documented", now=utc_now())
     _report(examined)
     if examined.is_request:
         return _of_request(examined, address, client)
@@ -298,5 +299,5 @@ def _warn(instruction: Instruction, message: Document | None) -> None:
     group = other_group(parameters, message)
     for finding in judge_relations(given, parameters, group, Behaviour()):
         if finding.severity != "info":
-            click.echo(f"warning: {printable(finding.message)} ({finding.rule})", err=True)
+            click.echo(f"warning: {printable(finding.message)} [{finding.rule}]", err=True)
             click.echo(f"         {printable(finding.hint)}", err=True)

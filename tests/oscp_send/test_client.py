@@ -155,7 +155,7 @@ def test_a_message_that_would_be_declined_is_not_sent(service: responses.Request
     assert caught.value.judgement.stage == "schema"
     assert str(caught.value) == (
         "AdjustGroupCapacityForecast was not sent: SolarUser would decline it (schema): E.\n"
-        '  /forecasted_blocks/3/unit: "kW" is not one of A, W, KW, WH, KWH '
+        '  /forecasted_blocks/3/unit: "kW" is not one of A, W, KW, WH, KWH [enum] '
         '(units are upper case on the wire: "KW")'
     )
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from oscp_send.hints import near
 from oscp_send.judgement import check
 from tests import strategies
-from tests.cases.payloads import DROP, forecast, handshake, one_block, one_energy
+from tests.cases.payloads import (
+    DROP,
+    energy,
+    forecast,
+    handshake,
+    one_asset,
+    one_block,
+    one_energy,
+)
 
 ADJUST = "AdjustGroupCapacityForecast"
 MEASUREMENTS = "UpdateGroupMeasurements"
@@ -60,6 +68,21 @@ HINTS = {
         ADJUST,
         one_block(start_time=DROP, startTime="2031-03-01T00:00:00Z"),
         '"startTime" is not read: write "start_time"',
+    ),
+    "missing-beside-one-that-is-alike": (
+        MEASUREMENTS,
+        one_energy(measure_time=DROP),
+        'add "measure_time"',
+    ),
+    "missing-beside-one-that-is-alike-and-one-that-is-misspelt": (
+        MEASUREMENTS,
+        one_energy(measure_time=DROP, measureTime="2031-03-01T00:00:00Z"),
+        '"measureTime" is not read: write "measure_time"',
+    ),
+    "missing-of-an-asset": (
+        "UpdateAssetMeasurement",
+        one_asset(energy_measurement=energy(measure_time=DROP)),
+        'add "measure_time"',
     ),
     "no-offset": (
         ADJUST,

@@ -122,7 +122,9 @@ def _findings(each: TimelineEntry) -> Iterator[str]:
     for finding in each.findings:
         if finding.get("severity") in _SHOWN_SEVERITIES:
             place = f"{finding['pointer']}: " if finding.get("pointer") else ""
-            rule = "schema" if finding.get("layer") == "schema" else finding["rule"]
+            rule = finding["rule"]
+            if finding.get("layer") == "schema":
+                rule = f"schema {rule}"
             yield from _detail(f"{place}{finding['message']}", f"{rule} ")
 
 

@@ -30,13 +30,14 @@ def test_the_feel_of_it(cli: Cli, write: Write) -> None:
     assert result.stdout == (
         "forecast.json: SolarUser would decline this (schema)\n"
         "\n"
-        '  /forecasted_blocks/0/unit       "kW" is not one of A, W, KW, WH, KWH\n'
+        '  /forecasted_blocks/0/unit       "kW" is not one of A, W, KW, WH, KWH     [enum]\n'
         '  forecast.json:8:15              units are upper case on the wire: "KW"\n'
-        "  /forecasted_blocks/1/end_time   ends before it starts (18:00 to 17:45)   meaning, S1\n"
+        "  /forecasted_blocks/1/end_time   ends before it starts (18:00 to 17:45)   meaning [S1]\n"
         "  forecast.json:17:19             SolarNetwork would let this through; a grid operator "
         "will not\n"
         "\n"
         "1 refusal, 1 warning\n"
+        "oscp-send explain enum S1 says more\n"
     )
 
 
@@ -66,26 +67,52 @@ def test_a_warning_fails_only_where_it_is_strict(cli: Cli, write: Write) -> None
     lenient = cli("check", file, "--action", ACTION)
     assert lenient.exit_code == 0
     assert lenient.stdout.startswith("forecast.json: SolarUser would queue it (1 part)\n")
-    assert lenient.stdout.endswith("\n1 warning\n")
+    assert lenient.stdout.endswith("\n1 warning\noscp-send explain S1 says more\n")
     strict = cli("check", file, "--action", ACTION, "--strict")
     assert strict.exit_code == 1
     assert "SolarUser would queue it (1 part), --strict does not let it pass\n" in strict.stdout
+
+
+def test_what_explains_them_is_said_of_five_names(cli: Cli, write: Write) -> None:
+    value = {"forecasted_blocks": [{"capacity": "1", "unit": "kW", "start_time": 1}], "a": 1}
+    result = cli("check", write("f.json", json.dumps(value)), "--action", ACTION)
+    last = result.stdout.splitlines()[-1]
+    assert last == "oscp-send explain required type enum unknown-property says more"
+
+
+def test_blocks_are_past_only_for_who_says_what_time_it_is(cli: Cli, write: Write) -> None:
+    file, request = write("f.json", one_block()), write("r.json", request_body())
+    assert "past-blocks" not in cli("check", file, "--action", ACTION).stdout
+    for asked in ((file, "--action", ACTION), (request,)):
+        early = cli("check", *asked, "--now", "2031-03-01T00:14:59Z", "--strict")
+        assert (early.exit_code, "past-blocks" in early.stdout) == (0, False)
+        late = cli("check", *asked, "--now", "2031-03-01T02:00:00+01:00", "--strict")
+        assert late.exit_code == 1
+        assert "every block has ended: it is 2031-03-01 01:00 UTC" in late.stdout
+    assert cli("check", file, "--action", ACTION, "--now", "now").exit_code == 0
+
+
+@pytest.mark.parametrize("time", ["noon", "", "2031-03-01T12:00:00"])
+def test_a_time_that_is_none_is_wrong_usage(cli: Cli, write: Write, time: str) -> None:
+    result = cli("check", write("f.json", one_block()), "--action", ACTION, "--now", time)
+    assert result.exit_code == 2
+    assert f'"{time}" is not a time: write it as 2031-03-01T12:00:00Z, or now' in result.stderr
 
 
 def test_a_note_never_fails(cli: Cli, write: Write) -> None:
     file = write("energy.json", one_block(unit="KWH"))
     result = cli("check", file, "--action", ACTION, "--strict")
     assert result.exit_code == 0
-    assert "note, meaning, S7" in result.stdout
+    assert "note, meaning [S7]" in result.stdout
     assert result.stdout.startswith("energy.json: good: ")
-    assert result.stdout.endswith("\n1 note\n")
+    assert result.stdout.endswith("\n1 note\noscp-send explain S7 says more\n")
 
 
 def test_fidelity_decides(cli: Cli, write: Write) -> None:
     file = write("f.json", one_block(start_time="2031-03-01T00:00:00.123456Z"))
     documented = cli("check", file, "--action", ACTION)
     assert documented.exit_code == 0
-    assert "warning, as observed" in documented.stdout
+    assert "warning, as observed [date_times]" in documented.stdout
     observed = cli("check", file, "--action", ACTION, "--fidelity", "observed")
     assert observed.exit_code == 1
     assert "SolarUser would decline this (decode)" in observed.stdout
@@ -98,10 +125,12 @@ def test_refusals_come_first_then_warnings_then_notes(cli: Cli, write: Write) ->
     value["forecasted_blocks"][2] = {**value["forecasted_blocks"][2], "unit": "kW"}
     result = cli("check", write("f.json", json.dumps(value)), "--action", ACTION)
     order = [
-        result.stdout.index(word) for word in ('"kW" is not', '"comment" is not', "meaning, S7")
+        result.stdout.index(word) for word in ('"kW" is not', '"comment" is not', "meaning [S7]")
     ]
     assert order == sorted(order)
-    assert result.stdout.endswith("\n1 refusal, 1 warning, 1 note\n")
+    totals, explained = result.stdout.splitlines()[-2:]
+    assert totals == "1 refusal, 1 warning, 1 note"
+    assert explained == "oscp-send explain enum unknown-property S7 says more"
 
 
 def test_findings_of_one_kind_stand_in_the_order_of_the_file(cli: Cli, write: Write) -> None:
@@ -154,7 +183,7 @@ def test_a_request_that_is_refused_as_a_whole(cli: Cli, write: Write) -> None:
 def test_a_compliance_error_without_correlation_id_is_warned_of(cli: Cli, write: Write) -> None:
     body = request_body(action="GroupCapacityComplianceError", msg=compliance())
     file = write("request.json", body)
-    assert "meaning, S15" in cli("check", file).stdout
+    assert "meaning [S15]" in cli("check", file).stdout
     assert cli("check", file).exit_code == 0
     assert cli("check", file, "--strict").exit_code == 1
 
@@ -229,7 +258,7 @@ def test_a_missing_file_is_reported_and_the_others_are_judged(cli: Cli, write: W
     assert result.stderr == "missing.json: there is no such file\n"
     assert "good.json: good: " in result.stdout
     assert "bad.json: SolarUser would decline this" in result.stdout
-    assert result.stdout.endswith("\n3 files: 1 refusal, 1 file not read\n")
+    assert result.stdout.splitlines()[-2] == "3 files: 1 refusal, 1 file not read"
 
 
 def test_a_folder_is_shown_how_to_be_named(cli: Cli, folder: Path) -> None:

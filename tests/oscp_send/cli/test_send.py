@@ -150,7 +150,7 @@ def test_warnings_are_reported_and_the_message_is_sent(
     text = one_block(end_time="2031-02-28T23:00:00Z")
     result = cli("send", write("f.json", text), *TO)
     assert result.exit_code == 0
-    assert "meaning, S1" in result.stderr
+    assert "meaning [S1]" in result.stderr
     assert "Nothing was sent" not in result.stderr
 
 
@@ -163,7 +163,7 @@ def test_a_compliance_error_without_correlation_id_is_warned_of(
     result = cli("send", file, *to)
     assert result.exit_code == 0
     assert "warning: correlationId is missing" in result.stderr
-    assert "(S15)" in result.stderr
+    assert "[S15]" in result.stderr
     assert "S15" not in cli("send", file, *to, "--correlation-id", "r1").stderr
 
 
