@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oscp_send.fidelity import DIFFERENCES
+from oscp_send.rules import KINDS, Rule, rules
 from tests.oscp_send.faults import FAULTS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -97,11 +98,56 @@ def faults() -> str:
     return "\n".join(lines)
 
 
+_FENCES = {"message": "json", "request": "json", "conversation": "text", "delivery": "http"}
+
+
+def _example(label: str, text: str, action: str, rule: Rule) -> str:
+    example = rule.example
+    if example is None or not text:
+        return ""
+    at = f", at {example.now}" if example.now else ""
+    fence = _FENCES[example.judged_as]
+    return f"\n\n{label} ({action or example.judged_as}{at}):\n\n```{fence}\n{text}\n```"
+
+
+def _entry(rule: Rule) -> str:
+    lines = [
+        f'<a id="{rule.name}"></a>\n\n### `{rule.name}`\n\n**{rule.what}.** {rule.why}\n',
+        f"- Who objects: {rule.who}",
+        f"- Mend: {rule.mend}",
+    ]
+    if rule.difference is not None:
+        lines += [
+            f"- Documented: {rule.difference.documented}.",
+            f"- Observed: {rule.difference.observed}.",
+        ]
+    entry = "\n".join(lines)
+    if (each := rule.example) is not None:
+        entry += _example("Wrong", each.wrong, each.action, rule)
+        entry += _example("Right", each.right, each.right_action, rule)
+    return entry
+
+
+def all_rules() -> str:
+    """Return all rules, first their names, then an entry for each."""
+    kinds = [(kind, [each for each in rules().values() if each.kind == kind]) for kind in KINDS]
+    names = [
+        f"- {kind}: {', '.join(f'[`{each.name}`](#{each.name})' for each in found)}"
+        for kind, found in kinds
+    ]
+    parts = [
+        f"## {kind.capitalize()}: {KINDS[kind]}\n\n" + "\n\n".join(map(_entry, found))
+        for kind, found in kinds
+    ]
+    return "\n\n".join(["\n".join(names), *parts])
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "world-file.md": world,
     "scenario-file.md": scenario,
     "fidelity.md": fidelity,
     "sender.md": faults,
+    "rules.md": all_rules,
 }
 _MADE = re.compile(r"(<!-- made by tests/docs\.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
 

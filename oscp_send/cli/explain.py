@@ -6,6 +6,7 @@ import json
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Final
 
 import click
@@ -14,7 +15,7 @@ from oscp_send.cli.options import format_option
 from oscp_send.rules import KINDS, Example, Rule, UnknownRule, find_rules, rules
 
 _NARROWEST, _WIDEST = 60, 100
-_LABEL: Final = 12
+_LABEL: Final = 15
 
 
 @click.command()
@@ -38,7 +39,7 @@ def explain(names: tuple[str, ...], is_list: bool, style: str) -> None:
         return
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
     if is_list:
-        click.echo("\n".join(_listed(found, width)))
+        click.echo("\n".join(_listed(found)))
     else:
         click.echo("\n\n\n".join("\n".join(_explained(each, width)) for each in found))
 
@@ -53,42 +54,36 @@ def _found(names: Iterable[str]) -> list[Rule]:
     return list(found.values())
 
 
-def _listed(listed: Iterable[Rule], width: int) -> Iterator[str]:
-    widest = max(len(name) for name in rules())
-    kind = ""
-    for rule in listed:
-        if rule.kind != kind:
-            yield from (
-                ["", f"{rule.kind}: {KINDS[rule.kind]}"]
-                if kind
-                else [f"{rule.kind}: {KINDS[rule.kind]}"]
-            )
-            kind = rule.kind
-        yield from _labelled(rule.name, rule.what, width, widest + 3)
+def _listed(listed: Iterable[Rule]) -> Iterator[str]:
+    """Yield a line for each rule, however wide, below one for its kind."""
+    widest = max(map(len, rules()))
+    for kind, each in groupby(listed, key=lambda rule: rule.kind):
+        yield f"{kind}: {KINDS[kind]}"
+        yield from (f"  {rule.name:<{widest}}  {rule.what}" for rule in each)
 
 
-def _labelled(label: str, text: str, width: int, indent: int = _LABEL) -> list[str]:
+def _labelled(label: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
         text,
         width,
-        initial_indent=f"  {label}".ljust(indent),
-        subsequent_indent=" " * indent,
+        initial_indent=f"  {label}".ljust(_LABEL),
+        subsequent_indent=" " * _LABEL,
         break_on_hyphens=False,
         break_long_words=False,
     )
 
 
 def _explained(rule: Rule, width: int) -> Iterator[str]:
-    yield click.style(f"{rule.name}: {rule.what}", bold=True)
+    yield f"{rule.name}: {rule.what}"
     yield ""
     yield from _labelled("why", rule.why, width)
-    yield from _labelled("objects", rule.who, width)
+    yield from _labelled("who objects", rule.who, width)
     yield from _labelled("mend", rule.mend, width)
     if rule.difference is not None:
-        yield ""
-        yield from _labelled("documented", rule.difference.documented, width, _LABEL + 2)
-        yield from _labelled("observed", rule.difference.observed, width, _LABEL + 2)
-        yield from _labelled("choose", f"oscp-sim serve --set {rule.name}=observed", width)
+        yield from _labelled("documented", rule.difference.documented, width)
+        yield from _labelled("observed", rule.difference.observed, width)
+        other = "documented" if rule.difference.default == "observed" else "observed"
+        yield from _labelled("choose", f"oscp-sim serve --set {rule.name}={other}", width)
     if rule.example is not None:
         yield from _shown(rule.example)
 

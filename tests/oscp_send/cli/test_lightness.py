@@ -19,7 +19,7 @@ NETWORK = {"requests", "urllib3", "http.client"}
 SCHEMAS = {"jsonschema", "jsonschema_rs", "orjson", "referencing"}
 SIMULATOR = {"oscp_sim", "flask", "granian", "werkzeug", "yaml"}
 
-COMMANDS = ("check", "send", "view", "list", "chunks", "curl", "schema")
+COMMANDS = ("check", "explain", "send", "view", "list", "chunks", "curl", "schema")
 
 
 def imported(*arguments: str, code: int = 0) -> set[str]:
