@@ -7,9 +7,11 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -19,6 +21,8 @@ from oscp_sim.world import World
 
 #: Where the program finds the simulator's own pages, below `/_sim/`.
 SIMULATOR_VARIABLE: Final = "OSCP_SIM_URL"
+# The programs of this package, which need not be in PATH, and their modules.
+_OWN: Final[Mapping[str, str]] = {"oscp-send": "oscp_send", "oscp-sim": "oscp_sim"}
 # Characters of its output that are kept, the last ones.
 _LONGEST_OUTPUT: Final = 1_000_000
 # Seconds that it has to end by itself once it is told to.
@@ -77,7 +81,8 @@ def run_program(
     """Run a command with some variables added to this process's own, and wait for its end.
 
     Args:
-        command: The program and its arguments; no shell reads them.
+        command: The program and its arguments; no shell reads them. `oscp-send` and `oscp-sim` are
+            those of this package.
         variables: As `environment` returns them.
         folder: Where it runs; here where not given.
         timeout: Seconds after which it is ended, with all that it started; as long as it takes
@@ -91,7 +96,7 @@ def run_program(
     try:
         # A group of its own: what it has started ends with it.
         process = subprocess.Popen(  # noqa: S603 - the reader's own command
-            list(command),
+            _with_own(command),
             env={**os.environ, **variables},
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -122,15 +127,24 @@ def run_program(
     return Ended(code, "".join(lines)[-_LONGEST_OUTPUT:], time.monotonic() - began)
 
 
+def _with_own(command: Sequence[str]) -> list[str]:
+    """Return a command, with this package's own programs found wherever it is installed."""
+    name, *arguments = command
+    if name not in _OWN:
+        return list(command)
+    return [sys.executable, "-P", "-m", _OWN[name], *arguments]
+
+
 def _read(stream: IO[str] | None, lines: list[str], tell: Callable[[str], object] | None) -> None:
     size = 0
-    for line in stream or ():
-        lines.append(line)
-        size += len(line)
-        while size - len(lines[0]) > _LONGEST_OUTPUT:
-            size -= len(lines.pop(0))
-        if tell is not None:
-            tell(line)
+    with stream or nullcontext(()) as written:
+        for line in written:
+            lines.append(line)
+            size += len(line)
+            while size - len(lines[0]) > _LONGEST_OUTPUT:
+                size -= len(lines.pop(0))
+            if tell is not None:
+                tell(line)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -143,6 +143,8 @@ def _wrong_kind(violation: _Violation) -> Iterator[_Complaint]:
     message = f"expected {_either(_KINDS[kind] for kind in wanted)}, got {_KINDS[got]}"
     if "string" in wanted and got in {"boolean", "integer", "number"}:
         message += f"; {_as_duration(violation) or 'put it in quotes'}"
+    if "array" in wanted and got == "string" and not _is_secret(violation):
+        message += f"; write it as [{', '.join(violation.got.split())}]"
     yield _Complaint("", message)
 
 

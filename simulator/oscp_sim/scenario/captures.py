@@ -85,7 +85,7 @@ class CaptureCheck:
         for key, value in scenario.items():
             if key not in {MATRIX, "scenarios"}:
                 yield from self._without_value(f"{self.at}/{key}", value, is_step=key == "steps")
-        for key in self.shared if self.at else ():
+        for key in (key for key in self.shared if self.at and key not in scenario):
             yield from self._without_value(f"/{key}", self.document.value.get(key), is_step=False)
 
     def _without_value(

@@ -350,7 +350,7 @@ class _FileReader:
             if why := _why_not_expected(key, does):
                 message = f'"{key}" cannot be expected here: {why}'
                 self._complain(f"{at}/expect/{key}", message, key=True)
-        if "same_as_sent" in expected.get("received", ()) and not isinstance(does, Send):
+        if "same_as_sent" in expected.get("received", ()) and not isinstance(does, Send | Run):
             why = 'no instruction is sent here: expect "message"'
             self._complain(f"{at}/expect/received/same_as_sent", why)
         original = self._original.at(at)
@@ -386,7 +386,10 @@ class _FileReader:
 
     def _program(self, named: str, at: str) -> None:
         path = self._path.parent / named
-        if not path.is_file():
+        if " " in named and not path.is_file():
+            items = ", ".join(named.split())
+            self._complain(at, f'there is no program "{named}"; write it as [{items}]')
+        elif not path.is_file():
             self._complain(at, _no_file(named, path))
         elif not os.access(path, os.X_OK):
             why = f'"{named}" is not a program: make it one with chmod +x, or name what runs it'

@@ -137,9 +137,15 @@ def texts(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
 
 
 def is_open(document: YamlDocument) -> Callable[[str], bool]:
-    """Return a function that tells of a pointer whether the text there has references."""
+    """Return a function that tells of a pointer whether a text there, or above, has references."""
     found = {pointer for pointer, text in texts(document.value) if references(text)}
-    return found.__contains__
+
+    def is_there(pointer: str) -> bool:
+        while pointer and pointer not in found:
+            pointer = pointer.rpartition("/")[0]
+        return bool(pointer)
+
+    return is_there
 
 
 def is_of_matrix(document: YamlDocument) -> Callable[[str], bool]:
@@ -231,7 +237,8 @@ class Matrix:
         own = self.document.at(self.at).value
         places = [(f"{self.at}/{key}", own[key]) for key in own if key not in {MATRIX, "scenarios"}]
         value = self.document.value
-        places += [(f"/{key}", value[key]) for key in self.shared if key in value and self.at]
+        shared = [key for key in self.shared if self.at and key in value and key not in own]
+        places += [(f"/{key}", value[key]) for key in shared]
         for pointer, text in (each for place in places for each in texts(place[1], place[0])):
             for reference in references(text):
                 if reference.name != MATRIX:

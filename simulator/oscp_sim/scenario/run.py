@@ -261,7 +261,8 @@ class _Running:
             *problems_of_findings(step.expect, items),
             *problems_of_pending(step.expect, self.simulator.pending),
         )
-        self.captured.update(_captures(step, done, exchanges))
+        if not problems:
+            self.captured.update(_captures(step, done, exchanges))
         return StepFinished(
             _id(self.scenario),
             number,
@@ -368,9 +369,11 @@ def _await(awaited: Await, running: _Running) -> _Done:
     count = wanted.times.at_least if wanted.times else 1
     seconds = awaited.within.total_seconds() if awaited.within else _PATIENCE
 
+    def new(sent: Sequence[Exchange]) -> list[Exchange]:
+        return [each for each in sent if each.number not in running.awaited]
+
     def fitting(sent: Sequence[Exchange]) -> list[Exchange]:
-        new = (each for each in sent if each.number not in running.awaited)
-        return [each for each in new if fits_description(wanted, each)]
+        return [each for each in new(sent) if fits_description(wanted, each)]
 
     sent = wait_for(
         lambda sent: len(fitting(sent)) >= count,
@@ -381,7 +384,7 @@ def _await(awaited: Await, running: _Running) -> _Done:
     )
     found = fitting(sent)[:count]
     if len(found) < count:
-        others = [each for each in sent if each not in found]
+        others = [each for each in new(sent) if each not in found]
         problems = problems_of_awaited(awaited, seconds, len(found), others)
         return _Done("not seen", tuple(problems))
     running.awaited.update(each.number for each in found)
