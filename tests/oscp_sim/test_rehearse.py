@@ -277,9 +277,11 @@ def test_the_pack_passes_in_either_fidelity(fidelity: str) -> None:
         "loop",
         "offline",
         "oscp-sim-cp",
+        "programs",
         "registration",
         "sender",
         "splitting",
+        "values",
     ]
     assert max(map(len, result.stdout.splitlines())) <= 100
     assert re.search(r"ok    day-ahead-96-blocks +44 parts +Completed", result.stdout)

@@ -80,7 +80,7 @@ class ConsoleReport:
 
     def _begin(self, event: RehearsalStarted) -> None:
         names = [len(scenario.name) for scenario in event.scenarios]
-        self._width = max([*names, _SHORTEST_NAME])
+        self._width = min(max([*names, _SHORTEST_NAME]), _LONGEST_NAME)
         self._line(f"seed {event.seed}, fidelity {event.fidelity}\n")
 
     def _report_scenario(self, event: ScenarioFinished, steps: list[StepFinished]) -> None:
