@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,10 @@ def test_a_snippet_of_yaml_is_what_it_says(page: str, text: str, tmp_path: Path)
         load_world("users:\n  - id: 42\n" + indent(text, "    "), page)
     elif text.startswith("scenario:"):
         (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+        if "./my-sender" in text:
+            if not all(map(shutil.which, ("bash", "curl", "openssl"))):
+                pytest.skip("the program of the example needs bash, curl and openssl")
+            shutil.copy(_ROOT / "tests" / "programs" / "day-ahead.sh", tmp_path / "my-sender")
         assert run(load_scenarios([tmp_path]), Rehearsal())
     else:
         commands = [line.partition("#")[0].split()[2] for line in text.splitlines()]

@@ -2,14 +2,14 @@
 // An integrator's program in Node, without any library: asks for a day-ahead forecast through
 // SolarUser, follows the instruction to its end, and exits with 0 if it was Completed, 1 if not.
 //
-//   OSCP_SEND_URL=... OSCP_SEND_TOKEN=... OSCP_SEND_SECRET=... node day-ahead.mjs [UNIT [GROUP]]
+//   OSCP_SEND_URL=... OSCP_SEND_TOKEN=... OSCP_SEND_SECRET=... node day-ahead.mjs [--day-ahead] [UNIT [GROUP]]
 //
 // With the unit KW, or none, all is well; with kW, the mistake that everybody makes once, SolarUser
 // declines the message.
 
 import { createHash, createHmac } from "node:crypto";
 
-const [unit = "KW", group = "foo-group"] = process.argv.slice(2);
+const [unit = "KW", group = "foo-group"] = process.argv.slice(2).filter((each) => each !== "--day-ahead");
 const { OSCP_SEND_URL: base, OSCP_SEND_TOKEN: token, OSCP_SEND_SECRET: secret } = process.env;
 const API = "/solaruser/api/v1/sec/instr";
 const PATIENCE = 10_000;

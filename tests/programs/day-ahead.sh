@@ -2,12 +2,13 @@
 # An integrator's program of bash, curl and openssl: asks for a day-ahead forecast through SolarUser,
 # follows the instruction to its end, and exits with 0 if it was Completed, 1 if not.
 #
-#   OSCP_SEND_URL=... OSCP_SEND_TOKEN=... OSCP_SEND_SECRET=... bash day-ahead.sh [UNIT [GROUP]]
+#   OSCP_SEND_URL=... OSCP_SEND_TOKEN=... OSCP_SEND_SECRET=... bash day-ahead.sh [--day-ahead] [UNIT [GROUP]]
 #
 # With the unit KW, or none, all is well; with kW, the mistake that everybody makes once, SolarUser
 # declines the message.
 set -euo pipefail
 
+[ "${1:-}" != --day-ahead ] || shift
 unit=${1:-KW} group=${2:-foo-group}
 api=/solaruser/api/v1/sec/instr
 host=${OSCP_SEND_URL#*://}
