@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any, Final
@@ -275,6 +275,13 @@ class _FileReader:
                 self._more.append(self._original.problem(pointer, unused(name), key=True))
         return found
 
+    @cached_property
+    def _shared(self) -> Mapping[str, Any]:
+        """What is beside the list of scenarios, for each of them."""
+        value = self._document.value
+        keys = (*_SHARED, "tags")
+        return self._reader.fields_of(Scenario, {key: value[key] for key in keys if key in value})
+
     def _over_matrix(self, at: str, group: str) -> Iterator[Scenario]:
         """Yield a scenario, once for each combination of the values that it is written for."""
         matrix = Matrix(self._original, at, _SHARED)
@@ -297,9 +304,7 @@ class _FileReader:
 
     def scenario(self, at: str, group: str, case: Case) -> Scenario:
         """Return one scenario, with the values of a matrix that the document has in place."""
-        value = self._document.value
-        given = {key: value[key] for key in (*_SHARED, "tags") if at and key in value}
-        shared = self._reader.fields_of(Scenario, given)
+        shared = self._shared if at else {}
         own = self._reader.fields_of(Scenario, self._document.at(at).value, at)
         made = {**shared, **own, "name": f"{own['name']}{case.label}", "matrix": case.values}
         made["tags"] = tuple(dict.fromkeys([*shared.get("tags", ()), *own.get("tags", ())]))

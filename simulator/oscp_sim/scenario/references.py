@@ -128,12 +128,15 @@ def texts(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         if "${" in value:
             yield pointer, value
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from texts(each, f"{pointer}/{escape_pointer(key)}")
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from texts(each, f"{pointer}/{index}")
+        return
+    if isinstance(value, list):
+        pairs: Iterable[tuple[object, object]] = enumerate(value)
+    else:
+        pairs = value.items() if isinstance(value, Mapping) else ()
+    for key, each in pairs:
+        # Most values are numbers, or texts without any.
+        if isinstance(each, (dict, list)) or (isinstance(each, str) and "${" in each):
+            yield from texts(each, f"{pointer}/{escape_pointer(str(key))}")
 
 
 def is_open(document: YamlDocument) -> Callable[[str], bool]:

@@ -231,7 +231,12 @@ class _Running:
         except SourceError as error:
             place = step.source.place()
             problems = tuple(
-                Problem(f"{each.file}:{each.line}" if each.line else place, "", "", each.message)
+                Problem(
+                    f"{each.file}:{each.line}" if each.line else place,
+                    "what is captured",
+                    "a value that fits",
+                    each.message,
+                )
                 for each in error.problems
             )
             return StepFinished(
