@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from oscp_sim.scenario.console import ConsoleReport
 from oscp_sim.scenario.events import Event, Problem, StepFinished
@@ -102,6 +105,14 @@ def test_a_clock_that_stands_lets_a_program_see_its_instruction_completed(
     assert "answered after 7 s" in delivered.notes
     # And what comes of it is awaited, too.
     assert first.exchanges[-1].receiver == "capacity_optimizer"
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("curl", "openssl"))), reason="no curl or openssl")
+def test_what_a_program_has_sent_is_at_its_end_before_it_is_judged(tmp_path: Path) -> None:
+    shutil.copy(PROGRAMS / "day-ahead.sh", tmp_path)
+    text = "  - run: [./day-ahead.sh, --no-wait]\n"
+    text += "    expect: {state: Completed, parts: 1, received: {same_as_sent: true}}\n"
+    assert problems(tmp_path, text, SLOW.replace("7s, adjustments: answer", "100ms")) == []
 
 
 GOOD = {
@@ -395,3 +406,37 @@ def test_tags_of_the_file_hold_for_each_scenario(tmp_path: Path) -> None:
         ("slow", "x.1", "own"),
         ("slow", "x.1"),
     ]
+
+
+class _RealProvider(BaseHTTPRequestHandler):
+    """Answers at once, and sends a heartbeat of its own a little later."""
+
+    folder: Path
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.send_response(204)
+        self.end_headers()
+        threading.Timer(0.05, self.beat).start()
+
+    def beat(self) -> None:
+        url = (self.folder / "url").read_text().strip()
+        requests.post(f"{url}/oscp/fp/2.0/heartbeat", json={}, timeout=10)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_a_real_party_has_real_time_by_a_clock_that_stands(tmp_path: Path) -> None:
+    handler = type("Handler", (_RealProvider,), {"folder": tmp_path})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        head = f'{FROZEN}seats: {{capacity_provider: {{"3": http://127.0.0.1:{server.server_port}}}}}\n'
+        steps = "  - run: [sh, -c, 'echo $OSCP_SIM_URL > url']\n"
+        steps += f"  - send: {HELLO}\n"
+        steps += "  - await: {to: flexibility_provider, path: /heartbeat, within: 20s}\n"
+        found = problems(tmp_path, steps, head)
+        server.shutdown()
+        thread.join()
+    assert found == []

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # An integrator's program of bash, curl and openssl: asks for a day-ahead forecast through SolarUser,
-# follows the instruction to its end, and exits with 0 if it was Completed, 1 if not.
+# follows the instruction to its end, and exits with 0 if it was Completed, 1 if not; with --no-wait it
+# does not look what becomes of it.
 #
-#   OSCP_SEND_URL=... OSCP_SEND_TOKEN=... OSCP_SEND_SECRET=... bash day-ahead.sh [--day-ahead] [UNIT [GROUP]]
+#   OSCP_SEND_URL=... OSCP_SEND_TOKEN=... OSCP_SEND_SECRET=... bash day-ahead.sh [--day-ahead|--no-wait] [UNIT [GROUP]]
 #
 # With the unit KW, or none, all is well; with kW, the mistake that everybody makes once, SolarUser
 # declines the message.
 set -euo pipefail
 
-[ "${1:-}" != --day-ahead ] || shift
+option=
+case ${1:-} in --*) option=$1 && shift ;; esac
 unit=${1:-KW} group=${2:-foo-group}
 api=/solaruser/api/v1/sec/instr
 host=${OSCP_SEND_URL#*://}
@@ -58,6 +60,7 @@ form+="&parameters%5B2%5D.name=action&parameters%5B2%5D.value=AdjustGroupCapacit
 form+="&parameters%5B3%5D.name=msg&parameters%5B3%5D.value=$(encoded "$message")"
 
 answer=$(ask POST "$api/add/OSCP_v20" "$form")
+[ "$option" != --no-wait ] || exit 0
 id=$(grep -o '"id":[0-9]*' <<<"$answer" | head -n 1 | cut -d : -f 2)
 for _ in {1..50}; do
   case $(state_of "$answer") in Completed | Declined) break ;; esac
