@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from jsonschema import Draft7Validator
 
 from oscp_sim.scenario.events import Event, ScenarioFinished, StepFinished
 from oscp_sim.scenario.model import Message, Parameters, Scenario, Send
-from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.read import editor_schema, load_scenarios
 from oscp_sim.scenario.references import literal
 from oscp_sim.scenario.run import Rehearsal, run
-from oscp_sim.yaml_source import SourceError
+from oscp_sim.yaml_source import SourceError, read_yaml
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+PACK = Path(__file__).parent.parent.parent / "scenarios"
 TO = "node: 1, optimizer: 1, group: foo-group"
 HELLO = f"send: {{{TO}, action: GroupCapacityComplianceError, message: {{message: hello}}}}"
 
@@ -373,3 +372,29 @@ def test_two_braces_are_themselves_where_a_dollar_more_says_so(tmp_path: Path) -
 def test_a_reference_between_braces_needs_quotes(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, f"scenario: a\nsteps:\n- {HELLO}\n- {{wait: ${{a.b}}}}\n")
     assert re.search(r"put a text with \$\{\.\.\.\} in quotes", told)
+
+
+EDITED = {
+    TestMatrix.TEXT: True,
+    CAPTURES: True,
+    f"scenario: a\nsteps: [{{{HELLO}}}]": True,
+    "scenario: a\nsteps: ${matrix.steps}": True,
+    "scenario: a\nfidelity: observd\nsteps: [{wait: 1s}]": False,
+    "scenario: a\nsteps: [{wait: 1s, expct: {pending: nothing}}]": False,
+    "scenario: a\nsteps: [{wait: 1s, broker: up}]": False,
+}
+
+
+@pytest.mark.parametrize(("text", "is_good"), EDITED.items(), ids=range(len(EDITED)))
+def test_an_editor_takes_references_for_any_value(text: str, *, is_good: bool) -> None:
+    validator = Draft7Validator(editor_schema())
+    assert validator.is_valid(read_yaml(text).value) is is_good
+
+
+FILES = [path for path in sorted(PACK.rglob("*.yaml")) if "worlds" not in path.parts]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_an_editor_takes_the_pack(path: Path) -> None:
+    errors = Draft7Validator(editor_schema()).iter_errors(read_yaml(path).value)
+    assert [f"{each.json_path}: {each.message}" for each in errors] == []
