@@ -139,7 +139,8 @@ def send(step: Send, simulator: Simulator, timeout: float, *, settles: bool = Fa
     ) -> Outcome:
         named = join_parameters(instruction.parameters) if instruction else {}
         parts = None if number is None else _parts(instruction)
-        return Outcome(state, reason, error, text, parts, number, named)
+        made = Outcome(state, reason, error, text, parts)
+        return replace(made, instruction_id=number, parameters=named)
 
     with session:
         try:

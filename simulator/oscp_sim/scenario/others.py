@@ -108,8 +108,8 @@ def instructions_of(entries: Sequence[Entry], simulator: Simulator) -> list[Outc
             None,
             row.parameters.get("msg"),
             sum(name == "msg" for name, _ in row.pieces),
-            row.id,
-            row.parameters,
+            instruction_id=row.id,
+            parameters=row.parameters,
         )
         for row in rows
         if row is not None

@@ -229,26 +229,34 @@ class _Running:
         try:
             step = step.fill(self.captured) if step.fill else step
         except SourceError as error:
-            place = step.source.place()
-            problems = tuple(
-                Problem(
-                    f"{each.file}:{each.line}" if each.line else place,
-                    "what is captured",
-                    "a value that fits",
-                    each.message,
-                )
-                for each in error.problems
-            )
-            return StepFinished(
-                _id(self.scenario), number, step.name, place, "not done", 0.0, None, problems
-            )
+            return self._not_filled(number, step, error)
         mark = self.simulator.journal.last
         began = time.monotonic()
         if not isinstance(step.does, Await | Pause | Wait):
             self.since, self.awaited = mark, set()
         done = _do(step, self)
         finish_what_is_due(self.simulator.clock)
-        duration = time.monotonic() - began
+        return self._judged(number, step, done, mark, time.monotonic() - began)
+
+    def _not_filled(self, number: int, step: Step, error: SourceError) -> StepFinished:
+        place = step.source.place()
+        problems = tuple(
+            Problem(
+                f"{each.file}:{each.line}" if each.line else place,
+                "what is captured",
+                "a value that fits",
+                each.message,
+            )
+            for each in error.problems
+        )
+        return StepFinished(
+            _id(self.scenario), number, step.name, place, "not done", 0.0, None, problems
+        )
+
+    def _judged(
+        self, number: int, step: Step, done: _Done, mark: int, duration: float
+    ) -> StepFinished:
+        """Compare what has happened since a mark with what is expected."""
         entries = self.simulator.journal.entries(since=mark)
         items = timeline(entries)
         exchanges = [each for each in items if isinstance(each, Exchange)]
@@ -278,7 +286,7 @@ class _Running:
             None if done.sent is None else done.sent.parts,
             problems,
             items,
-            done.output,
+            output=done.output,
         )
 
 
