@@ -26,15 +26,19 @@ def _table(title: str, rows: Iterator[tuple[str, str]]) -> str:
 
 def _fields(schema: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, content in properties.items():
-        reference = content.get("$ref", "").rpartition("/")[2]
-        text = content.get("description") or schema["definitions"].get(reference, {}).get(
-            "description", ""
-        )
-        if not text and reference in properties | schema["definitions"]:
-            text = f"See {reference}."
-        values = content.get("enum")
+        told = content
+        while "description" not in told and "$ref" in told:
+            told = _at(schema, told["$ref"])
+        text, values = told.get("description", ""), told.get("enum")
         listed = f" One of {', '.join(f'`{each}`' for each in values)}." if values else ""
         yield name, f"{text}{listed}".strip()
+
+
+def _at(schema: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+    found: Any = schema
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return dict(found)
 
 
 def _of_schema(path: str, *titles: str) -> str:
