@@ -42,7 +42,8 @@ class NotVerified(AssertionError):
     Attributes:
         expected: What was expected, on a line.
         got: What there was, on a line.
-        lines: More about both.
+        about: What exactly was expected, a line each.
+        came: What there was, and what came nearest, a line each.
         entries: Those that fit, or that should not be there.
         nearest: The entry that differs least from what is missing, or None.
         differences: How it differs.
@@ -52,16 +53,18 @@ class NotVerified(AssertionError):
         self,
         expected: str,
         got: str,
-        lines: Iterable[str] = (),
+        about: Iterable[str] = (),
+        came: Iterable[str] = (),
         *,
         entries: Sequence[Entry] = (),
         nearest: tuple[Entry, Sequence[Difference]] | None = None,
     ) -> None:
-        self.expected, self.got, self.lines = expected, got, tuple(lines)
+        self.expected, self.about = expected, tuple(about)
+        self.got, self.came = got, tuple(came)
         self.entries = tuple(entries)
         self.nearest: Entry | None = nearest[0] if nearest else None
         self.differences: tuple[Difference, ...] = tuple(nearest[1]) if nearest else ()
-        super().__init__("\n".join([f"expected {expected}, got {got}", *self.lines]))
+        super().__init__("\n".join([f"expected {expected}, got {got}", *self.about, *self.came]))
 
 
 # What is expected, and how far it has come.
@@ -101,16 +104,16 @@ class _Count:
 
     def failure(self, entries: Sequence[Entry], within: str, left: str) -> NotVerified:
         """Return the error that says how many there were, and what came nearest."""
-        lines = [f"  {line}" for line in self.condition.awaited]
-        lines += ["these fit:", *_listed(self.found)] if self.found else []
+        about = [f"  {line}" for line in self.condition.awaited]
+        came = ["these fit:", *_listed(self.found)] if self.found else []
         near = None
         if not self.is_lost:
             known = {each.number for each in self.found}
             others = [each for each in entries if each.number not in known]
             near = self.condition.nearest_of(others)
-            lines += _about_nearest(near, len(others), left)
+            came += _about_nearest(near, len(others), left)
         got = str(len(self.found) or "none")
-        return NotVerified(f"{self}{within}", got, lines, entries=self.found, nearest=near)
+        return NotVerified(f"{self}{within}", got, about, came, entries=self.found, nearest=near)
 
     def __str__(self) -> str:
         if self.most is None:
@@ -161,22 +164,22 @@ class _Order:
     def failure(self, entries: Sequence[Entry], within: str, left: str) -> NotVerified:
         """Return the error that says which came too early, or not at all."""
         turn, near = len(self.found), None
-        lines = [
+        about = [
             f"  {number}. {_on_a_line(condition)}"
             + (f", entry {self.found[number - 1].number}" if number <= turn else "")
             for number, condition in enumerate(self.conditions, 1)
         ]
         if self.early is not None:
             got = f"{self.early[1] + 1}. before {turn + 1}."
-            lines += [f"{self.early[1] + 1}. came too early:", *_listed([self.early[0]])]
+            came = [f"{self.early[1] + 1}. came too early:", *_listed([self.early[0]])]
         else:
             got = f"no {turn + 1}. after {turn}." if turn else "no 1."
             last = self.found[-1].number if self.found else 0
             later = [each for each in entries if each.number > last]
             near = self.conditions[turn].nearest_of(later)
-            lines += _about_nearest(near, len(later), left)
+            came = list(_about_nearest(near, len(later), left))
         expected = f"{_many(len(self.conditions))} in this order{within}"
-        return NotVerified(expected, got, lines, entries=self.found, nearest=near)
+        return NotVerified(expected, got, about, came, entries=self.found, nearest=near)
 
 
 _Claim = _Count | _Order
@@ -199,15 +202,17 @@ class _NothingElse:
         other = self.others[0]
         compared = [(each, each.nearest_of([other])) for each in self.conditions]
         condition, near = min(compared, key=lambda pair: len(pair[1][1] if pair[1] else ()))
-        lines = [
+        came = [
             *_listed(self.others),
             f"of what is expected, nearest to the first is {_on_a_line(condition)}:",
             *(f"  {each}" for each in (near[1] if near else ())),
         ]
         if near and not near[1]:
-            lines[-1:] = ["such an entry is expected, but not once more"]
+            came[-1:] = ["such an entry is expected, but not once more"]
         got = f"{_many(len(self.others))} more"
-        return NotVerified(f"nothing else{within}", got, lines, entries=self.others, nearest=near)
+        return NotVerified(
+            f"nothing else{within}", got, came=came, entries=self.others, nearest=near
+        )
 
 
 def _scope(condition: JournalCondition) -> JournalCondition:
@@ -391,6 +396,9 @@ def _range(written: Mapping[str, Any]) -> tuple[int, int | None]:
 
 
 def _number(value: object, word: str) -> int:
+    # A file may write it as 2.0.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f'"{word}" is a whole number, 0 or more, not {value!r}')
     return value
@@ -487,9 +495,11 @@ class _Judgement:
             for condition in () if claim.found else claim.conditions:
                 self._journal.check_values({"action": condition.fields.get("action")})
         within = "" if self._within is None else f" within {self._within.total_seconds():g} s"
-        for claim in self._claims:
+        # What is lost has ended the waiting; what is short may have come after that.
+        for claim in sorted(self._claims, key=lambda each: not each.is_lost):
             if not claim.holds:
-                raise claim.failure(self._entries(), within, settling.left_over())
+                left = "" if claim.is_lost else settling.left_over()
+                raise claim.failure(self._entries(), within, left)
         if self._else is not None and self._else.others:
             raise self._else.failure(within)
         if self._until is None and self._may_be_lost and settling.may_change(None):
@@ -511,6 +521,7 @@ def verify(
     *,
     since: int = 0,
     began: datetime | None = None,
+    moves: bool = False,
     alone: bool = False,
 ) -> tuple[Entry, ...]:
     """Return the entries that fit, as soon as it is decided that a verification holds.
@@ -523,14 +534,14 @@ def verify(
         verification: What is to hold.
         since: Only entries with a higher number count.
         began: When the time begins to count, by the simulator's clock; now where not given.
-        alone: Whether nothing can come from outside of the simulator, and nobody else moves its
-            clock: then waiting moves one that stands, and what cannot come is not awaited.
+        moves: Whether waiting moves a clock that stands, as nobody else does.
+        alone: Whether nothing can come from outside of the simulator, so that it is not awaited.
 
     Raises:
         NotVerified: It does not hold; its text says what was expected, and what there was.
         ValueError: An action is unknown, and nothing was about it.
     """
-    settling = Settling(shared, moves=alone)
+    settling = Settling(shared, moves=moves)
     begin = shared.clock.now() if began is None else began
     judgement = _Judgement(shared, verification, since, begin, alone=alone)
     judgement.wait(settling)

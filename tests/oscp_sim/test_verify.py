@@ -257,6 +257,15 @@ class TestAFailure:
             '  /action: expected "Register", got "Handshake"',
         ]
 
+    def test_of_several_says_first_which_is_lost(self, busy: Simulator) -> None:
+        """It ended the waiting; what is short might have come."""
+        asked: list[dict[str, object]] = [
+            {"party": FP, "exactly": 9},
+            {"party": CP, "none": True},
+        ]
+        with pytest.raises(NotVerified, match="expected no entry within 30 s, got 4"):
+            busy.verify(all_of=asked, within=30)
+
     def test_where_there_is_nothing_at_all(self, simulator: Simulator) -> None:
         with pytest.raises(NotVerified, match=r"(?s)got none.*\nthere is no other entry\Z"):
             simulator.verify(party=CP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from signal import Signals
 from typing import Any, Final
@@ -25,7 +25,11 @@ from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.model import Await, Expect, ExpectedExchange, Received, Step, Times
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 from oscp_sim.system.sending import Sent
+from oscp_sim.verify import NotVerified, Verification
 from oscp_sim.yaml_source import YamlDocument
+
+#: Looks at what happened, and raises `NotVerified`.
+Look = Callable[[Verification], object]
 
 _UNANSWERED: Final = "unanswered"
 _MOST_SHOWN: Final = 12
@@ -274,6 +278,29 @@ def problems_of_pending(expect: Expect, pending: int) -> Iterator[Problem]:
         place = expect.source.place("/pending")
         hint = "wait until it is done, with a step as - wait: 30s"
         yield Problem(place, "on its way", "nothing", f"{pending}", hint)
+
+
+def problems_of_verifications(
+    source: YamlDocument, pointer: str, verifications: Iterable[Verification], look: Look
+) -> Iterator[Problem]:
+    """Yield what does not hold of what happened, as soon as that is certain."""
+    for index, each in enumerate(verifications):
+        place = source.place(f"{pointer}/{index}")
+        try:
+            look(each)
+        except NotVerified as error:
+            expected = _on_a_line(error.expected, error.about, ", ")
+            yield Problem(place, "verify", expected, _on_a_line(error.got, error.came, "; "))
+        except ValueError as error:
+            yield Problem(place, "verify", "an OSCP message, or one that was sent", str(error))
+
+
+def _on_a_line(first: str, more: Iterable[str], between: str) -> str:
+    text = f"{first}:"
+    for line in more:
+        begins = text.endswith((":", " is"))
+        text += ("" if begins else between[0]) + " " + line.strip()
+    return text.removesuffix(":")
 
 
 def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[Problem]:

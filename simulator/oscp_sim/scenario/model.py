@@ -19,6 +19,7 @@ from oscp_sim.entry import PartyName
 from oscp_sim.faults import Rule
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.real_parties import RealParties, SystemRole
+from oscp_sim.verify import Verification
 from oscp_sim.world import Broker, World
 from oscp_sim.yaml_source import YamlDocument
 
@@ -254,6 +255,13 @@ class Run(_Sourced):
     folder: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Verify(_Sourced):
+    """A look back at all that happened in the scenario, as it is verified over HTTP, too."""
+
+    verifications: tuple[Verification, ...]
+
+
 # What a step is expected to lead to; None or empty: it does not matter.
 
 
@@ -354,6 +362,7 @@ class Expect(_Sourced):
         pending: That nothing may be on its way any more.
         exit_code: Of the program; None: 0.
         output: What the program writes.
+        verify: Counts, order and more of what happens in the step.
     """
 
     state: str | None = None
@@ -370,10 +379,11 @@ class Expect(_Sourced):
     pending: Literal["nothing"] | None = None
     exit_code: int | None = None
     output: TextPattern | None = None
+    verify: tuple[Verification, ...] = ()
 
 
 #: What a step can do.
-Does = Send | Command | Wait | Pause | Outage | Run | Await
+Does = Send | Command | Wait | Pause | Outage | Run | Await | Verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +410,7 @@ class Step(_Sourced):
                 "wait": Wait,
                 "pause": Pause,
                 "broker": Outage,
+                "verify": Verify,
                 **dict.fromkeys(COMMANDS, Command),
             }
         )

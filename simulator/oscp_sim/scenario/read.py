@@ -37,6 +37,7 @@ from oscp_sim.scenario.model import (
     Send,
     Step,
     Times,
+    Verify,
     Wait,
     parse_expression,
     parse_instant,
@@ -55,6 +56,7 @@ from oscp_sim.scenario.references import (
     texts,
     unused,
 )
+from oscp_sim.verify import Verification
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 from oscp_sim.yaml_violations import FileSchema
@@ -227,11 +229,15 @@ _ONLY_OF_PROGRAMS: Final = frozenset({"exit_code", "output"})
 _WORDS: Final[Mapping[type, str]] = {
     Outage: "a broker step",
     Pause: "a pause step",
+    Verify: "a verify step",
     Wait: "a wait step",
 }
 _OF_ANY_STEP: Final = frozenset(
-    {"exchanges", "exchanges_among_others", "findings", "pending", "received"}
+    {"exchanges", "exchanges_among_others", "findings", "pending", "received", "verify"}
 )
+
+
+# What a step is called that sends nothing.
 
 
 class _FileReader:
@@ -274,6 +280,8 @@ class _FileReader:
                 Send: self._send,
                 Step: self._step,
                 TextPattern: self._text_pattern,
+                Verification: self._verification,
+                Verify: self._verify,
                 World: self._world,
                 tuple[Rule, ...]: self._faults,
             },
@@ -479,6 +487,17 @@ class _FileReader:
     def _id(self, value: Mapping[str, Any], key: str, at: str) -> int | None:
         return self._reader.attempt(int, value[key], f"{at}/{key}") if key in value else None
 
+    def _verify(self, value: Sequence[Any], at: str) -> Verify:
+        read = (self._verification(each, f"{at}/{index}") for index, each in enumerate(value))
+        return Verify(tuple(filter(None, read)), source=self._document.at(at))
+
+    def _verification(self, value: Mapping[str, Any], at: str) -> Verification | None:
+        try:
+            return Verification(value)
+        except ValueError as error:
+            self._complain(at, str(error))
+            return None
+
     def _text_pattern(self, value: str | Mapping[str, str], at: str) -> TextPattern:
         if isinstance(value, str):
             return TextPattern("is", value)
@@ -579,6 +598,8 @@ def _name(does: Does) -> str:
             name = f"{word} {_duration(does.duration)}" if does.duration else word
         case Outage():
             name = f"broker {does.broker}"
+        case Verify():
+            name = "verify"
         case Run():
             name = f"run {shlex.join(does.command)}"
         case Await():

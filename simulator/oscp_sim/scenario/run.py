@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
+from oscp_sim.entry import ALL_PARTIES
 from oscp_sim.program import NotStarted
 from oscp_sim.scenario.act import (
     ImpossibleStep,
@@ -44,6 +45,7 @@ from oscp_sim.scenario.expect import (
     problems_of_pending,
     problems_of_program,
     problems_of_received,
+    problems_of_verifications,
 )
 from oscp_sim.scenario.model import (
     Await,
@@ -54,12 +56,14 @@ from oscp_sim.scenario.model import (
     Scenario,
     Send,
     Step,
+    Verify,
     Wait,
 )
 from oscp_sim.scenario.others import instructions_of, run_to_its_end, wait_for
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
+from oscp_sim.verify import verify
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
 
@@ -231,11 +235,15 @@ class _Running:
         except SourceError as error:
             return self._not_filled(number, step, error)
         mark = self.simulator.journal.last
-        began = time.monotonic()
+        began, instant = time.monotonic(), self.simulator.clock.now()
         if not isinstance(step.does, Await | Pause | Wait):
             self.since, self.awaited = mark, set()
         done = _do(step, self)
         finish_what_is_due(self.simulator.clock)
+        look = partial(_look(self.simulator), since=mark, began=instant)
+        expect = step.expect
+        verified = problems_of_verifications(expect.source, "/verify", expect.verify, look)
+        done = replace(done, problems=(*done.problems, *verified))
         return self._judged(number, step, done, mark, time.monotonic() - began)
 
     def _not_filled(self, number: int, step: Step, error: SourceError) -> StepFinished:
@@ -334,22 +342,25 @@ class _Done:
 
 
 def _do(step: Step, running: _Running) -> _Done:
+    done = _Done("")
     match step.does:
         case Wait():
             pass_time(step.does, running.simulator.clock)
         case Pause():
             time.sleep(step.does.duration.total_seconds())
         case Outage():
-            return _break(step, step.does, running.simulator)
+            done = _break(step, step.does, running.simulator)
         case Command():
-            return _act(step, step.does, running.simulator, running.real)
+            done = _act(step, step.does, running.simulator, running.real)
+        case Verify():
+            done = _verify(step.does, running.simulator)
         case Run():
-            return _run(step, step.does, running.simulator)
+            done = _run(step, step.does, running.simulator)
         case Await():
-            return _await(step.does, running)
+            done = _await(step.does, running)
         case Send():
-            return _send(step, step.does, running.simulator)
-    return _Done("")
+            done = _send(step, step.does, running.simulator)
+    return done
 
 
 def _run(step: Step, program: Run, simulator: Simulator) -> _Done:
@@ -402,6 +413,19 @@ def _await(awaited: Await, running: _Running) -> _Done:
         return _Done("not seen", tuple(problems))
     running.awaited.update(each.number for each in found)
     return _Done("seen", found=found[0])
+
+
+def _verify(said: Verify, simulator: Simulator) -> _Done:
+    problems = problems_of_verifications(said.source, "", said.verifications, _look(simulator))
+    return _Done("", tuple(problems))
+
+
+def _look(simulator: Simulator) -> Callable[..., object]:
+    """Return what verifies: it lets time pass, and waits for others where some are elsewhere."""
+    urls = (each.base_url for user in simulator.world.users for each in user.systems)
+    are_elsewhere = any(isinstance(url, str) and url.strip() for url in urls)
+    alone = simulator.plays == frozenset(ALL_PARTIES) and not are_elsewhere
+    return partial(verify, simulator.shared, moves=True, alone=alone)
 
 
 def _send(step: Step, instruction: Send, simulator: Simulator) -> _Done:
