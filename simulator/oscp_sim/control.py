@@ -45,6 +45,8 @@ _MOST_ENTRIES: Final = 1000
 _LONGEST_PAGE: Final = 5_000_000
 # Seconds of a year: over more, a mistyped number would keep the simulator busy for long.
 _LONGEST_ADVANCE: Final = 366 * 86_400.0
+# In which an error is told; JSON where the client has no wish.
+_TYPES: Final = ("application/json", "text/plain")
 # Open without the control token: who starts a simulator asks for it before the token is known.
 _OPEN: Final = f"{OURS}/health"
 
@@ -589,6 +591,8 @@ _HALF: Final = re.compile(rb"((?:%s)*+)(\\ud[89a-f]..|\Z)" % _WHOLE, re.DOTALL)
 
 
 def _refusal(status: int, why: str, more: Mapping[str, object] = _NOTHING_MORE) -> Response:
+    if request.accept_mimetypes.best_match(_TYPES) == "text/plain":
+        return Response(f"{why}\n", status, mimetype="text/plain")
     return _json({"error": why, **more}, status)
 
 

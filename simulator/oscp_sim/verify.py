@@ -452,15 +452,18 @@ class _Judgement:
         self._look()
 
     def _is_decided(self, settling: Settling, until: datetime | None) -> bool:
-        # Asked before looking: what comes of it is in the journal, then.
-        may_change = settling.may_change(self._until) and settling.may_change(until)
         self._look()
-        if self._is_lost:
+        holds = all(claim.holds for claim in self._claims)
+        if self._is_lost or (holds and not self._may_be_lost):
             return True
-        if not all(claim.holds for claim in self._claims):
-            others_may_send = self._until is not None and not self._alone
-            return not (may_change or others_may_send)
-        return not (may_change and self._may_be_lost)
+        others_may_send = self._until is not None and not self._alone
+        if not holds and others_may_send:
+            return False
+        if settling.may_change(self._until) and settling.may_change(until):
+            return False
+        # What came of the last that was on its way.
+        self._look()
+        return True
 
     @property
     def _is_lost(self) -> bool:

@@ -56,6 +56,11 @@ def test_the_first_rehearsal_works(capsys: pytest.CaptureFixture[str]) -> None:
     assert "status=204" in capsys.readouterr().out
 
 
+def test_the_verification_works(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(_HERE / "verify.py"))
+    assert "capacity_provider got POST /oscp/cp/2.0/handshake from" in capsys.readouterr().out
+
+
 def test_the_sender_works() -> None:
     with Simulator() as simulator:
         sent = ask_for_more(simulator.url, "rehearsal-token-0001", "rehearsal-secret")

@@ -73,6 +73,14 @@ def test_what_does_not_hold_says_what_there_was(busy: Simulator) -> None:
     assert verify(busy, {"party": CP, "none": True}).json["entries"] == [5]
 
 
+@pytest.mark.parametrize("accepted", ["text/plain", "text/plain, application/json;q=0.9"])
+def test_who_wants_text_gets_the_text_alone(busy: Simulator, accepted: str) -> None:
+    body = json.dumps({"party": CP, "none": True}).encode()
+    answer = ask(busy, "POST", "/_sim/verify", [*JSON, ("Accept", accepted)], body)
+    assert (answer.status, answer.header("Content-Type")) == (409, "text/plain; charset=utf-8")
+    assert answer.body.decode() == f"{verify(busy, {'party': CP, 'none': True}).json['error']}\n"
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
