@@ -449,6 +449,7 @@ class _Judgement:
             within = (self._within or timedelta()).total_seconds()
             seconds = within if settling.runs else min(within, _PATIENCE)
         settling.wait(lambda: self._is_decided(settling, until), until, seconds)
+        # What came of the last that was on its way.
         self._look()
 
     def _is_decided(self, settling: Settling, until: datetime | None) -> bool:
@@ -459,11 +460,7 @@ class _Judgement:
         others_may_send = self._until is not None and not self._alone
         if not holds and others_may_send:
             return False
-        if settling.may_change(self._until) and settling.may_change(until):
-            return False
-        # What came of the last that was on its way.
-        self._look()
-        return True
+        return not (settling.may_change(self._until) and settling.may_change(until))
 
     @property
     def _is_lost(self) -> bool:
