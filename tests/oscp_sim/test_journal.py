@@ -258,6 +258,82 @@ class TestWaiting:
             journal.wait_for(expected, timeout=PATIENCE)
 
 
+class TestAnEntryOnALine:
+    """What `print(entry)` shows."""
+
+    AT = "2026-01-02 03:04:05.123Z"
+
+    @pytest.mark.parametrize(
+        ("fields", "line"),
+        [
+            ({"kind": "note"}, "solaruser notes"),
+            (
+                {"kind": "note", "action": ADJUST, "detail": {"why": "a\nb", "id": 3, "tries": 2}},
+                f"solaruser notes about {ADJUST}; a\\nb; tries: 2",
+            ),
+            (
+                {"kind": "state", "instruction_id": 7, "action": ADJUST, "state": "Queuing"},
+                f"solaruser: instruction 7 ({ADJUST}) is Queuing",
+            ),
+            (
+                {"kind": "state", "instruction_id": 7, "state": "Declined", "reason": "x" * 999},
+                f"solaruser: instruction 7 is Declined: {'x' * 100} ... {'x' * 40}",
+            ),
+            (
+                {"kind": "note", "detail": {"handed_over": {"coId": 1}}},
+                'solaruser notes; handed over: {"coId": 1}',
+            ),
+        ],
+    )
+    def test_of_what_a_party_tells(
+        self, journal: Journal, fields: dict[str, Any], line: str
+    ) -> None:
+        assert str(journal.append("solaruser", **fields)) == f"1  {self.AT}  {line}"
+
+    def test_of_an_exchange(self, journal: Journal, delivery: Request) -> None:
+        assert str(deliver(journal, delivery, peer="flexibility_provider")) == (
+            f"1  {self.AT}  capacity_provider got POST /adjust_group_capacity_forecast from "
+            f"flexibility_provider, {ADJUST}, instruction 7, answered 204"
+        )
+
+    def test_of_an_exchange_that_was_not_answered(self, journal: Journal) -> None:
+        request = Request("POST", "http://cp.test/oscp/heartbeat?a=b", (), b"")
+        entry = journal.append("flexibility_provider", "exchange", request=request, sent=True)
+        assert str(entry) == (
+            f"1  {self.AT}  flexibility_provider sent POST /oscp/heartbeat, unanswered"
+        )
+        assert journal.wait_for(status="unanswered", timeout=0) is entry
+        assert journal.entries(status=204) == ()
+
+
+class TestNamesThatDoNotExist:
+    @pytest.mark.parametrize(
+        ("fields", "told"),
+        [
+            ({"party": "capacity_provder"}, "unknown party 'capacity_provder'; did you mean"),
+            ({"peer": "grid"}, "unknown peer 'grid'; known: solaruser, "),
+            ({"kind": "notes"}, "unknown kind 'notes'; did you mean 'note'?"),
+            ({"state": "complete"}, "unknown state 'complete'; did you mean 'Completed'?"),
+            ({"action": "handshake"}, "unknown action 'handshake'; did you mean 'Handshake'?"),
+            ({"action": "Nonsens"}, "unknown action 'Nonsens'; did you mean 'Nonsense'?"),
+        ],
+    )
+    def test_are_refused_with_the_near_one(
+        self, journal: Journal, fields: dict[str, Any], told: str
+    ) -> None:
+        journal.append("solaruser", "note", action="Nonsense")
+        with pytest.raises(ValueError, match="unknown") as caught:
+            journal.entries(**fields)
+        assert str(caught.value).startswith(told)
+        with pytest.raises(ValueError if "action" not in fields else NotSeen) as waited:
+            journal.wait_for(timeout=0, **fields)
+        assert told in str(waited.value)
+
+    def test_an_action_that_somebody_has_made_up_exists(self, journal: Journal) -> None:
+        entry = journal.append("solaruser", "note", action="Nonsense")
+        assert journal.entries(action="Nonsense") == (entry,)
+
+
 class TestNotSeen:
     @pytest.fixture
     def filled(self, journal: Journal, delivery: Request) -> Journal:
