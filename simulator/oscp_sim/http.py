@@ -411,6 +411,10 @@ HINT: Final = (
     "SolarUser is at /solaruser/api/v1/sec/instr, the Capacity Provider at /oscp/cp/2.0, the "
     "Flexibility Provider at /oscp/fp/2.0, and what happened at /_sim/journal"
 )
+#: The answer where nobody is at an address; our own pages answer so, too.
+NOBODY: Final = respond(
+    404, f'{{"error": "404 Not Found", "hint": "{HINT}"}}\n'.encode(), "application/json"
+)
 #: What the container says to TRACE, which it does not hand on (measured).
 TRACED: Final = {"Allow": "HEAD, DELETE, POST, GET, OPTIONS, PUT"}
 

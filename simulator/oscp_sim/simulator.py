@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote
 
 import requests
 
@@ -28,7 +29,7 @@ from oscp_sim.flexibility_provider.endpoint import (
     HostOfFlexibilityProvider,
 )
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider
-from oscp_sim.http import Flaw, Parties, Party, Request, Response, bare_page
+from oscp_sim.http import NOBODY, OURS, Flaw, Parties, Party, Request, Response, bare_page
 from oscp_sim.instructions import Instructions, QueuedMessage
 from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
@@ -217,8 +218,14 @@ class Simulator:
     def _answered(self, request: Request) -> Response:
         if request.flaw is not None:
             return self._refused(request, request.flaw)
-        answer = self._parties.at(request.path) or self._pages
+        answer = self._parties.at(request.path) or self._otherwise
         return answer(request)
+
+    def _otherwise(self, request: Request) -> Response:
+        """Answer what is for no party: by a page of our own, if it can be for one."""
+        if unquote(request.path).lstrip("/").startswith(OURS.lstrip("/")):
+            return self._pages(request)
+        return replace(NOBODY, body=b"") if request.method == "HEAD" else NOBODY
 
     def _refused(self, request: Request, flaw: Flaw) -> Response:
         """Refuse what cannot be read, whoever it is for; the journal says why."""

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 
 from oscp_sim import create_app
+from oscp_sim.http import Request
 from tests.oscp_sim.rig import ADD, HOST, encoded, instruction, signed_headers
 
 if TYPE_CHECKING:
@@ -33,6 +34,25 @@ def test_and_so_do_our_own_pages(simulator: Simulator) -> None:
     client: Any = simulator.application.test_client()
     assert client.get("/_sim/health").json["status"] == "ok"
     assert client.get("/nothing").json["error"] == "404 Not Found"
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/", "/_sim", "/_sim/", "/_simulated", "/a/_sim/health", "/%5Fsim/nothing"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_where_nobody_is_each_way_in_says_the_same(
+    simulator: Simulator, method: str, path: str
+) -> None:
+    behind = simulator.application.test_client().open(path, method=method)
+    before = simulator.handle(Request(method, path, (("host", HOST),)))
+    assert (behind.status_code, before.status) == (404, 404)
+    assert behind.data == before.body
+    assert sorted(behind.headers.items()) == sorted(before.headers)
+
+
+def test_our_own_pages_are_found_however_they_are_written(simulator: Simulator) -> None:
+    for path in ("/_sim/health", "/%5Fsim/health", "/_sim/%68ealth"):
+        assert simulator.handle(Request("GET", path, (("host", "localhost"),))).status == 200
 
 
 def test_what_the_container_does_not_read_is_refused_behind_flask_too(simulator: Simulator) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,20 +107,21 @@ def rehearse(
     Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read or no scenario is
     chosen.
     """
-    from oscp_sim.report import listeners
-    from oscp_sim.scenario.console import ConsoleReport
-    from oscp_sim.scenario.run import Rehearsal, run
-    from oscp_sim.scenario.selection import LastFailed
-    from oscp_sim.world import load_world
+    with _built_to_stay():
+        from oscp_sim.report import listeners
+        from oscp_sim.scenario.console import ConsoleReport
+        from oscp_sim.scenario.run import Rehearsal, run
+        from oscp_sim.scenario.selection import LastFailed
+        from oscp_sim.world import load_world
 
-    chosen, real = behaviour(fidelity, settings), seats(seat)
-    with bad_parameters("--report"):
-        written = listeners(reports)
-    with readable():
-        common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
-    everything = choice.load()
-    memory = LastFailed(everything)
-    scenarios: Sequence[Scenario] = choice.chosen(everything)
+        chosen, real = behaviour(fidelity, settings), seats(seat)
+        with bad_parameters("--report"):
+            written = listeners(reports)
+        with readable():
+            common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
+        everything = choice.load()
+        memory = LastFailed(everything)
+        scenarios: Sequence[Scenario] = choice.chosen(everything)
     if last_failed:
         scenarios = _failed(scenarios, memory)
     report = ConsoleReport(sys.stdout, sequence=sequence, colours=colours)
@@ -127,6 +130,21 @@ def rehearse(
         scenarios, common, [told, memory, *written], jobs=jobs, fail_fast=fail_fast, watch=watch
     )
     sys.exit(0 if passed else 1)
+
+
+@contextmanager
+def _built_to_stay() -> Iterator[None]:
+    """Leave alone what is read and imported now, instead of looking for garbage in it.
+
+    It would be a tenth of a short rehearsal; and forked, it is shared for as long as it is.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+        click.get_current_context().call_on_close(gc.unfreeze)
+    finally:
+        gc.enable()
 
 
 def _failed(scenarios: Sequence[Scenario], memory: LastFailed) -> Sequence[Scenario]:

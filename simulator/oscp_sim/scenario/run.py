@@ -111,6 +111,8 @@ def run(
         watch: Told at once, whatever the order, when a scenario begins and when it ends.
     """
     told = tuple(listeners)
+    # Read once, not for each scenario.
+    rehearsal = replace(rehearsal, world=rehearsal.world or load_world())
 
     def tell(event: Event) -> None:
         for listener in told:
