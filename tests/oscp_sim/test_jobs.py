@@ -6,6 +6,8 @@ import pickle
 import re
 import threading
 import warnings
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,10 @@ from oscp_sim.scenario.events import (
     ScenarioStarted,
     StepFinished,
 )
-from oscp_sim.scenario.jobs import side_by_side
-from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.jobs import Processes, side_by_side
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.run import Rehearsal, run
+from oscp_sim.world import load_world
 from tests.oscp_sim.jobs import run_one, scenarios
 from tests.oscp_sim.test_selection import file
 
@@ -30,7 +32,8 @@ from tests.oscp_sim.test_selection import file
 def told(*names: str, jobs: int = 2) -> tuple[list[bool], list[Event], list[Event]]:
     events: list[Event] = []
     seen: list[Event] = []
-    passed = list(side_by_side(scenarios(*names), run_one, jobs, events.append, seen.append))
+    read = partial(scenarios, *names)
+    passed = list(side_by_side(read(), run_one, Processes(jobs, read), events.append, seen.append))
     return passed, events, seen
 
 
@@ -72,7 +75,8 @@ def test_a_process_with_threads_is_not_forked() -> None:
 
 def test_who_takes_no_more_ends_what_still_runs() -> None:
     events: list[Event] = []
-    results = side_by_side(scenarios("bad", "endless"), run_one, 2, events.append, events.append)
+    read = partial(scenarios, "bad", "endless")
+    results = side_by_side(read(), run_one, Processes(2, read), events.append, events.append)
     assert next(results) is False
     results.close()
     assert {each.scenario.name for each in events if isinstance(each, ScenarioFinished)} == {"bad"}
@@ -108,15 +112,15 @@ def test_scenarios_with_a_real_party_run_one_after_the_other() -> None:
         else:
             running.pop()
 
-    run(scenarios(*"abcd"), Rehearsal(real_parties=real), jobs=4, watch=watch)
+    read = partial(scenarios, *"abcd")
+    run(read(), Rehearsal(real_parties=real), processes=Processes(4, read), watch=watch)
     assert most == [1, 1, 1, 1]
 
 
-def test_each_scenario_of_the_pack_can_be_given_to_another_process() -> None:
-    """Where processes cannot be forked, it is sent there."""
-    pack = load_scenarios([Path(__file__).parents[2] / "scenarios"])
-    given = pickle.loads(pickle.dumps((pack, Rehearsal(fidelity=Behaviour("observed")))))  # noqa: S301
-    assert given == (pack, Rehearsal(fidelity=Behaviour("observed")))
+def test_what_scenarios_have_in_common_can_be_given_to_another_process() -> None:
+    common = Rehearsal(fidelity=Behaviour("observed", {"date_times": "documented"}))
+    common = replace(common, world=load_world())
+    assert pickle.loads(pickle.dumps(common)) == common  # noqa: S301
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", ""])

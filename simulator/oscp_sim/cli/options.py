@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -152,16 +152,20 @@ class Choice:
 
         return Selection(tuple(map(NamedPath.of, self.paths)), self.expression, self.tags)
 
+    def reader(self) -> Callable[[], tuple[Scenario, ...]]:
+        """Return a function that reads all scenarios of its paths, asked for or not."""
+        from oscp_sim.scenario.read import load_scenarios
+
+        paths = tuple(dict.fromkeys(each.path for each in self.selection().paths))
+        return partial(load_scenarios, paths, self.include)
+
     def load(self) -> tuple[Scenario, ...]:
         """Return all scenarios of its paths, those included that it does not ask for.
 
         Exits with 2, after each problem on a line, if they cannot be read.
         """
-        from oscp_sim.scenario.read import load_scenarios
-
-        paths = dict.fromkeys(each.path for each in self.selection().paths)
         with readable():
-            return load_scenarios(paths, self.include)
+            return self.reader()()
 
     def chosen(self, scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
         """Return those of the scenarios that it asks for.

@@ -30,6 +30,7 @@ from oscp_sim.cli.options import (
 
 if TYPE_CHECKING:
     from oscp_sim.scenario.events import Listener
+    from oscp_sim.scenario.jobs import Processes
     from oscp_sim.scenario.model import Scenario
     from oscp_sim.scenario.selection import LastFailed
 
@@ -127,7 +128,12 @@ def rehearse(
     report = ConsoleReport(sys.stdout, sequence=sequence, colours=colours)
     told, watch = _on_screen(report, len(scenarios))
     passed = run(
-        scenarios, common, [told, memory, *written], jobs=jobs, fail_fast=fail_fast, watch=watch
+        scenarios,
+        common,
+        [told, memory, *written],
+        processes=_processes(jobs, choice),
+        fail_fast=fail_fast,
+        watch=watch,
     )
     sys.exit(0 if passed else 1)
 
@@ -145,6 +151,14 @@ def _built_to_stay() -> Iterator[None]:
         click.get_current_context().call_on_close(gc.unfreeze)
     finally:
         gc.enable()
+
+
+def _processes(jobs: int, choice: Choice) -> Processes | None:
+    if jobs == 1:
+        return None
+    from oscp_sim.scenario.jobs import Processes
+
+    return Processes(jobs, choice.reader())
 
 
 def _failed(scenarios: Sequence[Scenario], memory: LastFailed) -> Sequence[Scenario]:

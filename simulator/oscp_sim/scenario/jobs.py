@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, ForkServerContext, SpawnContext
@@ -25,9 +26,12 @@ from oscp_sim.scenario.events import (
     StepFinished,
 )
 from oscp_sim.scenario.model import Scenario
+from oscp_sim.scenario.selection import identifier
 
 #: Runs a scenario, tells its events, and returns whether it passed.
 RunOne = Callable[[Scenario, Listener], bool]
+#: Reads scenarios, those that are run and perhaps others.
+Read = Callable[[], Iterable[Scenario]]
 
 # Seconds that a process has to tidy up once it is told to end.
 _GRACE: Final = 5.0
@@ -40,23 +44,40 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """In how many processes to run scenarios.
+
+    Attributes:
+        most: No more than these.
+        read_again: How a process that cannot be forked comes by the scenarios; it can be pickled.
+    """
+
+    most: int
+    read_again: Read
+
+
 def side_by_side(
-    scenarios: Sequence[Scenario], run_one: RunOne, jobs: int, tell: Listener, watch: Listener
+    scenarios: Sequence[Scenario],
+    run_one: RunOne,
+    processes: Processes,
+    tell: Listener,
+    watch: Listener,
 ) -> Generator[bool, None, None]:
-    """Run scenarios in so many processes, and yield of each, in order, whether it passed.
+    """Run scenarios in several processes, and yield of each, in order, whether it passed.
 
     Whoever takes no more of them ends those that still run.
 
     Args:
         scenarios: What to run.
-        run_one: Can be pickled, where processes cannot be forked.
-        jobs: The most processes.
+        run_one: Can be pickled, too.
+        processes: In how many.
         tell: Told the events of one scenario after the other.
         watch: Told at once, whatever the order, when a scenario begins and when it ends.
     """
-    pool = _Pool(scenarios, run_one, watch)
+    pool = _Pool(scenarios, processes.read_again, run_one, watch)
     try:
-        pool.begin(min(jobs, len(scenarios)))
+        pool.begin(min(processes.most, len(scenarios)))
         for at in range(len(scenarios)):
             passed = False
             for event in pool.events_of(at):
@@ -77,8 +98,12 @@ class _Worker:
 
 
 class _Pool:
-    def __init__(self, scenarios: Sequence[Scenario], run_one: RunOne, watch: Listener) -> None:
+    def __init__(
+        self, scenarios: Sequence[Scenario], read_again: Read, run_one: RunOne, watch: Listener
+    ) -> None:
         self._scenarios = scenarios
+        self._names = list(map(identifier, scenarios))
+        self._read_again = read_again
         self._run_one = run_one
         self._watch = watch
         self._context = _context()
@@ -112,10 +137,13 @@ class _Pool:
 
     def _start_worker(self) -> None:
         here, there = self._context.Pipe()
-        # One that is forked has a copy of each pipe, which would keep the pipe open.
-        is_forked = self._context.get_start_method() == "fork"
-        inherited = [here, *(each.pipe for each in self._workers)] if is_forked else []
-        arguments = there, inherited, self._scenarios, self._run_one
+        if self._context.get_start_method() == "fork":
+            # It has a copy of each pipe, too, which would keep the pipe open.
+            inherited = [here, *(each.pipe for each in self._workers)]
+            read: Read = partial(tuple, self._scenarios)
+        else:
+            inherited, read = [], self._read_again
+        arguments = there, inherited, read, self._run_one
         process = self._context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         there.close()
@@ -127,7 +155,7 @@ class _Pool:
         worker.at = next(self._left, None)
         with suppress(OSError):
             # One that has just died is replaced once its pipe says so.
-            worker.pipe.send(worker.at)
+            worker.pipe.send(None if worker.at is None else self._names[worker.at])
 
     def _receive(self, worker: _Worker) -> None:
         try:
@@ -193,18 +221,14 @@ def _has_one_thread() -> bool:
 # What happens in each process.
 
 
-def _work(
-    pipe: Connection,
-    inherited: Sequence[Connection],
-    scenarios: Sequence[Scenario],
-    run_one: RunOne,
-) -> None:
+def _work(pipe: Connection, inherited: Sequence[Connection], read: Read, run_one: RunOne) -> None:
     signal.signal(signal.SIGINT, _interrupted)
     for each in inherited:
         each.close()
     try:
-        while (at := pipe.recv()) is not None:
-            run_one(scenarios[at], pipe.send)
+        scenarios = {identifier(each): each for each in read()}
+        while (name := pipe.recv()) is not None:
+            run_one(scenarios[name], pipe.send)
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         # Whoever began it wants no more.
         return

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
@@ -67,6 +68,10 @@ from oscp_sim.verify import verify
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
 
+# What it brings along, only a rehearsal in several processes needs.
+if TYPE_CHECKING:
+    from oscp_sim.scenario.jobs import Processes
+
 # How long an instruction may take to end, in seconds, if the step does not allow longer.
 _PATIENCE = 10.0
 # How long a program may run, the same.
@@ -95,7 +100,7 @@ def run(
     rehearsal: Rehearsal,
     listeners: Iterable[Listener] = (),
     *,
-    jobs: int = 1,
+    processes: Processes | None = None,
     fail_fast: bool = False,
     watch: Listener | None = None,
 ) -> bool:
@@ -105,8 +110,8 @@ def run(
         scenarios: What to run.
         rehearsal: What they have in common.
         listeners: Told what happens, one scenario after the other.
-        jobs: In how many processes. With a real party, which can be in one scenario at a time, it
-            is always one.
+        processes: In how many, where not in this one. With a real party, which can be in one
+            scenario at a time, it is always this one.
         fail_fast: Whether to stop after the first, in order, that fails.
         watch: Told at once, whatever the order, when a scenario begins and when it ends.
     """
@@ -122,7 +127,7 @@ def run(
     behaviour = Behaviour.of(rehearsal.fidelity)
     tell(RehearsalStarted(rehearsal.seed, str(behaviour), tuple(map(_id, scenarios))))
     passed: list[bool] = []
-    with closing(_results(scenarios, rehearsal, jobs, tell, watch or _nobody)) as results:
+    with closing(_results(scenarios, rehearsal, processes, tell, watch or _nobody)) as results:
         for each in results:
             passed.append(each)
             if fail_fast and not each:
@@ -137,18 +142,21 @@ def _nobody(_: Event) -> None:
 
 
 def _results(
-    scenarios: Sequence[Scenario], rehearsal: Rehearsal, jobs: int, tell: Listener, watch: Listener
+    scenarios: Sequence[Scenario],
+    rehearsal: Rehearsal,
+    processes: Processes | None,
+    tell: Listener,
+    watch: Listener,
 ) -> Generator[bool, None, None]:
     """Run scenarios, each when its result is asked for or before, and yield whether each passed."""
     run_one = partial(_run_scenario, rehearsal)
     nobody_is_real = RealParties() == rehearsal.real_parties and all(
         each.real_parties == RealParties() for each in scenarios
     )
-    if min(jobs, len(scenarios)) > 1 and nobody_is_real:
-        # What this brings along only a rehearsal in several processes needs.
+    if processes is not None and len(scenarios) > 1 and nobody_is_real:
         from oscp_sim.scenario.jobs import side_by_side  # noqa: PLC0415
 
-        yield from side_by_side(scenarios, run_one, jobs, tell, watch)
+        yield from side_by_side(scenarios, run_one, processes, tell, watch)
         return
 
     def tell_both(event: Event) -> None:
