@@ -66,6 +66,15 @@ def test_what_is_written_can_be_rehearsed_at_once() -> None:
     assert "2 scenarios, 2 passed" in ended.stdout
 
 
+def test_what_the_page_shows_works_one_after_the_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rehearsing.md").read_text()
+    shown = re.findall(r"^\$ oscp-sim (init|lint|rehearse|list)( .*)?$", page, re.MULTILINE)
+    assert [name for name, _ in shown] == ["init", "lint", "rehearse", "list"]
+    for name, arguments in shown:
+        ended = sim(name, *shlex.split(arguments, comments=True))
+        assert ended.exit_code == 0, ended.output
+
+
 def test_an_editor_finds_the_schema_of_each_file() -> None:
     sim("init")
     checked = 0
