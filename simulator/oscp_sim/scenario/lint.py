@@ -129,6 +129,9 @@ def _of_scenario(scenario: Scenario, otherwise: World) -> Iterator[SourceProblem
         yield scenario.source.problem("/scenario", message)
     world = scenario.world or otherwise
     for step in scenario.steps:
+        if "${" in repr(step.does):
+            # What it names is known only once earlier steps have run.
+            continue
         if isinstance(step.does, Command):
             yield from _unknown_party(step.does, world)
         if isinstance(step.does, Send) and scenario.real_parties.solaruser is None:
