@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
 from oscp_sim.scenario.events import (
     Listener,
@@ -16,8 +17,10 @@ from oscp_sim.scenario.events import (
 from oscp_sim.scenario.model import Scenario
 
 
-def scenarios(*names: str) -> list[Scenario]:
-    return [Scenario(name=each, group="g", steps=()) for each in names]
+def scenarios(*names: str, pipe: Path | None = None) -> list[Scenario]:
+    """Make scenarios; of those that are about a named pipe, one waits there for the other."""
+    about = None if pipe is None else str(pipe)
+    return [Scenario(name=each, group="g", steps=(), about=about) for each in names]
 
 
 def run_one(scenario: Scenario, tell: Listener) -> bool:
@@ -30,7 +33,17 @@ def run_one(scenario: Scenario, tell: Listener) -> bool:
     if scenario.name == "exits":
         os._exit(7)
     if scenario.name == "endless":
-        threading.Event().wait()
+        _never_end(Path(scenario.about or ""))
+    if scenario.name == "bad-once-it-runs":
+        Path(scenario.about or "").read_bytes()
     passed = not scenario.name.startswith("bad")
     tell(ScenarioFinished(name, passed, 0))
     return passed
+
+
+def _never_end(pipe: Path) -> None:
+    try:
+        pipe.write_bytes(b"begun")
+        threading.Event().wait()
+    finally:
+        pipe.with_suffix(".tidied").touch()

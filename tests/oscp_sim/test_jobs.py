@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import threading
@@ -73,13 +74,17 @@ def test_a_process_with_threads_is_not_forked() -> None:
     assert passed == [True, False, True]
 
 
-def test_who_takes_no_more_ends_what_still_runs() -> None:
+def test_who_takes_no_more_ends_what_still_runs(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     events: list[Event] = []
-    read = partial(scenarios, "bad", "endless")
+    read = partial(scenarios, "bad-once-it-runs", "endless", "never", pipe=pipe)
     results = side_by_side(read(), run_one, Processes(2, read), events.append, events.append)
     assert next(results) is False
     results.close()
-    assert {each.scenario.name for each in events if isinstance(each, ScenarioFinished)} == {"bad"}
+    ended = {each.scenario.name for each in events if isinstance(each, ScenarioFinished)}
+    assert ended == {"bad-once-it-runs"}
+    assert pipe.with_suffix(".tidied").exists()
 
 
 def rehearsed(*arguments: str) -> tuple[int, str]:
