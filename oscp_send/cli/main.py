@@ -49,6 +49,13 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
+def escape_what_a_terminal_lacks() -> None:
+    """Write a character that the encoding of a terminal lacks as an escape, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 class Palette:
     """Colours for a stream, or none.
 
@@ -202,7 +209,4 @@ def main() -> None:
     cannot be read, 3 when SolarUser could not be reached or its answer was not understood, 4 when
     it is not known whether an instruction was queued, 130 when it is interrupted otherwise.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # The encoding of a terminal may lack a character of a message; it is escaped instead.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    escape_what_a_terminal_lacks()

@@ -36,7 +36,7 @@ def sim(*arguments: str) -> Result:
 def write(path: str, text: str = GOOD) -> None:
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
 
 
 def of_steps(*steps: str) -> str:
@@ -148,6 +148,10 @@ class TestLint:
         result = sim("lint", "a.yaml", "--world", "world.yaml")
         assert "there is no node 1 in the world; there is 2" in result.stdout
 
+    def test_of_a_scenario_its_file_is_read(self) -> None:
+        write("a.yaml")
+        assert sim("lint", "a.yaml::hello", "a.yaml").stdout == "1 scenario in 1 file: good\n"
+
     def test_for_a_program(self) -> None:
         write("a.yaml", of_steps(f"send: {SEND}"))
         told = json.loads(sim("lint", "a.yaml", "--format", "json").stdout)
@@ -174,6 +178,12 @@ class TestList:
                 "2 scenarios",
             ],
         )
+
+    def test_what_a_terminal_lacks_is_escaped(self) -> None:
+        write("s/a.yaml", GOOD.replace("It says hello", "Grüße"))
+        runner = CliRunner(charset="ascii")
+        result = runner.invoke(main, ["list", "s", "--color", "never"])
+        assert (result.exit_code, result.stdout.splitlines()[2]) == (0, r"      Gr\xfc\xdfe.")
 
     def test_for_a_program(self) -> None:
         write("s/a.yaml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from oscp_send.cli.main import LazyGroup
+from oscp_send.cli.main import LazyGroup, escape_what_a_terminal_lacks
 
 
 @click.group(
@@ -43,3 +43,4 @@ def main() -> None:
     answering as the real ones do; any of them can be real. Nothing to configure: the built-in world
     has one user, one node, one Capacity Group.
     """
+    escape_what_a_terminal_lacks()

@@ -139,11 +139,14 @@ def lint(
     Exits with 0 when all is good, 1 when --strict finds a warning, 2 when there is an error.
     """
     from oscp_sim.scenario.lint import lint as look
+    from oscp_sim.scenario.selection import NamedPath
     from oscp_sim.world import load_world
 
     with readable():
         given = load_world(world) if world else None
-    found = look(map(Path, paths or [default_folder()]), include, given)
+    # What is beside a scenario is read with it.
+    named = [NamedPath.of(each).path for each in paths or [default_folder()]]
+    found = look(dict.fromkeys(named), include, given)
     if style == "json":
         click.echo(json.dumps(_report(found), indent=2, ensure_ascii=False))
     else:
