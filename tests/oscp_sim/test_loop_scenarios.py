@@ -31,7 +31,7 @@ def rehearsed(name: str) -> tuple[dict[str, bool], str]:
 
 @pytest.fixture(scope="module")
 def loop() -> tuple[dict[str, bool], str]:
-    return rehearsed("loop.yaml")
+    return rehearsed("parties/loop.yaml")
 
 
 def _shown(report: str, scenario: str) -> str:
@@ -42,12 +42,12 @@ def _shown(report: str, scenario: str) -> str:
 @pytest.mark.parametrize(
     "file",
     [
-        "loop.yaml",
-        "adjustments.yaml",
-        "registration.yaml",
-        "offline.yaml",
-        "elmo.yaml",
-        "oscp-sim-cp.yaml",
+        "parties/loop.yaml",
+        "parties/adjustments.yaml",
+        "parties/registration.yaml",
+        "parties/offline.yaml",
+        "grid-operators/elmo.yaml",
+        "grid-operators/oscp-sim-cp.yaml",
     ],
 )
 def test_each_scenario_of_the_loop_passes(file: str) -> None:

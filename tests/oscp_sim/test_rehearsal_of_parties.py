@@ -334,7 +334,7 @@ def test_seats_that_are_not_in_the_world(tmp_path: Path) -> None:
 
 def test_the_same_happens_every_time(tmp_path: Path) -> None:
     """Under a clock that stands, with the same seed; what is told but for how long it took."""
-    loop = Path(__file__).parents[2] / "scenarios" / "loop.yaml"
+    loop = Path(__file__).parents[2] / "scenarios" / "parties" / "loop.yaml"
 
     def told() -> list[object]:
         events: list[Event] = []

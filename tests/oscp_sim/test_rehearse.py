@@ -179,7 +179,7 @@ def test_without_a_path_the_folder_scenarios_is_run() -> None:
 def test_without_such_a_folder_what_comes_with_the_program_is_run() -> None:
     result = rehearse()
     assert result.exit_code == 0, result.stdout
-    assert "\nguide\n  ok    adjust-forecast " in result.stdout
+    assert "\ninstructions/guide\n  ok    adjust-forecast " in result.stdout
 
 
 def test_a_world_for_all_scenarios_that_name_none() -> None:
@@ -269,19 +269,22 @@ def test_the_pack_passes_in_either_fidelity(fidelity: str) -> None:
     assert result.exit_code == 0, result.stdout + result.stderr
     headings = [line for line in result.stdout.splitlines()[2:] if line and line[0].isalpha()]
     assert [each for each in headings if " " not in each] == [
-        "adjustments",
-        "declined",
-        "delivery",
-        "elmo",
-        "guide",
-        "loop",
-        "offline",
-        "oscp-sim-cp",
-        "programs",
-        "registration",
-        "sender",
-        "splitting",
-        "values",
+        "faults/between-the-parties",
+        "faults/towards-the-sender",
+        "grid-operators/elmo",
+        "grid-operators/oscp-sim-cp",
+        "instructions/declined",
+        "instructions/delivery",
+        "instructions/guide",
+        "instructions/programs",
+        "instructions/splitting",
+        "instructions/verify",
+        "parties/adjustments",
+        "parties/loop",
+        "parties/offline",
+        "parties/registration",
+        "parties/values",
+        "sender/mistakes",
     ]
     assert max(map(len, result.stdout.splitlines())) <= 100
     assert re.search(r"ok    day-ahead-96-blocks +44 parts +Completed", result.stdout)
@@ -327,7 +330,7 @@ def test_the_pack_has_each_text_of_a_declined_instruction() -> None:
 
     expected = {
         step.expect.reason.text
-        for scenario in load_scenarios([ROOT / "scenarios" / "declined.yaml"])
+        for scenario in load_scenarios([ROOT / "scenarios" / "instructions" / "declined.yaml"])
         for step in scenario.steps
         if step.expect.reason
     }
