@@ -136,6 +136,8 @@ class Server:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+        # It may have been opened again meanwhile.
+        self._listener.close()
         with self._lock:
             streams = tuple(self._open)
         for each in streams:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
+from oscp_sim.clock import parse_duration
 from oscp_sim.dataclass_values import DataclassReader, show
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
@@ -313,6 +314,14 @@ def _wrong_values(
             yield document.problem(f"{above}/{word}", message, key=True)
     if rule["fault"] == "redirect" and not 300 <= rule.get("status", 307) <= 399:  # noqa: PLR2004
         yield document.problem(f"{above}/status", "a redirect has a status from 300 to 399")
+    least, most = rule.get("between", ("1s", "1s"))
+    try:
+        is_turned = parse_duration(least) > parse_duration(most)
+    except ValueError:
+        # Which is said elsewhere.
+        is_turned = False
+    if is_turned:
+        yield document.problem(f"{above}/between", "the shorter one comes first")
     if "retry_after_form" in rule and "retry_after" not in rule:
         message = '"retry_after_form" has no effect without retry_after: say how long'
         yield document.problem(f"{above}/retry_after_form", message, key=True)
