@@ -92,8 +92,13 @@ _DECLINED: Final = (
     (r"java\.io\.FileNotFoundException", "SolarNetwork cannot send this message. " + _ACTIONS),
     ("Expired", "It was not finished before its expiration date; it may never have been claimed."),
     (
+        "I/O error on POST request.* (Connection refused|Connect timed out|service not known)$",
+        "The Capacity Provider could not be reached: it certainly did not get the message.",
+    ),
+    (
         "I/O error on POST request",
-        "The Capacity Provider could not be reached; it may have acted if it was only too slow.",
+        "The Capacity Provider gave no whole answer, so it may have acted all the same: ask it "
+        "before you send the message again.",
     ),
     ("[45][0-9][0-9] ", "The Capacity Provider refused the message: see its own words, or ask it."),
 )

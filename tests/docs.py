@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oscp_send.fidelity import DIFFERENCES
 from oscp_send.rules import KINDS, Rule, rules
+from oscp_sim.faults import Rule as FaultRule
+from oscp_sim.faults.model import KINDS as FAULTS_BY_NAME
+from oscp_sim.scenario.events import Event, StepFinished
+from oscp_sim.scenario.model import Send
+from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.run import Rehearsal, run
+from oscp_sim.scenario.timeline import Exchange
 from tests.oscp_send.faults import FAULTS
 
 DOCS = Path(__file__).parent.parent / "docs"
+_FAULTS = Path(__file__).parent.parent / "scenarios" / "faults"
 _SCHEMAS = Path(__file__).parent.parent / "simulator" / "oscp_sim"
 
 
@@ -146,12 +155,113 @@ def all_rules() -> str:
     return "\n\n".join(["\n".join(names), *parts])
 
 
+def rehearsed_faults() -> Iterator[Report]:
+    """Yield what the sender reports in each scenario of a fault, and how often it was delivered."""
+    finished: list[StepFinished] = []
+    scenarios = load_scenarios([_FAULTS])
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepFinished):
+            finished.append(event)
+
+    for scenario in scenarios:
+        finished.clear()
+        run([scenario], Rehearsal(), [listen])
+        for step, event in zip(scenario.steps, finished, strict=True):
+            if isinstance(step.does, Send) and step is scenario.steps[0]:
+                yield Report(scenario.name, scenario.faults[0], event, _deliveries(finished))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One scenario of a fault: its first rule, how its first step ended, and what was delivered.
+
+    Attributes:
+        deliveries: The X-Request-ID of each request that the Capacity Provider accepted, whatever
+            its sender saw of the answer.
+    """
+
+    scenario: str
+    rule: FaultRule
+    step: StepFinished
+    deliveries: tuple[str | None, ...]
+
+    @property
+    def messages(self) -> int:
+        """How often the message was delivered: a request that is repeated bears the same id."""
+        return len(set(self.deliveries))
+
+
+def _deliveries(steps: Iterable[StepFinished]) -> tuple[str | None, ...]:
+    first, *_ = steps
+    return tuple(
+        each.request_id
+        for step in steps
+        for each in step.exchanges
+        if each.receiver == "capacity_provider" and each.action == first.name
+        if _is_accepted(each)
+    )
+
+
+def _is_accepted(exchange: Exchange) -> bool:
+    unseen = any(note.startswith("answered with 2") for note in exchange.notes)
+    return unseen or (exchange.status is not None and exchange.status < 300)
+
+
+def _of_rule(rule: FaultRule) -> str:
+    left = {"where", "fault", "path", "method", "action", "times", "body", "content_type"}
+    words = [f"{key} {value}" for key, value in rule.to_dict().items() if key not in left]
+    more = f" ({', '.join(words)})" if words else ""
+    return f"{rule.where}: `{rule.fault}`{more}"
+
+
+def _reported(step: StepFinished) -> str:
+    if not step.told:
+        return step.outcome
+    error = step.told.replace("|", "\\|").split("\n")
+    said = f"`{step.outcome}`: {' '.join(error[: 1 + (step.outcome == 'Declined')])}"
+    return said if step.settled is None else f"{said} Then it finds: {step.settled}."
+
+
+def _delivered(report: Report) -> str:
+    count = str(report.messages)
+    repeated = len(report.deliveries) > report.messages
+    return f"{count}, in {len(report.deliveries)} requests" if repeated else count
+
+
+def deliberate_faults() -> str:
+    """Return the tables of the faults that can be made on purpose."""
+    kinds = ["| fault | where | what happens | words of its own |", "|---|---|---|---|"]
+    for name, kind in FAULTS_BY_NAME.items():
+        places = "any party" if len(kind.places) > 2 else ", ".join(sorted(kind.places))
+        own = [
+            each for each in kind.takes if each not in {"method", "path", "action", "instruction"}
+        ]
+        words = ", ".join(f"`{each}`" for each in own)
+        kinds.append(f"| `{name}` | {places} | {kind.does} | {words} |")
+    runs = ["| where: fault | what the sender reports | delivered |", "|---|---|---|"]
+    runs += [
+        f"| {_of_rule(each.rule)} | {_reported(each.step)} | {_delivered(each)} |"
+        for each in rehearsed_faults()
+    ]
+    words = _of_schema("faults/faults.schema.json", "rule")
+    return "\n\n".join(
+        [
+            "\n".join(kinds),
+            words,
+            "### What the sender reports",
+            "\n".join(runs),
+        ]
+    )
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "world-file.md": world,
     "scenario-file.md": scenario,
     "fidelity.md": fidelity,
     "sender.md": faults,
     "rules.md": all_rules,
+    "faults.md": deliberate_faults,
 }
 _MADE = re.compile(r"(<!-- made by tests/docs\.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
 

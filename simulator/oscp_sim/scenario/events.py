@@ -86,6 +86,9 @@ class StepFinished:
         parts: Into how many parts the message was split; None where nothing was sent.
         timeline: What the parties sent one another and did meanwhile, in order.
         output: What the program wrote that the step ran.
+        told: What the sender's error says, in all its lines; empty where it had none.
+        settled: What the sender then found of an instruction that may have been queued; None where
+            it did not look.
     """
 
     scenario: ScenarioId
@@ -98,6 +101,8 @@ class StepFinished:
     problems: tuple[Problem, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     output: str = ""
+    told: str = ""
+    settled: str | None = None
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

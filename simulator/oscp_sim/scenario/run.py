@@ -305,6 +305,8 @@ class _Running:
             problems,
             items,
             output=done.output,
+            told="" if done.sent is None or done.sent.error is None else str(done.sent.error),
+            settled=None if done.sent is None else done.sent.settled,
         )
 
 
