@@ -43,6 +43,18 @@ class Flaw(NamedTuple):
     why: str
 
 
+class Errand(NamedTuple):
+    """What a request of a party that is played here is for.
+
+    Attributes:
+        to: The party that it is sent to.
+        instruction_id: The instruction that it delivers, if any.
+    """
+
+    to: str
+    instruction_id: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request exactly as it was sent.
@@ -56,7 +68,7 @@ class Request:
         client: The address of the client; empty where it is not known.
         exchange_id: The number that both sides' journal entries share; None where the sender is not
             played here.
-        instruction_id: The instruction that it delivers, where its sender is played here.
+        errand: To which party it is sent, and what it delivers, where its sender is played here.
         flaw: Why it cannot be read, as its server found.
         path: The path as sent, undecoded, without the query.
         query: The query as sent, without the question mark; empty where there is none.
@@ -70,7 +82,7 @@ class Request:
     client: str = field(default="", compare=False)
     exchange_id: int | None = field(default=None, compare=False)
     flaw: Flaw | None = None
-    instruction_id: int | None = field(default=None, compare=False)
+    errand: Errand | None = field(default=None, compare=False)
 
     path: str = field(init=False, repr=False, compare=False)
     query: str = field(init=False, repr=False, compare=False)

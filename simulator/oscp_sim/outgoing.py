@@ -27,6 +27,8 @@ from urllib3.exceptions import (
     URLSchemeUnknown,
 )
 
+from oscp_sim.faults.answers import answered
+from oscp_sim.faults.strikes import Faults
 from oscp_sim.faults.wire import Spoilt, seconds_of, through_urllib3, whole_but_late
 from oscp_sim.http import Request, Response
 
@@ -65,6 +67,9 @@ class Outgoing:
 
     Args:
         handle: Answers what is sent below `IN_PROCESS_URL`; may be set later.
+        faults: What goes wrong on the way to a party that is real.
+        is_here: Returns whether a URL leads to this simulator's own port, which has the faults of
+            the parties that are played here.
 
     Attributes:
         keep: Called before anything leaves, an answer or a request: it may confirm what is to be
@@ -73,8 +78,15 @@ class Outgoing:
 
     keep: Callable[[], object] | None = None
 
-    def __init__(self, handle: Handler | None = None) -> None:
+    def __init__(
+        self,
+        handle: Handler | None = None,
+        faults: Faults | None = None,
+        is_here: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self.handle = handle
+        self._faults = faults
+        self._is_here = is_here
         # No proxy that the environment names, no cookies, nothing tried again; redirects followed.
         self._pool = urllib3.PoolManager(
             num_pools=20,
@@ -107,6 +119,30 @@ class Outgoing:
             if answer.after > timeout[1]:
                 raise Unanswered("read_timeout", "Read timed out", timeout[1])
             return answer
+        if self._faults is not None and self._faults.rules and request.errand is not None:
+            return self._through_faults(self._faults, request, timeout, follow=follow)
+        return self._sent(request, timeout, follow=follow)
+
+    def _through_faults(
+        self, faults: Faults, request: Request, timeout: tuple[float, float], *, follow: bool
+    ) -> Response:
+        """Send a request to a real party on a way that may be broken."""
+        if request.errand is None or self._is_here(request.target):
+            return self._sent(request, timeout, follow=follow)
+        answer = answered(
+            faults,
+            request.errand.to,
+            request,
+            lambda sent: self._sent(sent, timeout, follow=follow),
+            is_real=True,
+        )
+        if isinstance(answer, Spoilt):
+            return _in_process(answer, request, timeout[1])
+        if answer.after > timeout[1]:
+            raise Unanswered("read_timeout", "Read timed out", timeout[1])
+        return answer
+
+    def _sent(self, request: Request, timeout: tuple[float, float], *, follow: bool) -> Response:
         try:
             if urlsplit(request.target).scheme not in _PORTS:
                 raise Unanswered("other", _unusable(request.target))
@@ -144,7 +180,7 @@ def _received(request: Request) -> Request:
         body,
         client=_HERE,
         exchange_id=request.exchange_id,
-        instruction_id=request.instruction_id,
+        errand=request.errand,
     )
 
 

@@ -447,7 +447,7 @@ class Simulator:
             events=UserEvents(self.clock, self.seed, limit=self._limits.events),
             world_lock=threading.Lock(),
             schedule=Schedule(self.clock),
-            outgoing=Outgoing(),
+            outgoing=Outgoing(faults=self.faults, is_here=self._is_own),
             addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
             access_tokens=AccessTokens(self.clock, self.seed, lambda: self.shared.world),
             faults=self.faults,
@@ -469,6 +469,10 @@ class Simulator:
 
     def _known_url(self) -> str | None:
         return self.public_url or (self._server.url if self._server else None)
+
+    def _is_own(self, url: str) -> bool:
+        known = self._known_url()
+        return known is not None and url.startswith(f"{known}/")
 
     def _conceal_tokens(self) -> None:
         for user in self.world.users:

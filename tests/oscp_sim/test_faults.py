@@ -533,34 +533,46 @@ def test_a_delivery_that_is_sent_twice_bears_the_same_ids(simulator: Simulator) 
     assert [each.status for each in got] == [204, 204]
 
 
-def test_a_real_provider_gets_it_twice_too() -> None:
-    with Provider() as real:
-        world = {
-            "users": [
-                {
-                    "id": 1,
-                    "nodes": [1],
-                    "tokens": [{"id": TOKEN, "secret": SECRET}],
-                    "capacity_providers": [
-                        {"id": 3, "name": "a", "token": "t", "base_url": real.url}
-                    ],
-                    "capacity_optimizers": [{"id": 1, "name": "b"}],
-                    "capacity_groups": [
-                        {
-                            "id": 1,
-                            "identifier": "foo-group",
-                            "capacity_provider": 3,
-                            "capacity_optimizer": 1,
-                        }
-                    ],
-                }
-            ]
-        }
-        with Simulator(world, clock=FrozenClock(NOW)) as simulator:
-            simulator.faults.add(where="capacity_provider", fault="sent_twice", times=1)
-            post(simulator, instruction())
-            settled(simulator)
-        assert len(real.asked) == 2
+def world_with(url: str) -> dict[str, Any]:
+    group = {"identifier": "foo-group", "capacity_provider": 3, "capacity_optimizer": 1}
+    user = {
+        "id": 1,
+        "nodes": [1],
+        "tokens": [{"id": TOKEN, "secret": SECRET}],
+        "capacity_providers": [{"id": 3, "name": "a", "token": "t", "base_url": url}],
+        "capacity_optimizers": [{"id": 1, "name": "b"}],
+        "capacity_groups": [{"id": 1, **group}],
+    }
+    return {"users": [user]}
+
+
+TO_REAL: list[tuple[dict[str, Any], int, str]] = [
+    ({"fault": "sent_twice"}, 2, "Completed"),
+    ({"fault": "reset_after"}, 1, "Declined"),
+    ({"fault": "reset_before"}, 0, "Declined"),
+    ({"fault": "no_answer"}, 1, "Declined"),
+    ({"fault": "status", "status": 500}, 0, "Declined"),
+    ({"fault": "status", "status": 503}, 1, "Completed"),
+    ({"fault": "delay", "by": "2s"}, 1, "Completed"),
+    ({"fault": "delay", "by": "30s"}, 1, "Declined"),
+    ({"fault": "token_revoked"}, 1, "Completed"),
+]
+
+
+@pytest.mark.parametrize(("words", "asked", "state"), TO_REAL, ids=str)
+def test_on_the_way_to_a_real_provider(words: dict[str, Any], asked: int, state: str) -> None:
+    clock = FrozenClock(NOW)
+    with Provider() as real, Simulator(world_with(real.url), clock=clock) as simulator:
+        armed = simulator.faults.add(where="capacity_provider", times=1, **words)
+        post(simulator, instruction())
+        clock.advance(60)
+        row = simulator.shared.instructions.get(1)
+        assert row is not None
+        assert row.state == state
+        assert len(real.asked) == asked
+        assert (armed.struck, len(whys(simulator))) == (1, 1)
+        shown = [dict(headers)["Authorization"] for _, headers, _ in real.asked]
+        assert shown == ["Token t-revoked" if "token" in words["fault"] else "Token t"] * asked
 
 
 def deliver(simulator: Simulator) -> int | None:

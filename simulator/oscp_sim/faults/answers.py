@@ -42,7 +42,14 @@ _REDIRECT: Final = 307
 _GARBAGE: Final = "\x00\x01\x02 this is no HTTP\r\n\r\n"
 
 
-def answered(faults: Faults, where: str | None, request: Request, handle: _Handler) -> Response:
+def answered(
+    faults: Faults,
+    where: str | None,
+    request: Request,
+    handle: _Handler,
+    *,
+    is_real: bool = False,
+) -> Response:
     """Return how a party's answer to a request comes out, with all that strikes.
 
     Args:
@@ -50,11 +57,13 @@ def answered(faults: Faults, where: str | None, request: Request, handle: _Handl
         where: The party; None for one that no rule is for.
         request: As it was sent.
         handle: The party's own answer, with what it does and records.
+        is_real: Whether the party is a real one, to which the request is sent.
     """
     if where is None:
         return handle(request)
-    occasion = Occasion(cast("Place", where), request, instruction=request.instruction_id)
-    if "authorization" in request.fields:
+    instruction = None if request.errand is None else request.errand.instruction_id
+    occasion = Occasion(cast("Place", where), request, instruction=instruction, is_real=is_real)
+    if any(name.lower() == "authorization" for name, _ in request.headers):
         struck = faults.strike(_OF_REQUEST, occasion)
         if struck is not None:
             request = _without_token(request)
@@ -89,7 +98,7 @@ def _later(response: Response, seconds: float) -> Response:
 
 def _asked(faults: Faults, occasion: Occasion, request: Request, handle: _Handler) -> Response:
     """Return a party's own answer, by a clock that may be wrong."""
-    armed = faults.strike(_OF_CLOCK, occasion)
+    armed = None if occasion.is_real else faults.strike(_OF_CLOCK, occasion)
     if armed is None:
         return handle(request)
     by = armed.rule.ahead or -(armed.rule.behind or timedelta())
@@ -109,6 +118,9 @@ def _spoilt(
     response = _SPOIL[rule.fault](faults, rule, own)
     if is_carried_out:
         faults.note(armed, occasion, more=_seen(response))
+    elif occasion.is_real:
+        # Its sender, who is played here, records the exchange.
+        faults.note(armed, occasion, more=": the real one is not asked")
     else:
         comes = not isinstance(response, Spoilt)
         faults.note(armed, occasion, request=request, response=response if comes else None)
@@ -134,10 +146,13 @@ def delay(armed: Armed) -> float:
 _CREDENTIAL: Final = re.compile(r"^(SNWS2 .*?Credential=[^,\s]+|SolarNetworkWS [^:]+|\S+ \S+)")
 
 
+_SHOWN: Final = "authorization"
+
+
 def _without_token(request: Request) -> Request:
     """Return a request as it comes in once its token is no longer known."""
     headers = tuple(
-        (name, _CREDENTIAL.sub(r"\1-revoked", value, count=1) if name == "authorization" else value)
+        (name, _CREDENTIAL.sub(r"\1-revoked", value) if name.lower() == _SHOWN else value)
         for name, value in request.headers
     )
     return replace(request, headers=headers)

@@ -43,6 +43,7 @@ class Occasion:
         request: What it is asked; None where it is no request.
         action: The OSCP message that it is about, where that is known already.
         instruction: The instruction that it is about, likewise.
+        is_real: Whether the party is a real one.
     """
 
     def __init__(
@@ -51,8 +52,11 @@ class Occasion:
         request: Request | None = None,
         action: str | None = None,
         instruction: int | None = None,
+        *,
+        is_real: bool = False,
     ) -> None:
         self.where = where
+        self.is_real = is_real
         self.request = request
         self._action = action
         self._instruction = instruction

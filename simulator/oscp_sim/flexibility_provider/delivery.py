@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.http_client import Connections, Sending, exchange, go_on
-from oscp_sim.http import Headers, Request, Response
+from oscp_sim.http import Errand, Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted, redact_text
 from oscp_sim.shared import Shared
@@ -147,7 +147,7 @@ def post(
         delivery.url,
         delivery.headers,
         delivery.body,
-        instruction_id=delivery.instruction_id,
+        errand=Errand(delivery.to, delivery.instruction_id),
     )
     try:
         record = partial(_record, connections.shared, delivery)

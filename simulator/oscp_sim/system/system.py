@@ -24,7 +24,7 @@ from oscp_sim.access_tokens import new_token as made_token
 from oscp_sim.addresses import NobodyThere, path_of
 from oscp_sim.conversation import Conversation, ExchangedMessage
 from oscp_sim.entry import PartyName
-from oscp_sim.http import Request, Response
+from oscp_sim.http import Errand, Request, Response
 from oscp_sim.journal import Room
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.shared import Shared
@@ -38,6 +38,7 @@ _Message = TypeVar("_Message")
 
 FORECAST: Final = "UpdateGroupCapacityForecast"
 
+_TO_FLEXIBILITY_PROVIDER: Final = Errand("flexibility_provider")
 # Bytes of a message's notes.
 _BARE: Final = 1000
 # How many forecasts an adjustment may refer to: ten days of quarter hours.
@@ -376,6 +377,7 @@ class System(ABC):
             (*message_headers(self.registration.shown, request_id, correlation_id), *headers),
             encoded(message),
             exchange_id=self.shared.journal.new_exchange_id(),
+            errand=_TO_FLEXIBILITY_PROVIDER,
         )
         content = message if isinstance(message, Mapping) else {}
         now = self.shared.clock.now()
