@@ -18,6 +18,8 @@ from oscp_schemas import Document, JsonError, read
 from oscp_send.errors import (
     DeadlinePassed,
     InvalidMessage,
+    NotAuthorised,
+    NotUnderstood,
     PossiblySent,
     RateLimited,
     Refused,
@@ -277,6 +279,10 @@ class SolarUserClient:
                 known = self._seen(number, max(pace.remaining, _SHORTEST_LOOK))
             except (RateLimited, Unreachable) as error:
                 trouble = error
+            except (NotAuthorised, NotUnderstood) as error:
+                said = f"Instruction {number} was queued before, and goes on without being seen."
+                error.hint = f"{error.hint} {said}".strip()
+                raise
             if known is not None and known.state.is_final:
                 break
             if not pace.pause(trouble):

@@ -9,13 +9,17 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from oscp_send.fidelity import DIFFERENCES
 from oscp_send.rules import KINDS, Rule, rules
+from oscp_sim.entry import ALL_PARTIES
 from oscp_sim.faults import Rule as FaultRule
 from oscp_sim.faults.model import KINDS as FAULTS_BY_NAME
+from oscp_sim.faults.model import Kind
 from oscp_sim.scenario.events import Event, StepFinished
 from oscp_sim.scenario.model import Send
 from oscp_sim.scenario.read import load_scenarios
@@ -155,8 +159,13 @@ def all_rules() -> str:
     return "\n\n".join(["\n".join(names), *parts])
 
 
-def rehearsed_faults() -> Iterator[Report]:
-    """Yield what the sender reports in each scenario of a fault, and how often it was delivered."""
+@cache
+def reported_faults() -> tuple[Report, ...]:
+    """Return what the sender reports in each scenario of a fault, and what was delivered."""
+    return tuple(_rehearsed_faults())
+
+
+def _rehearsed_faults() -> Iterator[Report]:
     finished: list[StepFinished] = []
     scenarios = load_scenarios([_FAULTS])
 
@@ -205,7 +214,7 @@ def _deliveries(steps: Iterable[StepFinished]) -> tuple[str | None, ...]:
 
 def _is_accepted(exchange: Exchange) -> bool:
     unseen = any(note.startswith("answered with 2") for note in exchange.notes)
-    return unseen or (exchange.status is not None and exchange.status < 300)
+    return unseen or (exchange.status is not None and exchange.status < HTTPStatus.MULTIPLE_CHOICES)
 
 
 def _of_rule(rule: FaultRule) -> str:
@@ -215,44 +224,47 @@ def _of_rule(rule: FaultRule) -> str:
     return f"{rule.where}: `{rule.fault}`{more}"
 
 
+_IN_PROCESS = re.compile(r'"http://simulator\.invalid[^"]*(/\w+)"')
+
+
 def _reported(step: StepFinished) -> str:
+    """Return the beginning of what the sender says, and what it says of what may have happened."""
     if not step.told:
         return step.outcome
-    error = step.told.replace("|", "\\|").split("\n")
-    said = f"`{step.outcome}`: {' '.join(error[: 1 + (step.outcome == 'Declined')])}"
-    return said if step.settled is None else f"{said} Then it finds: {step.settled}."
+    first, *more = _IN_PROCESS.sub(r'"...\1"', step.told.replace("|", "\\|")).split("\n")
+    hints = more[:1] if step.outcome != "PossiblySent" else []
+    said = " ".join([first if first.endswith(".") or not hints else f"{first}.", *hints])
+    return f"`{step.outcome}`: {said}"
 
 
 def _delivered(report: Report) -> str:
-    count = str(report.messages)
-    repeated = len(report.deliveries) > report.messages
-    return f"{count}, in {len(report.deliveries)} requests" if repeated else count
+    count, requests = report.messages, len(report.deliveries)
+    return f"{count}, in {requests} requests" if requests > count else str(count)
+
+
+def _of_kind(name: str, kind: Kind) -> str:
+    every = {"method", "path", "action", "instruction"}
+    places = "any party" if len(kind.places) == len(ALL_PARTIES) else ", ".join(sorted(kind.places))
+    words = ", ".join(f"`{each}`" for each in kind.takes if each not in every)
+    return f"| `{name}` | {places} | {kind.does} | {words} |"
 
 
 def deliberate_faults() -> str:
     """Return the tables of the faults that can be made on purpose."""
     kinds = ["| fault | where | what happens | words of its own |", "|---|---|---|---|"]
-    for name, kind in FAULTS_BY_NAME.items():
-        places = "any party" if len(kind.places) > 2 else ", ".join(sorted(kind.places))
-        own = [
-            each for each in kind.takes if each not in {"method", "path", "action", "instruction"}
-        ]
-        words = ", ".join(f"`{each}`" for each in own)
-        kinds.append(f"| `{name}` | {places} | {kind.does} | {words} |")
-    runs = ["| where: fault | what the sender reports | delivered |", "|---|---|---|"]
+    kinds += [_of_kind(name, kind) for name, kind in FAULTS_BY_NAME.items()]
+    runs = [
+        "| scenario | where: fault | what the sender reports | what it then finds | delivered |",
+        "|---|---|---|---|---|",
+    ]
     runs += [
-        f"| {_of_rule(each.rule)} | {_reported(each.step)} | {_delivered(each)} |"
-        for each in rehearsed_faults()
+        f"| {each.scenario} | {_of_rule(each.rule)} | {_reported(each.step)} | "
+        f"{each.step.settled or ''} | {_delivered(each)} |"
+        for each in reported_faults()
     ]
     words = _of_schema("faults/faults.schema.json", "rule")
-    return "\n\n".join(
-        [
-            "\n".join(kinds),
-            words,
-            "### What the sender reports",
-            "\n".join(runs),
-        ]
-    )
+    title = "### What the sender reports"
+    return "\n\n".join(["\n".join(kinds), words, title, "\n".join(runs)])
 
 
 TABLES: Mapping[str, Callable[[], str]] = {

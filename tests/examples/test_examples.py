@@ -15,9 +15,11 @@ from textwrap import indent
 import pytest
 
 from oscp_sim import Simulator, load_world
+from oscp_sim.faults import load_faults
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from tests import docs
+from tests.examples.break_on_purpose import rehearse_a_reset
 from tests.examples.send_adjustment import ask_for_more
 from tests.examples.whole_loop import rehearse_the_loop
 
@@ -71,6 +73,10 @@ def test_the_loop_works() -> None:
     rehearse_the_loop()
 
 
+def test_a_reset_is_settled() -> None:
+    assert rehearse_a_reset() == "instruction 1"
+
+
 @pytest.mark.parametrize(("page", "text"), PYTHON, ids=[page for page, _ in PYTHON])
 def test_a_snippet_of_python_is_a_file_that_is_run_here(page: str, text: str) -> None:
     assert text in _EXAMPLES, page
@@ -82,6 +88,9 @@ def test_a_snippet_of_yaml_is_what_it_says(page: str, text: str, tmp_path: Path)
         load_world(text, page)
     elif text.startswith("capacity_providers:"):
         load_world("users:\n  - id: 42\n" + indent(text, "    "), page)
+    elif text.startswith("faults:"):
+        (tmp_path / "faults.yaml").write_text(text, encoding="utf-8")
+        assert load_faults(tmp_path / "faults.yaml")
     elif text.startswith("scenario:"):
         (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
         if "./my-sender" in text:

@@ -26,6 +26,7 @@ from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.world import load_world
 from oscp_sim.yaml_source import SourceError
+from tests.docs import Report, reported_faults
 from tests.oscp_sim.rig import (
     NOW,
     SECRET,
@@ -641,6 +642,22 @@ def test_to_a_party_whose_clock_is_ahead_a_heartbeat_is_past(
 def test_each_fault_has_a_scenario() -> None:
     shown = {rule.fault for each in load_scenarios([FOLDER]) for rule in each.faults}
     assert shown == set(KINDS)
+
+
+# What a report has to say where the message was delivered though the sender has no success.
+ADMITS = ("may have acted", "was queued before", "was last seen as")
+
+
+@pytest.mark.parametrize("report", reported_faults(), ids=lambda report: report.scenario)
+def test_the_sender_says_what_is_lost_or_may_come_twice(report: Report) -> None:
+    told, count = report.step.told, report.messages
+    assert count <= 1
+    if report.step.outcome == "PossiblySent":
+        assert report.step.settled == ("Completed" if count else "nothing")
+    elif not told:
+        assert (report.step.outcome, count) == ("Completed", 1)
+    elif count:
+        assert any(each in told for each in ADMITS)
 
 
 def test_time_stands_for_who_is_not_simulated() -> None:
