@@ -24,7 +24,7 @@ from oscp_send.times import utc_text
 from oscp_sim.addresses import NobodyThere
 from oscp_sim.clock import Clock, FastClock, FrozenClock, parse_duration
 from oscp_sim.entry import VALUES, Entry, check_value
-from oscp_sim.faults import faults_schema, load_faults
+from oscp_sim.faults import faults_schema, impossible_at_a_port, load_faults
 from oscp_sim.http import LONGEST_BODY, OURS, RouteDocs, RouteParameter, json_bytes
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
@@ -362,11 +362,8 @@ class _Endpoints:
         # One rule may stand alone.
         is_rule = isinstance(body, Mapping) and "faults" not in body and "where" in body
         rules = load_faults({"faults": [body]} if is_rule else body)
-        if any(rule.fault == "connection_refused" and rule.lasts is None for rule in rules):
-            raise Refused(
-                "connection_refused: say for how long nobody listens, as lasts: 10s; without, a "
-                "connection is refused only inside of the simulator's own process"
-            )
+        if why := impossible_at_a_port(rules):
+            raise Refused(why)
         return {"faults": [self._shared.faults.add(rule).to_dict() for rule in rules]}
 
     def clear_faults(self) -> object:

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -43,18 +43,6 @@ class Flaw(NamedTuple):
     why: str
 
 
-class Errand(NamedTuple):
-    """What a request of a party that is played here is for.
-
-    Attributes:
-        to: The party that it is sent to.
-        instruction_id: The instruction that it delivers, if any.
-    """
-
-    to: str
-    instruction_id: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request exactly as it was sent.
@@ -68,7 +56,6 @@ class Request:
         client: The address of the client; empty where it is not known.
         exchange_id: The number that both sides' journal entries share; None where the sender is not
             played here.
-        errand: To which party it is sent, and what it delivers, where its sender is played here.
         flaw: Why it cannot be read, as its server found.
         path: The path as sent, undecoded, without the query.
         query: The query as sent, without the question mark; empty where there is none.
@@ -82,7 +69,6 @@ class Request:
     client: str = field(default="", compare=False)
     exchange_id: int | None = field(default=None, compare=False)
     flaw: Flaw | None = None
-    errand: Errand | None = field(default=None, compare=False)
 
     path: str = field(init=False, repr=False, compare=False)
     query: str = field(init=False, repr=False, compare=False)
@@ -108,6 +94,25 @@ class Request:
             "headers": [list(pair) for pair in self.headers],
             "body": self.text,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Errand(Request):
+    """A request of a party that is played here, where it matters what it is for.
+
+    Attributes:
+        to: The party that it is sent to.
+        instruction_id: The instruction that it delivers, if any.
+    """
+
+    to: str = ""
+    instruction_id: int | None = None
+
+    @classmethod
+    def of(cls, request: Request, to: str, instruction_id: int | None = None) -> Errand:
+        """Return a request with what it is for."""
+        given = {each.name: getattr(request, each.name) for each in fields(Request) if each.init}
+        return cls(**given, to=to, instruction_id=instruction_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from urllib3.exceptions import (
 from oscp_sim.faults.answers import answered
 from oscp_sim.faults.strikes import Faults
 from oscp_sim.faults.wire import Spoilt, seconds_of, through_urllib3, whole_but_late
-from oscp_sim.http import Request, Response
+from oscp_sim.http import Errand, Request, Response
 
 #: A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
 IN_PROCESS_URL: Final = "http://simulator.invalid"
@@ -119,19 +119,19 @@ class Outgoing:
             if answer.after > timeout[1]:
                 raise Unanswered("read_timeout", "Read timed out", timeout[1])
             return answer
-        if self._faults is not None and self._faults.rules and request.errand is not None:
+        if self._faults is not None and isinstance(request, Errand):
             return self._through_faults(self._faults, request, timeout, follow=follow)
         return self._sent(request, timeout, follow=follow)
 
     def _through_faults(
-        self, faults: Faults, request: Request, timeout: tuple[float, float], *, follow: bool
+        self, faults: Faults, request: Errand, timeout: tuple[float, float], *, follow: bool
     ) -> Response:
         """Send a request to a real party on a way that may be broken."""
-        if request.errand is None or self._is_here(request.target):
+        if self._is_here(request.target):
             return self._sent(request, timeout, follow=follow)
         answer = answered(
             faults,
-            request.errand.to,
+            request.to,
             request,
             lambda sent: self._sent(sent, timeout, follow=follow),
             is_real=True,
@@ -173,15 +173,17 @@ def _received(request: Request) -> Request:
     headers = [(name.lower(), value) for name, value in request.headers]
     if body and not any(name == "transfer-encoding" for name, _ in headers):
         headers.append(("content-length", str(len(body))))
-    return Request(
+    received = Request(
         request.method,
         url.path + (f"?{url.query}" if url.query else ""),
         (("host", url.netloc), *headers),
         body,
         client=_HERE,
         exchange_id=request.exchange_id,
-        errand=request.errand,
     )
+    if isinstance(request, Errand):
+        return Errand.of(received, request.to, request.instruction_id)
+    return received
 
 
 def _in_process(answer: Spoilt, request: Request, patience: float) -> Response:

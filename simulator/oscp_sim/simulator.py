@@ -209,7 +209,10 @@ class Simulator:
             self.clock.sleep(seconds)
 
     def handle(self, request: Request) -> Response:
-        """Answer a request in this process, as the server does for one that comes to `url`."""
+        """Answer a request in this process, as the server does for one that comes to `url`.
+
+        An answer that a fault breaks on its way is a `Spoilt`, which says how.
+        """
         response = self._answered(request)
         if self._keep is not None:
             self._keep()

@@ -336,7 +336,11 @@ def test_a_rule_that_never_struck_is_a_warning(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("faults: [{where: hand_off, fault: lots}]", ":1:35: "), ("fault: []", '"faults"')],
+    [
+        ("faults: [{where: hand_off, fault: lots}]", ":1:35: "),
+        ("fault: []", '"faults"'),
+        ("faults: [{where: solaruser, fault: connection_refused}]", "as lasts: 10s"),
+    ],
 )
 def test_serve_says_what_is_wrong_in_its_file(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "faults.yaml"
@@ -406,6 +410,28 @@ def test_the_time_that_a_client_waits_passes(simulator: Simulator, clock: Frozen
     with simulator.session() as session, pytest.raises(exceptions.ReadTimeout):
         session.get(f"{IN_PROCESS_URL}{VIEW}", timeout=(1, 7))
     assert (clock.now() - NOW).total_seconds() == 7
+
+
+def test_a_provider_that_is_silent_is_so_in_process_too(clock: FrozenClock) -> None:
+    world = world_with("")
+    world["users"][0]["capacity_providers"] = [
+        {"id": 3, "name": "a", "token": "t", "behaviour": "silent"}
+    ]
+    message = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": []}
+    headers = {"Authorization": "Token t", "X-Request-ID": "r", "X-Correlation-ID": "c"}
+    block = {
+        "capacity": 1,
+        "phase": "ALL",
+        "unit": "KW",
+        "start_time": "2026-01-03T00:00:00Z",
+        "end_time": "2026-01-03T01:00:00Z",
+    }
+    message["forecasted_blocks"] = [block]
+    with Simulator(world, clock=clock) as simulator, simulator.session() as session:
+        url = f"{IN_PROCESS_URL}/oscp/cp/2.0/adjust_group_capacity_forecast"
+        with pytest.raises(exceptions.ReadTimeout):
+            session.post(url, json=message, headers=headers, timeout=5)
+    assert (clock.now() - NOW).total_seconds() == 5
 
 
 def test_a_client_without_patience_waits_until_the_server_gives_up(simulator: Simulator) -> None:

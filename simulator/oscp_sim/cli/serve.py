@@ -35,7 +35,7 @@ from oscp_sim.cli.options import (
 )
 from oscp_sim.clock import Clock, FastClock, FrozenClock
 from oscp_sim.entry import ALL_PARTIES, PartyName
-from oscp_sim.faults import Rule, load_faults
+from oscp_sim.faults import Rule, impossible_at_a_port, load_faults
 from oscp_sim.http import OURS
 from oscp_sim.keep import StateFile, StateFileError
 from oscp_sim.matching import printable
@@ -255,10 +255,15 @@ def _placed_world(path: Path | None, real: RealParties) -> World:
 
 
 def _rules(path: Path | None) -> tuple[Rule, ...]:
+    if path is None:
+        return ()
     try:
-        return () if path is None else load_faults(path)
+        rules = load_faults(path)
     except SourceError as error:
         _end("\n".join(printable(str(each)) for each in error.problems), 2)
+    if why := impossible_at_a_port(rules):
+        _end(printable(f"{path}: {why}"), 2)
+    return rules
 
 
 class _Printable(logging.Formatter):

@@ -6,7 +6,21 @@ The rules are read (`model`), strike and are counted (`strikes`), change request
 
 from __future__ import annotations
 
-from oscp_sim.faults.model import Rule, faults_schema, load_faults, rules_of
+from oscp_sim.faults.model import (
+    Rule,
+    faults_schema,
+    impossible_at_a_port,
+    load_faults,
+    rules_of,
+)
 from oscp_sim.faults.strikes import Armed, Faults
 
-__all__ = ["Armed", "Faults", "Rule", "faults_schema", "load_faults", "rules_of"]
+__all__ = [
+    "Armed",
+    "Faults",
+    "Rule",
+    "faults_schema",
+    "impossible_at_a_port",
+    "load_faults",
+    "rules_of",
+]

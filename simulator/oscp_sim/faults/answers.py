@@ -13,7 +13,7 @@ from typing import Final, cast
 from oscp_sim.faults.model import Fault, Place, Rule
 from oscp_sim.faults.strikes import Armed, Faults, Occasion
 from oscp_sim.faults.wire import How, Spoilt
-from oscp_sim.http import Request, Response, respond
+from oscp_sim.http import Errand, Request, Response, respond
 
 _Handler = Callable[[Request], Response]
 
@@ -61,7 +61,7 @@ def answered(
     """
     if where is None:
         return handle(request)
-    instruction = None if request.errand is None else request.errand.instruction_id
+    instruction = request.instruction_id if isinstance(request, Errand) else None
     occasion = Occasion(cast("Place", where), request, instruction=instruction, is_real=is_real)
     if any(name.lower() == "authorization" for name, _ in request.headers):
         struck = faults.strike(_OF_REQUEST, occasion)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -275,6 +275,17 @@ def _read(document: YamlDocument, value: Mapping[str, Any] | None = None) -> tup
     if problems:
         raise SourceError(sorted(problems, key=lambda each: (each.line or 0, each.column or 0)))
     return rules
+
+
+def impossible_at_a_port(rules: Iterable[Rule]) -> str | None:
+    """Return why one of some rules cannot do what it says to who asks at a port, or None."""
+    for rule in rules:
+        if rule.fault == "connection_refused" and rule.where == "solaruser" and not rule.lasts:
+            return (
+                f"{rule}: say for how long nobody listens, as lasts: 10s; without, a connection is "
+                "refused only inside of the simulator's own process"
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import io
+import math
 import os
 import socket
 import struct
@@ -59,14 +60,15 @@ class Spoilt(Response):
 
 
 def whole_but_late(response: Response) -> Spoilt:
-    """Return an answer that is only late as one that goes wrong so."""
+    """Return an answer that is late, or never comes, as one that goes wrong so."""
+    never = response.after == math.inf
     return Spoilt(
         response.status,
         response.headers,
         response.body,
         response.reason,
-        response.after,
-        how="closed",
+        0.0 if never else response.after,
+        how="silent" if never else "closed",
     )
 
 

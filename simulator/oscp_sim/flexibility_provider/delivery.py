@@ -142,13 +142,9 @@ def post(
     Raises:
         DeliveryFailed: It was refused, or did not arrive.
     """
-    request = Request(
-        "POST",
-        delivery.url,
-        delivery.headers,
-        delivery.body,
-        errand=Errand(delivery.to, delivery.instruction_id),
-    )
+    request = Request("POST", delivery.url, delivery.headers, delivery.body)
+    if connections.shared.faults.rules:
+        request = Errand.of(request, delivery.to, delivery.instruction_id)
     try:
         record = partial(_record, connections.shared, delivery)
         answer = yield from exchange(connections, request, timeout, record)

@@ -120,7 +120,7 @@ class SolarUser:
         return with_cors_headers(request, response).adding(security_headers(request))
 
     def _let_in(self, call: Call) -> Response:
-        path, at = unquote(call.request.path), self._shared.now(self.name)
+        path, at = unquote(call.request.path), self._shared.clock.now()
         response = cross_origin(call.request, METHODS, HEADERS)
         if not f"{path}/".startswith(_API):
             return beside_the_api(call, path.removeprefix(CONTEXT_PATH), response, at)
@@ -224,14 +224,14 @@ class SolarUser:
     def _container_error(
         self, call: Call, status: HTTPStatus, headers: Mapping[str, str]
     ) -> Response:
-        return container_error(call, status, headers, at=self._shared.now(self.name))
+        return container_error(call, status, headers, at=self._shared.clock.now())
 
     def _record(self, call: Call, response: Response) -> None:
         row = call.instruction
         judge = call.judge
         if row is not None and row.state == "Declined" and call.request.method == "POST":
             # What our own check says about a message that was declined here.
-            judge = partial(_findings, row, self._shared.behaviour, self._shared.now(self.name))
+            judge = partial(_findings, row, self._shared.behaviour, self._shared.clock.now())
         why = with_its_host(call.explanation.get("why"), call.request)
         self._shared.journal.append(
             "solaruser",

@@ -38,7 +38,6 @@ _Message = TypeVar("_Message")
 
 FORECAST: Final = "UpdateGroupCapacityForecast"
 
-_TO_FLEXIBILITY_PROVIDER: Final = Errand("flexibility_provider")
 # Bytes of a message's notes.
 _BARE: Final = 1000
 # How many forecasts an adjustment may refer to: ten days of quarter hours.
@@ -377,8 +376,9 @@ class System(ABC):
             (*message_headers(self.registration.shown, request_id, correlation_id), *headers),
             encoded(message),
             exchange_id=self.shared.journal.new_exchange_id(),
-            errand=_TO_FLEXIBILITY_PROVIDER,
         )
+        if self.shared.faults.rules:
+            request = Errand.of(request, "flexibility_provider")
         content = message if isinstance(message, Mapping) else {}
         now = self.shared.clock.now()
         said = ExchangedMessage(action, content, request_id, correlation_id, sent=True, at=now)
