@@ -121,8 +121,7 @@ class Server:
         self._late: deque[threading.Thread] = deque(maxlen=_MOST_LATE)
         self._thread = threading.Thread(target=self._accept, name="server", daemon=True)
         if faults is not None:
-            faults.ports.append(self.listen_after)
-            self.listen_after(faults.closed_for())
+            faults.add_port(self.listen_after)
         self._thread.start()
 
     def close(self) -> None:
@@ -130,7 +129,7 @@ class Server:
         self._closing.set()
         self._opens.set()
         if self._faults is not None:
-            self._faults.ports.remove(self.listen_after)
+            self._faults.remove_port(self.listen_after)
         # Wakes the thread that accepts.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -160,6 +159,9 @@ class Server:
             idle = [each for each in self._open if each.since != math.inf]
         for each in idle:
             each.end(socket.SHUT_RDWR)
+
+    def _is_closed(self) -> bool:
+        return time.monotonic() < self._closed_until
 
     def _listen_again(self) -> None:
         """Wait until the time has come, and listen at the same port again."""
@@ -260,7 +262,7 @@ class Server:
         stays = True
         while stays and stream.goes_on():
             received = _received(stream, client, self._faults)
-            if received is None:
+            if received is None or (self._closed_until and self._is_closed()):
                 return stream.reset()
             request, stays = received
             stream.is_whole()
@@ -269,7 +271,7 @@ class Server:
                 self._wait_for(response.after)
             if isinstance(response, Spoilt):
                 return self._spoil(stream, response)
-            stays = stays and time.monotonic() >= self._closed_until
+            stays = stays and not (self._closed_until and self._is_closed())
             stream.answer(_written(response, stays=stays))
         if not stays:
             stream.take_leave()

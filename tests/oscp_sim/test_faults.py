@@ -417,7 +417,6 @@ def test_a_provider_that_is_silent_is_so_in_process_too(clock: FrozenClock) -> N
     world["users"][0]["capacity_providers"] = [
         {"id": 3, "name": "a", "token": "t", "behaviour": "silent"}
     ]
-    message = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": []}
     headers = {"Authorization": "Token t", "X-Request-ID": "r", "X-Correlation-ID": "c"}
     block = {
         "capacity": 1,
@@ -426,7 +425,7 @@ def test_a_provider_that_is_silent_is_so_in_process_too(clock: FrozenClock) -> N
         "start_time": "2026-01-03T00:00:00Z",
         "end_time": "2026-01-03T01:00:00Z",
     }
-    message["forecasted_blocks"] = [block]
+    message = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [block]}
     with Simulator(world, clock=clock) as simulator, simulator.session() as session:
         url = f"{IN_PROCESS_URL}/oscp/cp/2.0/adjust_group_capacity_forecast"
         with pytest.raises(exceptions.ReadTimeout):

@@ -177,7 +177,6 @@ class Faults:
     Attributes:
         rules: Those at work, in the order in which they are tried; empty: nothing goes wrong.
         party_at: Returns the party that a path leads to.
-        ports: Called with the seconds for which nobody is to listen, 0 to listen again.
     """
 
     def __init__(
@@ -192,7 +191,7 @@ class Faults:
         self._first = tuple(first)
         self.rules: tuple[Armed, ...] = ()
         self.party_at: Callable[[str], str | None] = lambda _: None
-        self.ports: list[Callable[[float], object]] = []
+        self._ports: list[Callable[[float], object]] = []
         self.restart()
 
     def add(
@@ -217,7 +216,7 @@ class Faults:
         with self._lock:
             armed = self._armed(rule)
             self.rules = (*self.rules, armed)
-        self._close_ports(armed)
+        self._close_ports(armed, self._ports)
         return armed
 
     def remove(self, number: int) -> bool:
@@ -242,7 +241,7 @@ class Faults:
             armed = self.rules
         self._open_ports()
         for each in armed:
-            self._close_ports(each)
+            self._close_ports(each, self._ports)
 
     @property
     def never_struck(self) -> tuple[Armed, ...]:
@@ -300,11 +299,19 @@ class Faults:
             detail={"why": why, "fault": armed.rule.fault, "rule": armed.number},
         )
 
-    def closed_for(self) -> float:
-        """Return the seconds for which nobody is to listen, by the rules of now."""
-        now = self._clock.now()
-        left = [(each.until - now).total_seconds() for each in self.rules if each.until]
-        return max([0.0, *left])
+    def add_port(self, close: Callable[[float], object]) -> None:
+        """Have a port closed while a rule says that nobody listens.
+
+        Args:
+            close: Called with the seconds for which nobody is to listen, 0 to listen again.
+        """
+        self._ports.append(close)
+        for armed in self.rules:
+            self._close_ports(armed, [close])
+
+    def remove_port(self, close: Callable[[float], object]) -> None:
+        """Leave a port alone from now on."""
+        self._ports.remove(close)
 
     def now(self) -> datetime:
         """Return what time it is."""
@@ -328,24 +335,25 @@ class Faults:
     def _armed(self, rule: Rule) -> Armed:
         number = next(self._numbers)
         chance = Random(f"fault {self._seed} {number}")  # noqa: S311 - of a rehearsal
-        return Armed(number, rule, chance=chance)
+        until = None if rule.lasts is None else self._clock.now() + rule.lasts
+        return Armed(number, rule, until=until, chance=chance)
 
     def _is_open(self, armed: Armed) -> bool:
         return armed.until is None or self._clock.now() < armed.until
 
-    def _close_ports(self, armed: Armed) -> None:
-        lasts = armed.rule.lasts
-        if lasts is None:
+    def _close_ports(self, armed: Armed, ports: Iterable[Callable[[float], object]]) -> None:
+        """Close ports for as long as a rule says; with the first one, it strikes."""
+        left = 0.0 if armed.until is None else (armed.until - self._clock.now()).total_seconds()
+        if left <= 0:
             return
-        armed.until = self._clock.now() + lasts
-        if self.ports:
-            armed.met, armed.struck = armed.met + 1, armed.struck + 1
-            self.note(armed, Occasion(armed.rule.where), more=f" for {lasts.total_seconds():g} s")
-        for close in tuple(self.ports):
-            close(lasts.total_seconds())
+        for close in tuple(ports):
+            if not armed.struck:
+                armed.met, armed.struck = 1, 1
+                self.note(armed, Occasion(armed.rule.where), more=f" for {left:g} s")
+            close(left)
 
     def _open_ports(self) -> None:
-        left = self.closed_for()
-        if not left:
-            for listen in tuple(self.ports):
+        now = self._clock.now()
+        if not any(each.until is not None and each.until > now for each in self.rules):
+            for listen in tuple(self._ports):
                 listen(0.0)
