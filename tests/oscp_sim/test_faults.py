@@ -412,6 +412,13 @@ def test_the_time_that_a_client_waits_passes(simulator: Simulator, clock: Frozen
     assert (clock.now() - NOW).total_seconds() == 7
 
 
+def test_a_slow_answer_takes_as_long_as_its_bytes(simulator: Simulator, clock: FrozenClock) -> None:
+    simulator.faults.add(where="solaruser", fault="slow_answer", bytes_per_second=10)
+    with simulator.session() as session:
+        length = len(session.get(f"{IN_PROCESS_URL}{VIEW}", timeout=(1, 7)).content)
+    assert (clock.now() - NOW).total_seconds() > length / 10
+
+
 def test_a_provider_that_is_silent_is_so_in_process_too(clock: FrozenClock) -> None:
     world = world_with("")
     world["users"][0]["capacity_providers"] = [
