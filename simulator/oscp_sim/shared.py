@@ -14,6 +14,7 @@ from oscp_sim.addresses import Addresses
 from oscp_sim.clock import Clock, Schedule
 from oscp_sim.entry import PartyName
 from oscp_sim.faults import Faults
+from oscp_sim.faults.answers import wrong_by
 from oscp_sim.instructions import Instructions
 from oscp_sim.journal import Journal
 from oscp_sim.outgoing import Outgoing
@@ -89,6 +90,11 @@ class Shared:
         """Return what time a party takes it for, which is another one where its clock is wrong."""
         now = self.clock.now()
         return now + self.faults.moved(party) if self.faults.rules else now
+
+    def time_to_write(self, party: PartyName, action: str) -> datetime:
+        """Return the present as a party writes it into a message that it sends."""
+        now = self.clock.now()
+        return now + wrong_by(self.faults, party, action) if self.faults.rules else now
 
     def change_system(
         self, user_id: int, system: CapacityProvider | CapacityOptimizer, **changes: object

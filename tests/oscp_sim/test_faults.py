@@ -668,6 +668,37 @@ def test_to_a_party_whose_clock_is_ahead_a_heartbeat_is_past(
     assert "S12" in rules_of_heartbeat(simulator, where)
 
 
+@pytest.mark.parametrize("action", ["Heartbeat", "UpdateGroupCapacityForecast"])
+def test_a_provider_writes_by_its_own_clock(simulator: Simulator, action: str) -> None:
+    provider = simulator.provider(3)
+
+    def written() -> str:
+        if action == "Heartbeat":
+            provider.heartbeat()
+        else:
+            provider.forecast(capacities=[1])
+        (entry,) = simulator.journal.entries(party="capacity_provider", action=action, sent=True)
+        simulator.journal.clear()
+        return entry.request.text if entry.request else ""
+
+    right = written()
+    simulator.faults.add(where="capacity_provider", action=action, fault="clock", behind="10d")
+    assert "2026-01-0" in right
+    assert "2025-12-2" in written()
+
+
+def test_the_flexibility_provider_writes_by_its_own_clock(clock: FrozenClock) -> None:
+    world = Path(__file__).parents[2] / "scenarios" / "worlds" / "heartbeats.yaml"
+    with Simulator(world, clock=clock) as simulator:
+        simulator.faults.add(where="flexibility_provider", fault="clock", behind="10d")
+        clock.advance("10m")
+        sent = simulator.journal.entries(
+            party="flexibility_provider", action="Heartbeat", sent=True
+        )
+        assert sent
+        assert all(each.request and "2025-12-2" in each.request.text for each in sent)
+
+
 # The scenarios.
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from typing import Final, cast
 
+from oscp_sim.entry import PartyName
 from oscp_sim.faults.model import Fault, Place, Rule
 from oscp_sim.faults.strikes import Armed, Faults, Occasion
 from oscp_sim.faults.wire import How, Spoilt
@@ -96,12 +97,27 @@ def _later(response: Response, seconds: float) -> Response:
     return replace(response, after=response.after + seconds) if seconds else response
 
 
+def wrong_by(faults: Faults, party: PartyName, action: str) -> timedelta:
+    """Return by how much a party's clock is wrong as it writes a message, and record it."""
+    occasion = Occasion(party, action=action)
+    armed = faults.strike(_OF_CLOCK, occasion)
+    if armed is None:
+        return timedelta()
+    by = _moved(armed.rule)
+    faults.note(armed, occasion, more=f", by {by.total_seconds():+g} s")
+    return by
+
+
+def _moved(rule: Rule) -> timedelta:
+    return rule.ahead or -(rule.behind or timedelta())
+
+
 def _asked(faults: Faults, occasion: Occasion, request: Request, handle: _Handler) -> Response:
     """Return a party's own answer, by a clock that may be wrong."""
     armed = None if occasion.is_real else faults.strike(_OF_CLOCK, occasion)
     if armed is None:
         return handle(request)
-    by = armed.rule.ahead or -(armed.rule.behind or timedelta())
+    by = _moved(armed.rule)
     faults.note(armed, occasion, more=f", by {by.total_seconds():+g} s")
     with faults.moving(occasion.where, by):
         return handle(request)

@@ -121,7 +121,7 @@ KINDS: Final[Mapping[Fault, Kind]] = MappingProxyType(
         "content_length": _of_party("the answer is not as long as it says", "off_by"),
         "token_revoked": _of_party("the token was revoked on the way"),
         "clock": _of_party(
-            "the clock is wrong while the request is answered",
+            "the clock is wrong",
             "ahead",
             "behind",
             needs=("ahead", "behind"),

@@ -53,15 +53,16 @@ class _Heartbeats:
             # The time of sending, which is never before the timetable's instant.
             now = self._shared.clock.now()
             try:
-                yield from self._send(user_id, system, now)
+                yield from self._send(user_id, system)
             except (DeliveryFailed, ConfigurationProblem) as problem:
                 self._note(f"{system.name} has not been sent a heartbeat: {problem}")
                 Events(self._shared, user_id, system, _ACTION).unresolvable(problem)
                 return
             self._shared.change_system(user_id, system, heartbeat_date=now)
 
-    def _send(self, user_id: int, system: System, now: datetime) -> Sending:
+    def _send(self, user_id: int, system: System) -> Sending:
         check_version(user_id, system, _ACTION)
+        now = self._shared.time_to_write("flexibility_provider", _ACTION)
         seconds = 2 * (_interval(system) or timedelta())
         delivery = self._outbox.delivery(system, _ACTION, {"offline_mode_at": now + seconds})
         if delivery is None:

@@ -70,7 +70,7 @@ class SimulatedProvider(System):
         Raises:
             ValueError: The fields do not make a forecast.
         """
-        now, groups = self.shared.clock.now(), sorted(self.groups)
+        now, groups = self.shared.time_to_write(self.party, FORECAST), sorted(self.groups)
         message = forecast_message(fields, groups=groups, profile=self.profile, now=now)
         return self.post(FORECAST, message, request_id=request_id, correlation_id=correlation_id)
 
@@ -123,9 +123,9 @@ class SimulatedOptimizer(System):
         Raises:
             ValueError: The fields do not make an adjustment.
         """
-        now, groups = self.shared.clock.now(), sorted(self.groups)
-        message = forecast_message(fields, groups=groups, profile=self.profile, now=now)
         action = "AdjustGroupCapacityForecast"
+        now, groups = self.shared.time_to_write(self.party, action), sorted(self.groups)
+        message = forecast_message(fields, groups=groups, profile=self.profile, now=now)
         return self.post(action, message, request_id=request_id, correlation_id=correlation_id)
 
     @property

@@ -339,7 +339,7 @@ class System(ABC):
         if offline_mode_at is None:
             interval = self.interval or _USUAL_INTERVAL
             ahead = timedelta(seconds=self.profile.announces * interval)
-            offline_mode_at = self.shared.clock.now() + ahead
+            offline_mode_at = self.shared.time_to_write(self.party, "Heartbeat") + ahead
         if isinstance(offline_mode_at, datetime):
             offline_mode_at = self.profile.write_time(offline_mode_at)
         message = {"offline_mode_at": offline_mode_at}
