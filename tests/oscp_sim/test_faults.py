@@ -412,6 +412,18 @@ def test_the_time_that_a_client_waits_passes(simulator: Simulator, clock: Frozen
     assert (clock.now() - NOW).total_seconds() == 7
 
 
+def test_nobody_listens_in_process_until_it_is_over(
+    simulator: Simulator, clock: FrozenClock
+) -> None:
+    simulator.faults.add(where="solaruser", fault="connection_refused", lasts="10s")
+    with simulator.session() as session:
+        for _ in range(2):
+            with pytest.raises(exceptions.ConnectionError):
+                session.get(f"{IN_PROCESS_URL}{VIEW}")
+        clock.advance(10)
+        assert session.get(f"{IN_PROCESS_URL}{VIEW}").status_code == 401
+
+
 def test_a_slow_answer_takes_as_long_as_its_bytes(simulator: Simulator, clock: FrozenClock) -> None:
     simulator.faults.add(where="solaruser", fault="slow_answer", bytes_per_second=10)
     with simulator.session() as session:

@@ -136,6 +136,27 @@ def test_from_the_url_file_to_the_signal(tmp_path: Path, number: signal.Signals)
         assert served.process.stderr.read() == ""
 
 
+def test_faults_of_a_file_strike_and_those_that_did_not_are_told_at_the_end(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text(
+        "faults:\n"
+        "  - {where: solaruser, fault: reset_after, times: 1}\n"
+        "  - {where: hand_off, fault: lost, action: Heartbeat}\n"
+    )
+    with serving("--faults", str(file)) as served:
+        assert any("2 rules" in line for line in served.said)
+        with pytest.raises(ConnectionResetError):
+            served.get("/solaruser/api/v1/sec/instr/view?id=1")
+        assert served.get("/solaruser/api/v1/sec/instr/view?id=1").status == 401
+        assert served.end(signal.SIGTERM) == 0
+        assert served.process.stderr is not None
+        told = served.process.stderr.read()
+    assert told.startswith("warning: fault 2 never struck: {where: hand_off, fault: lost")
+    assert "fault 1" not in told
+
+
 def test_the_url_file_of_another_one_stays(tmp_path: Path) -> None:
     file = tmp_path / "url.json"
     with serving("--url-file", str(file)) as first:

@@ -235,6 +235,8 @@ def serve(
         if url_file is None:
             raise
         _end(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", 2)
+    for each in simulator.faults.never_struck:
+        click.echo(printable(f"warning: {each.warning}"), err=True)
     sys.stdout.flush()
     # Python would let go of all that was kept piece by piece, for a second and more.
     os._exit(0)
