@@ -51,6 +51,7 @@ from oscp_sim.scenario.references import (
     is_open,
     literally,
     malformed,
+    open_schema,
     plain,
     references,
     texts,
@@ -114,32 +115,7 @@ def editor_schema() -> dict[str, Any]:
 
     Of a file whose references have their values, `scenario_schema` says more clearly what is wrong.
     """
-    schema: dict[str, Any] = _with_references(scenario_schema())
-    schema["definitions"]["reference"] = {
-        "description": "A reference, as ${matrix.fidelity} or ${dayahead.request_id}.",
-        "type": "string",
-        "pattern": r"\$\{[^{}]+\}",
-    }
-    return schema
-
-
-def _with_references(schema: Any) -> Any:  # noqa: ANN401 - a JSON Schema or a part of one
-    if not isinstance(schema, dict):
-        return schema
-    made = dict(schema)
-    for key in {"properties", "definitions"} & schema.keys():
-        each = {name: _with_references(below) for name, below in schema[key].items()}
-        made[key] = each if key == "definitions" else {n: _or_one(s) for n, s in each.items()}
-    for key in {"items", "additionalProperties"} & schema.keys():
-        made[key] = _or_one(_with_references(schema[key]))
-    return made
-
-
-def _or_one(schema: Any) -> Any:  # noqa: ANN401 - as above
-    if not isinstance(schema, dict):
-        return schema
-    told = {key: schema[key] for key in ("description", "examples") if key in schema}
-    return {**told, "anyOf": [schema, {"$ref": "#/definitions/reference"}]}
+    return open_schema(scenario_schema())
 
 
 def _broken(document: YamlDocument, schema: FileSchema) -> list[SourceProblem]:

@@ -20,6 +20,8 @@ from oscp_sim.yaml_source import SourceProblem, YamlDocument
 MATRIX: Final = "matrix"
 _TOKEN: Final = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+# The values of a matrix, which refer to no other.
+_IN_MATRIX: Final = re.compile(rf"(?:/scenarios/\d+)?/{MATRIX}/")
 # Of a value in the name of a scenario.
 _LONGEST_LABEL: Final = 40
 
@@ -156,8 +158,7 @@ def is_of_matrix(document: YamlDocument) -> Callable[[str], bool]:
     found = {
         pointer
         for pointer, text in texts(document.value)
-        if any(each.name == MATRIX for each in references(text))
-        and f"/{MATRIX}/" not in pointer[: len(f"/scenarios/0000/{MATRIX}/")]
+        if any(each.name == MATRIX for each in references(text)) and not _IN_MATRIX.match(pointer)
     }
     return found.__contains__
 
@@ -321,3 +322,36 @@ def _label(value: object, index: int) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     is_short = isinstance(value, list) is False and 0 < len(text) <= _LONGEST_LABEL
     return text if is_short and text.isprintable() else str(index + 1)
+
+
+# For editors, which see a file before its references have their values.
+
+
+def open_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON Schema in which a reference may stand for any value."""
+    opened: dict[str, Any] = _with_references(dict(schema))
+    opened["definitions"]["reference"] = {
+        "description": "A reference, as ${matrix.fidelity} or ${dayahead.request_id}.",
+        "type": "string",
+        "pattern": r"\$\{[^{}]+\}",
+    }
+    return opened
+
+
+def _with_references(schema: Any) -> Any:  # noqa: ANN401 - a JSON Schema or a part of one
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    for key in {"properties", "definitions"} & schema.keys():
+        each = {name: _with_references(below) for name, below in schema[key].items()}
+        made[key] = each if key == "definitions" else {n: _or_one(s) for n, s in each.items()}
+    for key in {"items", "additionalProperties"} & schema.keys():
+        made[key] = _or_one(_with_references(schema[key]))
+    return made
+
+
+def _or_one(schema: Any) -> Any:  # noqa: ANN401 - as above
+    if not isinstance(schema, dict):
+        return schema
+    told = {key: schema[key] for key in ("description", "examples") if key in schema}
+    return {**told, "anyOf": [schema, {"$ref": "#/definitions/reference"}]}
