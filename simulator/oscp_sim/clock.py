@@ -87,6 +87,7 @@ class Task:
         job: Whether it comes again and again, so that nobody waits for it to be done.
         queue: Those of one queue are done one after the other; None: one that never takes long.
         cancelled: Whether it is called off.
+        tell: Tells those who wait that it is.
     """
 
     when: datetime
@@ -95,10 +96,12 @@ class Task:
     job: bool = field(default=False, compare=False)
     queue: Hashable = field(default=None, compare=False)
     cancelled: bool = field(default=False, compare=False)
+    tell: Callable[[], object] = field(default=bool, compare=False, repr=False)
 
     def cancel(self) -> None:
         """Call it off; without effect where it is done already."""
         self.cancelled = True
+        self.tell()
 
 
 class _Told:
@@ -168,7 +171,7 @@ class Schedule:
             queue: Tasks of one queue never overlap: all that wait for the same other party.
         """
         with self._lock:
-            task = Task(when, next(self._numbers), do, job, queue)
+            task = Task(when, next(self._numbers), do, job, queue, tell=self._told.tell)
             if queue is not None and self._may_begin(when) and self._enter_queue(task):
                 return task
             heapq.heappush(self._due, task)

@@ -125,6 +125,16 @@ def test_who_moves_a_frozen_clock_may_be_at_work(simulator: Simulator, clock: Fr
     assert answers == [True]
 
 
+def test_who_calls_off_the_last_thing_wakes_who_waits() -> None:
+    with Simulator() as simulator:
+        task = simulator.shared.schedule.after(2 * LONG, lambda: None)
+        thread, answers = begun(lambda: simulator.settle(LONG))
+        assert not answers
+        task.cancel()
+        thread.join(LONG / 2)
+        assert answers == [True]
+
+
 def test_a_request_that_is_being_answered_is_awaited() -> None:
     with Simulator() as simulator, simulator.shared.schedule.asked():
         assert not simulator.settle(0)
