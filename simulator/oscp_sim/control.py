@@ -45,7 +45,7 @@ _MOST_ENTRIES: Final = 1000
 _LONGEST_PAGE: Final = 5_000_000
 # Seconds of a year: over more, a mistyped number would keep the simulator busy for long.
 _LONGEST_ADVANCE: Final = 366 * 86_400.0
-# In which an error is told; JSON where the client has no wish.
+# In which an error is told, and the journal; JSON where the client has no wish.
 _TYPES: Final = ("application/json", "text/plain")
 # Open without the control token: who starts a simulator asks for it before the token is known.
 _OPEN: Final = f"{OURS}/health"
@@ -303,6 +303,8 @@ class _Endpoints:
             raise Refused("limit is a number, 1 or more")
         shown = _page(entries[:limit])
         more = len(shown) < len(entries)
+        if _wants_text():
+            return _lines(entries, len(shown))
         return {
             "last": entries[len(shown) - 1].number if more else last,
             "more": more,
@@ -503,7 +505,8 @@ def control(
 def _view(endpoints: _Endpoints, handler: _Handler) -> Callable[..., Response]:
     def view(**variables: str) -> Response:
         try:
-            return _json(handler(endpoints, **variables))
+            answer = handler(endpoints, **variables)
+            return answer if isinstance(answer, Response) else _json(answer)
         except Refused as refused:
             return _refusal(refused.status, str(refused), refused.more)
         except NobodyThere as error:
@@ -588,9 +591,23 @@ _HALF: Final = re.compile(rb"((?:%s)*+)(\\ud[89a-f]..|\Z)" % _WHOLE, re.DOTALL)
 
 
 def _refusal(status: int, why: str, more: Mapping[str, object] = _NOTHING_MORE) -> Response:
-    if request.accept_mimetypes.best_match(_TYPES) == "text/plain":
+    if _wants_text():
         return Response(f"{why}\n", status, mimetype="text/plain")
     return _json({"error": why, **more}, status)
+
+
+def _wants_text() -> bool:
+    return request.accept_mimetypes.best_match(_TYPES) == "text/plain"
+
+
+def _lines(entries: Sequence[Entry], count: int) -> Response:
+    """Return the first of some entries, a line each, and how to have the rest."""
+    lines = [str(entry) for entry in entries[:count]]
+    if count < len(entries):
+        lines.append(
+            f"and {len(entries) - count} more: ask again with since={entries[count - 1].number}"
+        )
+    return Response("".join(f"{line}\n" for line in lines), mimetype="text/plain")
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON has no word for

@@ -185,6 +185,16 @@ def test_a_limit_makes_smaller_pages(busy: Simulator) -> None:
     assert sizes == [2] * (count // 2) + [1] * (count % 2)
 
 
+def test_who_wants_text_gets_a_line_for_each_entry(busy: Simulator) -> None:
+    wanted = [*HOST, ("Accept", "text/plain")]
+    lines = [str(entry) for entry in busy.journal.entries()]
+    answer = ask(busy, "GET", "/_sim/journal", wanted)
+    assert answer.body.decode().splitlines() == lines
+    answer = ask(busy, "GET", "/_sim/journal?limit=2", wanted)
+    more = f"and {len(lines) - 2} more: ask again with since=2"
+    assert answer.body.decode().splitlines() == [*lines[:2], more]
+
+
 def test_an_action_that_somebody_has_made_up_is_awaited(simulator: Simulator) -> None:
     answers: list[Answer] = []
     waiting = threading.Thread(
