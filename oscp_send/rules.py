@@ -97,8 +97,8 @@ class Rule:
 @cache
 def rules() -> Mapping[str, Rule]:
     """Return every rule by its name, in the order of the kinds and of the table."""
-    text = files("oscp_send").joinpath("rules.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    path = files("oscp_send").joinpath("rules.toml")
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
     differences = {each.name: each for each in DIFFERENCES}
     return MappingProxyType(
         {

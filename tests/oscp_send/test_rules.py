@@ -11,10 +11,12 @@ from oscp_send.fidelity import DIFFERENCES
 from oscp_send.judgement import check
 from oscp_send.request_judgement import check_request
 from oscp_send.rules import KINDS, Example, Rule, UnknownRule, find_rules, rules
+from tests.cases.table import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from oscp_schemas import Fidelity
     from oscp_send.findings import Finding
 
 EXAMPLES = {rule: rule.example for rule in rules().values() if rule.example is not None}
@@ -60,6 +62,15 @@ def test_a_rule_says_all_that_there_is_to_say(rule: Rule) -> None:
     assert not rule.what.endswith(".")
     for text in (rule.why, rule.who, rule.mend):
         assert text.endswith("."), text
+
+
+@pytest.mark.parametrize("fidelity", ["documented", "observed"])
+def test_whatever_is_found_in_the_judged_payloads_is_a_rule(fidelity: Fidelity) -> None:
+    found = {
+        name for case in CASES for name in names(check(case.action, case.text, fidelity).findings)
+    }
+    assert len(found) > 25
+    assert found <= set(rules())
 
 
 def test_every_difference_in_fidelity_is_a_rule() -> None:

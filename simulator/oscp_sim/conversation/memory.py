@@ -79,7 +79,7 @@ class Contents:
     """What one party has said once and for all: the latest 4096 messages of each such action."""
 
     def __init__(self) -> None:
-        self._of_action: dict[str, OrderedDict[bytes, int | None]] = {}
+        self._of_action: dict[str, OrderedDict[int, int | None]] = {}
 
     def remember(self, parsed: ParsedMessage) -> None:
         """Remember what a message says; if it is said again, its first time."""
@@ -91,7 +91,7 @@ class Contents:
     def find(self, parsed: ParsedMessage) -> Mention | None:
         """Return the message that said the same, or None."""
         action = parsed.message.action
-        known: Mapping[bytes, int | None] = self._of_action.get(action, {})
+        known: Mapping[int, int | None] = self._of_action.get(action, {})
         return Mention(action, known[parsed.digest]) if known and parsed.digest in known else None
 
 

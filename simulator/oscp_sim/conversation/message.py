@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -109,14 +108,14 @@ class ParsedMessage:
         return _instant(self._body.get("offline_mode_at"))
 
     @cached_property
-    def digest(self) -> bytes:
-        """What the message says, and of which other one it says it, in few bytes."""
+    def digest(self) -> int:
+        """What the message says, and of which other one it says it, as 64 bits."""
         said = [self._body, self.message.correlation_id]
         try:
             text = orjson.dumps(said, default=str)
         except TypeError:  # an integer of more than 64 bits, or half a surrogate pair
             text = repr(said).encode(errors="backslashreplace")
-        return blake2b(text, digest_size=16).digest()
+        return hash(text)
 
     @property
     def required_behaviour(self) -> RequiredBehaviour | None:
