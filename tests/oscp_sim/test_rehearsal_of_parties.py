@@ -163,6 +163,25 @@ class TestFindings:
         happened = [replace(REGISTER, findings=({**FINDING, "case": "X9"},))]
         assert not list(problems_of_findings(Expect(findings=("X9", "S15")), happened))
 
+    @pytest.mark.parametrize(
+        ("wanted", "hint"),
+        [
+            ((), "oscp-send explain S15 says when it is found"),
+            (("S8",), "oscp-send explain S8 says when it is found"),
+            (("S88",), '"S88" is not the name of a rule; did you mean "S8"?'),
+            (
+                ("zzz",),
+                '"zzz" is not the name of a rule; oscp-send explain --list shows all of them',
+            ),
+        ],
+    )
+    def test_who_expects_another_is_told_what_there_is(
+        self, wanted: tuple[str, ...], hint: str
+    ) -> None:
+        happened = [replace(REGISTER, findings=(FINDING,))]
+        (problem,) = problems_of_findings(Expect(findings=wanted), happened)
+        assert problem.hint == hint
+
 
 def test_pending() -> None:
     assert not list(problems_of_pending(Expect(pending="nothing"), 0))

@@ -9,6 +9,7 @@ from signal import Signals
 from typing import Any, Final
 
 from oscp_send.errors import InvalidMessage
+from oscp_send.rules import UnknownRule, find_rules
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
 from oscp_sim.entry import Entry
 from oscp_sim.matching import (
@@ -265,11 +266,21 @@ def problems_of_findings(expect: Expect, timeline: Sequence[TimelineEntry]) -> I
         for finding in findings:
             if finding.get("severity") != "info":
                 got = f"{finding['rule']}: {finding['message']}"
-                yield Problem(expect.source.place("/findings"), "findings", "none", got)
+                place, hint = expect.source.place("/findings"), _about_rule(finding["rule"])
+                yield Problem(place, "findings", "none", got, hint)
     for index, wanted in enumerate(expect.findings):
         if wanted not in names:
             place = expect.source.place(f"/findings/{index}")
-            yield Problem(place, "findings", wanted, ", ".join(sorted(names)) or "none")
+            got = ", ".join(sorted(names)) or "none"
+            yield Problem(place, "findings", wanted, got, _about_rule(wanted))
+
+
+def _about_rule(name: str) -> str:
+    """Return where a rule is explained, or that there is none of this name."""
+    try:
+        return f"oscp-send explain {find_rules(name)[0].name} says when it is found"
+    except UnknownRule as error:
+        return str(error).replace("--list", "oscp-send explain --list")
 
 
 def problems_of_pending(expect: Expect, pending: int) -> Iterator[Problem]:
