@@ -384,3 +384,31 @@ def test_an_access_token_of_another_system_is_good_for_nothing() -> None:
         assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
         assert simulator.provider(1).received == ()
         assert len(simulator.provider(2).received) == 1
+
+
+# --- what is allowed, and nearly always a mistake -------------------------------------------------
+
+
+def test_blocks_are_past_by_the_clock_of_the_simulator() -> None:
+    clock = FrozenClock(NOW)
+    with Simulator(world(), clock=clock) as simulator:
+        assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT) == 204
+        assert "past-blocks" not in rules(simulator)
+        clock.advance(timedelta(days=200))
+        later = {**ADJUSTMENT, "type": "GENERATION"}
+        assert status(simulator, "AdjustGroupCapacityForecast", later, request_id="u2") == 204
+        assert "past-blocks" in rules(simulator)
+
+
+def test_a_message_that_came_before_is_told_apart_from_a_duplicate() -> None:
+    with simulated() as simulator:
+        for request_id in ("u1", "u2", "u2"):
+            tell = {"request_id": request_id}
+            assert status(simulator, "AdjustGroupCapacityForecast", ADJUSTMENT, **tell) == 204
+        entries = simulator.journal.entries(kind="exchange", sent=False)
+        found = [{each["rule"] for each in entry.findings} for entry in entries]
+        assert [sorted(each & {"S19", "same-message"}) for each in found] == [
+            [],
+            ["same-message"],
+            ["S19"],
+        ]
