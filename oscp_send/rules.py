@@ -68,6 +68,7 @@ class Rule:
         why: Why it matters, or is so.
         who: Who objects in production.
         mend: What to do.
+        example: Two messages, or a sentence.
         difference: What a setting of fidelity chooses between; None for any other name.
     """
 
@@ -77,7 +78,7 @@ class Rule:
     why: str
     who: str
     mend: str
-    example: Example | None = None
+    example: Example | str
     difference: Difference | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,7 +88,8 @@ class Rule:
         }
         if self.difference is not None:
             values |= {side: getattr(self.difference, side) for side in ("documented", "observed")}
-        if self.example is not None:
+        values["example"] = self.example
+        if isinstance(self.example, Example):
             names = ("judged_as", "action", "now", "wrong", "right")
             given = {name: getattr(self.example, name) for name in names}
             values["example"] = {name: value for name, value in given.items() if value}
@@ -114,9 +116,9 @@ def _rule(name: str, kind: Kind, entry: Mapping[str, str], difference: Differenc
     return Rule(name, kind, what, why, who, mend, _example(entry), difference)
 
 
-def _example(entry: Mapping[str, Any]) -> Example | None:
-    if "right" not in entry:
-        return None
+def _example(entry: Mapping[str, Any]) -> Example | str:
+    if "example" in entry:
+        return str(entry["example"])
     action = entry.get("action", "")
     return Example(
         judged_as=entry["as"],

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from oscp_send.fidelity import DIFFERENCES
-from oscp_send.rules import KINDS, Rule, rules
+from oscp_send.rules import KINDS, Example, Rule, rules
 from oscp_sim.entry import ALL_PARTIES
 from oscp_sim.faults import Rule as FaultRule
 from oscp_sim.faults.model import KINDS as FAULTS_BY_NAME
@@ -118,9 +118,8 @@ def faults() -> str:
 _FENCES = {"message": "json", "request": "json", "conversation": "text", "delivery": "http"}
 
 
-def _example(label: str, text: str, action: str, rule: Rule) -> str:
-    example = rule.example
-    if example is None or not text:
+def _messages(label: str, text: str, action: str, example: Example) -> str:
+    if not text:
         return ""
     at = f", at {example.now}" if example.now else ""
     fence = _FENCES[example.judged_as]
@@ -138,11 +137,11 @@ def _entry(rule: Rule) -> str:
             f"- Documented: {rule.difference.documented}.",
             f"- Observed: {rule.difference.observed}.",
         ]
-    entry = "\n".join(lines)
-    if (each := rule.example) is not None:
-        entry += _example("Wrong", each.wrong, each.action, rule)
-        entry += _example("Right", each.right, each.right_action, rule)
-    return entry
+    if isinstance(each := rule.example, str):
+        return "\n".join([*lines, f"- Example: {each}"])
+    wrong = _messages("Wrong", each.wrong, each.action, each)
+    right = _messages("Right", each.right, each.right_action, each)
+    return "\n".join(lines) + wrong + right
 
 
 def all_rules() -> str:

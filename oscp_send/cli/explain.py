@@ -84,7 +84,9 @@ def _explained(rule: Rule, width: int) -> Iterator[str]:
         yield from _labelled("observed", rule.difference.observed, width)
         other = "documented" if rule.difference.default == "observed" else "observed"
         yield from _labelled("choose", f"oscp-sim serve --set {rule.name}={other}", width)
-    if rule.example is not None:
+    if isinstance(rule.example, str):
+        yield from _labelled("example", rule.example, width)
+    else:
         yield from _shown(rule.example)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oscp_schemas import Fidelity
     from oscp_send.findings import Finding
 
-EXAMPLES = {rule: rule.example for rule in rules().values() if rule.example is not None}
+EXAMPLES = {rule: rule.example for rule in rules().values() if isinstance(rule.example, Example)}
 MESSAGES = [(rule, each) for rule, each in EXAMPLES.items() if each.judged_as == "message"]
 REQUESTS = [(rule, each) for rule, each in EXAMPLES.items() if each.judged_as == "request"]
 
@@ -55,13 +55,18 @@ def test_of_two_requests_the_wrong_one_has_the_finding(rule: Rule, example: Exam
 
 @pytest.mark.parametrize("rule", rules().values(), ids=by_name)
 def test_a_rule_says_all_that_there_is_to_say(rule: Rule) -> None:
-    for text in (rule.what, rule.why, rule.who, rule.mend):
+    told = [rule.example] if isinstance(rule.example, str) else []
+    for text in (rule.what, rule.why, rule.who, rule.mend, *told):
         assert text == " ".join(text.split())
         assert text
     assert len(rule.what) <= 90
     assert not rule.what.endswith(".")
-    for text in (rule.why, rule.who, rule.mend):
+    for text in (rule.why, rule.who, rule.mend, *told):
         assert text.endswith("."), text
+
+
+def test_names_differ_by_more_than_their_case() -> None:
+    assert len({name.casefold() for name in rules()}) == len(rules())
 
 
 @pytest.mark.parametrize("fidelity", ["documented", "observed"])

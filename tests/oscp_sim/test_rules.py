@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from oscp_send.findings import Finding
 
 _ROOT = Path(__file__).parent.parent.parent
-EXAMPLES = {rule: rule.example for rule in rules().values() if rule.example is not None}
+EXAMPLES = {rule: rule.example for rule in rules().values() if isinstance(rule.example, Example)}
 TALKS = [(rule, each) for rule, each in EXAMPLES.items() if each.judged_as == "conversation"]
 DELIVERIES = [(rule, each) for rule, each in EXAMPLES.items() if each.judged_as == "delivery"]
 

@@ -42,7 +42,8 @@ def test_a_setting_is_explained_with_both_sides(cli: Cli) -> None:
     shown = cli("explain", "stale_date").stdout
     assert "\n  documented   a request date 15 minutes off or more is answered with 401\n" in shown
     assert "\n  observed     it is answered with 403\n" in shown
-    assert shown.endswith("\n  choose       oscp-sim serve --set stale_date=observed\n")
+    assert "\n  choose       oscp-sim serve --set stale_date=observed\n" in shown
+    assert shown.endswith("\n  example      A request that was signed at 12:00 arrives at 12:16.\n")
     assert "--set stale_queuing=documented" in cli("explain", "stale_queuing").stdout
 
 
