@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any, Final, TextIO
 
 from oscp_schemas import Fidelity
+from oscp_send.cli.ci import Level, annotation
 from oscp_send.cli.files import Examined, Kind, Located, SourceProblem
 from oscp_send.cli.main import Colour, Colours, Palette, count, printable
 
@@ -230,35 +231,22 @@ class GithubReport:
 
     def add_problem(self, problem: SourceProblem) -> None:
         """Write that a file could not be judged."""
-        file = _property("file", problem.path)
-        self._line(f"::error {file}title={_escaped_value('not read')}::{_escaped(str(problem))}")
+        self._line(annotation("error", str(problem), "not read", problem.path))
 
     def finish(self) -> None:
         """Write nothing: GitHub counts the annotations."""
 
     def _annotate(self, located: Located, path: str | None) -> None:
         finding = located.finding
-        level = "notice" if located.kind == "note" else "warning"
+        level: Level = "notice" if located.kind == "note" else "warning"
         if fails(located.kind, is_strict=self._is_strict):
             level = "error"
-        place = f"line={located.line},col={located.column}," if path is not None else ""
-        title = _escaped_value(f"OSCP {finding.layer}, {finding.rule}")
+        place = (None, None) if path is None else (located.line, located.column)
         pointer = _pointer(located)
         what = f"{pointer}: {finding.message}" if pointer else finding.message
         text = "\n".join(printable(part) for part in (what, finding.hint) if part)
-        self._line(f"::{level} {_property('file', path)}{place}title={title}::{_escaped(text)}")
+        title = f"OSCP {finding.layer}, {finding.rule}"
+        self._line(annotation(level, text, title, path, *place))
 
     def _line(self, text: str) -> None:
         self._stream.write(f"{text}\n")
-
-
-def _property(name: str, value: str | None) -> str:
-    return "" if value is None else f"{name}={_escaped_value(value)},"
-
-
-def _escaped_value(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

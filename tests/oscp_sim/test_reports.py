@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
+from junitparser import JUnitXml
 
+from oscp_send.cli.ci import Case, add_to_summary, annotation, fenced, junit_xml, markdown_text
 from oscp_sim.cli.main import main
 from oscp_sim.report import listeners
 
+PAYLOADS = Path(__file__).parents[2] / "scenarios" / "payloads"
 GOOD = """
 scenario: hello
 about: Somebody says hello.
@@ -29,10 +37,12 @@ steps:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "depot"
+    here.mkdir()
+    monkeypatch.chdir(here)
     for name, text in (("a.yaml", GOOD), ("b.yaml", BAD)):
-        (tmp_path / name).write_text(text)
-    return tmp_path
+        (here / name).write_text(text)
+    return here
 
 
 def rehearse(*arguments: str) -> Result:
@@ -42,10 +52,11 @@ def rehearse(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("report", "told"),
     [
-        ("jsn=a", "'jsn=a' is not a report: write it as .*json=PATH.*; did you mean \"json\"?"),
+        ("jsn=a", "'jsn=a' is not a report: write it as .*json=FILE.*; did you mean \"json\"?"),
         ("json", "'json' does not say where to write it: json=PATH"),
         ("json=", "'json=' does not say where to write it: json=PATH"),
         ("json=.", r"\. is a folder: name a file in it"),
+        ("github=x", "'github=x' takes no path: github prints"),
         ("json=a.yaml/b.json", r"a.yaml/b.json cannot be written: .*/a.yaml is not a folder"),
     ],
 )
@@ -64,13 +75,9 @@ def test_two_reports_in_one_file_are_refused() -> None:
 
 
 def test_a_report_that_cannot_be_written_in_the_end_is_an_error_and_not_a_traceback() -> None:
-    (told,) = listeners(["json=folder/report.json"])
-    assert told is not None
-    result = CliRunner().invoke(
-        main, ["rehearse", "a.yaml", "--report", "json=x/r.json", "--report", "json=x/r.json/y"]
-    )
+    result = rehearse("a.yaml", "--report", "json=x/r.json", "--report", "json=x/r.json/y")
     assert result.exit_code == 2
-    assert "Error: the report x/r.json/y cannot be written: " in result.stderr
+    assert result.stderr == "Error: the report x/r.json cannot be written: File exists\n"
 
 
 class TestJson:
@@ -118,3 +125,172 @@ class TestJson:
             text = Path("out/report.json").read_text(encoding="utf-8")
             texts.append(json.dumps(json.loads(text, object_hook=durations_at_rest)))
         assert texts[0] == texts[1]
+
+
+# What Jenkins' junit-10.xsd allows, as far as it is used here: attributes, elements within.
+JUNIT = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "time", "tests", "failures", "errors", "skipped"},
+        {"testcase", "properties"},
+    ),
+    "testcase": ({"name", "time", "classname"}, {"failure", "system-out"}),
+    "failure": ({"message", "type"}, set()),
+    "system-out": (set(), set()),
+}
+
+
+def breaches_of_junit(text: str) -> Iterator[str]:
+    for element in ElementTree.fromstring(text).iter():  # noqa: S314 - our own
+        attributes, within = JUNIT[element.tag]
+        if not set(element.keys()) <= attributes:
+            yield f"{element.tag} has {element.keys()}"
+        if not {each.tag for each in element} <= within:
+            yield f"{element.tag} holds {[each.tag for each in element]}"
+        if not re.fullmatch(r"\d*(\.\d{0,3})?", element.get("time", "")):
+            yield f"{element.tag} takes {element.get('time')}"
+
+
+class TestJunit:
+    def written(self, *paths: str) -> str:
+        rehearse(*(paths or ("a.yaml", "b.yaml")), "--report", "junit=junit.xml")
+        return Path("junit.xml").read_text(encoding="utf-8")
+
+    def test_a_test_case_for_each_scenario_and_a_suite_for_each_group(self) -> None:
+        report = JUnitXml.fromstring(self.written().encode())
+        assert (report.tests, report.failures, report.errors) == (2, 1, 0)
+        assert [(suite.name, [case.name for case in suite]) for suite in report] == [
+            ("depot", ["hello", "bad"]),
+        ]
+
+    def test_a_failure_has_what_was_expected_and_the_requests_and_responses(self) -> None:
+        (suite,) = JUnitXml.fromstring(self.written("b.yaml").encode())
+        (failure,) = next(iter(suite)).result
+        assert failure.message == (
+            "state: expected Completed, got Declined: Unknown group identifier"
+        )
+        assert "b.yaml:5  state\n  expected  Completed\n" in failure.text
+        assert "\n> POST /solaruser/api/v1/sec/instr/add/OSCP_v20\n> " in failure.text
+        assert '"cgIdentifier":"bar-group"' in failure.text
+        assert '\n< 200\n< {"success":true,' in failure.text
+        assert "422; give required_behaviour" in failure.text
+        assert "(empty-handshake)\n" in failure.text
+        assert failure.text.endswith("what a rule in parentheses means: oscp-send explain RULE")
+
+    def test_it_is_what_the_schema_allows(self) -> None:
+        assert list(breaches_of_junit(self.written())) == []
+
+    @pytest.mark.skipif(
+        "OSCP_JUNIT_XSD" not in os.environ, reason="OSCP_JUNIT_XSD names no junit-10.xsd"
+    )
+    def test_the_published_schema_accepts_it(self) -> None:
+        xmlschema = pytest.importorskip("xmlschema")
+        schema = xmlschema.XMLSchema(os.environ["OSCP_JUNIT_XSD"])
+        schema.validate(self.written())
+        schema.validate(junit_xml([], "nothing ran"))
+
+    def test_what_came_cannot_break_the_xml(self) -> None:
+        evil = "\x00\x1b[2J\u202e\ud800]]><a>&\n"
+        case = Case(evil, evil, 1e-9, evil, "expectation", evil, evil)
+        written = junit_xml([case], evil)
+        assert list(breaches_of_junit(written)) == []
+        assert r"\x00\x1b[2J\u202e\ud800]]><a>&" in JUnitXml.fromstring(written.encode()).name
+
+
+class TestGithub:
+    @pytest.fixture(autouse=True)
+    def step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+
+    def test_an_annotation_for_each_expectation_that_did_not_hold(self) -> None:
+        told = rehearse("a.yaml", "b.yaml", "--report", "github").stdout
+        (line,) = (each for each in told.splitlines() if each.startswith("::"))
+        assert line.startswith(
+            "::error file=b.yaml,line=5,title=depot / bad::state: expected Compl"
+        )
+        assert "%0Agot Declined: Unknown group identifier%0A" in line
+
+    def test_the_summary_has_what_failed_and_all_verdicts(self) -> None:
+        Path("summary.md").write_text("# Before\n")
+        rehearse("a.yaml", "b.yaml", "--report", "github")
+        summary = Path("summary.md").read_text(encoding="utf-8")
+        assert summary.startswith("# Before\n## OSCP rehearsal: 2 scenarios, 1 failed\n")
+        assert "### ❌ depot / bad\n\n```text\nstep 1 Handshake  (b.yaml:4)\n" in summary
+        assert "| depot / bad | ❌ | failed | compatible, with warnings |\n" in summary
+        assert "| depot / hello | ✅ | conforms | compatible, with warnings |\n" in summary
+
+    def test_a_summary_that_cannot_be_written_is_an_error_and_not_a_traceback(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", "nowhere/summary.md")
+        result = rehearse("a.yaml", "--report", "github")
+        assert result.exit_code == 2
+        assert "the report nowhere/summary.md cannot be written: No such file" in result.stderr
+
+    def test_a_summary_is_cut_before_github_refuses_it(self) -> None:
+        add_to_summary("é\n" * 400_000)
+        summary = Path("summary.md").read_text(encoding="utf-8")
+        assert 900_000 < len(summary.encode()) < 1_048_576
+        assert summary.endswith("The rest is left out here: GitHub takes one megabyte.\n")
+
+    def test_what_came_is_shown_and_never_done(self) -> None:
+        assert markdown_text("<b>|`*_[x](y)&\u202e") == r"&lt;b\>\|\`\*\_\[x\](y)&amp;\\u202e"
+        assert fenced("a\n````\nb").splitlines()[0] == "`````text"
+        command = annotation("error", "a\n::warning::b", "t:,%", "f,g:h", 3)
+        assert command == "::error file=f%2Cg%3Ah,line=3,title=t%3A%2C%25::a%0A::warning::b"
+
+
+class TestVerdicts:
+    """Conformance to the documentation, compatibility with the observed service."""
+
+    @pytest.mark.parametrize(
+        ("step", "documented", "observed"),
+        [
+            (
+                "{action: Handshake, text: '{}'}",
+                "conforms",
+                "compatible, with warnings",
+            ),
+            (
+                '{action: Handshake, text: \'{"required_behaviour": '
+                '{"measurement_configuration": ["CONTINUOUS"]}}\'}',
+                "conforms",
+                "compatible",
+            ),
+            ("{action: UpdateAssetMeasurement, file: asset.json}", "conforms", "not compatible"),
+            (
+                "{action: Handshake, checked: false, text: '{'}",
+                "does not conform, as expected",
+                "not compatible",
+            ),
+        ],
+    )
+    def test_each_message_is_judged_by_both_sides(
+        self, step: str, documented: str, observed: str
+    ) -> None:
+        shutil.copy(PAYLOADS / "asset-measurement.json", "asset.json")
+        asked = step.replace("{", "{node: 1, optimizer: 1, group: foo-group, ", 1)
+        text = f"scenario: one\nsteps:\n  - send: {asked}\n"
+        if documented.startswith("does not"):
+            text += "    expect: {state: Declined}\n"
+        Path("c.yaml").write_text(text)
+        rehearse("c.yaml", "--report", "json=r.json")
+        (scenario,) = json.loads(Path("r.json").read_text(encoding="utf-8"))["scenarios"]
+        assert scenario["passed"]
+        told = {side: each["text"] for side, each in scenario["verdicts"].items()}
+        assert told == {"documented": documented, "observed": observed}
+
+    def test_what_was_not_looked_at_is_said(self) -> None:
+        Path("c.yaml").write_text("scenario: one\nsteps:\n  - wait: 1s\nclock: {runs: frozen}\n")
+        rehearse("c.yaml", "--report", "json=r.json")
+        (scenario,) = json.loads(Path("r.json").read_text(encoding="utf-8"))["scenarios"]
+        assert {each["text"] for each in scenario["verdicts"].values()} == {"not looked at"}
+
+    def test_a_failure_counts_for_the_side_that_it_ran_under(self) -> None:
+        for fidelity, failed in (("documented", True), ("observed", False)):
+            rehearse("b.yaml", "--fidelity", fidelity, "--report", "json=r.json")
+            (scenario,) = json.loads(Path("r.json").read_text(encoding="utf-8"))["scenarios"]
+            verdicts = scenario["verdicts"]
+            assert (verdicts["documented"]["text"] == "failed") is failed
+            assert (verdicts["observed"]["text"] == "failed") is not failed
+            assert verdicts[fidelity]["ran"]

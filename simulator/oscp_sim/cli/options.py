@@ -61,7 +61,8 @@ report_option = click.option(
     "reports",
     metavar="KIND=PATH",
     multiple=True,
-    help="Also write a report: json=FILE. May be given several times.",
+    help="Also write a report: junit=FILE, json=FILE, html=FOLDER, or github for annotations and "
+    "the summary of a GitHub step. May be given several times.",
 )
 
 

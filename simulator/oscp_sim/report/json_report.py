@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from oscp_sim.report.result import RehearsalResult, ScenarioResult
+from oscp_sim.report.verdicts import Verdict, verdicts
 from oscp_sim.scenario.events import Problem, StepFinished
 from oscp_sim.scenario.sequence import summary
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
@@ -38,10 +39,20 @@ def _scenario(result: ScenarioResult) -> dict[str, Any]:
         "fidelity": result.fidelity,
         "passed": result.passed,
         "duration": _seconds(result.duration),
+        "verdicts": {each.side: _verdict(each) for each in verdicts(result)},
         "warnings": list(result.warnings),
         "problems": [_problem(each) for each in result.problems],
         "steps": [_step(each) for each in result.steps],
         "steps_left": result.steps_left,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "grade": verdict.grade,
+        "ran": verdict.ran,
+        "text": verdict.text,
+        "reasons": list(verdict.reasons),
     }
 
 

@@ -1,0 +1,138 @@
+"""What continuous integration reads: JUnit XML, GitHub's annotations and step summary."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from oscp_send.cli.main import printable, printable_lines
+
+if TYPE_CHECKING:
+    from junitparser.xunit2 import TestCase
+
+Level = Literal["error", "warning", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A test case.
+
+    Attributes:
+        suite: The suite that it belongs to.
+        name: Its name, within the suite.
+        duration: Seconds.
+        failure: Why it failed, in one line; None where it passed.
+        kind: What a failure is, as `expectation`.
+        detail: What there is to say of a failure, in lines.
+        output: What else there is to read, in lines.
+    """
+
+    suite: str
+    name: str
+    duration: float = 0.0
+    failure: str | None = None
+    kind: str = "failure"
+    detail: str = ""
+    output: str = ""
+
+
+def junit_xml(cases: Iterable[Case], name: str) -> str:
+    """Return test cases as JUnit XML, as Jenkins' schema junit-10.xsd has it.
+
+    Args:
+        cases: Those of a suite follow one another.
+        name: Of all the suites together.
+    """
+    from junitparser.xunit2 import JUnitXml, TestSuite
+
+    together = JUnitXml(printable(name))
+    for suite_name, members in groupby(cases, key=attrgetter("suite")):
+        suite = TestSuite(printable(suite_name))
+        suite.add_testcases([_case(each) for each in members])
+        together.add_testsuite(suite)
+    together.update_statistics()
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{together.tostring().decode()}\n'
+
+
+def _case(case: Case) -> TestCase:
+    from junitparser import Failure
+    from junitparser.xunit2 import TestCase
+
+    # The schema takes milliseconds, and nothing finer.
+    made = TestCase(printable(case.name), printable(case.suite), round(case.duration, 3))
+    if case.failure is not None:
+        failure = Failure(printable(case.failure), case.kind)
+        failure.text = printable_lines(case.detail)
+        made.result = [failure]
+    if case.output:
+        made.system_out = printable_lines(case.output)
+    return made
+
+
+def annotation(
+    level: Level,
+    text: str,
+    title: str,
+    file: str | None = None,
+    line: int | None = None,
+    column: int | None = None,
+) -> str:
+    """Return a workflow command with which GitHub shows a text beside a line of a file."""
+    places = {"file": file, "line": line, "col": column, "title": title}
+    properties = ",".join(
+        f"{name}={_escaped_value(str(value))}"
+        for name, value in places.items()
+        if value is not None
+    )
+    return f"::{level} {properties}::{_escaped(printable_lines(text))}"
+
+
+def _escaped_value(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+_MARKS: Final = frozenset("\\`*_[]>|#~")
+_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+# GitHub takes a megabyte of each step, and nothing of one that is longer.
+_LONGEST_SUMMARY: Final = 1_000_000
+_CUT: Final = "\n\nThe rest is left out here: GitHub takes one megabyte.\n"
+
+
+def add_to_summary(markdown: str) -> None:
+    """Append to the summary of the GitHub step that this runs in, if it does.
+
+    Raises:
+        OSError: The file that GitHub names cannot be written.
+    """
+    path = os.environ.get(_SUMMARY)
+    if not path:
+        return
+    text = markdown.encode()
+    if len(text) > _LONGEST_SUMMARY:
+        text = text[:_LONGEST_SUMMARY].rpartition(b"\n")[0] + _CUT.encode()
+    with Path(path).open("ab") as file:
+        file.write(text)
+
+
+def markdown_text(text: str) -> str:
+    """Return a text so that Markdown shows it as it is, also within a cell of a table."""
+    shown = printable(text).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{each}" if each in _MARKS else each for each in shown)
+
+
+def fenced(text: str) -> str:
+    """Return lines as a block of code, whatever they hold."""
+    lines = printable_lines(text)
+    longest = max((len(each) for each in re.findall("`+", lines)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{lines}\n{fence}"
