@@ -45,17 +45,17 @@ def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
         name, outcome = printable(f"{step.number} {step.name}"), printable(step.outcome)
         room = _WIDTH - 4 - len(outcome)
         yield f"  {_cut(name, room):<{room}}  {outcome}".rstrip()
-        for together in _together(step.timeline):
-            first = together[0]
+        for group in together(step.timeline):
+            first = group[0]
             if day != (day := f"{first.at:%Y-%m-%d}"):
                 yield f"    {day}"
             if isinstance(first, Exchange):
                 yield from _exchange(first)
             else:
-                yield from _note(first, len(together))
+                yield from _note(first, len(group))
 
 
-def _together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]]:
+def together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]]:
     """Yield what happened one by one, except that data published in one go stay together."""
     for stream, group in groupby(timeline, _stream):
         if stream is None:
@@ -99,9 +99,13 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
 def _note(note: Note, count: int) -> Iterator[str]:
     party = _SHORT[note.party] + (f" {note.system}" if note.system is not None else "")
     beginning = f"    {_time(note)}  {party:<{_PARTIES}}  "
-    text = note.text if note.datum is None else _published(note.datum, count)
-    yield from _wrapped(beginning, text, " " * (len(beginning) + 2))
+    yield from _wrapped(beginning, note_text(note, count), " " * (len(beginning) + 2))
     yield from _findings(note)
+
+
+def note_text(note: Note, count: int) -> str:
+    """Return what a note says, of so many that belong together."""
+    return note.text if note.datum is None else _published(note.datum, count)
 
 
 def _published(datum: Mapping[str, Any], count: int) -> str:
