@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -27,6 +28,7 @@ from oscp_sim.cli.options import (
     bad_parameters,
     behaviour,
     fidelity_option,
+    report_option,
     seat_option,
     seats,
     seed_option,
@@ -40,6 +42,8 @@ from oscp_sim.http import OURS
 from oscp_sim.keep import StateFile, StateFileError
 from oscp_sim.matching import printable
 from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.report import listeners
+from oscp_sim.report.session import tell_session
 from oscp_sim.scenario.model import ClockSetting, Runs, parse_instant
 from oscp_sim.scenario.real_parties import KINDS, NAMES, RealParties
 from oscp_sim.serve import serve as run
@@ -148,6 +152,7 @@ _FASTEST: Final = 1_000_000
     show_default=True,
     help="How many messages each played system remembers that it got, and as many that it sent.",
 )
+@report_option
 @click.option(
     "--faults",
     "faults",
@@ -180,12 +185,14 @@ def serve(
     keep_events: int,
     keep_messages: int,
     faults: Path | None,
+    reports: tuple[str, ...],
     url_file: Path | None,
 ) -> None:
     """Serve the parties of a rehearsal on one port until interrupted.
 
     Point your client at the URLs that are printed, instead of at SolarNetwork. What happened is at
-    /_sim/journal. Name a party of your own with --seat: it is then not played.
+    /_sim/journal. Name a party of your own with --seat: it is then not played. A --report is
+    written when it ends.
     """
     _log_printable()
     if public_url is not None:
@@ -195,6 +202,9 @@ def serve(
     placed = _placed_world(world, seats(seat))
     with bad_parameters("--play"):
         played = played_parties(placed, plays)
+    with bad_parameters("--report"):
+        told = listeners(reports)
+    began = time.monotonic()
     simulator = Simulator(
         placed,
         seed=seed,
@@ -237,6 +247,14 @@ def serve(
         _end(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", 2)
     for each in simulator.faults.never_struck:
         click.echo(printable(f"warning: {each.warning}"), err=True)
+    if told:
+        tell_session(
+            simulator.journal,
+            seed=seed,
+            fidelity=str(chosen),
+            duration=time.monotonic() - began,
+            told=told,
+        )
     sys.stdout.flush()
     # Python would let go of all that was kept piece by piece, for a second and more.
     os._exit(0)

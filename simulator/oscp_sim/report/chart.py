@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from markupsafe import Markup
 
+from oscp_send.instruction import split
 from oscp_sim.report.svg import cut, element, text
-from oscp_sim.report.text import NAMES, shown_findings
+from oscp_sim.report.text import NAMES, parameters_of, rule_of, shown_findings
 from oscp_sim.scenario.events import StepFinished
 from oscp_sim.scenario.sequence import note_text, together
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
@@ -19,8 +19,8 @@ from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
 Lane = tuple[str | None, int | None]
 
 _ORDER: Final = (None, "capacity_optimizer", "solaruser", "flexibility_provider")
-_LANE: Final = 240.0
-_MARGIN: Final = 128.0
+_LANE: Final = 258.0
+_MARGIN: Final = 136.0
 _HEAD: Final = 46.0
 _ROW: Final = 50.0
 _STEP: Final = 34.0
@@ -106,14 +106,10 @@ def ends(exchange: Exchange) -> tuple[Lane, Lane]:
 
 
 def parts_of(exchange: Exchange) -> int:
-    """Return into how many parts the message of an instruction is split; 0 where it is none."""
-    try:
-        body = json.loads(exchange.body)
-        given = body.get("params") or body.get("parameters") or ()
-        names = given if isinstance(given, dict) else [each["name"] for each in given]
-        return list(names).count("msg")
-    except (AttributeError, KeyError, TypeError, ValueError):
+    """Return in how many parts SolarUser keeps the message of an instruction; 0 of others."""
+    if exchange.receiver != "solaruser":
         return 0
+    return sum(len(split(value)) for name, value in parameters_of(exchange) if name == "msg")
 
 
 def _lane(party: str | None, system: int | None) -> Lane:
@@ -199,7 +195,7 @@ def _below(exchange: Exchange) -> str:
     told = ["queued" if exchange.is_handed_over else status]
     if (parts := parts_of(exchange)) > 1:
         told.append(f"{parts} parts")
-    told += dict.fromkeys(str(each["rule"]) for each in shown_findings(exchange.findings))
+    told += dict.fromkeys(map(rule_of, shown_findings(exchange.findings)))
     return ", ".join(told)
 
 

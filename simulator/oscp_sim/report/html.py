@@ -16,7 +16,7 @@ from oscp_sim.matching import printable
 from oscp_sim.report import chart as sequence
 from oscp_sim.report import plot as steps
 from oscp_sim.report.result import RehearsalResult, ScenarioResult
-from oscp_sim.report.text import EXPLAIN, failure_of, shown_findings
+from oscp_sim.report.text import EXPLAIN, failure_of, rule_of, shown_findings
 from oscp_sim.report.verdicts import Verdict, verdicts
 from oscp_sim.scenario.sequence import note_text, summary
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
@@ -47,6 +47,7 @@ def report(result: RehearsalResult) -> str:
         lstrip_blocks=True,
         finalize=_shown,
     )
+    environment.filters["rule_of"] = rule_of
     scenarios = [Shown(number, each) for number, each in enumerate(result.scenarios, 1)]
     is_long = len(scenarios) > _MOST_OPEN
     page: str = environment.get_template("page.html").render(

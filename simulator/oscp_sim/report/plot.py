@@ -18,6 +18,7 @@ from markupsafe import Markup
 from oscp_send.meaning import energy_readings
 from oscp_send.times import read_instant
 from oscp_sim.report.svg import cut, element, text
+from oscp_sim.report.text import parameters_of
 from oscp_sim.scenario.timeline import Exchange
 
 
@@ -105,17 +106,12 @@ def _message(exchange: Exchange) -> Mapping[str, Any] | None:
     """Return the OSCP message that an exchange carries, if it was not refused."""
     if exchange.status is None or exchange.status >= 400:  # noqa: PLR2004 - an HTTP status
         return None
+    content = exchange.body
+    if exchange.receiver == "solaruser":
+        content = "".join(value for name, value in parameters_of(exchange) if name == "msg")
     try:
-        body = json.loads(exchange.body)
-        if exchange.receiver == "solaruser":
-            given = body.get("params") or body.get("parameters") or {}
-            pairs = (
-                given.items()
-                if isinstance(given, Mapping)
-                else [(each["name"], each["value"]) for each in given]
-            )
-            body = json.loads("".join(str(value) for name, value in pairs if name == "msg"))
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        body = json.loads(content)
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, Mapping) else None
 
@@ -212,7 +208,7 @@ def _energies(group: str, measurements: list[Any]) -> Iterator[tuple[Key, Piece]
 _WIDTH: Final = 760.0
 _HEIGHT: Final = 250.0
 _LEFT: Final = 70.0
-_RIGHT: Final = 16.0
+_RIGHT: Final = 34.0
 _TOP: Final = 12.0
 _BOTTOM: Final = 44.0
 _SPANS: Final = tuple(
@@ -220,14 +216,14 @@ _SPANS: Final = tuple(
     for each in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 43200, 525600)
 )
 _MOST_TICKS: Final = 8
-#: The name of a series, and the class by which it is coloured.
+#: The name of a series, and the class by which it is coloured, from below.
 CLASSES: Final[Mapping[str, str]] = {
+    "granted": "granted",
     "forecast": "forecast",
     "asked": "asked",
-    "granted": "granted",
-    "measured": "measured",
     "optimum": "optimum",
     "sent by the optimizer": "optimum",
+    "measured": "measured",
 }
 
 
@@ -260,7 +256,8 @@ def draw(plot: Plot) -> Markup:
     everything = [each for pieces in plot.series.values() for each in pieces]
     scale = _scale(everything)
     shapes = [_limit(plot.limit, scale)] if plot.limit else []
-    shapes += [_series(name, pieces, scale) for name, pieces in plot.series.items()]
+    # The widest line is below the others.
+    shapes += [_series(name, plot.series[name], scale) for name in CLASSES if name in plot.series]
     return element(
         "svg",
         element("title", plot.title),
@@ -295,8 +292,14 @@ def _grid(scale: _Scale) -> Iterator[Markup]:
         x = scale.x(instant)
         yield element("line", x1=x, x2=x, y1=_TOP, y2=_HEIGHT - _BOTTOM, class_="grid")
         yield text(x, _HEIGHT - _BOTTOM + 17, f"{instant:%H:%M}", "axis")
-        if day != (day := instant.date()):
-            yield text(x, _HEIGHT - _BOTTOM + 33, f"{instant:%Y-%m-%d} UTC", "axis")
+        if day is None:
+            written = max(x, 64.0), f"{instant:%Y-%m-%d} UTC"
+        elif day != instant.date():
+            written = x, f"{instant:%m-%d}"
+        else:
+            continue
+        day = instant.date()
+        yield text(written[0], _HEIGHT - _BOTTOM + 33, written[1], "axis")
 
 
 def _ticks(low: float, high: float) -> Iterator[float]:

@@ -1,0 +1,46 @@
+"""A live session told as a rehearsal of one scenario, which expects nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from oscp_sim.journal import Journal
+from oscp_sim.scenario.events import (
+    Listener,
+    RehearsalFinished,
+    RehearsalStarted,
+    ScenarioFinished,
+    ScenarioId,
+    ScenarioStarted,
+    StepFinished,
+)
+from oscp_sim.scenario.timeline import timeline
+
+_SESSION = ScenarioId("serve", "session")
+
+
+def tell_session(
+    journal: Journal, *, seed: int, fidelity: str, duration: float, told: Iterable[Listener]
+) -> None:
+    """Tell listeners what a journal holds, so that they report it.
+
+    Args:
+        journal: Of the simulator that ran.
+        seed: Of the simulator.
+        fidelity: Of the simulator, as a text.
+        duration: For how many seconds it ran.
+        told: The listeners.
+    """
+    entries = journal.entries()
+    first = entries[0].number if entries else journal.last + 1
+    forgotten = (f"the journal no longer has the first {first - 1:,} entries",) if first > 1 else ()
+    events = (
+        RehearsalStarted(seed, fidelity, (_SESSION,)),
+        ScenarioStarted(_SESSION, "", 1, fidelity, "What happened while the simulator ran."),
+        StepFinished(_SESSION, 1, "everything", "", "", duration, timeline=timeline(entries)),
+        ScenarioFinished(_SESSION, passed=True, duration=duration, warnings=forgotten),
+        RehearsalFinished(1, 0, duration),
+    )
+    for listener in told:
+        for event in events:
+            listener(event)
