@@ -11,7 +11,7 @@ from oscp_schemas import Fidelity
 from oscp_send.cli.files import SourceProblem, examine, read_source
 from oscp_send.cli.main import FAILED, USAGE, Colours, color_option
 from oscp_send.cli.options import action_option
-from oscp_send.cli.reports import GithubReport, JsonReport, TextReport, fails
+from oscp_send.cli.reports import asked_for, fails, report_of
 from oscp_send.queue_size import MQTT_LIMIT
 from oscp_send.times import read_instant
 
@@ -50,6 +50,14 @@ from oscp_send.times import read_instant
     help="For a person, for a program, or as annotations of a GitHub workflow.",
 )
 @color_option
+@click.option(
+    "--report",
+    "reports",
+    metavar="KIND=FILE",
+    multiple=True,
+    help="Also write a report: junit=FILE, json=FILE, or github for annotations and the summary of "
+    "a GitHub step. May be given several times.",
+)
 def check(
     files: tuple[str, ...],
     action: str | None,
@@ -59,6 +67,7 @@ def check(
     strict: bool,
     style: str,
     colours: Colours,
+    reports: tuple[str, ...],
 ) -> None:
     """Say what SolarUser would do with messages, and how to correct them. Nothing is sent.
 
@@ -74,20 +83,27 @@ def check(
     Exits with 0 when SolarUser would queue all files, 1 when it would refuse one or when --strict
     finds a warning, 2 when a file cannot be read.
     """
-    report = _report(style, fidelity, colours, is_strict=strict)
     at = None if now is None else _moment(now)
+    try:
+        told = [report_of(style, sys.stdout, fidelity, is_strict=strict, colours=colours)]
+        told += asked_for(reports, fidelity, is_strict=strict)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--report") from None
     code = 0
     for file in files:
         try:
             examined = examine(read_source(file), action, fidelity, mqtt_limit, at)
         except SourceProblem as problem:
-            report.add_problem(problem)
+            for report in told:
+                report.add_problem(problem)
             code = USAGE
             continue
-        report.add(examined)
+        for report in told:
+            report.add(examined)
         if any(fails(each.kind, is_strict=strict) for each in examined.findings):
             code = max(code, FAILED)
-    report.finish()
+    for report in told:
+        report.finish()
     sys.exit(code)
 
 
@@ -97,15 +113,3 @@ def _moment(named: str) -> datetime:
         what = f'"{named}" is not a time: write it as 2031-03-01T12:00:00Z, or now'
         raise click.BadParameter(what, param_hint="--now")
     return moment
-
-
-def _report(
-    style: str, fidelity: Fidelity, colours: Colours, *, is_strict: bool
-) -> TextReport | JsonReport | GithubReport:
-    match style:
-        case "json":
-            return JsonReport(sys.stdout, fidelity, is_strict=is_strict)
-        case "github":
-            return GithubReport(sys.stdout, is_strict=is_strict)
-        case _:
-            return TextReport(sys.stdout, is_strict=is_strict, colours=colours)

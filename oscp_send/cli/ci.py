@@ -4,19 +4,87 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from oscp_send.cli.main import printable, printable_lines
+import click
+
+from oscp_schemas.show import nearest
+from oscp_send.cli.main import USAGE, printable, printable_lines
 
 if TYPE_CHECKING:
     from junitparser.xunit2 import TestCase
 
 Level = Literal["error", "warning", "notice"]
+
+
+def read_report(report: str, ways: Mapping[str, str]) -> tuple[str, str]:
+    """Return the kind of a report that is asked for, and its path; empty where it takes none.
+
+    Args:
+        report: `KIND=PATH`, or a kind that takes no path.
+        ways: How each kind is asked for, as `junit=FILE`.
+
+    Raises:
+        ValueError: There is no such kind, or it lacks its path; it says what to write instead.
+    """
+    kind, equals, name = report.partition("=")
+    if kind not in ways:
+        meant = nearest(kind, ways)
+        hint = f'; did you mean "{meant}"?' if meant else ""
+        *first, last = ways.values()
+        asked = f"{', '.join(first)} or {last}"
+        raise ValueError(f"{report!r} is not a report: write it as {asked}{hint}")
+    takes_path = "=" in ways[kind]
+    if takes_path and not name:
+        raise ValueError(f"{report!r} does not say where to write it: {ways[kind]}")
+    if equals and not takes_path:
+        raise ValueError(f"{report!r} takes no path: write {kind} alone")
+    return kind, name
+
+
+def writable(path: Path) -> Path:
+    """Return a path where a file can be written; its folder is made only then.
+
+    Raises:
+        ValueError: It cannot; it says why.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it")
+    folder = next((each for each in path.absolute().parents if each.exists()), path)
+    if not folder.is_dir():
+        raise ValueError(f"{path} cannot be written: {folder} is not a folder")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ValueError(f"{path} cannot be written: permission denied")
+    return path
+
+
+class NotWritten(click.ClickException):
+    """Raised where a report cannot be written; a command ends with 2."""
+
+    exit_code = USAGE
+
+    @classmethod
+    def of(cls, path: object, error: OSError) -> NotWritten:
+        """Make one that says why."""
+        return cls(f"the report {error.filename or path} cannot be written: {error.strerror}")
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report, and its folder if there is none.
+
+    Raises:
+        NotWritten: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise NotWritten.of(path, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +180,7 @@ def add_to_summary(markdown: str) -> None:
     """Append to the summary of the GitHub step that this runs in, if it does.
 
     Raises:
-        OSError: The file that GitHub names cannot be written.
+        NotWritten: The file that GitHub names cannot be written.
     """
     path = os.environ.get(_SUMMARY)
     if not path:
@@ -120,8 +188,11 @@ def add_to_summary(markdown: str) -> None:
     text = markdown.encode()
     if len(text) > _LONGEST_SUMMARY:
         text = text[:_LONGEST_SUMMARY].rpartition(b"\n")[0] + _CUT.encode()
-    with Path(path).open("ab") as file:
-        file.write(text)
+    try:
+        with Path(path).open("ab") as file:
+            file.write(text)
+    except OSError as error:
+        raise NotWritten.of(path, error) from None
 
 
 def markdown_text(text: str) -> str:

@@ -1,13 +1,27 @@
-"""The reports of `check`: for a person, for a program, and as annotations of a GitHub workflow."""
+"""The reports of `check`: for a person, for a program, and for continuous integration."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
-from typing import Any, Final, TextIO
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final, Protocol, TextIO
 
 from oscp_schemas import Fidelity
-from oscp_send.cli.ci import Level, annotation
+from oscp_send.cli.ci import (
+    Case,
+    Level,
+    add_to_summary,
+    annotation,
+    junit_xml,
+    markdown_text,
+    read_report,
+    writable,
+    write_report,
+)
 from oscp_send.cli.files import Examined, Kind, Located, SourceProblem
 from oscp_send.cli.main import Colour, Colours, Palette, count, printable
 
@@ -213,28 +227,79 @@ def _values(located: Located) -> dict[str, Any]:
     }
 
 
+class JunitReport:
+    """For continuous integration: JUnit XML with a test case a file, written at the end."""
+
+    def __init__(self, stream: TextIO, *, is_strict: bool = False) -> None:
+        self._stream = stream
+        self._is_strict = is_strict
+        self._cases: list[Case] = []
+
+    def add(self, examined: Examined) -> None:
+        """Keep a file."""
+        kinds = [each.kind for each in examined.findings]
+        has_failed = any(fails(each, is_strict=self._is_strict) for each in kinds)
+        told = "\n".join(_told(each, examined) for each in examined.findings)
+        failure = _headline(examined) if has_failed else None
+        detail, output = (told, "") if has_failed else ("", told)
+        name = examined.source.name
+        self._cases.append(Case(_SUITE, name, 0.0, failure, "finding", detail, output))
+
+    def add_problem(self, problem: SourceProblem) -> None:
+        """Keep a file that could not be judged."""
+        text = problem.problem
+        self._cases.append(Case(_SUITE, problem.name, 0.0, text, "not read", str(problem)))
+
+    def finish(self) -> None:
+        """Write everything."""
+        self._stream.write(junit_xml(self._cases, _SUITE))
+
+
+_SUITE: Final = "oscp-send check"
+
+
+def _told(located: Located, examined: Examined) -> str:
+    """Return a finding in lines, which end with the name of its rule."""
+    pointer, place = _left(located, examined)
+    finding = located.finding
+    hint = f"\n  {finding.hint}" if finding.hint else ""
+    return f"{place}  {located.kind}  {pointer}: {finding.message} ({finding.rule}){hint}"
+
+
 class GithubReport:
     """For GitHub: a workflow command for each finding, and a plain line for each file.
 
-    What makes the check fail is an error, other warnings are warnings, and notes are notices.
+    What makes the check fail is an error, other warnings are warnings, and notes are notices. The
+    summary of the step, if there is one, has a row for each file.
     """
 
     def __init__(self, stream: TextIO, *, is_strict: bool = False) -> None:
         self._stream = stream
         self._is_strict = is_strict
+        self._rows: list[str] = []
 
     def add(self, examined: Examined) -> None:
         """Write about a file."""
+        kinds = [each.kind for each in examined.findings]
+        has_failed = any(fails(each, is_strict=self._is_strict) for each in kinds)
+        self._add_row(examined.source.name, _headline(examined), is_good=not has_failed)
         self._line(f"{printable(examined.source.name)}: {printable(_headline(examined))}")
         for each in examined.findings:
             self._annotate(each, examined.source.path)
 
     def add_problem(self, problem: SourceProblem) -> None:
         """Write that a file could not be judged."""
+        self._add_row(problem.name, problem.problem, is_good=False)
         self._line(annotation("error", str(problem), "not read", problem.path))
 
     def finish(self) -> None:
-        """Write nothing: GitHub counts the annotations."""
+        """Write the summary; GitHub counts the annotations itself."""
+        head = ["## oscp-send check", "", "| file | | |", "|---|---|---|"]
+        add_to_summary("\n".join([*head, *self._rows, ""]))
+
+    def _add_row(self, name: str, text: str, *, is_good: bool) -> None:
+        sign = "\N{WHITE HEAVY CHECK MARK}" if is_good else "\N{CROSS MARK}"
+        self._rows.append(f"| {markdown_text(name)} | {sign} | {markdown_text(text)} |")
 
     def _annotate(self, located: Located, path: str | None) -> None:
         finding = located.finding
@@ -250,3 +315,70 @@ class GithubReport:
 
     def _line(self, text: str) -> None:
         self._stream.write(f"{text}\n")
+
+
+class Report(Protocol):
+    """What is told about each file, and at the end."""
+
+    def add(self, examined: Examined) -> None:
+        """Take a file that was judged."""
+
+    def add_problem(self, problem: SourceProblem) -> None:
+        """Take a file that could not be judged."""
+
+    def finish(self) -> None:
+        """Write what is left."""
+
+
+class FileReport:
+    """A report that is written to a file at the end."""
+
+    def __init__(self, kind: str, path: Path, fidelity: Fidelity, *, is_strict: bool) -> None:
+        self._path = path
+        self._written = StringIO()
+        self._report = report_of(kind, self._written, fidelity, is_strict=is_strict)
+
+    def add(self, examined: Examined) -> None:
+        """Take a file that was judged."""
+        self._report.add(examined)
+
+    def add_problem(self, problem: SourceProblem) -> None:
+        """Take a file that could not be judged."""
+        self._report.add_problem(problem)
+
+    def finish(self) -> None:
+        """Write the file."""
+        self._report.finish()
+        write_report(self._path, self._written.getvalue())
+
+
+def report_of(
+    kind: str, stream: TextIO, fidelity: Fidelity, *, is_strict: bool, colours: Colours = "auto"
+) -> Report:
+    """Return a report of a kind, `text` where it is none of the others, that writes to a stream."""
+    match kind:
+        case "json":
+            return JsonReport(stream, fidelity, is_strict=is_strict)
+        case "github":
+            return GithubReport(stream, is_strict=is_strict)
+        case "junit":
+            return JunitReport(stream, is_strict=is_strict)
+        case _:
+            return TextReport(stream, is_strict=is_strict, colours=colours)
+
+
+_WAYS: Final = {"junit": "junit=FILE", "json": "json=FILE", "github": "github"}
+
+
+def asked_for(reports: Iterable[str], fidelity: Fidelity, *, is_strict: bool) -> Iterator[Report]:
+    """Yield the reports that are asked for, each as `KIND=FILE`.
+
+    Raises:
+        ValueError: One cannot be written; it says what to write instead.
+    """
+    for report in reports:
+        kind, name = read_report(report, _WAYS)
+        if name:
+            yield FileReport(kind, writable(Path(name)), fidelity, is_strict=is_strict)
+        else:
+            yield report_of(kind, sys.stdout, fidelity, is_strict=is_strict)

@@ -53,10 +53,10 @@ def rehearse(*arguments: str) -> Result:
     ("report", "told"),
     [
         ("jsn=a", "'jsn=a' is not a report: write it as .*json=FILE.*; did you mean \"json\"?"),
-        ("json", "'json' does not say where to write it: json=PATH"),
-        ("json=", "'json=' does not say where to write it: json=PATH"),
+        ("json", "'json' does not say where to write it: json=FILE"),
+        ("json=", "'json=' does not say where to write it: json=FILE"),
         ("json=.", r"\. is a folder: name a file in it"),
-        ("github=x", "'github=x' takes no path: github prints"),
+        ("github=x", "'github=x' takes no path: write github alone"),
         ("json=a.yaml/b.json", r"a.yaml/b.json cannot be written: .*/a.yaml is not a folder"),
     ],
 )
@@ -70,7 +70,7 @@ def test_a_report_that_makes_no_sense_is_refused_before_anything_runs(
 
 
 def test_two_reports_in_one_file_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"two reports would be written to a\.json"):
+    with pytest.raises(ValueError, match=r"'json=a\.json' and a report before it would"):
         listeners(["json=a.json", "json=a.json"])
 
 

@@ -157,6 +157,19 @@ def test_faults_of_a_file_strike_and_those_that_did_not_are_told_at_the_end(
     assert "fault 1" not in told
 
 
+def test_a_report_of_the_session_is_written_at_its_end(tmp_path: Path) -> None:
+    reports = ("--report", f"html={tmp_path}", "--report", f"json={tmp_path / 'report.json'}")
+    with serving(*reports, "--seed", "7") as served:
+        served.post(encoded(instruction()))
+        assert list(tmp_path.iterdir()) == []
+        assert served.end(signal.SIGTERM) == 0
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (report["seed"], report["passed"]) == (7, 1)
+    (step,) = report["scenarios"][0]["steps"]
+    assert "SolarUser" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert step["timeline"][0]["path"] == "/solaruser/api/v1/sec/instr/add/OSCP_v20"
+
+
 def test_the_url_file_of_another_one_stays(tmp_path: Path) -> None:
     file = tmp_path / "url.json"
     with serving("--url-file", str(file)) as first:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from markupsafe import Markup
@@ -79,12 +80,13 @@ def chart(drawn: Sequence[Row]) -> Markup:
             y += _NOTE
     # One that shares a lane comes last, and has no name of its own.
     heads = {x: lane for lane, x in reversed(places.items())}
+    drawn_from_left = sorted(heads.items(), key=itemgetter(0))
     lines = (element("line", x1=x, x2=x, y1=_HEAD, y2=y, class_="life") for x in heads)
     return element(
         "svg",
         element("title", "Who sent what to whom, from top to bottom"),
         *lines,
-        *(_head(lane, x) for x, lane in heads.items()),
+        *(_head(lane, x) for x, lane in drawn_from_left),
         *shapes,
         viewBox=f"0 0 {width:g} {y + 8:g}",
         width=width,

@@ -20,7 +20,7 @@ def write(result: RehearsalResult) -> None:
     """Print the annotations, and append to the summary where there is one.
 
     Raises:
-        OSError: The summary cannot be written.
+        NotWritten: The summary cannot be written.
     """
     for line in _annotations(result):
         click.echo(line)

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from junitparser import JUnitXml
 
 from oscp_send.cli.files import Source, examine
 from oscp_send.cli.main import Palette
@@ -16,6 +17,8 @@ from tests.cases.payloads import forecast, one_block
 from tests.oscp_send.cli.given import ACTION, pretty, request_body
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.oscp_send.cli.given import Cli, Write
 
 BACKWARDS = {"start_time": "2031-03-01T00:14:00Z", "end_time": "2031-03-01T00:04:00Z"}
@@ -267,3 +270,42 @@ def test_a_long_pointer_has_a_line_of_its_own(cli: Cli, write: Write) -> None:
     assert lines[2] == f"  /{name}"
     assert lines[3].startswith("  " + " " * len("f.json:1:") + "    ")
     assert "is not an OSCP 2.0 property" in lines[3]
+
+
+class TestReports:
+    """`--report`, beside what is printed."""
+
+    def test_all_of_them_at_once(
+        self, cli: Cli, write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+        bad, good = write("bad.json", pretty(unit="kW")), write("good.json", pretty())
+        kinds = ("junit=out/junit.xml", "json=out/report.json", "github")
+        given = [each for kind in kinds for each in ("--report", kind)]
+        result = cli("check", bad, good, "missing.json", "--action", ACTION, *given)
+        assert result.exit_code == 2
+        assert "bad.json: SolarUser would decline this (schema)" in result.stdout
+        assert [level for level, _, _ in commands(result.stdout)] == ["error", "error"]
+        assert json.loads((folder / "out/report.json").read_text())["refusals"] == 1
+        summary = (folder / "summary.md").read_text(encoding="utf-8")
+        assert r"| bad.json | ❌ | SolarUser would decline this (schema) |" in summary
+        assert r"| good.json | ✅ | SolarUser would queue it (2 parts) |" in summary
+        (suite,) = JUnitXml.fromfile(str(folder / "out/junit.xml"))
+        cases = {case.name: case.result for case in suite}
+        assert {name: len(failures) for name, failures in cases.items()} == {
+            "bad.json": 1,
+            "good.json": 0,
+            "missing.json": 1,
+        }
+        (failure,) = cases["bad.json"]
+        assert failure.message == "SolarUser would decline this (schema)"
+        assert "/forecasted_blocks/0/unit: " in failure.text
+        assert "(enum)\n" in failure.text
+
+    def test_one_that_makes_no_sense_is_refused(self, cli: Cli, write: Write) -> None:
+        good = write("good.json", pretty())
+        result = cli("check", good, "--action", ACTION, "--report", "html=x")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "'html=x' is not a report: write it as junit=FILE, json=FILE or github" in (
+            " ".join(result.stderr.split())
+        )
