@@ -99,6 +99,7 @@ class Case:
         kind: What a failure is, as `expectation`.
         detail: What there is to say of a failure, in lines.
         output: What else there is to read, in lines.
+        is_skipped: Whether it did not run.
     """
 
     suite: str
@@ -108,6 +109,7 @@ class Case:
     kind: str = "failure"
     detail: str = ""
     output: str = ""
+    is_skipped: bool = False
 
 
 def junit_xml(cases: Iterable[Case], name: str) -> str:
@@ -129,7 +131,7 @@ def junit_xml(cases: Iterable[Case], name: str) -> str:
 
 
 def _case(case: Case) -> TestCase:
-    from junitparser import Failure
+    from junitparser import Failure, Skipped
     from junitparser.xunit2 import TestCase
 
     # The schema takes milliseconds, and nothing finer.
@@ -138,6 +140,8 @@ def _case(case: Case) -> TestCase:
         failure = Failure(printable(case.failure), case.kind)
         failure.text = printable_lines(case.detail)
         made.result = [failure]
+    if case.is_skipped:
+        made.result = [Skipped()]
     if case.output:
         made.system_out = printable_lines(case.output)
     return made

@@ -18,6 +18,14 @@ from junitparser import JUnitXml
 from oscp_send.cli.ci import Case, add_to_summary, annotation, fenced, junit_xml, markdown_text
 from oscp_sim.cli.main import main
 from oscp_sim.report import listeners
+from oscp_sim.scenario.events import (
+    RehearsalFinished,
+    RehearsalStarted,
+    ScenarioFinished,
+    ScenarioId,
+    ScenarioStarted,
+    StepFinished,
+)
 
 PAYLOADS = Path(__file__).parents[2] / "scenarios" / "payloads"
 GOOD = """
@@ -127,6 +135,40 @@ class TestJson:
         assert texts[0] == texts[1]
 
 
+def test_a_scenario_that_did_not_run_is_in_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    ran, left = ScenarioId("depot", "ran"), ScenarioId("depot", "left")
+    for told in listeners(["junit=j.xml", "json=r.json", "html=.", "github"]):
+        told(RehearsalStarted(1, "documented", (left, ran)))
+        told(ScenarioStarted(ran, "a.yaml:1", 0))
+        told(ScenarioFinished(ran, passed=True, duration=0))
+        told(RehearsalFinished(1, 0, 0))
+    report = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    assert report["not_run"] == [{"group": "depot", "name": "left"}]
+    junit = Path("j.xml").read_text(encoding="utf-8")
+    assert list(breaches_of_junit(junit)) == []
+    (suite,) = JUnitXml.fromstring(junit.encode())
+    assert (suite.tests, suite.skipped) == (2, 1)
+    assert "| depot / left | did not run | | |" in Path("summary.md").read_text(encoding="utf-8")
+    assert "Did not run: depot / left." in Path("index.html").read_text(encoding="utf-8")
+
+
+def test_scenarios_that_run_at_the_same_time_are_told_in_order() -> None:
+    ids = tuple(ScenarioId("depot", name) for name in "abc")
+    (told,) = listeners(["json=r.json"])
+    told(RehearsalStarted(1, "documented", ids))
+    for each in ids:
+        told(ScenarioStarted(each, "a.yaml:1", 1))
+    for each in reversed(ids):
+        told(StepFinished(each, 1, f"step of {each.name}", "a.yaml:2", "", 0))
+        told(ScenarioFinished(each, passed=True, duration=0))
+    told(RehearsalFinished(3, 0, 0))
+    scenarios = json.loads(Path("r.json").read_text(encoding="utf-8"))["scenarios"]
+    assert [(each["name"], each["steps"][0]["name"]) for each in scenarios] == [
+        (name, f"step of {name}") for name in "abc"
+    ]
+
+
 # What Jenkins' junit-10.xsd allows, as far as it is used here: attributes, elements within.
 JUNIT = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
@@ -134,7 +176,8 @@ JUNIT = {
         {"name", "time", "tests", "failures", "errors", "skipped"},
         {"testcase", "properties"},
     ),
-    "testcase": ({"name", "time", "classname"}, {"failure", "system-out"}),
+    "testcase": ({"name", "time", "classname"}, {"failure", "skipped", "system-out"}),
+    "skipped": (set(), set()),
     "failure": ({"message", "type"}, set()),
     "system-out": (set(), set()),
 }
@@ -188,6 +231,7 @@ class TestJunit:
         schema = xmlschema.XMLSchema(os.environ["OSCP_JUNIT_XSD"])
         schema.validate(self.written())
         schema.validate(junit_xml([], "nothing ran"))
+        schema.validate(junit_xml([Case("a", "b", is_skipped=True)], "skipped"))
 
     def test_what_came_cannot_break_the_xml(self) -> None:
         evil = "\x00\x1b[2J\u202e\ud800]]><a>&\n"

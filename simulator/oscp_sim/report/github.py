@@ -73,6 +73,8 @@ def _summary(result: RehearsalResult) -> Iterator[str]:
     yield "| scenario | | conformance to the documentation | compatibility with the service |"
     yield "|---|---|---|---|"
     yield from map(_row, result.scenarios)
+    for each in result.not_run:
+        yield f"| {markdown_text(f'{each.group} / {each.name}')} | did not run | | |"
     yield ""
     yield "</details>"
 

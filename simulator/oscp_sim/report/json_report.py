@@ -26,6 +26,7 @@ def report(result: RehearsalResult) -> str:
         "failed": result.failed,
         "duration": _seconds(result.duration),
         "scenarios": [_scenario(each) for each in result.scenarios],
+        "not_run": [{"group": each.group, "name": each.name} for each in result.not_run],
     }
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 

@@ -12,7 +12,9 @@ from oscp_sim.report.verdicts import verdicts
 
 def report(result: RehearsalResult) -> str:
     """Return the report."""
-    cases = sorted(map(_case, result.scenarios), key=lambda each: each.suite)
+    cases = [_case(each) for each in result.scenarios]
+    cases += [Case(each.group, each.name, is_skipped=True) for each in result.not_run]
+    cases.sort(key=lambda each: each.suite)
     return junit_xml(cases, f"oscp-sim, seed {result.seed}, fidelity {result.fidelity}")
 
 

@@ -76,11 +76,16 @@ class ScenarioResult:
 
 @dataclass(slots=True)
 class RehearsalResult:
-    """A rehearsal, and its scenarios in the order in which they were asked for."""
+    """A rehearsal, and its scenarios in the order in which they were asked for.
+
+    Attributes:
+        not_run: Those that were to run and did not, because it ended before.
+    """
 
     seed: int = 1
     fidelity: str = ""
     scenarios: list[ScenarioResult] = field(default_factory=list)
+    not_run: list[ScenarioId] = field(default_factory=list)
     duration: float = 0.0
 
     @property
@@ -125,6 +130,8 @@ class Gathered:
                 del self._running[event.scenario]
             case RehearsalFinished():
                 self._result.duration = event.duration
+                ran = [each.id for each in self._result.scenarios]
+                self._result.not_run = [each for each in self._order if each not in ran]
                 self._result.scenarios.sort(key=self._place)
                 self._write(self._result)
 
@@ -134,6 +141,7 @@ class Gathered:
             self._result.scenarios.append(self._running[scenario])
         return self._running[scenario]
 
-    def _place(self, result: ScenarioResult) -> int:
+    def _place(self, result: ScenarioResult) -> tuple[int, str]:
         """Return where a scenario belongs, whichever of several at a time ended first."""
-        return self._order.index(result.id) if result.id in self._order else len(self._order)
+        known = result.id in self._order
+        return (self._order.index(result.id) if known else len(self._order)), result.where
