@@ -26,7 +26,7 @@ from oscp_send.cli.main import LazyGroup, escape_what_a_terminal_lacks
         ),
         "schema": (
             "oscp_sim.cli.scenarios:schema",
-            "Print the JSON Schema of a scenario or world file.",
+            "Print the JSON Schema of a kind of file.",
         ),
         "serve": (
             "oscp_sim.cli.serve:serve",
