@@ -161,6 +161,15 @@ def test_2_for_a_path_that_is_not_there(path: str) -> None:
     assert f"{path}: no such file or folder" in result.stderr
 
 
+def test_a_path_that_is_nearly_there_is_suggested() -> None:
+    write("scenarios/day-ahead.yaml", GOOD)
+    result = rehearse("scenarios/day-ahaed.yml")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "scenarios/day-ahaed.yml: no such file or folder; did you mean scenarios/day-ahead.yaml?\n",
+    )
+
+
 def test_2_for_a_world_that_is_wrong() -> None:
     write("a.yaml", GOOD)
     write("world.yaml", "users: []\n")

@@ -161,15 +161,19 @@ def _scenario_files(paths: Iterable[Path]) -> Iterable[_Found]:
         named = (path, path.resolve().parent.name, path.parent)
         there = [named] if path.is_file() else list(_below(path))
         if not there:
-            what = (
-                "no scenario file (*.yaml) in here" if path.is_dir() else "no such file or folder"
-            )
+            what = "no scenario file (*.yaml) in here" if path.is_dir() else _missing(path)
             problems.append(SourceProblem(_shown(path), what))
         for file in there:
             found.setdefault(file[0].resolve(), file)
     if problems:
         raise SourceError(problems)
     return found.values()
+
+
+def _missing(path: Path) -> str:
+    there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, there)
+    return f"no such file or folder{f'; did you mean {path.with_name(near)}?' if near else ''}"
 
 
 def _below(folder: Path) -> Iterator[_Found]:
