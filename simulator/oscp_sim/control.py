@@ -30,6 +30,7 @@ from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
 from oscp_sim.openapi import Operation, version
 from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.saved_journal import SavedJournal
 from oscp_sim.settling import Settling
 from oscp_sim.shared import Shared
 from oscp_sim.system import System, Systems
@@ -130,6 +131,7 @@ _JOURNAL: Final = RouteDocs(
     },
     statuses={400: "A filter makes no sense; the body says which and why."},
 )
+_JOURNAL_FILE: Final = RouteDocs(statuses={400: "The file is the whole journal: no filters."})
 _ENTRIES: Final = {"type": "array", "items": _OBJECT}
 _SETTLE: Final = RouteDocs(
     parameters=(
@@ -311,6 +313,12 @@ class _Endpoints:
             "entries": shown,
         }
 
+    def journal_lines(self) -> Response:
+        if request.args:
+            raise Refused("the file is the whole journal: leave filters out, or ask for /journal")
+        saved = SavedJournal.of(self._shared)
+        return Response(saved.lines(), mimetype="application/jsonl")
+
     def settle(self) -> object:
         _check_parameters(["timeout"], "parameter")
         timeout = _number("timeout", 10)
@@ -451,6 +459,13 @@ _E = _Endpoints
 _TABLE: Final[tuple[_Row, ...]] = (
     _row("GET", "/health", "Is it there, and how is it set up?", _PLAIN, _E.health),
     _row("GET", "/journal", "Everything that happened, in order.", _JOURNAL, _E.journal),
+    _row(
+        "GET",
+        "/journal.jsonl",
+        "All of it as a file that can be opened again.",
+        _JOURNAL_FILE,
+        _E.journal_lines,
+    ),
     _row("POST", "/settle", "Wait until nothing is on its way any more.", _SETTLE, _E.settle),
     _row("POST", "/verify", "Verify counts, order, time and nothing else.", _VERIFY, _E.verify),
     _row("GET", "/openapi.json", "This description.", _PLAIN, _E.openapi),

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from oscp_schemas import ACTIONS
 from oscp_schemas.show import nearest, printable, shortened
 from oscp_send.instruction import InstructionState
 from oscp_sim.http import Request, Response
-from oscp_sim.redaction import Recorded
+from oscp_sim.redaction import Concealed, Parts, Recorded
 
 PartyName = Literal["solaruser", "flexibility_provider", "capacity_provider", "capacity_optimizer"]
 Kind = Literal["exchange", "state", "note"]
@@ -110,6 +110,42 @@ class Entry:
     exchange_id: int | None
     _recorded: Recorded = field(compare=False)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read an entry as `to_dict` writes it.
+
+        Raises:
+            KeyError: A field is missing.
+            TypeError: A field is of another kind.
+            ValueError: A field has a value that there is not.
+        """
+        party, kind = values["party"], values["kind"]
+        if party not in ALL_PARTIES or kind not in get_args(Kind):
+            message = f'there is no party "{party}", or no kind "{kind}"'
+            raise ValueError(message)
+        request, response = values["request"], values["response"]
+        parts = Parts(
+            None if request is None else Request(*_message(request, "method", "target")),
+            None if response is None else Response(*_message(response, "status")),
+            values["reason"],
+            tuple(MappingProxyType(dict(each)) for each in values["findings"]),
+            MappingProxyType(dict(values["detail"])),
+            is_safe=True,
+        )
+        return cls(
+            int(values["number"]),
+            datetime.fromisoformat(values["at"]),
+            party,
+            kind,
+            values["action"],
+            values["instruction_id"],
+            values["state"],
+            values["peer"],
+            values["sent"],
+            values["exchange_id"],
+            Recorded(parts, Concealed()),
+        )
+
     @property
     def request(self) -> Request | None:
         """The request, its credentials replaced."""
@@ -193,3 +229,9 @@ def _remarks(entry: Entry) -> Iterator[str]:
         elif name not in _OWNERS:
             text = value if isinstance(value, str) else json.dumps(value, default=str)
             yield f"{name.replace('_', ' ')}: {shortened(text)}"
+
+
+def _message(values: Mapping[str, Any], *first: str) -> tuple[Any, ...]:
+    """Return the first fields of a request or response, its headers and its body."""
+    headers = tuple((str(name), str(value)) for name, value in values["headers"])
+    return (*(values[name] for name in first), headers, values["body"].encode())

@@ -67,6 +67,7 @@ class Shared:
         limits: How much is remembered.
         seed: Makes what is invented; the same seed, the same bytes.
         clients_clock: By which clients outside of the process go, where it is another clock.
+        first_world: Who existed at the start; None: as now.
     """
 
     world: World
@@ -85,6 +86,7 @@ class Shared:
     seed: int = 1
     watchers: list[Callable[[], None]] = field(default_factory=list)
     clients_clock: Clock | None = None
+    first_world: World | None = None
 
     def now(self, party: PartyName) -> datetime:
         """Return what time a party takes it for, which is another one where its clock is wrong."""

@@ -126,7 +126,7 @@ class Simulator:
         self.faults.party_at = self._parties.name_at
         self._control_token = control_token
         self.shared.outgoing.handle = self.handle
-        self._first_world = self.shared.world
+        self._first_world = self.shared.first_world = self.shared.world
         self._conceal_tokens()
 
     @cached_property

@@ -10,6 +10,10 @@ from oscp_send.cli.main import LazyGroup, escape_what_a_terminal_lacks
 @click.group(
     cls=LazyGroup,
     lazy_commands={
+        "export": (
+            "oscp_sim.cli.record:export",
+            "Write a saved journal as HTTP Archive.",
+        ),
         "fidelity": (
             "oscp_sim.cli.fidelity:fidelity",
             "List where the guide and the service differ.",
@@ -20,9 +24,21 @@ from oscp_send.cli.main import LazyGroup, escape_what_a_terminal_lacks
             "Say what is wrong with scenario files, without a run.",
         ),
         "list": ("oscp_sim.cli.scenarios:list_scenarios", "List scenarios, without a run."),
+        "record": (
+            "oscp_sim.cli.record:record",
+            "Turn a saved journal into a scenario file.",
+        ),
         "rehearse": (
             "oscp_sim.cli.rehearse:rehearse",
             "Run scenario files and report the results.",
+        ),
+        "replay": (
+            "oscp_sim.cli.record:replay",
+            "Play a recording or a saved journal again.",
+        ),
+        "run": (
+            "oscp_sim.cli.run:run",
+            "Run a program of your own, and judge what it sent.",
         ),
         "schema": (
             "oscp_sim.cli.scenarios:schema",

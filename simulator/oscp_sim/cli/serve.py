@@ -35,6 +35,12 @@ from oscp_sim.cli.options import (
     set_option,
     world_option,
 )
+from oscp_sim.cli.record import (
+    check_folder,
+    keep_what_happened,
+    record_option,
+    save_journal_option,
+)
 from oscp_sim.clock import Clock, FastClock, FrozenClock
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.faults import Rule, impossible_at_a_port, load_faults
@@ -165,6 +171,8 @@ _FASTEST: Final = 1_000_000
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write {url, pid} as JSON to this file once the server answers; removed at the end.",
 )
+@save_journal_option
+@record_option
 def serve(
     host: str,
     port: int,
@@ -187,6 +195,8 @@ def serve(
     faults: Path | None,
     reports: tuple[str, ...],
     url_file: Path | None,
+    save_journal: Path | None,
+    recorded: Path | None,
 ) -> None:
     """Serve the parties of a rehearsal on one port until interrupted.
 
@@ -195,6 +205,8 @@ def serve(
     written when it ends.
     """
     _log_printable()
+    check_folder(save_journal, "--save-journal")
+    check_folder(recorded, "--record")
     if public_url is not None:
         with bad_parameters("--public-url"):
             public_url = server_url(public_url)
@@ -255,9 +267,11 @@ def serve(
             duration=time.monotonic() - began,
             told=told,
         )
+    is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
     sys.stdout.flush()
+    sys.stderr.flush()
     # Python would let go of all that was kept piece by piece, for a second and more.
-    os._exit(0)
+    os._exit(0 if is_kept else 2)
 
 
 def _end(message: str, code: int) -> NoReturn:

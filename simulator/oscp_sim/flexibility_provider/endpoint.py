@@ -305,6 +305,9 @@ class FlexibilityProviderEndpoints:
 
     def _record(self, call: IncomingCall, response: Response) -> Entry:
         why = with_its_host(call.why, call.request)
+        detail = {"why": why} if why else {}
+        caller = call.known_caller
+        who = {"user": caller.user.id, "id": caller.system.id} if caller else {}
         return self._shared.journal.append(
             "flexibility_provider",
             "exchange",
@@ -312,8 +315,8 @@ class FlexibilityProviderEndpoints:
             response=response,
             action=call.action or None,
             findings=[journaled(finding) for finding in call.findings],
-            detail={"why": why} if why else None,
-            peer=call.known_caller.role if call.known_caller else None,
+            detail={**detail, **who},
+            peer=caller.role if caller else None,
         )
 
 

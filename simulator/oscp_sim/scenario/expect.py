@@ -124,7 +124,7 @@ def _of_what_is_sent(step: Step, sent: Sequence[Outcome]) -> Iterator[Problem]:
     last = sent[-1] if sent else None
     if expect.state is None and expect.reason is None:
         for outcome in sent:
-            if outcome.state != "Completed":
+            if outcome.state != "Completed" and expect.declined is None:
                 got = f"instruction {outcome.instruction_id} is {_ending(outcome)}"
                 hint = "if that is meant, expect a state or a reason"
                 yield Problem(step.source.place(), "state", "Completed", got, hint)
@@ -149,7 +149,7 @@ def _of_what_is_asked(step: Step, asked: Sequence[Exchange]) -> Iterator[Problem
         if expect.status != (status or _UNANSWERED) or not asked:
             place = expect.source.place("/status")
             yield Problem(place, "status of its last request", str(expect.status), shown)
-    elif asked and (status is None or status >= HTTPStatus.BAD_REQUEST):
+    elif asked and expect.refused is None and (status is None or status >= HTTPStatus.BAD_REQUEST):
         yield Problem(step.source.place(), "status of its last request", "2xx", shown)
 
 
@@ -341,7 +341,7 @@ def _of_all(
         if count < times.at_least:
             came = f"{count} of them" if count else "none"
             often = "" if each.times is None else f", {times}"
-            yield Problem(expect.source.place(pointer), what, f"{_shown(each)}{often}", came)
+            yield Problem(expect.source.place(pointer), what, f"{described(each)}{often}", came)
     for there in got[at:]:
         what, most = ("exchanges", "nothing more") if wanted else ("the parties", "nothing")
         yield Problem(expect.source.place("/exchanges"), what, most, _shown_exchange(there))
@@ -360,14 +360,14 @@ def _of_some(
             continue
         if fits:
             place = expect.source.place(f"{pointer}/times")
-            yield Problem(place, what, f"{_shown(each)}, {times}", f"{len(fits)} of them")
+            yield Problem(place, what, f"{described(each)}, {times}", f"{len(fits)} of them")
             return
         near = next((there for there in left if not _is_another(each, there)), None)
         if near is not None:
             yield from _differences(expect, pointer, what, each, near)
         else:
             place = expect.source.place(pointer)
-            yield Problem(place, what, _shown(each), _all_shown(left))
+            yield Problem(place, what, described(each), _all_shown(left))
         return
 
 
@@ -407,7 +407,7 @@ def problems_of_none(
         pointer = f"/expect_none/{index}"
         for there in got:
             if _fits(expect, pointer, each, there):
-                none = f"nothing {_shown(each)}"
+                none = f"nothing {described(each)}"
                 yield Problem(source.place(pointer), "expect_none", none, _shown_exchange(there))
 
 
@@ -438,7 +438,7 @@ def problems_of_awaited(
         came += f"; what came: {_all_shown(got)}"
     else:
         came += f"; the nearest is {_shown_exchange(near)}"
-    text = f"{_shown(wanted)}{often} within {seconds:g} s"
+    text = f"{described(wanted)}{often} within {seconds:g} s"
     yield Problem(awaited.source.place(), "await", text, came)
     if near is not None:
         yield from _differences(expect, "", "the nearest", wanted, near)
@@ -453,7 +453,7 @@ def _differences(
 ) -> Iterator[Problem]:
     place = expect.source.place
     if _is_another(wanted, got):
-        yield Problem(place(pointer), what, _shown(wanted), _shown_exchange(got))
+        yield Problem(place(pointer), what, described(wanted), _shown_exchange(got))
         return
     status = _UNANSWERED if got.status is None else got.status
     if wanted.status is not None and wanted.status != status:
@@ -475,7 +475,8 @@ def _is_another(wanted: ExpectedExchange, got: Exchange) -> bool:
     )
 
 
-def _shown(wanted: ExpectedExchange) -> str:
+def described(wanted: ExpectedExchange) -> str:
+    """Return what a file says of an exchange, on one line."""
     parts = [
         f"from {wanted.sender}" if wanted.sender else "",
         f"to {wanted.receiver}" if wanted.receiver else "",

@@ -343,6 +343,40 @@ class Await(_Sourced):
 
 
 @dataclass(frozen=True, slots=True)
+class DeclinedInstruction:
+    """An instruction that is expected to be declined, as far as a file describes it.
+
+    Attributes:
+        action: The name of the OSCP message.
+        reason: Why it is declined.
+    """
+
+    action: str | None = None
+    reason: TextPattern | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Which instructions are expected to be declined.
+
+    Attributes:
+        any: True: any may be, and none need be; the list is then empty.
+        listed: Each description must fit one that is declined, and each of those a description.
+    """
+
+    any: bool = False
+    listed: tuple[DeclinedInstruction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Which requests are expected to be refused, as `Declined` says of instructions."""
+
+    any: bool = False
+    listed: tuple[ExpectedExchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Expect(_Sourced):
     """What a step is expected to lead to.
 
@@ -360,6 +394,8 @@ class Expect(_Sourced):
         exchanges_among_others: What they send one another, in order, with anything between.
         findings: Rules and cases that are found; empty: none is.
         pending: That nothing may be on its way any more.
+        declined: Of a program: which of its instructions are declined; none where not given.
+        refused: Of a program: which requests are refused; none where not given.
         exit_code: Of the program; None: 0.
         output: What the program writes.
         verify: Counts, order and more of what happens in the step.
@@ -377,6 +413,8 @@ class Expect(_Sourced):
     exchanges_among_others: tuple[ExpectedExchange, ...] | None = None
     findings: tuple[str, ...] | None = None
     pending: Literal["nothing"] | None = None
+    declined: Declined | None = None
+    refused: Refused | None = None
     exit_code: int | None = None
     output: TextPattern | None = None
     verify: tuple[Verification, ...] = ()

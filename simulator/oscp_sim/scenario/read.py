@@ -22,6 +22,7 @@ from oscp_sim.scenario.model import (
     Await,
     ClockSetting,
     Command,
+    Declined,
     Does,
     Expect,
     ExpectedExchange,
@@ -32,6 +33,7 @@ from oscp_sim.scenario.model import (
     Pause,
     PlayedParty,
     Received,
+    Refused,
     Run,
     Scenario,
     Send,
@@ -101,6 +103,29 @@ def load_scenarios(
     if problems:
         raise SourceError(dict.fromkeys(problems))
     return tuple(scenario for _, scenario in scenarios)
+
+
+def load_expectation(path: Path) -> Expect:
+    """Read what is expected of a program: a file with the keys that a step has below `expect`.
+
+    Raises:
+        SourceError: It cannot be read, breaks the schema, or has what no program leads to.
+    """
+    document = read_yaml(path, _shown(path))
+    schema = FileSchema(expectation_schema())
+    if problems := schema.problems(document):
+        raise SourceError(problems)
+    reader = _FileReader(path, literally(document), [path.parent.resolve()], schema)
+    expect = reader.expectation()
+    if reader.problems:
+        raise SourceError(reader.problems)
+    return expect
+
+
+def expectation_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a file of expectations, a fresh copy."""
+    whole = scenario_schema()
+    return {**whole["definitions"]["expect"], "definitions": whole["definitions"]}
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -204,7 +229,7 @@ _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
 _FORECASTS: Final = ("AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast")
 _MADE_BY_SENDER: Final = ("optimizer", "group", "action", "correlation_id")
 _ONLY_OF_INSTRUCTIONS: Final = frozenset({"state", "parts", "sender", "settled"})
-_ONLY_OF_PROGRAMS: Final = frozenset({"exit_code", "output"})
+_ONLY_OF_PROGRAMS: Final = frozenset({"declined", "exit_code", "output", "refused"})
 # Steps that send nothing, as messages call them.
 _WORDS: Final[Mapping[type, str]] = {
     Outage: "a broker step",
@@ -215,9 +240,11 @@ _WORDS: Final[Mapping[type, str]] = {
 _OF_ANY_STEP: Final = frozenset(
     {"exchanges", "exchanges_among_others", "findings", "pending", "received", "verify"}
 )
-
-
-# What a step is called that sends nothing.
+_NOT_OF_RUN: Final = {
+    "parts": "it may send many instructions",
+    "sender": "its errors are its own; expect its exit_code or output",
+    "status": "expect those requests that are refused, under refused, or exchanges",
+}
 
 
 class _FileReader:
@@ -242,9 +269,11 @@ class _FileReader:
         self._reader = DataclassReader(
             self._document,
             {
+                Declined: _allowed,
                 Expect: _with_lists,
                 Parameters: lambda value: {"pairs": list(value.items())},
                 Received: lambda value: {"nothing": True} if value == "nothing" else value,
+                Refused: _allowed,
                 Outage: lambda value: {"broker": value},
                 Pause: lambda value: {"duration": value},
                 Times: _times,
@@ -330,6 +359,21 @@ class _FileReader:
         made = {**shared, **own, "name": f"{own['name']}{case.label}", "matrix": case.values}
         made["tags"] = tuple(dict.fromkeys([*shared.get("tags", ()), *own.get("tags", ())]))
         return Scenario(group=group, **made)
+
+    def expectation(self) -> Expect:
+        """Return what the whole file says that is expected of a program."""
+        for key in self._document.value:
+            if key in _NOT_OF_RUN:
+                why = _NOT_OF_RUN[key]
+                message = f'"{key}" cannot be expected of a program: {why}'
+                self._complain(f"/{key}", message, key=True)
+        if self._document.value.get("state", "Completed") not in {"Completed", "Declined"}:
+            why = "a program is judged when its instructions have ended: Completed, or Declined"
+            self._complain("/state", why)
+        if "same_as_sent" in self._document.value.get("received", ()):
+            why = 'a program may send many messages: expect "message"'
+            self._complain("/received/same_as_sent", why)
+        return self._reader.read(Expect)
 
     def _complain(self, at: str, message: str, *, key: bool = False) -> None:
         self._reader.problems.append(self._document.problem(at, message, key=key))
@@ -543,6 +587,13 @@ def _with_lists(expect: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an expectation with an empty list where the file has the word nothing for it."""
     lists = {"exchanges", "findings"}
     return {key: [] if key in lists and each == "nothing" else each for key, each in expect.items()}
+
+
+def _allowed(value: str | Sequence[Any]) -> Mapping[str, Any]:
+    """Return what may be declined or refused, where the file may have a word for it."""
+    if value == "allowed":
+        return {"any": True}
+    return {"listed": [] if value == "nothing" else value}
 
 
 def _times(value: int | Mapping[str, int]) -> Mapping[str, int]:

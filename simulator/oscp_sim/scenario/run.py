@@ -60,6 +60,7 @@ from oscp_sim.scenario.model import (
     Verify,
     Wait,
 )
+from oscp_sim.scenario.objections import problems_of_listed
 from oscp_sim.scenario.others import instructions_of, run_to_its_end, wait_for
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.timeline import Exchange, timeline
@@ -291,6 +292,7 @@ class _Running:
             *problems_of_none(self.scenario.source, self.scenario.expect_none, exchanges),
             *problems_of_findings(step.expect, items),
             *problems_of_pending(step.expect, self.simulator.pending),
+            *problems_of_listed(step.expect, entries),
         )
         if not problems:
             self.captured.update(_captures(step, done, exchanges))

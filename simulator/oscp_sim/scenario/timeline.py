@@ -123,7 +123,7 @@ def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
             items.append(_handed_over(entry) if "handed_over" in entry.detail else _note(entry))
         elif entry.kind == "state":
             items += [] if entry.state in _SHOWN_BY_ANSWERS else [_state(entry)]
-        elif (exchange := _exchange(entry)).receiver == "solaruser":
+        elif (exchange := exchange_of(entry)).receiver == "solaruser":
             asked += [exchange] if exchange.method == "POST" else []
         elif entry.exchange_id in begun:
             at, first = begun[entry.exchange_id]
@@ -149,7 +149,8 @@ def _place(asked: Exchange, items: Sequence[TimelineEntry]) -> int:
     return len(items)
 
 
-def _exchange(entry: Entry) -> Exchange:
+def exchange_of(entry: Entry) -> Exchange:
+    """Return what one side of an exchange reports of it."""
     request, response = entry.request, entry.response
     assert request is not None, "the journal takes no exchange without"  # noqa: S101
     other = entry.peer
@@ -240,7 +241,7 @@ def _notes(detail: Mapping[str, Any]) -> tuple[str, ...]:
             notes.append(f"answered after {value:g} s")
         elif name == "why":
             notes.append(str(value))
-        elif name not in {"user", "id", "fault", "rule"}:
+        elif name not in {"user", "id", "fault", "rule", "told"}:
             shown = value if isinstance(value, str) else json.dumps(value, default=str)
             notes.append(f"{name.replace('_', ' ')}: {shown}")
     return tuple(notes)

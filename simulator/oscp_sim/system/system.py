@@ -566,6 +566,9 @@ class System(ABC):
         detail: dict[str, object] = {} if reply else {"why": str(result)}
         if result.after:
             detail["answered_after"] = result.after
+        if not self.shared.schedule.is_at_work:
+            # What it would not have sent by itself; a recording commands it again.
+            detail["told"] = True
         entry = self.shared.journal.append(
             self.party,
             "exchange",

@@ -1,0 +1,141 @@
+"""`oscp-sim run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from oscp_schemas.date_time import Fidelity
+from oscp_sim.cli.options import (
+    bad_parameters,
+    behaviour,
+    fidelity_option,
+    seat_option,
+    seats,
+    seed_option,
+    set_option,
+    world_option,
+)
+from oscp_sim.cli.record import (
+    check_folder,
+    keep_what_happened,
+    record_option,
+    save_journal_option,
+)
+
+_SETTLE = 10.0
+
+
+@click.command()
+@click.argument("command", nargs=-1, required=True, metavar="[--] COMMAND...")
+@click.option(
+    "--expect",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file of what is expected, with the keys that a scenario's step has below expect; "
+    "and declined, refused, exit_code and output.",
+)
+@world_option
+@seed_option
+@fidelity_option
+@set_option
+@seat_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Where the simulator listens; 0 takes a free port.",
+)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    help="End the command after so long, and fail; as long as it takes where not given.",
+)
+@click.option(
+    "--settle",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=_SETTLE,
+    show_default=True,
+    help="How long what it sent may take to come to its end, once the command has.",
+)
+@save_journal_option
+@record_option
+def run(
+    command: tuple[str, ...],
+    expect: Path | None,
+    world: Path | None,
+    seed: int,
+    fidelity: Fidelity,
+    settings: tuple[str, ...],
+    seat: tuple[str, ...],
+    port: int,
+    timeout: float | None,
+    settle: float,
+    save_journal: Path | None,
+    recorded: Path | None,
+) -> None:
+    """Run a program of your own against a simulator, and judge what it sent.
+
+    Write the command after two hyphens: oscp-sim run -- ./my-sender --day-ahead. It finds the
+    simulator, and what to sign with, in OSCP_SEND_URL, OSCP_SEND_TOKEN and OSCP_SEND_SECRET;
+    OSCP_SIM_URL is the simulator's own address, for /_sim/. When it has ended, and nothing is on
+    its way any more, you see what the parties sent one another, and what is wrong.
+
+    Exits with 0 when the command did, nothing was declined or refused, no finding is an error, and
+    all is as the file of --expect says; 1 when not; 2 when the command or a file makes no sense;
+    3 when it cannot listen.
+    """
+    from oscp_sim.program import NotStarted
+    from oscp_sim.scenario.program_report import ProgramReport
+    from oscp_sim.scenario.program_run import ProgramRun, judge_program, nothing_expected
+    from oscp_sim.scenario.read import load_expectation
+    from oscp_sim.server import PortUnavailable, Server
+    from oscp_sim.simulator import Simulator
+    from oscp_sim.world import load_world
+    from oscp_sim.yaml_source import SourceError
+
+    check_folder(save_journal, "--save-journal")
+    check_folder(recorded, "--record")
+    chosen, real = behaviour(fidelity, settings), seats(seat)
+    try:
+        expected = load_expectation(expect) if expect else nothing_expected()
+        given = load_world(world)
+    except SourceError as error:
+        _end(error, 2)
+    with bad_parameters("--seat"):
+        placed = real.placed(given)
+    simulator = Simulator(placed, seed=seed, fidelity=chosen, plays=real.plays)
+    program = ProgramRun(command, expected, timeout=timeout, settle=settle)
+    try:
+        server = Server(simulator.handle, port=port)
+    except PortUnavailable as error:
+        _end(error, 3)
+    simulator.serve_at(server.url)
+    try:
+        with simulator:
+            passed = judge_program(program, simulator, [ProgramReport(sys.stdout)], _pass_on)
+    except NotStarted as error:
+        _end(error, 2)
+    finally:
+        server.close()
+    is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
+    sys.exit(0 if passed and is_kept else 1 if is_kept else 2)
+
+
+def _pass_on(line: str) -> None:
+    click.echo(line, nl=False)
+
+
+def _end(error: Exception, code: int) -> NoReturn:
+    from oscp_sim.matching import printable
+
+    problems = getattr(error, "problems", None)
+    lines = [str(error)] if problems is None else map(str, problems)
+    for line in lines:
+        click.echo(printable(line if problems else f"oscp-sim run: {line}"), err=True)
+    sys.exit(code)

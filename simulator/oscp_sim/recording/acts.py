@@ -1,0 +1,254 @@
+"""What was done from outside, as a journal tells it: each becomes a step of a scenario.
+
+All else that a journal tells followed from that, and follows again when the step is done again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from werkzeug.datastructures import MultiDict
+
+from oscp_send.client import SolarUserClient
+from oscp_send.instruction import TOPIC, join_parameters
+from oscp_send.messages import wire_text
+from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
+from oscp_send.values import OscpSendError
+from oscp_sim.entry import Entry
+from oscp_sim.http import Request
+from oscp_sim.solaruser.call import ApiRefused, request_parameters
+from oscp_sim.solaruser.parameters import long_of, read_form
+
+_ADD: Final = re.compile(r"/instr/(?:add|exec)(?:/([^/]+))?\Z")
+_STANDARD: Final = frozenset({"coId", "cgIdentifier", "action", "msg"})
+#: Stands for a secret.
+REDACTED: Final = "[redacted]"
+_SENDERS: Final = {"capacity_provider": "provider", "capacity_optimizer": "optimizer"}
+_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|\s+')
+
+
+@dataclass(slots=True)
+class Act:
+    """Something that was done from outside.
+
+    Attributes:
+        number: The journal's number of the first entry about it.
+        at: By the simulator's clock.
+        step: What a step of a scenario has for it, but for what is expected.
+        expect: What is expected of it alone.
+        request_id: The X-Request-ID that it sent, where it was invented here.
+    """
+
+    number: int
+    at: datetime
+    step: dict[str, Any]
+    expect: dict[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that was done from outside for which a scenario has no step; and why not."""
+
+    entry: Entry
+    why: str
+
+    def __str__(self) -> str:
+        request = self.entry.request
+        what = f"{request.method} {request.target}" if request else f"entry {self.entry.number}"
+        return f"{what} at {self.entry.at:%H:%M:%S}: {self.why}"
+
+
+class _NoStep(Exception):
+    """Raised for what was done from outside and cannot be a step; its text says why."""
+
+
+def acts_of(entries: Sequence[Entry]) -> Iterator[Act | LeftOut]:
+    """Yield what was done from outside, in order."""
+    begun: dict[int, Entry] = {}
+    for entry in entries:
+        if entry.instruction_id is not None:
+            begun.setdefault(entry.instruction_id, entry)
+    ours = {each.exchange_id for each in entries if each.kind == "exchange" and each.sent}
+    found: list[tuple[int, Act | LeftOut]] = []
+    for entry in entries:
+        is_from_here = entry.kind == "exchange" and entry.exchange_id in ours
+        try:
+            act = _told(entry) if is_from_here else _asked(entry, entries, begun)
+        except _NoStep as why:
+            found.append((entry.number, LeftOut(entry, str(why))))
+        else:
+            found += [] if act is None else [(act.number, act)]
+    yield from (act for _, act in sorted(found, key=lambda each: each[0]))
+
+
+def _told(entry: Entry) -> Act | None:
+    """Return what a party was told to send, of that party's side of the exchange."""
+    return _message(entry, is_told=True) if entry.sent and entry.detail.get("told") else None
+
+
+def _asked(entry: Entry, entries: Sequence[Entry], begun: Mapping[int, Entry]) -> Act | None:
+    """Return what a program asked for, or somebody had done to the broker."""
+    if entry.kind == "note" and "broker" in entry.detail:
+        return Act(entry.number, entry.at, {"broker": entry.detail["broker"]})
+    if entry.kind != "exchange":
+        return None
+    if entry.party == "solaruser":
+        return _of_solaruser(entry, entries, begun)
+    if entry.party != "flexibility_provider":
+        raise _NoStep("no step acts as the Flexibility Provider")
+    return _message(entry, is_told=False)
+
+
+def _of_solaruser(entry: Entry, entries: Sequence[Entry], begun: Mapping[int, Entry]) -> Act | None:
+    request = entry.request
+    assert request is not None, "every exchange has one"  # noqa: S101
+    if entry.status is None or entry.status >= 400:  # noqa: PLR2004 - of HTTP
+        raise _NoStep(f"it was refused with {entry.status}, and no step sends what is refused")
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        return None
+    found = _ADD.search(request.path)
+    if found is None or entry.instruction_id is None:
+        raise _NoStep("no step changes what SolarUser has stored")
+    try:
+        node, topic, body = _instruction(request, found[1])
+    except (BodyRefused, ApiRefused, ValueError):
+        raise _NoStep("it cannot be read") from None
+    if node is None or topic != TOPIC:
+        raise _NoStep(f"a step sends to one node, under the topic {TOPIC}")
+    if body.instruction_date or body.expiration_date:
+        raise _NoStep("no step gives an instruction a date")
+    first = begun[entry.instruction_id]
+    step, expect = _send(node, body.parameters), _ending(entry.instruction_id, entries)
+    return Act(first.number, first.at, step, expect)
+
+
+def _instruction(request: Request, topic: str | None) -> tuple[int | None, str, InstructionBody]:
+    if "json" in request.fields.get("content-type", "").lower():
+        body = read_body(request.body or b"", has_topic=topic is not None)
+        return body.node_id, topic or body.topic or "", body
+    given = MultiDict(request_parameters(request))
+    body = read_form(given)
+    return long_of(given.get("nodeId", "")), topic or body.topic or "", body
+
+
+def _send(node: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    named = join_parameters(pairs)
+    if named.keys() - {"correlationId"} != _STANDARD:
+        if len(named) < len(pairs):
+            raise _NoStep("no step gives a parameter twice")
+        return {"send": {"node": node, "parameters": named}}
+    optimizer = named["coId"]
+    send: dict[str, Any] = {
+        "node": node,
+        "optimizer": int(optimizer) if optimizer == str(_whole(optimizer)) else optimizer,
+        "group": named["cgIdentifier"],
+        "action": named["action"],
+        **written(named["msg"]),
+    }
+    if "correlationId" in named:
+        send["correlation_id"] = named["correlationId"]
+    if not _is_sendable(node, named):
+        send["checked"] = False
+    return {"send": send}
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _is_sendable(node: int, named: Mapping[str, str]) -> bool:
+    """Return whether the sender would send it, or find a mistake in it first."""
+    client = SolarUserClient("http://localhost", "token", "secret")
+    try:
+        client.build(
+            named["action"],
+            named["msg"],
+            node_id=node,
+            co_id=named["coId"],
+            cg_identifier=named["cgIdentifier"],
+            correlation_id=named.get("correlationId"),
+        )
+    except OscpSendError:
+        return False
+    return True
+
+
+def _ending(instruction_id: int, entries: Iterable[Entry]) -> dict[str, Any]:
+    """Return the state in which an instruction ended, and the reason, if there was one."""
+    last = [e for e in entries if e.kind == "state" and e.instruction_id == instruction_id][-1]
+    reason = {} if last.reason is None else {"reason": last.reason}
+    return {"state": last.state, **reason}
+
+
+def written(text: str) -> dict[str, Any]:
+    """Return the key and value by which a step sends a message: a value, where it says the same."""
+    value = value_of(text)
+    return {"text": text} if value is None else {"message": value}
+
+
+def value_of(text: str) -> Any:  # noqa: ANN401 - JSON of any kind
+    """Return the JSON value of a text, or None where that would be written in another way.
+
+    Blanks do not matter; how a number is written, or a repeated name, does.
+    """
+    try:
+        value = json.loads(text)
+        same = wire_text(value) == _BLANKS.sub(lambda found: found[1] or "", text)
+    except (ValueError, RecursionError, OscpSendError):
+        return None
+    return value if same else None
+
+
+# What a Capacity Provider or Optimizer was told to send, or a program sent in its place.
+
+
+def _message(entry: Entry, *, is_told: bool) -> Act:
+    party = entry.party if is_told else entry.peer
+    who, action, request = entry.detail.get("id"), entry.action, entry.request
+    assert request is not None, "every exchange has one"  # noqa: S101
+    if party not in _SENDERS or who is None:
+        raise _NoStep(f"its sender is not known; it was answered with {entry.status}")
+    if action is None:
+        raise _NoStep("it is not a message of OSCP")
+    ids = {} if is_told else _given(request, "X-Request-ID", "request_id")
+    ids |= _given(request, "X-Correlation-ID", "correlation_id")
+    command, fields = _command(action, request.text)
+    step = {command: {_SENDERS[party]: who, **fields, **ids}}
+    expect = {"status": "unanswered" if entry.status is None else entry.status}
+    invented = header(request, "X-Request-ID") if is_told else None
+    return Act(entry.number, entry.at, step, expect, request_id=invented)
+
+
+def _given(request: Request, name: str, key: str) -> dict[str, str]:
+    value = header(request, name)
+    return {key: value} if value else {}
+
+
+def header(request: Request, name: str) -> str | None:
+    """Return the first value of a header, by its name in any case, or None."""
+    return next((value for each, value in request.headers if each.lower() == name.lower()), None)
+
+
+def _command(action: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Return the command that sends such a message, and its fields."""
+    value = value_of(text)
+    if action == "Register" and REDACTED in text:
+        # Its token is a secret: the party gives one of its own.
+        return "register", {}
+    fields = value if isinstance(value, Mapping) else {}
+    wanted = fields.get("required_behaviour")
+    if action == "Handshake" and len(fields) == 1 and isinstance(wanted, Mapping):
+        keys = ("heartbeat_interval", "measurement_configuration")
+        if not wanted.keys() - set(keys):
+            return "handshake", {key: wanted.get(key) for key in keys}
+    if action == "Heartbeat" and fields.keys() == {"offline_mode_at"}:
+        return "heartbeat", {"offline_mode_at": fields["offline_mode_at"]}
+    if action == "UpdateGroupCapacityForecast" and value is not None:
+        return "forecast", {"message": value}
+    return "post", {"action": action, "message": text if value is None else value}

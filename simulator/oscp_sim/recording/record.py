@@ -1,0 +1,360 @@
+"""Write a scenario file of a journal, and place in it what followed by playing it once."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from oscp_send.fidelity import Behaviour
+from oscp_sim.matching import match, printable
+from oscp_sim.recording.acts import REDACTED, Act, LeftOut, acts_of, value_of
+from oscp_sim.saved_journal import SavedJournal, Setting
+from oscp_sim.scenario.events import Event, StepFinished
+from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.run import Rehearsal, run
+from oscp_sim.scenario.timeline import Exchange, timeline
+
+# Shorter ones are not waited for, but added up.
+_SHORTEST_WAIT: Final = timedelta(seconds=1)
+# What comes sooner after a step is taken for a part of it.
+_AT_ONCE: Final = timedelta(milliseconds=100)
+_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A scenario file that was made of a journal.
+
+    Attributes:
+        text: The file.
+        steps: How many steps it has.
+        left_out: What happened and is not in it, each with the reason.
+        problems: What came otherwise when it was played once.
+    """
+
+    text: str
+    steps: int
+    left_out: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class NothingToRecord(Exception):
+    """Raised for a journal in which nobody did anything; its text says so."""
+
+
+def record(journal: SavedJournal, name: str) -> Recording:
+    """Return a scenario file that does again what was done, and expects what followed.
+
+    Args:
+        journal: What happened.
+        name: Of the scenario; characters that a name cannot have become hyphens.
+
+    Raises:
+        NothingToRecord: Nothing was done for which a scenario has a step.
+    """
+    found = list(acts_of(journal.entries))
+    acts = [each for each in found if isinstance(each, Act)]
+    left_out = [*_forgotten(journal), *(str(each) for each in found if isinstance(each, LeftOut))]
+    if not acts:
+        why = "; ".join(left_out) or "the journal has no message from outside"
+        message = f"there is nothing to record: {why}"
+        raise NothingToRecord(message)
+    named = _NAME.sub("-", name).strip("-.") or "recorded"
+    content = _scenario(journal, named, acts)
+    unplayed = {each.entry.number for each in found if isinstance(each, LeftOut)}
+    came = [
+        each
+        for each in timeline(journal.entries)
+        if isinstance(each, Exchange) and each.number not in unplayed
+    ]
+    placed, missing, problems = _place(content, journal.setting, came)
+    left_out += [f"{_told(each)}: it did not come when played" for each in missing]
+    _capture(acts, placed)
+    text = "".join(_comments(journal.setting, left_out, problems)) + _written(content)
+    return Recording(text, len(content["steps"]), tuple(left_out), tuple(problems))
+
+
+def _forgotten(journal: SavedJournal) -> Iterator[str]:
+    first = journal.entries[0].number if journal.entries else 1
+    if first > 1:
+        yield f"what was before entry {first}: forgotten by the journal, or before a reset"
+
+
+# The scenario, without what is expected of the parties.
+
+
+def _scenario(journal: SavedJournal, name: str, acts: Sequence[Act]) -> dict[str, Any]:
+    start = min(acts[0].at, journal.entries[0].at)
+    content: dict[str, Any] = {
+        "scenario": name,
+        "about": f"Recorded on {start:%Y-%m-%d}.",
+        "fidelity": journal.setting.behaviour.fidelity,
+        "clock": {"start": start.isoformat().replace("+00:00", "Z"), "runs": "frozen"},
+    }
+    if journal.setting.world is not None:
+        content["world"] = with_named_secrets(journal.setting.world)
+    content["steps"] = list(_steps(journal, acts, start))
+    return content
+
+
+def _steps(journal: SavedJournal, acts: Sequence[Act], now: datetime) -> Iterator[dict[str, Any]]:
+    ends = [*(act.number for act in acts[1:]), journal.entries[-1].number + 1]
+    for act, end in zip(acts, ends, strict=True):
+        if act.at - now >= _SHORTEST_WAIT:
+            yield {"wait": _duration(act.at - now)}
+            now = act.at
+        if act.expect:
+            act.step["expect"] = act.expect
+        yield act.step
+        later = [
+            each.at
+            for each in journal.entries
+            if act.number < each.number < end and each.at > act.at + _AT_ONCE
+        ]
+        if later and later[-1] > now:
+            yield {"wait": _duration(later[-1] - now)}
+            now = later[-1]
+
+
+def _duration(passed: timedelta) -> str:
+    milliseconds = round(passed.total_seconds() * 1000)
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{milliseconds}ms" if rest else f"{seconds}s"
+
+
+def with_named_secrets(world: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a world without secrets with a name in the place of each, and all parties played."""
+    users = []
+    for user in world["users"]:
+        tokens = [{**each, "secret": f"secret-of-{each['id']}"} for each in user.get("tokens", [])]
+        systems = {
+            kind: [_system(each, word) for each in user[kind]]
+            for kind, word in (
+                ("capacity_providers", "provider"),
+                ("capacity_optimizers", "optimizer"),
+            )
+            if kind in user
+        }
+        users.append({**user, **({"tokens": tokens} if tokens else {}), **systems})
+    kept = {k: v for k, v in world.items() if k not in {"solaruser", "flexibility_provider"}}
+    return {**kept, "users": users}
+
+
+def _system(system: Mapping[str, Any], word: str) -> dict[str, Any]:
+    kept = {key: each for key, each in system.items() if key != "base_url"}
+    token = {"token": f"token-of-{word}-{system['id']}"} if word == "provider" else {}
+    return {**kept, **token}
+
+
+# What followed, where it follows again.
+
+
+def _place(
+    content: dict[str, Any], setting: Setting, came: Sequence[Exchange]
+) -> tuple[list[tuple[Exchange, dict[str, Any]]], list[Exchange], list[str]]:
+    """Play the steps, and expect of each what came of it.
+
+    Return what came, with what is expected of it; what does not come again; what ends otherwise.
+    """
+    left = list(came)
+    placed: list[tuple[Exchange, dict[str, Any]]] = []
+    problems: list[str] = []
+    for step, played in zip(content["steps"], _played(content, setting), strict=False):
+        pairs = [(each, _take(left, each)) for each in played.exchanges]
+        expected = [_expected(then, now, step) for now, then in pairs if then is not None]
+        placed += zip((then for _, then in pairs if then is not None), expected, strict=True)
+        if expected:
+            is_all = all(then is not None for _, then in pairs)
+            key = "exchanges" if is_all else "exchanges_among_others"
+            step["expect"] = {**step.get("expect", {}), key: expected}
+        problems += [
+            f"step {played.number} {played.name}: {each.what}: recorded {each.expected}, "
+            f"played {each.got}"
+            for each in played.problems
+        ]
+    return placed, left, problems
+
+
+def _played(content: Mapping[str, Any], setting: Setting) -> list[StepFinished]:
+    """Return what comes of each step, up to one that ends otherwise than it is expected to."""
+    finished: list[StepFinished] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, StepFinished):
+            finished.append(event)
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "recorded.yaml"
+        file.write_text(_written(content), encoding="utf-8")
+        run(load_scenarios([file]), Rehearsal(setting.seed, setting.behaviour), [keep])
+    return finished
+
+
+def _take(left: list[Exchange], played: Exchange) -> Exchange | None:
+    """Take out what came and is most like an exchange that was played."""
+    alike = [each for each in left if _is_alike(each, played)]
+    same = [each for each in alike if _is_same_message(each, played)]
+    found = next(iter(same or alike), None)
+    if found is not None:
+        left.remove(found)
+    return found
+
+
+def _is_alike(one: Exchange, other: Exchange) -> bool:
+    if one.action is None and one.path != other.path:
+        return False
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("sender", "receiver", "action", "method", "status")
+    ) and (one.system == other.system or None in {one.system, other.system})
+
+
+def _is_same_message(one: Exchange, other: Exchange) -> bool:
+    first, second = value_of(one.body), value_of(other.body)
+    if first is None or second is None:
+        return one.body == other.body
+    return match(first, second)[0] and match(second, first)[0]
+
+
+def _expected(then: Exchange, now: Exchange, step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is expected of an exchange: what was recorded of it, where it is played so."""
+    told = {"from": then.sender, "to": then.receiver, "action": then.action}
+    expected: dict[str, Any] = {key: each for key, each in told.items() if each is not None}
+    if then.action is None:
+        expected["path"] = then.path
+    if then.is_handed_over:
+        return {**expected, "method": then.method}
+    expected["status"] = "unanswered" if then.status is None else then.status
+    if then.receiver == "solaruser":
+        return expected
+    named = then.correlation_id
+    if named is not None and named == now.correlation_id:
+        expected["headers"] = {"X-Correlation-ID": named}
+    value = value_of(then.body)
+    is_shown = value is not None and value != {} and REDACTED not in then.body
+    if is_shown and _is_same_message(then, now) and not _says(step, value):
+        expected["message"] = value
+    return expected
+
+
+def _says(step: Mapping[str, Any], value: object) -> bool:
+    """Return whether the step itself has the message already."""
+    return any(isinstance(each, Mapping) and each.get("message") == value for each in step.values())
+
+
+# Ids that were invented, and that somebody has named later.
+
+
+def _capture(acts: Sequence[Act], placed: Sequence[tuple[Exchange, dict[str, Any]]]) -> None:
+    """Have what sent an invented id capture it, for those that name it; it differs by the seed."""
+    sent = {then.request_id: expected for then, expected in placed if then.request_id}
+    sent |= {act.request_id: act.step for act in acts if act.request_id}
+    names: dict[str, str] = {}
+    for act in acts:
+        for fields in act.step.values():
+            named = fields.get("correlation_id", "") if isinstance(fields, Mapping) else ""
+            if named in sent and sent[named] is not act.step:
+                names.setdefault(named, f"message{len(names) + 1}")
+                fields["correlation_id"] = _reference(names[named])
+    for request_id, name in names.items():
+        _insert(sent[request_id], "as", name)
+    for _, expected in placed:
+        named = expected.get("headers", {}).get("X-Correlation-ID", "")
+        if named in names:
+            expected["headers"] = {"X-Correlation-ID": _reference(names[named])}
+        elif named in sent:
+            del expected["headers"]
+
+
+class _Reference(str):
+    """A text that stands for what a step captured; in any other, the same characters do not."""
+
+    __slots__ = ()
+
+
+def _reference(name: str) -> _Reference:
+    return _Reference(f"${{{name}.request_id}}")
+
+
+def _insert(step: dict[str, Any], key: str, value: str) -> None:
+    """Set a key before what is expected."""
+    expect = step.pop("expect", None)
+    step[key] = value
+    if expect is not None:
+        step["expect"] = expect
+
+
+# As text.
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes YAML that every reader takes for the same: each text that could be more is quoted."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - a message is written out
+        """Return True."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    if not isinstance(value, _Reference):
+        value = value.replace("${", "$${")
+    style = None if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(?: [A-Za-z0-9_.-]+)*|[0-9]+m?s")
+_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(_Reference, _text)
+
+
+def _written(content: Mapping[str, Any]) -> str:
+    return yaml.dump(
+        dict(content),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10_000,
+        default_flow_style=None,
+    )
+
+
+def _comments(setting: Setting, left_out: Iterable[str], problems: Iterable[str]) -> Iterator[str]:
+    settings = " ".join(f"--set {name}={side}" for name, side in setting.behaviour.settings.items())
+    rest = f", {settings}" if settings else ""
+    yield f"# Recorded with seed {setting.seed}, fidelity {setting.behaviour.fidelity}{rest}.\n"
+    for each in problems:
+        yield f"# Otherwise when played: {printable(each)}\n"
+    for each in left_out:
+        yield f"# Left out: {printable(each)}\n"
+
+
+_COMMENT: Final = re.compile(
+    r"# Recorded with seed (-?\d+), fidelity (\w+)((?:, --set \S+)?.*)\.\n"
+)
+
+
+def setting_of(text: str) -> Setting:
+    """Return what a scenario file says in its first line that it was recorded with.
+
+    Raises:
+        ValueError: It says what there is not.
+    """
+    found = _COMMENT.match(text)
+    if found is None:
+        return Setting()
+    settings = dict(each.split("=", 1) for each in found[3].split() if "=" in each)
+    return Setting(int(found[1]), Behaviour(found[2], settings))  # type: ignore[arg-type] # checked
+
+
+def _told(exchange: Exchange) -> str:
+    what = exchange.action or f"{exchange.method} {exchange.path}"
+    parties = f"from {exchange.sender or 'a program'} to {exchange.receiver}"
+    return f"{what} {parties} at {exchange.at:%H:%M:%S}"

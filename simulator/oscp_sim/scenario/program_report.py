@@ -1,0 +1,97 @@
+"""Write what came of a program for a person at a terminal: the sequence, and what is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from textwrap import fill
+from typing import Final, TextIO
+
+import click
+
+from oscp_sim.matching import printable
+from oscp_sim.scenario.events import (
+    Event,
+    Problem,
+    RehearsalFinished,
+    RehearsalStarted,
+    StepFinished,
+)
+from oscp_sim.scenario.sequence import LEGEND, draw
+
+_WIDTH: Final = 100
+
+
+class ProgramReport:
+    """A listener that draws what the parties sent one another, and then says what is wrong.
+
+    Args:
+        stream: Any text stream.
+        colour: Whether to colour; where not given, on a terminal that does not say `NO_COLOR`.
+    """
+
+    def __init__(self, stream: TextIO, *, colour: bool | None = None) -> None:
+        self._stream = stream
+        self._colour = (
+            stream.isatty() and not os.environ.get("NO_COLOR") if colour is None else colour
+        )
+        self._setting = ""
+        self._problems: list[Problem] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case RehearsalStarted():
+                self._setting = f"seed {event.seed}, fidelity {event.fidelity}"
+            case StepFinished():
+                self._problems += event.problems
+                self._draw(event)
+            case RehearsalFinished():
+                self._conclude(event)
+
+    def _draw(self, step: StepFinished) -> None:
+        if step.timeline:
+            self._line(f"\n    {LEGEND}\n")
+            for line in draw([step]):
+                self._line(line)
+
+    def _conclude(self, event: RehearsalFinished) -> None:
+        count = len(self._problems)
+        for number, problem in enumerate(self._problems, 1):
+            self._line("")
+            for line in _paragraph(problem, f"{number}. " if count > 1 else ""):
+                self._line(line)
+        good = "ok: all is as expected"
+        bad = f"FAILED, for {count} reasons" if count > 1 else "FAILED"
+        verdict = click.style(bad, fg="red") if self._colour and count else bad
+        if not count:
+            verdict = click.style(good, fg="green") if self._colour else good
+        self._line(f"\n{verdict}\n({self._setting}, {event.duration:.1f} s)")
+
+    def _line(self, text: str) -> None:
+        # What a program wrote may not fit the encoding of a terminal.
+        encoding = self._stream.encoding or "utf-8"
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _paragraph(problem: Problem, beginning: str) -> Iterator[str]:
+    indent = " " * max(len(beginning), 2)
+    # Without a file, there is no line that expects it.
+    place = f"  ({problem.where})" if ":" in problem.where else ""
+    yield f"{beginning}{printable(problem.what)}{place}"
+    for name, text in (
+        ("expected  ", problem.expected),
+        ("got       ", problem.got),
+        ("", problem.hint or ""),
+    ):
+        if text:
+            yield fill(
+                printable(text),
+                _WIDTH,
+                initial_indent=indent + name,
+                subsequent_indent=indent + " " * len(name),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )

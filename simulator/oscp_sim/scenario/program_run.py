@@ -1,0 +1,184 @@
+"""Judge a program of the reader's own by what it led to, and tell listeners as a scenario does."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from oscp_sim.entry import Entry
+from oscp_sim.matching import match_text, shortened
+from oscp_sim.program import Ended, environment, run_program
+from oscp_sim.scenario.events import (
+    Event,
+    Listener,
+    Problem,
+    RehearsalFinished,
+    RehearsalStarted,
+    ScenarioFinished,
+    ScenarioId,
+    ScenarioStarted,
+    StepFinished,
+)
+from oscp_sim.scenario.expect import (
+    problems_of_exchanges,
+    problems_of_findings,
+    problems_of_received,
+)
+from oscp_sim.scenario.model import Expect
+from oscp_sim.scenario.objections import problems_of_objections
+from oscp_sim.scenario.timeline import Exchange, timeline
+from oscp_sim.simulator import Simulator
+from oscp_sim.yaml_source import YamlDocument
+
+_GROUP: Final = "run"
+_PLACE: Final = "oscp-sim run"
+
+
+def nothing_expected() -> Expect:
+    """Return the expectation of a run without a file: that all is well."""
+    return Expect(source=YamlDocument.of(None, _PLACE))
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRun:
+    """A program to run, and what is expected of it.
+
+    Attributes:
+        command: The program and its arguments.
+        expect: What is expected.
+        folder: Where it runs; here where None.
+        timeout: Seconds that it may take; as long as it takes where None.
+        settle: Seconds that what it sent may take to come to its end, after the program has.
+    """
+
+    command: Sequence[str]
+    expect: Expect = field(default_factory=nothing_expected)
+    folder: Path | None = None
+    timeout: float | None = None
+    settle: float = 10.0
+
+
+def judge_program(
+    run: ProgramRun,
+    simulator: Simulator,
+    listeners: Iterable[Listener] = (),
+    tell: Callable[[str], object] | None = None,
+) -> bool:
+    """Run a program to its end, wait until all has settled, and return whether all is as expected.
+
+    Args:
+        run: The program.
+        simulator: It is running, and nothing has happened in it yet.
+        listeners: They are told of one scenario with one step.
+        tell: Called with each line of the program's output, as soon as there is one.
+
+    Raises:
+        NotStarted: There is no such program, or it cannot be run; no listener has been told of it.
+    """
+    told = tuple(listeners)
+
+    def say(event: Event) -> None:
+        for listener in told:
+            listener(event)
+
+    began = time.monotonic()
+    ended = run_program(
+        run.command, environment(simulator), folder=run.folder, timeout=run.timeout, tell=tell
+    )
+    has_settled = simulator.settle(run.settle)
+    step = _step(run, simulator, ended, has_settled=has_settled)
+    passed, duration = not step.problems, time.monotonic() - began
+    scenario, behaviour = step.scenario, str(simulator.behaviour)
+    say(RehearsalStarted(simulator.seed, behaviour, (scenario,)))
+    say(ScenarioStarted(scenario, step.where, 1, behaviour, sequence=True))
+    say(step)
+    say(ScenarioFinished(scenario, passed, duration))
+    say(RehearsalFinished(int(passed), int(not passed), duration))
+    return passed
+
+
+def _step(
+    run: ProgramRun, simulator: Simulator, ended: Ended, *, has_settled: bool
+) -> StepFinished:
+    entries = simulator.journal.entries()
+    items = timeline(entries)
+    expect, name = run.expect, shlex.join(run.command)
+    received = [
+        each
+        for each in entries
+        if each.party == "capacity_provider" and each.kind == "exchange" and not each.sent
+    ]
+    problems = (
+        *_of_program(run, ended),
+        *problems_of_objections(expect, entries),
+        *problems_of_received(expect, None, received),
+        *problems_of_exchanges(expect, [each for each in items if isinstance(each, Exchange)]),
+        *problems_of_findings(expect, items),
+        *_of_rest(run, simulator, has_settled=has_settled),
+        *_of_silence(expect, entries),
+    )
+    scenario = ScenarioId(_GROUP, name)
+    where, outcome = expect.source.place(), _ending(ended)
+    return StepFinished(
+        scenario, 1, name, where, outcome, ended.seconds, problems=problems, timeline=items
+    )
+
+
+def _of_program(run: ProgramRun, ended: Ended) -> Iterator[Problem]:
+    expect, place = run.expect, run.expect.source.place
+    if ended.exit_code is None:
+        what, most = "the program", f"to end within {run.timeout:g} s"
+        hint = "it was ended; give it longer with --timeout, or see what it waits for"
+        yield Problem(place(), what, most, "it was still running", hint)
+    elif ended.exit_code != (expect.exit_code or 0):
+        where = place() if expect.exit_code is None else place("/exit_code")
+        wanted, last = f"exit {expect.exit_code or 0}", _last_line(ended.output)
+        yield Problem(where, "the program", wanted, _ending(ended), last)
+    if expect.output is not None:
+        for difference in match_text(expect.output, ended.output.strip())[1]:
+            yield Problem.of(difference, place("/output"), "output")
+    if expect.within is not None and ended.seconds > expect.within.total_seconds():
+        most = f"at most {expect.within.total_seconds():g} s"
+        yield Problem(place("/within"), "time", most, f"{ended.seconds:.3f} s")
+
+
+def _last_line(output: str) -> str | None:
+    lines = [line for line in output.splitlines() if line.strip()]
+    return f"its last line: {shortened(lines[-1])}" if lines else None
+
+
+def _ending(ended: Ended) -> str:
+    if ended.exit_code is None:
+        return "timed out"
+    if ended.exit_code < 0:
+        return f"signal {-ended.exit_code}"
+    return f"exit {ended.exit_code}"
+
+
+def _of_rest(run: ProgramRun, simulator: Simulator, *, has_settled: bool) -> Iterator[Problem]:
+    if has_settled:
+        return
+    where = run.expect.source.place("/pending" if run.expect.pending else "")
+    left = max(simulator.pending, 1)
+    hint = "something waits for an answer, or for its next try; give it longer with --settle"
+    most = f"nothing, {run.settle:g} s after the program's end"
+    yield Problem(where, "on its way", most, f"{left}", hint)
+
+
+def _of_silence(expect: Expect, entries: Sequence[Entry]) -> Iterator[Problem]:
+    """Yield that nobody asked anything: a program that asks elsewhere would always pass."""
+    if expect.exchanges == () or any(_is_from_outside(each) for each in entries):
+        return
+    hint = (
+        "does the program send to the address in OSCP_SEND_URL? If it is right to send nothing, "
+        "expect that with --expect FILE: exchanges: nothing"
+    )
+    yield Problem(expect.source.place(), "the parties", "a request of the program", "none", hint)
+
+
+def _is_from_outside(entry: Entry) -> bool:
+    return entry.kind == "exchange" and not entry.sent

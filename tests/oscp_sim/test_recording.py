@@ -1,0 +1,481 @@
+"""Record a session of any client, and play it again: by the command, over HTTP, in Python."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+import yaml
+from click.testing import CliRunner
+
+from oscp_send.fidelity import Behaviour
+from oscp_sim import Simulator
+from oscp_sim.cli.main import main
+from oscp_sim.clock import FrozenClock
+from oscp_sim.recording import NothingToRecord, Recording, record
+from oscp_sim.saved_journal import SavedJournal, open_journal
+from oscp_sim.scenario.read import load_scenarios
+from tests.oscp_sim.rig import (
+    ADD,
+    FORM,
+    NOW,
+    PROVIDER_TOKEN,
+    SECRET,
+    VIEW,
+    ask,
+    instruction,
+    signed_headers,
+)
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+BLOCK = {
+    "capacity": 42,
+    "phase": "ALL",
+    "unit": "KW",
+    "start_time": "2026-01-03T00:00:00Z",
+    "end_time": "2026-01-03T00:15:00Z",
+}
+WORLDS = Path(__file__).parents[2] / "scenarios" / "worlds"
+
+
+def message(unit: str = "KW", group: str = "foo-group") -> str:
+    block = {**BLOCK, "unit": unit}
+    forecast = {"group_id": group, "type": "CONSUMPTION", "forecasted_blocks": [block]}
+    return json.dumps(forecast)
+
+
+def adjust(unit: str = "KW", **more: str) -> bytes:
+    return json.dumps(
+        instruction(action="AdjustGroupCapacityForecast", msg=message(unit), **more)
+    ).encode()
+
+
+def command(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments], catch_exceptions=False)
+
+
+def send(simulator: Simulator, body: bytes, target: str = ADD) -> None:
+    assert ask(simulator, "POST", target, signed_headers("POST", target, body), body).status == 200
+    simulator.clock.advance(0)
+
+
+def recorded(simulator: Simulator) -> Recording:
+    return record(SavedJournal.of(simulator.shared), "session")
+
+
+def replayed(text: str, folder: Path) -> Result:
+    file = folder / "session.yaml"
+    file.write_text(text)
+    return command("replay", str(file))
+
+
+# --- a session of curl ---------------------------------------------------------------------------
+
+
+def curl(url: str, method: str, target: str, body: bytes = b"", *options: str) -> str:
+    host = url.removeprefix("http://")
+    form = {"content_type": FORM} if "=" in body.decode()[:10] else {}
+    headers = signed_headers(method, target, body, host=host, when=datetime.now(UTC), **form)  # type: ignore[arg-type] # a header
+    shown = [word for name, value in headers for word in ("--header", f"{name}: {value}")]
+    sent = ["--data-binary", body.decode()] if body else []
+    done = subprocess.run(  # noqa: S603
+        ["curl", "--silent", "--request", method, *shown, *sent, *options, url + target],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The journal of some commands of curl: an instruction that is declined, then mended."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not here")
+    file = tmp_path_factory.mktemp("session") / "session.jsonl"
+    # No second passes: how quick the machine is does not matter.
+    with Simulator(clock=FrozenClock(datetime.now(UTC))) as simulator:
+        assert '"Declined"' in curl(simulator.url, "POST", ADD, adjust("kW"))
+        form = (
+            "nodeId=1&parameters%5B0%5D.name=coId&parameters%5B0%5D.value=1"
+            "&parameters%5B1%5D.name=cgIdentifier&parameters%5B1%5D.value=foo-group"
+            "&parameters%5B2%5D.name=action&parameters%5B2%5D.value=Handshake"
+            "&parameters%5B3%5D.name=msg&parameters%5B3%5D.value=%7B%7D"
+        )
+        assert '"Queuing"' in curl(simulator.url, "POST", ADD, form.encode())
+        curl(simulator.url, "POST", ADD, adjust())
+        assert '"Completed"' in curl(simulator.url, "GET", f"{VIEW}?id=3")
+        told = requests.post(
+            f"{simulator.url}/_sim/providers/3/heartbeat",
+            json={"offline_mode_at": "2031-01-01T00:00:00Z"},
+            timeout=5,
+        )
+        assert told.json()["status"] == 204
+        saved = requests.get(f"{simulator.url}/_sim/journal.jsonl", timeout=5)
+        file.write_bytes(saved.content)
+    return file
+
+
+def test_a_session_of_curl_is_recorded_and_replayed(session: Path, tmp_path: Path) -> None:
+    file = tmp_path / "session.yaml"
+    made = command("record", str(session), "-o", str(file))
+    assert (made.exit_code, made.stdout) == (0, "")
+    assert made.stderr == f"4 steps in {file}, 0 left out\n"
+    (scenario,) = load_scenarios([file])
+    assert [step.name for step in scenario.steps] == [
+        "AdjustGroupCapacityForecast",
+        "Handshake",
+        "AdjustGroupCapacityForecast",
+        "heartbeat",
+    ]
+    assert [step.expect.state for step in scenario.steps][:3] == [
+        "Declined",
+        "Completed",
+        "Completed",
+    ]
+    again = command("replay", str(file))
+    assert again.exit_code == 0, again.stdout
+    # A scenario as any other.
+    assert command("rehearse", str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("recorded_as", "changed_to", "said"),
+    [
+        (
+            "capacity: 42.0",
+            "capacity: 43.0",
+            "message /forecasted_blocks/0/capacity expected 43.0 got 42.0",
+        ),
+        ("state: Completed", "state: Declined", "state expected Declined got Completed"),
+        ("unit: kW", "unit: KW", "state expected Declined got Completed"),
+        ("status: 204", "status: 400", "exchange 3 status expected 400 got 204"),
+    ],
+)
+def test_one_value_changed_is_red_and_says_where(
+    session: Path, tmp_path: Path, recorded_as: str, changed_to: str, said: str
+) -> None:
+    text = command("record", str(session)).stdout
+    lines = text.splitlines()
+    assert recorded_as in text
+    result = replayed(text.replace(recorded_as, changed_to, 1), tmp_path)
+    assert result.exit_code == 1
+    shown = " ".join(result.stdout.split())
+    assert said in shown
+    at = next(n for n, line in enumerate(lines, 1) if recorded_as in line)
+    assert f"session.yaml:{at}" in shown or recorded_as == "unit: kW"
+
+
+def test_a_journal_is_replayed_itself(session: Path) -> None:
+    result = command("replay", str(session))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "ok    session" in result.stdout
+
+
+def test_there_are_no_secrets_in_what_is_kept(session: Path) -> None:
+    for text in (session.read_text(), command("record", str(session)).stdout):
+        assert SECRET not in text
+        assert PROVIDER_TOKEN not in text
+
+
+# --- what becomes of what ------------------------------------------------------------------------
+
+
+def steps(simulator: Simulator) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(recorded(simulator).text)["steps"]
+    return [{key: each for key, each in step.items() if key != "expect"} for step in found]
+
+
+def test_what_a_party_is_told_is_a_step_and_what_it_does_itself_is_not(tmp_path: Path) -> None:
+    clock = FrozenClock(NOW)
+    with Simulator(clock=clock) as simulator:
+        simulator.provider(3).handshake(heartbeat_interval=60)
+        clock.advance("5m")
+        assert len(simulator.journal.entries(action="Heartbeat", sent=True)) > 1
+        made = recorded(simulator)
+    assert made.steps == 2
+    assert made.problems == ()
+    assert "handshake:" in made.text
+    assert replayed(made.text, tmp_path).exit_code == 0
+
+
+def test_the_broker_goes_down_and_up_again(simulator: Simulator, clock: FrozenClock) -> None:
+    simulator.set_broker("down")
+    clock.advance(5)
+    simulator.set_broker("up")
+    assert steps(simulator) == [{"broker": "down"}, {"wait": "5s"}, {"broker": "up"}]
+
+
+def test_a_program_in_the_place_of_a_party_is_played_by_it(simulator: Simulator) -> None:
+    token = next(
+        each.flexibility_provider_token for each in simulator.world.users[0].capacity_providers
+    )
+    sent = [
+        ("host", "localhost"),
+        ("authorization", f"Token {token}"),
+        ("content-type", "application/json"),
+        ("x-request-id", "mine-1"),
+    ]
+    body = b'{"offline_mode_at":"2031-01-01T00:00:00Z"}'
+    assert ask(simulator, "POST", "/oscp/fp/2.0/heartbeat", sent, body).status == 204
+    assert steps(simulator) == [
+        {
+            "heartbeat": {
+                "provider": 3,
+                "offline_mode_at": "2031-01-01T00:00:00Z",
+                "request_id": "mine-1",
+            }
+        }
+    ]
+
+
+def test_an_invented_id_that_is_named_later_is_captured(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    told = simulator.provider(3).forecast(capacities=[50])
+    simulator.clock.advance(0)
+    send(simulator, adjust(correlationId=told.request_id))
+    forecast, adjustment = steps(simulator)
+    assert forecast["as"] == "message1"
+    assert adjustment["send"]["correlation_id"] == "${message1.request_id}"
+    text = recorded(simulator).text
+    assert told.request_id not in text
+    # Of another seed, the id is another, too.
+    other = text.replace("seed 1,", "seed 2,")
+    assert replayed(other, tmp_path).exit_code == 0, other
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"a": [1, 2.50], "a": 1}', "text"),
+        ('{"a": 1e3}', "text"),
+        ('{ "a" : 10.0 }', "message"),
+        ('{"a":"b c"}', "message"),
+        ("not JSON", "text"),
+        ("", "text"),
+    ],
+)
+def test_a_message_is_written_as_a_value_only_where_that_says_the_same(
+    simulator: Simulator, text: str, key: str
+) -> None:
+    send(simulator, json.dumps(instruction(msg=text)).encode())
+    (step,) = steps(simulator)
+    assert key in step["send"]
+
+
+@pytest.mark.parametrize(
+    "value", ["yes", "1e3", "0o7", "${a.b}", "$${", "null", "~", "a: b", "2026-01-01", "#", ""]
+)
+def test_every_text_comes_back_as_it_was(simulator: Simulator, value: str, tmp_path: Path) -> None:
+    body = json.dumps(instruction(msg=json.dumps({"x": value, value or "-": "x"})))
+    send(simulator, body.encode())
+    text = recorded(simulator).text
+    assert replayed(text, tmp_path).exit_code == 0, text
+
+
+def test_what_no_step_does_is_named(simulator: Simulator) -> None:
+    send(simulator, adjust())
+    ask(simulator, "GET", f"{VIEW}?id=1", [("host", "localhost")])
+    body = json.dumps({**instruction(), "topic": "Other"}).encode()
+    target = ADD.replace("/OSCP_v20", "")
+    ask(simulator, "POST", target, signed_headers("POST", target, body), body)
+    made = recorded(simulator)
+    assert made.left_out == (
+        f"GET {VIEW}?id=1 at 03:04:05: it was refused with 401, and no step sends what is refused",
+        f"POST {target} at 03:04:05: a step sends to one node, under the topic OSCP_v20",
+    )
+    for each in made.left_out:
+        assert f"# Left out: {each}\n" in made.text
+
+
+def test_a_journal_in_which_nobody_did_anything(simulator: Simulator) -> None:
+    with pytest.raises(NothingToRecord, match="the journal has no message from outside"):
+        recorded(simulator)
+
+
+def test_seed_and_settings_are_kept(tmp_path: Path) -> None:
+    behaviour = Behaviour("observed", {"correlation_id": "documented"})
+    with Simulator(clock=FrozenClock(NOW), seed=77, fidelity=behaviour) as simulator:
+        send(simulator, adjust(correlationId="abc"))
+        text = recorded(simulator).text
+    first = "# Recorded with seed 77, fidelity observed, --set correlation_id=documented.\n"
+    assert text.startswith(first)
+    result = replayed(text, tmp_path)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("seed 77, fidelity observed")
+
+
+def test_a_world_is_in_the_file_with_names_for_its_secrets(tmp_path: Path) -> None:
+    with Simulator(WORLDS / "two-users.yaml", clock=FrozenClock(NOW)) as simulator:
+        secrets = {token.secret for user in simulator.world.users for token in user.tokens}
+        user = simulator.world.users[0]
+        token, group = user.tokens[0], user.capacity_groups[0]
+        body = json.dumps(
+            instruction(user.nodes[0], cgIdentifier=group.identifier, coId="1")
+        ).encode()
+        headers = signed_headers("POST", ADD, body, token=token.id, secret=token.secret)
+        assert ask(simulator, "POST", ADD, headers, body).status == 200
+        simulator.clock.advance(0)
+        made = recorded(simulator)
+    assert f"secret: secret-of-{token.id}" in made.text
+    assert not any(secret in made.text for secret in secrets)
+    assert made.problems == ()
+    assert replayed(made.text, tmp_path).exit_code == 0
+
+
+def test_what_ends_otherwise_when_played_is_said(tmp_path: Path) -> None:
+    clock = FrozenClock(NOW)
+    with Simulator(clock=clock) as simulator:
+        send(simulator, adjust())
+        lines = list(SavedJournal.of(simulator.shared).lines())
+    file = tmp_path / "session.jsonl"
+    file.write_text("".join(line.replace('"Completed"', '"Executing"') for line in lines))
+    result = command("record", str(file))
+    assert result.exit_code == 1
+    assert "otherwise when played: step 1 AdjustGroupCapacityForecast: state: recorded Exec" in (
+        result.stderr
+    )
+
+
+# --- JSON Lines ----------------------------------------------------------------------------------
+
+
+def test_a_journal_is_saved_and_opened_again(session: Path, tmp_path: Path) -> None:
+    opened = open_journal(session)
+    assert opened.entries
+    file = tmp_path / "again.jsonl"
+    opened.save(file)
+    assert file.read_bytes() == session.read_bytes()
+    first = json.loads(session.read_text().split("\n")[0])
+    assert first == {
+        "format": "oscp-sim journal",
+        "version": 1,
+        "seed": 1,
+        "fidelity": "documented",
+        "settings": {},
+        "world": None,
+    }
+
+
+ENTRY = {"number": 1, "at": "2026-01-01T00:00:00Z", "party": "solaruser", "kind": "note"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ([], ": it is empty; save a journal with oscp-sim serve --save-journal"),
+        (["{"], ":1:1: not JSON: "),
+        (["[]"], ":1:1: not a saved journal: its first line has no "),
+        (['{"format": "oscp-sim journal", "version": 2}'], ":1:1: it has version 2; this program"),
+        (
+            ['{"format": "oscp-sim journal", "version": 1, "fidelity": "x"}'],
+            ":1:1: fidelity is 'documented' or 'observed', not 'x'",
+        ),
+        ([None, "nope"], ":2:1: not JSON: "),
+        ([None, json.dumps(ENTRY)], ":2:1: not an entry of a journal: 'request' is missing"),
+        ([None, json.dumps({**ENTRY, "party": "me"})], ":2:1: not an entry of a journal: there is"),
+        ([None, "[]"], ":2:1: not an entry of a journal: "),
+    ],
+)
+def test_a_file_that_is_not_a_journal_is_2_and_says_where(
+    tmp_path: Path, lines: list[str | None], complaint: str
+) -> None:
+    file = tmp_path / "j.jsonl"
+    header = '{"format": "oscp-sim journal", "version": 1, "seed": 1}'
+    file.write_text("".join(f"{header if line is None else line}\n" for line in lines))
+    for name in ("record", "export"):
+        result = command(name, str(file))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"{file}{complaint}")
+
+
+def test_the_whole_journal_takes_no_filters(simulator: Simulator) -> None:
+    answer = ask(simulator, "GET", "/_sim/journal.jsonl?party=solaruser", [("host", "localhost")])
+    assert answer.status == 400
+
+
+# --- HAR -----------------------------------------------------------------------------------------
+
+
+def test_a_journal_is_exported_as_har(session: Path, tmp_path: Path) -> None:
+    file = tmp_path / "session.har"
+    assert command("export", str(session), "-o", str(file)).exit_code == 0
+    log = json.loads(file.read_text())["log"]
+    assert (log["version"], log["creator"]["name"]) == ("1.2", "oscp-sim")
+    for entry in log["entries"]:
+        # What HAR 1.2 asks for, and browsers look at.
+        keys = {"startedDateTime", "time", "request", "response", "cache", "timings"}
+        assert keys <= entry.keys()
+        asked, answered = entry["request"], entry["response"]
+        assert datetime.fromisoformat(entry["startedDateTime"]).utcoffset() == timedelta()
+        assert asked["url"].startswith("http://")
+        for message_, named in (
+            (asked, {"method", "httpVersion", "queryString"}),
+            (answered, {"status", "statusText", "httpVersion", "content", "redirectURL"}),
+        ):
+            assert {"cookies", "headers", "headersSize", "bodySize", *named} <= message_.keys()
+        assert {"send", "wait", "receive"} <= entry["timings"].keys()
+    first, *_, view, heartbeat = log["entries"]
+    assert first["request"]["postData"]["text"].startswith('{"nodeId": 1')
+    assert first["response"]["content"]["mimeType"] == "application/json"
+    assert view["request"]["queryString"] == [{"name": "id", "value": "3"}]
+    # Each once, though both of its sides are in the journal.
+    assert heartbeat["request"]["url"].endswith("/oscp/fp/2.0/heartbeat")
+    assert len(log["entries"]) == 7
+    assert "Signature=[redacted]" in json.dumps(first)
+
+
+# --- by serve and run ----------------------------------------------------------------------------
+
+
+def test_serve_records_until_it_is_ended(tmp_path: Path) -> None:
+    at, file, journal = tmp_path / "url", tmp_path / "session.yaml", tmp_path / "session.jsonl"
+    options = ["--port", "0", "--url-file", str(at), "--record", str(file)]
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "oscp_sim", "serve", *options, "--save-journal", str(journal)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while "Ctrl-C stops" not in (line := process.stdout.readline()):
+        assert line
+    url = json.loads(at.read_text())["url"]
+    requests.post(f"{url}/_sim/providers/3/heartbeat", timeout=5).raise_for_status()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert said == f"1 steps in {file}, 0 left out\n"
+    assert "heartbeat:" in file.read_text()
+    assert open_journal(journal).entries
+
+
+@pytest.mark.parametrize("option", ["--record", "--save-journal"])
+@pytest.mark.parametrize("name", [["serve"], ["run", "--", "true"]])
+def test_a_folder_that_is_not_there_is_2(name: list[str], option: str, tmp_path: Path) -> None:
+    first, *rest = name
+    result = command(first, option, str(tmp_path / "no" / "file"), *rest)
+    assert result.exit_code == 2
+    assert f"there is no folder {tmp_path}/no" in result.stderr
+
+
+def test_run_records_what_a_program_did(tmp_path: Path) -> None:
+    file, journal = tmp_path / "session.yaml", tmp_path / "session.jsonl"
+    program = "curl -s -X POST $OSCP_SIM_URL/_sim/providers/3/heartbeat"
+    result = command(
+        "run", "--record", str(file), "--save-journal", str(journal), "--", "sh", "-c", program
+    )
+    assert result.exit_code == 0, result.stdout
+    assert command("replay", str(file)).exit_code == 0
+    assert command("replay", str(journal)).exit_code == 0

@@ -1,0 +1,232 @@
+"""`oscp-sim run`: a program of one's own, in any language, judged by what it sends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from oscp_sim.cli.main import main
+from oscp_sim.scenario.events import (
+    Event,
+    RehearsalFinished,
+    RehearsalStarted,
+    ScenarioFinished,
+    ScenarioStarted,
+    StepFinished,
+)
+from oscp_sim.scenario.program_run import ProgramRun, judge_program
+from oscp_sim.simulator import Simulator
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+IN_BASH = ["bash", str(PROGRAMS / "day-ahead.sh")]
+IN_NODE = ["node", str(PROGRAMS / "day-ahead.mjs")]
+BOTH = [
+    pytest.param(command, marks=pytest.mark.skipif(not shutil.which(command[0]), reason="not here"))
+    for command in (IN_BASH, IN_NODE)
+]
+# Shows what is there without a signature, and is refused.
+UNSIGNED = """
+import os, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(os.environ["OSCP_SEND_URL"] + "/solaruser/api/v1/sec/instr/view?id=1")
+except urllib.error.HTTPError as error:
+    print("answered with", error.code)
+"""
+REFUSED = [sys.executable, "-c", UNSIGNED]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", *arguments], catch_exceptions=False)
+
+
+def expecting(folder: Path, text: str) -> tuple[str, str]:
+    file = folder / "expect.yaml"
+    file.write_text(text)
+    return "--expect", str(file)
+
+
+@pytest.mark.parametrize("command", BOTH)
+def test_a_program_that_sends_well_passes_and_the_sequence_shows_it(command: list[str]) -> None:
+    result = run("--", *command)
+    assert result.exit_code == 0
+    assert "instruction 1 is Completed" in result.stdout
+    assert "FP -> CP 3          POST /oscp/cp/2.0/adjust_group_capacity_forecast" in result.stdout
+    assert "ok: all is as expected\n(seed 1, fidelity documented, " in result.stdout
+
+
+@pytest.mark.parametrize("command", BOTH)
+def test_a_unit_in_lower_case_is_red_and_says_how_to_mend_it(command: list[str]) -> None:
+    result = run("--", *command, "kW")
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert "1. the program expected exit 0 got exit 1 its last line: instruction 1 is" in text
+    assert "2. instruction 1 (AdjustGroupCapacityForecast), at " in text
+    assert "expected not to be declined got Declined: JSON schema validation error on" in text
+    assert (
+        '/forecasted_blocks/0/unit: "kW" is not one of A, W, KW, WH, KWH; units are upper case on '
+        'the wire: "KW" (schema rule enum: oscp-send explain enum)' in text
+    )
+    assert "FAILED, for 2 reasons" in text
+
+
+DECLINED = """
+exit_code: 1
+declined:
+  - action: AdjustGroupCapacityForecast
+    reason: {matches: "/forecasted_blocks/0/unit: does not have a value"}
+"""
+
+
+def test_what_the_file_expects_to_be_declined_is_well(tmp_path: Path) -> None:
+    assert run(*expecting(tmp_path, DECLINED), "--", *IN_BASH, "kW").exit_code == 0
+
+
+def test_a_state_and_a_reason_are_expected_as_of_a_step(tmp_path: Path) -> None:
+    expected = "{state: Declined, reason: {matches: forecasted_blocks/0/unit}, exit_code: 1}"
+    assert run(*expecting(tmp_path, expected), "--", *IN_BASH, "kW").exit_code == 0
+
+
+def test_what_the_file_expects_to_be_declined_and_is_not_is_red(tmp_path: Path) -> None:
+    result = run(*expecting(tmp_path, DECLINED), "--", *IN_BASH)
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert f"1. the program ({tmp_path}/expect.yaml:2) expected exit 1 got exit 0" in text
+    assert f"2. declined ({tmp_path}/expect.yaml:4) expected AdjustGroup" in text
+    assert 'is declined with a text that matches "/forecasted_blocks/0/unit' in text
+    assert "got none" in text
+
+
+def test_a_request_that_is_refused_is_red_although_the_program_hides_it() -> None:
+    result = run("--", *REFUSED)
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert text.startswith("answered with 401")
+    assert "GET /solaruser/api/v1/sec/instr/view from capacity_optimizer to solaruser, at " in text
+    assert "expected not to be refused got 401: " in text
+    assert "there is no Authorization header with the scheme SNWS2" in text
+
+
+@pytest.mark.parametrize(
+    ("expected", "exit_code"),
+    [
+        ("refused: allowed", 0),
+        ("refused: [{status: 401, path: instr/view}]", 0),
+        ("refused: nothing", 1),
+        ("refused: [{status: 403}]", 1),
+        ("{refused: allowed, output: {matches: with 40.}}", 0),
+        ("{refused: allowed, output: nothing of it}", 1),
+        ("{refused: allowed, exit_code: 1}", 1),
+        ("{refused: allowed, within: 60s}", 0),
+        ("{refused: allowed, within: 1ms}", 1),
+        ("{refused: allowed, exchanges: nothing}", 0),
+        ("{refused: allowed, exchanges_among_others: [{action: Register}]}", 1),
+        ("{refused: allowed, findings: [S8]}", 1),
+        ("{refused: allowed, received: nothing}", 0),
+        ("{refused: allowed, received: {path: /heartbeat}}", 1),
+    ],
+)
+def test_the_words_of_a_step_are_expected_of_a_program(
+    tmp_path: Path, expected: str, exit_code: int
+) -> None:
+    result = run(*expecting(tmp_path, expected), "--", *REFUSED)
+    assert result.exit_code == exit_code, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("expected", "complaint"),
+    [
+        ("exit_cod: 1", ':1:1: unknown key "exit_cod"; did you mean "exit_code"?'),
+        ("exit_code: x", ":1:12: "),
+        ("state: Queued", ":1:8: a program is judged when its instructions have ended"),
+        ("parts: 1", ':1:1: "parts" cannot be expected of a program: it may send many'),
+        ("output: {matches: '('}", ":1:19: not a regular expression: "),
+        ("- state", ":1:1: "),
+        ("{", ":2:1: not YAML: "),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_2_and_says_where(
+    tmp_path: Path, expected: str, complaint: str
+) -> None:
+    result = run(*expecting(tmp_path, expected), "--", *REFUSED)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"expect.yaml{complaint}" in result.stderr
+
+
+def test_a_program_that_sends_nothing_here_is_red() -> None:
+    result = run("--", "true")
+    assert result.exit_code == 1
+    assert "does the program send to the address in OSCP_SEND_URL?" in result.stdout
+
+
+def test_a_program_that_is_right_to_send_nothing(tmp_path: Path) -> None:
+    assert run(*expecting(tmp_path, "exchanges: nothing"), "--", "true").exit_code == 0
+
+
+def test_a_program_that_does_not_end_is_ended() -> None:
+    result = run("--timeout", "0.05", "--", "sleep", "60")
+    assert result.exit_code == 1
+    assert "expected  to end within 0.05 s\n   got       it was still running" in result.stdout
+
+
+def test_a_command_that_is_not_there_is_2() -> None:
+    result = run("--", "./no-such-program")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("oscp-sim run: cannot start ./no-such-program: No such file")
+
+
+def test_no_command_is_2() -> None:
+    assert run().exit_code == 2
+
+
+def test_a_port_that_is_taken_is_3() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("--port", str(taken.getsockname()[1]), "--", "true")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("oscp-sim run: ")
+
+
+def test_listeners_are_told_of_one_scenario() -> None:
+    events: list[Event] = []
+    with Simulator(seed=7) as simulator:
+        assert not judge_program(ProgramRun(REFUSED), simulator, [events.append])
+    started, scenario, step, ended, finished = events
+    assert isinstance(started, RehearsalStarted)
+    assert started.seed == 7
+    assert isinstance(scenario, ScenarioStarted)
+    assert isinstance(step, StepFinished)
+    assert step.outcome == "exit 0"
+    assert [each.got[:3] for each in step.problems] == ["401"]
+    assert isinstance(ended, ScenarioFinished)
+    assert (ended.scenario, ended.passed) == (scenario.scenario, False)
+    assert isinstance(finished, RehearsalFinished)
+    assert (finished.passed, finished.failed) == (0, 1)
+
+
+def test_settled_is_when_nothing_is_on_its_way(simulator: Simulator) -> None:
+    assert simulator.settle(0)
+    simulator.shared.schedule.after(60, lambda: None)
+    assert not simulator.settle(0.01)
+    simulator.clock.advance(60)
+    assert simulator.settle(0)
+
+
+def test_a_step_that_runs_a_program_expects_the_same_words(tmp_path: Path) -> None:
+    file = tmp_path / "refused.yaml"
+    step = {"run": REFUSED, "expect": {"refused": [{"status": 401}]}}
+    file.write_text(json.dumps({"scenario": "refused", "steps": [step]}))
+    assert CliRunner().invoke(main, ["rehearse", str(file)]).exit_code == 0
+    step["expect"] = {"refused": "nothing"}
+    file.write_text(json.dumps({"scenario": "refused", "steps": [step]}))
+    result = CliRunner().invoke(main, ["rehearse", str(file)])
+    assert result.exit_code == 1
+    assert "expected  not to be refused" in result.stdout
