@@ -56,7 +56,7 @@ def keep_what_happened(shared: Shared, save: Path | None, recorded: Path | None)
             recorded.write_text(recording.text, encoding="utf-8")
             _tell(recording, recorded)
     except NothingToRecord as error:
-        click.echo(str(error), err=True)
+        click.echo(f"{recorded} is not written: {error}", err=True)
     except OSError as error:
         click.echo(f"{error.filename} cannot be written: {error.strerror}", err=True)
         return False

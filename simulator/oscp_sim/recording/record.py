@@ -119,8 +119,14 @@ def _steps(journal: SavedJournal, acts: Sequence[Act], now: datetime) -> Iterato
             if act.number < each.number < end and each.at > act.at + _AT_ONCE
         ]
         if later and later[-1] > now:
-            yield {"wait": _duration(later[-1] - now)}
-            now = later[-1]
+            passed = _enough(later[-1] - now)
+            yield {"wait": _duration(passed)}
+            now += passed
+
+
+def _enough(passed: timedelta) -> timedelta:
+    """Return a little more, a multiple of 100 ms: what followed was planned before it was told."""
+    return _AT_ONCE * (1 + (passed + _AT_ONCE / 2) // _AT_ONCE)
 
 
 def _duration(passed: timedelta) -> str:
