@@ -230,3 +230,9 @@ def test_a_step_that_runs_a_program_expects_the_same_words(tmp_path: Path) -> No
     result = CliRunner().invoke(main, ["rehearse", str(file)])
     assert result.exit_code == 1
     assert "expected  not to be refused" in result.stdout
+
+
+def test_options_of_the_command_are_its_own() -> None:
+    result = run("sh", "-c", 'echo "$0 $1"', "--seed", "--record")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("--seed --record\n")

@@ -172,8 +172,8 @@ def export(journal: Path, output: Path | None) -> None:
 
     Exits with 0, or with 2 when the journal cannot be read.
     """
-    from oscp_sim.har import har
     from oscp_sim.openapi import version
+    from oscp_sim.recording.har import har
 
     text = har(_opened(journal).entries, version())
     if output is None:

@@ -29,7 +29,7 @@ from oscp_sim.cli.record import (
 _SETTLE = 10.0
 
 
-@click.command()
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, required=True, metavar="[--] COMMAND...")
 @click.option(
     "--expect",
@@ -81,7 +81,7 @@ def run(
 ) -> None:
     """Run a program of your own against a simulator, and judge what it sent.
 
-    Write the command after two hyphens: oscp-sim run -- ./my-sender --day-ahead. It finds the
+    Options of run come before the command: oscp-sim run -- ./my-sender --day-ahead. It finds the
     simulator, and what to sign with, in OSCP_SEND_URL, OSCP_SEND_TOKEN and OSCP_SEND_SECRET;
     OSCP_SIM_URL is the simulator's own address, for /_sim/. When it has ended, and nothing is on
     its way any more, you see what the parties sent one another, and what is wrong.

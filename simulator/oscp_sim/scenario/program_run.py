@@ -119,12 +119,20 @@ def _step(
         *problems_of_exchanges(expect, [each for each in items if isinstance(each, Exchange)]),
         *problems_of_findings(expect, items),
         *_of_rest(run, simulator, has_settled=has_settled),
-        *_of_silence(expect, entries),
+        *(_of_silence(expect, entries) if "solaruser" in simulator.plays else ()),
     )
     scenario = ScenarioId(_GROUP, name)
     where, outcome = expect.source.place(), _ending(ended)
     return StepFinished(
-        scenario, 1, name, where, outcome, ended.seconds, problems=problems, timeline=items
+        scenario,
+        1,
+        name,
+        where,
+        outcome,
+        ended.seconds,
+        problems=problems,
+        timeline=items,
+        output=ended.output,
     )
 
 
