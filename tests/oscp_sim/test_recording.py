@@ -30,6 +30,7 @@ from tests.oscp_sim.rig import (
     PROVIDER_TOKEN,
     SECRET,
     VIEW,
+    Provider,
     ask,
     instruction,
     signed_headers,
@@ -345,6 +346,109 @@ def test_what_ends_otherwise_when_played_is_said(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "otherwise when played: step 1 AdjustGroupCapacityForecast: state: recorded Exec" in (
         result.stderr
+    )
+
+
+def test_what_comes_of_a_step_by_itself_is_none(tmp_path: Path) -> None:
+    with Simulator(WORLDS / "answers.yaml", clock=FrozenClock(NOW)) as simulator:
+        told = simulator.provider(1).forecast(group="granted", capacities=[50, 50])
+        simulator.clock.advance("2s")
+        simulator.optimizer(12).adjust(
+            group="granted", capacities=[60, 60], correlation_id=told.request_id
+        )
+        simulator.clock.advance("10s")
+        forecasts = simulator.journal.entries(
+            party="capacity_provider", action="UpdateGroupCapacityForecast", sent=True
+        )
+        assert len(forecasts) == 2
+        made = recorded(simulator)
+    found = yaml.safe_load(made.text)["steps"]
+    assert [next(iter(each)) for each in found] == ["forecast", "wait", "adjust", "wait"]
+    assert made.left_out == ()
+    # The message is in the step already.
+    assert "message" not in found[0]["expect"]["exchanges"][0]
+    for seed in (1, 2):
+        text = made.text.replace("seed 1,", f"seed {seed},")
+        assert replayed(text, tmp_path).exit_code == 0, text
+
+
+def test_an_id_that_nobody_names_is_not_expected(simulator: Simulator, tmp_path: Path) -> None:
+    # The answer to a handshake names the id of its delivery.
+    send(simulator, json.dumps(instruction()).encode())
+    simulator.clock.advance("2s")
+    text = recorded(simulator).text
+    assert "HandshakeAcknowledge" in text
+    assert "X-Correlation-ID" not in text
+    assert replayed(text.replace("seed 1,", "seed 2,"), tmp_path).exit_code == 0
+
+
+def test_a_token_is_not_kept_and_a_party_registers_with_its_own(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    simulator.provider(3).register(token="a-token-of-eight-or-more")
+    made = recorded(simulator)
+    assert "- register: {provider: 3}" in made.text or "register:\n    provider: 3\n" in made.text
+    assert "a-token" not in made.text
+    assert "[redacted]" not in made.text
+    assert replayed(made.text, tmp_path).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"expirationDate": "2031-01-01 00:00:00Z"}, "no step gives an instruction a date"),
+        (
+            {
+                "params": None,
+                "parameters": [{"name": "a", "value": "b"}, {"name": "a", "value": "c"}],
+            },
+            "no step gives a parameter twice",
+        ),
+    ],
+)
+def test_an_instruction_that_no_step_sends(
+    simulator: Simulator, more: dict[str, Any], why: str
+) -> None:
+    body = json.dumps({**instruction(), **more}).encode()
+    assert ask(simulator, "POST", ADD, signed_headers("POST", ADD, body), body).status == 200
+    with pytest.raises(NothingToRecord, match=why):
+        recorded(simulator)
+
+
+def test_what_was_forgotten_is_said(simulator: Simulator) -> None:
+    send(simulator, adjust())
+    simulator.reset()
+    simulator.set_broker("down")
+    assert recorded(simulator).left_out[0].startswith("what was before entry ")
+
+
+def test_a_real_party_is_played_when_it_is_replayed(tmp_path: Path) -> None:
+    with Provider() as provider:
+        url = f"{provider.url}/oscp/cp/2.0"
+        world = yaml.safe_load((WORLDS / "heartbeats.yaml").read_text())
+        world["users"][0]["capacity_providers"][0]["base_url"] = url
+        with Simulator(world, clock=FrozenClock(NOW)) as simulator:
+            send(
+                simulator,
+                json.dumps(instruction(coId="12", cgIdentifier="depot-7")).encode(),
+            )
+            made = recorded(simulator)
+        assert provider.asked
+    assert url not in made.text
+    result = replayed(made.text, tmp_path)
+    assert result.exit_code == 0, result.stdout
+
+
+def test_a_message_that_is_another_when_played_is_said(session: Path, tmp_path: Path) -> None:
+    file = tmp_path / "session.jsonl"
+    # As it was delivered: numbers have become doubles.
+    file.write_text(session.read_text().replace("42.0", "43.0"))
+    made = command("record", str(file))
+    assert made.exit_code == 0
+    assert "capacity: 43.0" not in made.stdout
+    assert (
+        "left out: the message of AdjustGroupCapacityForecast from flexibility_provider to "
+        "capacity_provider at " in made.stderr
     )
 
 

@@ -6,10 +6,12 @@ import json
 import shutil
 import socket
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from oscp_sim.cli.main import main
@@ -21,15 +23,21 @@ from oscp_sim.scenario.events import (
     ScenarioStarted,
     StepFinished,
 )
+from oscp_sim.scenario.model import Expect
+from oscp_sim.scenario.objections import problems_of_objections
 from oscp_sim.scenario.program_run import ProgramRun, judge_program
 from oscp_sim.simulator import Simulator
+from tests.oscp_sim.rig import ADD, Provider, ask, instruction, signed_headers
 
 if TYPE_CHECKING:
     from click.testing import Result
 
+    from oscp_sim.clock import FrozenClock
+
 PROGRAMS = Path(__file__).parents[1] / "programs"
 IN_BASH = ["bash", str(PROGRAMS / "day-ahead.sh")]
 IN_NODE = ["node", str(PROGRAMS / "day-ahead.mjs")]
+WORLD = (files("oscp_sim.world") / "default.yaml").read_text()
 BOTH = [
     pytest.param(command, marks=pytest.mark.skipif(not shutil.which(command[0]), reason="not here"))
     for command in (IN_BASH, IN_NODE)
@@ -210,6 +218,63 @@ def test_listeners_are_told_of_one_scenario() -> None:
     assert (ended.scenario, ended.passed) == (scenario.scenario, False)
     assert isinstance(finished, RehearsalFinished)
     assert (finished.passed, finished.failed) == (0, 1)
+
+
+FORECAST = ["sh", "-c", "curl -s -X POST $OSCP_SIM_URL/_sim/providers/3/forecast -d '{0}'"]
+FORECAST[2] = FORECAST[2].replace("{0}", '{"capacities": [1]}')
+
+
+def test_what_is_on_its_way_is_waited_for() -> None:
+    result = run("--", *FORECAST)
+    assert result.exit_code == 0, result.stdout
+    assert "FP -> CO 1          POST /oscp/co/2.0/update_group_capacity_forecast" in result.stdout
+
+
+def test_what_is_still_on_its_way_is_red() -> None:
+    result = run("--settle", "0", "--", *FORECAST)
+    assert result.exit_code == 1
+    assert "nothing, 0 s after the program's end got 1 " in " ".join(result.stdout.split())
+
+
+def error(rule: str, **more: str) -> dict[str, str]:
+    known = {"layer": "meaning", "severity": "error", "pointer": "/x", "message": "it is wrong"}
+    return {**known, "rule": rule, "hint": "mend it", **more}
+
+
+@pytest.mark.parametrize(
+    ("finding", "expected", "count"),
+    [
+        (error("S8"), (), 1),
+        (error("S8"), ("S8",), 0),
+        (error("S8"), ("S9",), 1),
+        (error("header", case="X8"), ("X8",), 0),
+        (error("S8", severity="warning"), (), 0),
+    ],
+)
+def test_a_finding_that_is_an_error_is_red_unless_it_is_expected(
+    simulator: Simulator, finding: dict[str, str], expected: tuple[str, ...], count: int
+) -> None:
+    for _ in range(2):
+        simulator.journal.append("flexibility_provider", "note", findings=[finding])
+    expect = Expect(findings=expected)
+    problems = list(problems_of_objections(expect, simulator.journal.entries()))
+    assert [each.got for each in problems] == ["it is wrong (2 times)"] * count
+    assert all(each.hint == "/x: mend it; oscp-send explain S8 says more" for each in problems)
+
+
+def test_a_cause_is_told_once(clock: FrozenClock) -> None:
+    with Provider(status=400) as provider:
+        world = {"users": [{**yaml.safe_load(WORLD)["users"][0]}]}
+        world["users"][0]["capacity_providers"][0]["base_url"] = provider.url
+        with Simulator(world, clock=clock) as simulator:
+            body = json.dumps(instruction()).encode()
+            ask(simulator, "POST", ADD, signed_headers("POST", ADD, body), body)
+            simulator.clock.advance("1m")
+            entries = simulator.journal.entries()
+    assert any(each.status == 400 for each in entries)
+    (problem,) = problems_of_objections(Expect(), entries)
+    assert problem.what.startswith("instruction 1 (Handshake), at 03:04:05")
+    assert problem.got.startswith("Declined: ")
 
 
 def test_settled_is_when_nothing_is_on_its_way(simulator: Simulator) -> None:

@@ -29,6 +29,11 @@ _STANDARD: Final = frozenset({"coId", "cgIdentifier", "action", "msg"})
 #: Stands for a secret.
 REDACTED: Final = "[redacted]"
 _SENDERS: Final = {"capacity_provider": "provider", "capacity_optimizer": "optimizer"}
+# The forecast that each sends, and the command for it.
+_FORECASTS: Final = {
+    "capacity_provider": ("UpdateGroupCapacityForecast", "forecast"),
+    "capacity_optimizer": ("AdjustGroupCapacityForecast", "adjust"),
+}
 _BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|\s+')
 
 
@@ -218,7 +223,7 @@ def _message(entry: Entry, *, is_told: bool) -> Act:
         raise _NoStep("it is not a message of OSCP")
     ids = {} if is_told else _given(request, "X-Request-ID", "request_id")
     ids |= _given(request, "X-Correlation-ID", "correlation_id")
-    command, fields = _command(action, request.text)
+    command, fields = _command(party, action, request.text)
     step = {command: {_SENDERS[party]: who, **fields, **ids}}
     expect = {"status": "unanswered" if entry.status is None else entry.status}
     invented = header(request, "X-Request-ID") if is_told else None
@@ -235,7 +240,7 @@ def header(request: Request, name: str) -> str | None:
     return next((value for each, value in request.headers if each.lower() == name.lower()), None)
 
 
-def _command(action: str, text: str) -> tuple[str, dict[str, Any]]:
+def _command(party: str, action: str, text: str) -> tuple[str, dict[str, Any]]:
     """Return the command that sends such a message, and its fields."""
     value = value_of(text)
     if action == "Register" and REDACTED in text:
@@ -249,6 +254,6 @@ def _command(action: str, text: str) -> tuple[str, dict[str, Any]]:
             return "handshake", {key: wanted.get(key) for key in keys}
     if action == "Heartbeat" and fields.keys() == {"offline_mode_at"}:
         return "heartbeat", {"offline_mode_at": fields["offline_mode_at"]}
-    if action == "UpdateGroupCapacityForecast" and value is not None:
-        return "forecast", {"message": value}
+    if action == _FORECASTS[party][0] and value is not None:
+        return _FORECASTS[party][1], {"message": value}
     return "post", {"action": action, "message": text if value is None else value}

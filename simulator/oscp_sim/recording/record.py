@@ -74,11 +74,12 @@ def record(journal: SavedJournal, name: str) -> Recording:
         for each in timeline(journal.entries)
         if isinstance(each, Exchange) and each.number not in unplayed
     ]
-    placed, missing, problems = _place(content, journal.setting, came)
-    left_out += [f"{_told(each)}: it did not come when played" for each in missing]
-    _capture(acts, placed)
-    text = "".join(_comments(journal.setting, left_out, problems)) + _written(content)
-    return Recording(text, len(content["steps"]), tuple(left_out), tuple(problems))
+    placed = _place(content, journal.setting, came)
+    left_out += [f"{_told(each)}: it did not come when played" for each in placed.missing]
+    left_out += [f"the message of {_told(each)}: another when played" for each in placed.changed]
+    _capture(acts, placed.expected)
+    text = "".join(_comments(journal.setting, left_out, placed.problems)) + _written(content)
+    return Recording(text, len(content["steps"]), tuple(left_out), tuple(placed.problems))
 
 
 def _forgotten(journal: SavedJournal) -> Iterator[str]:
@@ -162,13 +163,26 @@ def _system(system: Mapping[str, Any], word: str) -> dict[str, Any]:
 # What followed, where it follows again.
 
 
-def _place(
-    content: dict[str, Any], setting: Setting, came: Sequence[Exchange]
-) -> tuple[list[tuple[Exchange, dict[str, Any]]], list[Exchange], list[str]]:
-    """Play the steps, and expect of each what came of it.
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What came of the steps when they were played.
 
-    Return what came, with what is expected of it; what does not come again; what ends otherwise.
+    Attributes:
+        expected: What was recorded and came again, each with what is expected of it.
+        missing: What did not come again.
+        changed: What came again with another message.
+        problems: What ended otherwise.
     """
+
+    expected: Sequence[tuple[Exchange, dict[str, Any]]]
+    missing: Sequence[Exchange]
+    changed: Sequence[Exchange]
+    problems: Sequence[str]
+
+
+def _place(content: dict[str, Any], setting: Setting, came: Sequence[Exchange]) -> _Placed:
+    """Play the steps, and expect of each what came of it."""
+    changed: list[Exchange] = []
     left = list(came)
     placed: list[tuple[Exchange, dict[str, Any]]] = []
     problems: list[str] = []
@@ -180,12 +194,17 @@ def _place(
             is_all = all(then is not None for _, then in pairs)
             key = "exchanges" if is_all else "exchanges_among_others"
             step["expect"] = {**step.get("expect", {}), key: expected}
+        changed += [
+            then
+            for now, then in pairs
+            if then is not None and _has_message(then) and not _is_same_message(then, now)
+        ]
         problems += [
             f"step {played.number} {played.name}: {each.what}: recorded {each.expected}, "
             f"played {each.got}"
             for each in played.problems
         ]
-    return placed, left, problems
+    return _Placed(placed, left, changed, problems)
 
 
 def _played(content: Mapping[str, Any], setting: Setting) -> list[StepFinished]:
@@ -238,7 +257,7 @@ def _expected(then: Exchange, now: Exchange, step: Mapping[str, Any]) -> dict[st
     if then.is_handed_over:
         return {**expected, "method": then.method}
     expected["status"] = "unanswered" if then.status is None else then.status
-    if then.receiver == "solaruser":
+    if not _has_message(then):
         return expected
     named = then.correlation_id
     if named is not None and named == now.correlation_id:
@@ -248,6 +267,11 @@ def _expected(then: Exchange, now: Exchange, step: Mapping[str, Any]) -> dict[st
     if is_shown and _is_same_message(then, now) and not _says(step, value):
         expected["message"] = value
     return expected
+
+
+def _has_message(exchange: Exchange) -> bool:
+    """Return whether it carries a message of its own, rather than that of the instruction."""
+    return exchange.receiver != "solaruser" and not exchange.is_handed_over
 
 
 def _says(step: Mapping[str, Any], value: object) -> bool:
