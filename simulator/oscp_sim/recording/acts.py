@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -73,18 +73,43 @@ class _NoStep(Exception):
     """Raised for what was done from outside and cannot be a step; its text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the entries of a journal say of one another.
+
+    Attributes:
+        ours: The exchanges that were sent by a party that is played.
+        sides: The first entry of each exchange.
+        begun: The first entry about each instruction.
+        ended: The last change of its state.
+    """
+
+    ours: set[int | None] = field(default_factory=set)
+    sides: dict[int | None, Entry] = field(default_factory=dict)
+    begun: dict[int | None, Entry] = field(default_factory=dict)
+    ended: dict[int | None, Entry] = field(default_factory=dict)
+
+    def read(self, entry: Entry) -> None:
+        """Take the next entry."""
+        self.begun.setdefault(entry.instruction_id, entry)
+        if entry.kind == "exchange":
+            self.sides.setdefault(entry.exchange_id, entry)
+            if entry.sent:
+                self.ours.add(entry.exchange_id)
+        elif entry.kind == "state":
+            self.ended[entry.instruction_id] = entry
+
+
 def acts_of(entries: Sequence[Entry]) -> Iterator[Act | LeftOut]:
     """Yield what was done from outside, in order."""
-    begun: dict[int, Entry] = {}
+    context = _Context()
     for entry in entries:
-        if entry.instruction_id is not None:
-            begun.setdefault(entry.instruction_id, entry)
-    ours = {each.exchange_id for each in entries if each.kind == "exchange" and each.sent}
+        context.read(entry)
     found: list[tuple[int, Act | LeftOut]] = []
     for entry in entries:
-        is_from_here = entry.kind == "exchange" and entry.exchange_id in ours
+        is_from_here = entry.kind == "exchange" and entry.exchange_id in context.ours
         try:
-            act = _told(entry) if is_from_here else _asked(entry, entries, begun)
+            act = _told(entry, context) if is_from_here else _asked(entry, context)
         except _NoStep as why:
             found.append((entry.number, LeftOut(entry, str(why))))
         else:
@@ -92,25 +117,28 @@ def acts_of(entries: Sequence[Entry]) -> Iterator[Act | LeftOut]:
     yield from (act for _, act in sorted(found, key=lambda each: each[0]))
 
 
-def _told(entry: Entry) -> Act | None:
+def _told(entry: Entry, context: _Context) -> Act | None:
     """Return what a party was told to send, of that party's side of the exchange."""
-    return _message(entry, is_told=True) if entry.sent and entry.detail.get("told") else None
+    if not (entry.sent and entry.detail.get("told")):
+        return None
+    first = context.sides[entry.exchange_id]
+    return replace(_message(entry, is_told=True), number=first.number, at=first.at)
 
 
-def _asked(entry: Entry, entries: Sequence[Entry], begun: Mapping[int, Entry]) -> Act | None:
+def _asked(entry: Entry, context: _Context) -> Act | None:
     """Return what a program asked for, or somebody had done to the broker."""
     if entry.kind == "note" and "broker" in entry.detail:
         return Act(entry.number, entry.at, {"broker": entry.detail["broker"]})
     if entry.kind != "exchange":
         return None
     if entry.party == "solaruser":
-        return _of_solaruser(entry, entries, begun)
+        return _of_solaruser(entry, context)
     if entry.party != "flexibility_provider":
         raise _NoStep("no step acts as the Flexibility Provider")
     return _message(entry, is_told=False)
 
 
-def _of_solaruser(entry: Entry, entries: Sequence[Entry], begun: Mapping[int, Entry]) -> Act | None:
+def _of_solaruser(entry: Entry, context: _Context) -> Act | None:
     request = entry.request
     assert request is not None, "every exchange has one"  # noqa: S101
     if entry.status is None or entry.status >= 400:  # noqa: PLR2004 - of HTTP
@@ -128,9 +156,9 @@ def _of_solaruser(entry: Entry, entries: Sequence[Entry], begun: Mapping[int, En
         raise _NoStep(f"a step sends to one node, under the topic {TOPIC}")
     if body.instruction_date or body.expiration_date:
         raise _NoStep("no step gives an instruction a date")
-    first = begun[entry.instruction_id]
-    step, expect = _send(node, body.parameters), _ending(entry.instruction_id, entries)
-    return Act(first.number, first.at, step, expect)
+    first, last = context.begun[entry.instruction_id], context.ended.get(entry.instruction_id)
+    expect = {} if last is None else _ending(last)
+    return Act(first.number, first.at, _send(node, body.parameters), expect)
 
 
 def _instruction(request: Request, topic: str | None) -> tuple[int | None, str, InstructionBody]:
@@ -184,11 +212,9 @@ def _is_sendable(node: int, named: Mapping[str, str]) -> bool:
     return True
 
 
-def _ending(instruction_id: int, entries: Iterable[Entry]) -> dict[str, Any]:
+def _ending(last: Entry) -> dict[str, Any]:
     """Return the state in which an instruction ended, and the reason, if there was one."""
-    last = [e for e in entries if e.kind == "state" and e.instruction_id == instruction_id][-1]
-    reason = {} if last.reason is None else {"reason": last.reason}
-    return {"state": last.state, **reason}
+    return {"state": last.state, **({} if last.reason is None else {"reason": last.reason})}
 
 
 def written(text: str) -> dict[str, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from oscp_send.fidelity import Behaviour
+from oscp_sim.entry import Entry
 from oscp_sim.matching import match, printable
 from oscp_sim.recording.acts import REDACTED, Act, LeftOut, acts_of, value_of
 from oscp_sim.saved_journal import SavedJournal, Setting
@@ -25,6 +28,7 @@ from oscp_sim.scenario.timeline import Exchange, timeline
 _SHORTEST_WAIT: Final = timedelta(seconds=1)
 # What comes sooner after a step is taken for a part of it.
 _AT_ONCE: Final = timedelta(milliseconds=100)
+_MOST_COMPARED: Final = 50
 _NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -106,28 +110,27 @@ def _scenario(journal: SavedJournal, name: str, acts: Sequence[Act]) -> dict[str
 
 
 def _steps(journal: SavedJournal, acts: Sequence[Act], now: datetime) -> Iterator[dict[str, Any]]:
-    ends = [*(act.number for act in acts[1:]), journal.entries[-1].number + 1]
-    for act, end in zip(acts, ends, strict=True):
-        if act.at - now >= _SHORTEST_WAIT:
+    """Yield the steps, and the time that passes between them as it passed."""
+    entries, at = journal.entries, 0
+    numbers = [each.number for each in entries]
+    for act in acts:
+        until = bisect_left(numbers, act.number)
+        if act.at - now >= _SHORTEST_WAIT or _follows(entries[at:until], now):
             yield {"wait": _duration(act.at - now)}
             now = act.at
+        at = until + 1
         if act.expect:
             act.step["expect"] = act.expect
         yield act.step
-        later = [
-            each.at
-            for each in journal.entries
-            if act.number < each.number < end and each.at > act.at + _AT_ONCE
-        ]
-        if later and later[-1] > now:
-            passed = _enough(later[-1] - now)
-            yield {"wait": _duration(passed)}
-            now += passed
+    if _follows(entries[at:], now):
+        # What follows last may be planned a little later by another clock.
+        passed = entries[-1].at - now
+        yield {"wait": _duration(_SHORTEST_WAIT * (passed // _SHORTEST_WAIT + 2))}
 
 
-def _enough(passed: timedelta) -> timedelta:
-    """Return a little more, a multiple of 100 ms: what followed was planned before it was told."""
-    return _AT_ONCE * (1 + (passed + _AT_ONCE / 2) // _AT_ONCE)
+def _follows(entries: Iterable[Entry], now: datetime) -> bool:
+    """Return whether something followed that was not a part of a step."""
+    return any(each.at > now + _AT_ONCE for each in entries)
 
 
 def _duration(passed: timedelta) -> str:
@@ -183,11 +186,11 @@ class _Placed:
 def _place(content: dict[str, Any], setting: Setting, came: Sequence[Exchange]) -> _Placed:
     """Play the steps, and expect of each what came of it."""
     changed: list[Exchange] = []
-    left = list(came)
+    left = _Came(came)
     placed: list[tuple[Exchange, dict[str, Any]]] = []
     problems: list[str] = []
     for step, played in zip(content["steps"], _played(content, setting), strict=False):
-        pairs = [(each, _take(left, each)) for each in played.exchanges]
+        pairs = [(each, left.take(each)) for each in played.exchanges]
         expected = [_expected(then, now, step) for now, then in pairs if then is not None]
         placed += zip((then for _, then in pairs if then is not None), expected, strict=True)
         if expected:
@@ -204,7 +207,7 @@ def _place(content: dict[str, Any], setting: Setting, came: Sequence[Exchange]) 
             f"played {each.got}"
             for each in played.problems
         ]
-    return _Placed(placed, left, changed, problems)
+    return _Placed(placed, left.left(), changed, problems)
 
 
 def _played(content: Mapping[str, Any], setting: Setting) -> list[StepFinished]:
@@ -222,23 +225,40 @@ def _played(content: Mapping[str, Any], setting: Setting) -> list[StepFinished]:
     return finished
 
 
-def _take(left: list[Exchange], played: Exchange) -> Exchange | None:
-    """Take out what came and is most like an exchange that was played."""
-    alike = [each for each in left if _is_alike(each, played)]
-    same = [each for each in alike if _is_same_message(each, played)]
-    found = next(iter(same or alike), None)
-    if found is not None:
-        left.remove(found)
-    return found
+class _Came:
+    """The exchanges that were recorded, and have not come again yet."""
+
+    def __init__(self, came: Iterable[Exchange]) -> None:
+        self._alike: dict[tuple[object, ...], list[Exchange]] = {}
+        for each in came:
+            self._alike.setdefault(_kind(each), []).append(each)
+
+    def take(self, played: Exchange) -> Exchange | None:
+        """Take out what is most like an exchange that was played: the first, or the same message.
+
+        Only the first few are looked through: after that, they are in no order any more.
+        """
+        alike = self._alike.get(_kind(played), [])
+        first = [
+            each
+            for each in alike[:_MOST_COMPARED]
+            if each.system == played.system or None in {each.system, played.system}
+        ]
+        found = next((each for each in first if _is_same_message(each, played)), None)
+        found = found or next(iter(first), None)
+        if found is not None:
+            alike.remove(found)
+        return found
+
+    def left(self) -> list[Exchange]:
+        """Return the others, in order."""
+        return sorted(chain.from_iterable(self._alike.values()), key=lambda each: each.number)
 
 
-def _is_alike(one: Exchange, other: Exchange) -> bool:
-    if one.action is None and one.path != other.path:
-        return False
-    return all(
-        getattr(one, name) == getattr(other, name)
-        for name in ("sender", "receiver", "action", "method", "status")
-    ) and (one.system == other.system or None in {one.system, other.system})
+def _kind(exchange: Exchange) -> tuple[object, ...]:
+    path = exchange.path if exchange.action is None else None
+    parties = (exchange.sender, exchange.receiver)
+    return (*parties, exchange.method, exchange.action, exchange.status, path)
 
 
 def _is_same_message(one: Exchange, other: Exchange) -> bool:
