@@ -20,6 +20,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.entry import PartyName
 from oscp_sim.faults import Rule, faults_schema, load_faults
 from oscp_sim.faults.model import KINDS, Fault
+from oscp_sim.http import Request
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.console import ConsoleReport
 from oscp_sim.scenario.read import load_scenarios
@@ -168,11 +169,14 @@ def test_how_late_an_answer_is(
 
 
 def test_the_first_rule_that_strikes_decides_and_a_delay_comes_on_top(simulator: Simulator) -> None:
-    simulator.faults.add(where="solaruser", fault="delay", by="2s")
     for status in (418, 419):
         simulator.faults.add(where="solaruser", fault="status", status=status, times=1)
+    for _ in range(2):
+        simulator.faults.add(where="solaruser", fault="delay", by="2s")
     assert statuses(simulator, 3) == [418, 419, 200]
-    assert [each.struck for each in simulator.faults.rules] == [3, 1, 1]
+    assert [each.struck for each in simulator.faults.rules] == [1, 1, 3, 3]
+    late = simulator.handle(Request("GET", f"{VIEW}?id=1", (("host", "h"),)))
+    assert late.after == 4
 
 
 @pytest.mark.parametrize("form", ["json", "form"])
@@ -410,6 +414,15 @@ def test_the_time_that_a_client_waits_passes(simulator: Simulator, clock: Frozen
     with simulator.session() as session, pytest.raises(exceptions.ReadTimeout):
         session.get(f"{IN_PROCESS_URL}{VIEW}", timeout=(1, 7))
     assert (clock.now() - NOW).total_seconds() == 7
+
+
+def test_without_patience_no_delay_is_longer_than_on_a_socket(
+    simulator: Simulator, clock: FrozenClock
+) -> None:
+    simulator.faults.add(where="solaruser", fault="delay", by="9999999d")
+    with simulator.session() as session:
+        assert session.get(f"{IN_PROCESS_URL}{VIEW}").status_code == 401
+    assert (clock.now() - NOW).total_seconds() == 60
 
 
 def test_nobody_listens_in_process_until_it_is_over(

@@ -23,10 +23,10 @@ UNREAD: Final[frozenset[Fault]] = frozenset({"connection_refused", "reset_before
 # Of the rest: what changes the request, and what changes its answer.
 _OF_REQUEST: Final[frozenset[Fault]] = frozenset({"token_revoked"})
 _OF_CLOCK: Final[frozenset[Fault]] = frozenset({"clock"})
+_DELAY: Final[frozenset[Fault]] = frozenset({"delay"})
 _OF_ANSWER: Final[frozenset[Fault]] = UNREAD | {
     "status",
     "redirect",
-    "delay",
     "no_answer",
     "reset_after",
     "half_answer",
@@ -70,13 +70,14 @@ def answered(
             request = _without_token(request)
             faults.note(struck, occasion)
     late = 0.0
-    for armed in faults.strikes(_OF_ANSWER, occasion):
-        if armed.rule.fault != "delay":
-            return _later(_spoilt(faults, armed, occasion, request, handle), late)
-        seconds = delay(armed)
+    for armed in faults.strikes(_DELAY, occasion):
+        seconds = _delay(armed)
         late += seconds
         faults.note(armed, occasion, more=f": {seconds:g} s")
-    return _later(_asked(faults, occasion, request, handle), late)
+    breaks = faults.strike(_OF_ANSWER, occasion)
+    if breaks is None:
+        return _later(_asked(faults, occasion, request, handle), late)
+    return _later(_spoilt(faults, breaks, occasion, request, handle), late)
 
 
 def is_reset(faults: Faults, head: Request) -> bool:
@@ -147,7 +148,11 @@ def _seen(response: Response) -> str:
     return "" if isinstance(response, Spoilt) else f": the asker sees {response.status}"
 
 
-def delay(armed: Armed) -> float:
+# A day, in seconds: the tail of a log-normal delay has no end.
+_LONGEST_DELAY: Final = 86_400.0
+
+
+def _delay(armed: Armed) -> float:
     """Return the seconds by which a rule makes something late this time."""
     rule = armed.rule
     if rule.by is not None:
@@ -156,7 +161,8 @@ def delay(armed: Armed) -> float:
         least, most = (each.total_seconds() for each in rule.between)
         return round(armed.chance.uniform(least, most), 3)
     median = rule.median.total_seconds() if rule.median else 0.0
-    return round(armed.chance.lognormvariate(math.log(median), rule.sigma), 3)
+    late = armed.chance.lognormvariate(math.log(median), rule.sigma)
+    return round(min(late, _LONGEST_DELAY), 3)
 
 
 _CREDENTIAL: Final = re.compile(r"^(SNWS2 .*?Credential=[^,\s]+|SolarNetworkWS [^:]+|\S+ \S+)")

@@ -249,17 +249,13 @@ class Faults:
         return tuple(each for each in self.rules if not each.struck)
 
     def strikes(self, faults: Collection[Fault], occasion: Occasion) -> Iterator[Armed]:
-        """Yield the rules of some faults that strike at an occasion: delays, and the first other.
+        """Yield the rules of some faults that strike at an occasion, each as it is asked for.
 
-        Who is asked for one has to do it: it counts as having struck.
+        Who asks for one has to do it: it counts as having struck.
         """
         for armed in self.rules:
-            if armed.rule.fault not in faults:
-                continue
-            if self.meets(armed, occasion):
+            if armed.rule.fault in faults and self.meets(armed, occasion):
                 yield armed
-                if armed.rule.fault != "delay":
-                    return
 
     def strike(self, faults: Collection[Fault], occasion: Occasion) -> Armed | None:
         """Return the first rule of some faults that strikes at an occasion, or None."""

@@ -128,11 +128,13 @@ def seconds_of(spoilt: Spoilt, patience: float | None) -> float:
         return patience
     if spoilt.how == "silent":
         return LONGEST_SILENCE if patience is None else patience
+    # Over the network, nobody is kept waiting for longer.
+    after = min(spoilt.after, LONGEST_SILENCE) if patience is None else spoilt.after
     if spoilt.how != "slow":
-        return spoilt.after
+        return after
     if patience is not None and 1 / spoilt.rate > patience:
-        return spoilt.after + patience
-    return spoilt.after + len(_whole(spoilt)) / spoilt.rate
+        return after + patience
+    return after + len(_whole(spoilt)) / spoilt.rate
 
 
 def through_urllib3(
