@@ -221,7 +221,8 @@ class SolarUserClient:
 
         Raises:
             PossiblySent: It was not there, but may still come; the reason says from when on that
-                will be certain.
+                will be certain. Or the answer was about an instruction that is like it but for its
+                message.
             NotAuthorised, Refused, NotUnderstood: It cannot be looked for.
         """
         node, certain = error.instruction.node_id, error.since + 2 * _MARGIN + _REQUEST_AGE
@@ -235,6 +236,8 @@ class SolarUserClient:
                 trouble = failed
             else:
                 alike = [row for row in rows if error.instruction.is_carried_by(row)]
+                if not alike and is_certain:
+                    self._refuse_damaged(error)
                 if alike or is_certain:
                     return alike[-1] if alike else None
             if not pace.pause(trouble):
@@ -247,6 +250,27 @@ class SolarUserClient:
             status=error.status,
             excerpt=error.excerpt,
         ) from error
+
+    def _refuse_damaged(self, error: PossiblySent) -> None:
+        """Raise PossiblySent where the answer was about an instruction that may be this one.
+
+        That is one with another message, which something on the way may have damaged.
+        """
+        other = None if error.other is None else self._look(error.other)
+        if other is None or other.state is InstructionState.DECLINED:
+            return
+        given, stored = dict(error.instruction.parameters), other.joined_parameters()
+        names = given.keys() - {"msg"}
+        if other.node_id == error.instruction.node_id and all(
+            stored.get(name) == given[name] for name in names
+        ):
+            raise PossiblySent(
+                error.instruction,
+                error.since,
+                f"instruction {other.id} is {other.state}, and like it but for its message, which "
+                "may have been damaged on the way",
+                other=other.id,
+            ) from error
 
     def wait(
         self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.25

@@ -156,6 +156,8 @@ class PossiblySent(OscpSendError):
         status: The HTTP status if there was an answer, else 0.
         excerpt: The beginning of the answer's body.
         hint: What to correct; may be empty.
+        other: The id of the instruction that the answer was about, where it was another one; None
+            where there was none.
     """
 
     def __init__(
@@ -167,6 +169,7 @@ class PossiblySent(OscpSendError):
         status: int = 0,
         excerpt: str = "",
         hint: str = "",
+        other: int | None = None,
     ) -> None:
         super().__init__(instruction, since, reason)
         self.instruction = instruction
@@ -175,6 +178,7 @@ class PossiblySent(OscpSendError):
         self.status = status
         self.excerpt = excerpt
         self.hint = hint
+        self.other = other
 
     def __str__(self) -> str:
         node = self.instruction.node_id

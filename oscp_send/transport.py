@@ -267,7 +267,10 @@ class Answer:
         """Return the one instruction of the answer, declined or not."""
         found = self._instruction(self._data())
         if self._posting and not self._posting.instruction.is_carried_by(found):
-            raise self._not_understood(f"it is about another instruction, {found.id}")
+            error = self._not_understood(f"it is about another instruction, {found.id}")
+            if isinstance(error, PossiblySent):
+                error.other = found.id
+            raise error
         return found
 
     def instruction_or_none(self) -> InstructionStatus | None:

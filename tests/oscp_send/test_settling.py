@@ -67,6 +67,34 @@ def test_that_it_is_not_there_is_certain_once_its_date_is_too_old(
         assert caught.value.since == LOST.since
 
 
+OTHERS: dict[str, tuple[dict[str, Any] | None, bool]] = {
+    "another message": ({}, True),
+    "another message, declined": ({"state": "Declined"}, False),
+    "another action": ({"action": "Other"}, False),
+    "another node": ({"nodeId": 102}, False),
+    "gone": (None, False),
+}
+
+
+@pytest.mark.parametrize(("changes", "is_doubtful"), OTHERS.values(), ids=OTHERS)
+def test_one_that_was_answered_with_and_differs_in_its_message_is_no_certainty(
+    service: responses.RequestsMock, changes: dict[str, Any] | None, is_doubtful: bool
+) -> None:
+    given = dict(changes or {})
+    names = {**dict(SENT.parameters), "msg": "{}", "action": given.pop("action", "Handshake")}
+    parts = [{"name": name, "value": value} for name, value in names.items()]
+    data = None if changes is None else {**row(7, parameters=parts), **given}
+    service.get(INSTR, json=listed())
+    service.get(f"{INSTR}/view", json={"success": True, "data": data})
+    client = make_client(clock=lambda: NOW + timedelta(minutes=17))
+    lost = PossiblySent(SENT, LOST.since, "it is about another instruction, 7", other=7)
+    if is_doubtful:
+        with pytest.raises(PossiblySent, match="instruction 7 is Queuing, and like it but for"):
+            client.settle(lost)
+    else:
+        assert client.settle(lost) is None
+
+
 def test_it_is_looked_for_until_it_is_there(service: responses.RequestsMock) -> None:
     service.get(INSTR, status=503)
     service.get(INSTR, status=429, headers={"Retry-After": "7"})
