@@ -293,6 +293,7 @@ class TestPlots:
         }
         assert heights["forecast"] < heights["granted"] < heights["asked"]
         assert heights["measured"] == pytest.approx(heights["asked"])
+        assert shown.all("g", "optimum") == []
         # The newest forecast for each time is the limit.
         (limit,) = (
             at
@@ -300,6 +301,18 @@ class TestPlots:
             if each.get("class") == "limit" and shown.elements[at + 1][1].get("x")
         )
         assert float(shown.elements[limit + 1][1]["y"] or 0) == pytest.approx(heights["granted"])
+
+    def test_the_limit_is_the_newest_forecast_for_each_time(self) -> None:
+        shown = page(events("one", update(10, 10, 10), update(5, 6, 7), update(8)))
+        limits = [
+            (float(each["x"] or 0), float(each["height"] or 0))
+            for each in shown.all("rect")
+            if "height" in each and not each.get("class") and each.get("x")
+        ]
+        first, second, third = (height for _, height in sorted(limits))
+        assert (
+            first / 8 == pytest.approx(second / 6, rel=0.01) == pytest.approx(third / 7, rel=0.01)
+        )
 
     def test_what_was_refused_or_cannot_be_read_is_not_drawn(self) -> None:
         broken = exchange(
@@ -332,6 +345,10 @@ class TestPlots:
 
 
 def test_what_came_is_shown_and_never_done() -> None:
+    group = {**forecast(1), "group_id": EVIL}
+    drawn = exchange(
+        "capacity_provider", "flexibility_provider", "UpdateGroupCapacityForecast", group, system=3
+    )
     told = exchange(
         "capacity_provider",
         "flexibility_provider",
@@ -340,7 +357,7 @@ def test_what_came_is_shown_and_never_done() -> None:
         status=400,
         headers={"X-Request-ID": EVIL},
     )
-    shown = page(events(EVIL, told, Note(1, BEGIN, "solaruser", EVIL), failed=True))
+    shown = page(events(EVIL, told, drawn, Note(1, BEGIN, "solaruser", EVIL), failed=True))
     assert shown.all("script") == []
     text = Path("out/index.html").read_text(encoding="utf-8")
     assert text.replace("\n", "").isprintable()

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +17,7 @@ from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
 from oscp_send.cli.ci import Case, add_to_summary, annotation, fenced, junit_xml, markdown_text
+from oscp_send.findings import Finding
 from oscp_sim.cli.main import main
 from oscp_sim.report import listeners
 from oscp_sim.scenario.events import (
@@ -26,6 +28,7 @@ from oscp_sim.scenario.events import (
     ScenarioStarted,
     StepFinished,
 )
+from oscp_sim.scenario.timeline import Exchange
 
 PAYLOADS = Path(__file__).parents[2] / "scenarios" / "payloads"
 GOOD = """
@@ -157,9 +160,9 @@ def test_scenarios_that_run_at_the_same_time_are_told_in_order() -> None:
     ids = tuple(ScenarioId("depot", name) for name in "abc")
     (told,) = listeners(["json=r.json"])
     told(RehearsalStarted(1, "documented", ids))
-    for each in ids:
-        told(ScenarioStarted(each, "a.yaml:1", 1))
     for each in reversed(ids):
+        told(ScenarioStarted(each, "a.yaml:1", 1))
+    for each in ids:
         told(StepFinished(each, 1, f"step of {each.name}", "a.yaml:2", "", 0))
         told(ScenarioFinished(each, passed=True, duration=0))
     told(RehearsalFinished(3, 0, 0))
@@ -303,6 +306,12 @@ class TestVerdicts:
             ),
             ("{action: UpdateAssetMeasurement, file: asset.json}", "conforms", "not compatible"),
             (
+                "{action: UpdateGroupCapacityForecast, forecast: {group_id: foo-group, "
+                "type: CONSUMPTION, start: 2031-01-01T00:00:00Z, step: 1h, capacities: [1]}}",
+                "conforms",
+                "not compatible",
+            ),
+            (
                 "{action: Handshake, checked: false, text: '{'}",
                 "does not conform, as expected",
                 "not compatible",
@@ -323,6 +332,35 @@ class TestVerdicts:
         assert scenario["passed"]
         told = {side: each["text"] for side, each in scenario["verdicts"].items()}
         assert told == {"documented": documented, "observed": observed}
+
+    @pytest.mark.parametrize(
+        ("fidelity", "documented"), [("documented", "does not conform"), ("observed", "conforms")]
+    )
+    def test_what_is_said_of_a_delivery_counts_for_the_side_that_ran(
+        self, fidelity: str, documented: str
+    ) -> None:
+        finding = Finding("meaning", "S15", "error", "", "names no forecast").to_dict()
+        delivery = Exchange(
+            1,
+            datetime.now(UTC),
+            "flexibility_provider",
+            "capacity_provider",
+            "POST",
+            "/group_capacity_compliance_error",
+            action="GroupCapacityComplianceError",
+            instruction_id=1,
+            status=204,
+            findings=(finding,),
+        )
+        scenario = ScenarioId("depot", "one")
+        (told,) = listeners(["json=r.json"])
+        told(ScenarioStarted(scenario, "a.yaml:1", 1, fidelity))
+        told(StepFinished(scenario, 1, "one", "a.yaml:2", "", 0, timeline=(delivery,)))
+        told(ScenarioFinished(scenario, passed=True, duration=0))
+        told(RehearsalFinished(1, 0, 0))
+        (shown,) = json.loads(Path("r.json").read_text(encoding="utf-8"))["scenarios"]
+        assert shown["verdicts"]["documented"]["text"] == documented
+        assert shown["verdicts"]["observed"]["text"] == "compatible"
 
     def test_what_was_not_looked_at_is_said(self) -> None:
         Path("c.yaml").write_text("scenario: one\nsteps:\n  - wait: 1s\nclock: {runs: frozen}\n")
