@@ -69,8 +69,6 @@ _LOG = logging.getLogger(__name__)
 
 # Seconds of real time after which a waiting thread looks again.
 _LONGEST_WAIT: Final = 3600.0
-# How often to see whether what was waited for is called off, in seconds.
-_LOOK_UP_EVERY: Final = 0.05
 # How many tasks may wait in queues before who asks for more waits, too, and seconds of that.
 _BACKLOG: Final = 1000
 _MOMENT = 0.02
@@ -211,24 +209,9 @@ class Schedule:
     def pending(self) -> int:
         """How much is still to be done, or being done, jobs left aside."""
         with self._lock:
-            return self._left()
-
-    def wait_until_done(self, timeout: float) -> bool:
-        """Wait until nothing is `pending`, for so many real seconds; return whether that is so."""
-        deadline = time.monotonic() + timeout
-        with self._lock:
-            while self._left():
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                # In pieces: nobody tells when a task is called off.
-                self._idle.wait(min(left, _LOOK_UP_EVERY))
-            return True
-
-    def _left(self) -> int:
-        waiting = sum(not (each.job or each.cancelled) for each in self._due)
-        in_queues = sum(len(queue) + 1 for queue in self._queues.values())
-        return waiting + in_queues + (self._busy is not None)
+            waiting = sum(not (each.job or each.cancelled) for each in self._due)
+            in_queues = sum(len(queue) + 1 for queue in self._queues.values())
+            return waiting + in_queues + (self._busy is not None)
 
     @property
     def is_working(self) -> bool:

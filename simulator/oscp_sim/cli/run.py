@@ -13,6 +13,7 @@ from oscp_sim.cli.options import (
     bad_parameters,
     behaviour,
     fidelity_option,
+    report_option,
     seat_option,
     seats,
     seed_option,
@@ -63,6 +64,7 @@ _SETTLE = 10.0
     show_default=True,
     help="How long what it sent may take to come to its end, once the command has.",
 )
+@report_option
 @save_journal_option
 @record_option
 def run(
@@ -76,6 +78,7 @@ def run(
     port: int,
     timeout: float | None,
     settle: float,
+    reports: tuple[str, ...],
     save_journal: Path | None,
     recorded: Path | None,
 ) -> None:
@@ -91,6 +94,7 @@ def run(
     3 when it cannot listen.
     """
     from oscp_sim.program import NotStarted
+    from oscp_sim.report import listeners
     from oscp_sim.scenario.program_report import ProgramReport
     from oscp_sim.scenario.program_run import ProgramRun, judge_program, nothing_expected
     from oscp_sim.scenario.read import load_expectation
@@ -107,6 +111,8 @@ def run(
         given = load_world(world)
     except SourceError as error:
         _end(error, 2)
+    with bad_parameters("--report"):
+        told = [ProgramReport(sys.stdout), *listeners(reports)]
     with bad_parameters("--seat"):
         placed = real.placed(given)
     simulator = Simulator(placed, seed=seed, fidelity=chosen, plays=real.plays)
@@ -118,7 +124,7 @@ def run(
     simulator.serve_at(server.url)
     try:
         with simulator:
-            passed = judge_program(program, simulator, [ProgramReport(sys.stdout)], _pass_on)
+            passed = judge_program(program, simulator, told, _pass_on)
     except NotStarted as error:
         _end(error, 2)
     finally:

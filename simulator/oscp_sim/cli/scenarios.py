@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SCHEMAS: Final = {
     "scenario": ("oscp_sim.scenario", "scenario.schema.json"),
     "world": ("oscp_sim.world", "world.schema.json"),
+    "faults": ("oscp_sim.faults", "faults.schema.json"),
 }
 _WIDTH: Final = 100
 _INDENT: Final = " " * 6
@@ -59,6 +60,10 @@ def schema(kind: str) -> None:
 
 def schema_text(kind: str) -> str:
     """Return the JSON Schema of a kind of file, as JSON text."""
+    if kind == "scenario":
+        from oscp_sim.scenario.read import editor_schema
+
+        return json.dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n"
     package, name = SCHEMAS[kind]
     return files(package).joinpath(name).read_text(encoding="utf-8")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from oscp_send.client import SolarUserClient
@@ -17,6 +18,7 @@ from oscp_send.messages import (
 )
 from oscp_send.values import OscpSendError
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
+from oscp_sim.entry import ALL_PARTIES
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.program import credentials
 from oscp_sim.scenario.model import Command, JsonText, Message, Parameters, Send, Wait
@@ -24,6 +26,7 @@ from oscp_sim.scenario.real_parties import NAMES, RealParties
 from oscp_sim.simulator import Simulator
 from oscp_sim.system.kinds import carry_out
 from oscp_sim.system.sending import Sent
+from oscp_sim.verify import verify
 
 
 class ImpossibleStep(Exception):
@@ -221,3 +224,11 @@ def _parts(instruction: Instruction | None) -> int | None:
     if instruction is None:
         return None
     return sum(len(split(value)) for name, value in instruction.parameters if name == "msg")
+
+
+def look_back(simulator: Simulator) -> Callable[..., object]:
+    """Return what verifies: it lets time pass, and waits for others where some are elsewhere."""
+    urls = (each.base_url for user in simulator.world.users for each in user.systems)
+    are_elsewhere = any(isinstance(url, str) and url.strip() for url in urls)
+    alone = simulator.plays == frozenset(ALL_PARTIES) and not are_elsewhere
+    return partial(verify, simulator.shared, moves=True, alone=alone)

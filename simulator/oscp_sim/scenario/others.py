@@ -15,6 +15,7 @@ from oscp_sim.program import Ended, environment, run_program
 from oscp_sim.scenario.act import Outcome, is_moved
 from oscp_sim.scenario.model import Run
 from oscp_sim.scenario.timeline import Exchange, timeline
+from oscp_sim.settling import Settling
 from oscp_sim.simulator import Simulator
 
 # How often a clock that stands is looked at while a program runs, in seconds of real time, and by
@@ -42,7 +43,7 @@ def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: flo
     variables = environment(simulator)
     with _time_passing(simulator):
         ended = run_program(run.command, variables, folder=run.folder, timeout=timeout)
-    settle(simulator, settling)
+    Settling(simulator.shared, moves=True).wait_until_settled(settling)
     shown = ended.output.replace(variables["OSCP_SEND_SECRET"], "[redacted]")
     return Ended(ended.exit_code, shown, ended.seconds)
 
@@ -65,22 +66,6 @@ def _time_passing(simulator: Simulator) -> Iterator[None]:
     finally:
         is_over.set()
         mover.join()
-
-
-def settle(simulator: Simulator, seconds: float) -> bool:
-    """Let all that is on its way come to its end; return whether it did in so many seconds."""
-    clock = simulator.clock
-    if not is_moved(clock):
-        deadline = time.monotonic() + seconds
-        simulator.wait_until_settled(seconds)
-        while simulator.pending and time.monotonic() < deadline:
-            time.sleep(_TICK / 4)
-        return not simulator.pending
-    deadline = clock.monotonic() + seconds
-    while _move_on(simulator, min(_STEP, deadline - clock.monotonic())):
-        if clock.monotonic() >= deadline:
-            return False
-    return True
 
 
 def _move_on(simulator: Simulator, most: float) -> bool:

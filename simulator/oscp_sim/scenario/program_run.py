@@ -12,6 +12,7 @@ from typing import Final
 from oscp_sim.entry import Entry
 from oscp_sim.matching import match_text, shortened
 from oscp_sim.program import Ended, environment, run_program
+from oscp_sim.scenario.act import look_back
 from oscp_sim.scenario.events import (
     Event,
     Listener,
@@ -27,6 +28,7 @@ from oscp_sim.scenario.expect import (
     problems_of_exchanges,
     problems_of_findings,
     problems_of_received,
+    problems_of_verifications,
 )
 from oscp_sim.scenario.model import Expect
 from oscp_sim.scenario.objections import problems_of_objections
@@ -118,6 +120,7 @@ def _step(
         *problems_of_received(expect, None, received),
         *problems_of_exchanges(expect, [each for each in items if isinstance(each, Exchange)]),
         *problems_of_findings(expect, items),
+        *problems_of_verifications(expect.source, "/verify", expect.verify, look_back(simulator)),
         *_of_rest(run, simulator, has_settled=has_settled),
         *(_of_silence(expect, entries) if "solaruser" in simulator.plays else ()),
     )

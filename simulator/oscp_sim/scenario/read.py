@@ -516,6 +516,9 @@ class _FileReader:
         return Verify(tuple(filter(None, read)), source=self._document.at(at))
 
     def _verification(self, value: Mapping[str, Any], at: str) -> Verification | None:
+        if any(texts(self._original.at(at).value)):
+            # What a reference stands for cannot be wrong yet.
+            return None
         try:
             return Verification(value)
         except ValueError as error:

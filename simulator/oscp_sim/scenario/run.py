@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
-from oscp_sim.entry import ALL_PARTIES
 from oscp_sim.program import NotStarted
 from oscp_sim.scenario.act import (
     ImpossibleStep,
@@ -19,6 +18,7 @@ from oscp_sim.scenario.act import (
     act,
     finish_what_is_due,
     is_moved,
+    look_back,
     pass_time,
     send,
 )
@@ -65,7 +65,6 @@ from oscp_sim.scenario.others import instructions_of, run_to_its_end, wait_for
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
-from oscp_sim.verify import verify
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
 
@@ -251,7 +250,7 @@ class _Running:
             self.since, self.awaited = mark, set()
         done = _do(step, self)
         finish_what_is_due(self.simulator.clock)
-        look = partial(_look(self.simulator), since=mark, began=instant)
+        look = partial(look_back(self.simulator), since=mark, began=instant)
         expect = step.expect
         verified = problems_of_verifications(expect.source, "/verify", expect.verify, look)
         done = replace(done, problems=(*done.problems, *verified))
@@ -430,16 +429,8 @@ def _await(awaited: Await, running: _Running) -> _Done:
 
 
 def _verify(said: Verify, simulator: Simulator) -> _Done:
-    problems = problems_of_verifications(said.source, "", said.verifications, _look(simulator))
+    problems = problems_of_verifications(said.source, "", said.verifications, look_back(simulator))
     return _Done("", tuple(problems))
-
-
-def _look(simulator: Simulator) -> Callable[..., object]:
-    """Return what verifies: it lets time pass, and waits for others where some are elsewhere."""
-    urls = (each.base_url for user in simulator.world.users for each in user.systems)
-    are_elsewhere = any(isinstance(url, str) and url.strip() for url in urls)
-    alone = simulator.plays == frozenset(ALL_PARTIES) and not are_elsewhere
-    return partial(verify, simulator.shared, moves=True, alone=alone)
 
 
 def _send(step: Step, instruction: Send, simulator: Simulator) -> _Done:
