@@ -95,6 +95,7 @@ def run(
     """
     from oscp_sim.program import NotStarted
     from oscp_sim.report import listeners
+    from oscp_sim.scenario.events import Listener
     from oscp_sim.scenario.program_report import ProgramReport
     from oscp_sim.scenario.program_run import ProgramRun, judge_program, nothing_expected
     from oscp_sim.scenario.read import load_expectation
@@ -112,7 +113,7 @@ def run(
     except SourceError as error:
         _end(error, 2)
     with bad_parameters("--report"):
-        told = [ProgramReport(sys.stdout), *listeners(reports)]
+        told: list[Listener] = [ProgramReport(sys.stdout), *listeners(reports)]
     with bad_parameters("--seat"):
         placed = real.placed(given)
     simulator = Simulator(placed, seed=seed, fidelity=chosen, plays=real.plays)
