@@ -259,7 +259,8 @@ class Server:
 
     def _converse(self, stream: _Stream, client: str) -> None:
         """Answer the requests of one connection, one after the other."""
-        stays = True
+        # It may have come just before the port was closed, which has not seen it then.
+        stays = not (self._closed_until and self._is_closed())
         while stays and stream.goes_on():
             received = _received(stream, client, self._faults)
             if received is None or (self._closed_until and self._is_closed()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -44,7 +45,9 @@ def told(url: str, data: bytes) -> tuple[bytes, str]:
     got = b""
     with connect(url) as connection:
         connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        # A reset may have come already.
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
         try:
             while piece := connection.recv(65_536):
                 got += piece
