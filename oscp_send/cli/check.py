@@ -53,10 +53,10 @@ from oscp_send.times import read_instant
 @click.option(
     "--report",
     "reports",
-    metavar="KIND=FILE",
+    metavar="KIND=PATH",
     multiple=True,
-    help="Also write a report: junit=FILE, json=FILE, or github for annotations and the summary of "
-    "a GitHub step. May be given several times.",
+    help="Also write a report: junit=FILE, json=FILE, html=FOLDER, or github for annotations and "
+    "the summary of a GitHub step. May be given several times.",
 )
 def check(
     files: tuple[str, ...],

@@ -63,6 +63,17 @@ def writable(path: Path) -> Path:
     return path
 
 
+def page_path(name: str) -> Path:
+    """Return where a page can be written: in a folder, or the file that is named.
+
+    Raises:
+        ValueError: It cannot; it says why.
+    """
+    path = Path(name)
+    is_file = path.suffix.lower() in {".html", ".htm"}
+    return writable(path if is_file else path / "index.html")
+
+
 class NotWritten(click.ClickException):
     """Raised where a report cannot be written; a command ends with 2."""
 

@@ -6,6 +6,8 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
@@ -18,6 +20,7 @@ from oscp_send.cli.ci import (
     annotation,
     junit_xml,
     markdown_text,
+    page_path,
     read_report,
     writable,
     write_report,
@@ -317,6 +320,49 @@ class GithubReport:
         self._stream.write(f"{text}\n")
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file as the page shows it."""
+
+    name: str
+    is_good: bool
+    headline: str
+    findings: tuple[Located, ...] = ()
+
+
+class HtmlReport:
+    """For people who run nothing: one page, written at the end."""
+
+    def __init__(self, stream: TextIO, fidelity: Fidelity, *, is_strict: bool = False) -> None:
+        self._stream = stream
+        self._fidelity = fidelity
+        self._is_strict = is_strict
+        self._files: list[_File] = []
+
+    def add(self, examined: Examined) -> None:
+        """Keep a file."""
+        is_good = not any(fails(each.kind, is_strict=self._is_strict) for each in examined.findings)
+        name, headline = examined.source.name, _headline(examined)
+        self._files.append(_File(name, is_good, headline, examined.findings))
+
+    def add_problem(self, problem: SourceProblem) -> None:
+        """Keep a file that could not be judged."""
+        self._files.append(_File(problem.name, is_good=False, headline=problem.problem))
+
+    def finish(self) -> None:
+        """Write everything."""
+        from oscp_send.cli.page import render
+
+        page = render(
+            Path(__file__).with_name("check.html"),
+            files=self._files,
+            fidelity=self._fidelity,
+            is_strict=self._is_strict,
+            version=version("oscp-rehearsal"),
+        )
+        self._stream.write(page)
+
+
 class Report(Protocol):
     """What is told about each file, and at the end."""
 
@@ -361,13 +407,20 @@ def report_of(
             return JsonReport(stream, fidelity, is_strict=is_strict)
         case "github":
             return GithubReport(stream, is_strict=is_strict)
+        case "html":
+            return HtmlReport(stream, fidelity, is_strict=is_strict)
         case "junit":
             return JunitReport(stream, is_strict=is_strict)
         case _:
             return TextReport(stream, is_strict=is_strict, colours=colours)
 
 
-_WAYS: Final = {"junit": "junit=FILE", "json": "json=FILE", "github": "github"}
+_WAYS: Final = {
+    "junit": "junit=FILE",
+    "json": "json=FILE",
+    "html": "html=FOLDER",
+    "github": "github",
+}
 
 
 def asked_for(reports: Iterable[str], fidelity: Fidelity, *, is_strict: bool) -> Iterator[Report]:
@@ -379,6 +432,7 @@ def asked_for(reports: Iterable[str], fidelity: Fidelity, *, is_strict: bool) ->
     for report in reports:
         kind, name = read_report(report, _WAYS)
         if name:
-            yield FileReport(kind, writable(Path(name)), fidelity, is_strict=is_strict)
+            path = page_path(name) if kind == "html" else writable(Path(name))
+            yield FileReport(kind, path, fidelity, is_strict=is_strict)
         else:
             yield report_of(kind, sys.stdout, fidelity, is_strict=is_strict)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -303,16 +304,28 @@ class TestPlots:
         assert float(shown.elements[limit + 1][1]["y"] or 0) == pytest.approx(heights["granted"])
 
     def test_the_limit_is_the_newest_forecast_for_each_time(self) -> None:
-        shown = page(events("one", update(10, 10, 10), update(5, 6, 7), update(8)))
-        limits = [
-            (float(each["x"] or 0), float(each["height"] or 0))
+        message = forecast(9)
+        within = {"start_time": "2026-12-01T00:20:00Z", "end_time": "2026-12-01T00:25:00Z"}
+        message["forecasted_blocks"][0].update(within)
+        later = exchange(
+            "capacity_provider",
+            "flexibility_provider",
+            "UpdateGroupCapacityForecast",
+            message,
+            system=3,
+        )
+        shown = page(events("one", update(12, 12), update(6, 7), later, update(8)))
+        limits = sorted(
+            (float(each["x"] or 0), float(each["width"] or 0), float(each["height"] or 0))
             for each in shown.all("rect")
             if "height" in each and not each.get("class") and each.get("x")
-        ]
-        first, second, third = (height for _, height in sorted(limits))
-        assert (
-            first / 8 == pytest.approx(second / 6, rel=0.01) == pytest.approx(third / 7, rel=0.01)
         )
+        assert len(limits) == 4
+        unit = limits[0][2] / 8
+        assert [height / unit for *_, height in limits] == pytest.approx([8, 7, 9, 7], rel=0.01)
+        # Each begins where the one before ends.
+        for (x, width, _), (following, *_) in pairwise(limits):
+            assert x + width == pytest.approx(following, abs=0.2)
 
     def test_what_was_refused_or_cannot_be_read_is_not_drawn(self) -> None:
         broken = exchange(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from oscp_send.cli.ci import read_report, writable, write_report
+from oscp_send.cli.ci import page_path, read_report, writable, write_report
 from oscp_sim.report.result import Gathered, RehearsalResult
 from oscp_sim.scenario.events import Listener
 
@@ -28,7 +28,6 @@ _MODULES: Final[Mapping[str, str]] = MappingProxyType(
         "github": "oscp_sim.report.github",
     }
 )
-_PAGE: Final = "index.html"
 
 
 def listeners(reports: Iterable[str]) -> list[Listener]:
@@ -43,19 +42,14 @@ def listeners(reports: Iterable[str]) -> list[Listener]:
     writers: dict[str, Callable[[RehearsalResult], None]] = {}
     for report in reports:
         kind, name = read_report(report, WAYS)
-        path = _path(kind, name) if name else None
+        path = None
+        if name:
+            path = page_path(name) if kind == "html" else writable(Path(name))
         target = str(path or kind)
         if target in writers:
             raise ValueError(f"{report!r} and a report before it would be written to one place")
         writers[target] = partial(_print, kind) if path is None else partial(_write, kind, path)
     return [Gathered(write) for write in writers.values()]
-
-
-def _path(kind: str, name: str) -> Path:
-    path = Path(name)
-    if kind == "html" and path.suffix.lower() not in {".html", ".htm"}:
-        path /= _PAGE
-    return writable(path)
 
 
 def _write(kind: str, path: Path, result: RehearsalResult) -> None:

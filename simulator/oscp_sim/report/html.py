@@ -9,10 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from oscp_sim.matching import printable
+from oscp_send.cli.page import render
 from oscp_sim.report import chart as sequence
 from oscp_sim.report import plot as steps
 from oscp_sim.report.result import RehearsalResult, ScenarioResult
@@ -40,31 +39,16 @@ _LEGEND: Final[Mapping[str, str]] = {
 
 def report(result: RehearsalResult) -> str:
     """Return the report."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters["rule_of"] = rule_of
     scenarios = [Shown(number, each) for number, each in enumerate(result.scenarios, 1)]
-    is_long = len(scenarios) > _MOST_OPEN
-    page: str = environment.get_template("page.html").render(
+    return render(
+        Path(__file__).with_name("page.html"),
         result=result,
         scenarios=scenarios,
-        is_long=is_long,
+        is_long=len(scenarios) > _MOST_OPEN,
         explain=EXPLAIN,
+        rule_of=rule_of,
         version=version("oscp-rehearsal"),
     )
-    return page
-
-
-def _shown(value: object) -> object:
-    """Return a text in which nothing is invisible, or turns the direction of what follows."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return printable(value)
-    return value
 
 
 @dataclass(frozen=True)

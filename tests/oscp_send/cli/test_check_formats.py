@@ -304,8 +304,23 @@ class TestReports:
 
     def test_one_that_makes_no_sense_is_refused(self, cli: Cli, write: Write) -> None:
         good = write("good.json", pretty())
-        result = cli("check", good, "--action", ACTION, "--report", "html=x")
+        result = cli("check", good, "--action", ACTION, "--report", "xml=x")
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "'html=x' is not a report: write it as junit=FILE, json=FILE or github" in (
+        assert "'xml=x' is not a report: write it as junit=FILE, json=FILE, html=FOLDER" in (
             " ".join(result.stderr.split())
         )
+
+    def test_a_page_shows_what_is_in_a_file_and_does_nothing_of_it(
+        self, cli: Cli, write: Write, folder: Path
+    ) -> None:
+        evil = "<script>\u202e"
+        bad, good = write("bad.json", pretty(unit=evil)), write("good.json", pretty())
+        cli("check", bad, good, "missing.json", "--action", ACTION, "--report", "html=out")
+        page = (folder / "out/index.html").read_text(encoding="utf-8")
+        assert "<script" not in page
+        assert r"&lt;script&gt;\u202e" in page
+        assert page.count('<span class="badge bad">failed</span>') == 4
+        assert "<strong>enum</strong>" in page
+        assert re.search(r"bad\.json:\d+:\d+ /forecasted_blocks/0/unit</code>", page)
+        assert "oscp-send explain enum" in page
+        assert "there is no such file" in page
