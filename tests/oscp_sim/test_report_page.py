@@ -219,7 +219,7 @@ def test_a_chart_has_a_lane_a_party_and_an_arrow_an_exchange() -> None:
         "AdjustGroupCapacityForecast",
         forecast(1),
         system=3,
-        headers={"x-request-id": "r7", "accept": "text/none"},
+        headers={"x-request-id": "r7", "x-correlation-id": "a-long-one-1", "accept": "text/none"},
         findings=[finding],
     )
     note = Note(2, BEGIN, "flexibility_provider", "instruction 1 is Completed")
@@ -233,6 +233,7 @@ def test_a_chart_has_a_lane_a_party_and_an_arrow_an_exchange() -> None:
     assert len(shown.all("polygon", "arrow")) == 3
     assert len(shown.all("polygon", "bad")) == 1
     assert {"200, 3 parts", "204, S8", "no answer"} <= set(shown.texts)
+    assert "id r7, for a-long-one…" in shown.texts
     assert "X-Request-ID: r7" in shown.texts
     assert "oscp-send explain S8" in shown.texts
     assert "was not forecast; ask first" in shown.texts

@@ -24,9 +24,12 @@ _LANE: Final = 258.0
 _MARGIN: Final = 136.0
 _HEAD: Final = 46.0
 _ROW: Final = 50.0
+_LINE: Final = 15.0
 _STEP: Final = 34.0
 _NOTE: Final = 32.0
 _OF_MANY: Final = frozenset({"capacity_provider", "capacity_optimizer"})
+# What sets one id apart from the others of a chart.
+_LONGEST_ID: Final = 10
 # Success, redirection.
 _GOOD: Final = range(200, 400)
 
@@ -74,7 +77,7 @@ def chart(drawn: Sequence[Row]) -> Markup:
             y += _STEP
         elif isinstance(row.what, Exchange):
             shapes.append(_arrow(row, row.what, y, places))
-            y += _ROW
+            y += _ROW + (_LINE if _ids(row.what) else 0)
         else:
             shapes.append(_note(row, row.what, y, places, width))
             y += _NOTE
@@ -176,6 +179,7 @@ def _arrow(row: Row, exchange: Exchange, y: float, places: dict[Lane, float]) ->
         + _number(row.number, start, line)
         + text(middle, line - 6, cut(_label(exchange), room, 13), "label")
         + text(middle, line + 15, cut(_below(exchange), room, 11.5), "below")
+        + text(middle, line + 15 + _LINE, cut(_ids(exchange), room, 11.5), "below")
     )
 
 
@@ -199,6 +203,17 @@ def _below(exchange: Exchange) -> str:
         told.append(f"{parts} parts")
     told += dict.fromkeys(map(rule_of, shown_findings(exchange.findings)))
     return ", ".join(told)
+
+
+def _ids(exchange: Exchange) -> str:
+    """Return by which id a message is known, and for which one it is; nothing if by none."""
+    known, named = exchange.request_id, exchange.correlation_id
+    told = [] if known is None else [f"id {_beginning(known)}"]
+    return ", ".join(told if named is None else [*told, f"for {_beginning(named)}"])
+
+
+def _beginning(name: str) -> str:
+    return name if len(name) <= _LONGEST_ID else f"{name[:_LONGEST_ID]}…"
 
 
 def _note(row: Row, note: Note, y: float, places: dict[Lane, float], width: float) -> Markup:
