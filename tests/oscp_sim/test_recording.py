@@ -46,7 +46,25 @@ BLOCK = {
     "start_time": "2026-01-03T00:00:00Z",
     "end_time": "2026-01-03T00:15:00Z",
 }
-WORLDS = Path(__file__).parents[2] / "scenarios" / "worlds"
+ROOT = Path(__file__).parents[2]
+# Of a Capacity Provider that answers an adjustment with a new forecast, and two users.
+ANSWERS = """
+users:
+  - id: 42
+    tokens: [{id: rehearsal-token-0001, secret: rehearsal-secret}]
+    nodes: [1]
+    capacity_providers: [{id: 1, name: Grants, token: cp-token-1, behaviour: answer}]
+    capacity_optimizers: [{id: 12, name: Depot}]
+    capacity_groups:
+      - {id: 1, identifier: granted, capacity_provider: 1, capacity_optimizer: 12}
+  - id: 43
+    tokens: [{id: token-of-the-other, secret: secret-of-another}]
+    nodes: [2]
+    capacity_providers: [{id: 1, name: Grid, token: cp-token-2}]
+    capacity_optimizers: [{id: 1, name: Depot}]
+    capacity_groups:
+      - {id: 1, identifier: other, capacity_provider: 1, capacity_optimizer: 1}
+"""
 
 
 def message(unit: str = "KW", group: str = "foo-group") -> str:
@@ -181,6 +199,14 @@ def test_a_journal_is_replayed_itself(session: Path) -> None:
     result = command("replay", str(session))
     assert (result.exit_code, result.stderr) == (0, "")
     assert "ok    session" in result.stdout
+
+
+def test_a_scenario_is_replayed_in_whichever_style_it_is_written(tmp_path: Path) -> None:
+    text = '{"scenario": "quiet", "steps": [{"wait": "1s"}], "clock": {"runs": "frozen"}}'
+    assert replayed(text, tmp_path).exit_code == 0
+    result = replayed("{scenario: quiet}", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "session.yaml:1:1: " in result.stderr
 
 
 def test_there_are_no_secrets_in_what_is_kept(session: Path) -> None:
@@ -318,9 +344,9 @@ def test_seed_and_settings_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_world_is_in_the_file_with_names_for_its_secrets(tmp_path: Path) -> None:
-    with Simulator(WORLDS / "two-users.yaml", clock=FrozenClock(NOW)) as simulator:
+    with Simulator(ANSWERS, clock=FrozenClock(NOW)) as simulator:
         secrets = {token.secret for user in simulator.world.users for token in user.tokens}
-        user = simulator.world.users[0]
+        user = simulator.world.users[1]
         token, group = user.tokens[0], user.capacity_groups[0]
         body = json.dumps(
             instruction(user.nodes[0], cgIdentifier=group.identifier, coId="1")
@@ -350,8 +376,8 @@ def test_what_ends_otherwise_when_played_is_said(tmp_path: Path) -> None:
 
 
 def test_what_comes_of_a_step_by_itself_is_none(tmp_path: Path) -> None:
-    with Simulator(WORLDS / "answers.yaml", clock=FrozenClock(NOW)) as simulator:
-        told = simulator.provider(1).forecast(group="granted", capacities=[50, 50])
+    with Simulator(ANSWERS, clock=FrozenClock(NOW)) as simulator:
+        told = simulator.provider(1, user=42).forecast(group="granted", capacities=[50, 50])
         simulator.clock.advance("2s")
         simulator.optimizer(12).adjust(
             group="granted", capacities=[60, 60], correlation_id=told.request_id
@@ -425,12 +451,12 @@ def test_what_was_forgotten_is_said(simulator: Simulator) -> None:
 def test_a_real_party_is_played_when_it_is_replayed(tmp_path: Path) -> None:
     with Provider() as provider:
         url = f"{provider.url}/oscp/cp/2.0"
-        world = yaml.safe_load((WORLDS / "heartbeats.yaml").read_text())
+        world = yaml.safe_load(ANSWERS)
         world["users"][0]["capacity_providers"][0]["base_url"] = url
         with Simulator(world, clock=FrozenClock(NOW)) as simulator:
             send(
                 simulator,
-                json.dumps(instruction(coId="12", cgIdentifier="depot-7")).encode(),
+                json.dumps(instruction(coId="12", cgIdentifier="granted")).encode(),
             )
             made = recorded(simulator)
         assert provider.asked
@@ -583,3 +609,13 @@ def test_run_records_what_a_program_did(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stdout
     assert command("replay", str(file)).exit_code == 0
     assert command("replay", str(journal)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "scenarios").rglob("worlds/*.yaml")), ids=lambda each: each.stem
+)
+def test_every_world_can_be_written_into_a_recording(path: Path, tmp_path: Path) -> None:
+    with Simulator(path, clock=FrozenClock(NOW)) as simulator:
+        simulator.set_broker("down")
+        made = recorded(simulator)
+    assert replayed(made.text, tmp_path).exit_code == 0, made.text

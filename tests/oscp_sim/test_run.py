@@ -301,3 +301,15 @@ def test_options_of_the_command_are_its_own() -> None:
     result = run("sh", "-c", 'echo "$0 $1"', "--seed", "--record")
     assert result.exit_code == 1
     assert result.stdout.startswith("--seed --record\n")
+
+
+def test_reports_are_written_of_a_program(tmp_path: Path) -> None:
+    junit, page = tmp_path / "junit.xml", tmp_path / "report"
+    reports = ["--report", f"junit={junit}", "--report", f"html={page}"]
+    assert run(*reports, "--", *REFUSED).exit_code == 1
+    assert "not to be refused" in junit.read_text()
+    assert "instr/view" in (page / "index.html").read_text()
+
+
+def test_a_report_of_a_kind_that_there_is_not_is_2() -> None:
+    assert run("--report", "jnuit=file.xml", "--", "true").exit_code == 2

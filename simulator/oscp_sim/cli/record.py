@@ -6,17 +6,20 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from oscp_sim.cli.options import seat_option, seats
+from oscp_sim.cli.options import bad_parameters, report_option, seat_option, seats
 
 if TYPE_CHECKING:
     from oscp_sim.recording import Recording
     from oscp_sim.saved_journal import SavedJournal
     from oscp_sim.shared import Shared
     from oscp_sim.yaml_source import SourceError
+
+# Of the first line of a journal, which holds a world, as much as tells it from a scenario.
+_LONGEST_LINE: Final = 1000
 
 save_journal_option = click.option(
     "--save-journal",
@@ -118,8 +121,9 @@ def _tell(recording: Recording, output: Path | None) -> None:
 @click.command()
 @click.argument("file", type=_file)
 @seat_option
+@report_option
 @click.option("--sequence", is_flag=True, help="Show what the parties sent one another.")
-def replay(file: Path, seat: tuple[str, ...], sequence: bool) -> None:
+def replay(file: Path, seat: tuple[str, ...], reports: tuple[str, ...], sequence: bool) -> None:
     """Play a recording again, and say where something comes otherwise than it was recorded.
 
     FILE is a scenario file that was recorded, or a saved journal, of which one is made first. It is
@@ -129,12 +133,15 @@ def replay(file: Path, seat: tuple[str, ...], sequence: bool) -> None:
     """
     from oscp_sim.recording import NothingToRecord, setting_of
     from oscp_sim.recording import record as made
+    from oscp_sim.report import listeners
     from oscp_sim.scenario.console import ConsoleReport
     from oscp_sim.scenario.read import load_scenarios
     from oscp_sim.scenario.run import Rehearsal, run
     from oscp_sim.yaml_source import SourceError
 
     real = seats(seat)
+    with bad_parameters("--report"):
+        written = listeners(reports)
     with tempfile.TemporaryDirectory() as folder:
         scenario, is_journal = file, _is_journal(file)
         try:
@@ -148,7 +155,7 @@ def replay(file: Path, seat: tuple[str, ...], sequence: bool) -> None:
         except (NothingToRecord, ValueError) as error:
             _end([str(error)], "replay")
         common = Rehearsal(setting.seed, setting.behaviour, real_parties=real)
-        passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence)])
+        passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence), *written])
     if is_journal and not passed:
         click.echo(
             f"lines are those of the scenario file: oscp-sim record {file} -o {file.stem}.yaml",
@@ -183,8 +190,10 @@ def export(journal: Path, output: Path | None) -> None:
 
 
 def _is_journal(file: Path) -> bool:
+    """Return whether a file is, or is to be, a saved journal; a scenario can begin so, too."""
     with file.open("rb") as opened:
-        return opened.read(1) == b"{"
+        first = opened.readline(_LONGEST_LINE)
+    return file.suffix == ".jsonl" or (first.startswith(b"{") and b"oscp-sim journal" in first)
 
 
 def _opened(path: Path) -> SavedJournal:

@@ -43,6 +43,7 @@ _SETTLE = 10.0
 @fidelity_option
 @set_option
 @seat_option
+@report_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -64,7 +65,6 @@ _SETTLE = 10.0
     show_default=True,
     help="How long what it sent may take to come to its end, once the command has.",
 )
-@report_option
 @save_journal_option
 @record_option
 def run(
@@ -75,10 +75,10 @@ def run(
     fidelity: Fidelity,
     settings: tuple[str, ...],
     seat: tuple[str, ...],
+    reports: tuple[str, ...],
     port: int,
     timeout: float | None,
     settle: float,
-    reports: tuple[str, ...],
     save_journal: Path | None,
     recorded: Path | None,
 ) -> None:
@@ -95,7 +95,6 @@ def run(
     """
     from oscp_sim.program import NotStarted
     from oscp_sim.report import listeners
-    from oscp_sim.scenario.events import Listener
     from oscp_sim.scenario.program_report import ProgramReport
     from oscp_sim.scenario.program_run import ProgramRun, judge_program, nothing_expected
     from oscp_sim.scenario.read import load_expectation
@@ -107,13 +106,13 @@ def run(
     check_folder(save_journal, "--save-journal")
     check_folder(recorded, "--record")
     chosen, real = behaviour(fidelity, settings), seats(seat)
+    with bad_parameters("--report"):
+        written = listeners(reports)
     try:
         expected = load_expectation(expect) if expect else nothing_expected()
         given = load_world(world)
     except SourceError as error:
         _end(error, 2)
-    with bad_parameters("--report"):
-        told: list[Listener] = [ProgramReport(sys.stdout), *listeners(reports)]
     with bad_parameters("--seat"):
         placed = real.placed(given)
     simulator = Simulator(placed, seed=seed, fidelity=chosen, plays=real.plays)
@@ -125,7 +124,9 @@ def run(
     simulator.serve_at(server.url)
     try:
         with simulator:
-            passed = judge_program(program, simulator, told, _pass_on)
+            passed = judge_program(
+                program, simulator, [ProgramReport(sys.stdout), *written], _pass_on
+            )
     except NotStarted as error:
         _end(error, 2)
     finally:

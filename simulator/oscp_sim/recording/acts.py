@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -78,12 +79,14 @@ class _Context:
     """What the entries of a journal say of one another.
 
     Attributes:
+        shared: The systems, by party and id, that several users have.
         ours: The exchanges that were sent by a party that is played.
         sides: The first entry of each exchange.
         begun: The first entry about each instruction.
         ended: The last change of its state.
     """
 
+    shared: frozenset[tuple[str, int]]
     ours: set[int | None] = field(default_factory=set)
     sides: dict[int | None, Entry] = field(default_factory=dict)
     begun: dict[int | None, Entry] = field(default_factory=dict)
@@ -100,9 +103,16 @@ class _Context:
             self.ended[entry.instruction_id] = entry
 
 
-def acts_of(entries: Sequence[Entry]) -> Iterator[Act | LeftOut]:
-    """Yield what was done from outside, in order."""
-    context = _Context()
+def acts_of(
+    entries: Sequence[Entry], world: Mapping[str, Any] | None = None
+) -> Iterator[Act | LeftOut]:
+    """Yield what was done from outside, in order.
+
+    Args:
+        entries: Of the journal.
+        world: Who existed, as a world file has it; None for the built-in world.
+    """
+    context = _Context(_shared_ids(world or {}))
     for entry in entries:
         context.read(entry)
     found: list[tuple[int, Act | LeftOut]] = []
@@ -117,12 +127,22 @@ def acts_of(entries: Sequence[Entry]) -> Iterator[Act | LeftOut]:
     yield from (act for _, act in sorted(found, key=lambda each: each[0]))
 
 
+def _shared_ids(world: Mapping[str, Any]) -> frozenset[tuple[str, int]]:
+    counted = Counter(
+        (party, system["id"])
+        for user in world.get("users", ())
+        for party in _SENDERS
+        for system in user.get(f"{party}s", ())
+    )
+    return frozenset(each for each, count in counted.items() if count > 1)
+
+
 def _told(entry: Entry, context: _Context) -> Act | None:
     """Return what a party was told to send, of that party's side of the exchange."""
     if not (entry.sent and entry.detail.get("told")):
         return None
     first = context.sides[entry.exchange_id]
-    return replace(_message(entry, is_told=True), number=first.number, at=first.at)
+    return replace(_message(entry, context, is_told=True), number=first.number, at=first.at)
 
 
 def _asked(entry: Entry, context: _Context) -> Act | None:
@@ -135,7 +155,7 @@ def _asked(entry: Entry, context: _Context) -> Act | None:
         return _of_solaruser(entry, context)
     if entry.party != "flexibility_provider":
         raise _NoStep("no step acts as the Flexibility Provider")
-    return _message(entry, is_told=False)
+    return _message(entry, context, is_told=False)
 
 
 def _of_solaruser(entry: Entry, context: _Context) -> Act | None:
@@ -239,7 +259,7 @@ def value_of(text: str) -> Any:  # noqa: ANN401 - JSON of any kind
 # What a Capacity Provider or Optimizer was told to send, or a program sent in its place.
 
 
-def _message(entry: Entry, *, is_told: bool) -> Act:
+def _message(entry: Entry, context: _Context, *, is_told: bool) -> Act:
     party = entry.party if is_told else entry.peer
     who, action, request = entry.detail.get("id"), entry.action, entry.request
     assert request is not None, "every exchange has one"  # noqa: S101
@@ -250,7 +270,8 @@ def _message(entry: Entry, *, is_told: bool) -> Act:
     ids = {} if is_told else _given(request, "X-Request-ID", "request_id")
     ids |= _given(request, "X-Correlation-ID", "correlation_id")
     command, fields = _command(party, action, request.text)
-    step = {command: {_SENDERS[party]: who, **fields, **ids}}
+    of_user = {"user": entry.detail["user"]} if (party, who) in context.shared else {}
+    step = {command: {_SENDERS[party]: who, **of_user, **fields, **ids}}
     expect = {"status": "unanswered" if entry.status is None else entry.status}
     invented = header(request, "X-Request-ID") if is_told else None
     return Act(entry.number, entry.at, step, expect, request_id=invented)

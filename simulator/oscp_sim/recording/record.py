@@ -63,7 +63,7 @@ def record(journal: SavedJournal, name: str) -> Recording:
     Raises:
         NothingToRecord: Nothing was done for which a scenario has a step.
     """
-    found = list(acts_of(journal.entries))
+    found = list(acts_of(journal.entries, journal.setting.world))
     acts = [each for each in found if isinstance(each, Act)]
     left_out = [*_forgotten(journal), *(str(each) for each in found if isinstance(each, LeftOut))]
     if not acts:
