@@ -16,7 +16,7 @@ import pytest
 
 from oscp_sim import Simulator, load_world
 from oscp_sim.faults import load_faults
-from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.read import load_expectation, load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from tests import docs
 from tests.examples.break_on_purpose import rehearse_a_reset
@@ -91,6 +91,9 @@ def test_a_snippet_of_yaml_is_what_it_says(page: str, text: str, tmp_path: Path)
     elif text.startswith("faults:"):
         (tmp_path / "faults.yaml").write_text(text, encoding="utf-8")
         assert load_faults(tmp_path / "faults.yaml")
+    elif text.startswith("exit_code:"):
+        (tmp_path / "expected.yaml").write_text(text, encoding="utf-8")
+        assert load_expectation(tmp_path / "expected.yaml")
     elif text.startswith("scenario:"):
         (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
         if "./my-sender" in text:

@@ -717,7 +717,7 @@ def test_a_provider_writes_by_its_own_clock(simulator: Simulator, action: str) -
 
 
 def test_the_flexibility_provider_writes_by_its_own_clock(clock: FrozenClock) -> None:
-    world = Path(__file__).parents[2] / "scenarios" / "worlds" / "heartbeats.yaml"
+    world = Path(__file__).parents[2] / "scenarios/parties/worlds/heartbeats.yaml"
     with Simulator(world, clock=clock) as simulator:
         simulator.faults.add(where="flexibility_provider", fault="clock", behind="10d")
         clock.advance("10m")

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from oscp_sim.cli.main import main
-from oscp_sim.scenario.read import scenario_schema
+from oscp_sim.faults import faults_schema
+from oscp_sim.scenario.read import editor_schema
 from oscp_sim.world import world_schema
 
 if TYPE_CHECKING:
@@ -217,7 +218,9 @@ class TestList:
 
 
 @pytest.mark.parametrize(
-    ("kind", "schema"), [("scenario", scenario_schema()), ("world", world_schema())]
+    ("kind", "schema"),
+    [("scenario", editor_schema()), ("world", world_schema()), ("faults", faults_schema())],
+    ids=["scenario", "world", "faults"],
 )
 def test_schema(kind: str, schema: dict[str, object]) -> None:
     assert json.loads(sim("schema", kind).stdout) == schema

@@ -586,7 +586,7 @@ def test_serve_records_until_it_is_ended(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert said == f"1 steps in {file}, 0 left out\n"
+    assert said == f"1 step in {file}, 0 left out\n"
     assert "heartbeat:" in file.read_text()
     assert open_journal(journal).entries
 
@@ -619,3 +619,9 @@ def test_every_world_can_be_written_into_a_recording(path: Path, tmp_path: Path)
         simulator.set_broker("down")
         made = recorded(simulator)
     assert replayed(made.text, tmp_path).exit_code == 0, made.text
+
+
+def test_reports_are_written_of_a_replay(session: Path, tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    assert command("replay", str(session), "--report", f"junit={junit}").exit_code == 0
+    assert 'name="session"' in junit.read_text()

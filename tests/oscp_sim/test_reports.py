@@ -30,7 +30,7 @@ from oscp_sim.scenario.events import (
 )
 from oscp_sim.scenario.timeline import Exchange
 
-PAYLOADS = Path(__file__).parents[2] / "scenarios" / "payloads"
+PAYLOADS = Path(__file__).parents[2] / "scenarios/instructions/payloads"
 GOOD = """
 scenario: hello
 about: Somebody says hello.

@@ -111,7 +111,8 @@ def _tell(recording: Recording, output: Path | None) -> None:
 
     where = f" in {output}" if output else ""
     count = len(recording.left_out)
-    click.echo(f"{recording.steps} steps{where}, {count} left out", err=True)
+    steps = "1 step" if recording.steps == 1 else f"{recording.steps} steps"
+    click.echo(f"{steps}{where}, {count} left out", err=True)
     for each in recording.problems:
         click.echo(f"  otherwise when played: {printable(each)}", err=True)
     for each in recording.left_out:
