@@ -200,7 +200,7 @@ def test_a_single_mistake_is_found_as_what_it_is(
     rule: str, mutate: Callable[[list[Line]], list[Line]], lines: list[Line]
 ) -> None:
     found = [finding for findings in converse(mutate(lines)) for finding in findings]
-    assert {finding.rule for finding in found} == {rule}
+    assert rule in {finding.rule for finding in found} <= {rule, "same-message"}
 
 
 @given(conversations())
@@ -209,7 +209,7 @@ def test_who_asked_for_intermittent_misses_the_start(lines: list[Line]) -> None:
     mutated = _with_part(MEASURED, _unsaid_start)(lines)
     rules = {finding.rule for findings in converse(mutated) for finding in findings}
     # Who asked for CONTINUOUS is told nothing, for the counter goes on.
-    assert rules == ({"S13"} if asked == ["INTERMITTENT"] else set())
+    assert rules - {"same-message"} == ({"S13"} if asked == ["INTERMITTENT"] else set())
 
 
 @settings(max_examples=examples(30))
