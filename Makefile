@@ -43,7 +43,7 @@ bench: $(VENV)/.dev
 
 # 50,000 requests of random shape, and as many over sockets beside another client who looks at its
 # watch (OSCP_RANDOM_REQUESTS); 100 kills of a server that keeps its state, and 1,000 examples of each
-# property. The tests try 2,000, 300, 3 and 30.
+# property. The tests try 2,000, 300, 3 and 20.
 soak: $(VENV)/.dev
 	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/oscp_sim/test_random_requests.py
 	$(BIN)/python -m tests.bench.soak

@@ -14,7 +14,7 @@ settings.register_profile(
     "oscp-rehearsal",
     deadline=None,
     # A run of all tests is to be waited for; `make soak` looks further.
-    max_examples=int(os.environ.get("OSCP_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("OSCP_EXAMPLES", "20")),
     derandomize=bool(os.environ.get("CI")),
     # `make mutate` runs the tests of one process twice.
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],

@@ -26,7 +26,7 @@ _MISTAKES: tuple[object, ...] = (
 def examples(usual: int) -> int:
     """How many examples to try of a property that needs more or fewer than others.
 
-    `make soak` tries as many times more of it as of the others.
+    So many where the others have 30, and in proportion where they have more or fewer.
     """
     return max(1, usual * settings().max_examples // 30)
 

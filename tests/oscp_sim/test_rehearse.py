@@ -186,7 +186,7 @@ def test_without_a_path_the_folder_scenarios_is_run() -> None:
 
 
 def test_without_such_a_folder_what_comes_with_the_program_is_run() -> None:
-    result = rehearse()
+    result = rehearse("-k", "guide")
     assert result.exit_code == 0, result.stdout
     assert "\ninstructions/guide\n  ok    adjust-forecast " in result.stdout
 
