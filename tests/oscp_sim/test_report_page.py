@@ -78,6 +78,7 @@ def exchange(
     status: int | None = 204,
     headers: Mapping[str, str] | None = None,
     findings: Sequence[Mapping[str, Any]] = (),
+    answered: Mapping[str, str] | None = None,
 ) -> Exchange:
     return Exchange(
         1,
@@ -93,6 +94,7 @@ def exchange(
         system,
         status,
         findings=tuple(findings),
+        answer_headers=tuple((answered or {}).items()),
     )
 
 
@@ -221,6 +223,7 @@ def test_a_chart_has_a_lane_a_party_and_an_arrow_an_exchange() -> None:
         system=3,
         headers={"x-request-id": "r7", "x-correlation-id": "a-long-one-1", "accept": "text/none"},
         findings=[finding],
+        answered={"retry-after": "7", "vary": "nothing"},
     )
     note = Note(2, BEGIN, "flexibility_provider", "instruction 1 is Completed")
     unanswered = exchange(
@@ -235,6 +238,8 @@ def test_a_chart_has_a_lane_a_party_and_an_arrow_an_exchange() -> None:
     assert {"200, 3 parts", "204, S8", "no answer"} <= set(shown.texts)
     assert "id r7, for a-long-one…" in shown.texts
     assert "X-Request-ID: r7" in shown.texts
+    assert "Retry-After: 7" in shown.texts
+    assert not any("vary" in each for each in shown.texts)
     assert "oscp-send explain S8" in shown.texts
     assert "was not forecast; ask first" in shown.texts
     assert not any("text/none" in each for each in shown.texts)

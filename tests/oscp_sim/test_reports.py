@@ -37,6 +37,16 @@ about: Somebody says hello.
 steps:
   - send: {node: 1, optimizer: 1, group: foo-group, action: Handshake, text: "{}"}
 """
+BUSY = """
+scenario: busy
+clock: {start: 2026-03-01T12:00:00Z, runs: fast}
+faults:
+  - {where: capacity_provider, fault: status, status: 503, retry_after: 7s, times: 1}
+  - {where: solaruser, fault: token_revoked, path: /instr/add/OSCP_v20, after: 1}
+steps:
+  - send: {node: 1, optimizer: 1, group: foo-group, action: Handshake, text: "{}"}
+  - send: {node: 1, optimizer: 1, group: foo-group, action: Handshake, text: "{}"}
+"""
 BAD = """
 scenario: bad
 steps:
@@ -125,6 +135,18 @@ class TestJson:
         assert (delivered["path"], delivered["status"]) == ("/oscp/cp/2.0/handshake", 204)
         declined, _ = bad["steps"][0]["timeline"]
         assert [each["rule"] for each in declined["findings"]] == ["empty-handshake"]
+
+    def test_what_an_answer_says_of_the_next_try(self) -> None:
+        Path("a.yaml").write_text(BUSY)
+        busy, _ = self.written()["scenarios"]
+        waiting, refused = busy["steps"]
+        tries = [each for each in waiting["timeline"] if each.get("path", "").startswith("/oscp")]
+        assert [each["answer_headers"] for each in tries[:2]] == [{"Retry-After": "7"}, {}]
+        asked = refused["timeline"][-1]
+        assert asked["answer_headers"] == {
+            "WWW-Authenticate": "SNWS2",
+            "X-SN-ErrorMessage": "Bad credentials",
+        }
 
     def test_it_is_the_same_text_again_but_for_durations(self) -> None:
         def durations_at_rest(value: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +240,9 @@ class TestJunit:
         assert "b.yaml:5  state\n  expected  Completed\n" in failure.text
         assert "\n> POST /solaruser/api/v1/sec/instr/add/OSCP_v20\n> " in failure.text
         assert '"cgIdentifier":"bar-group"' in failure.text
-        assert '\n< 200\n< {"success":true,' in failure.text
+        assert "\n< 200\n< " in failure.text
+        assert "\n< Content-Type: application/json" in failure.text
+        assert '\n< {"success":true,' in failure.text
         assert "422; give required_behaviour" in failure.text
         assert "(empty-handshake)\n" in failure.text
         assert failure.text.endswith("what a rule in parentheses means: oscp-send explain RULE")

@@ -144,7 +144,8 @@ class Told:
         who: Its parties.
         what: The request line, or what was noted.
         status: Of the answer; empty where there is none to expect.
-        headers: Those that matter.
+        headers: Those of the request that matter.
+        answered: Those of the answer that matter.
         says: What its message says, in a line.
         texts: What was sent and what was answered, each with its title.
     """
@@ -155,6 +156,7 @@ class Told:
     what: str
     status: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    answered: tuple[tuple[str, str], ...] = ()
     says: str = ""
     notes: tuple[str, ...] = ()
     findings: Sequence[Mapping[str, Any]] = ()
@@ -184,6 +186,7 @@ def _told_exchange(number: int, exchange: Exchange) -> Told:
         f"{exchange.method} {exchange.target}",
         "queued" if exchange.is_handed_over else status,
         tuple((name, value) for name in _HEADERS if (value := exchange.header(name)) is not None),
+        exchange.telling_headers,
         summary(exchange) + (f", in {parts} parts" if parts > 1 else ""),
         exchange.notes,
         shown_findings(exchange.findings),

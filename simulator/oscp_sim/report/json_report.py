@@ -98,6 +98,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "request_id": exchange.request_id,
         "correlation_id": exchange.correlation_id,
         "status": exchange.status,
+        "answer_headers": dict(exchange.telling_headers),
         "says": summary(exchange),
     }
 

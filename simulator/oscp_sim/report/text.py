@@ -100,6 +100,7 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     yield from _body(exchange.body, ">")
     if not exchange.is_handed_over:
         yield f"< {'no answer' if exchange.status is None else exchange.status}"
+    yield from (f"< {name}: {value}" for name, value in exchange.answer_headers)
     yield from _body(exchange.answer, "<")
     yield from (f"  {each}" for each in exchange.notes)
     yield from (f"  {finding_line(each)}" for each in shown_findings(exchange.findings))

@@ -14,6 +14,15 @@ from oscp_sim.entry import Entry, PartyName
 #: Where SolarUser puts a message for the Flexibility Provider (solaruser.md §3.4).
 _QUEUE: Final = "instr/OSCP_v20"
 _INSTRUCTIONS: Final = "/sec/instr/"
+#: What an answer says beside its status: when to ask again, how to sign, where, by what.
+_TELLING: Final = (
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-SN-ErrorMessage",
+    "Location",
+    "Allow",
+    "Accept",
+)
 # States that the answers of SolarUser show anyway.
 _SHOWN_BY_ANSWERS: Final = frozenset({"Queuing", "Executing"})
 
@@ -36,6 +45,7 @@ class Exchange:
         answer: The body of the answer.
         findings: About the message, as in the journal.
         notes: Further remarks of either side.
+        answer_headers: Of the answer, as the sender saw it, without credentials.
     """
 
     number: int
@@ -53,6 +63,7 @@ class Exchange:
     answer: str = ""
     findings: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    answer_headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def path(self) -> str:
@@ -80,6 +91,16 @@ class Exchange:
     def header(self, name: str) -> str | None:
         """Return the first value of a header, whatever the case of its name, or None."""
         return next((v for each, v in self.headers if each.lower() == name.lower()), None)
+
+    @property
+    def telling_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the answer that say what its sender may do next, by their usual names."""
+        return tuple(
+            (usual, value)
+            for usual in _TELLING
+            for name, value in self.answer_headers
+            if name.lower() == usual.lower()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +195,7 @@ def exchange_of(entry: Entry) -> Exchange:
         answer="" if response is None else response.text,
         findings=entry.findings,
         notes=_notes(entry.detail),
+        answer_headers=() if response is None else response.headers,
     )
 
 
@@ -194,6 +216,7 @@ def _joined(first: Exchange, second: Exchange, *, is_sent: bool) -> Exchange:
         status=sent.status,
         findings=(*received.findings, *sent.findings),
         notes=tuple(notes),
+        answer_headers=sent.answer_headers,
     )
 
 
