@@ -315,7 +315,8 @@ def _past(blocks: Sequence[_Block], now: datetime) -> Iterator[Finding]:
     """Yield one finding for all blocks that have ended; it is mere information if some have not."""
     past = [block for block in blocks if block.end <= now]
     if past:
-        at = f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        # Not what time it is now: the same message has the same text again.
+        end = max(block.end for block in past).astimezone(UTC)
         is_all = len(past) == len(blocks)
         what = f"{'every block' if is_all else f'{len(past)} of {len(blocks)} blocks'} has ended"
         if not is_all and len(past) > 1:
@@ -323,7 +324,8 @@ def _past(blocks: Sequence[_Block], now: datetime) -> Iterator[Finding]:
         hint = "leave out what is past; look at the dates and the clock if it is not intended"
         severity: Severity = "warning" if is_all else "info"
         pointer = f"{past[0].pointer}/end_time"
-        yield found("past-blocks", severity, pointer, f"{what}: it is {at}", hint)
+        what = f"{what}, the last at {end:%Y-%m-%d %H:%M} UTC"
+        yield found("past-blocks", severity, pointer, what, hint)
 
 
 def _clock(instant: datetime) -> str:

@@ -475,11 +475,11 @@ ODD: dict[str, tuple[dict[str, Any], str]] = {
     "of": (quarters(42, 0.042, 38), "0.042 KW is 1/1,000 of the 42 KW of /forecasted_blocks/0"),
     "all": (
         {"type": "OPTIMUM", **blocks(span(0, 15))},
-        "every block has ended: it is 2031-03-01 12:00 UTC",
+        "every block has ended, the last at 2031-03-01 00:15 UTC",
     ),
     "some": (
         {"type": "OPTIMUM", **blocks(span(0, 15), span(15, 30), span(30, 721))},
-        "2 of 3 blocks have ended: it is 2031-03-01 12:00 UTC",
+        "2 of 3 blocks have ended, the last at 2031-03-01 00:30 UTC",
     ),
 }
 

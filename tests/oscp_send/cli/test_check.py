@@ -88,7 +88,7 @@ def test_blocks_are_past_only_for_who_says_what_time_it_is(cli: Cli, write: Writ
         assert (early.exit_code, "past-blocks" in early.stdout) == (0, False)
         late = cli("check", *asked, "--now", "2031-03-01T02:00:00+01:00", "--strict")
         assert late.exit_code == 1
-        assert "every block has ended: it is 2031-03-01 01:00 UTC" in late.stdout
+        assert "every block has ended, the last at 2031-03-01 00:15 UTC" in late.stdout
     assert cli("check", file, "--action", ACTION, "--now", "now").exit_code == 0
 
 
