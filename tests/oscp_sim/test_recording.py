@@ -326,6 +326,17 @@ def test_what_no_step_does_is_named(simulator: Simulator) -> None:
         assert f"# Left out: {each}\n" in made.text
 
 
+def test_a_fault_that_struck_is_named(simulator: Simulator) -> None:
+    simulator.faults.add(where="capacity_provider", fault="status", status=403, times=1)
+    simulator.faults.add(where="capacity_provider", fault="garbage")
+    send(simulator, adjust())
+    fault, *_ = recorded(simulator).left_out
+    assert fault == (
+        "fault 1: another answer goes out, at capacity_provider from 03:04:05: "
+        "add its rule to faults"
+    )
+
+
 def test_a_journal_in_which_nobody_did_anything(simulator: Simulator) -> None:
     with pytest.raises(NothingToRecord, match="the journal has no message from outside"):
         recorded(simulator)

@@ -311,5 +311,14 @@ def test_reports_are_written_of_a_program(tmp_path: Path) -> None:
     assert "instr/view" in (page / "index.html").read_text()
 
 
+def test_a_fault_that_never_struck_is_a_warning(tmp_path: Path) -> None:
+    world, report = tmp_path / "world.yaml", tmp_path / "report.json"
+    world.write_text(f"{WORLD}\nfaults: [{{where: hand_off, fault: lost, action: Heartbeat}}]\n")
+    result = run("--world", str(world), "--report", f"json={report}", "--", *REFUSED)
+    (warned,) = json.loads(report.read_text())["scenarios"][0]["warnings"]
+    assert warned.startswith("fault 1 never struck: {where: hand_off, fault: lost")
+    assert f"\nwarning: {warned}\n" in result.stdout
+
+
 def test_a_report_of_a_kind_that_there_is_not_is_2() -> None:
     assert run("--report", "jnuit=file.xml", "--", "true").exit_code == 2

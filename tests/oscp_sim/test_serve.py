@@ -145,7 +145,8 @@ def test_faults_of_a_file_strike_and_those_that_did_not_are_told_at_the_end(
         "  - {where: solaruser, fault: reset_after, times: 1}\n"
         "  - {where: hand_off, fault: lost, action: Heartbeat}\n"
     )
-    with serving("--faults", str(file)) as served:
+    report = tmp_path / "report.json"
+    with serving("--faults", str(file), "--report", f"json={report}") as served:
         assert any("2 rules" in line for line in served.said)
         with pytest.raises(ConnectionResetError):
             served.get("/solaruser/api/v1/sec/instr/view?id=1")
@@ -154,6 +155,8 @@ def test_faults_of_a_file_strike_and_those_that_did_not_are_told_at_the_end(
         assert served.process.stderr is not None
         told = served.process.stderr.read()
     assert told.startswith("warning: fault 2 never struck: {where: hand_off, fault: lost")
+    (warned,) = json.loads(report.read_text(encoding="utf-8"))["scenarios"][0]["warnings"]
+    assert told == f"warning: {warned}\n"
     assert "fault 1" not in told
 
 

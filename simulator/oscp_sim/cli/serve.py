@@ -257,8 +257,9 @@ def serve(
         if url_file is None:
             raise
         _end(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", 2)
-    for each in simulator.faults.never_struck:
-        click.echo(printable(f"warning: {each.warning}"), err=True)
+    warnings = [each.warning for each in simulator.faults.never_struck]
+    for each in warnings:
+        click.echo(printable(f"warning: {each}"), err=True)
     if told:
         tell_session(
             simulator.journal,
@@ -266,6 +267,7 @@ def serve(
             fidelity=str(chosen),
             duration=time.monotonic() - began,
             told=told,
+            warnings=warnings,
         )
     is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
     sys.stdout.flush()

@@ -65,7 +65,8 @@ def record(journal: SavedJournal, name: str) -> Recording:
     """
     found = list(acts_of(journal.entries, journal.setting.world))
     acts = [each for each in found if isinstance(each, Act)]
-    left_out = [*_forgotten(journal), *(str(each) for each in found if isinstance(each, LeftOut))]
+    left_out = [*_forgotten(journal), *_faults(journal.entries)]
+    left_out += [str(each) for each in found if isinstance(each, LeftOut)]
     if not acts:
         why = "; ".join(left_out) or "the journal has no message from outside"
         message = f"there is nothing to record: {why}"
@@ -90,6 +91,17 @@ def _forgotten(journal: SavedJournal) -> Iterator[str]:
     first = journal.entries[0].number if journal.entries else 1
     if first > 1:
         yield f"what was before entry {first}: forgotten by the journal, or before a reset"
+
+
+def _faults(entries: Iterable[Entry]) -> Iterator[str]:
+    """Yield each fault that struck: what came of it does not come again without its rule."""
+    struck: dict[int, Entry] = {}
+    for each in entries:
+        if "fault" in each.detail:
+            struck.setdefault(each.detail["rule"], each)
+    for _, each in sorted(struck.items()):
+        told = f"{each.detail['why']}, at {each.party} from {each.at:%H:%M:%S}"
+        yield f"{told}: add its rule to faults"
 
 
 # The scenario, without what is expected of the parties.

@@ -20,7 +20,13 @@ _SESSION = ScenarioId("serve", "session")
 
 
 def tell_session(
-    journal: Journal, *, seed: int, fidelity: str, duration: float, told: Iterable[Listener]
+    journal: Journal,
+    *,
+    seed: int,
+    fidelity: str,
+    duration: float,
+    told: Iterable[Listener],
+    warnings: Iterable[str] = (),
 ) -> None:
     """Tell listeners what a journal holds, so that they report it.
 
@@ -30,6 +36,7 @@ def tell_session(
         fidelity: Of the simulator, as a text.
         duration: For how many seconds it ran.
         told: The listeners.
+        warnings: What is doubtful about it, as a fault that never struck.
     """
     entries = journal.entries()
     first = entries[0].number if entries else journal.last + 1
@@ -38,7 +45,9 @@ def tell_session(
         RehearsalStarted(seed, fidelity, (_SESSION,)),
         ScenarioStarted(_SESSION, "", 1, fidelity, "What happened while the simulator ran."),
         StepFinished(_SESSION, 1, "everything", "", "", duration, timeline=timeline(entries)),
-        ScenarioFinished(_SESSION, passed=True, duration=duration, warnings=forgotten),
+        ScenarioFinished(
+            _SESSION, passed=True, duration=duration, warnings=(*forgotten, *warnings)
+        ),
         RehearsalFinished(1, 0, duration),
     )
     for listener in told:

@@ -15,6 +15,7 @@ from oscp_sim.scenario.events import (
     Problem,
     RehearsalFinished,
     RehearsalStarted,
+    ScenarioFinished,
     StepFinished,
 )
 from oscp_sim.scenario.sequence import LEGEND, draw
@@ -46,6 +47,8 @@ class ProgramReport:
             case StepFinished():
                 self._problems += event.problems
                 self._draw(event)
+            case ScenarioFinished():
+                self._warn(event)
             case RehearsalFinished():
                 self._conclude(event)
 
@@ -54,6 +57,11 @@ class ProgramReport:
             self._line(f"\n    {LEGEND}\n")
             for line in draw([step]):
                 self._line(line)
+
+    def _warn(self, scenario: ScenarioFinished) -> None:
+        for each in scenario.warnings:
+            warning = f"warning: {printable(each)}"
+            self._line("\n" + (click.style(warning, fg="yellow") if self._colour else warning))
 
     def _conclude(self, event: RehearsalFinished) -> None:
         count = len(self._problems)

@@ -98,7 +98,8 @@ def judge_program(
     say(RehearsalStarted(simulator.seed, behaviour, (scenario,)))
     say(ScenarioStarted(scenario, step.where, 1, behaviour, sequence=True))
     say(step)
-    say(ScenarioFinished(scenario, passed, duration))
+    warnings = tuple(each.warning for each in simulator.faults.never_struck)
+    say(ScenarioFinished(scenario, passed, duration, warnings=warnings))
     say(RehearsalFinished(int(passed), int(not passed), duration))
     return passed
 
