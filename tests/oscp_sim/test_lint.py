@@ -73,6 +73,12 @@ class TestLint:
         assert lines == refused.stderr.splitlines()
         assert last == "2 errors"
 
+    @pytest.mark.parametrize("at", ["    ", ""], ids=["step", "scenario"])
+    def test_that_nothing_comes_is_an_expectation(self, at: str) -> None:
+        none = f"{at}expect_none: [{{to: capacity_optimizer}}]\n"
+        write("a.yaml", f"{of_steps(f'send: {SEND}')}\n{none}")
+        assert sim("lint", "a.yaml").stdout == "1 scenario in 1 file: good\n"
+
     @pytest.mark.parametrize(
         ("text", "told"),
         [

@@ -257,6 +257,10 @@ WRONG = {
         "wait: 1s, expect_none: [{to: solaruser, times: 2}]",
         "does not belong here",
     ),
+    "what nobody can send": (
+        "wait: 1s, expect_none: [{to: capacity_provider, action: Handshak}]",
+        "unknown action 'Handshak'; did you mean 'Handshake'?",
+    ),
     "a name for the matrix": (
         "run: [x], as: matrix",
         '"matrix" does not have the right form: A name of letters, digits, hyphens and '
@@ -379,6 +383,16 @@ def test_what_must_not_be_sent(tmp_path: Path) -> None:
     assert (found.what, found.expected) == ("expect_none", "nothing to capacity_provider")
     assert found.got.endswith("/group_capacity_compliance_error 204")
     assert found.where.endswith("a.yaml:4")
+
+
+def test_what_must_not_be_sent_may_have_a_name_of_its_own(tmp_path: Path) -> None:
+    none = "expect_none: [{to: capacity_provider, action: Handshak}]"
+    send = HELLO.replace("action: GroupCapacityComplianceError", "action: Handshak, checked: false")
+    assert send != HELLO
+    text = f"  - send: {send}\n    expect: {{state: Declined}}\n    {none}\n"
+    assert problems(tmp_path, text, f"{none}\n") == []
+    with pytest.raises(SourceError, match=r"a.yaml:.*unknown action 'Handshak'"):
+        problems(tmp_path, f"  - send: {HELLO}\n", f"{none}\n")
 
 
 def test_what_must_not_be_sent_in_any_step(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def _texts(value: object) -> Iterator[str]:
 def _of_scenario(scenario: Scenario, otherwise: World) -> Iterator[SourceProblem]:
     kinds = {type(step.does) for step in scenario.steps}
     # Another kind of step is an expectation by itself.
-    if kinds <= _EXPECTING_NOTHING and all(each.expect == Expect() for each in scenario.steps):
+    none = scenario.expect_none or any(each.expect_none for each in scenario.steps)
+    idle = not none and all(each.expect == Expect() for each in scenario.steps)
+    if idle and kinds <= _EXPECTING_NOTHING:
         sends = "each instruction is Completed and each other message is answered with success"
         passes = "whatever happens" if kinds <= {Wait, Outage} else f"as long as {sends}"
         message = f"nothing is expected, so it passes {passes}: say with expect what is to come"

@@ -15,6 +15,7 @@ from typing import Any, Final
 from oscp_schemas.show import escape_pointer, nearest
 from oscp_sim.clock import parse_duration
 from oscp_sim.dataclass_values import DataclassReader
+from oscp_sim.entry import check_value
 from oscp_sim.faults import Rule, load_faults, rules_of
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.captures import CaptureCheck, Captured, fill
@@ -151,6 +152,11 @@ def _broken(document: YamlDocument, schema: FileSchema) -> list[SourceProblem]:
     later = is_of_matrix(document)
     problems = schema.problems(document, is_open(document))
     return [each for each in problems if each.pointer is None or not later(each.pointer)]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """Return a value where it is a mapping already, rather than a reference to one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _repeated_names(scenarios: Iterable[tuple[Path, Scenario]]) -> Iterator[SourceProblem]:
@@ -355,10 +361,29 @@ class _FileReader:
     def scenario(self, at: str, group: str, case: Case) -> Scenario:
         """Return one scenario, with the values of a matrix that the document has in place."""
         shared = self._shared if at else {}
-        own = self._reader.fields_of(Scenario, self._document.at(at).value, at)
+        value = self._document.at(at).value
+        own = self._reader.fields_of(Scenario, value, at)
+        self._check_none(value, at)
         made = {**shared, **own, "name": f"{own['name']}{case.label}", "matrix": case.values}
         made["tags"] = tuple(dict.fromkeys([*shared.get("tags", ()), *own.get("tags", ())]))
         return Scenario(group=group, **made)
+
+    def _check_none(self, scenario: Mapping[str, Any], at: str) -> None:
+        """Complain of what nobody should send and nobody can: it would always hold."""
+        steps = [_mapping(each) for each in scenario["steps"]]
+        sends = [_mapping(each.get("send")) for each in steps]
+        sends += [_mapping(each.get("parameters")) for each in sends]
+        sent = {each.get("action", "") for each in sends}
+        places = [(at, scenario), *((f"{at}/steps/{n}", step) for n, step in enumerate(steps))]
+        for pointer, holder in places:
+            none = holder.get("expect_none", ())
+            for index, each in enumerate(none if isinstance(none, list) else ()):
+                action = _mapping(each).get("action", "")
+                try:
+                    if action and "${" not in action:
+                        check_value("action", action, sent)
+                except ValueError as error:
+                    self._complain(f"{pointer}/expect_none/{index}/action", str(error))
 
     def expectation(self) -> Expect:
         """Return what the whole file says that is expected of a program."""
