@@ -188,6 +188,8 @@ def _excluded(violation: _Violation) -> Iterator[_Complaint]:
     if not keys:  # not anything
         yield _Complaint("", "does not belong here", at_key=True)
         return
+    if not isinstance(violation.got, dict):
+        return  # what kind it should be is a violation of its own
     yield _Complaint(make_pointer(keys[-1:]), f"{' and '.join(keys)} exclude each other", True)
 
 

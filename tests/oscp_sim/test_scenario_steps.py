@@ -257,6 +257,7 @@ WRONG = {
         "wait: 1s, expect_none: [{to: solaruser, times: 2}]",
         "does not belong here",
     ),
+    "nothing below a key": ("wait: 1s, expect: ", "expected a mapping, got nothing"),
     "what nobody can send": (
         "wait: 1s, expect_none: [{to: capacity_provider, action: Handshak}]",
         "unknown action 'Handshak'; did you mean 'Handshake'?",
