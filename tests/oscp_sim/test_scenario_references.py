@@ -250,7 +250,8 @@ WRONG = {
     "alone": (
         "${first}",
         '"${first}" is not a name and what is asked of it: write a reference as '
-        "${name.request_id}, and $${ for the characters ${ themselves",
+        "${name.request_id}, a value of a matrix as ${matrix.first}, and $${ for the characters "
+        "${ themselves",
     ),
     "open": (
         "x ${first.status",

@@ -72,6 +72,8 @@ def _reference(found: re.Match[str]) -> Reference:
         message = f'"{reference}" has brackets: write it with dots, as {Reference(dotted)}'
         raise ValueError(message)
     if not (_NAME.fullmatch(reference.name) and reference.path and all(reference.path)):
+        if _NAME.fullmatch(found[1]):
+            hint = hint.replace(", and", f", a value of a matrix as ${{matrix.{found[1]}}}, and")
         message = f'"{reference}" is not a name and what is asked of it: {hint}'
         raise ValueError(message)
     return reference
