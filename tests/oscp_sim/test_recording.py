@@ -236,6 +236,21 @@ def test_what_a_party_is_told_is_a_step_and_what_it_does_itself_is_not(tmp_path:
     assert replayed(made.text, tmp_path).exit_code == 0
 
 
+def test_a_message_that_is_refused_is_expected_to_be(simulator: Simulator, tmp_path: Path) -> None:
+    provider = simulator.provider(3)
+    provider.register(token="a-token-of-eight-or-more")
+    # Its token was replaced, and the new one has not come yet.
+    assert provider.heartbeat().status == 403
+    made = recorded(simulator)
+    (expected,) = [
+        step["expect"]["status"]
+        for step in yaml.safe_load(made.text)["steps"]
+        if "heartbeat" in step
+    ]
+    assert expected == 403
+    assert replayed(made.text, tmp_path).exit_code == 0
+
+
 def test_the_broker_goes_down_and_up_again(simulator: Simulator, clock: FrozenClock) -> None:
     simulator.set_broker("down")
     clock.advance(5)

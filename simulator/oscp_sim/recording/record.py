@@ -375,6 +375,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(?: [A-Za-z0-9_.-]+)*|[0-9]+
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _Dumper.add_representer(str, _text)
 _Dumper.add_representer(_Reference, _text)
+# A status of the service may be an HTTPStatus.
+_Dumper.add_multi_representer(int, lambda dumper, value: dumper.represent_int(int(value)))
 
 
 def _written(content: Mapping[str, Any]) -> str:
