@@ -142,6 +142,7 @@ class TestJson:
         waiting, refused = busy["steps"]
         tries = [each for each in waiting["timeline"] if each.get("path", "").startswith("/oscp")]
         assert [each["answer_headers"] for each in tries[:2]] == [{"Retry-After": "7"}, {}]
+        assert tries[0]["notes"] == ["fault 1: another answer goes out"]
         asked = refused["timeline"][-1]
         assert asked["answer_headers"] == {
             "WWW-Authenticate": "SNWS2",

@@ -99,6 +99,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "correlation_id": exchange.correlation_id,
         "status": exchange.status,
         "answer_headers": dict(exchange.telling_headers),
+        "notes": list(exchange.notes),
         "says": summary(exchange),
     }
 
