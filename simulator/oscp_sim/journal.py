@@ -103,6 +103,10 @@ class Journal:
         with self._grown:
             self._concealed = self._concealed.adding(token)
 
+    def redact(self, text: str) -> str:
+        """Return a text with each concealed token replaced by `[redacted]`."""
+        return self._concealed.redact(text)
+
     @property
     def last(self) -> int:
         """The number of the newest entry that ever was, 0 before the first: a mark for `since`."""

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
+from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World
 
@@ -40,7 +42,8 @@ class Ended:
     Attributes:
         exit_code: Its exit code; below 0, the number of the signal that ended it; None where it was
             ended because its time was over.
-        output: What it wrote to its standard output and standard error, as it came.
+        output: What it wrote to its standard output and standard error, as it came, but for the
+            secrets of the simulator.
         seconds: How long it ran, in real time.
     """
 
@@ -72,18 +75,18 @@ def environment(simulator: Simulator) -> dict[str, str]:
 
 def run_program(
     command: Sequence[str],
-    variables: Mapping[str, str],
+    simulator: Simulator,
     *,
     folder: Path | None = None,
     timeout: float | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Ended:
-    """Run a command with some variables added to this process's own, and wait for its end.
+    """Run a command that finds a simulator in its environment, and wait for its end.
 
     Args:
         command: The program and its arguments; no shell reads them. `oscp-send` and `oscp-sim` are
             those of this package.
-        variables: As `environment` returns them.
+        simulator: Where it sends to; what it shows of its secrets is replaced by `[redacted]`.
         folder: Where it runs; here where not given.
         timeout: Seconds after which it is ended, with all that it started; as long as it takes
             where not given.
@@ -97,7 +100,7 @@ def run_program(
         # A group of its own: what it has started ends with it.
         process = subprocess.Popen(  # noqa: S603 - the reader's own command
             _with_own(command),
-            env={**os.environ, **variables},
+            env={**os.environ, **environment(simulator)},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -114,7 +117,8 @@ def run_program(
         )
         raise NotStarted(message) from error
     lines: list[str] = []
-    reader = threading.Thread(target=_read, args=(process.stdout, lines, tell), daemon=True)
+    shown = partial(_without_secrets, simulator)
+    reader = threading.Thread(target=_read, args=(process.stdout, lines, shown, tell), daemon=True)
     reader.start()
     code: int | None
     try:
@@ -135,10 +139,25 @@ def _with_own(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-P", "-m", _OWN[name], *arguments]
 
 
-def _read(stream: IO[str] | None, lines: list[str], tell: Callable[[str], object] | None) -> None:
+def _without_secrets(simulator: Simulator, text: str) -> str:
+    """Return what a program wrote without the secrets that it was given, or has from a party."""
+    secrets = [token.secret for user in simulator.world.users for token in user.tokens]
+    for secret in secrets:
+        # A shorter one may be a part of any word.
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "[redacted]")
+    return simulator.journal.redact(redact_quoted(text, secrets))
+
+
+def _read(
+    stream: IO[str] | None,
+    lines: list[str],
+    shown: Callable[[str], str],
+    tell: Callable[[str], object] | None,
+) -> None:
     size = 0
     with stream or nullcontext(()) as written:
-        for line in written:
+        for line in map(shown, written):
             lines.append(line)
             size += len(line)
             while size - len(lines[0]) > _LONGEST_OUTPUT:

@@ -322,3 +322,13 @@ def test_a_fault_that_never_struck_is_a_warning(tmp_path: Path) -> None:
 
 def test_a_report_of_a_kind_that_there_is_not_is_2() -> None:
     assert run("--report", "jnuit=file.xml", "--", "true").exit_code == 2
+
+
+def test_a_secret_that_the_program_writes_is_in_no_report(tmp_path: Path) -> None:
+    files = {kind: tmp_path / kind / "report.html" for kind in ("junit", "json", "html")}
+    reports = [f"--report={kind}={file}" for kind, file in files.items()]
+    result = run(*reports, "--", "sh", "-c", 'echo "it is $OSCP_SEND_SECRET"; exit 3')
+    assert result.stdout.startswith("it is [redacted]\n")
+    for told in (result.output, *(file.read_text() for file in files.values())):
+        assert "it is [redacted]" in told
+        assert "rehearsal-secret" not in told

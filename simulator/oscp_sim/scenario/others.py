@@ -11,7 +11,7 @@ from typing import Final
 from oscp_sim.entry import Entry
 from oscp_sim.journal import Journal
 from oscp_sim.matching import NotSeen
-from oscp_sim.program import Ended, environment, run_program
+from oscp_sim.program import Ended, run_program
 from oscp_sim.scenario.act import Outcome, is_moved
 from oscp_sim.scenario.model import Run
 from oscp_sim.scenario.timeline import Exchange, timeline
@@ -40,12 +40,10 @@ def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: flo
     """
     # Its requests are dated by the machine's clock, whatever time it is in the rehearsal.
     simulator.serve_at(simulator.url)
-    variables = environment(simulator)
     with _time_passing(simulator):
-        ended = run_program(run.command, variables, folder=run.folder, timeout=timeout)
+        ended = run_program(run.command, simulator, folder=run.folder, timeout=timeout)
     Settling(simulator.shared, moves=True).wait_until_settled(settling)
-    shown = ended.output.replace(variables["OSCP_SEND_SECRET"], "[redacted]")
-    return Ended(ended.exit_code, shown, ended.seconds)
+    return ended
 
 
 @contextmanager

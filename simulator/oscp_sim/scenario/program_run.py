@@ -11,7 +11,7 @@ from typing import Final
 
 from oscp_sim.entry import Entry
 from oscp_sim.matching import match_text, shortened
-from oscp_sim.program import Ended, environment, run_program
+from oscp_sim.program import Ended, run_program
 from oscp_sim.scenario.act import look_back
 from oscp_sim.scenario.events import (
     Event,
@@ -88,9 +88,7 @@ def judge_program(
             listener(event)
 
     began = time.monotonic()
-    ended = run_program(
-        run.command, environment(simulator), folder=run.folder, timeout=run.timeout, tell=tell
-    )
+    ended = run_program(run.command, simulator, folder=run.folder, timeout=run.timeout, tell=tell)
     has_settled = simulator.settle(run.settle)
     step = _step(run, simulator, ended, has_settled=has_settled)
     passed, duration = not step.problems, time.monotonic() - began
