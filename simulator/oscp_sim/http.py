@@ -57,6 +57,7 @@ class Request:
         exchange_id: The number that both sides' journal entries share; None where the sender is not
             played here.
         flaw: Why it cannot be read, as its server found.
+        is_let_in: Whether its server has asked already whether to reset it unread.
         path: The path as sent, undecoded, without the query.
         query: The query as sent, without the question mark; empty where there is none.
         fields: The first value of each header, by its name.
@@ -69,6 +70,7 @@ class Request:
     client: str = field(default="", compare=False)
     exchange_id: int | None = field(default=None, compare=False)
     flaw: Flaw | None = None
+    is_let_in: bool = field(default=False, compare=False)
 
     path: str = field(init=False, repr=False, compare=False)
     query: str = field(init=False, repr=False, compare=False)

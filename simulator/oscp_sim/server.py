@@ -454,7 +454,8 @@ def _received(stream: _Stream, client: str, faults: Faults | None) -> tuple[Requ
     headers = tuple(_header(each) for each in lines)
     flaw = _flaw(target, version, headers)
     body: bytes | None = b""
-    if faults is not None and faults.rules and flaw is None:
+    is_asked = faults is not None and bool(faults.rules) and flaw is None
+    if faults is not None and is_asked:
         told = Request(method, _origin_form(target), headers, client=client)
         if is_reset(faults, told):
             return None
@@ -464,7 +465,9 @@ def _received(stream: _Stream, client: str, faults: Faults | None) -> tuple[Requ
             body = _body(stream, headers)
         except ValueError:
             flaw = Flaw(400, "the chunks of the body do not begin with their lengths")
-    request = Request(method, _origin_form(target), headers, body, client, flaw=flaw)
+    request = Request(
+        method, _origin_form(target), headers, body, client, flaw=flaw, is_let_in=is_asked
+    )
     return request, flaw is None and body is not None and _stays(version, headers)
 
 

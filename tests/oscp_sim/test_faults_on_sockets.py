@@ -249,3 +249,11 @@ def test_a_simulator_closes_while_its_port_is_closed(served: Simulator) -> None:
     served.faults.add(where="solaruser", fault="connection_refused", lasts="1h")
     served.close()
     assert refused(url)
+
+
+def test_a_request_counts_once_for_what_is_decided_before_it_is_read(served: Simulator) -> None:
+    served.faults.add(where="solaruser", fault="reset_before", after=1)
+    assert told(served.url, request())[0].startswith(b"HTTP/1.1 200 ")
+    assert told(served.url, request())[0] == b""
+    (armed,) = served.faults.rules
+    assert (armed.met, armed.struck) == (2, 1)

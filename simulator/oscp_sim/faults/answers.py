@@ -24,17 +24,20 @@ UNREAD: Final[frozenset[Fault]] = frozenset({"connection_refused", "reset_before
 _OF_REQUEST: Final[frozenset[Fault]] = frozenset({"token_revoked"})
 _OF_CLOCK: Final[frozenset[Fault]] = frozenset({"clock"})
 _DELAY: Final[frozenset[Fault]] = frozenset({"delay"})
-_OF_ANSWER: Final[frozenset[Fault]] = UNREAD | {
-    "status",
-    "redirect",
-    "no_answer",
-    "reset_after",
-    "half_answer",
-    "slow_answer",
-    "garbage",
-    "content_type",
-    "content_length",
-}
+_OF_READ: Final[frozenset[Fault]] = frozenset(
+    {
+        "status",
+        "redirect",
+        "no_answer",
+        "reset_after",
+        "half_answer",
+        "slow_answer",
+        "garbage",
+        "content_type",
+        "content_length",
+    }
+)
+_OF_ANSWER: Final[frozenset[Fault]] = UNREAD | _OF_READ
 _OF_PARTS: Final[frozenset[Fault]] = frozenset(
     {"part_dropped", "part_doubled", "parts_swapped", "part_cut"}
 )
@@ -74,7 +77,8 @@ def answered(
         seconds = _delay(armed)
         late += seconds
         faults.note(armed, occasion, more=f": {seconds:g} s")
-    breaks = faults.strike(_OF_ANSWER, occasion)
+    # At a socket, whether to read it was asked before: each rule counts it once.
+    breaks = faults.strike(_OF_READ if request.is_let_in else _OF_ANSWER, occasion)
     if breaks is None:
         return _later(_asked(faults, occasion, request, handle), late)
     return _later(_spoilt(faults, breaks, occasion, request, handle), late)
