@@ -112,7 +112,7 @@ class Server:
         self.url = _url(host, self._listener)
         self._place = self._listener.getsockname()[:2]
         self._closed_until = 0.0
-        self._opens = threading.Event()
+        self._changed = threading.Event()
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._open: dict[_Stream, threading.Thread] = {}
@@ -127,7 +127,7 @@ class Server:
     def close(self) -> None:
         """Stop listening, and let go of every connection."""
         self._closing.set()
-        self._opens.set()
+        self._changed.set()
         if self._faults is not None:
             self._faults.remove_port(self.listen_after)
         # Wakes the thread that accepts.
@@ -148,10 +148,9 @@ class Server:
     def listen_after(self, seconds: float) -> None:
         """Let nobody connect for so many seconds: the port is closed, and who waits is let go."""
         self._closed_until = time.monotonic() + seconds
+        self._changed.set()
         if not seconds:
-            self._opens.set()
             return
-        self._opens.clear()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -167,7 +166,9 @@ class Server:
         """Wait until the time has come, and listen at the same port again."""
         while not self._closing.is_set():
             left = self._closed_until - time.monotonic()
-            if left > 0 and not self._opens.wait(left):
+            if left > 0:
+                self._changed.wait(left)
+                self._changed.clear()
                 continue
             try:
                 self._listener = _listener(*self._place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -257,3 +258,25 @@ def test_a_request_counts_once_for_what_is_decided_before_it_is_read(served: Sim
     assert told(served.url, request())[0] == b""
     (armed,) = served.faults.rules
     assert (armed.met, armed.struck) == (2, 1)
+
+
+def test_of_two_rules_that_close_a_port_the_longer_one_holds(served: Simulator) -> None:
+    served.faults.add(where="solaruser", fault="connection_refused", lasts="1h")
+    served.faults.add(where="solaruser", fault="connection_refused", lasts="1ms")
+    time.sleep(0.1)
+    assert refused(served.url)
+    # Without it, the other one's time counts, which is over.
+    served.clock.advance(1)
+    served.faults.remove(1)
+    until = time.monotonic() + PATIENCE
+    while refused(served.url):
+        assert time.monotonic() < until
+
+
+def test_a_closed_port_opens_when_the_shorter_rule_is_left(served: Simulator) -> None:
+    served.faults.add(where="solaruser", fault="connection_refused", lasts="1h")
+    served.faults.add(where="solaruser", fault="connection_refused", lasts="20ms")
+    served.faults.remove(1)
+    until = time.monotonic() + PATIENCE
+    while refused(served.url):
+        assert time.monotonic() < until

@@ -332,3 +332,25 @@ def test_a_secret_that_the_program_writes_is_in_no_report(tmp_path: Path) -> Non
     for told in (result.output, *(file.read_text() for file in files.values())):
         assert "it is [redacted]" in told
         assert "rehearsal-secret" not in told
+
+
+def test_faults_of_the_world_are_real_for_the_program(tmp_path: Path) -> None:
+    world = tmp_path / "world.yaml"
+    rules = [
+        {"where": "solaruser", "fault": "reset_before", "method": "GET", "times": 1},
+        {"where": "hand_off", "fault": "lost"},
+    ]
+    world.write_text(json.dumps({**yaml.safe_load(WORLD), "faults": rules}))
+    code = UNSIGNED.replace("urllib.error.HTTPError as error", "ConnectionError")
+    code = code.replace('"answered with", error.code', '"reset"')
+    result = run("--world", str(world), "--", sys.executable, "-c", code)
+    assert result.stdout.startswith("reset\n")
+    assert "warning: fault 2 never struck: {where: hand_off, fault: lost}" in result.stdout
+
+
+def test_what_happened_is_kept_where_a_report_cannot_be_written(tmp_path: Path) -> None:
+    journal, folder = tmp_path / "journal.jsonl", tmp_path / "reports"
+    program = f"touch {folder}; exit 1"
+    options = ["--save-journal", str(journal), "--report", f"json={folder}/report.json"]
+    assert run(*options, "--", "sh", "-c", program).exit_code == 2
+    assert journal.read_text().startswith('{"format":"oscp-sim journal"')

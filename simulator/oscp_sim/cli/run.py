@@ -93,6 +93,7 @@ def run(
     all is as the file of --expect says; 1 when not; 2 when the command or a file makes no sense;
     3 when it cannot listen.
     """
+    from oscp_send.cli.ci import NotWritten
     from oscp_sim.program import NotStarted
     from oscp_sim.report import listeners
     from oscp_sim.scenario.program_report import ProgramReport
@@ -118,7 +119,7 @@ def run(
     simulator = Simulator(placed, seed=seed, fidelity=chosen, plays=real.plays)
     program = ProgramRun(command, expected, timeout=timeout, settle=settle)
     try:
-        server = Server(simulator.handle, port=port)
+        server = Server(simulator.handle, port=port, faults=simulator.faults)
     except PortUnavailable as error:
         _end(error, 3)
     simulator.serve_at(server.url)
@@ -129,6 +130,9 @@ def run(
             )
     except NotStarted as error:
         _end(error, 2)
+    except NotWritten:
+        keep_what_happened(simulator.shared, save_journal, recorded)
+        raise
     finally:
         server.close()
     is_kept = keep_what_happened(simulator.shared, save_journal, recorded)

@@ -260,16 +260,18 @@ def serve(
     warnings = [each.warning for each in simulator.faults.never_struck]
     for each in warnings:
         click.echo(printable(f"warning: {each}"), err=True)
+    duration = time.monotonic() - began
+    # A report that cannot be written ends the command.
+    is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
     if told:
         tell_session(
             simulator.journal,
             seed=seed,
             fidelity=str(chosen),
-            duration=time.monotonic() - began,
+            duration=duration,
             told=told,
             warnings=warnings,
         )
-    is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
     sys.stdout.flush()
     sys.stderr.flush()
     # Python would let go of all that was kept piece by piece, for a second and more.

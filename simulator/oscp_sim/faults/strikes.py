@@ -216,7 +216,8 @@ class Faults:
         with self._lock:
             armed = self._armed(rule)
             self.rules = (*self.rules, armed)
-        self._close_ports(armed, self._ports)
+        if armed.until is not None:
+            self._set_ports(self._ports)
         return armed
 
     def remove(self, number: int) -> bool:
@@ -224,24 +225,21 @@ class Faults:
         with self._lock:
             kept = tuple(each for each in self.rules if each.number != number)
             found, self.rules = len(kept) < len(self.rules), kept
-        self._open_ports()
+        self._set_ports(self._ports)
         return found
 
     def clear(self) -> None:
         """Let nothing go wrong any more."""
         with self._lock:
             self.rules = ()
-        self._open_ports()
+        self._set_ports(self._ports)
 
     def restart(self) -> None:
         """Start afresh with the rules of the beginning; numbers start at 1 again."""
         with self._lock:
             self._numbers = count(1)
             self.rules = tuple(map(self._armed, self._first))
-            armed = self.rules
-        self._open_ports()
-        for each in armed:
-            self._close_ports(each, self._ports)
+        self._set_ports(self._ports)
 
     @property
     def never_struck(self) -> tuple[Armed, ...]:
@@ -302,8 +300,7 @@ class Faults:
             close: Called with the seconds for which nobody is to listen, 0 to listen again.
         """
         self._ports.append(close)
-        for armed in self.rules:
-            self._close_ports(armed, [close])
+        self._set_ports([close])
 
     def remove_port(self, close: Callable[[float], object]) -> None:
         """Leave a port alone from now on."""
@@ -337,19 +334,14 @@ class Faults:
     def _is_open(self, armed: Armed) -> bool:
         return armed.until is None or self._clock.now() < armed.until
 
-    def _close_ports(self, armed: Armed, ports: Iterable[Callable[[float], object]]) -> None:
-        """Close ports for as long as a rule says; with the first one, it strikes."""
-        left = 0.0 if armed.until is None else (armed.until - self._clock.now()).total_seconds()
-        if left <= 0:
-            return
-        for close in tuple(ports):
-            if not armed.struck:
+    def _set_ports(self, ports: Iterable[Callable[[float], object]]) -> None:
+        """Close ports for as long as any rule says, or open them; what closes a port strikes."""
+        those, longest = tuple(ports), 0.0
+        for armed in self.rules if those else ():
+            left = 0.0 if armed.until is None else (armed.until - self._clock.now()).total_seconds()
+            longest = max(longest, left)
+            if left > 0 and not armed.struck:
                 armed.met, armed.struck = 1, 1
                 self.note(armed, Occasion(armed.rule.where), more=f" for {left:g} s")
-            close(left)
-
-    def _open_ports(self) -> None:
-        now = self._clock.now()
-        if not any(each.until is not None and each.until > now for each in self.rules):
-            for listen in tuple(self._ports):
-                listen(0.0)
+        for close in those:
+            close(longest)
