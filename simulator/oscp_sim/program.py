@@ -51,6 +51,16 @@ class Ended:
     output: str
     seconds: float
 
+    @property
+    def name(self) -> str:
+        """How it ended, in two words."""
+        if self.exit_code is None:
+            return "timed out"
+        if self.exit_code >= 0:
+            return f"exit {self.exit_code}"
+        names = [each.name for each in signal.Signals if each == -self.exit_code]
+        return f"signal {', '.join(names) or -self.exit_code}"
+
 
 def credentials(world: World, node: int | None = None) -> tuple[str, str]:
     """Return the id and secret of a token of who owns a node, or of the first user."""
@@ -126,9 +136,10 @@ def run_program(
     except subprocess.TimeoutExpired:
         code = None
     finally:
+        seconds = time.monotonic() - began
         _end(process)
         reader.join(_GRACE)
-    return Ended(code, "".join(lines)[-_LONGEST_OUTPUT:], time.monotonic() - began)
+    return Ended(code, "".join(lines)[-_LONGEST_OUTPUT:], seconds)
 
 
 def _with_own(command: Sequence[str]) -> list[str]:

@@ -354,3 +354,20 @@ def test_what_happened_is_kept_where_a_report_cannot_be_written(tmp_path: Path) 
     options = ["--save-journal", str(journal), "--report", f"json={folder}/report.json"]
     assert run(*options, "--", "sh", "-c", program).exit_code == 2
     assert journal.read_text().startswith('{"format":"oscp-sim journal"')
+
+
+@pytest.mark.parametrize("state", ["Completed", "Declined"])
+def test_a_state_is_that_of_the_last_instruction(tmp_path: Path, state: str) -> None:
+    expected = expecting(tmp_path, f"{{state: {state}, refused: allowed}}")
+    result = run(*expected, "--", *REFUSED)
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert f"expected {state} got the program sent no instruction FAILED (seed" in text
+    assert run(*expected, "--", *IN_BASH).exit_code == (state == "Declined")
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="no setsid")
+def test_what_a_program_leaves_behind_does_not_count_as_its_time(tmp_path: Path) -> None:
+    expected = expecting(tmp_path, "{exchanges: nothing, within: 1s}")
+    result = run(*expected, "--", "sh", "-c", "setsid sleep 5 & true")
+    assert result.exit_code == 0, result.stdout

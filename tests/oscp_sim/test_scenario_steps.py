@@ -68,11 +68,11 @@ def test_a_program_is_red_when_it_sends_another_unit_and_green_when_it_is_mended
     steps = rehearsed(tmp_path, text)
     found = [each for step in steps for each in step.problems]
     if unit == "KW":
-        assert (found, [each.outcome for each in steps]) == ([], ["exit code 0", "seen"])
+        assert (found, [each.outcome for each in steps]) == ([], ["exit 0", "seen"])
         return
     whats = [each.what for each in found]
-    assert whats == ["exit code", "output", "state"]
-    assert found[0].got == "1"
+    assert whats == ["the program", "output", "state"]
+    assert found[0].got == "exit 1"
     assert "/forecasted_blocks/0/unit" in found[2].got
     assert "instruction 1 is Declined" in steps[0].output
 
@@ -99,7 +99,7 @@ def test_a_clock_that_stands_lets_a_program_see_its_instruction_completed(
     text = "  - run: [./day-ahead.sh, KW]\n    as: mine\n    expect: {pending: nothing}\n"
     text += "  - heartbeat: {provider: 3}\n    name: ${mine.state} ${mine.exit_code}\n"
     first, last = rehearsed(tmp_path, text, FROZEN + SLOW)
-    assert (first.problems, first.outcome, last.name) == ((), "exit code 0", "Completed 0")
+    assert (first.problems, first.outcome, last.name) == ((), "exit 0", "Completed 0")
     # No earlier than it could: what takes seven seconds has taken them.
     delivered = next(each for each in first.exchanges if each.receiver == "capacity_provider")
     assert "answered after 7 s" in delivered.notes
@@ -149,15 +149,15 @@ CURL = (
     "[sh, -c, 'curl -s -X POST -d topic=x $OSCP_SEND_URL/solaruser/api/v1/sec/instr/add/OSCP_v20']"
 )
 BAD = {
-    "another exit code": ("[sh, -c, 'exit 3']", [("exit code", "0", "3")]),
+    "another exit code": ("[sh, -c, 'exit 3']", [("the program", "exit 0", "exit 3")]),
     "not the expected one": (
         "[test, a]\n    expect: {exit_code: 3}",
-        [("exit code", "3", "0")],
+        [("the program", "exit 3", "exit 0")],
     ),
-    "a signal": ("[sh, -c, 'kill -9 $$']", [("exit code", "0", "-9: signal SIGKILL")]),
+    "a signal": ("[sh, -c, 'kill -9 $$']", [("the program", "exit 0", "signal SIGKILL")]),
     "too long": (
         "[sleep, '60']\n    expect: {within: 50ms}",
-        [("time", "at most 0.05 s", "it was ended while it ran")],
+        [("the program", "to end within 0.05 s", "it was still running")],
     ),
     "other output": (
         "[echo, a]\n    expect: {output: b}",

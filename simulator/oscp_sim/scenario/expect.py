@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
-from signal import Signals
 from typing import Any, Final
 
 from oscp_send.errors import InvalidMessage
@@ -81,54 +80,72 @@ def problems_of_answer(step: Step, sent: Sent, duration: float) -> Iterator[Prob
     yield from _of_time(expect, duration)
 
 
-def problems_of_program(
-    step: Step, ended: Ended, limit: float, sent: Sequence[Outcome], asked: Sequence[Exchange]
+def problems_of_ending(
+    expect: Expect, where: str, ended: Ended, limit: float | None, *, longer: str
 ) -> Iterator[Problem]:
-    """Yield what does not hold of a step that ran a program.
+    """Yield what does not hold of how a program ended, and of what it wrote.
 
-    One that expects no exit code is expected to end with 0; one that expects neither a state nor a
-    reason, to send only what is Completed; one that expects no status, to end with a request to
-    SolarUser that is not refused, if it sends any.
+    One that expects no exit code is expected to end with 0.
 
     Args:
-        step: The step.
+        expect: What a file expects.
+        where: The place of what it says nothing of.
         ended: What came of the program.
         limit: How many seconds it had.
-        sent: What came of each instruction that it sent.
-        asked: What it asked SolarUser to do.
+        longer: What gives it longer.
     """
-    expect, place = step.expect, step.expect.source.place
+    place = expect.source.place
+    within = None if expect.within is None else expect.within.total_seconds()
     if ended.exit_code is None:
-        where = place("/within") if expect.within else step.source.place()
-        hint = None if expect.within else "if it takes longer, say so with within"
-        yield Problem(where, "time", f"at most {limit:g} s", "it was ended while it ran", hint)
+        hint = f"it was ended; give it longer with {longer}, or see what it waits for"
+        there = place("/within") if limit == within else where
+        yield Problem(
+            there, "the program", f"to end within {limit:g} s", "it was still running", hint
+        )
     elif ended.exit_code != (expect.exit_code or 0):
-        where = step.source.place() if expect.exit_code is None else place("/exit_code")
-        yield Problem(where, "exit code", str(expect.exit_code or 0), _exit_code(ended.exit_code))
+        there = where if expect.exit_code is None else place("/exit_code")
+        wanted = f"exit {expect.exit_code or 0}"
+        yield Problem(there, "the program", wanted, ended.name, _last_line(ended.output))
     if expect.output is not None:
         for difference in match_text(expect.output, ended.output.strip())[1]:
             yield Problem.of(difference, place("/output"), "output")
-    yield from _of_what_is_sent(step, sent)
-    yield from _of_what_is_asked(step, asked)
+    if ended.exit_code is not None or limit != within:
+        yield from _of_time(expect, ended.seconds)
 
 
-def _exit_code(code: int) -> str:
-    if code >= 0:
-        return str(code)
-    named = [each.name for each in Signals if each == -code]
-    return f"{code}: signal {', '.join(named) or -code}"
+def _last_line(output: str) -> str | None:
+    lines = [line for line in output.splitlines() if line.strip()]
+    return f"its last line: {shortened(lines[-1])}" if lines else None
 
 
-def _of_what_is_sent(step: Step, sent: Sequence[Outcome]) -> Iterator[Problem]:
-    expect, place = step.expect, step.expect.source.place
-    last = sent[-1] if sent else None
-    if expect.state is None and expect.reason is None:
+def problems_of_step(
+    step: Step, sent: Sequence[Outcome], asked: Sequence[Exchange]
+) -> Iterator[Problem]:
+    """Yield what does not hold of what a step's program sent.
+
+    One that expects neither a state nor a reason is expected to send only what is Completed; one
+    that expects no status, to end with a request to SolarUser that is not refused, if it sends any.
+
+    Args:
+        step: The step.
+        sent: What came of each instruction that it sent.
+        asked: What it asked SolarUser to do.
+    """
+    expect = step.expect
+    if expect.state is None and expect.reason is None and expect.declined is None:
         for outcome in sent:
-            if outcome.state != "Completed" and expect.declined is None:
+            if outcome.state != "Completed":
                 got = f"instruction {outcome.instruction_id} is {_ending(outcome)}"
                 hint = "if that is meant, expect a state or a reason"
                 yield Problem(step.source.place(), "state", "Completed", got, hint)
-    else:
+    yield from problems_of_sent(expect, sent)
+    yield from _of_what_is_asked(step, asked)
+
+
+def problems_of_sent(expect: Expect, sent: Sequence[Outcome]) -> Iterator[Problem]:
+    """Yield what does not hold of the last instruction that a program sent."""
+    place, last = expect.source.place, sent[-1] if sent else None
+    if expect.state is not None or expect.reason is not None:
         wanted = expect.state or "Declined"
         if last is None or last.state != wanted:
             got = "the program sent no instruction" if last is None else _ending(last)

@@ -73,15 +73,14 @@ def _of_declined(expect: Expect, got: Sequence[_Declined]) -> Iterator[Problem]:
         reason = f"Declined: {each.entry.reason}" if each.entry.reason else "Declined"
         hint = "; ".join(map(explained, each.findings)) or None
         yield Problem(place(pointer), str(each), "not to be declined", reason + times, hint)
-    for index, one in enumerate(wanted):
+    for index, one in enumerate(wanted if expect.declined is not None else ()):
         if not any(_is_meant(one, each) for each in got):
             there = "; ".join(f"{each}: {each.entry.reason}" for each in came) or "none"
-            where = place(f"{pointer}/{index}" if pointer else "")
-            yield Problem(where, "declined", _told(one), shortened(there))
+            yield Problem(place(f"/declined/{index}"), "declined", _told(one), shortened(there))
 
 
 def _declined_of(expect: Expect) -> Declined | None:
-    """Return which instructions may be declined; a state and a reason are those of one."""
+    """Return which instructions may be declined; a state and a reason are those of some."""
     if expect.declined is None and (expect.state == "Declined" or expect.reason is not None):
         return Declined(listed=(DeclinedInstruction(reason=expect.reason),))
     return expect.declined

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from oscp_sim.entry import Entry
-from oscp_sim.matching import match_text, shortened
 from oscp_sim.program import Ended, run_program
 from oscp_sim.scenario.act import look_back
 from oscp_sim.scenario.events import (
@@ -25,13 +24,16 @@ from oscp_sim.scenario.events import (
     StepFinished,
 )
 from oscp_sim.scenario.expect import (
+    problems_of_ending,
     problems_of_exchanges,
     problems_of_findings,
     problems_of_received,
+    problems_of_sent,
     problems_of_verifications,
 )
 from oscp_sim.scenario.model import Expect
 from oscp_sim.scenario.objections import problems_of_objections
+from oscp_sim.scenario.others import instructions_of
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
 from oscp_sim.yaml_source import YamlDocument
@@ -114,7 +116,8 @@ def _step(
         if each.party == "capacity_provider" and each.kind == "exchange" and not each.sent
     ]
     problems = (
-        *_of_program(run, ended),
+        *problems_of_ending(expect, expect.source.place(), ended, run.timeout, longer="--timeout"),
+        *problems_of_sent(expect, instructions_of(entries, simulator)),
         *problems_of_objections(expect, entries),
         *problems_of_received(expect, None, received),
         *problems_of_exchanges(expect, [each for each in items if isinstance(each, Exchange)]),
@@ -124,49 +127,17 @@ def _step(
         *(_of_silence(expect, entries) if "solaruser" in simulator.plays else ()),
     )
     scenario = ScenarioId(_GROUP, name)
-    where, outcome = expect.source.place(), _ending(ended)
     return StepFinished(
         scenario,
         1,
         name,
-        where,
-        outcome,
+        expect.source.place(),
+        ended.name,
         ended.seconds,
         problems=problems,
         timeline=items,
         output=ended.output,
     )
-
-
-def _of_program(run: ProgramRun, ended: Ended) -> Iterator[Problem]:
-    expect, place = run.expect, run.expect.source.place
-    if ended.exit_code is None:
-        what, most = "the program", f"to end within {run.timeout:g} s"
-        hint = "it was ended; give it longer with --timeout, or see what it waits for"
-        yield Problem(place(), what, most, "it was still running", hint)
-    elif ended.exit_code != (expect.exit_code or 0):
-        where = place() if expect.exit_code is None else place("/exit_code")
-        wanted, last = f"exit {expect.exit_code or 0}", _last_line(ended.output)
-        yield Problem(where, "the program", wanted, _ending(ended), last)
-    if expect.output is not None:
-        for difference in match_text(expect.output, ended.output.strip())[1]:
-            yield Problem.of(difference, place("/output"), "output")
-    if expect.within is not None and ended.seconds > expect.within.total_seconds():
-        most = f"at most {expect.within.total_seconds():g} s"
-        yield Problem(place("/within"), "time", most, f"{ended.seconds:.3f} s")
-
-
-def _last_line(output: str) -> str | None:
-    lines = [line for line in output.splitlines() if line.strip()]
-    return f"its last line: {shortened(lines[-1])}" if lines else None
-
-
-def _ending(ended: Ended) -> str:
-    if ended.exit_code is None:
-        return "timed out"
-    if ended.exit_code < 0:
-        return f"signal {-ended.exit_code}"
-    return f"exit {ended.exit_code}"
 
 
 def _of_rest(run: ProgramRun, simulator: Simulator, *, has_settled: bool) -> Iterator[Problem]:

@@ -39,13 +39,14 @@ from oscp_sim.scenario.expect import (
     fits_description,
     problems_of_answer,
     problems_of_awaited,
+    problems_of_ending,
     problems_of_exchanges,
     problems_of_findings,
     problems_of_instruction,
     problems_of_none,
     problems_of_pending,
-    problems_of_program,
     problems_of_received,
+    problems_of_step,
     problems_of_verifications,
 )
 from oscp_sim.scenario.model import (
@@ -391,10 +392,13 @@ def _run(step: Step, program: Run, simulator: Simulator) -> _Done:
         for each in timeline(entries)
         if isinstance(each, Exchange) and each.receiver == "solaruser"
     ]
-    name = "ended" if ended.exit_code is None else f"exit code {ended.exit_code}"
+    problems = (
+        *problems_of_ending(step.expect, step.source.place(), ended, limit, longer="within"),
+        *problems_of_step(step, sent, asked),
+    )
     return _Done(
-        name,
-        tuple(problems_of_program(step, ended, limit, sent, asked)),
+        ended.name,
+        problems,
         sent[-1] if sent else None,
         ended.output,
         {"exit_code": ended.exit_code, "output": ended.output.strip()},
