@@ -26,6 +26,7 @@ from typing import (
 )
 
 from oscp_schemas.show import escape_pointer
+from oscp_send.times import utc_text
 from oscp_sim.clock import parse_duration
 from oscp_sim.yaml_source import SourceProblem, YamlDocument
 
@@ -157,7 +158,7 @@ def _shown(value: object) -> object:
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return utc_text(value)
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from oscp_schemas import ACTIONS
 from oscp_schemas.show import nearest, printable, shortened
 from oscp_send.instruction import InstructionState
+from oscp_send.times import utc_text
 from oscp_sim.http import Request, Response
 from oscp_sim.redaction import Concealed, Parts, Recorded
 
@@ -209,7 +210,7 @@ class Entry:
         """Return one of its fields as JSON values."""
         value = getattr(self, name)
         if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return utc_text(value)
         if isinstance(value, Request | Response):
             return value.to_dict()
         if isinstance(value, tuple):

@@ -371,3 +371,14 @@ def test_what_a_program_leaves_behind_does_not_count_as_its_time(tmp_path: Path)
     expected = expecting(tmp_path, "{exchanges: nothing, within: 1s}")
     result = run(*expected, "--", "sh", "-c", "setsid sleep 5 & true")
     assert result.exit_code == 0, result.stdout
+
+
+def test_colours_obey_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = ["--", *REFUSED]
+    assert "\x1b" not in CliRunner().invoke(main, ["run", *program], color=True).stdout
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    result = CliRunner().invoke(main, ["run", *program], color=True)
+    assert "\x1b[31mFAILED" in result.stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in CliRunner().invoke(main, ["run", *program], color=True).stdout

@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from oscp_send.fidelity import Behaviour
+from oscp_send.times import utc_text
 from oscp_sim.entry import Entry
 from oscp_sim.matching import match, printable
 from oscp_sim.recording.acts import REDACTED, Act, LeftOut, acts_of, value_of
@@ -113,7 +114,7 @@ def _scenario(journal: SavedJournal, name: str, acts: Sequence[Act]) -> dict[str
         "scenario": name,
         "about": f"Recorded on {start:%Y-%m-%d}.",
         "fidelity": journal.setting.behaviour.fidelity,
-        "clock": {"start": start.isoformat().replace("+00:00", "Z"), "runs": "frozen"},
+        "clock": {"start": utc_text(start), "runs": "frozen"},
     }
     if journal.setting.world is not None:
         content["world"] = with_named_secrets(journal.setting.world)

@@ -163,11 +163,7 @@ class ConsoleReport:
         self._line(f"\n{total}, {event.passed} passed{failed}{left} in {_time(event.duration)}")
 
     def _line(self, text: str) -> None:
-        # An answer of a Capacity Provider may not fit the encoding of a terminal.
-        encoding = self._stream.encoding or "utf-8"
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_line(self._stream, text)
 
 
 class Progress:
@@ -220,6 +216,13 @@ class Progress:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+def write_line(stream: TextIO, text: str) -> None:
+    """Write a line at once, with escapes for what does not fit the encoding of a terminal."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
 
 
 def _parted(step: StepFinished) -> Iterator[str]:

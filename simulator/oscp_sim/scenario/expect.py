@@ -203,18 +203,23 @@ def _hint(outcome: Outcome) -> str | None:
 
 
 def problems_of_received(
-    expect: Expect, outcome: Outcome | None, received: Sequence[Entry]
+    expect: Expect, outcome: Outcome | None, entries: Iterable[Entry]
 ) -> Iterator[Problem]:
     """Yield what does not hold of what the Capacity Provider received.
 
     Args:
         expect: What a file expects.
         outcome: Of sending an instruction, if one was sent.
-        received: What the Capacity Provider was asked meanwhile, in order.
+        entries: Of the journal, meanwhile.
     """
     wanted, where = expect.received, expect.source.place("/received")
     if wanted is None:
         return
+    received = [
+        each
+        for each in entries
+        if each.party == "capacity_provider" and each.kind == "exchange" and not each.sent
+    ]
     if wanted.nothing:
         for entry in received:
             got = entry.request.target if entry.request else "a request"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from oscp_sim.matching import match_text, shortened
 from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.expect import described, fits_description
 from oscp_sim.scenario.model import Declined, DeclinedInstruction, Expect
+from oscp_sim.scenario.sequence import time_of_day
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry, exchange_of, timeline
 
 _T = TypeVar("_T")
@@ -27,7 +27,7 @@ class _Declined:
 
     def __str__(self) -> str:
         of = f" ({self.entry.action})" if self.entry.action else ""
-        return f"instruction {self.entry.instruction_id}{of}, at {_time(self.entry.at)}"
+        return f"instruction {self.entry.instruction_id}{of}, at {time_of_day(self.entry.at)}"
 
 
 def problems_of_objections(expect: Expect, entries: Sequence[Entry]) -> Iterator[Problem]:
@@ -117,7 +117,7 @@ def _of_refused(expect: Expect, got: Sequence[Exchange]) -> Iterator[Problem]:
         answer = f"{each.status}: {shortened(each.answer)}" if each.answer else str(each.status)
         why = [*each.notes, *(explained(one) for one in each.findings if _is_error(one))]
         parties = f"from {each.sender or 'a program'} to {each.receiver}"
-        what = f"{each.method} {each.path} {parties}, at {_time(each.at)}"
+        what = f"{each.method} {each.path} {parties}, at {time_of_day(each.at)}"
         hint = "; ".join(why) or None
         yield Problem(place(pointer), what, "not to be refused", answer + times, hint)
     for index, one in enumerate(wanted):
@@ -187,8 +187,3 @@ def _counted(items: Iterable[_T], key: Callable[[_T], Hashable]) -> Iterator[tup
         alike.setdefault(key(each), []).append(each)
     for those in alike.values():
         yield those[0], f" ({len(those)} times)" if len(those) > 1 else ""
-
-
-def _time(at: datetime) -> str:
-    """Return a time as the drawing of the sequence has it."""
-    return at.strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from oscp_sim.entry import Entry
 from oscp_sim.journal import Journal
-from oscp_sim.matching import NotSeen
 from oscp_sim.program import Ended, run_program
 from oscp_sim.scenario.act import Outcome, is_moved
 from oscp_sim.scenario.model import Run
@@ -116,27 +114,16 @@ def wait_for(
         seconds: How long to wait: by a clock that stands, which is moved on, else in reality.
         real: Whether somebody outside may send something, for whom real time must pass, too.
     """
-    clock, journal = simulator.clock, simulator.journal
-    if is_moved(clock):
-        deadline = clock.monotonic() + seconds
-        clock.advance(0)
-        while not fits(_sent(journal, since)) and (left := deadline - clock.monotonic()) > 0:
-            due = simulator.shared.schedule.next_due
-            until = left if due is None else (due - clock.now()).total_seconds()
-            clock.advance(max(0.0, min(left, until)))
-        if not real:
-            return _sent(journal, since)
-    until_real = time.monotonic() + seconds
-    while True:
-        mark = journal.last
-        sent = _sent(journal, since)
-        left = until_real - time.monotonic()
-        if fits(sent) or left <= 0:
-            return sent
-        try:
-            journal.wait_for(lambda _: True, timeout=left, since=mark)
-        except NotSeen:
-            return _sent(journal, since)
+    settling = Settling(simulator.shared, moves=True)
+    until = settling.end_after(seconds)
+
+    def is_decided() -> bool:
+        if fits(_sent(simulator.journal, since)):
+            return True
+        return until is not None and not (real or settling.may_change(until))
+
+    settling.wait(is_decided, until, seconds)
+    return _sent(simulator.journal, since)
 
 
 def _sent(journal: Journal, since: int) -> tuple[Exchange, ...]:

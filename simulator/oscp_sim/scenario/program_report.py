@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from textwrap import fill
 from typing import Final, TextIO
 
-import click
-
+from oscp_send.cli.main import Colours, Palette
 from oscp_sim.matching import printable
+from oscp_sim.scenario.console import write_line
 from oscp_sim.scenario.events import (
     Event,
     Problem,
@@ -28,14 +27,12 @@ class ProgramReport:
 
     Args:
         stream: Any text stream.
-        colour: Whether to colour; where not given, on a terminal that does not say `NO_COLOR`.
+        colours: Whether to colour, as `Palette` takes it.
     """
 
-    def __init__(self, stream: TextIO, *, colour: bool | None = None) -> None:
+    def __init__(self, stream: TextIO, *, colours: Colours = "auto") -> None:
         self._stream = stream
-        self._colour = (
-            stream.isatty() and not os.environ.get("NO_COLOR") if colour is None else colour
-        )
+        self._paint = Palette(stream, colours).paint
         self._setting = ""
         self._problems: list[Problem] = []
 
@@ -69,19 +66,13 @@ class ProgramReport:
             self._line("")
             for line in _paragraph(problem, f"{number}. " if count > 1 else ""):
                 self._line(line)
-        good = "ok: all is as expected"
         bad = f"FAILED, for {count} reasons" if count > 1 else "FAILED"
-        verdict = click.style(bad, fg="red") if self._colour and count else bad
-        if not count:
-            verdict = click.style(good, fg="green") if self._colour else good
+        good = self._paint("ok: all is as expected", "green")
+        verdict = self._paint(bad, "red") if count else good
         self._line(f"\n{verdict}\n({self._setting}, {event.duration:.1f} s)")
 
     def _line(self, text: str) -> None:
-        # What a program wrote may not fit the encoding of a terminal.
-        encoding = self._stream.encoding or "utf-8"
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        write_line(self._stream, text)
 
 
 def _paragraph(problem: Problem, beginning: str) -> Iterator[str]:

@@ -110,16 +110,11 @@ def _step(
     entries = simulator.journal.entries()
     items = timeline(entries)
     expect, name = run.expect, shlex.join(run.command)
-    received = [
-        each
-        for each in entries
-        if each.party == "capacity_provider" and each.kind == "exchange" and not each.sent
-    ]
     problems = (
         *problems_of_ending(expect, expect.source.place(), ended, run.timeout, longer="--timeout"),
         *problems_of_sent(expect, instructions_of(entries, simulator)),
         *problems_of_objections(expect, entries),
-        *problems_of_received(expect, None, received),
+        *problems_of_received(expect, None, entries),
         *problems_of_exchanges(expect, [each for each in items if isinstance(each, Exchange)]),
         *problems_of_findings(expect, items),
         *problems_of_verifications(expect.source, "/verify", expect.verify, look_back(simulator)),

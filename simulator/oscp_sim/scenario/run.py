@@ -279,14 +279,9 @@ class _Running:
         entries = self.simulator.journal.entries(since=mark)
         items = timeline(entries)
         exchanges = [each for each in items if isinstance(each, Exchange)]
-        received = [
-            each
-            for each in entries
-            if each.party == "capacity_provider" and each.kind == "exchange" and not each.sent
-        ]
         problems = (
             *done.problems,
-            *problems_of_received(step.expect, done.sent, received),
+            *problems_of_received(step.expect, done.sent, entries),
             *problems_of_exchanges(step.expect, exchanges),
             *problems_of_none(step.source, step.expect_none, exchanges),
             *problems_of_none(self.scenario.source, self.scenario.expect_none, exchanges),

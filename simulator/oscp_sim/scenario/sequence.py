@@ -77,7 +77,7 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     arrow = f"{_party(exchange.sender, exchange)} -> {_party(exchange.receiver, exchange)}"
     status = "no answer" if exchange.status is None else str(exchange.status)
     status = "" if exchange.is_handed_over else status
-    beginning = f"    {_time(exchange)}  {arrow:<{_PARTIES}}  {exchange.method:<4} "
+    beginning = f"    {time_of_day(exchange.at)}  {arrow:<{_PARTIES}}  {exchange.method:<4} "
     room = _WIDTH - len(beginning) - len(status) - 2
     yield f"{beginning}{_cut(printable(exchange.path), room):<{room}}  {status}".rstrip()
     for name in _HEADERS:
@@ -98,7 +98,7 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
 
 def _note(note: Note, count: int) -> Iterator[str]:
     party = _SHORT[note.party] + (f" {note.system}" if note.system is not None else "")
-    beginning = f"    {_time(note)}  {party:<{_PARTIES}}  "
+    beginning = f"    {time_of_day(note.at)}  {party:<{_PARTIES}}  "
     yield from _wrapped(beginning, note_text(note, count), " " * (len(beginning) + 2))
     yield from _findings(note)
 
@@ -151,8 +151,9 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 3]}..."
 
 
-def _time(each: TimelineEntry) -> str:
-    return each.at.strftime("%H:%M:%S.") + f"{each.at.microsecond // 1000:03d}"
+def time_of_day(at: datetime) -> str:
+    """Return a time to the millisecond, as it stands in a drawing."""
+    return at.strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}"
 
 
 # One line on what a message says.

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from oscp_send.findings import Finding
+from oscp_send.times import utc_text
 from oscp_sim.entry import Entry
 from oscp_sim.http import Headers, json_bytes
 
@@ -110,7 +111,7 @@ class Received:
             "action": self.action,
             "request_id": self.request_id,
             "correlation_id": self.correlation_id,
-            "at": self.at.isoformat().replace("+00:00", "Z"),
+            "at": utc_text(self.at),
             "headers": [list(pair) for pair in self.headers],
             "body": self._shown,
             "status": self.status,
