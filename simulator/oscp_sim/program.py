@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted
+from oscp_sim.redaction import SHORTEST_SECRET
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World
 
@@ -127,7 +127,7 @@ def run_program(
         )
         raise NotStarted(message) from error
     lines: list[str] = []
-    shown = partial(_without_secrets, simulator)
+    shown = partial(without_secrets, simulator)
     reader = threading.Thread(target=_read, args=(process.stdout, lines, shown, tell), daemon=True)
     reader.start()
     code: int | None
@@ -150,14 +150,13 @@ def _with_own(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-P", "-m", _OWN[name], *arguments]
 
 
-def _without_secrets(simulator: Simulator, text: str) -> str:
-    """Return what a program wrote without the secrets that it was given, or has from a party."""
-    secrets = [token.secret for user in simulator.world.users for token in user.tokens]
-    for secret in secrets:
-        # A shorter one may be a part of any word.
+def without_secrets(simulator: Simulator, text: str) -> str:
+    """Return a text without the secrets that a program is given, or has from a party."""
+    for secret in (token.secret for user in simulator.world.users for token in user.tokens):
+        # Within a word, too; a shorter one may be a part of any.
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "[redacted]")
-    return simulator.journal.redact(redact_quoted(text, secrets))
+    return simulator.journal.redact(text)
 
 
 def _read(

@@ -479,6 +479,9 @@ class Simulator:
 
     def _conceal_tokens(self) -> None:
         for user in self.world.users:
+            for token in user.tokens:
+                # Nobody ought to send it; a program that does has a mistake.
+                self.journal.conceal(token.secret)
             for system in user.systems:
                 own = (system.token, system.flexibility_provider_token)
                 client = system.flexibility_provider_client

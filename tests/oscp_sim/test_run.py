@@ -382,3 +382,28 @@ def test_colours_obey_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[31mFAILED" in result.stdout
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in CliRunner().invoke(main, ["run", *program], color=True).stdout
+
+
+LEAK = """
+import os, urllib.error, urllib.request
+for path in (os.environ["OSCP_SEND_SECRET"], "my-own-provider-token"):
+    try:
+        urllib.request.urlopen(os.environ["OSCP_SEND_URL"] + "/solaruser/api/v1/sec/" + path)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+"""
+
+
+def test_a_secret_that_the_program_sends_by_mistake_is_in_no_file(tmp_path: Path) -> None:
+    world = yaml.safe_load(WORLD)
+    world["users"][0]["capacity_providers"][0]["token"] = "my-own-provider-token"
+    rule = {"where": "capacity_provider", "fault": "garbage", "body": "my-own-provider-token"}
+    world["faults"] = [rule]
+    file, journal, page = (tmp_path / name for name in ("world.yaml", "journal.jsonl", "a.html"))
+    file.write_text(json.dumps(world))
+    options = ["--world", str(file), "--save-journal", str(journal), f"--report=html={page}"]
+    result = run(*options, "--", sys.executable, "-c", LEAK)
+    assert "api/v1/sec/[redacted] from a program" in result.stdout
+    for told in (result.output, journal.read_text(), page.read_text()):
+        assert "rehearsal-secret" not in told
+        assert "my-own-provider-token" not in told

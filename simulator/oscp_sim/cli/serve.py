@@ -257,7 +257,7 @@ def serve(
         if url_file is None:
             raise
         _end(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", 2)
-    warnings = [each.warning for each in simulator.faults.never_struck]
+    warnings = simulator.faults.warnings
     for each in warnings:
         click.echo(printable(f"warning: {each}"), err=True)
     duration = time.monotonic() - began

@@ -246,6 +246,11 @@ class Faults:
         """The rules that have not struck so far."""
         return tuple(each for each in self.rules if not each.struck)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to say of the rules that have not struck so far; no token is in it."""
+        return tuple(self._journal.redact(each.warning) for each in self.never_struck)
+
     def strikes(self, faults: Collection[Fault], occasion: Occasion) -> Iterator[Armed]:
         """Yield the rules of some faults that strike at an occasion, each as it is asked for.
 

@@ -57,8 +57,7 @@ class ProgramReport:
 
     def _warn(self, scenario: ScenarioFinished) -> None:
         for each in scenario.warnings:
-            warning = f"warning: {printable(each)}"
-            self._line("\n" + (click.style(warning, fg="yellow") if self._colour else warning))
+            self._line(f"\n{self._paint(f'warning: {printable(each)}', 'yellow')}")
 
     def _conclude(self, event: RehearsalFinished) -> None:
         count = len(self._problems)

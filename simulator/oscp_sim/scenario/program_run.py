@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from oscp_sim.entry import Entry
-from oscp_sim.program import Ended, run_program
+from oscp_sim.program import Ended, run_program, without_secrets
 from oscp_sim.scenario.act import look_back
 from oscp_sim.scenario.events import (
     Event,
@@ -98,8 +98,7 @@ def judge_program(
     say(RehearsalStarted(simulator.seed, behaviour, (scenario,)))
     say(ScenarioStarted(scenario, step.where, 1, behaviour, sequence=True))
     say(step)
-    warnings = tuple(each.warning for each in simulator.faults.never_struck)
-    say(ScenarioFinished(scenario, passed, duration, warnings=warnings))
+    say(ScenarioFinished(scenario, passed, duration, warnings=simulator.faults.warnings))
     say(RehearsalFinished(int(passed), int(not passed), duration))
     return passed
 
@@ -109,7 +108,7 @@ def _step(
 ) -> StepFinished:
     entries = simulator.journal.entries()
     items = timeline(entries)
-    expect, name = run.expect, shlex.join(run.command)
+    expect, name = run.expect, without_secrets(simulator, shlex.join(run.command))
     problems = (
         *problems_of_ending(expect, expect.source.place(), ended, run.timeout, longer="--timeout"),
         *problems_of_sent(expect, instructions_of(entries, simulator)),

@@ -208,7 +208,7 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
                 left, passed = left - 1, not finished.problems
                 if not passed:
                     break
-            warnings = tuple(each.warning for each in simulator.faults.never_struck)
+            warnings = simulator.faults.warnings
     duration = time.monotonic() - began
     tell(ScenarioFinished(_id(scenario), passed, duration, left, problems, warnings))
     return passed
