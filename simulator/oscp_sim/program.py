@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from types import FrameType
+from typing import IO, Final, NoReturn
 
 from oscp_sim.redaction import SHORTEST_SECRET
 from oscp_sim.simulator import Simulator
@@ -83,6 +84,27 @@ def environment(simulator: Simulator) -> dict[str, str]:
     }
 
 
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let a request to end this process end the program, too, which is in a group of its own."""
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        # The next one ends this process, whatever it is busy with.
+        signal.signal(number, signal.SIG_DFL)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@_ending_in_order()
 def run_program(
     command: Sequence[str],
     simulator: Simulator,
@@ -129,9 +151,9 @@ def run_program(
     lines: list[str] = []
     shown = partial(without_secrets, simulator)
     reader = threading.Thread(target=_read, args=(process.stdout, lines, shown, tell), daemon=True)
-    reader.start()
     code: int | None
     try:
+        reader.start()
         code = process.wait(timeout)
     except subprocess.TimeoutExpired:
         code = None

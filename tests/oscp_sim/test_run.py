@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import socket
+import subprocess
 import sys
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -407,3 +411,21 @@ def test_a_secret_that_the_program_sends_by_mistake_is_in_no_file(tmp_path: Path
     for told in (result.output, journal.read_text(), page.read_text()):
         assert "rehearsal-secret" not in told
         assert "my-own-provider-token" not in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_program_ends_with_the_command_and_what_happened_is_kept(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    journal, pid = tmp_path / "journal.jsonl", tmp_path / "pid"
+    program = f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 100"
+    command = ["run", "--save-journal", str(journal), "--", "sh", "-c", program]
+    with subprocess.Popen([sys.executable, "-m", "oscp_sim", *command]) as process:  # noqa: S603 - ours
+        while not pid.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+    assert journal.read_text().startswith('{"format":"oscp-sim journal"')
