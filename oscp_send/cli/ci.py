@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -22,26 +22,48 @@ if TYPE_CHECKING:
 Level = Literal["error", "warning", "notice"]
 
 
-def read_report(report: str, ways: Mapping[str, str]) -> tuple[str, str]:
-    """Return the kind of a report that is asked for, and its path; empty where it takes none.
+# How each kind of report is asked for.
+_WAYS: Final[Mapping[str, str]] = {
+    "junit": "junit=FILE",
+    "json": "json=FILE",
+    "html": "html=FOLDER",
+    "github": "github",
+}
+
+
+def asked_reports(reports: Iterable[str]) -> Iterator[tuple[str, Path | None]]:
+    """Yield the kind of each report that is asked for, and its path; None where it takes none.
 
     Args:
-        report: `KIND=PATH`, or a kind that takes no path.
-        ways: How each kind is asked for, as `junit=FILE`.
+        reports: Each as `KIND=PATH`, or `github`.
 
     Raises:
-        ValueError: There is no such kind, or it lacks its path; it says what to write instead.
+        ValueError: One cannot be written, or is asked for twice; it says what to write instead.
     """
+    places = set()
+    for report in reports:
+        kind, name = _kind_and_name(report)
+        path = None
+        if name:
+            path = page_path(name) if kind == "html" else writable(Path(name))
+        place = str(path or kind)
+        if place in places:
+            raise ValueError(f"{report!r} and a report before it would be written to one place")
+        places.add(place)
+        yield kind, path
+
+
+def _kind_and_name(report: str) -> tuple[str, str]:
     kind, equals, name = report.partition("=")
-    if kind not in ways:
-        meant = nearest(kind, ways)
+    if kind not in _WAYS:
+        meant = nearest(kind, _WAYS)
         hint = f'; did you mean "{meant}"?' if meant else ""
-        *first, last = ways.values()
+        *first, last = _WAYS.values()
         asked = f"{', '.join(first)} or {last}"
         raise ValueError(f"{report!r} is not a report: write it as {asked}{hint}")
-    takes_path = "=" in ways[kind]
+    takes_path = "=" in _WAYS[kind]
     if takes_path and not name:
-        raise ValueError(f"{report!r} does not say where to write it: {ways[kind]}")
+        raise ValueError(f"{report!r} does not say where to write it: {_WAYS[kind]}")
     if equals and not takes_path:
         raise ValueError(f"{report!r} takes no path: write {kind} alone")
     return kind, name

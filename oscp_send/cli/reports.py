@@ -18,11 +18,9 @@ from oscp_send.cli.ci import (
     Level,
     add_to_summary,
     annotation,
+    asked_reports,
     junit_xml,
     markdown_text,
-    page_path,
-    read_report,
-    writable,
     write_report,
 )
 from oscp_send.cli.files import Examined, Kind, Located, SourceProblem
@@ -415,24 +413,14 @@ def report_of(
             return TextReport(stream, is_strict=is_strict, colours=colours)
 
 
-_WAYS: Final = {
-    "junit": "junit=FILE",
-    "json": "json=FILE",
-    "html": "html=FOLDER",
-    "github": "github",
-}
-
-
 def asked_for(reports: Iterable[str], fidelity: Fidelity, *, is_strict: bool) -> Iterator[Report]:
     """Yield the reports that are asked for, each as `KIND=FILE`.
 
     Raises:
-        ValueError: One cannot be written; it says what to write instead.
+        ValueError: One cannot be written, or is asked for twice; it says what to write instead.
     """
-    for report in reports:
-        kind, name = read_report(report, _WAYS)
-        if name:
-            path = page_path(name) if kind == "html" else writable(Path(name))
-            yield FileReport(kind, path, fidelity, is_strict=is_strict)
-        else:
+    for kind, path in asked_reports(reports):
+        if path is None:
             yield report_of(kind, sys.stdout, fidelity, is_strict=is_strict)
+        else:
+            yield FileReport(kind, path, fidelity, is_strict=is_strict)

@@ -310,6 +310,12 @@ class TestReports:
             " ".join(result.stderr.split())
         )
 
+    def test_two_at_one_place_are_refused(self, cli: Cli, write: Write) -> None:
+        reports = ("--report", "json=a.txt", "--report", "junit=a.txt")
+        result = cli("check", write("good.json", pretty()), "--action", ACTION, *reports)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "would be written to one place" in " ".join(result.stderr.split())
+
     def test_a_page_shows_what_is_in_a_file_and_does_nothing_of_it(
         self, cli: Cli, write: Write, folder: Path
     ) -> None:
