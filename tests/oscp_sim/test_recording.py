@@ -20,7 +20,6 @@ from oscp_send.fidelity import Behaviour
 from oscp_sim import Simulator
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
-from oscp_sim.http import Request
 from oscp_sim.recording import NothingToRecord, Recording, record
 from oscp_sim.saved_journal import SavedJournal, open_journal
 from oscp_sim.scenario.read import load_scenarios
@@ -652,12 +651,3 @@ def test_reports_are_written_of_a_replay(session: Path, tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     assert command("replay", str(session), "--report", f"junit={junit}").exit_code == 0
     assert 'name="session"' in junit.read_text()
-
-
-def test_that_faults_are_not_played_again_is_said(simulator: Simulator) -> None:
-    simulator.faults.add(where="solaruser", fault="delay", by="1ms")
-    simulator.set_broker("down")
-    assert recorded(simulator).left_out == ()
-    simulator.handle(Request("GET", ADD))
-    said = "the faults, which struck once: a step has none; say them with faults"
-    assert recorded(simulator).left_out[0] == said

@@ -92,9 +92,6 @@ def _forgotten(journal: SavedJournal) -> Iterator[str]:
     first = journal.entries[0].number if journal.entries else 1
     if first > 1:
         yield f"what was before entry {first}: forgotten by the journal, or before a reset"
-    if struck := sum("fault" in each.detail for each in journal.entries):
-        times = "once" if struck == 1 else f"{struck} times"
-        yield f"the faults, which struck {times}: a step has none; say them with faults"
 
 
 def _faults(entries: Iterable[Entry]) -> Iterator[str]:
