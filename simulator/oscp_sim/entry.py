@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
@@ -125,6 +125,13 @@ class Entry:
             message = f'there is no party "{party}", or no kind "{kind}"'
             raise ValueError(message)
         request, response = values["request"], values["response"]
+        at = datetime.fromisoformat(values["at"])
+        if at.tzinfo is None or (kind == "exchange" and request is None):
+            raise ValueError("its time has no offset, or an exchange has no request")
+        for name, types in _TYPES.items():
+            if not isinstance(values[name], types):
+                message = f'"{name}" is {values[name]!r}, which is of another kind'
+                raise TypeError(message)
         parts = Parts(
             None if request is None else Request(*_message(request, "method", "target")),
             None if response is None else Response(*_message(response, "status")),
@@ -135,7 +142,7 @@ class Entry:
         )
         return cls(
             int(values["number"]),
-            datetime.fromisoformat(values["at"]),
+            at,
             party,
             kind,
             values["action"],
@@ -218,6 +225,19 @@ class Entry:
         return dict(value) if isinstance(value, Mapping) else value
 
 
+_TEXT: Final = (str, NoneType)
+_NUMBER: Final = (int, NoneType)
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "action": _TEXT,
+    "instruction_id": _NUMBER,
+    "state": _TEXT,
+    "reason": _TEXT,
+    "peer": _TEXT,
+    "sent": (bool,),
+    "exchange_id": _NUMBER,
+}
+
+
 # In the detail of an entry: whose it is.
 _OWNERS: Final = frozenset({"user", "id"})
 
@@ -235,4 +255,8 @@ def _remarks(entry: Entry) -> Iterator[str]:
 def _message(values: Mapping[str, Any], *first: str) -> tuple[Any, ...]:
     """Return the first fields of a request or response, its headers and its body."""
     headers = tuple((str(name), str(value)) for name, value in values["headers"])
-    return (*(values[name] for name in first), headers, values["body"].encode())
+    given = [values[name] for name in first]
+    kinds = {"status": int}
+    if not all(isinstance(values[name], kinds.get(name, str)) for name in first):
+        raise TypeError(f"{' and '.join(first)} are {given}, which is of another kind")
+    return (*given, headers, values["body"].encode())

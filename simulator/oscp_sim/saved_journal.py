@@ -114,10 +114,12 @@ def open_journal(path: Path) -> SavedJournal:
     if not text.strip():
         why = "it is empty; save a journal with oscp-sim serve --save-journal"
         raise SourceError([SourceProblem(str(path), why)])
-    values = [_json(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    values = [
+        (number, _json(path, number, line)) for number, line in enumerate(lines, 1) if line.strip()
+    ]
     try:
-        setting = Setting.from_dict(values[0])
-    except (ValueError, TypeError) as error:
+        setting = Setting.from_dict(values[0][1])
+    except (ValueError, TypeError, AttributeError) as error:
         raise SourceError([SourceProblem(str(path), str(error), 1, 1)]) from None
     return SavedJournal(setting, tuple(_entries(path, values[1:])))
 
@@ -130,8 +132,8 @@ def _json(path: Path, number: int, line: str) -> Any:  # noqa: ANN401 - JSON of 
         raise SourceError([SourceProblem(str(path), why, number, 1)]) from None
 
 
-def _entries(path: Path, values: Iterable[Any]) -> Iterator[Entry]:
-    for number, each in enumerate(values, 2):
+def _entries(path: Path, values: Iterable[tuple[int, Any]]) -> Iterator[Entry]:
+    for number, each in values:
         try:
             yield Entry.from_dict(each)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -21,6 +21,7 @@ from oscp_sim import Simulator
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
 from oscp_sim.recording import NothingToRecord, Recording, record
+from oscp_sim.recording.har import har
 from oscp_sim.saved_journal import SavedJournal, open_journal
 from oscp_sim.scenario.read import load_scenarios
 from tests.oscp_sim.rig import (
@@ -525,6 +526,15 @@ def test_a_journal_is_saved_and_opened_again(session: Path, tmp_path: Path) -> N
 
 
 ENTRY = {"number": 1, "at": "2026-01-01T00:00:00Z", "party": "solaruser", "kind": "note"}
+WHOLE = {
+    **ENTRY,
+    **dict.fromkeys(("action", "instruction_id", "request", "response", "reason", "state", "peer")),
+    "sent": False,
+    "exchange_id": None,
+    "findings": [],
+    "detail": {},
+}
+NO_REQUEST = {"method": {}, "target": "/", "headers": [], "body": ""}
 
 
 @pytest.mark.parametrize(
@@ -542,6 +552,10 @@ ENTRY = {"number": 1, "at": "2026-01-01T00:00:00Z", "party": "solaruser", "kind"
         ([None, json.dumps(ENTRY)], ":2:1: not an entry of a journal: 'request' is missing"),
         ([None, json.dumps({**ENTRY, "party": "me"})], ":2:1: not an entry of a journal: there is"),
         ([None, "[]"], ":2:1: not an entry of a journal: "),
+        ([None, "", json.dumps({**WHOLE, "at": "2026-01-01T00:00:00"})], ":3:1: not an entry of "),
+        ([None, json.dumps({**WHOLE, "kind": "exchange"})], ":2:1: not an entry of a journal: "),
+        ([None, json.dumps({**WHOLE, "state": {}})], ':2:1: not an entry of a journal: "state"'),
+        ([None, json.dumps({**WHOLE, "request": NO_REQUEST})], ":2:1: not an entry of a journal"),
     ],
 )
 def test_a_file_that_is_not_a_journal_is_2_and_says_where(
@@ -562,6 +576,14 @@ def test_the_whole_journal_takes_no_filters(simulator: Simulator) -> None:
 
 
 # --- HAR -----------------------------------------------------------------------------------------
+
+
+def test_whatever_a_client_calls_the_host_is_exported(simulator: Simulator) -> None:
+    for host in ("[:", "['a']"):
+        simulator.handle(Request("GET", f"{VIEW}?x=[", (("host", host),)))
+    exported = json.loads(har(simulator.journal.entries(), "1"))
+    urls = [each["request"]["url"] for each in exported["log"]["entries"]]
+    assert urls == [f"http://[:{VIEW}?x=[", f"http://['a']{VIEW}?x=["]
 
 
 def test_a_journal_is_exported_as_har(session: Path, tmp_path: Path) -> None:

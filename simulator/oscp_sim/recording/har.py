@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import harfile
 
@@ -60,13 +60,12 @@ def _add(archive: harfile.HarFile, entry: Entry) -> None:
 
 
 def _request(request: Request) -> harfile.Request:
-    url = _url(request)
-    named = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    named = parse_qsl(request.query, keep_blank_values=True)
     body = request.text
     kind = request.fields.get("content-type") or request.fields.get("Content-Type") or ""
     return harfile.Request(
         request.method,
-        url,
+        _url(request),
         _VERSION,
         headers=_records(request.headers),
         queryString=_records(named),
