@@ -92,7 +92,7 @@ class Settling:
         Args:
             is_decided: Asked whenever something has changed.
             until: By the simulator's clock; not limited by it where None.
-            seconds: Of real time, in any case.
+            seconds: Of real time; a clock that is moved has no need of it while it gets on.
         """
         deadline = time.monotonic() + seconds
         wake = self._journal.wake

@@ -64,16 +64,15 @@ def _time_passing(simulator: Simulator) -> Iterator[None]:
         mover.join()
 
 
-def _move_on(simulator: Simulator, most: float) -> bool:
-    """Move a clock that stands to what is due next, and return whether anything is on its way."""
+def _move_on(simulator: Simulator, most: float) -> None:
+    """Move a clock that stands to what is due next, while anything is on its way."""
     clock = simulator.clock
     clock.advance(0)
     if simulator.wait_until_settled(0) and not simulator.pending:
-        return False
+        return
     due = simulator.shared.schedule.next_due
     left = most if due is None else (due - clock.now()).total_seconds()
     clock.advance(max(0.0, min(most, left)))
-    return True
 
 
 def instructions_of(entries: Sequence[Entry], simulator: Simulator) -> list[Outcome]:
