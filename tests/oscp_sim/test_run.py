@@ -324,6 +324,14 @@ def test_a_fault_that_never_struck_is_a_warning(tmp_path: Path) -> None:
     assert f"\nwarning: {warned}\n" in result.stdout
 
 
+def test_colours_are_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\n\x1b[31mFAILED\x1b[0m\n" in run("--", "true").stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\nFAILED\n" in run("--", "true").stdout
+
+
 def test_a_report_of_a_kind_that_there_is_not_is_2() -> None:
     assert run("--report", "jnuit=file.xml", "--", "true").exit_code == 2
 
