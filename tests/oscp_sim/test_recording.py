@@ -20,6 +20,7 @@ from oscp_send.fidelity import Behaviour
 from oscp_sim import Simulator
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
+from oscp_sim.http import Request
 from oscp_sim.recording import NothingToRecord, Recording, record
 from oscp_sim.recording.har import har
 from oscp_sim.saved_journal import SavedJournal, open_journal
