@@ -143,10 +143,13 @@ def run_program(
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        message = (
-            f"cannot start {shlex.join(command)}: {why}; give the program's path, relative to "
-            f"{folder or 'the folder of the command'}, or the name of one that is in PATH"
+        mend = (
+            f"give the program's path, relative to {folder or 'the folder of the command'}, or the "
+            "name of one that is in PATH"
         )
+        if isinstance(error, PermissionError):
+            mend = f"make it executable (chmod +x {command[0]}), or give the program that runs it"
+        message = f"cannot start {shlex.join(command)}: {why}; {mend}"
         raise NotStarted(message) from error
     lines: list[str] = []
     shown = partial(without_secrets, simulator)

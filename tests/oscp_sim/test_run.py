@@ -88,7 +88,24 @@ def test_a_unit_in_lower_case_is_red_and_says_how_to_mend_it(command: list[str])
         '/forecasted_blocks/0/unit: "kW" is not one of A, W, KW, WH, KWH; units are upper case on '
         'the wire: "KW" (schema rule enum: oscp-send explain enum)' in text
     )
+    assert "coId 1, cgIdentifier foo-group, action AdjustGroupCapacityForecast, msg of " in text
     assert "FAILED, for 2 reasons" in text
+
+
+def test_findings_that_differ_in_their_place_alone_are_told_once() -> None:
+    result = run("--", *IN_NODE, "kW")
+    told = " ".join(result.stdout.partition("2. instruction 1")[2].split())
+    assert "(schema rule enum: oscp-send explain enum), and at 3 more places" in told
+    assert told.count("oscp-send explain") == 1
+
+
+def test_what_a_form_asks_for_is_judged_by_both_sides_and_drawn(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert run("--report", f"html={page}", "--", *IN_NODE, "kW").exit_code == 1
+    assert "not compatible" in page.read_text()
+    assert run("--report", f"html={page}", "--", *IN_NODE).exit_code == 0
+    assert "not compatible" not in page.read_text()
+    assert "asked by the Capacity Optimizer" in page.read_text()
 
 
 DECLINED = """
@@ -194,6 +211,13 @@ def test_a_command_that_is_not_there_is_2() -> None:
     result = run("--", "./no-such-program")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("oscp-sim run: cannot start ./no-such-program: No such file")
+
+
+def test_a_file_that_is_no_program_says_how_to_make_it_one(tmp_path: Path) -> None:
+    (tmp_path / "sender.js").touch(0o600)
+    result = run("--", str(tmp_path / "sender.js"))
+    assert result.exit_code == 2
+    assert "make it executable (chmod +x " in result.stderr
 
 
 def test_no_command_is_2() -> None:

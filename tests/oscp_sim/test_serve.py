@@ -164,12 +164,15 @@ def test_a_report_of_the_session_is_written_at_its_end(tmp_path: Path) -> None:
     reports = ("--report", f"html={tmp_path}", "--report", f"json={tmp_path / 'report.json'}")
     with serving(*reports, "--seed", "7") as served:
         served.post(encoded(instruction()))
+        served.post(encoded(instruction(msg="{")))
         assert list(tmp_path.iterdir()) == []
         assert served.end(signal.SIGTERM) == 0
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert (report["seed"], report["passed"]) == (7, 1)
     (step,) = report["scenarios"][0]["steps"]
     assert "SolarUser" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    # Nothing was expected of it.
+    assert report["scenarios"][0]["verdicts"]["documented"]["text"] == "does not conform"
     assert step["timeline"][0]["path"] == "/solaruser/api/v1/sec/instr/add/OSCP_v20"
 
 

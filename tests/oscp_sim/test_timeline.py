@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from oscp_sim.http import Request
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry, timeline
-from tests.oscp_sim.journals import CP, FP, Telling
+from tests.oscp_sim.journals import CP, FP, START, Telling
 
 
 @pytest.fixture
@@ -26,6 +28,43 @@ def exchange(telling: Telling) -> Exchange:
     (each,) = told(telling)
     assert isinstance(each, Exchange)
     return each
+
+
+FORM = "application/x-www-form-urlencoded; charset=UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "content"),
+    [
+        (
+            "/add?nodeId=1",
+            "parameters%5B10%5D.name=msg&parameters%5B10%5D.value=%7B%7D"
+            "&parameters[2].value=7&parameters[2].name=coId",
+            {
+                "nodeId": 1,
+                "parameters": [{"name": "coId", "value": "7"}, {"name": "msg", "value": "{}"}],
+            },
+        ),
+        ("/add", "nodeId=x&parameters[0].name=coId", {"parameters": []}),
+        ("/add", "%", {"parameters": []}),
+    ],
+)
+def test_a_form_is_read_as_the_json_of_the_same_instruction(
+    target: str, body: str, content: dict[str, Any]
+) -> None:
+    one = Exchange(
+        1,
+        START,
+        "capacity_optimizer",
+        "solaruser",
+        "POST",
+        target,
+        headers=(("content-type", FORM),),
+        body=body,
+    )
+    assert json.loads(one.content) == content
+    assert replace(one, headers=()).content == body
+    assert replace(one, receiver="flexibility_provider").content == body
 
 
 class TestPairing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from oscp_sim.journal import Journal
 from oscp_sim.scenario.events import (
@@ -16,7 +17,8 @@ from oscp_sim.scenario.events import (
 )
 from oscp_sim.scenario.timeline import timeline
 
-_SESSION = ScenarioId("serve", "session")
+#: The one scenario that it is told as.
+SESSION: Final = ScenarioId("serve", "session")
 
 
 def tell_session(
@@ -42,12 +44,10 @@ def tell_session(
     first = entries[0].number if entries else journal.last + 1
     forgotten = (f"the journal no longer has the first {first - 1:,} entries",) if first > 1 else ()
     events = (
-        RehearsalStarted(seed, fidelity, (_SESSION,)),
-        ScenarioStarted(_SESSION, "", 1, fidelity, "What happened while the simulator ran."),
-        StepFinished(_SESSION, 1, "everything", "", "", duration, timeline=timeline(entries)),
-        ScenarioFinished(
-            _SESSION, passed=True, duration=duration, warnings=(*forgotten, *warnings)
-        ),
+        RehearsalStarted(seed, fidelity, (SESSION,)),
+        ScenarioStarted(SESSION, "", 1, fidelity, "What happened while the simulator ran."),
+        StepFinished(SESSION, 1, "everything", "", "", duration, timeline=timeline(entries)),
+        ScenarioFinished(SESSION, passed=True, duration=duration, warnings=(*forgotten, *warnings)),
         RehearsalFinished(1, 0, duration),
     )
     for listener in told:

@@ -71,9 +71,9 @@ def rule_of(finding: Mapping[str, Any]) -> str:
 
 
 def parameters_of(exchange: Exchange) -> list[tuple[str, str]]:
-    """Return the parameters of an instruction that is sent as JSON, in order; else none."""
+    """Return the parameters of an instruction, sent as JSON or as a form, in order; else none."""
     try:
-        body = json.loads(exchange.body)
+        body = json.loads(exchange.content)
         given = body.get("params") or body.get("parameters") or ()
         if isinstance(given, Mapping):
             return [(str(name), str(value)) for name, value in given.items()]

@@ -15,6 +15,7 @@ from oscp_schemas import ACTIONS, Fidelity, judge
 from oscp_send.findings import Finding
 from oscp_send.request_judgement import check_request
 from oscp_sim.report.result import ScenarioResult
+from oscp_sim.report.session import SESSION
 from oscp_sim.scenario.timeline import Exchange
 
 #: From best to worst; nothing was sent that could be looked at where it is `none`.
@@ -89,7 +90,9 @@ def _verdict(result: ScenarioResult, side: Fidelity) -> Verdict:
         return Verdict(side, "failed", ran, (*first, *reasons))
     grade: Grade = "broken" if errors else "warned" if found else "kept" if asked else "none"
     # What no service refuses need not have been meant.
-    is_meant = ran and bool(errors) and all(each.layer != "meaning" for each in errors)
+    is_refused = bool(errors) and all(each.layer != "meaning" for each in errors)
+    # Of a live session nothing is expected.
+    is_meant = ran and is_refused and result.id != SESSION
     return Verdict(side, grade, ran, reasons, is_meant)
 
 
@@ -111,7 +114,7 @@ def _judged(exchange: Exchange, side: Fidelity, *, ran: bool) -> Iterator[Findin
         # What is delivered depends on the side that the services followed.
         yield from _of_meaning(journaled) if ran else ()
     elif _is_instruction(exchange):
-        yield from _of_instruction(exchange, side, journaled)
+        yield from _of_instruction(exchange, side, journaled, ran=ran)
     else:
         for each in judge(exchange.action or "", exchange.body, fidelity=side):
             yield Finding("schema", each.rule, "error", each.pointer, each.message)
@@ -129,13 +132,16 @@ def _of_meaning(journaled: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _of_instruction(
-    exchange: Exchange, side: Fidelity, journaled: Iterable[Finding]
+    exchange: Exchange, side: Fidelity, journaled: Iterable[Finding], *, ran: bool
 ) -> Iterator[Finding]:
-    if not exchange.body.lstrip().startswith("{"):
-        # A form, or another media type: its receiver alone has read it.
+    content = exchange.content.lstrip()
+    is_form = content != exchange.body.lstrip()
+    is_read_by_its_receiver = is_form and (ran or not content.startswith('{"nodeId"'))
+    if is_read_by_its_receiver or not content.startswith("{"):
+        # Its receiver alone has read it: another media type, or a form as its own side reads it.
         yield from (each for each in journaled if each.severity != "info")
         return
-    judgement = check_request(exchange.body.encode(), side, now=exchange.at)
+    judgement = check_request(content.encode(), side, now=exchange.at)
     for found in judgement.of_severity("error", "warning"):
         is_refusal = found.severity == "error" and found.layer != "meaning"
         if is_refusal or found.source == side:

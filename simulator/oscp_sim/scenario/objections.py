@@ -62,6 +62,17 @@ def explained(finding: Mapping[str, Any]) -> str:
     return f"{place}{finding['message']}{mend} ({schema} {name}: oscp-send explain {name})"
 
 
+def _explained_once(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what findings say; of those that differ in their place alone, the first."""
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for each in findings:
+        key = each["rule"], each["message"], each.get("hint")
+        alike.setdefault(key, []).append(each)
+    for first, *others in alike.values():
+        more = f", and at {len(others)} more place{'s' * (len(others) > 1)}" if others else ""
+        yield explained(first) + more
+
+
 def _of_declined(expect: Expect, got: Sequence[_Declined]) -> Iterator[Problem]:
     allowed, place = _declined_of(expect), expect.source.place
     if allowed is not None and allowed.any:
@@ -71,7 +82,7 @@ def _of_declined(expect: Expect, got: Sequence[_Declined]) -> Iterator[Problem]:
     came = [each for each in got if not any(_is_meant(one, each) for one in wanted)]
     for each, times in _counted(came, lambda one: (one.entry.action, one.entry.reason)):
         reason = f"Declined: {each.entry.reason}" if each.entry.reason else "Declined"
-        hint = "; ".join(map(explained, each.findings)) or None
+        hint = "; ".join(_explained_once(each.findings)) or None
         yield Problem(place(pointer), str(each), "not to be declined", reason + times, hint)
     for index, one in enumerate(wanted if expect.declined is not None else ()):
         if not any(_is_meant(one, each) for each in got):
@@ -115,7 +126,7 @@ def _of_refused(expect: Expect, got: Sequence[Exchange]) -> Iterator[Problem]:
     came = [each for each in got if not any(fits_description(one, each) for one in wanted)]
     for each, times in _counted(came, lambda one: (one.method, one.path, one.status, one.answer)):
         answer = f"{each.status}: {shortened(each.answer)}" if each.answer else str(each.status)
-        why = [*each.notes, *(explained(one) for one in each.findings if _is_error(one))]
+        why = [*each.notes, *_explained_once(filter(_is_error, each.findings))]
         parties = f"from {each.sender or 'a program'} to {each.receiver}"
         what = f"{each.method} {each.path} {parties}, at {time_of_day(each.at)}"
         hint = "; ".join(why) or None

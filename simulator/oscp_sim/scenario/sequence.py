@@ -161,7 +161,7 @@ def time_of_day(at: datetime) -> str:
 
 def summary(exchange: Exchange) -> str:
     """Return what the message of an exchange says, or nothing if there is nothing to say."""
-    message = _json(exchange.body)
+    message = _json(exchange.content)
     if not isinstance(message, Mapping):
         return ""
     if exchange.is_handed_over:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from oscp_sim.entry import Entry, PartyName
 
@@ -23,6 +24,8 @@ _TELLING: Final = (
     "Allow",
     "Accept",
 )
+_FORM: Final = "application/x-www-form-urlencoded"
+_FIELD: Final = re.compile(r"parameters\[(\d{1,9})\]\.(name|value)", re.ASCII)
 # States that the answers of SolarUser show anyway.
 _SHOWN_BY_ANSWERS: Final = frozenset({"Queuing", "Executing"})
 
@@ -88,6 +91,12 @@ class Exchange:
             return found
         return self.header("X-Correlation-ID")
 
+    @property
+    def content(self) -> str:
+        """The body, an instruction's as JSON even where it was sent as a form."""
+        is_form = (self.header("Content-Type") or "").lower().startswith(_FORM)
+        return _json_of_form(self) if is_form and self.receiver == "solaruser" else self.body
+
     def header(self, name: str) -> str | None:
         """Return the first value of a header, whatever the case of its name, or None."""
         return next((v for each, v in self.headers if each.lower() == name.lower()), None)
@@ -101,6 +110,19 @@ class Exchange:
             for name, value in self.answer_headers
             if name.lower() == usual.lower()
         )
+
+
+def _json_of_form(exchange: Exchange) -> str:
+    query = exchange.target.partition("?")[2]
+    fields = dict(parse_qsl(f"{query}&{exchange.body}", keep_blank_values=True))
+    elements: dict[int, dict[str, str]] = {}
+    for key, value in fields.items():
+        if found := _FIELD.fullmatch(key):
+            elements.setdefault(int(found[1]), {})[found[2]] = value
+    node = fields.get("nodeId", "")
+    body = {"nodeId": int(node)} if re.fullmatch("[0-9]{1,18}", node) else {}
+    whole = [each for _, each in sorted(elements.items()) if len(each) == len(("name", "value"))]
+    return json.dumps(body | {"parameters": whole})
 
 
 @dataclass(frozen=True, slots=True)
