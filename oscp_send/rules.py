@@ -148,10 +148,14 @@ def find_rules(text: str) -> tuple[Rule, ...]:
     raise UnknownRule(f'"{text}" is not the name of a rule; {remedy}')
 
 
-# As a report writes them: "[S19, X8]", or as a title "OSCP meaning, S19".
-_IN_A_TEXT: Final = re.compile(r"\[([\w, -]+)\]|^OSCP \w+, ([\w-]+)")
+# As a report writes them: "[S19, X8]"; as a title "OSCP meaning, S19"; before the
+# place, "S8 /group_id"; behind the text, "(S8)" or "(schema rule enum: oscp-send explain enum)".
+_IN_A_TEXT: Final = re.compile(
+    r"\[([\w, -]+)\]|^OSCP \w+, ([\w-]+)|^(?:schema )?([\w-]+) /"
+    r"|\((?:schema )?(?:rule )?([\w-]+)(?:: oscp-send explain [\w-]+)?\)"
+)
 
 
 def _named_in(text: str) -> Iterator[str]:
     for match in _IN_A_TEXT.finditer(text):
-        yield from (match[1] or match[2]).split(", ")
+        yield from (match[match.lastindex or 0]).split(", ")

@@ -100,6 +100,10 @@ def test_the_kinds_are_listed_one_after_another() -> None:
         ("/forecasted_blocks/0/unit: \"kW\" is not one of A, W [enum] (write 'KW')", ["enum"]),
         ("has used X-Request-ID [r1] before   warning [S19, X8]", ["S19", "X8"]),
         ("OSCP meaning, S1", ["S1"]),
+        ("S8 /group_id: the Capacity Provider sent no forecast of g", ["S8"]),
+        ('schema enum /forecasted_blocks/0/unit: "kW" is not one of A, W', ["enum"]),
+        ('Handshake /a: "kW" is not one of A (enum)', ["enum"]),
+        ('/a: write "KW" (schema rule enum: oscp-send explain enum)', ["enum"]),
     ],
 )
 def test_a_rule_is_found(text: str, found: list[str]) -> None:
