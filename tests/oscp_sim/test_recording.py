@@ -200,6 +200,8 @@ def test_one_value_changed_is_red_and_says_where(
 def test_a_journal_is_replayed_itself(session: Path) -> None:
     result = command("replay", str(session))
     assert (result.exit_code, result.stderr) == (0, "")
+    # Not the folder in which its scenario is made for the while.
+    assert result.stdout.splitlines()[2] == session.parent.name
     assert "ok    session" in result.stdout
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -150,7 +151,8 @@ def replay(file: Path, seat: tuple[str, ...], reports: tuple[str, ...], sequence
                 scenario = Path(folder) / f"{file.stem}.yaml"
                 scenario.write_text(made(_opened(file), file.stem).text, encoding="utf-8")
             setting = setting_of(scenario.read_text(encoding="utf-8"))
-            scenarios = load_scenarios([scenario])
+            heading = file.resolve().parent.name
+            scenarios = [replace(each, group=heading) for each in load_scenarios([scenario])]
         except SourceError as error:
             _end_with(error)
         except (NothingToRecord, ValueError) as error:
