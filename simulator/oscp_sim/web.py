@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from flask import Blueprint, Flask
 from flask import Response as FlaskResponse
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
@@ -161,7 +161,10 @@ def _body(environ: WSGIEnvironment) -> bytes | None:
 
 
 def _refused(error: HTTPException) -> FlaskResponse:
-    content = {"error": f"{error.code} {error.name}", "hint": HINT}
+    ways = [] if not isinstance(error, MethodNotAllowed) else sorted(error.valid_methods or ())
+    named = [each for each in ways if each not in {"HEAD", "OPTIONS"}]
+    hint = f"it is asked with {' or '.join(named)}" if named else HINT
+    content = {"error": f"{error.code} {error.name}", "hint": hint}
     response = FlaskResponse(json.dumps(content) + "\n", error.code or 500)
     response.mimetype = "application/json"
     for name, value in error.get_headers():

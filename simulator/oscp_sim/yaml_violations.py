@@ -126,6 +126,8 @@ _KINDS = {
     "array": "a list",
     "object": "a mapping",
 }
+# More than these are for the documentation.
+_MOST_KEYS = 4
 _PYTHON = {
     bool: "boolean",
     int: "integer",
@@ -140,7 +142,9 @@ def _wrong_kind(violation: _Violation) -> Iterator[_Complaint]:
     kinds = violation.limit
     wanted = [kinds] if isinstance(kinds, str) else list(kinds)
     got = _PYTHON.get(type(violation.got), "null")
-    message = f"expected {_either(_KINDS[kind] for kind in wanted)}, got {_KINDS[got]}"
+    keys = violation.schema.get("properties", ()) if wanted == ["object"] and got != "null" else ()
+    with_keys = f" with {_either(keys)}" if 0 < len(keys) <= _MOST_KEYS else ""
+    message = f"expected {_either(_KINDS[kind] for kind in wanted)}{with_keys}, got {_KINDS[got]}"
     if "string" in wanted and got in {"boolean", "integer", "number"}:
         message += f"; {_as_duration(violation) or 'put it in quotes'}"
     if "array" in wanted and got == "string" and not _is_secret(violation):

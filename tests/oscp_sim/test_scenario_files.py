@@ -356,6 +356,10 @@ WRONG = {
     "not YAML": ("scenario: [\n§", "not YAML: while parsing a flow node"),
     "empty": ("§", "expected a mapping, got nothing"),
     "a list": ("§- scenario: a", "expected a mapping, got a list"),
+    "clock as a text": (
+        f"clock: §2026-03-01T12:00:00Z\n{RAW}",
+        "expected a mapping with start, ",
+    ),
     "no steps": ("§scenario: a", '"steps" is missing'),
     "steps empty": ("scenario: a\nsteps: §[]", "expected at least 1 item(s)"),
     "steps beside scenarios": (
