@@ -50,6 +50,7 @@ from oscp_sim.matching import printable
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.report import listeners
 from oscp_sim.report.session import tell_session
+from oscp_sim.scenario.events import Listener
 from oscp_sim.scenario.model import ClockSetting, Runs, parse_instant
 from oscp_sim.scenario.real_parties import KINDS, NAMES, RealParties
 from oscp_sim.serve import serve as run
@@ -234,6 +235,26 @@ def serve(
         click.echo(f"seed {seed}, fidelity {chosen}; Ctrl-C stops")
         sys.stdout.flush()
 
+    _run(simulator, host, port, announce, keep, public_url, url_file)
+    is_kept = _tell_at_the_end(
+        simulator, told, time.monotonic() - began, save_journal=save_journal, recorded=recorded
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python would let go of all that was kept piece by piece, for a second and more.
+    os._exit(0 if is_kept else 2)
+
+
+def _run(
+    simulator: Simulator,
+    host: str,
+    port: int,
+    announce: Callable[[str], None],
+    keep: Path | None,
+    public_url: str | None,
+    url_file: Path | None,
+) -> None:
+    """Serve until a signal comes, and keep the state meanwhile; a problem ends the command."""
     state: AbstractContextManager[Callable[[], None] | None] = nullcontext()
     if keep is not None:
         state = StateFile(keep).kept(simulator.remembered, simulator.recall)
@@ -257,25 +278,24 @@ def serve(
         if url_file is None:
             raise
         _end(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", 2)
-    warnings = simulator.faults.warnings
-    for each in warnings:
+
+
+def _tell_at_the_end(
+    simulator: Simulator,
+    told: Sequence[Listener],
+    duration: float,
+    *,
+    save_journal: Path | None,
+    recorded: Path | None,
+) -> bool:
+    """Warn of faults that never struck, and write all that was asked for; return whether it is."""
+    for each in simulator.faults.warnings:
         click.echo(printable(f"warning: {each}"), err=True)
-    duration = time.monotonic() - began
     # A report that cannot be written ends the command.
     is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
     if told:
-        tell_session(
-            simulator.journal,
-            seed=seed,
-            fidelity=str(chosen),
-            duration=duration,
-            told=told,
-            warnings=warnings,
-        )
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Python would let go of all that was kept piece by piece, for a second and more.
-    os._exit(0 if is_kept else 2)
+        tell_session(simulator, duration, told)
+    return is_kept
 
 
 def _end(message: str, code: int) -> NoReturn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from oscp_sim.journal import Journal
 from oscp_sim.scenario.events import (
     Listener,
     RehearsalFinished,
@@ -16,30 +15,21 @@ from oscp_sim.scenario.events import (
     StepFinished,
 )
 from oscp_sim.scenario.timeline import timeline
+from oscp_sim.simulator import Simulator
 
 #: The one scenario that it is told as.
 SESSION: Final = ScenarioId("serve", "session")
 
 
-def tell_session(
-    journal: Journal,
-    *,
-    seed: int,
-    fidelity: str,
-    duration: float,
-    told: Iterable[Listener],
-    warnings: Iterable[str] = (),
-) -> None:
-    """Tell listeners what a journal holds, so that they report it.
+def tell_session(simulator: Simulator, duration: float, told: Iterable[Listener]) -> None:
+    """Tell listeners what happened in a simulator, so that they report it.
 
     Args:
-        journal: Of the simulator that ran.
-        seed: Of the simulator.
-        fidelity: Of the simulator, as a text.
-        duration: For how many seconds it ran.
+        simulator: It has run.
+        duration: For how many seconds.
         told: The listeners.
-        warnings: What is doubtful about it, as a fault that never struck.
     """
+    journal, seed, fidelity = simulator.journal, simulator.seed, str(simulator.behaviour)
     entries = journal.entries()
     first = entries[0].number if entries else journal.last + 1
     forgotten = (f"the journal no longer has the first {first - 1:,} entries",) if first > 1 else ()
@@ -47,7 +37,12 @@ def tell_session(
         RehearsalStarted(seed, fidelity, (SESSION,)),
         ScenarioStarted(SESSION, "", 1, fidelity, "What happened while the simulator ran."),
         StepFinished(SESSION, 1, "everything", "", "", duration, timeline=timeline(entries)),
-        ScenarioFinished(SESSION, passed=True, duration=duration, warnings=(*forgotten, *warnings)),
+        ScenarioFinished(
+            SESSION,
+            passed=True,
+            duration=duration,
+            warnings=(*forgotten, *simulator.faults.warnings),
+        ),
         RehearsalFinished(1, 0, duration),
     )
     for listener in told:
