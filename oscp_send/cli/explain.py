@@ -28,7 +28,7 @@ def explain(names: tuple[str, ...], is_list: bool, style: str) -> None:
     A NAME is what stands in brackets behind a finding, such as S8, X9, enum or not-text, or a
     setting of fidelity, such as correlation_id; or the whole text of a finding, in quotes.
 
-    Exits with 0, 2 when a name is not known.
+    Exits with 0, or with 2 when a name is not known.
     """
     if is_list == bool(names):
         raise click.UsageError("name a rule, such as S8, or give --list, and not both")

@@ -115,8 +115,9 @@ include_option = click.option(
     "--include",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     multiple=True,
-    help="A folder with worlds and payloads that scenario files may name beside those in the "
-    "folder of theirs that PATHS name, or their own; may be given several times.",
+    help="A folder with more worlds and payloads for scenario files to name. Without it they may "
+    "name those in the folder that PATHS has, or in their own where PATHS has the file itself. "
+    "May be given several times.",
 )
 _CHOICES: Final = (
     paths_argument,

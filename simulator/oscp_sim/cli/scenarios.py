@@ -138,8 +138,8 @@ def lint(
     """Read scenario files as `rehearse` would, run nothing, and say what is wrong with them.
 
     PATHS are as those of `rehearse`. An error keeps a file from being rehearsed. A warning is what
-    is hardly meant: nothing is expected, a key or a file is never used, a party or a group is not
-    in the world.
+    is probably a mistake: nothing is expected, a key or a file is never used, a party or a group is
+    not in the world.
 
     Exits with 0 when all is good, 1 when --strict finds a warning, 2 when there is an error.
     """

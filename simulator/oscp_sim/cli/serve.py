@@ -165,7 +165,7 @@ _FASTEST: Final = 1_000_000
     "faults",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Let go wrong what this YAML file says; see docs/faults.md, and POST /_sim/faults.",
+    help="Rules in a YAML file of what is to go wrong; see docs/faults.md, and POST /_sim/faults.",
 )
 @click.option(
     "--url-file",
