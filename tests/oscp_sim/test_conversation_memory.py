@@ -59,12 +59,12 @@ def line(kind: str, index: int) -> Line:
 @pytest.mark.parametrize("kind", ["heartbeats", "handshakes", "measurements"])
 @pytest.mark.parametrize("named", [True, False])
 def test_memory_does_not_grow_for_ever(kind: str, named: bool) -> None:
-    assert _grows(kind, 11_000, 3_000, named=named) < 1.02
+    assert _grows(kind, 10_500, 1_500, named=named) < 1.01
 
 
 @pytest.mark.parametrize("kind", ["forecasts with gaps", "forecasts of other groups"])
 def test_memory_of_forecasts_does_not_grow_for_ever(kind: str) -> None:
-    assert _grows(kind, 11_000, 3_000, named=True) < 1.02
+    assert _grows(kind, 10_500, 1_500, named=True) < 1.01
 
 
 def _grows(kind: str, first: int, more: int, *, named: bool) -> float:

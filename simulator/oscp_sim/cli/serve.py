@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final, NoReturn, get_args
+from typing import TYPE_CHECKING, Final, NoReturn, get_args
 
 import click
 
@@ -41,17 +41,13 @@ from oscp_sim.cli.record import (
     record_option,
     save_journal_option,
 )
-from oscp_sim.clock import Clock, FastClock, FrozenClock
+from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.faults import Rule, impossible_at_a_port, load_faults
 from oscp_sim.http import OURS
 from oscp_sim.keep import StateFile, StateFileError
 from oscp_sim.matching import printable
 from oscp_sim.outgoing import IN_PROCESS_URL
-from oscp_sim.report import listeners
-from oscp_sim.report.session import tell_session
-from oscp_sim.scenario.events import Listener
-from oscp_sim.scenario.model import ClockSetting, Runs, parse_instant
 from oscp_sim.scenario.real_parties import KINDS, NAMES, RealParties
 from oscp_sim.serve import serve as run
 from oscp_sim.server import PortUnavailable
@@ -66,6 +62,10 @@ from oscp_sim.world import (
     load_world,
 )
 from oscp_sim.yaml_source import SourceError
+
+if TYPE_CHECKING:
+    from oscp_sim.scenario.events import Listener
+    from oscp_sim.scenario.model import Runs
 
 # Eleven days in a second: a faster clock would fall behind what is due.
 _FASTEST: Final = 1_000_000
@@ -215,8 +215,7 @@ def serve(
     placed = _placed_world(world, seats(seat))
     with bad_parameters("--play"):
         played = played_parties(placed, plays)
-    with bad_parameters("--report"):
-        told = listeners(reports)
+    told = _listeners(reports)
     began = time.monotonic()
     simulator = Simulator(
         placed,
@@ -294,8 +293,20 @@ def _tell_at_the_end(
     # A report that cannot be written ends the command.
     is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
     if told:
+        from oscp_sim.report.session import tell_session
+
         tell_session(simulator, duration, told)
     return is_kept
+
+
+def _listeners(reports: tuple[str, ...]) -> Sequence[Listener]:
+    if not reports:
+        return ()
+    # Imported where they are asked for: nobody waits longer for a server than for this.
+    from oscp_sim.report import listeners
+
+    with bad_parameters("--report"):
+        return listeners(reports)
 
 
 def _end(message: str, code: int) -> NoReturn:
@@ -357,6 +368,10 @@ def _clock(runs: Runs, start: str | None, speed: float | None) -> Clock:
         raise click.BadParameter(f"a {runs} clock has none; add --clock fast", param_hint="--speed")
     if speed is not None and math.isnan(speed):
         raise click.BadParameter("nan is not a number", param_hint="--speed")
+    if runs == "real":
+        return RealClock()
+    from oscp_sim.scenario.model import ClockSetting, parse_instant
+
     with bad_parameters("--start"):
         return ClockSetting(runs, None if start is None else parse_instant(start), speed).make()
 
