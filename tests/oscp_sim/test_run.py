@@ -445,6 +445,13 @@ def test_a_secret_that_the_program_sends_by_mistake_is_in_no_file(tmp_path: Path
         assert "my-own-provider-token" not in told
 
 
+# What a shell has set to be ignored would be ignored by the command, too.
+HEARS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from oscp_sim.cli.main import main; main()"
+)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_program_ends_with_the_command_and_what_happened_is_kept(
     tmp_path: Path, number: signal.Signals
@@ -452,7 +459,7 @@ def test_a_program_ends_with_the_command_and_what_happened_is_kept(
     journal, pid = tmp_path / "journal.jsonl", tmp_path / "pid"
     program = f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 100"
     command = ["run", "--save-journal", str(journal), "--", "sh", "-c", program]
-    with subprocess.Popen([sys.executable, "-m", "oscp_sim", *command]) as process:  # noqa: S603 - ours
+    with subprocess.Popen([sys.executable, "-c", HEARS, *command]) as process:  # noqa: S603 - ours
         while not pid.exists():
             assert process.poll() is None
             time.sleep(0.01)
