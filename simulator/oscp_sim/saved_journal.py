@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+import jsonschema_rs
+
 from oscp_send.fidelity import Behaviour
 from oscp_sim.entry import Entry
 from oscp_sim.keep import replace_file
@@ -19,6 +21,23 @@ from oscp_sim.yaml_source import SourceError, SourceProblem
 VERSION: Final = 1
 _FORMAT: Final = "oscp-sim journal"
 _FOR_ALL: Final = 0o666
+# What a recording reads of a world; the rest is judged when it is played.
+_NAMED: Final = {"type": "array", "items": {"type": "object", "required": ["id"]}}
+_WORLD: Final = {
+    "type": ["object", "null"],
+    "required": ["users"],
+    "properties": {
+        "users": {
+            **_NAMED,
+            "items": {
+                "type": "object",
+                "properties": dict.fromkeys(
+                    ("tokens", "capacity_providers", "capacity_optimizers"), _NAMED
+                ),
+            },
+        }
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,13 @@ class Setting:
             message = f"it has version {values.get('version')}; this program reads {VERSION}"
             raise ValueError(message)
         world = values.get("world")
+        error = next(iter(jsonschema_rs.Draft7Validator(_WORLD).iter_errors(world)), None)
+        if error is not None:
+            place = "".join(f"/{each}" for each in error.instance_path)
+            message = (
+                f"/world{place} is not as it was saved: {error.message}; save the journal anew"
+            )
+            raise ValueError(message)
         behaviour = Behaviour(values.get("fidelity", "documented"), values.get("settings") or {})
         return cls(int(values.get("seed", 1)), behaviour, world)
 

@@ -551,6 +551,18 @@ NO_REQUEST = {"method": {}, "target": "/", "headers": [], "body": ""}
             ['{"format": "oscp-sim journal", "version": 1, "fidelity": "x"}'],
             ":1:1: fidelity is 'documented' or 'observed', not 'x'",
         ),
+        *(
+            (
+                [f'{{"format": "oscp-sim journal", "version": 1, "world": {world}}}'],
+                f":1:1: /world{place} is not as it was saved: ",
+            )
+            for world, place in (
+                ("[1]", ""),
+                ('{"users": 3}', "/users"),
+                ('{"users": [5]}', "/users/0"),
+                ('{"users": [{"tokens": [{}]}]}', "/users/0/tokens/0"),
+            )
+        ),
         ([None, "nope"], ":2:1: not JSON: "),
         ([None, json.dumps(ENTRY)], ":2:1: not an entry of a journal: 'request' is missing"),
         ([None, json.dumps({**ENTRY, "party": "me"})], ":2:1: not an entry of a journal: there is"),
