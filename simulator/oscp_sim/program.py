@@ -198,7 +198,11 @@ def _read(
             while size - len(lines[0]) > _LONGEST_OUTPUT:
                 size -= len(lines.pop(0))
             if tell is not None:
-                tell(line)
+                try:
+                    tell(line)
+                except BrokenPipeError:
+                    # Nobody hears it any more; the program is read on, so that it can end.
+                    tell = None
 
 
 def _end(process: subprocess.Popen[str]) -> None:

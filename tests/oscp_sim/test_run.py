@@ -468,3 +468,17 @@ def test_a_program_ends_with_the_command_and_what_happened_is_kept(
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
     assert journal.read_text().startswith('{"format":"oscp-sim journal"')
+
+
+def test_what_happened_is_kept_when_its_reader_goes_away(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    command = ["run", "--save-journal", str(journal), "--", "echo", "said"]
+    with subprocess.Popen(  # noqa: S603 - ours
+        [sys.executable, "-c", HEARS, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+    assert process.returncode != 0
+    assert journal.read_text().startswith('{"format":"oscp-sim journal"')

@@ -130,7 +130,7 @@ def run(
             )
     except NotStarted as error:
         _end(error, 2)
-    except (NotWritten, KeyboardInterrupt, SystemExit):
+    except (NotWritten, BrokenPipeError, KeyboardInterrupt, SystemExit):
         keep_what_happened(simulator.shared, save_journal, recorded)
         raise
     finally:
