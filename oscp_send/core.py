@@ -1,0 +1,370 @@
+"""What the clients of SolarUser's instruction API decide, without input or output.
+
+Whatever takes requests is a generator: it yields a `Call`, to be given the `Reply` or the `Failure`
+that came of it, or a `Pause`; in the end it returns the result, or raises what the caller is to
+know. `SolarUserClient` does these steps with `requests`, `AsyncSolarUserClient` with `httpx`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Final, NoReturn, TypeAlias, TypeVar
+from urllib.parse import quote, urlsplit
+
+from oscp_send.answers import Answer, Posting, Reply, raise_if_declined
+from oscp_send.errors import (
+    DeadlinePassed,
+    NotAuthorised,
+    NotUnderstood,
+    PossiblySent,
+    RateLimited,
+    Refused,
+    Unreachable,
+)
+from oscp_send.findings import Judgement
+from oscp_send.hints import state_hint
+from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
+from oscp_send.messages import Message
+from oscp_send.order import Order
+from oscp_send.settings import base_url as checked_url
+from oscp_send.settings import checked_token
+from oscp_send.times import utc_now, utc_text, write_instant
+from oscp_send.values import InvalidValue, OscpSendError, instant, member
+
+_PATH: Final = "/solaruser/api/v1/sec/instr"
+#: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
+TIMEOUT: Final = (10.0, 30.0)
+#: How much this machine's clock may be ahead, when a sent instruction is looked for.
+_MARGIN: Final = timedelta(minutes=1)
+#: How old a request's date may be (solaruser.md §5.2).
+_REQUEST_AGE: Final = timedelta(minutes=15)
+#: Pauses between two looks at an instruction: how they grow, and up to how many seconds.
+_GROWTH: Final = 1.5
+_LONGEST_PAUSE: Final = 10.0
+_SHORTEST_LOOK: Final = 1.0
+_Result = TypeVar("_Result")
+_CHECK: Final = "Nothing was sent. Check the base URL, the network, and proxies on the way."
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to sign and to send once, following no redirect.
+
+    Attributes:
+        url: The address, without a query.
+        posting: What is posted; None for a look, which changes nothing.
+        params: The query.
+        within: The seconds that no step of it may exceed; only the client's timeout unless given.
+    """
+
+    url: str
+    posting: Posting | None = None
+    params: Mapping[str, str] | None = None
+    within: float | None = None
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return "GET" if self.posting is None else "POST"
+
+    @property
+    def body(self) -> bytes | None:
+        """What is posted, as JSON."""
+        return None if self.posting is None else self.posting.instruction.to_json().encode()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers beside those that a signature adds."""
+        # Without an explicit Accept, list routes answer with CBOR (as observed in SolarNetwork).
+        asked = {"Accept": "application/json"}
+        return asked if self.posting is None else asked | {"Content-Type": "application/json"}
+
+    def patience(self, timeout: tuple[float, float]) -> tuple[float, float]:
+        """Return the seconds to connect and to wait for an answer, of those that are usual."""
+        if self.within is None:
+            return timeout
+        connect, wait = timeout
+        return min(connect, self.within), min(wait, self.within)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Some seconds in which nothing is to be done."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that had no whole answer.
+
+    Attributes:
+        error: What the library raised.
+        words: What happened, for people.
+        was_never_sent: Whether the request can certainly not have arrived.
+    """
+
+    error: BaseException
+    words: str
+    was_never_sent: bool
+
+    def raise_for(self, posting: Posting | None) -> NoReturn:
+        """Raise what it means for a look, or for what was posted.
+
+        Raises:
+            Unreachable: Certainly nothing was queued.
+            PossiblySent: What was posted may have arrived.
+        """
+        if posting is None or self.was_never_sent:
+            raise Unreachable(self.words, hint=_CHECK) from self.error
+        raise posting.possibly_sent(self.words) from self.error
+
+
+#: What is to be done, until a result: each `Call` is given its outcome, a `Pause` nothing.
+Steps: TypeAlias = Generator[Call | Pause, Reply | Failure, _Result]
+
+
+class Core:
+    """What the clients have in common; they carry out its steps.
+
+    Args:
+        base_url: Scheme, host, and port where it is not the default.
+        token: The id of a security token of type User.
+        clock: Returns the aware time; the system's unless given.
+        checker: Judges a message by its action and text; `oscp_send.check` unless given.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        clock: Callable[[], datetime] | None,
+        checker: Callable[[str, str], Judgement] | None,
+    ) -> None:
+        self.base_url = checked_url(base_url)
+        self.token = checked_token(token)
+        self._clock = clock or utc_now
+        self._checker = checker
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url!r}, token={self.token!r})"
+
+    def build(
+        self,
+        action: str,
+        message: Message | Mapping[str, object] | str,
+        *,
+        node_id: int | str,
+        co_id: int | str,
+        cg_identifier: str,
+        correlation_id: str | None = None,
+        expires: datetime | None = None,
+    ) -> Instruction:
+        """Judge a message and make the instruction that would carry it.
+
+        Args:
+            action: The OSCP message name, such as `AdjustGroupCapacityForecast`.
+            message: A typed message, a mapping with its JSON values, or its JSON text, which is
+                sent as it is.
+            node_id: A node whose owner the Capacity Optimizer and Group belong to.
+            co_id: The `configId` of a Capacity Optimizer.
+            cg_identifier: The `identifier` of a Capacity Group.
+            correlation_id: The request id of the UpdateGroupCapacityForecast that is answered.
+            expires: When SolarNetwork is to decline the instruction if it is not finished.
+
+        Raises:
+            InvalidValue: An argument is unusable.
+            InvalidMessage: SolarUser would decline the message, or its group is not the
+                instruction's, or it would not arrive as it is.
+        """
+        order = Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
+        return order.instruction(self._checker)
+
+    def _adding(self, instruction: Instruction) -> Call:
+        since = self._clock().astimezone(UTC) - _MARGIN
+        url = f"{self.base_url}{_PATH}/add/{quote(instruction.topic, safe='')}"
+        return Call(url, Posting(instruction, since))
+
+    def _submit(self, instruction: Instruction) -> Steps[InstructionStatus]:
+        answer = yield from self._exchange(self._adding(instruction))
+        return raise_if_declined(answer.instruction())
+
+    def _settle(
+        self, error: PossiblySent, timeout: float, poll: float
+    ) -> Steps[InstructionStatus | None]:
+        node, certain = error.instruction.node_id, error.since + 2 * _MARGIN + _REQUEST_AGE
+        pace = _Pace(self._clock, timeout, poll)
+        while True:
+            trouble: RateLimited | Unreachable | None = None
+            is_certain = self._clock() > certain
+            try:
+                rows = yield from self._list(node_ids=[node], start=error.since)
+            except (RateLimited, Unreachable) as failed:
+                trouble = failed
+            else:
+                alike = [row for row in rows if error.instruction.is_carried_by(row)]
+                if not alike and is_certain:
+                    yield from self._refuse_damaged(error)
+                if alike or is_certain:
+                    return alike[-1] if alike else None
+            pause = pace.pause(trouble)
+            if pause is None:
+                break
+            yield pause
+        what = f"it cannot be looked for: {trouble}" if trouble else "it is not there yet"
+        raise PossiblySent(
+            error.instruction,
+            error.since,
+            f"{error.reason}; {what}; that will be certain from {utc_text(certain, 'seconds')} on",
+            status=error.status,
+            excerpt=error.excerpt,
+        ) from error
+
+    def _refuse_damaged(self, error: PossiblySent) -> Steps[None]:
+        """Raise PossiblySent where the answer was about an instruction that may be this one.
+
+        That is one with another message, which something on the way may have damaged.
+        """
+        other = None if error.other is None else (yield from self._view(error.other))
+        if other is None or other.state is InstructionState.DECLINED:
+            return
+        given, stored = dict(error.instruction.parameters), other.joined_parameters()
+        names = given.keys() - {"msg"}
+        if other.node_id == error.instruction.node_id and all(
+            stored.get(name) == given[name] for name in names
+        ):
+            raise PossiblySent(
+                error.instruction,
+                error.since,
+                f"instruction {other.id} is {other.state}, and like it but for its message, which "
+                "may have been damaged on the way",
+                other=other.id,
+            ) from error
+
+    def _wait(
+        self, instruction: InstructionStatus | int, timeout: float, poll: float
+    ) -> Steps[InstructionStatus]:
+        known: InstructionStatus | None = None
+        if isinstance(instruction, InstructionStatus):
+            known, number = instruction, instruction.id
+        else:
+            number = instruction
+        pace = _Pace(self._clock, timeout, poll)
+        while known is None or not known.state.is_final:
+            trouble: RateLimited | Unreachable | None = None
+            try:
+                known = yield from self._see(number, max(pace.remaining, _SHORTEST_LOOK))
+            except (RateLimited, Unreachable) as error:
+                trouble = error
+            except (NotAuthorised, NotUnderstood) as error:
+                said = f"Instruction {number} was queued before, and goes on without being seen."
+                error.hint = f"{error.hint} {said}".strip()
+                raise
+            if known is not None and known.state.is_final:
+                break
+            pause = pace.pause(trouble)
+            if pause is None:
+                hint = state_hint(known.state) if known is not None else ""
+                raise DeadlinePassed(number, timeout, instruction=known, trouble=trouble, hint=hint)
+            yield pause
+        return raise_if_declined(known)
+
+    def _see(self, number: int, within: float) -> Steps[InstructionStatus]:
+        found = yield from self._view(number, within)
+        if found is None:
+            raise Refused(
+                200,
+                f"SolarUser knows no instruction {number}",
+                hint="Check its id; finished instructions are removed after some weeks.",
+            )
+        return found
+
+    def _view(self, number: int, within: float | None = None) -> Steps[InstructionStatus | None]:
+        url = f"{self.base_url}{_PATH}/view"
+        answer = yield from self._exchange(Call(url, params={"id": str(number)}, within=within))
+        return answer.instruction_or_none()
+
+    def _list(
+        self,
+        *,
+        ids: Iterable[int] | None = None,
+        node_ids: Iterable[int] | None = None,
+        states: Iterable[InstructionState | str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Steps[tuple[InstructionStatus, ...]]:
+        if ids is None and node_ids is None:
+            raise InvalidValue("", "SolarUser lists nothing without instruction ids or node ids")
+        named = (
+            None if states is None else [member("states", one, InstructionState) for one in states]
+        )
+        wanted = {
+            "instructionIds": _listed(ids),
+            "nodeIds": _listed(node_ids),
+            "states": _listed(named),
+        }
+        if "" in wanted.values():
+            return ()
+        for name, moment in (("start", start), ("end", end)):
+            if moment is not None:
+                wanted[f"{name}Date"] = write_instant(instant(name, moment))
+        params = {name: value for name, value in wanted.items() if value is not None}
+        path = ""
+        if params.keys() == {"instructionIds"}:
+            path, params = "/view", {"ids": params["instructionIds"]}
+        answer = yield from self._exchange(Call(self.base_url + _PATH + path, params=params))
+        return answer.instructions()
+
+    def _exchange(self, call: Call) -> Steps[Answer]:
+        outcome = yield call
+        if isinstance(outcome, Failure):
+            outcome.raise_for(call.posting)
+        return Answer(outcome, self._clock, call.posting)
+
+
+class _Pace:
+    """Plans pauses that grow, until a deadline.
+
+    Pauses count even if they take no time, so that any way to pause leads to the deadline.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], timeout: float, poll: float) -> None:
+        if not (timeout >= 0 and poll > 0):
+            raise InvalidValue("", f"timeout {timeout} and poll {poll} must be positive seconds")
+        self._clock = clock
+        self._timeout, self._pause = timeout, poll
+        self._began, self._paused = time.monotonic(), 0.0
+
+    @property
+    def remaining(self) -> float:
+        """The seconds until the deadline; negative after it."""
+        return self._timeout - max(time.monotonic() - self._began, self._paused)
+
+    def pause(self, trouble: OscpSendError | None) -> Pause | None:
+        """Return the pause before another look, as a busy service asks; None after the deadline."""
+        remaining, wanted = self.remaining, self._pause
+        if remaining <= 0:
+            return None
+        if isinstance(trouble, RateLimited) and trouble.retry_at is not None:
+            wanted = max(wanted, (trouble.retry_at - self._clock()).total_seconds())
+        nap = min(wanted, remaining)
+        self._paused += nap
+        self._pause = min(self._pause * _GROWTH, _LONGEST_PAUSE)
+        return Pause(nap)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether an address is this machine's own, for which no proxy is asked."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listed(values: Iterable[int | str] | None) -> str | None:
+    return None if values is None else ",".join(str(value) for value in values)
