@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from oscp_send.async_client import AsyncSolarUserClient as AsyncSolarUserClient
     from oscp_send.client import SolarUserClient as SolarUserClient
     from oscp_send.errors import DeadlinePassed as DeadlinePassed
     from oscp_send.errors import InstructionDeclined as InstructionDeclined
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from oscp_send.errors import Refused as Refused
     from oscp_send.errors import SettingsError as SettingsError
     from oscp_send.errors import Unreachable as Unreachable
+    from oscp_send.errors import possibly_sent as possibly_sent
     from oscp_send.findings import Finding as Finding
     from oscp_send.findings import Judgement as Judgement
+    from oscp_send.httpx_transport import SNWS2HttpxAuth as SNWS2HttpxAuth
     from oscp_send.instruction import Instruction as Instruction
     from oscp_send.instruction import InstructionState as InstructionState
     from oscp_send.instruction import InstructionStatus as InstructionStatus
@@ -110,17 +113,23 @@ _HOMES: Final = MappingProxyType(
         "check_request": "request_judgement",
         "forecasted_blocks": "messages",
         "load_settings": "settings",
+        "possibly_sent": "errors",
         "read_message": "messages",
         "split_to_fit": "queue_size",
         "wire_text": "messages",
     }
 )
 
+#: Those that need the extra `async`: who asks for all names may be without it.
+_WITH_HTTPX: Final = MappingProxyType(
+    {"AsyncSolarUserClient": "async_client", "SNWS2HttpxAuth": "httpx_transport"}
+)
+
 __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
+    home = _HOMES.get(name) or _WITH_HTTPX.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{home}"), name)

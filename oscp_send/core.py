@@ -7,8 +7,10 @@ know. `SolarUserClient` does these steps with `requests`, `AsyncSolarUserClient`
 
 from __future__ import annotations
 
+import os
+import ssl
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -355,6 +357,49 @@ class _Pace:
         self._paused += nap
         self._pause = min(self._pause * _GROWTH, _LONGEST_PAUSE)
         return Pause(nap)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, its causes, and those that libraries put into arguments or groups.
+
+    What was being handled at the time, `__context__`, is not part of it: it may be how an earlier
+    request ended.
+    """
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        link = waiting.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        group = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+        within = (*link.args, *group, link.__cause__)
+        waiting.extend(item for item in within if isinstance(item, BaseException))
+
+
+def in_words(
+    links: Sequence[BaseException], kinds: Iterable[tuple[type[BaseException], str]]
+) -> str:
+    """Return for people how an exchange failed.
+
+    Args:
+        links: The error, and those that led to it.
+        kinds: What an error is called, the first that is among them.
+    """
+    for kind, words in kinds:
+        if any(isinstance(link, kind) for link in links):
+            return words
+    for link in links:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return f"the certificate is not trusted: {link.verify_message}"
+    for link in reversed(links):
+        if isinstance(link, OSError) and link.strerror:
+            # asyncio has an address in the place of the system's own words.
+            failed = link.strerror.startswith("Connect call failed")
+            said = os.strerror(link.errno or 0) if failed else link.strerror
+            return said[:1].lower() + said[1:]
+    return f"the exchange failed ({type(links[-1]).__name__})"
 
 
 def is_loopback(url: str) -> bool:

@@ -5,7 +5,8 @@ All derive from `OscpSendError`. The questions that a program asks first:
 - Was it certainly not sent? `InvalidValue`, `SettingsError`, `InvalidMessage`, `Unreachable`.
 - Was it certainly not accepted? `NotAuthorised`, `Refused`, `RateLimited`, `InstructionDeclined`.
 - Could it have been accepted? `PossiblySent`. The client never sends such an instruction a second
-  time; `settle` finds out what became of it.
+  time; `settle` finds out what became of it. What a cancellation left open is found by
+  `possibly_sent`.
 - Was it accepted, and its end is not known? `DeadlinePassed`.
 """
 
@@ -31,6 +32,7 @@ __all__ = [
     "Refused",
     "SettingsError",
     "Unreachable",
+    "possibly_sent",
 ]
 
 
@@ -189,6 +191,20 @@ class PossiblySent(OscpSendError):
             f"Look before you send it again: client.settle(error), or oscp-send list --node-id "
             f"{node} --start {since}{_beginning(self.excerpt)}"
         )
+
+
+def possibly_sent(error: BaseException) -> PossiblySent | None:
+    """Return what an error leaves open; None if it says nothing of an instruction on its way.
+
+    A cancellation of `AsyncSolarUserClient.send` or `submit` has it as its cause; what asyncio
+    makes of that, such as a TimeoutError, is followed to it.
+    """
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, PossiblySent):
+        handled = link.__context__
+        # What the caller was handling is how something else ended.
+        link = link.__cause__ or (None if isinstance(handled, OscpSendError) else handled)
+    return link
 
 
 class InstructionDeclined(OscpSendError):

@@ -10,11 +10,11 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from requests import PreparedRequest
@@ -109,22 +109,10 @@ def format_date(when: datetime) -> str:
     return format_datetime(when.astimezone(UTC), usegmt=True)
 
 
-class SNWS2Auth(AuthBase):
-    """Signs requests with a SolarNetwork security token.
+class Signer:
+    """Signs requests with a SolarNetwork security token, whatever library sends them.
 
-    Sets `X-SN-Date`, `Host`, `Authorization`, and `Digest` for a body that is not a form. The
-    fields of a form are signed as query parameters, with the hash of an empty body, and without
-    `Digest`. May be shared between threads.
-
-    For https on its default port, `Host: name:443` is sent and signed, port included: the service
-    appends the port to a host without one when it runs behind a proxy that ends TLS, and does not
-    when it runs alone; with the port given, both accept it.
-
-    Args:
-        token: The token's id.
-        secret: The token's secret; it is never shown.
-        clock: Returns the aware time to sign with; the system's unless given. The service allows
-            15 minutes of difference.
+    Each library has a class of its own, which says what is set and signed.
     """
 
     def __init__(
@@ -143,30 +131,29 @@ class SNWS2Auth(AuthBase):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(token={self.token!r}, secret={self._secret!r})"
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a prepared request in place.
+    def sign_headers(
+        self, method: str, url: str, headers: MutableMapping[str, Any], body: bytes
+    ) -> None:
+        """Set the headers that sign a request.
 
         Raises:
-            TypeError: The body is a stream, which cannot be hashed before it is sent.
             ValueError: A form has a digest header, which the service would not find to fit.
         """
         when = self._clock().astimezone(UTC)
-        parts = urlsplit(request.url or "")
-        headers = request.headers
-        headers.setdefault("Host", _host(parts.scheme, parts.hostname or "", parts.port))
+        parts = urlsplit(url)
+        headers.setdefault("Host", host(url))
         headers["X-SN-Date"] = format_date(when)
         pairs = _pairs(parts.query)
-        body = _body_of(request)
-        if _is_form(request):
+        if _is_form(method, headers):
             pairs += _pairs(body.decode())
             body = b""
         elif body:
             digest = b64encode(hashlib.sha256(body).digest()).decode()
             headers["Digest"] = f"sha-256={digest}"
-        names = [(name.lower(), _text(value)) for name, value in headers.items()]
-        signed = sorted(name for name, _ in names if _must_be_signed(name))
+        names = [(name.lower(), _text(value)) for name, value in self._items(headers)]
+        signed = sorted({name for name, _ in names if _must_be_signed(name)})
         canonical = canonical_request(
-            request.method or "",
+            method,
             # The path of an address without one is sent as a slash.
             parts.path or "/",
             canonical_query(pairs),
@@ -178,13 +165,47 @@ class SNWS2Auth(AuthBase):
         headers["Authorization"] = (
             f"{SCHEME} Credential={self.token},SignedHeaders={';'.join(signed)},Signature={made}"
         )
-        return request
+
+    def _items(self, headers: Any) -> Iterable[tuple[str, str | bytes]]:  # noqa: ANN401 - a library's own
+        """Return the headers in the order in which they are sent."""
+        items: Iterable[tuple[str, str | bytes]] = headers.items()
+        return items
 
     def _key_of(self, day: date) -> bytes:
         with self._lock:
             if self._key is None or self._key[0] != day:
                 self._key = day, signing_key(self._secret.reveal(), day)
             return self._key[1]
+
+
+class SNWS2Auth(Signer, AuthBase):
+    """Signs what `requests` sends with a SolarNetwork security token.
+
+    Sets `X-SN-Date`, `Host`, `Authorization`, and `Digest` for a body that is not a form. The
+    fields of a form are signed as query parameters, with the hash of an empty body, and without
+    `Digest`. May be shared between threads.
+
+    For https on its default port, `Host: name:443` is sent and signed, port included: the service
+    appends the port to a host without one when it runs behind a proxy that ends TLS, and does not
+    when it runs alone; with the port given, both accept it.
+
+    Args:
+        token: The token's id.
+        secret: The token's secret; it is never shown.
+        clock: Returns the aware time to sign with; the system's unless given. The service allows
+            15 minutes of difference.
+    """
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign a prepared request in place.
+
+        Raises:
+            TypeError: The body is a stream, which cannot be hashed before it is sent.
+            ValueError: A form has a digest header, which the service would not find to fit.
+        """
+        body = _body_of(request)
+        self.sign_headers(request.method or "", request.url or "", request.headers, body)
+        return request
 
 
 def _hmac(key: bytes, text: str) -> bytes:
@@ -211,9 +232,12 @@ def _must_be_signed(name: str) -> bool:
     return name in _ALWAYS_SIGNED or name.startswith("x-sn-")
 
 
-def _host(scheme: str, name: str, port: int | None) -> str:
+def host(url: str) -> str:
+    """Return the value of the header Host that is sent and signed for an address."""
+    parts = urlsplit(url)
+    name, port = parts.hostname or "", parts.port
     bracketed = f"[{name}]" if ":" in name else name
-    if scheme == "http" and port in {None, 80}:
+    if parts.scheme == "http" and port in {None, 80}:
         return bracketed
     return f"{bracketed}:{port or 443}"
 
@@ -230,12 +254,12 @@ def _body_of(request: PreparedRequest) -> bytes:
     return body
 
 
-def _is_form(request: PreparedRequest) -> bool:
-    kind = _text(request.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
-    if kind != _FORM or request.method not in _FORM_METHODS:
+def _is_form(method: str, headers: Mapping[str, Any]) -> bool:
+    kind = _text(headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+    if kind != _FORM or method not in _FORM_METHODS:
         return False
     for name in ("Digest", "Content-MD5"):
-        if name in request.headers:
+        if name in headers:
             raise ValueError(
                 f"a form must not have the header {name}: SolarUser has read the fields before it "
                 "verifies what is left of the body, and refuses"

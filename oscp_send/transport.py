@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator
 from traceback import walk_tb
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,7 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry
 
 from oscp_send.answers import Reply
-from oscp_send.core import Call, Failure, is_loopback
+from oscp_send.core import Call, Failure, chain, in_words, is_loopback
 
 _LOG: Final = logging.getLogger("oscp_send")
 _NEVER_SENT: Final = (
@@ -126,39 +125,12 @@ def was_never_sent(error: BaseException) -> bool:
     return any(
         isinstance(link, _NEVER_SENT)
         or any(frame.f_code in _CONNECTING for frame, _ in walk_tb(link.__traceback__))
-        for link in _chain(error)
+        for link in chain(error)
     )
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, its causes, and those that requests and urllib3 put into arguments.
-
-    What was being handled at the time, `__context__`, is not part of it: it may be how an earlier
-    request ended.
-    """
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        link = waiting.pop(0)
-        if id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        within = (*link.args, link.__cause__)
-        waiting.extend(item for item in within if isinstance(item, BaseException))
-
-
 def _in_words(error: BaseException) -> str:
-    links = list(_chain(error))
+    links = list(chain(error))
     if isinstance(error, exceptions.InvalidSchema) and "SOCKS" in str(error):
         return "a SOCKS proxy needs one package more: pip install 'requests[socks]'"
-    for kind, words in _WORDS:
-        if any(isinstance(link, kind) for link in links):
-            return words
-    for link in links:
-        if isinstance(link, ssl.SSLCertVerificationError):
-            return f"the certificate is not trusted: {link.verify_message}"
-    for link in reversed(links):
-        if isinstance(link, OSError) and link.strerror:
-            return link.strerror[:1].lower() + link.strerror[1:]
-    return f"the exchange failed ({type(links[-1]).__name__})"
+    return in_words(links, _WORDS)

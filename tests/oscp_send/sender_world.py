@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,9 +38,13 @@ def refusing(action: str, text: str) -> Judgement:
     )
 
 
+#: What makes a client; the fixture `each_client` changes it.
+SENDER: Callable[..., SolarUserClient] = SolarUserClient
+
+
 def make_client(**options: Any) -> SolarUserClient:  # noqa: ANN401 - passed on to the client
     options = {"clock": lambda: NOW, "checker": accepting} | options
-    return SolarUserClient(BASE, "the-token", SECRET, **options)
+    return SENDER(BASE, "the-token", SECRET, **options)
 
 
 def instruction(state: str = "Queuing", **changes: object) -> dict[str, Any]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def service() -> Iterator[responses.RequestsMock]:
+def service(each_client: str) -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
 

@@ -50,7 +50,7 @@ FORECAST = AdjustGroupCapacityForecast.from_capacities(
 
 
 @pytest.fixture
-def service() -> Iterator[responses.RequestsMock]:
+def service(each_client: str) -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import requests
 import trustme
 
+from oscp_send.async_client import AsyncSolarUserClient
 from oscp_send.client import SolarUserClient
 from oscp_send.errors import NotAuthorised, PossiblySent, RateLimited, Refused, Unreachable
 from tests.oscp_send.faults import FAULTS, Fault, Says, listening
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PATIENCE = 0.5
+WHAT = ("Handshake", HANDSHAKE)
+PATIENT: dict[str, Any] = {"timeout": 0.5, "clock": lambda: NOW, "checker": accepting}
 # A socket on which TLS failed is closed when the error that holds it goes; at the end of each test.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")
 
@@ -39,25 +43,56 @@ def contexts(authority: trustme.CA) -> dict[str, ssl.SSLContext]:
     return made
 
 
-@pytest.fixture
-def session(
-    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[requests.Session]:
-    pem = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(pem))
-    with requests.Session() as made:
-        made.verify = str(pem)
-        yield made
+class OverRequests:
+    """Sends a message once with `SolarUserClient`, trusting one authority."""
+
+    def __init__(self, authority: trustme.CA, folder: Path) -> None:
+        self._pem = folder / "authority.pem"
+        authority.cert_pem.write_to_path(str(self._pem))
+
+    def send(self, url: str, proxies: dict[str, str]) -> None:
+        with requests.Session() as session:
+            session.verify, session.proxies = str(self._pem), proxies
+            SolarUserClient(url, "t", SECRET, session=session, **PATIENT).send(*WHAT, **TO)
+
+
+class OverHttpx:
+    """Sends a message once with `AsyncSolarUserClient`, trusting one authority."""
+
+    def __init__(self, authority: trustme.CA, runner: asyncio.Runner) -> None:
+        self._runner, self._context = runner, ssl.create_default_context()
+        authority.configure_trust(self._context)
+
+    def send(self, url: str, proxies: dict[str, str]) -> None:
+        self._runner.run(self._send(url, *proxies.values()))
+
+    async def _send(self, url: str, proxy: str | None = None) -> None:
+        async with httpx.AsyncClient(verify=self._context, proxy=proxy) as client:
+            await AsyncSolarUserClient(url, "t", SECRET, client=client, **PATIENT).send(*WHAT, **TO)
+
+
+@pytest.fixture(scope="module", params=["requests", "httpx"])
+def sender(
+    request: pytest.FixtureRequest,
+    authority: trustme.CA,
+    loop: asyncio.Runner,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> OverRequests | OverHttpx:
+    if request.param == "requests":
+        return OverRequests(authority, tmp_path_factory.mktemp("authority"))
+    return OverHttpx(authority, loop)
+
+
+@pytest.fixture(autouse=True)
+def no_socket_is_left() -> Iterator[None]:
+    yield
     # What is left is young: all of it would be a tenth of a second for each row.
     gc.collect(1)
 
 
-def said(url: str, session: requests.Session) -> Says:
-    client = SolarUserClient(
-        url, "t", SECRET, session=session, timeout=PATIENCE, clock=lambda: NOW, checker=accepting
-    )
+def said(sender: OverRequests | OverHttpx, url: str, proxies: dict[str, str]) -> Says:
     try:
-        client.send("Handshake", HANDSHAKE, **TO)
+        sender.send(url, proxies)
     except Unreachable:
         return "not sent"
     except (NotAuthorised, Refused, RateLimited):
@@ -74,21 +109,19 @@ def nobody() -> str:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_the_sender_says_what_is_certain(
-    fault: Fault, session: requests.Session, contexts: dict[str, ssl.SSLContext]
+    fault: Fault, sender: OverRequests | OverHttpx, contexts: dict[str, ssl.SSLContext]
 ) -> None:
     scheme = "http" if fault.tls == "no" else "https"
     if fault.play is None:
         url = nobody()
-        if fault.proxy:
-            session.proxies = {"http": url}
-        assert said("http://solar.example" if fault.proxy else url, session) == fault.says
+        given = ("http://solar.example", {"http": url}) if fault.proxy else (url, {})
+        assert said(sender, *given) == fault.says
         return
     reads = fault.tls != "claimed" or fault.proxy
     with listening(fault.play, context=contexts.get(fault.tls), reads=reads) as listener:
-        if fault.proxy:
-            session.proxies = {scheme: listener.url}
+        proxies = {scheme: listener.url} if fault.proxy else {}
         url = f"{scheme}://" + ("solar.example" if fault.proxy else f"127.0.0.1:{listener.port}")
-        assert said(url, session) == fault.says
+        assert said(sender, url, proxies) == fault.says
     whole = [each for each in listener.requests if each.startswith(b"POST ")]
     assert len(whole) <= 1
     # Whoever took a whole request may have queued it, unless it is SolarUser itself that refuses.

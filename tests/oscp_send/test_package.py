@@ -12,6 +12,9 @@ import pytest
 
 import oscp_send
 
+#: The names that need the extra `async`, which `import *` and `dir` do without.
+WITH_HTTPX = ("AsyncSolarUserClient", "SNWS2HttpxAuth")
+
 
 def run(code: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own interpreter and our own code
@@ -49,10 +52,21 @@ def test_type_checkers_see_the_same_names_from_the_same_modules() -> None:
     (only_for_types,) = (node for node in tree.body if isinstance(node, ast.If))
     imports = [node for node in only_for_types.body if isinstance(node, ast.ImportFrom)]
     named = {alias.name: node.module or "" for node in imports for alias in node.names}
-    assert sorted(named) == oscp_send.__all__
+    assert sorted(named) == sorted([*oscp_send.__all__, *WITH_HTTPX])
     for name, module in named.items():
         assert getattr(import_module(module), name) is getattr(oscp_send, name)
         assert getattr(oscp_send, name).__module__ == module
+
+
+def test_without_httpx_one_line_says_what_is_missing() -> None:
+    code = (
+        "import sys; sys.modules['httpx'] = None\nfrom oscp_send import *; import oscp_send\n"
+        "dir(oscp_send); SolarUserClient\n"
+        f"for name in {WITH_HTTPX}:\n    try: getattr(oscp_send, name)\n"
+        "    except ImportError as error: print(error)"
+    )
+    line = "the asynchronous client needs one package more: pip install 'oscp-rehearsal[async]'"
+    assert run(code) == f"{line}\n{line}"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

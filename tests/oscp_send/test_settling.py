@@ -29,7 +29,7 @@ PARTS = [{"name": name, "value": part} for name, part in split_parameters(SENT.p
 
 
 @pytest.fixture
-def service() -> Iterator[responses.RequestsMock]:
+def service(each_client: str) -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
 

@@ -54,7 +54,7 @@ def client(naps: Naps) -> SolarUserClient:
 
 
 @pytest.fixture
-def service() -> Iterator[responses.RequestsMock]:
+def service(each_client: str) -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
 

@@ -1,0 +1,28 @@
+"""The tables of the sender's tests are tried with both clients: over requests, and over httpx."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.oscp_send import sender_world
+from tests.oscp_send.in_a_loop import InALoop
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[asyncio.Runner]:
+    """One event loop for all tests, which is not running between two calls."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(params=["requests", "httpx"])
+def each_client(
+    request: pytest.FixtureRequest, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Let `make_client` make one client, then the other."""
+    if request.param == "httpx":
+        monkeypatch.setattr(sender_world, "SENDER", InALoop(loop).client)
+    return str(request.param)
