@@ -25,13 +25,14 @@ _LOG: Final = logging.getLogger("oscp_send")
 _NEVER_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
-    httpx.InvalidURL,
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+#: What an address raises that looks like one and is none, such as a host in broken Punycode.
+_UNUSABLE: Final = (httpx.InvalidURL, UnicodeError)
 #: How an exchange fails; a mistake of TLS while an answer is read is not one of httpx's own.
-_FAILURES: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
+_FAILURES: Final = (httpx.HTTPError, httpx.StreamError, OSError)
 #: What an error is called, the first that is within.
 _WORDS: Final = (
     (socket.gaierror, "the host's name is not known"),
@@ -102,7 +103,7 @@ class AsyncTransport:
         """
         try:
             return self._signed(call)
-        except httpx.InvalidURL as error:
+        except _UNUSABLE as error:
             Failure(error, _in_words(error), was_never_sent=True).raise_for(None)
 
     async def exchange(self, call: Call) -> Reply | Failure:
@@ -110,10 +111,19 @@ class AsyncTransport:
 
         Whatever else ends it, such as a cancellation, has a PossiblySent as its cause if what is
         posted may have been sent.
+
+        Raises:
+            RuntimeError: The client is closed.
         """
+        if self._client.is_closed:
+            raise RuntimeError("the client is closed")
+        try:
+            request = self._signed(call)
+        except _UNUSABLE as error:
+            return Failure(error, _in_words(error), was_never_sent=True)
         progress = _Progress()
         try:
-            response = await self._sent(call, progress)
+            response = await self._sent(request, progress)
         except _FAILURES as error:
             return Failure(error, _in_words(error), progress.rules_out(error))
         except BaseException as interrupt:
@@ -138,8 +148,7 @@ class AsyncTransport:
         )
         return self._auth.sign(request)
 
-    async def _sent(self, call: Call, progress: _Progress) -> httpx.Response:
-        request = self._signed(call)
+    async def _sent(self, request: httpx.Request, progress: _Progress) -> httpx.Response:
         path = request.url.raw_path.decode()
         request.extensions["trace"] = progress
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import runpy
@@ -9,11 +10,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import indent
 
 import pytest
 
+from oscp_send import AdjustGroupCapacityForecast
 from oscp_sim import Simulator, load_world
 from oscp_sim.faults import load_faults
 from oscp_sim.scenario.read import load_expectation, load_scenarios
@@ -21,6 +24,8 @@ from oscp_sim.scenario.run import Rehearsal, run
 from tests import docs
 from tests.examples.break_on_purpose import rehearse_a_reset
 from tests.examples.send_adjustment import ask_for_more
+from tests.examples.send_to_all import send_to_all
+from tests.examples.signed_by_httpx import instructions_of
 from tests.examples.whole_loop import rehearse_the_loop
 
 _HERE = Path(__file__).parent
@@ -67,6 +72,17 @@ def test_the_sender_works() -> None:
     with Simulator() as simulator:
         sent = ask_for_more(simulator.url, "rehearsal-token-0001", "rehearsal-secret")
     assert sent == "Completed"
+
+
+def test_the_sender_of_many_works() -> None:
+    message = AdjustGroupCapacityForecast.from_capacities(
+        "foo-group", "CONSUMPTION", datetime(2031, 3, 1, 16, tzinfo=UTC), timedelta(hours=1), [42]
+    )
+    with Simulator() as simulator:
+        given = (simulator.url, "rehearsal-token-0001", "rehearsal-secret")
+        states = asyncio.run(send_to_all(*given, {"foo-group": message}))
+        assert states == ["Completed"]
+        assert '"state":"Completed"' in instructions_of(*given, node_id=1)
 
 
 def test_the_loop_works() -> None:
