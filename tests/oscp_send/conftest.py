@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+import responses
 
 from tests.oscp_send import sender_world
 from tests.oscp_send.in_a_loop import InALoop
@@ -19,10 +20,11 @@ def loop() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(params=["requests", "httpx"])
-def each_client(
+def service(
     request: pytest.FixtureRequest, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """Let `make_client` make one client, then the other."""
+) -> Iterator[responses.RequestsMock]:
+    """What answers a client that `make_client` makes: one over requests, then one over httpx."""
     if request.param == "httpx":
         monkeypatch.setattr(sender_world, "SENDER", InALoop(loop).client)
-    return str(request.param)
+    with responses.RequestsMock() as mock:
+        yield mock

@@ -38,7 +38,7 @@ def refusing(action: str, text: str) -> Judgement:
     )
 
 
-#: What makes a client; the fixture `each_client` changes it.
+#: What makes a client; the fixture `service` changes it.
 SENDER: Callable[..., SolarUserClient] = SolarUserClient
 
 

@@ -24,13 +24,7 @@ from oscp_send.values import OscpSendError
 from tests.oscp_send.sender_world import ADD, HANDSHAKE, NOW, TO, VIEW, make_client, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def service(each_client: str) -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
+    pass
 
 
 def failed_send(service: responses.RequestsMock, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on

@@ -40,19 +40,11 @@ from tests.oscp_send.sender_world import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from oscp_send.findings import Judgement
 
 FORECAST = AdjustGroupCapacityForecast.from_capacities(
     "depot-a", "CONSUMPTION", NOW, timedelta(minutes=15), [1, 2]
 )
-
-
-@pytest.fixture
-def service(each_client: str) -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 def only_request(service: responses.RequestsMock) -> requests.PreparedRequest:

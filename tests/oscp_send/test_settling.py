@@ -21,17 +21,11 @@ from oscp_send.instruction import (
 from tests.oscp_send.sender_world import HANDSHAKE, INSTR, NOW, TO, instruction, make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 SENT = Instruction.of_message("Handshake", HANDSHAKE, **TO)
 LOST = PossiblySent(SENT, NOW - timedelta(minutes=1), "no answer came in time")
 PARTS = [{"name": name, "value": part} for name, part in split_parameters(SENT.parameters)]
-
-
-@pytest.fixture
-def service(each_client: str) -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 def listed(*rows: dict[str, Any]) -> dict[str, Any]:

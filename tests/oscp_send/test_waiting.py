@@ -23,8 +23,6 @@ from oscp_send.values import InvalidValue
 from tests.oscp_send.sender_world import NOW, VIEW, make_client, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from oscp_send.client import SolarUserClient
 
 
@@ -51,12 +49,6 @@ def naps() -> Naps:
 @pytest.fixture
 def client(naps: Naps) -> SolarUserClient:
     return make_client(sleep=naps.sleep, clock=naps.clock)
-
-
-@pytest.fixture
-def service(each_client: str) -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 def known(state: str) -> InstructionStatus:
