@@ -63,7 +63,7 @@ class SolarUserClient(Core):
         self._session = session or requests.Session()
         pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         auth = SNWS2Auth(self.token, checked_secret(secret), clock=self._clock)
-        self._transport = Transport(self._session, auth, pair)
+        self._transport = Transport(self._session, auth, pair, self.base_url)
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on

@@ -46,12 +46,17 @@ class Transport:
         session: Sends them.
         auth: Signs them.
         timeout: Seconds to connect, and between bytes of the answer.
+        base_url: Where all of them go.
     """
 
-    def __init__(self, session: Session, auth: AuthBase, timeout: tuple[float, float]) -> None:
+    def __init__(
+        self, session: Session, auth: AuthBase, timeout: tuple[float, float], base_url: str
+    ) -> None:
         self._session = session
         self._auth = auth
         self._timeout = timeout
+        host = urlsplit(base_url).hostname or ""
+        self._proxies = {"no_proxy": host} if is_loopback(base_url) else {}
 
     def prepare(self, call: Call) -> PreparedRequest:
         """Return the signed request.
@@ -94,16 +99,15 @@ class Transport:
         return self._session.prepare_request(request)
 
     def _sent(self, request: PreparedRequest, timeout: tuple[float, float]) -> Response:
-        url, session = request.url or "", self._session
-        proxies = {"no_proxy": urlsplit(url).hostname or ""} if is_loopback(url) else {}
+        url, session, proxies = request.url or "", self._session, dict(self._proxies)
         # What the session was told to trust is not overridden by the environment.
         settings = session.merge_environment_settings(url, proxies, None, session.verify, None)
         try:
             response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
         except Exception as error:
-            _LOG.debug("%s %s: %s", request.method, request.path_url, type(error).__name__)
+            _log(request, type(error).__name__)
             raise
-        _LOG.debug("%s %s: HTTP %d", request.method, request.path_url, response.status_code)
+        _log(request, f"HTTP {response.status_code}")
         return response
 
     def _refuse_repetition(self, url: str) -> None:
@@ -118,6 +122,11 @@ class Transport:
                 "mount an adapter with max_retries=0, or with a Retry that has other=0 and leaves "
                 "POST out of allowed_methods"
             )
+
+
+def _log(request: PreparedRequest, end: str) -> None:
+    if _LOG.isEnabledFor(logging.DEBUG):
+        _LOG.debug("%s %s: %s", request.method, request.path_url, end)
 
 
 def was_never_sent(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import responses
@@ -22,9 +22,6 @@ from oscp_send.errors import (
 from oscp_send.solarnetwork import texts
 from oscp_send.values import OscpSendError
 from tests.oscp_send.sender_world import ADD, HANDSHAKE, NOW, TO, VIEW, make_client, reply
-
-if TYPE_CHECKING:
-    pass
 
 
 def failed_send(service: responses.RequestsMock, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on

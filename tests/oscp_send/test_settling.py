@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import responses
@@ -19,9 +19,6 @@ from oscp_send.instruction import (
     split_parameters,
 )
 from tests.oscp_send.sender_world import HANDSHAKE, INSTR, NOW, TO, instruction, make_client
-
-if TYPE_CHECKING:
-    pass
 
 SENT = Instruction.of_message("Handshake", HANDSHAKE, **TO)
 LOST = PossiblySent(SENT, NOW - timedelta(minutes=1), "no answer came in time")
