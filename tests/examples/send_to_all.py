@@ -13,11 +13,11 @@ from oscp_send import (
 
 async def send_to_all(
     url: str, token: str, secret: str, messages: Mapping[str, AdjustGroupCapacityForecast]
-) -> list[str]:
-    """Send each group its message, and return how each ended, in the same order."""
+) -> list[str | BaseException]:
+    """Send each group its message, and return how each ended: its state, or what went wrong."""
     async with AsyncSolarUserClient(url, token, secret) as client:
         sends = [_send(client, group, message) for group, message in messages.items()]
-        return await asyncio.gather(*sends)
+        return await asyncio.gather(*sends, return_exceptions=True)
 
 
 async def _send(

@@ -16,7 +16,7 @@ from textwrap import indent
 
 import pytest
 
-from oscp_send import AdjustGroupCapacityForecast
+from oscp_send import AdjustGroupCapacityForecast, InvalidMessage
 from oscp_sim import Simulator, load_world
 from oscp_sim.faults import load_faults
 from oscp_sim.scenario.read import load_expectation, load_scenarios
@@ -80,8 +80,9 @@ def test_the_sender_of_many_works() -> None:
     )
     with Simulator() as simulator:
         given = (simulator.url, "rehearsal-token-0001", "rehearsal-secret")
-        states = asyncio.run(send_to_all(*given, {"foo-group": message}))
-        assert states == ["Completed"]
+        ends = asyncio.run(send_to_all(*given, {"foo-group": message, "another": message}))
+        assert ends[0] == "Completed"
+        assert isinstance(ends[1], InvalidMessage)
         assert '"state":"Completed"' in instructions_of(*given, node_id=1)
 
 
