@@ -14,10 +14,9 @@ from oscp_send.snws2 import Signer, host
 
 try:
     import httpx
-except ImportError:
+except ModuleNotFoundError:
     raise ImportError(
-        "the asynchronous client needs one package more: pip install 'oscp-rehearsal[async]'",
-        name="httpx",
+        "this needs httpx, which is an extra: pip install 'oscp-rehearsal[async]'", name="httpx"
     ) from None
 
 _LOG: Final = logging.getLogger("oscp_send")

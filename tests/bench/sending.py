@@ -7,6 +7,7 @@ only what a sender waits for, with a simulator that somebody else serves.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
+from oscp_send.async_client import AsyncSolarUserClient
 from oscp_send.client import SolarUserClient
 from oscp_sim import Simulator
 from tests.bench.judging import ACTION, day_ahead
@@ -30,6 +32,11 @@ def sender(url: str) -> None:
     day = day_ahead()
     _line("a day's message built and signed", _milliseconds(lambda: _prepare(client, day)))
     _line("sent, until Completed", _milliseconds(lambda: _send(client, day), 20, perf_counter))
+    with asyncio.Runner() as runner:
+        another = AsyncSolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
+        spent = _milliseconds(lambda: runner.run(_send_async(another, day)), 20, perf_counter)
+        _line("the same over httpx", spent)
+        runner.run(another.close())
 
 
 def _prepare(client: SolarUserClient, text: str) -> None:
@@ -39,6 +46,11 @@ def _prepare(client: SolarUserClient, text: str) -> None:
 def _send(client: SolarUserClient, text: str) -> None:
     sent = client.send(ACTION, text, node_id=1, co_id=1, cg_identifier="foo-group")
     client.wait(sent, timeout=30)
+
+
+async def _send_async(client: AsyncSolarUserClient, text: str) -> None:
+    sent = await client.send(ACTION, text, node_id=1, co_id=1, cg_identifier="foo-group")
+    await client.wait(sent, timeout=30)
 
 
 def _in_process() -> None:

@@ -65,7 +65,7 @@ def test_without_httpx_one_line_says_what_is_missing() -> None:
         f"for name in {WITH_HTTPX}:\n    try: getattr(oscp_send, name)\n"
         "    except ImportError as error: print(error)"
     )
-    line = "the asynchronous client needs one package more: pip install 'oscp-rehearsal[async]'"
+    line = "this needs httpx, which is an extra: pip install 'oscp-rehearsal[async]'"
     assert run(code) == f"{line}\n{line}"
 
 
