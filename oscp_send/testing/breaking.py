@@ -101,22 +101,34 @@ def broken(
     return _broken(samples, tuple(way for way in WAYS if way.rule in names), fidelity)
 
 
-@st.composite
-def damaged(draw: st.DrawFn, samples: st.SearchStrategy[Sample]) -> Sample:
-    """Return messages in which one place, at any depth, is dropped, replaced, renamed or repeated.
+def damaged(
+    samples: st.SearchStrategy[Sample], *, most_places: int = 1
+) -> st.SearchStrategy[Sample]:
+    """Return messages in which some place, at any depth, is dropped, replaced, renamed or repeated.
 
     Most are refused by the schema; some, such as one without an optional property, are still valid.
     Nothing is told about them: that is what `broken` is for.
 
     Args:
-        draw: Given by hypothesis.
         samples: The messages to damage.
+        most_places: In how many places, one after the other, at the most.
     """
+    return _damaged(samples, most_places)
+
+
+@st.composite
+def _damaged(draw: st.DrawFn, samples: st.SearchStrategy[Sample], most_places: int) -> Sample:
     action, message = draw(samples)
+    for _ in range(draw(st.integers(1, most_places)) if most_places > 1 else 1):
+        message = _damage(draw, message)
+    return Sample(action, message)
+
+
+def _damage(draw: st.DrawFn, message: dict[str, Any]) -> dict[str, Any]:
     copy = deepcopy(message)
     places = list(_containers(copy))
     if not places:
-        return Sample(action, {draw(texts()): draw(st.sampled_from(_MISTAKES))})
+        return {draw(texts()): draw(st.sampled_from(_MISTAKES))}
     container, key = draw(st.sampled_from(places))
     match draw(st.sampled_from(("drop", "replace", "rename", "repeat"))):
         case "drop":
@@ -127,7 +139,7 @@ def damaged(draw: st.DrawFn, samples: st.SearchStrategy[Sample]) -> Sample:
             container[key] = container[key] * 2
         case _:
             container[key] = deepcopy(draw(st.sampled_from(_MISTAKES)))
-    return Sample(action, copy)
+    return copy
 
 
 _MISTAKES: Final[tuple[object, ...]] = (

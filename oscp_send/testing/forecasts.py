@@ -63,7 +63,7 @@ def forecasts(
         raise ValueError(
             f"{action!r} is not a forecast: give Adjust- or UpdateGroupCapacityForecast"
         )
-    zone, groups = _zone(time_zone), group_ids or usual_group_ids()
+    zone, groups = _zone(time_zone), usual_group_ids() if group_ids is None else group_ids
     drawn = [_blocks(each, zone, days) for each in ([shape] if shape else _SHAPES)]
     contents = st.fixed_dictionaries(
         {
@@ -91,7 +91,8 @@ def _blocks(
     if shape == "short":
         return blocks()
     if shape == "clock-change":
-        days = (days or st.sampled_from(_days_of_change(zone))).filter(partial(_changes, zone))
+        changing = st.sampled_from(_days_of_change(zone)) if days is None else days
+        days = changing.filter(partial(_changes, zone))
     elif days is None:
         days = _usual_days()
     # A zone that moved to the other side of the date line left out a day.

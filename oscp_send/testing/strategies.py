@@ -86,7 +86,9 @@ def messages(
         return st.one_of([messages(each, group_ids, sound=sound) for each in ACTIONS])
     if action not in ACTIONS:
         raise UnknownAction(action)
-    groups = group_ids or (_any_groups() if not sound else _groups())
+    groups = group_ids
+    if groups is None:
+        groups = _groups() if sound else texts()
     contents = _contents(action, groups, sound=sound)
     if not sound:
         contents = st.builds(_with_extras, contents, _extras())
@@ -251,11 +253,6 @@ def _groups() -> Strings:
     plain = st.text("0123456789abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=9)
     letters = st.characters(codec="utf-8", categories=("L", "N", "P", "S"))
     return st.one_of(st.just("depot-7"), plain, st.text(letters, min_size=1, max_size=6))
-
-
-@cache
-def _any_groups() -> Strings:
-    return texts()
 
 
 # A draw costs more than what is made of it, so each is of several things at once.
