@@ -1,4 +1,4 @@
-"""How all properties are tried: without a deadline, and in CI with the same examples every time."""
+"""What holds for every run of the tests: how properties are tried, and what pytest keeps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,11 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
-# The first example of a run compiles the schemas, and the machine may be busy: neither says
-# anything about the rest. What a developer's runs find becomes a test; a CI run must not flake.
-settings.register_profile(
-    "oscp-rehearsal",
-    deadline=None,
-    # A run of all tests is to be waited for; `make soak` looks further.
-    max_examples=int(os.environ.get("OSCP_EXAMPLES", "20")),
-    derandomize=bool(os.environ.get("CI")),
-    # `make mutate` runs the tests of one process twice.
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
-)
-settings.load_profile("oscp-rehearsal")
+from tests.effort import PROFILE
+
+settings.load_profile(PROFILE)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,7 +9,7 @@ import sys
 from collections import OrderedDict
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_args
 
 import pytest
 from hypothesis import given
@@ -18,13 +18,13 @@ from jsonschema import Draft7Validator
 
 import oscp_schemas
 from oscp_schemas import Fidelity
-from tests import strategies
+from oscp_send.testing import Sample, actions, damaged, json_values, messages
 from tests.oscp_schemas import oracles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.strategies import Message
+    Message: TypeAlias = dict[str, Any]
 
 EXAMPLES = [
     pytest.param(action, example, id=f"{action}-{index}")
@@ -68,20 +68,17 @@ def test_on_every_example_under_another_action(action: str, example: Message, ot
     assert_agreement(other, example)
 
 
-@given(strategies.any_messages())
-def test_on_any_valid_message(pair: tuple[str, Message]) -> None:
-    assert assert_agreement(*pair)
+@given(messages(sound=False))
+def test_on_any_valid_message(sample: Sample) -> None:
+    assert assert_agreement(*sample)
 
 
-@given(strategies.any_messages(), st.integers(1, 3), st.data())
-def test_on_any_broken_message(pair: tuple[str, Message], times: int, data: st.DataObject) -> None:
-    action, message = pair
-    for _ in range(times):
-        message = data.draw(strategies.broken(message))
-    assert_agreement(action, message)
+@given(damaged(messages(sound=False), most_places=3))
+def test_on_any_damaged_message(sample: Sample) -> None:
+    assert_agreement(*sample)
 
 
-@given(strategies.actions(), strategies.json_values())
+@given(actions(), json_values())
 def test_on_any_json(action: str, value: object) -> None:
     if not isinstance(value, str):  # which would be taken as JSON text
         assert_agreement(action, value)

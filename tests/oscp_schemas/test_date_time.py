@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator, FormatChecker
 
 import oscp_schemas
 from oscp_schemas.date_time import itu_reads, rfc3339_reads
-from tests import strategies
+from oscp_send.testing import date_times
 from tests.oscp_schemas import oracles
 
 # Text, then whether it is read by SolarNetwork, by Python's rfc3339-validator, and by RFC 3339.
@@ -130,7 +130,7 @@ def test_whatever_python_writes_with_an_offset_is_read(moment: datetime, minutes
     assert is_taken(local.isoformat(), "observed")
 
 
-@given(strategies.date_times())
+@given(date_times())
 def test_what_other_tests_use_as_times_is_read(text: str) -> None:
     assert is_taken(text, "documented")
     assert is_taken(text, "observed")
@@ -142,7 +142,7 @@ def test_no_arbitrary_text_is_read(text: str) -> None:
     assert not is_taken(text, "observed")
 
 
-@given(strategies.date_times(), st.data())
+@given(date_times(), st.data())
 def test_one_changed_character_is_judged_by_the_grammar(text: str, data: st.DataObject) -> None:
     """Held against RFC 3339 as Python's own validator reads it, where the two can agree."""
     at = data.draw(st.integers(0, len(text) - 1))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import oscp_schemas
 from oscp_schemas.show import make_pointer, pointer_tokens
-from tests import strategies
+from oscp_send.testing import json_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ class TestLocate:
     def test_does_not_mind_leading_blanks_and_windows_line_ends(self) -> None:
         assert oscp_schemas.read('\r\n\r\n {"a":\r\n1}').locate("/a") == (4, 1)
 
-    @given(strategies.json_values(), st.sampled_from([None, 1]))
+    @given(json_values(), st.sampled_from([None, 1]))
     def test_agrees_with_the_value_that_is_found(self, value: object, indent: int | None) -> None:
         document = oscp_schemas.read(json.dumps(value, indent=indent))
         lines = document.text.split("\n")

@@ -14,7 +14,7 @@ from oscp_send.snws2 import SNWS2Auth
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.simulator import Simulator
 from tests.cases.payloads import asset_measurements, compliance, forecast, handshake, one_block
-from tests.strategies import examples
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from oscp_send.judgement import check
 from oscp_send.meaning import judge_meaning
-from tests import strategies
+from oscp_send.testing import Sample, damaged, json_values, messages
 from tests.cases.payloads import asset, block, energy, instantaneous
 
 NOW = datetime(2031, 3, 1, 12, tzinfo=UTC)
@@ -534,19 +534,17 @@ def test_what_has_no_meaning_has_no_findings(message: object) -> None:
     assert found(message) == []
 
 
-@given(strategies.json_values())
+@given(json_values())
 def test_any_json_is_judged(value: object) -> None:
     for key in ("forecasted_blocks", "measurements", "required_behaviour", "offline_mode_at"):
         list(judge_meaning({key: value}, NOW))
         list(judge_meaning({key: [value, {"energy_measurement": value}]}, NOW))
 
 
-@given(strategies.any_messages(), st.data())
-def test_any_message_broken_or_not_is_judged(
-    pair: tuple[str, dict[str, Any]], data: st.DataObject
-) -> None:
-    list(judge_meaning(pair[1], NOW))
-    list(judge_meaning(data.draw(strategies.broken(pair[1])), NOW))
+@given(messages(sound=False), st.data())
+def test_any_message_damaged_or_not_is_judged(sample: Sample, data: st.DataObject) -> None:
+    list(judge_meaning(sample.message, NOW))
+    list(judge_meaning(data.draw(damaged(st.just(sample))).message, NOW))
 
 
 def test_meaning_never_decides_the_verdict() -> None:

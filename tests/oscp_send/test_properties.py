@@ -9,7 +9,7 @@ from hypothesis import given
 
 from oscp_schemas import ACTIONS, read, schema
 from oscp_send.judgement import judge_properties
-from tests import strategies
+from oscp_send.testing import actions, json_values
 from tests.cases.payloads import block, forecast, forecast_value, handshake, one_asset, one_block
 
 ADJUST = "AdjustGroupCapacityForecast"
@@ -124,7 +124,7 @@ def test_an_unknown_action_has_no_known_properties() -> None:
     assert found("X", '{"a":1}') == []
 
 
-@given(strategies.actions(), strategies.json_values())
+@given(actions(), json_values())
 def test_any_json_is_judged(action: str, value: object) -> None:
     found(action, json.dumps(value))
     found(action, json.dumps({"forecasted_blocks": value, "measurements": [value]}))

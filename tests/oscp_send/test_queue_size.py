@@ -25,8 +25,8 @@ from oscp_send.hints import refusal_hint
 from oscp_send.queue_size import MQTT_LIMIT, Size, judge_size, queue_size
 from oscp_send.request_judgement import check_request
 from oscp_send.solarnetwork.decoding import decode
+from tests.effort import examples
 from tests.oscp_sim.rig import encoded, instruction
-from tests.strategies import examples
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_send.hints import near
 from oscp_send.judgement import check
-from tests import strategies
+from oscp_send.testing import Sample, damaged, messages
 from tests.cases.payloads import (
     DROP,
     energy,
@@ -147,11 +144,8 @@ def test_near_returns_one_of_the_names(name: str, names: list[str]) -> None:
     assert near(name, [name, *names]) is not None
 
 
-@given(strategies.any_messages(), st.data())
-def test_there_is_a_hint_or_none_for_any_mistake(
-    pair: tuple[str, dict[str, Any]], data: st.DataObject
-) -> None:
-    action, message = pair
-    for finding in check(action, json.dumps(data.draw(strategies.broken(message)))).findings:
+@given(damaged(messages(sound=False)))
+def test_there_is_a_hint_or_none_for_any_mistake(sample: Sample) -> None:
+    for finding in check(sample.action, sample.text).findings:
         assert isinstance(finding.hint, str)
         assert "\n" not in finding.hint

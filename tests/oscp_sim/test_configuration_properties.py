@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.world import load_world
+from tests.effort import examples
 from tests.oscp_sim.configuration_api import (
     ANOTHER,
     BASE,
@@ -33,7 +34,6 @@ from tests.oscp_sim.configuration_api import (
     shown,
 )
 from tests.oscp_sim.rig import NOW, Signing
-from tests.strategies import examples
 
 Body = dict[str, Any]
 #: Whose it is, of which kind, and its id.

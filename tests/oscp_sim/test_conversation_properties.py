@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oscp_send.meaning import judge_meaning
+from oscp_send.testing import Sample, damaged, messages
 from oscp_sim.conversation import Conversation
-from tests import strategies
+from tests.effort import examples
 from tests.oscp_sim.conversing import (
     NOON,
     REGISTERED,
@@ -30,7 +31,6 @@ from tests.oscp_sim.conversing import (
     spoken,
     theirs,
 )
-from tests.strategies import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,20 +235,21 @@ def test_judging_changes_nothing(lines: list[Line], name: str) -> None:
 
 
 @settings(max_examples=examples(30))
-@given(st.lists(strategies.any_messages(), max_size=6), st.data())
-def test_any_messages_broken_or_not_are_judged(
-    pairs: list[tuple[str, dict[str, Any]]], data: st.DataObject
-) -> None:
+@given(
+    st.lists(messages(sound=False) | damaged(messages(sound=False)), max_size=6),
+    st.data(),
+)
+def test_any_messages_damaged_or_not_are_judged(samples: list[Sample], data: st.DataObject) -> None:
     ids = st.sampled_from((None, "", "r1", "r2"))
     lines = [
         Line(
             action,
-            data.draw(st.just(body) | strategies.broken(body)),
+            body,
             data.draw(ids),
             data.draw(ids),
             sent=data.draw(st.booleans()),
         )
-        for action, body in pairs
+        for action, body in samples
     ]
     conversation = Conversation("capacity_optimizer", registered=True, handshaken=True)
     for findings in converse(lines, conversation):

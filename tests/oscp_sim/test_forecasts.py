@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from oscp_schemas import judge
 from oscp_send.meaning import judge_meaning
 from oscp_send.messages import UpdateGroupCapacityForecast
+from oscp_send.testing import json_values, numbers
 from oscp_send.values import InvalidValue
 from oscp_sim.system.forecasts import FORMS, forecast_message
 from oscp_sim.system.profile import PROFILES
 from oscp_sim.yaml_source import SourceError
-from tests import strategies
 from tests.oscp_sim.rig import ask, encoded
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_none_counts_as_left_out() -> None:
 
 @given(
     st.sampled_from(list(PROFILES)),
-    st.lists(strategies.numbers(least=0), min_size=1, max_size=100),
+    st.lists(numbers(least=0), min_size=1, max_size=100),
     st.sampled_from(["1m", "15m", "1h", "500ms", "PT30M", "1d"]),
     st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - the bounds of aware times
 )
@@ -228,7 +228,7 @@ def test_every_field_goes_with_something() -> None:
 # --- raw messages -------------------------------------------------------------------------------
 
 
-@given(strategies.json_values().filter(lambda value: isinstance(value, dict)))
+@given(json_values().filter(lambda value: isinstance(value, dict)))
 def test_a_message_is_taken_as_it_is(message: dict[str, Any]) -> None:
     assert made(message=message) == message
 
@@ -440,7 +440,7 @@ def test_any_text_is_a_table_or_a_mistake_with_a_place(text: str) -> None:
         made(csv=f"start_time,end_time,capacity\n{text}")
 
 
-@given(st.lists(strategies.numbers(least=0), min_size=1, max_size=30))
+@given(st.lists(numbers(least=0), min_size=1, max_size=30))
 def test_a_table_says_the_same_as_a_list(capacities: list[float]) -> None:
     listed = made(capacities=capacities, start=NOW, step="15m")
     rows = [

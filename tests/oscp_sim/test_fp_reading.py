@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from oscp_send.fidelity import Behaviour
 from oscp_send.solarnetwork.decoding import decode
+from oscp_send.testing import Sample, damaged, messages
 from oscp_sim.flexibility_provider.call import RequestRefused, ServiceRefused
 from oscp_sim.flexibility_provider.reading import read_json, read_message
 from tests.oscp_sim.fp_callers import (
@@ -26,7 +27,6 @@ from tests.oscp_sim.fp_callers import (
     forecast,
     registration,
 )
-from tests.strategies import broken, messages
 
 OBSERVED = Behaviour.of("observed")
 
@@ -446,23 +446,21 @@ def test_of_equal_names_the_last_counts() -> None:
     assert found["offline_mode_at"] == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 
 
-@given(st.sampled_from(tuple(PATHS)).flatmap(lambda a: st.tuples(st.just(a), messages(a))))
-def test_what_the_instruction_path_keeps_is_kept_here(drawn: tuple[str, dict[str, Any]]) -> None:
-    action, message = drawn
+READ = st.one_of([messages(action, sound=False) for action in PATHS])
+
+
+@given(READ)
+def test_what_the_instruction_path_keeps_is_kept_here(sample: Sample) -> None:
+    action, message = sample
     found = read(action, message)
     assert found == decode(action, message, OBSERVED)
     assert list(found) == list(decode(action, message, OBSERVED))
 
 
-@given(
-    st.sampled_from(tuple(PATHS))
-    .flatmap(lambda a: st.tuples(st.just(a), messages(a)))
-    .flatmap(lambda pair: st.tuples(st.just(pair[0]), broken(pair[1])))
-)
-def test_a_broken_message_is_read_or_refused(drawn: tuple[str, dict[str, Any]]) -> None:
-    action, message = drawn
+@given(damaged(READ))
+def test_a_damaged_message_is_read_or_refused(sample: Sample) -> None:
     try:
-        found = read(action, message)
+        found = read(*sample)
     except RequestRefused:
         return
     assert_plain(found)

@@ -14,6 +14,7 @@ from oscp_sim import Simulator
 from oscp_sim.http import Request
 from oscp_sim.solaruser.authentication import Authenticator
 from oscp_sim.solaruser.call import ApiRefused, AuthenticationRefused, NoRoute, request_parameters
+from tests.effort import examples
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, call, gate
 from tests.oscp_sim.rig import (
     ADD,
@@ -33,7 +34,6 @@ from tests.oscp_sim.rig import (
     signature,
 )
 from tests.oscp_sim.test_authentication import Signed, changed, refusal
-from tests.strategies import examples
 
 few = settings(
     max_examples=examples(60),

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.instructions import STATES
+from tests.effort import examples
 from tests.oscp_sim.instruction_api import ANOTHER, RESTRICTED, TWO_USERS, form, ids, states
 from tests.oscp_sim.rig import BASE, NOW, Signing, delivered, get, instruction, post, settled
-from tests.strategies import examples
 
 UPDATE = f"{BASE}/updateState"
 

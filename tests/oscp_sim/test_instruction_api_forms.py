@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from tests.effort import examples
 from tests.oscp_sim.instruction_api import (
     TWO_USERS,
     fields,
@@ -24,7 +25,6 @@ from tests.oscp_sim.instruction_api import (
 )
 from tests.oscp_sim.rig import BASE, FORM, NOW, get, post, shared_of, signed_headers
 from tests.oscp_sim.rig import ask as ask_raw
-from tests.strategies import examples
 
 ADD = f"{BASE}/add/other"
 TARGETS = {"add": ADD, "exec": f"{BASE}/exec/other?resultMaxWait=0"}

@@ -18,7 +18,7 @@ from oscp_send.snws2 import SNWS2Auth
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.simulator import Simulator
-from tests.strategies import examples
+from tests.effort import examples
 
 _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SIMULATOR = Simulator(clock=FrozenClock(_NOW))

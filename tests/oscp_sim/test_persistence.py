@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oscp_send.testing import json_values, texts
 from oscp_sim.keep import StateFile, StateFileError
-from tests import strategies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def test_nothing_was_saved_yet(tmp_path: Path) -> None:
             st.sampled_from(["capacity_provider", "capacity_optimizer"]),
             st.integers(1, 2**63 - 1),
         ),
-        st.dictionaries(strategies.texts(), strategies.json_values(), max_size=4),
+        st.dictionaries(texts(), json_values(), max_size=4),
         max_size=5,
     )
 )

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from oscp_schemas import judge, read
 from oscp_send.meaning import judge_meaning
+from oscp_send.testing import Sample, messages
 from oscp_sim.system.answer import answer_to, asks_for_anything
 from oscp_sim.system.profile import PROFILES
 from oscp_sim.world.model import Answer
-from tests import strategies
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SLACK = Fraction(1, 10**9)
@@ -493,19 +493,20 @@ def test_deny_repeats_the_forecast(
 
 
 @given(
-    strategies.messages("AdjustGroupCapacityForecast"),
-    strategies.messages("UpdateGroupCapacityForecast"),
+    messages("AdjustGroupCapacityForecast", sound=False),
+    messages("UpdateGroupCapacityForecast", sound=False),
     st.sampled_from(["grant", "trim", "deny"]),
     st.none() | st.floats(0, 1e12),
     st.sampled_from(["specification", "solarnetwork", "elmo"]),
 )
 def test_any_two_valid_messages_have_a_valid_answer(
-    asked: dict[str, Any],
-    forecast: dict[str, Any],
+    asking: Sample,
+    forecasting: Sample,
     answer: Answer,
     limit: float | None,
     profile: str,
 ) -> None:
+    asked, forecast = asking.message, forecasting.message
     assert asks_for_anything(asked)
     alike = {**forecast, "group_id": asked["group_id"], "type": asked["type"]}
     answering = replace(PROFILES[profile], answer=answer, limit=limit)

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from oscp_send.testing import json_values
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import LONGEST_BODY
+from tests.effort import examples
 from tests.oscp_sim.rig import (
     ADD,
     BASE,
@@ -30,7 +32,6 @@ from tests.oscp_sim.rig import (
     post,
     signed_headers,
 )
-from tests.strategies import examples, json_values
 
 NODE_MISSING = "Illegal argument: The nodeId parameter is required."
 TOPIC_MISSING = "Illegal argument: The topic parameter is required."

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from oscp_send import OscpSendError, SolarUserClient
 from oscp_send.errors import InstructionDeclined, InvalidMessage
 from oscp_send.messages import MESSAGES
+from oscp_send.testing import Sample, correlation_ids, damaged, messages
 from oscp_send.times import read_instant
 from oscp_send.values import InvalidValue
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
-from tests import strategies
+from tests.effort import examples
 from tests.oscp_sim.rig import NOW, SECRET, TOKEN, delivered, settled
-from tests.strategies import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,13 +161,13 @@ def arrived(simulator: Simulator) -> tuple[str, dict[str, str]]:
 
 
 groups = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6) | st.just("foo-group")
-correlation_ids = st.none() | st.text("ab-_.~ :;=1", min_size=1, max_size=9)
+known_ids = st.none() | correlation_ids() | st.text("ab-_.~ :;=1", min_size=1, max_size=9)
 
 
 @st.composite
 def sendings(draw: st.DrawFn) -> tuple[str, dict[str, Any], str]:
     action, group = draw(st.sampled_from(ACTIONS)), draw(groups)
-    message = draw(strategies.messages(action, st.just(group)))
+    _, message = draw(messages(action, st.just(group), sound=False))
     if draw(st.booleans()):
         for items in message.values():
             if isinstance(items, list) and items and isinstance(items[0], dict):
@@ -180,7 +180,7 @@ def as_text(message: dict[str, Any]) -> str:
 
 
 @settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(sendings(), correlation_ids, st.sampled_from([dict, as_text]))
+@given(sendings(), known_ids, st.sampled_from([dict, as_text]))
 @example(("Handshake", {}, "foo-group"), None, dict)
 @example(("GroupCapacityComplianceError", {"message": "\U0001f50b" * 300}, "g"), "r", as_text)
 def test_a_valid_message_arrives_with_the_same_meaning_or_the_sender_raises(
@@ -243,15 +243,11 @@ def test_as_observed_it_arrives_or_the_service_says_why(
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sendings().flatmap(
-        lambda sending: st.tuples(
-            st.just(sending[0]), strategies.broken(sending[1]), st.just(sending[2])
-        )
+        lambda sending: st.tuples(damaged(st.just(Sample(*sending[:2]))), st.just(sending[2]))
     )
 )
-def test_a_broken_message_never_arrives_as_another(
-    sending: tuple[str, dict[str, Any], str],
-) -> None:
-    action, message, group = sending
+def test_a_damaged_message_never_arrives_as_another(damage: tuple[Sample, str]) -> None:
+    (action, message), group = damage
     with Simulator(world(group), clock=FrozenClock(NOW)) as simulator:
         try:
             send(simulator, action, message, group)
