@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.outgoing import IN_PROCESS_URL
-from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated, World
+
+#: Where production is: SolarUser, and the Flexibility Provider.
+PRODUCTION_HOSTS: Final = ("data.solarnetwork.net", "oscp.solarnetwork.net")
 
 # By convention (docs/protocol/oscp20.md §2.1); Taipower's names no role.
 CAPACITY_PROVIDER_PATH: Final = "/oscp/cp/2.0"
@@ -23,6 +26,11 @@ def path_of(system: CapacityProvider | CapacityOptimizer) -> str:
     if not isinstance(system, CapacityProvider):
         return CAPACITY_OPTIMIZER_PATH
     return ELMO_PATH if system.profile == "elmo" else CAPACITY_PROVIDER_PATH
+
+
+def hosts_of(world: World) -> frozenset[str]:
+    """Return the host names, in lower case, that lead to the simulator in production's place."""
+    return frozenset(each.lower() for each in (*PRODUCTION_HOSTS, *world.hosts))
 
 
 def server_url(url: str) -> str:

@@ -57,6 +57,7 @@ class World:
         flexibility_provider: The base URL of a Flexibility Provider elsewhere, with its path; None:
             the simulator plays it.
         faults: What shall go wrong.
+        hosts: Host names at which programs look for the services, beside production's own.
     """
 
     users: tuple[User, ...]
@@ -66,6 +67,7 @@ class World:
     solaruser: str | None = None
     flexibility_provider: str | None = None
     faults: tuple[Rule, ...] = ()
+    hosts: tuple[str, ...] = ()
 
     @cached_property
     def _users(self) -> Mapping[int, User]:
