@@ -66,7 +66,7 @@ class Shared:
         watchers: Called after each change of the world, by the thread that changed it.
         limits: How much is remembered.
         seed: Makes what is invented; the same seed, the same bytes.
-        clients_clock: By which clients outside of the process go, where it is another clock.
+        clients_clock: By which clients may go besides, where it is another clock.
         first_world: Who existed at the start; None: as now.
     """
 

@@ -70,6 +70,8 @@ class Simulator:
             unless given.
         limits: How much is remembered; everything unless given, as a test wants it.
         faults: What shall go wrong from the beginning, beside the faults of the world.
+        strict_dates: Whether signed requests must be dated by `clock`; where that is not the
+            machine's, a date by the machine's is good, too, unless this is set.
 
     Attributes:
         clock: What time it is; `advance` moves one that is frozen or fast.
@@ -95,6 +97,7 @@ class Simulator:
         control_token: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         faults: Iterable[Rule] = (),
+        strict_dates: bool = False,
     ) -> None:
         self.seed = seed
         self.plays = frozenset(plays)
@@ -125,6 +128,9 @@ class Simulator:
         )
         self.faults.party_at = self._parties.name_at
         self._control_token = control_token
+        if not strict_dates and not isinstance(self.clock, RealClock):
+            # Most programs have no other clock.
+            self.shared.clients_clock = RealClock()
         self.shared.outgoing.handle = self.handle
         self._first_world = self.shared.first_world = self.shared.world
         self._conceal_tokens()
@@ -181,15 +187,10 @@ class Simulator:
     def serve_at(self, url: str) -> None:
         """Note that another server serves it, to clients outside of this process.
 
-        Where the simulator's clock is not the machine's, requests to SolarUser may be dated by
-        either: such clients have no other.
-
         Args:
             url: The base URL at which they reach it.
         """
         self.public_url = url
-        if not isinstance(self.clock, RealClock):
-            self.shared.clients_clock = RealClock()
 
     def session(self) -> requests.Session:
         """Return a `requests` session that reaches the simulator without a socket.

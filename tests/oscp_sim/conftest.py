@@ -20,12 +20,12 @@ def clock() -> FrozenClock:
 @pytest.fixture
 def simulator(clock: FrozenClock) -> Iterator[Simulator]:
     """The built-in world, as documented, with time standing still."""
-    with Simulator(clock=clock) as simulator:
+    with Simulator(clock=clock, strict_dates=True) as simulator:
         yield simulator
 
 
 @pytest.fixture
 def observed(clock: FrozenClock) -> Iterator[Simulator]:
     """The same, as observed."""
-    with Simulator(clock=clock, fidelity="observed") as simulator:
+    with Simulator(clock=clock, fidelity="observed", strict_dates=True) as simulator:
         yield simulator

@@ -72,7 +72,7 @@ def gate(
 ) -> Simulator:
     """A simulator of two users; nothing is delivered until it is entered."""
     clock = clock or FrozenClock(NOW)
-    return Simulator(world or WORLD, clock=clock, fidelity=fidelity, seed=seed)
+    return Simulator(world or WORLD, clock=clock, fidelity=fidelity, seed=seed, strict_dates=True)
 
 
 def call(

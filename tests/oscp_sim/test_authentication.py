@@ -51,7 +51,9 @@ def authenticator(now: datetime = NOW, fidelity: Fidelity = "documented") -> Aut
     tokens = [Token(token, secret) for token, secret in SECRETS.items()]
     tokens.append(Token("not-enabled", SECRET, enabled=False))
     world = World((User(7, tokens=tuple(tokens), nodes=(1,)),))
-    return Authenticator(shared_of(Simulator(world, clock=FrozenClock(now), fidelity=fidelity)))
+    return Authenticator(
+        shared_of(Simulator(world, clock=FrozenClock(now), fidelity=fidelity, strict_dates=True))
+    )
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,13 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FastClock, FrozenClock
+from oscp_sim.faults import Rule
 from tests.oscp_sim.rig import ask, get, instruction, post, shared_of, signed_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oscp_sim.clock import Clock
     from tests.oscp_sim.rig import Answer
 
 START = datetime(2026, 5, 4, 15, 58, tzinfo=UTC)
@@ -127,15 +131,32 @@ def test_the_end_of_time() -> None:
 # --- the dates of clients who have another clock -----------------------------------------------
 
 
-def test_who_is_served_may_date_requests_by_the_machine_s_clock(frozen: Simulator) -> None:
+@pytest.mark.parametrize("make", [FrozenClock, FastClock])
+def test_requests_may_be_dated_by_the_machine_s_clock_too(
+    make: Callable[[datetime], Clock],
+) -> None:
     machine = datetime.now(UTC)
-    with frozen:
-        assert post(frozen, instruction(), when=machine).status == 401
-        frozen.serve_at("http://127.0.0.1:9")
-        assert post(frozen, instruction(), when=machine).data["state"] == "Queuing"
-        assert post(frozen, instruction(), when=START).data["state"] == "Queuing"
-        for other in (START + timedelta(minutes=15), machine - timedelta(minutes=16)):
-            assert post(frozen, instruction(), when=other).status == 401
+    with Simulator(clock=make(START)) as simulator:
+        assert post(simulator, instruction(), when=machine).data["state"] == "Queuing"
+        assert post(simulator, instruction(), when=START).data["state"] == "Queuing"
+        for other in (START + timedelta(minutes=16), machine - timedelta(minutes=16)):
+            assert post(simulator, instruction(), when=other).status == 401
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_but_not_where_dates_are_strict(is_served: bool) -> None:
+    with Simulator(clock=FrozenClock(START), strict_dates=True) as simulator:
+        if is_served:
+            simulator.serve_at("http://127.0.0.1:9")
+        assert post(simulator, instruction(), when=datetime.now(UTC)).status == 401
+        assert post(simulator, instruction(), when=START).data["state"] == "Queuing"
+
+
+def test_a_clock_that_a_fault_makes_wrong_is_wrong_for_every_date() -> None:
+    wrong = [Rule(where="solaruser", fault="clock", behind=timedelta(hours=1))]
+    with Simulator(clock=FrozenClock(START), faults=wrong) as simulator:
+        for when in (START, datetime.now(UTC)):
+            assert post(simulator, instruction(), when=when).status == 401
 
 
 def test_but_not_where_there_is_one_clock_alone() -> None:

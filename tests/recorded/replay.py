@@ -119,7 +119,9 @@ def solaruser() -> Iterator[Compared]:
     for segment in sorted({line["segment"] for line in lines}):
         clock = FrozenClock(datetime.fromisoformat(lines[0]["at"]))
         world = _HERE / "solaruser-world.yaml"
-        with Simulator(world, clock=clock, fidelity=_AS_RUN, plays=["solaruser"]) as simulator:
+        with Simulator(
+            world, clock=clock, fidelity=_AS_RUN, plays=["solaruser"], strict_dates=True
+        ) as simulator:
             if segment == _USED_BEFORE:
                 _use_first_number(simulator, clock.now())
             replay = _Replay(simulator.url, clock)

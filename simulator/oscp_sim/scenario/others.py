@@ -36,7 +36,6 @@ def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: flo
     Raises:
         NotStarted: There is no such program, or it cannot be run.
     """
-    # Its requests are dated by the machine's clock, whatever time it is in the rehearsal.
     simulator.serve_at(simulator.url)
     with _time_passing(simulator):
         ended = run_program(run.command, simulator, folder=run.folder, timeout=timeout)

@@ -158,10 +158,11 @@ class Authenticator:
 
     def _check_skew(self, when: datetime) -> None:
         now = self._shared.now("solaruser")
-        # Where time is simulated, clients of another process go by the machine's clock: a date by
-        # either is good.
+        # Where time is simulated, a client may go by the machine's clock: a date by either is good.
+        # Where a fault has moved the service's clock, it is as wrong by both.
         clients = self._shared.clients_clock
-        dates = (now,) if clients is None else (now, clients.now())
+        moved = self._shared.faults.moved("solaruser") if self._shared.faults.rules else timedelta()
+        dates = (now,) if clients is None else (now, clients.now() + moved)
         if any(abs(date - when) < _MAXIMUM_SKEW for date in dates):
             return
         observed = self._shared.behaviour.follows_service("stale_date")
