@@ -27,10 +27,12 @@ from urllib3.exceptions import (
     URLSchemeUnknown,
 )
 
+from oscp_schemas.show import printable
 from oscp_sim.faults.answers import answered
 from oscp_sim.faults.strikes import Faults
 from oscp_sim.faults.wire import Spoilt, seconds_of, through_urllib3, whole_but_late
 from oscp_sim.http import Errand, Request, Response
+from oscp_sim.journal import Journal
 
 #: A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
 IN_PROCESS_URL: Final = "http://simulator.invalid"
@@ -60,6 +62,18 @@ class Unanswered(Exception):
         super().__init__(cause)
         self.failure = failure
         self.after = after
+
+
+class Unintercepted:
+    """A pool of connections that leads where it says, whatever `Simulator.intercept` answers."""
+
+
+class _PlainPool(Unintercepted, urllib3.HTTPConnectionPool):
+    pass
+
+
+class _SecurePool(Unintercepted, urllib3.HTTPSConnectionPool):
+    pass
 
 
 class Outgoing:
@@ -95,6 +109,7 @@ class Outgoing:
                 total=None, connect=0, read=0, status=0, other=0, redirect=_REDIRECTS
             ),
         )
+        self._pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
     def send(
         self, request: Request, *, timeout: tuple[float, float], follow: bool = True
@@ -274,6 +289,36 @@ def _broken(cause: BaseException, place: str) -> str:
             " unable to find valid certification path to requested target"
         )
     return "Connection broken" if isinstance(cause, ProtocolError) else type(cause).__name__
+
+
+# A refusal of these says beside its status what the journal says of it, within a process.
+_EXPLAINED: Final = frozenset({401, 403})
+_LONGEST_PHRASE: Final = 400
+
+
+def explaining(handle: Handler, journal: Journal) -> Handler:
+    """Return a handler whose 401 and 403 say why beside their status, and where there is more.
+
+    The service says neither, so no answer that leaves this process does: it is for the text of an
+    error in a test, which shows the phrase beside the status. The journal has taken out secrets.
+    """
+
+    def explained(request: Request) -> Response:
+        if request.exchange_id is None:
+            request = replace(request, exchange_id=journal.new_exchange_id())
+        response = handle(request)
+        if response.status not in _EXPLAINED:
+            return response
+        told = (e for e in reversed(journal.entries()) if e.exchange_id == request.exchange_id)
+        entry = next(told, None)
+        if entry is None:
+            return response
+        why = f"; why: {entry.detail['why']}" if "why" in entry.detail else ""
+        text = printable(f"{response.phrase}{why}"[:_LONGEST_PHRASE])
+        text = f"{text}; see simulator.journal, entry {entry.number}"
+        return replace(response, reason=text.encode("ascii", "backslashreplace").decode())
+
+    return explained
 
 
 class SimulatorAdapter(BaseAdapter):

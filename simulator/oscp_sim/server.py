@@ -48,7 +48,8 @@ _LONGEST_FAREWELL: Final = 2.0
 _MOST_LATE: Final = 1000
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _BODILESS: Final = frozenset({204, 304})
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: Said to a client that waits for it before it sends a body.
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class PortUnavailable(Exception):
@@ -274,7 +275,7 @@ class Server:
             if isinstance(response, Spoilt):
                 return self._spoil(stream, response)
             stays = stays and not (self._closed_until and self._is_closed())
-            stream.answer(_written(response, stays=stays))
+            stream.answer(written(response, stays=stays))
         if not stays:
             stream.take_leave()
         return None
@@ -283,7 +284,7 @@ class Server:
         """Answer as a fault says, and let the connection end."""
         with self._lock:
             self._late.append(threading.current_thread())
-        if play(response, _written(response, stays=False), stream, self._closing):
+        if play(response, written(response, stays=False), stream, self._closing):
             stream.take_leave()
 
 
@@ -301,7 +302,55 @@ def _most_connections() -> int:
     return _MOST_CONNECTIONS if files < 0 else min(_MOST_CONNECTIONS, files // 2)
 
 
-class _Stream:
+class _Incoming:
+    """What comes of a request, and is cut up as it is read."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def expect_body(self) -> None:
+        """Begin to wait for the body."""
+
+    def say(self, data: bytes) -> None:
+        """Send something between requests."""
+        raise NotImplementedError
+
+    def begins_with(self, expression: re.Pattern[bytes]) -> bool:
+        """Return whether what has come begins so."""
+        return expression.match(self._data) is not None
+
+    def has_more(self) -> bool:
+        """Return whether something has come that was not taken yet."""
+        return bool(self._data)
+
+    def until(self, end: re.Pattern[bytes], most: int) -> bytes | None:
+        """Take all up to and with an end; None where there is none within so many bytes."""
+        start = 0
+        while not (found := end.search(self._data, start)):
+            if len(self._data) > most:
+                return None
+            start = max(0, len(self._data) - _LONGEST_END)
+            self._need()
+        return self.take(found.end())
+
+    def take(self, length: int) -> bytes:
+        """Take so many bytes."""
+        while len(self._data) < length:
+            self._need()
+        taken = bytes(self._data[:length])
+        del self._data[:length]
+        return taken
+
+    def _need(self) -> None:
+        if not self._reads():
+            raise ConnectionError("the other side went away in the middle of a request")
+
+    def _reads(self) -> bool:
+        """Return whether more has come."""
+        raise NotImplementedError
+
+
+class _Stream(_Incoming):
     """What comes over a connection; a sender who is gone before its end is a `ConnectionError`.
 
     Attributes:
@@ -312,11 +361,11 @@ class _Stream:
     def __init__(
         self, connection: socket.socket, limits: Limits, hold: Callable[[_Stream, int], None]
     ) -> None:
+        super().__init__()
         self._connection = connection
         self._limits = limits
         self._hold = hold
         self.held = 0
-        self._data = bytearray()
         self._allow(limits.idle)
 
     def goes_on(self) -> bool:
@@ -337,14 +386,6 @@ class _Stream:
     def expect_body(self) -> None:
         """Begin to wait for the body."""
         self._allow(self._limits.body)
-
-    def begins_with(self, expression: re.Pattern[bytes]) -> bool:
-        """Return whether what has come begins so."""
-        return expression.match(self._data) is not None
-
-    def has_more(self) -> bool:
-        """Return whether something has come that was not taken yet."""
-        return bool(self._data)
 
     def say(self, data: bytes) -> None:
         """Send something between requests."""
@@ -384,28 +425,6 @@ class _Stream:
         """Close the connection."""
         self._connection.close()
 
-    def until(self, end: re.Pattern[bytes], most: int) -> bytes | None:
-        """Take all up to and with an end; None where there is none within so many bytes."""
-        start = 0
-        while not (found := end.search(self._data, start)):
-            if len(self._data) > most:
-                return None
-            start = max(0, len(self._data) - _LONGEST_END)
-            self._need()
-        return self.take(found.end())
-
-    def take(self, length: int) -> bytes:
-        """Take so many bytes."""
-        while len(self._data) < length:
-            self._need()
-        taken = bytes(self._data[:length])
-        del self._data[:length]
-        return taken
-
-    def _need(self) -> None:
-        if not self._reads():
-            raise ConnectionError("the other side went away in the middle of a request")
-
     def _allow(self, seconds: float) -> None:
         self.since = time.monotonic()
         self._until = self.since + seconds
@@ -440,7 +459,7 @@ _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~\w-]")
 _NO_REQUEST: Final = Flaw(400, "what came is no HTTP request")
 
 
-def _received(stream: _Stream, client: str, faults: Faults | None) -> tuple[Request, bool] | None:
+def _received(stream: _Incoming, client: str, faults: Faults | None) -> tuple[Request, bool] | None:
     """Return the next request, and whether another one may follow on its connection.
 
     None where the connection shall be reset before its body is read: its head says who it is for.
@@ -504,7 +523,7 @@ def _flaw(target: str, version: str, headers: Headers) -> Flaw | None:
     return None
 
 
-def _body(stream: _Stream, headers: Headers) -> bytes | None:
+def _body(stream: _Incoming, headers: Headers) -> bytes | None:
     """Return the body, or None where it is over the limit, or says so: it is not read on then.
 
     Raises:
@@ -517,11 +536,11 @@ def _body(stream: _Stream, headers: Headers) -> bytes | None:
         return None
     waits = "100-continue" in named.get("expect", "").lower() and (is_chunked or length)
     if waits and not stream.has_more():
-        stream.say(_CONTINUE)
+        stream.say(CONTINUE)
     return _of_chunks(stream) if is_chunked else stream.take(length)
 
 
-def _of_chunks(stream: _Stream) -> bytes | None:
+def _of_chunks(stream: _Incoming) -> bytes | None:
     """Return what all chunks hold; what comes behind them are no headers of the request."""
     body = bytearray()
     while length := _length_of_chunk(stream):
@@ -535,12 +554,57 @@ def _of_chunks(stream: _Stream) -> bytes | None:
     return bytes(body)
 
 
-def _length_of_chunk(stream: _Stream) -> int:
+def _length_of_chunk(stream: _Incoming) -> int:
     line = stream.until(_END_OF_LINE, _PIECE) or b""
     text = line.partition(b";")[0].strip()
     if not _LENGTH.fullmatch(text):
         raise ValueError("a chunk begins with its length")
     return int(text, 16)
+
+
+class _Written(_Incoming):
+    """What a client has written so far where there is no socket; reading beyond it is an error."""
+
+    is_awaited = False
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._data += data
+
+    def say(self, data: bytes) -> None:
+        """Note that the client waits to be told to go on."""
+        self.is_awaited = bool(data)
+
+    def _reads(self) -> bool:
+        return False
+
+
+class NotWhole(ConnectionError):
+    """Raised for a request of which something is missing.
+
+    Attributes:
+        is_awaited: Whether its client waits for `CONTINUE` before it sends the rest.
+    """
+
+    def __init__(self, why: str, *, is_awaited: bool) -> None:
+        super().__init__(why)
+        self.is_awaited = is_awaited
+
+
+def read_request(data: bytes, client: str = "127.0.0.1") -> Request:
+    """Return the request that a client has written, as it would be read off a socket.
+
+    Raises:
+        NotWhole: There is more to come.
+    """
+    came = _Written(data)
+    try:
+        received = _received(came, client, None)
+    except ConnectionError as error:
+        raise NotWhole(str(error), is_awaited=came.is_awaited) from error
+    if received is None:
+        raise NotWhole("nothing has come", is_awaited=False)
+    return received[0]
 
 
 _EMPTY_LINES: Final = frozenset({b"\r\n", b"\n"})
@@ -552,8 +616,13 @@ def _origin_form(target: str) -> str:
     return target if target.startswith("/") else "/" + target.partition("://")[2].partition("/")[2]
 
 
-def _written(response: Response, *, stays: bool) -> bytes:
-    """Return a response as it goes over the network."""
+def written(response: Response, *, stays: bool = True) -> bytes:
+    """Return a response as it goes over the network.
+
+    Args:
+        response: The answer.
+        stays: Whether the connection stays open behind it.
+    """
     lines = [f"HTTP/1.1 {response.status} {response.phrase}"]
     has_length = False
     for name, value in response.headers:

@@ -18,7 +18,7 @@ import requests
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
-from oscp_sim.addresses import Addresses, server_url
+from oscp_sim.addresses import Addresses, hosts_of, server_url
 from oscp_sim.clock import Clock, FrozenClock, RealClock, Schedule
 from oscp_sim.entry import ALL_PARTIES, Entry, PartyName
 from oscp_sim.faults import Faults, Rule
@@ -33,7 +33,7 @@ from oscp_sim.http import NOBODY, OURS, Flaw, Parties, Party, Request, Response,
 from oscp_sim.instructions import Instructions, QueuedMessage
 from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
-from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter
+from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter, explaining
 from oscp_sim.server import Server
 from oscp_sim.settling import Settling
 from oscp_sim.shared import BOUNDED, Limits, Shared
@@ -46,6 +46,8 @@ from oscp_sim.world import Broker, World, load_world
 
 if TYPE_CHECKING:
     from flask import Flask
+
+    from oscp_sim.intercept import Intercept, Others
 
 
 class Simulator:
@@ -195,12 +197,44 @@ class Simulator:
     def session(self) -> requests.Session:
         """Return a `requests` session that reaches the simulator without a socket.
 
-        Its base URL is `IN_PROCESS_URL`; every other address is reached over the network.
+        Its base URL is `IN_PROCESS_URL`; every other address is reached over the network. A 401 or
+        403 says beside its status why, and which entry of the journal says more.
         """
         session = requests.Session()
         session.trust_env = False
-        session.mount(IN_PROCESS_URL, SimulatorAdapter(self.handle, self._let_pass))
+        handle = explaining(self.handle, self.journal)
+        session.mount(IN_PROCESS_URL, SimulatorAdapter(handle, self._let_pass))
         return session
+
+    def intercept(self, others: Others = "pass") -> Intercept:
+        """Return a context manager in which this simulator answers the hosts of production.
+
+            with simulator.intercept():
+                my_program.send()  # to https://data.solarnetwork.net, as it stands in its source
+
+        It answers `PRODUCTION_HOSTS` and the `hosts` of its world, by http and https, for
+        `requests`, urllib3, httpx and aiohttp. Of several, the innermost answers. It may be a
+        decorator, too, of a function or a coroutine.
+
+        Args:
+            others: What is done with every other host: "pass" leaves it alone, "refuse" lets
+                nothing be sent there, as if nobody listened.
+
+        Raises:
+            ValueError: `others` is neither.
+        """
+        from oscp_sim.intercept import Answerer, Intercept, check_others
+
+        return Intercept(
+            Answerer(
+                explaining(self.handle, self.journal),
+                hosts=lambda: hosts_of(self.world),
+                own_url=self._known_url,
+                let_pass=self._let_pass,
+                is_real_time=not self.clock.is_simulated,
+                refuses=check_others(others) == "refuse",
+            )
+        )
 
     def _let_pass(self, seconds: float) -> None:
         """Let the time pass for which a client in this process waits."""

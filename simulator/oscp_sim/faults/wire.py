@@ -137,6 +137,17 @@ def seconds_of(spoilt: Spoilt, patience: float | None) -> float:
     return after + len(_whole(spoilt)) / spoilt.rate
 
 
+def error_of(spoilt: Spoilt, patience: float | None) -> type[OSError] | None:
+    """Return the error of the socket to which such an answer leads; None: bytes come, or an end."""
+    if spoilt.how == "refused":
+        return ConnectionRefusedError
+    if patience is not None:
+        is_too_slow = spoilt.how == "slow" and 1 / spoilt.rate > patience
+        if is_too_slow or spoilt.after >= patience or spoilt.how == "silent":
+            return TimeoutError
+    return ConnectionResetError if spoilt.how == "reset" else None
+
+
 def through_urllib3(
     spoilt: Spoilt, method: str, url: str, patience: float | None
 ) -> urllib3.HTTPResponse:
@@ -160,11 +171,10 @@ def through_urllib3(
         new = NewConnectionError(connection, text)
         new.__cause__ = refused
         raise MaxRetryError(pool, url, new) from new
-    is_too_slow = spoilt.how == "slow" and patience is not None and 1 / spoilt.rate > patience
-    is_too_late = patience is not None and spoilt.after >= patience
-    if is_too_late or is_too_slow or (spoilt.how == "silent" and patience is not None):
+    error = error_of(spoilt, patience)
+    if error is TimeoutError:
         raise ReadTimeoutError(pool, url, f"Read timed out. (read timeout={patience})")
-    if spoilt.how == "reset":
+    if error is ConnectionResetError:
         reset = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         raise ProtocolError("Connection aborted.", reset)
     raw = b"" if spoilt.how == "silent" else spoilt.written(_whole(spoilt))

@@ -1,0 +1,107 @@
+"""The hosts of production, answered in this process, for a program that has them in its source.
+
+`requests`, urllib3, httpx and aiohttp are seen to (`for_...`, one file each) through the last class
+of theirs that a request passes on its way to a connection; `board` says who answers which host.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Literal, Self, TypeVar, cast, get_args
+
+from oscp_sim.intercept.board import Answerer as Answerer
+from oscp_sim.intercept.board import Board
+from oscp_sim.intercept.for_requests import over_mocks, reach_responses, reach_urllib3
+
+Others = Literal["pass", "refuse"]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# Classes belong to the whole process: one at a time changes them.
+_LOCK: Final = threading.RLock()
+
+
+def _reach_httpcore(board: Board) -> None:
+    from oscp_sim.intercept.for_httpx import reach_httpcore
+
+    reach_httpcore(board)
+
+
+def _reach_aiohttp(board: Board) -> None:
+    from oscp_sim.intercept.for_aiohttp import reach_aiohttp
+
+    reach_aiohttp(board)
+
+
+_LIBRARIES: Final[Mapping[str, Callable[[Board], None]]] = MappingProxyType(
+    {
+        "urllib3": reach_urllib3,
+        "responses": reach_responses,
+        "httpcore": _reach_httpcore,
+        "aiohttp": _reach_aiohttp,
+    }
+)
+
+
+def check_others(others: Others) -> Others:
+    """Return what is done with other hosts.
+
+    Raises:
+        ValueError: It is nothing that can be done.
+    """
+    if others not in get_args(Others):
+        raise ValueError(f'others={others!r}: other hosts "pass", or they are told "refuse"')
+    return others
+
+
+class Intercept:
+    """Lets a simulator answer the hosts of production: in a `with` statement, or as a decorator.
+
+    Args:
+        answerer: The simulator.
+    """
+
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+        self._entered: list[ExitStack] = []
+
+    def __enter__(self) -> Self:
+        with _LOCK, ExitStack() as undoing:
+            board = Board.present() or Board(_LIBRARIES)
+            answerer = self._answerer
+            undoing.callback(board.leave, answerer)
+            board.enter(answerer)
+            layer = over_mocks(board)
+            if layer is not None:
+                undoing.callback(layer.lift)
+            self._entered.append(undoing.pop_all())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with _LOCK:
+            self._entered.pop().close()
+
+    def __call__(self, function: _Function) -> _Function:
+        """Return a function that does its work inside of it; it may be a coroutine."""
+
+        @functools.wraps(function)
+        def within(*args: Any, **kw: Any) -> Any:
+            with self:
+                return function(*args, **kw)
+
+        @functools.wraps(function)
+        async def awaited_within(*args: Any, **kw: Any) -> Any:
+            with self:
+                return await function(*args, **kw)
+
+        made: Any = awaited_within if inspect.iscoroutinefunction(function) else within
+        return cast("_Function", made)
