@@ -23,6 +23,9 @@ from oscp_sim.scenario.read import load_expectation, load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from tests import docs
 from tests.examples.break_on_purpose import rehearse_a_reset
+from tests.examples.intercept_and_mocks import rehearse_with_mocks
+from tests.examples.intercept_production import rehearse_the_program
+from tests.examples.intercept_refused import read_why_it_is_refused
 from tests.examples.send_adjustment import ask_for_more
 from tests.examples.send_to_all import send_to_all
 from tests.examples.signed_by_httpx import instructions_of
@@ -92,6 +95,15 @@ def test_the_loop_works() -> None:
 
 def test_a_reset_is_settled() -> None:
     assert rehearse_a_reset() == "instruction 1"
+
+
+def test_the_program_finds_the_simulator_in_productions_place() -> None:
+    rehearse_the_program()
+    assert rehearse_with_mocks() == [200, 401, 503]
+
+
+def test_why_it_is_refused_is_what_the_page_says() -> None:
+    assert f"{read_why_it_is_refused()}\n" in [text for _, text in CONSOLE]
 
 
 @pytest.mark.parametrize(("page", "text"), PYTHON, ids=[page for page, _ in PYTHON])

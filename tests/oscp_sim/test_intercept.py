@@ -658,9 +658,23 @@ def test_as_a_decorator(frozen: Simulator) -> None:
         async with httpx.AsyncClient(verify=False) as client:  # noqa: S501
             return (await client.get(PRODUCTION + VIEW)).status_code
 
+    @frozen.intercept()
+    def send_twice(more: int) -> list[int]:
+        within = send_twice(more - 1) if more else []
+        return [*within, by_requests("GET", PRODUCTION + VIEW).status]
+
     with nothing_stays():
         assert (send("id=2"), send("id=3"), asyncio.run(send_too())) == (401, 401, 401)
+        assert send_twice(1) == [401, 401]
     assert send.__name__ == "send"
+
+
+def test_one_is_entered_within_itself(frozen: Simulator) -> None:
+    twice = frozen.intercept("refuse")
+    with nothing_stays(), twice:
+        with twice:
+            assert by_requests("GET", PRODUCTION + VIEW).status == 401
+        assert by_requests("GET", PRODUCTION + VIEW).status == 401
 
 
 # --- mocks of `responses` ----------------------------------------------------------------------

@@ -11,6 +11,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, Self, TypeVar, cast, get_args
 
@@ -72,7 +73,8 @@ class Intercept:
     def __enter__(self) -> Self:
         with _LOCK, ExitStack() as undoing:
             board = Board.present() or Board(_LIBRARIES)
-            answerer = self._answerer
+            # Each time another one: it may be entered within itself.
+            answerer = replace(self._answerer)
             undoing.callback(board.leave, answerer)
             board.enter(answerer)
             layer = over_mocks(board)
@@ -95,12 +97,12 @@ class Intercept:
 
         @functools.wraps(function)
         def within(*args: Any, **kw: Any) -> Any:
-            with self:
+            with Intercept(self._answerer):
                 return function(*args, **kw)
 
         @functools.wraps(function)
         async def awaited_within(*args: Any, **kw: Any) -> Any:
-            with self:
+            with Intercept(self._answerer):
                 return await function(*args, **kw)
 
         made: Any = awaited_within if inspect.iscoroutinefunction(function) else within
