@@ -178,7 +178,8 @@ def _forget(mock: Any, pattern: re.Pattern[str]) -> None:
 
 def over_mocks(board: Board) -> Layer | None:
     """Put a layer over the mocks that are at work already, for the hosts that somebody answers."""
-    if "responses" not in sys.modules:
+    is_free = HTTPAdapter.send.__module__ == HTTPAdapter.__module__
+    if is_free or "responses" not in sys.modules:
         return None
     from responses import RequestsMock
 

@@ -10,7 +10,8 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from oscp_send.snws2 import (
     signing_key,
     string_to_sign,
 )
+from oscp_sim.addresses import hosts_of
 from oscp_sim.http import Request
 from oscp_sim.shared import Shared
 from oscp_sim.solaruser.call import (
@@ -90,7 +92,8 @@ class Authenticator:
             _check_legacy_signature(actor.token, _legacy_text(request, when, parameters), claim)
         else:
             canonical = self._canonical(request, parameters, claim.signed)
-            self._check_signature(actor.token, when, canonical, claim.signature)
+            others = self._canonical_behind_tls(request, parameters, claim.signed)
+            self._check_signature(actor.token, when, (canonical, *others), claim.signature)
         self._check_skew(when)
         return actor
 
@@ -138,21 +141,41 @@ class Authenticator:
             hashlib.sha256(hashed).hexdigest(),
         )
 
-    def _check_signature(self, token: Token, when: datetime, canonical: str, given: str) -> None:
-        to_sign = string_to_sign(when, canonical)
+    def _canonical_behind_tls(
+        self, request: Request, parameters: Iterable[tuple[str, str]], signed: tuple[str, ...]
+    ) -> Iterator[str]:
+        """Yield what else may be signed for production, where that ends TLS before the service.
+
+        Which headers its proxy then sets is not known: a Host without a port may be verified with
+        443 (solaruser.md §5.3), and no program in this process or behind a proxy of ours sets them.
+        """
+        host = request.fields.get("host", "")
+        is_told = any(name.startswith("x-forwarded-p") for name in request.fields)
+        if host.lower() in hosts_of(self._shared.world) and not is_told:
+            headers = [
+                (name, f"{value}:443" if name == "host" else value)
+                for name, value in request.headers
+            ]
+            yield self._canonical(replace(request, headers=tuple(headers)), parameters, signed)
+
+    def _check_signature(
+        self, token: Token, when: datetime, canonicals: Sequence[str], given: str
+    ) -> None:
         claimed = given.encode("utf-8", "replace")
-        for earlier in range(_KEY_DAYS):
-            key = self._key(token, when.date() - timedelta(days=earlier))
-            expected = signature(key, to_sign)
-            if hmac.compare_digest(expected.encode(), claimed):
-                return
+        for canonical in canonicals:
+            to_sign = string_to_sign(when, canonical)
+            for earlier in range(_KEY_DAYS):
+                key = self._key(token, when.date() - timedelta(days=earlier))
+                expected = signature(key, to_sign)
+                if hmac.compare_digest(expected.encode(), claimed):
+                    return
         raise AuthenticationRefused(
             403,
             "Bad credentials",
             explanation={
                 "why": "another signature is expected: the secret differs, or one of these does",
-                "canonical_request": canonical,
-                "string_to_sign": to_sign,
+                "canonical_request": canonicals[0],
+                "string_to_sign": string_to_sign(when, canonicals[0]),
             },
         )
 
