@@ -504,7 +504,7 @@ def test_other_hosts_are_refused_or_left_alone(client: str, frozen: Simulator) -
 
 
 def test_what_is_neither_is_an_error(frozen: Simulator) -> None:
-    with pytest.raises(ValueError, match="others='passes': other hosts \"pass\", or"):
+    with pytest.raises(ValueError, match='others is "pass" or "refuse", not \'passes\''):
         frozen.intercept("passes")  # type: ignore[arg-type]
 
 

@@ -55,7 +55,7 @@ def check_others(others: Others) -> Others:
         ValueError: It is nothing that can be done.
     """
     if others not in get_args(Others):
-        raise ValueError(f'others={others!r}: other hosts "pass", or they are told "refuse"')
+        raise ValueError(f'others is "pass" or "refuse", not {others!r}')
     return others
 
 
