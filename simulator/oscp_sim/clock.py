@@ -133,10 +133,17 @@ class Schedule:
 
     Its own thread does it, or the thread that moves the clock. A task that fails is logged, and
     the rest goes on.
+
+    Args:
+        clock: Says when.
+        failed: Told of an error of a task, and what could not be done, instead of the log.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, clock: Clock, failed: Callable[[Exception, str], object] | None = None
+    ) -> None:
         self._clock = clock
+        self._failed = failed or _logged
         self._lock = threading.RLock()
         # Woken only where there is something for them: two threads that take turns are slow.
         self._wanted = threading.Condition(self._lock)
@@ -360,7 +367,7 @@ class Schedule:
         with self._lock:
             self._drivers.add(threading.get_ident())
         while following is not None:
-            _do(following)
+            self._do(following)
             with self._lock:
                 self._less.notify()
                 queue = self._queues[task.queue]
@@ -402,7 +409,7 @@ class Schedule:
             heapq.heappop(self._due)
 
     def _carry_out(self, task: Task) -> None:
-        _do(task)
+        self._do(task)
         with self._lock:
             self._be_idle()
 
@@ -411,12 +418,15 @@ class Schedule:
         self._idle.notify_all()
         self._told.tell()
 
+    def _do(self, task: Task) -> None:
+        try:
+            task.do()
+        except Exception as error:  # noqa: BLE001 - one task's failure must not stop the next
+            self._failed(error, f"what was due at {task.when.isoformat()} failed")
 
-def _do(task: Task) -> None:
-    try:
-        task.do()
-    except Exception:  # noqa: BLE001 - one task's failure must not stop the next
-        _LOG.exception("what was due at %s failed", task.when.isoformat())
+
+def _logged(error: Exception, what: str) -> None:
+    _LOG.error("%s", what, exc_info=error)
 
 
 # Where time ends: a day before Python's, so that what is planned a little ahead can be written.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
+from traceback import format_exception
 from typing import Any, Final
 
 from oscp_send.findings import Finding
@@ -73,6 +76,26 @@ class Room:
         self._total = 0
 
 
+_LOG: Final = logging.getLogger(__name__)
+# The newest that are kept: one alone is to be mended.
+_MOST_MISTAKES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """An error that no party foresaw: the simulator's own, whatever it was asked.
+
+    Attributes:
+        what: What could not be done, as `GET /x could not be answered`.
+        error: The name of its type.
+        traceback: All that Python says of it, secrets replaced.
+    """
+
+    what: str
+    error: str
+    traceback: str
+
+
 class Journal:
     """The memory that all parties of a simulator share; any thread may write, read and wait.
 
@@ -93,6 +116,7 @@ class Journal:
         self._exchanges = count(1)
         self._grown = threading.Condition()
         self._concealed = Concealed()
+        self._mistakes: deque[Mistake] = deque(maxlen=_MOST_MISTAKES)
 
     def conceal(self, token: str) -> None:
         """Replace a token in the texts (but no headers) of all that is appended from now on.
@@ -237,6 +261,26 @@ class Journal:
             self._entries.clear()
             self._room.clear()
         self.wake()
+
+    @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """What went wrong in the simulator itself, the newest; `clear` leaves them."""
+        with self._grown:
+            return tuple(self._mistakes)
+
+    def mistake(self, error: Exception, what: str) -> str:
+        """Remember and log an error that no party foresaw; return how its answer explains it.
+
+        Args:
+            error: The error.
+            what: What could not be done.
+        """
+        _LOG.error("%s", what, exc_info=error)
+        name = type(error).__name__
+        with self._grown:
+            text = self.redact("".join(format_exception(error)))
+            self._mistakes.append(Mistake(what, name, text))
+        return f"a mistake of the simulator's own: {name}"
 
     @property
     def pulse(self) -> int:

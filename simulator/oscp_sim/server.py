@@ -114,6 +114,7 @@ class Server:
         self._place = self._listener.getsockname()[:2]
         self._closed_until = 0.0
         self._changed = threading.Event()
+        self._listens = threading.Event()
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._open: dict[_Stream, threading.Thread] = {}
@@ -121,6 +122,7 @@ class Server:
         # The threads of answers that are, or were, late; a few of the newest are enough to join.
         self._late: deque[threading.Thread] = deque(maxlen=_MOST_LATE)
         self._thread = threading.Thread(target=self._accept, name="server", daemon=True)
+        self._listens.set()
         if faults is not None:
             faults.add_port(self.listen_after)
         self._thread.start()
@@ -146,12 +148,30 @@ class Server:
         for late in self._late:
             late.join(max(0.0, until - time.monotonic()))
 
+    def answer_by(
+        self, handle: Callable[[Request], Response], faults: Faults | None = None
+    ) -> None:
+        """Let others answer from the next request on, at the same address.
+
+        It listens again, if the faults so far have it closed and those that follow do not.
+        """
+        if self._faults is not None:
+            self._faults.remove_port(self.listen_after)
+        self._handle, self._faults = handle, faults
+        if faults is None:
+            self.listen_after(0)
+        else:
+            faults.add_port(self.listen_after)
+        if not self._is_closed():
+            self._listens.wait(_LONGEST_PARTING)
+
     def listen_after(self, seconds: float) -> None:
         """Let nobody connect for so many seconds: the port is closed, and who waits is let go."""
         self._closed_until = time.monotonic() + seconds
         self._changed.set()
         if not seconds:
             return
+        self._listens.clear()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -178,6 +198,7 @@ class Server:
                 _LOG.warning("%s", error)
                 self._closing.wait(_LONGEST_PARTING)
             else:
+                self._listens.set()
                 return
 
     def _wait_for(self, seconds: float) -> None:

@@ -257,7 +257,11 @@ class Simulator:
         if request.flaw is not None:
             return self._refused(request, request.flaw)
         answer = self._parties.at(request.path) or self._otherwise
-        return answer(request)
+        try:
+            return answer(request)
+        except Exception as error:
+            self.journal.mistake(error, f"{request.method} {request.path} could not be answered")
+            raise
 
     def _otherwise(self, request: Request) -> Response:
         """Answer what is for no party: by a page of our own, if it can be for one."""
@@ -351,6 +355,26 @@ class Simulator:
             within=within,
         )
         return verify(self.shared, verification, since=since)
+
+    def assert_nothing_sent(self, *, since: int = 0) -> None:
+        """Raise unless no program has asked any party for anything, however it was answered.
+
+        What the simulated parties send one another does not count.
+
+        Args:
+            since: As that of `verify`.
+
+        Raises:
+            NotVerified: A program has; it says what for.
+        """
+        # The side that received a request is told first.
+        self.settle(timeout=10)
+        inside = {each.exchange_id for each in self.journal.entries(sent=True)}
+
+        def came_from_a_program(entry: Entry) -> bool:
+            return entry.exchange_id not in inside
+
+        self.verify(came_from_a_program, kind="exchange", sent=False, none=True, since=since)
 
     def start(self) -> Self:
         """Start to deliver; a `with` statement does it."""
@@ -484,7 +508,7 @@ class Simulator:
             ),
             events=UserEvents(self.clock, self.seed, limit=self._limits.events),
             world_lock=threading.Lock(),
-            schedule=Schedule(self.clock),
+            schedule=Schedule(self.clock, self.journal.mistake),
             outgoing=Outgoing(faults=self.faults, is_here=self._is_own),
             addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
             access_tokens=AccessTokens(self.clock, self.seed, lambda: self.shared.world),

@@ -478,3 +478,22 @@ class TestTime:
             assert simulator.verify(party=CP, none=True, within=59) == ()
             assert simulator.verify(party=CP, none=True, within=60) == ()
             assert clock.monotonic() == 60
+
+
+class TestNothingSent:
+    def test_by_nobody(self, simulator: Simulator) -> None:
+        simulator.assert_nothing_sent()
+
+    def test_but_by_the_parties_themselves(self, simulator: Simulator) -> None:
+        post(simulator, instruction())
+        asked = simulator.journal.entries(kind="exchange", party="solaruser")
+        simulator.verify(party=CP, sent=False, exactly=1)
+        simulator.assert_nothing_sent(since=asked[0].number)
+
+    @pytest.mark.parametrize("body", [instruction(), {"nodeId": "x"}])
+    def test_by_a_program(self, simulator: Simulator, body: dict[str, Any]) -> None:
+        post(simulator, body)
+        with pytest.raises(NotVerified) as failed:
+            simulator.assert_nothing_sent()
+        assert "expected no entry, got 1\n" in str(failed.value)
+        assert "solaruser got POST /solaruser/api/v1/sec/instr/add" in str(failed.value)

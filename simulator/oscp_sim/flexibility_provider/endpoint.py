@@ -7,7 +7,6 @@ As observed in SolarNetwork (oscp20.md §2.4, §2.5, §5.1 and §9.3). The order
 from __future__ import annotations
 
 import codecs
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -156,7 +155,6 @@ _PAGES: Final = {endpoint.path: endpoint for endpoint in _HOST}
 # What is stored in the system's own row.
 _WRITING: Final = frozenset({"Register", "Handshake", "HandshakeAcknowledge", "Heartbeat"})
 
-_LOG = logging.getLogger(__name__)
 
 _BELOW: Final = f"{_FP.rpartition('/')[0]}/"
 _OSCP: Final = "/oscp/"
@@ -227,8 +225,8 @@ class FlexibilityProviderEndpoints:
         except RequestRefused as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
-            _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
-            why = f"a mistake of the simulator's own: {type(error).__name__}"
+            what = f"{call.request.method} {call.request.path} could not be answered"
+            why = self._shared.journal.mistake(error, what)
             refusal = ServiceRefused(500, "Internal error", why=why)
         is_lost = refusal.status == HTTPStatus.NOT_FOUND
         call.why = (is_lost and _meant(call.request)) or refusal.why

@@ -5,7 +5,6 @@ As observed in SolarNetwork (solaruser.md §4.1, §4.2 and §9.1).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,8 +24,6 @@ from oscp_sim.redaction import redact_text
 from oscp_sim.shared import Shared
 from oscp_sim.user_events import UserEvents
 from oscp_sim.world import CapacityGroup, CapacityProvider
-
-_LOG = logging.getLogger(__name__)
 
 # As documented; none of it is applied to instructions as observed (solaruser.md §12).
 _CUSTOMISABLE: Final = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityComplianceError"})
@@ -66,7 +63,8 @@ class InstructionHandler:
             self._events.failed(failure)
             self._change("Declined", {"error": str(failure)})
         except Exception as error:  # noqa: BLE001 - see above
-            _LOG.exception("instruction %d could not be handled", self._message.id)
+            what = f"instruction {self._message.id} could not be handled"
+            self._shared.journal.mistake(error, what)
             # Without what was known so far, which may be what cannot be handled.
             _InstructionEvents(self._shared.events, self._message).failed(error)
             self._change("Declined", {"error": f"{type(error).__name__}: {error}"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from textwrap import fill
 from typing import Final, TextIO
@@ -113,7 +113,7 @@ class ConsoleReport:
             shown = name if len(name) <= width else f"{name[: width - 3]}..."
             self._line(f"          {shown:<{width}}  {_result(step)}")
 
-    def _draw(self, steps: list[StepFinished]) -> None:
+    def _draw(self, steps: Sequence[StepFinished]) -> None:
         self._line(f"    {LEGEND}\n")
         for line in draw(steps):
             self._line(line)
@@ -121,21 +121,30 @@ class ConsoleReport:
 
     def _report_failures(self) -> None:
         for event, steps in self._failed:
-            title = f"{event.scenario.group} / {event.scenario.name}"
-            self._line(f"\n{self._paint(title, 'red')}")
-            for problem in event.problems:
-                self._report_problem(problem)
-            for step in steps:
-                if step.problems:
-                    self._line(f"  step {_named(step)}  ({step.where})")
-                    for problem in step.problems:
-                        self._report_problem(problem)
-                    self._report_output(step.output)
-            if event.steps_left:
-                self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
-            if event.scenario not in self._drawn and any(step.timeline for step in steps):
-                self._line("")
-                self._draw(steps)
+            self.report_failure(event, steps)
+
+    def report_failure(self, event: ScenarioFinished, steps: Sequence[StepFinished]) -> None:
+        """Print why a scenario failed, and what the parties sent one another if nothing else has.
+
+        Args:
+            event: How it ended.
+            steps: Those that ran.
+        """
+        title = f"{event.scenario.group} / {event.scenario.name}"
+        self._line(f"\n{self._paint(title, 'red')}")
+        for problem in event.problems:
+            self._report_problem(problem)
+        for step in steps:
+            if step.problems:
+                self._line(f"  step {_named(step)}  ({step.where})")
+                for problem in step.problems:
+                    self._report_problem(problem)
+                self._report_output(step.output)
+        if event.steps_left:
+            self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
+        if event.scenario not in self._drawn and any(step.timeline for step in steps):
+            self._line("")
+            self._draw(steps)
 
     def _report_problem(self, problem: Problem) -> None:
         self._line(f"    {problem.where}  {printable(problem.what)}")

@@ -123,6 +123,24 @@ def load_expectation(path: Path) -> Expect:
     return expect
 
 
+def read_clock(value: Mapping[str, Any]) -> ClockSetting:
+    """Read by which clock something runs, as a mapping that a scenario file has below `clock`.
+
+    Raises:
+        SourceError: It is not one; it says where.
+    """
+    document = YamlDocument.of(value, "clock")
+    definitions = scenario_schema()["definitions"]
+    schema = FileSchema(definitions["scenario"]["properties"]["clock"])
+    if problems := schema.problems(document):
+        raise SourceError(problems)
+    reader = _FileReader(Path(), document, [], schema)
+    setting = reader.clock()
+    if reader.problems:
+        raise SourceError(reader.problems)
+    return setting
+
+
 def expectation_schema() -> dict[str, Any]:
     """Return the JSON Schema of a file of expectations, a fresh copy."""
     whole = scenario_schema()
@@ -210,11 +228,12 @@ def _missing(path: Path) -> str:
 def _below(folder: Path) -> Iterator[_Found]:
     for path in sorted(folder.rglob("*")):
         above = path.relative_to(folder).parent
-        if path.suffix in _SUFFIXES and path.is_file() and not _is_left_out(above):
+        if path.suffix in _SUFFIXES and path.is_file() and not is_left_out(above):
             yield path, "" if above == Path() else above.as_posix(), folder
 
 
-def _is_left_out(folder: PurePath) -> bool:
+def is_left_out(folder: PurePath) -> bool:
+    """Return whether what is in a folder is no scenario file, whatever it looks like."""
     return any(part in _NOT_SCENARIOS or part.startswith(".") for part in folder.parts)
 
 
@@ -399,6 +418,10 @@ class _FileReader:
             why = 'a program may send many messages: expect "message"'
             self._complain("/received/same_as_sent", why)
         return self._reader.read(Expect)
+
+    def clock(self) -> ClockSetting:
+        """Return what the whole file says of a clock."""
+        return self._clock(self._document.value, "")
 
     def _complain(self, at: str, message: str, *, key: bool = False) -> None:
         self._reader.problems.append(self._document.problem(at, message, key=key))

@@ -5,7 +5,6 @@ The order is the service's own (solaruser.md §5.7). `routes` lists what follows
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -70,7 +69,6 @@ _BROKEN_CBOR = (
     "a list in CBOR, which Accept: */* asks for, too, is broken off by the running service: ask "
     "for application/json (--set cbor_lists=documented or observed shows either)"
 )
-_LOG = logging.getLogger(__name__)
 
 
 class SolarUser:
@@ -136,8 +134,8 @@ class SolarUser:
         except NoRoute as refusal:
             return self._container_refused(call, refusal)
         except Exception as error:  # noqa: BLE001 - the service answers, whatever went wrong
-            _LOG.exception("%s %s could not be answered", call.request.method, call.request.path)
-            call.explanation = {"why": f"a mistake of the simulator's own: {type(error).__name__}"}
+            what = f"{call.request.method} {call.request.path} could not be answered"
+            call.explanation = {"why": self._shared.journal.mistake(error, what)}
             return self._failure(call, 500, "Internal error")
 
     def _served(self, call: Call) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,8 +26,6 @@ from oscp_sim.system.registry import Registry
 from oscp_sim.system.segments import assemble
 from oscp_sim.system.sending import Received
 from oscp_sim.system.system import System
-
-_LOG: Final = logging.getLogger(__name__)
 
 _DOUBLE_SLASH: Final = (
     "the path has two slashes: the base URL in Register ends with one, and the path begins with one"
@@ -85,8 +82,8 @@ class Endpoint:
             call.findings.extend(refused.findings)
             response = self._refuse(call, refused, system)
         except Exception as error:  # noqa: BLE001 - a party answers, whatever went wrong
-            _LOG.exception("%s %s could not be answered", request.method, request.path)
-            why = f"a mistake of the simulator's own: {type(error).__name__}"
+            what = f"{request.method} {request.path} could not be answered"
+            why = self._shared.journal.mistake(error, what)
             body = json.dumps({"message": why}).encode()
             response = respond(500, body, headers=[("Content-Type", "application/json")])
             self._record(call, response, system)
