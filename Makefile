@@ -39,6 +39,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.judging
 	$(BIN)/python -m tests.bench.sending
 	$(BIN)/python -m tests.bench.serving
+	$(BIN)/python -m tests.bench.fixtures
 	$(BIN)/python -m tests.bench.week
 
 # 50,000 requests of random shape, and as many over sockets beside another client who looks at its
