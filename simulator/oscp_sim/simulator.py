@@ -342,6 +342,7 @@ class Simulator:
             ValueError: It makes no sense: an unknown field, party, kind or action, or numbers that
                 contradict one another.
         """
+        __tracebackhide__ = True  # pytest shows the line that asked
         verification = Verification.of(
             condition,
             fields,
@@ -367,6 +368,7 @@ class Simulator:
         Raises:
             NotVerified: A program has; it says what for.
         """
+        __tracebackhide__ = True  # pytest shows the line that asked
         # The side that received a request is told first.
         self.settle(timeout=10)
         inside = {each.exchange_id for each in self.journal.entries(sent=True)}

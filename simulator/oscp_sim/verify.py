@@ -491,6 +491,7 @@ class _Judgement:
             NotVerified: It does not hold.
             ValueError: An action is unknown, and nothing was about it.
         """
+        __tracebackhide__ = True  # pytest shows the line that asked
         for claim in self._claims:
             for condition in () if claim.found else claim.conditions:
                 self._journal.check_values({"action": condition.fields.get("action")})
@@ -541,6 +542,7 @@ def verify(
         NotVerified: It does not hold; its text says what was expected, and what there was.
         ValueError: An action is unknown, and nothing was about it.
     """
+    __tracebackhide__ = True  # pytest shows the line that asked
     settling = Settling(shared, moves=moves)
     begin = shared.clock.now() if began is None else began
     judgement = _Judgement(shared, verification, since, begin, alone=alone)

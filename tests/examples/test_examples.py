@@ -151,7 +151,19 @@ def test_what_check_says_is_what_the_page_says(tmp_path: Path) -> None:
 
 
 def test_every_command_that_is_shown_is_one() -> None:
-    known = {"cd", "curl", "echo", "export", "make", "oscp-send", "oscp-sim", "pip", "sleep", "#"}
+    known = {
+        "cd",
+        "curl",
+        "echo",
+        "export",
+        "make",
+        "oscp-send",
+        "oscp-sim",
+        "pip",
+        "pytest",
+        "sleep",
+        "#",
+    }
     shown = [
         line[2:].split() for _, text in CONSOLE for line in text.splitlines() if line[:1] == "$"
     ]

@@ -98,6 +98,13 @@ def test_a_suite_that_uses_nothing_of_it_imports_nothing(pytester: pytest.Pytest
     environment.assert_outcomes(passed=1)
 
 
+def test_the_examples_work(suite: Suite) -> None:
+    for each in ("in_pytest", "in_pytest_server"):
+        example = _ROOT / "tests" / "examples" / f"{each}.py"
+        suite.write(f"test_{each}.py", example.read_text(encoding="utf-8"))
+    suite.run().assert_outcomes(passed=7)
+
+
 def test_each_test_has_a_simulator_of_its_own(suite: Suite) -> None:
     suite.run("""
 seen = []
