@@ -220,3 +220,17 @@ def test_a_refusal_is_told_with_its_hint(tmp_path: Path) -> None:
 )
 def test_whatever_is_sent_comes_to_an_end(tmp_path: Path, send: str, outcome: str) -> None:
     assert step(tmp_path, send).outcome == outcome
+
+
+def test_a_mistake_of_the_simulator_fails_whatever_is_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oscp_sim.flexibility_provider.instructions.PATHS", None)
+    text = f"scenario: a\nsteps:\n  - send: {HELLO}\n    expect: {{state: Declined}}\n"
+    *_, finished, _ = rehearsed(tmp_path, text)
+    assert isinstance(finished, ScenarioFinished)
+    assert not finished.passed
+    (problem,) = finished.problems
+    assert (problem.what, problem.expected) == ("the simulator", "no mistake of its own")
+    assert problem.got == "instruction 1 could not be handled (TypeError)"
+    assert problem.where.endswith("a.yaml:1")

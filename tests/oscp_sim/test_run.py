@@ -482,3 +482,14 @@ def test_what_happened_is_kept_when_its_reader_goes_away(tmp_path: Path) -> None
         assert b"Traceback" not in process.stderr.read()
     assert process.returncode != 0
     assert journal.read_text().startswith('{"format":"oscp-sim journal"')
+
+
+def test_a_mistake_of_the_simulator_is_told() -> None:
+    events: list[Event] = []
+    command = [sys.executable, "-c", ""]
+    nothing = Expect(exchanges=())
+    with Simulator() as simulator:
+        simulator.journal.mistake(KeyError("x"), "GET /x could not be answered")
+        assert not judge_program(ProgramRun(command, nothing), simulator, [events.append])
+    (problem,) = next(each for each in events if isinstance(each, StepFinished)).problems
+    assert problem.got == "GET /x could not be answered (KeyError)"

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from oscp_sim.entry import Entry
+from oscp_sim.journal import Mistake
 from oscp_sim.matching import match_text, shortened
 from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.expect import described, fits_description
@@ -51,6 +52,19 @@ def problems_of_objections(expect: Expect, entries: Sequence[Entry]) -> Iterator
         each for each in items if each.number not in told and each.instruction_id not in numbers
     ]
     yield from _of_findings(expect, others)
+
+
+def problems_of_mistakes(place: str, mistakes: Iterable[Mistake]) -> Iterator[Problem]:
+    """Yield what went wrong in the simulator itself, whatever is expected.
+
+    Args:
+        place: `file:line` of what ran.
+        mistakes: Those of its journal.
+    """
+    hint = "the program is not to blame: please report it, with the traceback in the log"
+    for each in mistakes:
+        got = f"{each.what} ({each.error})"
+        yield Problem(place, "the simulator", "no mistake of its own", got, hint)
 
 
 def explained(finding: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ from oscp_sim.scenario.expect import (
     problems_of_verifications,
 )
 from oscp_sim.scenario.model import Expect
-from oscp_sim.scenario.objections import problems_of_objections
+from oscp_sim.scenario.objections import problems_of_mistakes, problems_of_objections
 from oscp_sim.scenario.others import instructions_of
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
@@ -117,6 +117,7 @@ def _step(
         *problems_of_exchanges(expect, [each for each in items if isinstance(each, Exchange)]),
         *problems_of_findings(expect, items),
         *problems_of_verifications(expect.source, "/verify", expect.verify, look_back(simulator)),
+        *problems_of_mistakes(expect.source.place(), simulator.journal.mistakes),
         *_of_rest(run, simulator, has_settled=has_settled),
         *(_of_silence(expect, entries) if "solaruser" in simulator.plays else ()),
     )

@@ -61,7 +61,7 @@ from oscp_sim.scenario.model import (
     Verify,
     Wait,
 )
-from oscp_sim.scenario.objections import problems_of_listed
+from oscp_sim.scenario.objections import problems_of_listed, problems_of_mistakes
 from oscp_sim.scenario.others import instructions_of, run_to_its_end, wait_for
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.timeline import Exchange, timeline
@@ -211,6 +211,9 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
                 if not passed:
                     break
             warnings = simulator.faults.warnings
+        place, mistakes = scenario.source.place(), simulator.journal.mistakes
+        problems = tuple(problems_of_mistakes(place, mistakes))
+        passed = passed and not problems
     duration = time.monotonic() - began
     tell(ScenarioFinished(_id(scenario), passed, duration, left, problems, warnings))
     return passed
