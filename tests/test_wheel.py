@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import sysconfig
 import venv
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,28 @@ with Simulator() as simulated:
     client = SolarUserClient(simulated.url, "rehearsal-token-0001", "rehearsal-secret")
     sent = client.send("Handshake", "{}", node_id=1, co_id=1, cg_identifier="foo-group")
     print(client.wait(sent, timeout=10).state)
+"""
+#: Tests and a scenario of the user's, for pytest.
+_TESTS = """
+import pytest
+import requests
+import schemas, simulator
+
+@pytest.fixture(scope="session")
+def url(oscp_server):
+    return oscp_server.url
+
+@pytest.mark.parametrize("time", range(4))
+def test_no_two_workers_meet(oscp, oscp_server, url, time):
+    for _ in range(3):
+        assert requests.get(url + "/solaruser/x").status_code == 403
+    assert len(oscp_server.journal.entries()) == 3
+    oscp.assert_nothing_sent()
+"""
+_SCENARIO = """
+scenario: handshake
+steps:
+  - send: {node: 1, optimizer: 1, group: foo-group, action: Handshake, message: {}}
 """
 
 
@@ -82,3 +106,19 @@ def test_it_works_beside_packages_of_common_names(environment: Path, tmp_path: P
         assert _run(project, environment / "python", "-m", module, "--help") == _run(
             project, environment / command, "--help"
         )
+    _its_tests_run_in_two_processes(environment, project)
+
+
+def _its_tests_run_in_two_processes(environment: Path, project: Path) -> None:
+    (project / "test_it.py").write_text(_TESTS, encoding="utf-8")
+    (project / "scenarios" / "a.yaml").write_text(_SCENARIO, encoding="utf-8")
+    (project / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
+    # Of all plugins that there are, found by their entry points, it takes two.
+    without = [("-p", f"no:{each}") for each in ("anyio", "hypothesispytest", "schemathesis")]
+    options = ("-n", "2", "--oscp-report", "json=all.json", *chain.from_iterable(without))
+    _run(project, environment / "python", "-m", "pytest", *options)
+    told = json.loads((project / "all.json").read_bytes())
+    assert [(each["group"], each["name"]) for each in told["scenarios"]] == [
+        ("scenarios", "handshake"),
+        *(("test_it.py", f"test_no_two_workers_meet[{time}]") for time in range(4)),
+    ]

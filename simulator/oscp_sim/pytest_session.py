@@ -451,6 +451,7 @@ class _Reports:
         self._seed = seed
         self._began = time.monotonic()
         self._events: list[Event] = []
+        self._is_of_many = False
         self.summary: list[str] = []
         if not self._asked:
             return
@@ -477,6 +478,7 @@ class _Reports:
         """Take what another process has handed over."""
         if gathered := output.get("oscp_events"):
             self._events += pickle.loads(gathered)  # noqa: S301 - of a worker of this very run
+            self._is_of_many = True
 
     def finish(self, config: pytest.Config) -> bool:
         """Write the reports, or hand the events over; return whether all could be written."""
@@ -492,11 +494,13 @@ class _Reports:
 
         ended = [each for each in self._events if isinstance(each, ScenarioFinished)]
         passed = sum(each.passed for each in ended)
-        names = tuple(each.scenario for each in ended)
+        names = [each.scenario for each in ended]
+        if self._is_of_many:
+            names.sort(key=lambda each: (each.group, each.name))
         duration = time.monotonic() - self._began
         try:
             for listener in self._listeners:
-                listener(RehearsalStarted(self._seed, "documented", names))
+                listener(RehearsalStarted(self._seed, "documented", tuple(names)))
                 for event in self._events:
                     listener(event)
                 listener(RehearsalFinished(passed, len(ended) - passed, duration))

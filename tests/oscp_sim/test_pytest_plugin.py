@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from oscp_sim.cli import main
+# Imported here, so that not each of the suites within does it anew.
+from oscp_send import client, snws2
+from oscp_sim import pytest_session
+from oscp_sim.cli import main, rehearse
+from oscp_sim.report import html, json_report, junit
 
+_IMPORTED = (client, snws2, pytest_session, rehearse, html, json_report, junit)
 pytest_plugins = "pytester"
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -91,7 +96,10 @@ def test_pytest_finds_it_by_its_entry_point() -> None:
     assert import_module(_PLUGIN)
 
 
-def test_a_suite_that_uses_nothing_of_it_imports_nothing(pytester: pytest.Pytester) -> None:
+def test_a_suite_that_uses_nothing_of_it_imports_nothing(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     loaded = "{each for each in sys.modules if each.partition('.')[0] in {'oscp_sim', 'oscp_send'}}"
     pytester.makepyfile(f"import sys\ndef test(): assert {loaded} == {{'oscp_sim', {_PLUGIN!r}}}")
     environment = pytester.runpytest_subprocess("-p", _PLUGIN)
@@ -478,11 +486,10 @@ def test_without(): pass
 """
 
 
-@pytest.mark.parametrize("workers", [(), ("-p", "xdist.plugin", "-n", "2")])
-def test_reports_are_of_all_tests_and_scenarios(suite: Suite, workers: tuple[str, ...]) -> None:
+def test_reports_are_of_all_tests_and_scenarios(suite: Suite) -> None:
     suite.write("scenarios/a.yaml", _SCENARIO)
     reports = [f"--oscp-report={each}" for each in ("html=page", "json=all.json", "junit=all.xml")]
-    result = suite.run(_SUITE_WITH_ALL, *reports, "--oscp-seed=6", *workers)
+    result = suite.run(_SUITE_WITH_ALL, *reports, "--oscp-seed=6")
     result.assert_outcomes(passed=5, failed=2)
     result.stdout.fnmatch_lines(["oscp: wrote html=page, of 6 tests"])
     told = json.loads((suite.folder / "all.json").read_bytes())
