@@ -112,6 +112,7 @@ def run_program(
     folder: Path | None = None,
     timeout: float | None = None,
     tell: Callable[[str], object] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Ended:
     """Run a command that finds a simulator in its environment, and wait for its end.
 
@@ -123,6 +124,7 @@ def run_program(
         timeout: Seconds after which it is ended, with all that it started; as long as it takes
             where not given.
         tell: Called with each line of its output, as soon as there is one.
+        variables: More variables of its environment.
 
     Raises:
         NotStarted: There is no such program, or it cannot be run.
@@ -132,7 +134,7 @@ def run_program(
         # A group of its own: what it has started ends with it.
         process = subprocess.Popen(  # noqa: S603 - the reader's own command
             _with_own(command),
-            env={**os.environ, **environment(simulator)},
+            env={**os.environ, **environment(simulator), **(variables or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -5,17 +5,23 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from oscp_sim.keep import replace_file
 from oscp_sim.server import Server, allow_connections
 from oscp_sim.simulator import Simulator
+
+if TYPE_CHECKING:
+    from oscp_sim.authority import Authority
+    from oscp_sim.production import Others, Surroundings
 
 _ABANDON_AFTER_SECONDS: Final = 0.05
 _FOR_ALL: Final = 0o666
@@ -23,6 +29,30 @@ _FOR_ALL: Final = 0o666
 _ENDING: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a simulator is served to programs that know it by https URLs.
+
+    Attributes:
+        authority: Of the certificate.
+        when_ready: Called once programs can be told where all is.
+        listens: Whether the simulator's own port speaks TLS.
+        ca_file: Where the certificate of the authority is written; where not given, beside the URL
+            file, or into a folder for the session.
+        proxy: The port of a proxy that plays production's hosts; there is none where not given.
+        others: What becomes of requests to the proxy for other hosts.
+        environment_file: Where the variables are written that a program needs.
+    """
+
+    authority: Authority
+    when_ready: Callable[[Surroundings], None]
+    listens: bool
+    ca_file: Path | None = None
+    proxy: int | None = None
+    others: Others = "pass"
+    environment_file: Path | None = None
 
 
 def serve(
@@ -33,6 +63,7 @@ def serve(
     when_ready: Callable[[str], None],
     public_url: str | None = None,
     url_file: Path | None = None,
+    tls: Tls | None = None,
 ) -> None:
     """Serve a simulator until SIGINT, SIGTERM or SIGHUP comes; a second one ends the process.
 
@@ -42,25 +73,64 @@ def serve(
         port: Where to listen; 0 takes a free one.
         when_ready: Called with the base URL once it answers.
         public_url: The base URL at which others reach it; where it listens, where not given.
-        url_file: Written then, in one go, with `url` and `pid` as JSON; removed at the end.
+        url_file: Written then, in one go, with `url` and `pid` as JSON, and `ca_file` and `proxy`
+            where there are such; removed at the end.
+        tls: For programs that know it by https URLs.
 
     Raises:
         PortUnavailable: The port is taken, or the host is not this machine's.
-        OSError: The URL file cannot be written.
+        OSError: A file cannot be written; it has its name.
     """
     with _collecting_seldom(), _signals() as stop:
         allow_connections()
-        server = Server(simulator.handle, host, port, faults=simulator.faults)
+        context = tls.authority.context if tls is not None and tls.listens else None
+        server = Server(simulator.handle, host, port, faults=simulator.faults, tls=context)
         url = public_url or server.url
         try:
             simulator.serve_at(url)
             simulator.start()
-            with _written(url_file, {"url": url, "pid": os.getpid()}):
+            with ExitStack() as stack:
+                around = (
+                    None if tls is None else stack.enter_context(_around(simulator, tls, url_file))
+                )
+                values = {"url": url, "pid": os.getpid(), **_told(around)}
+                stack.enter_context(_written(url_file, json.dumps(values) + "\n"))
                 when_ready(url)
+                if tls is not None and around is not None:
+                    tls.when_ready(around)
                 stop.wait()
         finally:
             server.close()
             simulator.close(timeout=_ABANDON_AFTER_SECONDS)
+
+
+@contextmanager
+def _around(simulator: Simulator, tls: Tls, url_file: Path | None) -> Iterator[Surroundings]:
+    """Surround a simulator as it is asked for, and write what others need for it."""
+    # Nobody else waits for it.
+    from oscp_sim.production import surroundings  # noqa: PLC0415
+
+    others = None if tls.proxy is None else tls.others
+    ca_file = tls.ca_file or (url_file and url_file.with_suffix(".pem"))
+    with (
+        surroundings(simulator, tls.authority, os.environ, others, tls.proxy or 0) as around,
+        _written(ca_file, tls.authority.certificate),
+        _written(tls.environment_file, _exported(around.variables)),
+    ):
+        yield replace(around, ca_file=ca_file) if ca_file else around
+
+
+def _exported(variables: Mapping[str, str]) -> str:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _told(around: Surroundings | None) -> dict[str, str]:
+    if around is None:
+        return {}
+    return {
+        "ca_file": str(around.ca_file.absolute()),
+        **({} if around.proxy is None else {"proxy": around.proxy}),
+    }
 
 
 @contextmanager
@@ -107,13 +177,16 @@ def _signals() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _written(path: Path | None, values: dict[str, object]) -> Iterator[None]:
-    """Keep values in a file as long as the context lasts, unless another one replaces it."""
+def _written(path: Path | None, text: str) -> Iterator[None]:
+    """Keep a text in a file as long as the context lasts, unless another one replaces it."""
     if path is None:
         yield
         return
-    content = json.dumps(values).encode() + b"\n"
-    replace_file(path, content, _FOR_ALL)
+    content = text.encode()
+    try:
+        replace_file(path, content, _FOR_ALL)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         yield
     finally:

@@ -4,7 +4,8 @@ A signature covers the raw request target and each header as it was sent, which 
 on; so requests are read from the socket and handed over as they are, with what Tomcat, which both
 services run in, finds wrong with them. A request that takes long holds up its own connection alone.
 A thread that waits for its client costs 20 KB and no time, so a thousand of them harm nobody; where
-there is no room for another, who has kept it waiting for longest goes.
+there is no room for another, who has kept it waiting for longest goes. TLS, and what a proxy is
+told, come before the requests of a connection, in its own thread.
 """
 
 from __future__ import annotations
@@ -19,14 +20,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
+from functools import partial
 from ipaddress import ip_address
-from typing import Final, NamedTuple
+from selectors import EVENT_READ, BaseSelector, DefaultSelector, SelectorKey
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oscp_sim.faults.answers import is_reset
 from oscp_sim.faults.strikes import Faults
 from oscp_sim.faults.wire import Spoilt, play, reset_when_closed
-from oscp_sim.http import LONGEST_BODY, Flaw, Headers, Request, Response
+from oscp_sim.http import LONGEST_BODY, Flaw, Headers, Request, Response, respond
+
+if TYPE_CHECKING:
+    from ssl import SSLContext, SSLSocket
 
 try:
     import resource
@@ -47,6 +54,12 @@ _LONGEST_PARTING: Final = 0.5
 _LONGEST_FAREWELL: Final = 2.0
 _MOST_LATE: Final = 1000
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# How long nothing may come to, or from, a server elsewhere.
+_LONGEST_QUIET: Final = 600.0
+# As much goes into one record of TLS; and a moment, in which what is over time is ended.
+_RECORD: Final = 16_384
+_INSTANT: Final = 1e-6
+_FIRST_OF_TLS: Final = b"\x16"
 _BODILESS: Final = frozenset({204, 304})
 #: Said to a client that waits for it before it sends a body.
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -80,6 +93,10 @@ class Limits(NamedTuple):
 _LIMITS: Final = Limits()
 
 
+#: What comes before the requests of a connection; returns whether they shall be answered.
+Entrance: TypeAlias = Callable[["Stream"], bool]
+
+
 class Server:
     """Serves requests on a port until it is closed.
 
@@ -89,6 +106,8 @@ class Server:
         port: Where to listen; 0 takes a free one.
         limits: What is too slow, or too much.
         faults: What shall go wrong before a request is read.
+        tls: With what connections are encrypted; not at all where not given.
+        entrance: What comes first on each connection.
 
     Attributes:
         url: The base URL; where it listens at all addresses, that for this machine's programs.
@@ -105,19 +124,22 @@ class Server:
         limits: Limits = _LIMITS,
         *,
         faults: Faults | None = None,
+        tls: SSLContext | None = None,
+        entrance: Entrance | None = None,
     ) -> None:
         self._handle = handle
         self._limits = limits
         self._faults = faults
         self._listener = _listener(host, port)
-        self.url = _url(host, self._listener)
+        self.url = _url(host, self._listener, "http" if tls is None else "https")
+        self._entrance = entrance if tls is None else partial(_by_tls, tls)
         self._place = self._listener.getsockname()[:2]
         self._closed_until = 0.0
         self._changed = threading.Event()
         self._listens = threading.Event()
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._open: dict[_Stream, threading.Thread] = {}
+        self._open: dict[Stream, threading.Thread] = {}
         self._held = 0
         # The threads of answers that are, or were, late; a few of the newest are enough to join.
         self._late: deque[threading.Thread] = deque(maxlen=_MOST_LATE)
@@ -221,9 +243,9 @@ class Server:
                 continue
             if len(self._open) >= most:
                 self._make_room()
-            self._begin(_Stream(connection, self._limits, self._hold), address[0])
+            self._begin(Stream(connection, self._limits, self._hold), address[0])
 
-    def _begin(self, stream: _Stream, client: str) -> None:
+    def _begin(self, stream: Stream, client: str) -> None:
         """Give a connection a thread of its own, or end it where there is none to be had."""
         while not self._closing.is_set():
             thread = threading.Thread(
@@ -239,7 +261,7 @@ class Server:
                     break
         return stream.close()
 
-    def _hold(self, stream: _Stream, more: int) -> None:
+    def _hold(self, stream: Stream, more: int) -> None:
         """Make a note that a connection holds more of a request, or less; see to the memory."""
         with self._lock:
             stream.held += more
@@ -263,9 +285,10 @@ class Server:
             thread.join(_LONGEST_PARTING)
         return True
 
-    def _serve(self, stream: _Stream, client: str) -> None:
+    def _serve(self, stream: Stream, client: str) -> None:
         try:
-            self._converse(stream, client)
+            if self._entrance is None or self._entrance(stream):
+                self._converse(stream, client)
         except OSError as error:
             _LOG.debug("a connection from %s ended: %s", client, error)
         except Exception:  # noqa: BLE001 - the other connections go on
@@ -274,13 +297,13 @@ class Server:
             stream.close()
             self._forget(stream)
 
-    def _forget(self, stream: _Stream) -> None:
+    def _forget(self, stream: Stream) -> None:
         with self._lock:
             self._open.pop(stream, None)
             self._held -= stream.held
             stream.held = 0
 
-    def _converse(self, stream: _Stream, client: str) -> None:
+    def _converse(self, stream: Stream, client: str) -> None:
         """Answer the requests of one connection, one after the other."""
         # It may have come just before the port was closed, which has not seen it then.
         stays = not (self._closed_until and self._is_closed())
@@ -289,6 +312,7 @@ class Server:
             if received is None or (self._closed_until and self._is_closed()):
                 return stream.reset()
             request, stays = received
+            stays = stays and not stream.has_one_request
             stream.is_whole()
             response = self._handle(request)
             if response.after:
@@ -301,12 +325,32 @@ class Server:
             stream.take_leave()
         return None
 
-    def _spoil(self, stream: _Stream, response: Spoilt) -> None:
+    def _spoil(self, stream: Stream, response: Spoilt) -> None:
         """Answer as a fault says, and let the connection end."""
         with self._lock:
             self._late.append(threading.current_thread())
         if play(response, written(response, stays=False), stream, self._closing):
             stream.take_leave()
+
+
+def _by_tls(context: SSLContext, stream: Stream) -> bool:
+    """Let a connection begin with TLS; say so to who speaks plainly, as programs show it."""
+    if stream.begins_tls():
+        stream.secure(context)
+        return True
+    refuse(stream, 400, "this port speaks TLS: write https:// in place of http://")
+    return False
+
+
+def refuse(stream: Stream, status: int, why: str) -> None:
+    """Say why nobody answers the requests of a connection, in the phrase beside the status, too.
+
+    Of what a proxy answers, most programs show that alone.
+    """
+    response = respond(status, f"oscp-sim: {why}\n".encode(), "text/plain;charset=utf-8")
+    phrase = why.encode("ascii", "replace").decode()
+    stream.answer(written(replace(response, reason=phrase), stays=False))
+    stream.take_leave()
 
 
 def allow_connections() -> None:
@@ -371,23 +415,55 @@ class _Incoming:
         raise NotImplementedError
 
 
-class _Stream(_Incoming):
+class Stream(_Incoming):
     """What comes over a connection; a sender who is gone before its end is a `ConnectionError`.
 
     Attributes:
         since: When it began to wait for its client; infinite from a whole request to its answer.
+        has_one_request: Whether it ends with the answer to its first request.
         held: How many bytes of an unfinished request it has; `hold` is told of more and less.
     """
 
     def __init__(
-        self, connection: socket.socket, limits: Limits, hold: Callable[[_Stream, int], None]
+        self, connection: socket.socket, limits: Limits, hold: Callable[[Stream, int], None]
     ) -> None:
         super().__init__()
         self._connection = connection
+        self._tls: SSLSocket | None = None
+        self._is_ended = False
         self._limits = limits
         self._hold = hold
+        self.has_one_request = False
         self.held = 0
         self._allow(limits.idle)
+
+    def begins_tls(self) -> bool:
+        """Wait for the first byte of what comes next; return whether it is the first one of TLS."""
+        first = bytes(self._data[:1])
+        if not first:
+            self._allow(self._limits.idle)
+            self._connection.settimeout(self._limits.idle)
+            first = self._connection.recv(1, socket.MSG_PEEK)
+            if not first:
+                raise ConnectionError("the other side went away before it said anything")
+        return first == _FIRST_OF_TLS
+
+    def secure(self, context: SSLContext) -> None:
+        """Shake hands by TLS, within the time that the headers of a request may take.
+
+        Raises:
+            OSError: It came to nothing.
+        """
+        if self._data:
+            raise ConnectionError("TLS began before there was anybody to speak it with")
+        self._allow(self._limits.head)
+        self._tls = self._connection = context.wrap_socket(
+            self._connection, server_side=True, do_handshake_on_connect=False
+        )
+        if self._is_ended:
+            raise ConnectionError("it was ended meanwhile")
+        self._tls.settimeout(self._limits.head)
+        self._tls.do_handshake()
 
     def goes_on(self) -> bool:
         """Wait for the next request; return whether any comes."""
@@ -415,8 +491,11 @@ class _Stream(_Incoming):
     def answer(self, data: bytes) -> None:
         """Send an answer."""
         # Of all of it: how much is taken at a time does not count.
-        self._connection.settimeout(self._limits.answer)
-        self._connection.sendall(data)
+        until = time.monotonic() + self._limits.answer
+        size = len(data) if self._tls is None else _RECORD
+        for start in range(0, len(data), size):
+            self._connection.settimeout(max(_INSTANT, until - time.monotonic()))
+            self._connection.sendall(data[start : start + size])
 
     def reset(self) -> None:
         """Let the connection end with a reset, once it is closed."""
@@ -432,19 +511,63 @@ class _Stream(_Incoming):
     def take_leave(self) -> None:
         """Read what is still being sent: closing at once would take the answer from its reader."""
         self._allow(_LONGEST_WAIT)
-        self._connection.shutdown(socket.SHUT_WR)
+        if self._tls is not None:
+            # Says that this is all, and does not wait for the other side to say so, too.
+            self._tls.settimeout(0)
+            with suppress(OSError):
+                self._tls.unwrap()
+        socket.socket.shutdown(self._connection, socket.SHUT_WR)
         self._connection.settimeout(_LONGEST_FAREWELL)
-        while time.monotonic() < self._until and self._connection.recv(_PIECE):
+        while time.monotonic() < self._until and socket.socket.recv(self._connection, _PIECE):
             pass
 
     def end(self, how: int) -> None:
         """Let nothing more be read, or written either."""
+        self._is_ended = True
         with suppress(OSError):
-            self._connection.shutdown(how)
+            # Not that of TLS, behind which an answer under way would go out as plain text.
+            socket.socket.shutdown(self._connection, how)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def head(self) -> bytes:
+        """Return the head of the request that has begun, if it is one, and leave it there."""
+        is_text = self.begins_with(_METHOD)
+        head = (is_text and self.until(_END_OF_HEAD, _LONGEST_HEAD)) or b""
+        self._data[:0] = head
+        return head
+
+    def join(self, other: socket.socket) -> None:
+        """Carry all that comes to another connection and back, until both sides have ended.
+
+        Or one of them is gone, or nothing comes for long.
+        """
+        other.settimeout(self._limits.answer)
+        self._connection.settimeout(self._limits.answer)
+        other.sendall(self.take(len(self._data)))
+        with DefaultSelector() as ready:
+            ready.register(other, EVENT_READ, self._connection)
+            ready.register(self._connection, EVENT_READ, other)
+            while ready.get_map():
+                self._allow(_LONGEST_QUIET)
+                events = ready.select(_LONGEST_QUIET)
+                if not events or self._is_ended:
+                    return
+                for key, _ in events:
+                    self._carry(key, ready)
+
+    @staticmethod
+    def _carry(key: SelectorKey, ready: BaseSelector) -> None:
+        """Carry what has come from one side to the other, or that no more will."""
+        source: socket.socket = key.fileobj  # type: ignore[assignment] # they were registered
+        target: socket.socket = key.data
+        if data := source.recv(_PIECE):
+            target.sendall(data)
+            return
+        ready.unregister(source)
+        target.shutdown(socket.SHUT_WR)
 
     def _allow(self, seconds: float) -> None:
         self.since = time.monotonic()
@@ -695,9 +818,9 @@ def _why_not(host: str, port: int, error: Exception) -> str:
     return f"cannot listen on {host}:{port}: {reason}; {remedy}"
 
 
-def _url(host: str, listener: socket.socket) -> str:
+def _url(host: str, listener: socket.socket, scheme: str) -> str:
     """Return where a listener is reached: "all addresses" is none that can be called."""
     address, port = listener.getsockname()[:2]
     if ip_address(address.partition("%")[0]).is_unspecified:
         host = "127.0.0.1" if listener.family == socket.AF_INET else "::1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -56,6 +56,12 @@ world_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="YAML file of who exists; the built-in world where not given.",
 )
+others_option = click.option(
+    "--others",
+    type=click.Choice(["pass", "refuse"]),
+    help="What becomes of requests that the proxy is given for other hosts: they go where they are "
+    "for, or they are refused with 403. Passed on where not given.",
+)
 report_option = click.option(
     "--report",
     "reports",

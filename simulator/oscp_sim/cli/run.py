@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -13,6 +17,7 @@ from oscp_sim.cli.options import (
     bad_parameters,
     behaviour,
     fidelity_option,
+    others_option,
     report_option,
     seat_option,
     seats,
@@ -26,6 +31,11 @@ from oscp_sim.cli.record import (
     record_option,
     save_journal_option,
 )
+
+if TYPE_CHECKING:
+    from oscp_sim.production import Others
+    from oscp_sim.scenario.events import Listener
+    from oscp_sim.simulator import Simulator
 
 _SETTLE = 10.0
 
@@ -50,6 +60,20 @@ _SETTLE = 10.0
     default=0,
     show_default=True,
     help="Where the simulator listens; 0 takes a free port.",
+)
+@click.option(
+    "--intercept",
+    is_flag=True,
+    help="Also answer https://data.solarnetwork.net and https://oscp.solarnetwork.net, for a "
+    "program that has them in its source: it finds a proxy in HTTPS_PROXY, and certificates to "
+    "trust in SSL_CERT_FILE and the like. See docs/production-urls.md.",
+)
+@others_option
+@click.option(
+    "--tls",
+    is_flag=True,
+    help="Listen with TLS: OSCP_SEND_URL is https://..., and the program finds the certificates to "
+    "trust in its environment.",
 )
 @click.option(
     "--timeout",
@@ -77,6 +101,9 @@ def run(
     seat: tuple[str, ...],
     reports: tuple[str, ...],
     port: int,
+    intercept: bool,
+    others: Others | None,
+    tls: bool,
     timeout: float | None,
     settle: float,
     save_journal: Path | None,
@@ -94,16 +121,19 @@ def run(
     3 when it cannot listen.
     """
     from oscp_send.cli.ci import NotWritten
+    from oscp_sim.authority import TlsUnavailable
     from oscp_sim.program import NotStarted
     from oscp_sim.report import listeners
     from oscp_sim.scenario.program_report import ProgramReport
     from oscp_sim.scenario.program_run import ProgramRun, judge_program, nothing_expected
     from oscp_sim.scenario.read import load_expectation
-    from oscp_sim.server import PortUnavailable, Server
+    from oscp_sim.server import PortUnavailable
     from oscp_sim.simulator import Simulator
     from oscp_sim.world import load_world
     from oscp_sim.yaml_source import SourceError
 
+    if others and not intercept:
+        raise click.BadParameter("there is no proxy; add --intercept", param_hint="--others")
     check_folder(save_journal, "--save-journal")
     check_folder(recorded, "--record")
     chosen, real = behaviour(fidelity, settings), seats(seat)
@@ -118,25 +148,47 @@ def run(
         placed = real.placed(given)
     simulator = Simulator(placed, seed=seed, fidelity=chosen, plays=real.plays)
     program = ProgramRun(command, expected, timeout=timeout, settle=settle)
+    asked: Others | None = (others or "pass") if intercept else None
+    told: list[Listener] = [ProgramReport(sys.stdout), *written]
     try:
-        server = Server(simulator.handle, port=port, faults=simulator.faults)
+        with _served(simulator, port, tls=tls, others=asked) as variables:
+            program = replace(program, variables=variables)
+            passed = judge_program(program, simulator, told, _pass_on)
     except PortUnavailable as error:
         _end(error, 3)
-    simulator.serve_at(server.url)
-    try:
-        with simulator:
-            passed = judge_program(
-                program, simulator, [ProgramReport(sys.stdout), *written], _pass_on
-            )
-    except NotStarted as error:
+    except (NotStarted, TlsUnavailable) as error:
         _end(error, 2)
     except (NotWritten, BrokenPipeError, KeyboardInterrupt, SystemExit):
         keep_what_happened(simulator.shared, save_journal, recorded)
         raise
-    finally:
-        server.close()
     is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
     sys.exit(0 if passed and is_kept else 1 if is_kept else 2)
+
+
+@contextmanager
+def _served(
+    simulator: Simulator, port: int, *, tls: bool, others: Others | None
+) -> Iterator[Mapping[str, str]]:
+    """Serve a simulator, and yield what a program finds in its environment to reach it."""
+    from oscp_sim.server import Server
+
+    with ExitStack() as stack:
+        authority = None
+        if tls or others:
+            from oscp_sim.production import authority_for
+
+            authority = authority_for(simulator.world)
+        context = authority.context if tls and authority else None
+        server = Server(simulator.handle, port=port, faults=simulator.faults, tls=context)
+        simulator.serve_at(stack.enter_context(closing(server)).url)
+        stack.enter_context(simulator)
+        if authority is None:
+            yield {}
+            return
+        from oscp_sim.production import surroundings
+
+        around = surroundings(simulator, authority, os.environ, others)
+        yield stack.enter_context(around).variables
 
 
 def _pass_on(line: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, get_args
+from urllib.parse import urlsplit
 
 import click
 
@@ -28,6 +30,7 @@ from oscp_sim.cli.options import (
     bad_parameters,
     behaviour,
     fidelity_option,
+    others_option,
     report_option,
     seat_option,
     seats,
@@ -49,6 +52,7 @@ from oscp_sim.keep import StateFile, StateFileError
 from oscp_sim.matching import printable
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.real_parties import KINDS, NAMES, RealParties
+from oscp_sim.serve import Tls
 from oscp_sim.serve import serve as run
 from oscp_sim.server import PortUnavailable
 from oscp_sim.shared import BOUNDED, Limits
@@ -64,6 +68,8 @@ from oscp_sim.world import (
 from oscp_sim.yaml_source import SourceError
 
 if TYPE_CHECKING:
+    from oscp_sim.authority import Authority
+    from oscp_sim.production import Others, Surroundings
     from oscp_sim.scenario.events import Listener
     from oscp_sim.scenario.model import Runs
 
@@ -84,6 +90,36 @@ _FASTEST: Final = 1_000_000
     "--public-url",
     metavar="URL",
     help="Where others reach it, as http://sim.example:8920, if not where it listens.",
+)
+@click.option(
+    "--tls",
+    is_flag=True,
+    help="Speak TLS, with a certificate of an authority that is made for this session.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the authority's certificate to this PEM file; beside the URL file where not given. "
+    "Removed at the end.",
+)
+@click.option(
+    "--proxy",
+    type=click.IntRange(0, 65535),
+    is_flag=False,
+    flag_value=8921,
+    metavar="[PORT]",
+    help="Also be an HTTP proxy on this port of 127.0.0.1, 8921 where none is given, 0 for a free "
+    "one: it answers https://data.solarnetwork.net and https://oscp.solarnetwork.net itself, for "
+    "programs that have them in their source. See docs/production-urls.md.",
+)
+@others_option
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the variables that a program needs to trust the certificate and find the proxy to "
+    "this file, for a shell: `. FILE`. Removed at the end.",
 )
 @world_option
 @seed_option
@@ -170,7 +206,8 @@ _FASTEST: Final = 1_000_000
 @click.option(
     "--url-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write {url, pid} as JSON to this file once the server answers; removed at the end.",
+    help="Write {url, pid} as JSON to this file once the server answers, and ca_file and proxy "
+    "where there are such; removed at the end.",
 )
 @save_journal_option
 @record_option
@@ -178,6 +215,11 @@ def serve(
     host: str,
     port: int,
     public_url: str | None,
+    tls: bool,
+    ca_file: Path | None,
+    proxy: int | None,
+    others: Others | None,
+    env_file: Path | None,
     world: Path | None,
     seed: int,
     fidelity: Fidelity,
@@ -211,6 +253,7 @@ def serve(
     if public_url is not None:
         with bad_parameters("--public-url"):
             public_url = server_url(public_url)
+    _check_tls(public_url, tls=tls, proxy=proxy, others=others, files=(ca_file, env_file))
     chosen = behaviour(fidelity, settings)
     placed = _placed_world(world, seats(seat))
     with bad_parameters("--play"):
@@ -231,10 +274,25 @@ def serve(
     def announce(url: str) -> None:
         for line in announcement(simulator, url, placed, is_built_in=world is None):
             click.echo(line)
+        if secured is None:
+            tell_how_to_stop()
+
+    def announce_surroundings(around: Surroundings) -> None:
+        for line in _surrounding(simulator.world, around, env_file):
+            click.echo(line)
+        tell_how_to_stop()
+
+    def tell_how_to_stop() -> None:
         click.echo(f"seed {seed}, fidelity {chosen}; Ctrl-C stops")
         sys.stdout.flush()
 
-    _run(simulator, host, port, announce, keep, public_url, url_file)
+    secured = None
+    if tls or proxy is not None:
+        authority = _authority(placed, host, public_url)
+        secured = Tls(
+            authority, announce_surroundings, tls, ca_file, proxy, others or "pass", env_file
+        )
+    _run(simulator, host, port, announce, keep, public_url, url_file, secured)
     is_kept = _tell_at_the_end(
         simulator, told, time.monotonic() - began, save_journal=save_journal, recorded=recorded
     )
@@ -252,6 +310,7 @@ def _run(
     keep: Path | None,
     public_url: str | None,
     url_file: Path | None,
+    tls: Tls | None,
 ) -> None:
     """Serve until a signal comes, and keep the state meanwhile; a problem ends the command."""
     state: AbstractContextManager[Callable[[], None] | None] = nullcontext()
@@ -268,15 +327,48 @@ def _run(
                 when_ready=announce,
                 public_url=public_url,
                 url_file=url_file,
+                tls=tls,
             )
     except PortUnavailable as error:
         _end(f"oscp-sim serve: {error}", 3)
     except StateFileError as error:
         _end(f"oscp-sim serve: {error}", 2)
     except OSError as error:
-        if url_file is None:
+        if error.filename is None:
             raise
-        _end(f"oscp-sim serve: {url_file} cannot be written: {error.strerror}", 2)
+        _end(f"oscp-sim serve: {error.filename} cannot be written: {error.strerror}", 2)
+
+
+def _check_tls(
+    public_url: str | None,
+    *,
+    tls: bool,
+    proxy: int | None,
+    others: Others | None,
+    files: tuple[Path | None, Path | None],
+) -> None:
+    """Refuse what makes no sense together."""
+    if tls and public_url is not None and not public_url.startswith("https://"):
+        why = "with --tls it is reached by an https URL: write https://, or leave --tls out"
+        raise click.BadParameter(why, param_hint="--public-url")
+    if others and proxy is None:
+        raise click.BadParameter("there is no proxy; add --proxy", param_hint="--others")
+    for name, file in zip(("--ca-file", "--env-file"), files, strict=True):
+        if file is not None and not tls and proxy is None:
+            why = "there is nothing to trust; add --tls or --proxy"
+            raise click.BadParameter(why, param_hint=name)
+
+
+def _authority(world: World, host: str, public_url: str | None) -> Authority:
+    """Return an authority whose certificate is for all names by which the simulator is called."""
+    from oscp_sim.authority import TlsUnavailable
+    from oscp_sim.production import authority_for
+
+    names = {host, "" if public_url is None else urlsplit(public_url).hostname or ""}
+    try:
+        return authority_for(world, names - {"", "0.0.0.0", "::"})  # noqa: S104 - no name
+    except TlsUnavailable as error:
+        _end(f"oscp-sim serve: {error}", 2)
 
 
 def _tell_at_the_end(
@@ -452,6 +544,19 @@ def announcement(
     if isinstance(clock, FrozenClock):
         yield _line("clock", _pace(clock, utc_text(clock.now(), "seconds")))
         yield _line("  moved with", f"POST {url}{OURS}/clock")
+
+
+def _surrounding(world: World, around: Surroundings | None, env_file: Path | None) -> Iterator[str]:
+    """Yield lines that say how programs reach the simulator by https URLs."""
+    if around is None:
+        return
+    if around.proxy is not None:
+        from oscp_sim.production import answered_hosts
+
+        yield _line("proxy", f"{around.proxy}, for {' and '.join(sorted(answered_hosts(world)))}")
+    yield _line("certificate to trust", str(around.ca_file))
+    if env_file is not None:
+        yield _line("variables", f". {shlex.quote(str(env_file))}")
 
 
 def _pace(clock: FrozenClock, now: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -57,6 +57,7 @@ class ProgramRun:
         folder: Where it runs; here where None.
         timeout: Seconds that it may take; as long as it takes where None.
         settle: Seconds that what it sent may take to come to its end, after the program has.
+        variables: More variables of its environment.
     """
 
     command: Sequence[str]
@@ -64,6 +65,7 @@ class ProgramRun:
     folder: Path | None = None
     timeout: float | None = None
     settle: float = 10.0
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge_program(
@@ -90,7 +92,14 @@ def judge_program(
             listener(event)
 
     began = time.monotonic()
-    ended = run_program(run.command, simulator, folder=run.folder, timeout=run.timeout, tell=tell)
+    ended = run_program(
+        run.command,
+        simulator,
+        folder=run.folder,
+        timeout=run.timeout,
+        tell=tell,
+        variables=run.variables,
+    )
     has_settled = simulator.settle(run.settle)
     step = _step(run, simulator, ended, has_settled=has_settled)
     passed, duration = not step.problems, time.monotonic() - began

@@ -1,0 +1,303 @@
+"""Play production's hosts to programs outside: a proxy, and the variables that lead through it.
+
+A program that has https://data.solarnetwork.net in its source is rehearsed as it is: it asks a
+proxy for that host, as nearly every HTTP library does where HTTPS_PROXY says so, and the proxy
+answers itself, with a certificate of an authority that was made for the session.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from oscp_sim.addresses import hosts_of
+from oscp_sim.authority import TRUST_STORE_PASSWORD, Authority, trust_store
+from oscp_sim.server import Server, Stream, refuse
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from oscp_sim.simulator import Simulator
+    from oscp_sim.world import World
+
+_LOG = logging.getLogger(__name__)
+
+#: What becomes of a request for a host that is not played here.
+Others: TypeAlias = Literal["pass", "refuse"]
+
+_HOST: Final = "127.0.0.1"
+_PORTS: Final = {"http": 80, "https": 443}
+_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_FIRST: Final = re.compile(rb"(\S+) +(\S+) +(HTTP/\d\.\d)\r?\n")
+_HOST_HEADER: Final = re.compile(rb"\nhost:[ \t]*(\S+)", re.IGNORECASE)
+# What a proxy does not pass on: it speaks of the connection to the proxy.
+_HOP: Final = re.compile(rb"\n(?:proxy-[\w-]+|connection|keep-alive):[^\n]*", re.IGNORECASE)
+_LONGEST_CONNECTING: Final = 10.0
+
+
+def answered_hosts(world: World) -> frozenset[str]:
+    """Return the hosts that are answered here in production's place: not those of real parties."""
+    systems = [each for user in world.users for each in user.systems]
+    urls = (world.solaruser, world.flexibility_provider, *(each.base_url for each in systems))
+    return hosts_of(world) - {_host(url) for url in urls if isinstance(url, str)}
+
+
+def _host(url: str) -> str:
+    try:
+        return _place(url)[0]
+    except ValueError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What comes first on each connection to an HTTP proxy that answers some hosts itself.
+
+    Attributes:
+        hosts: Those that it answers, in lower case.
+        own: The base URL of the simulator, which it answers, too.
+        tls: With what it encrypts connections to them.
+        others: What becomes of requests for all others.
+    """
+
+    hosts: frozenset[str]
+    own: str
+    tls: SSLContext
+    others: Others = "pass"
+    _refused: set[str] = field(default_factory=set, repr=False, compare=False)
+
+    def __call__(self, stream: Stream) -> bool:
+        """Return whether the requests of a connection are for the simulator."""
+        if stream.begins_tls():
+            # Led here without a word of where to, as by the hook for Node.
+            stream.secure(self.tls)
+            return True
+        if not stream.goes_on():
+            return False
+        head = stream.head()
+        first = _FIRST.match(head)
+        if first is None:
+            # The server says what is wrong with it.
+            return True
+        method, target = (each.decode("latin-1") for each in first.groups()[:2])
+        try:
+            if method == "CONNECT":
+                return self._connect(stream, head, *_place(f"https://{target}"))
+            return self._answer(stream, head, target)
+        except ValueError:
+            return _refused(stream, 400, f"{target} is not the address of a server")
+
+    def _connect(self, stream: Stream, head: bytes, host: str, port: int) -> bool:
+        """Open what looks like a connection to a host, or is one."""
+        if not self._is_ours(host, port):
+            return self._pass_on(stream, head, (host, port), answer=_ESTABLISHED)
+        stream.take(len(head))
+        stream.say(_ESTABLISHED)
+        if stream.begins_tls():
+            stream.secure(self.tls)
+        return True
+
+    def _answer(self, stream: Stream, head: bytes, target: str) -> bool:
+        """Take a request without CONNECT: the URL in it, or its Host header, says who it is for."""
+        named = _HOST_HEADER.search(head)
+        url = target
+        if target.startswith("/") and named is not None:
+            url = f"http://{named[1].decode('latin-1')}"
+        host, port = _place(url)
+        if self._is_ours(host, port):
+            # The next one may be for another host.
+            stream.has_one_request = True
+            return True
+        if target.startswith("/") or not target.lower().startswith("http://"):
+            why = f"this is a proxy, to be named in HTTPS_PROXY; the simulator is at {self.own}"
+            return _refused(stream, 400, why)
+        return self._pass_on(stream, head, (host, port), asked=_passed_on(head, target))
+
+    def _is_ours(self, host: str, port: int) -> bool:
+        return host in self.hosts or (host, port) == _place(self.own)
+
+    def _pass_on(
+        self,
+        stream: Stream,
+        head: bytes,
+        place: tuple[str, int],
+        *,
+        answer: bytes = b"",
+        asked: bytes = b"",
+    ) -> bool:
+        """Let a program reach another host, or tell it why not.
+
+        Args:
+            stream: To the program.
+            head: Of its request.
+            place: The host and its port.
+            answer: What the program is told first.
+            asked: What the host is told first.
+        """
+        name = f"{place[0]}:{place[1]}"
+        if self.others == "refuse":
+            self._tell_of(name)
+            why = f"{name} is not a host of this rehearsal, and others are refused"
+            return _refused(stream, 403, why)
+        try:
+            other = socket.create_connection(place, timeout=_LONGEST_CONNECTING)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            return _refused(stream, 502, f"cannot connect to {name}: {reason}")
+        with other:
+            stream.take(len(head))
+            stream.say(answer)
+            other.sendall(asked)
+            stream.join(other)
+        return False
+
+    def _tell_of(self, name: str) -> None:
+        if name not in self._refused:
+            self._refused.add(name)
+            _LOG.warning("the proxy has refused %s: --others pass would let it through", name)
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Return the host and port of a URL, as they are compared.
+
+    Raises:
+        ValueError: It has none.
+    """
+    parts = urlsplit(url)
+    host, port = (parts.hostname or "").rstrip("."), parts.port
+    if not host:
+        raise ValueError("there is no host")
+    return host, port or _PORTS.get(parts.scheme, 80)
+
+
+def _refused(stream: Stream, status: int, why: str) -> bool:
+    refuse(stream, status, why)
+    return False
+
+
+def _passed_on(head: bytes, url: str) -> bytes:
+    """Return the head of a request to a proxy as the host itself gets it, for one answer."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    first, end, rest = head.partition(b"\n")
+    method, _, version = first.split()
+    line = b" ".join((method, target.encode("latin-1"), version)) + b"\r"
+    kept = _HOP.sub(b"", end + rest).removesuffix(b"\r\n\r\n").removesuffix(b"\n\n")
+    return line + kept + b"\r\nConnection: close\r\n\r\n"
+
+
+# What a program finds in its environment.
+
+
+def authority_for(world: World, names: Iterable[str] = ()) -> Authority:
+    """Return an authority whose certificate is for production's hosts, and more names.
+
+    Raises:
+        TlsUnavailable: A library is missing, or a name is one that no certificate can have.
+    """
+    return Authority(answered_hosts(world).union(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What surrounds a simulator that programs trust, and reach as production.
+
+    Attributes:
+        variables: What a program needs in its environment.
+        ca_file: The certificate of the authority, as PEM.
+        proxy: The URL of the proxy, if there is one.
+    """
+
+    variables: Mapping[str, str]
+    ca_file: Path
+    proxy: str | None = None
+
+
+@contextmanager
+def surroundings(
+    simulator: Simulator,
+    authority: Authority,
+    environment: Mapping[str, str],
+    others: Others | None = None,
+    port: int = 0,
+) -> Iterator[Surroundings]:
+    """Have a proxy in front of a simulator, and files with what is to be trusted, and yield them.
+
+    Args:
+        simulator: It is running.
+        authority: Of the certificate by which it is served.
+        environment: That of this process; what it says already still holds, as far as it can.
+        others: What becomes of requests for other hosts than production's; there is no proxy where
+            not given.
+        port: Of the proxy, on the loopback interface; 0 takes a free one.
+
+    Raises:
+        PortUnavailable: The proxy cannot listen.
+    """
+    with TemporaryDirectory(prefix="oscp-sim-") as folder, ExitStack() as stack:
+        ca_file = Path(folder) / "ca.pem"
+        ca_file.write_text(authority.certificate, encoding="ascii")
+        variables, java = _trusting(Path(folder), authority, environment)
+        url = None
+        if others is not None:
+            hosts = answered_hosts(simulator.world)
+            entrance = Proxy(hosts, simulator.url, authority.context, others)
+            server = Server(
+                simulator.handle, _HOST, port, faults=simulator.faults, entrance=entrance
+            )
+            url = stack.enter_context(closing(server)).url
+            leading, more = _leading(url, hosts, environment)
+            variables, java = {**variables, **leading}, (*java, *more)
+        given = environment.get("JAVA_TOOL_OPTIONS", "")
+        variables["JAVA_TOOL_OPTIONS"] = " ".join((given, *java)).lstrip()
+        yield Surroundings(variables, ca_file, url)
+
+
+_NO_PROXY: Final = "localhost,127.0.0.1,::1"
+#: Leads connections of a Node that knows no proxy to one.
+_FOR_NODE: Final = Path(__file__).with_name("production.cjs")
+
+
+def _trusting(
+    folder: Path, authority: Authority, environment: Mapping[str, str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Write what is trusted, and return the variables that say where; and the options of Java."""
+    bundle, store = folder / "ca-bundle.pem", folder / "ca-bundle.p12"
+    trusted = authority.bundle(environment)
+    bundle.write_text(trusted, encoding="ascii")
+    store.write_bytes(trust_store(trusted))
+    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    options = (
+        f"-Djavax.net.ssl.trustStore={store}",
+        "-Djavax.net.ssl.trustStoreType=PKCS12",
+        f"-Djavax.net.ssl.trustStorePassword={TRUST_STORE_PASSWORD}",
+    )
+    return dict.fromkeys(names, str(bundle)), options
+
+
+def _leading(
+    url: str, hosts: frozenset[str], environment: Mapping[str, str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the variables that lead through a proxy, and the options of Java."""
+    host, port = _place(url)
+    hook = str(_FOR_NODE).replace("\\", "\\\\").replace('"', '\\"')
+    variables = {
+        **{each: url for name in ("HTTPS_PROXY", "HTTP_PROXY") for each in (name, name.lower())},
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), _NO_PROXY),
+        "NODE_USE_ENV_PROXY": "1",
+        "NODE_OPTIONS": f'{environment.get("NODE_OPTIONS", "")} --require "{hook}"'.lstrip(),
+        "OSCP_SIM_HOSTS": ",".join(sorted(hosts)),
+    }
+    options = (
+        *(f"-D{scheme}.proxyHost={host}" for scheme in _PORTS),
+        *(f"-D{scheme}.proxyPort={port}" for scheme in _PORTS),
+    )
+    return variables, options
