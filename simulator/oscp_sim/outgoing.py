@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.client import RemoteDisconnected
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
@@ -33,6 +34,9 @@ from oscp_sim.faults.strikes import Faults
 from oscp_sim.faults.wire import Spoilt, seconds_of, through_urllib3, whole_but_late
 from oscp_sim.http import Errand, Request, Response
 from oscp_sim.journal import Journal
+
+if TYPE_CHECKING:
+    from oscp_sim.world.model import ExternalSystem
 
 #: A name that no resolver knows (RFC 2606): what is sent there cannot leave this process.
 IN_PROCESS_URL: Final = "http://simulator.invalid"
@@ -84,6 +88,7 @@ class Outgoing:
         faults: What goes wrong on the way to a party that is real.
         is_here: Returns whether a URL leads to this simulator's own port, which has the faults of
             the parties that are played here.
+        secured: Returns the system whose TLS holds for a URL, if any has its own.
 
     Attributes:
         keep: Called before anything leaves, an answer or a request: it may confirm what is to be
@@ -97,19 +102,25 @@ class Outgoing:
         handle: Handler | None = None,
         faults: Faults | None = None,
         is_here: Callable[[str], bool] = lambda _: False,
+        secured: Callable[[str], ExternalSystem | None] = lambda _: None,
     ) -> None:
         self.handle = handle
         self._faults = faults
         self._is_here = is_here
-        # No proxy that the environment names, no cookies, nothing tried again; redirects followed.
-        self._pool = urllib3.PoolManager(
-            num_pools=20,
-            maxsize=4,
-            retries=urllib3.Retry(
-                total=None, connect=0, read=0, status=0, other=0, redirect=_REDIRECTS
-            ),
-        )
-        self._pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+        self._secured = secured
+        self._pool = _pool()
+        # Of systems with TLS of their own, by the files that it is in.
+        self._secured_pools: dict[tuple[object, object], urllib3.PoolManager] = {}
+
+    def trust(self, certificate: str) -> None:
+        """Trust what an authority vouches for, too, as a simulator that is served by TLS does.
+
+        Args:
+            certificate: Of the authority, as PEM.
+        """
+        context = ssl.create_default_context()
+        context.load_verify_locations(cadata=certificate)
+        self._pool = _pool(ssl_context=context)
 
     def send(
         self, request: Request, *, timeout: tuple[float, float], follow: bool = True
@@ -163,7 +174,7 @@ class Outgoing:
                 raise Unanswered("other", _unusable(request.target))
             if self.keep is not None:
                 self.keep()
-            response = self._pool.request(
+            response = self._pool_for(request.target).request(
                 request.method,
                 request.target,
                 body=request.body or None,
@@ -176,9 +187,35 @@ class Outgoing:
         except (HTTPError, ValueError) as error:
             raise _unanswered(error, request.target) from error
 
+    def _pool_for(self, url: str) -> urllib3.PoolManager:
+        system = self._secured(url) if url.startswith("https://") else None
+        if system is None:
+            return self._pool
+        shown, authority = system.client_certificate, system.certificate_authority
+        if (shown, authority) not in self._secured_pools:
+            files = {
+                "cert_file": shown and str(shown.certificate),
+                "key_file": shown and str(shown.key),
+                "ca_certs": authority and str(authority),
+            }
+            self._secured_pools[shown, authority] = _pool(**files)
+        return self._secured_pools[shown, authority]
+
     def close(self) -> None:
         """Let go of the connections."""
-        self._pool.clear()
+        for each in (self._pool, *self._secured_pools.values()):
+            each.clear()
+
+
+def _pool(**tls: Any) -> urllib3.PoolManager:  # noqa: ANN401 - urllib3's own words
+    """Return what opens connections.
+
+    No proxy that the environment names, no cookies, nothing tried again; redirects followed.
+    """
+    retries = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=_REDIRECTS)
+    pool = urllib3.PoolManager(num_pools=20, maxsize=4, retries=retries, **tls)
+    pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+    return pool
 
 
 def _received(request: Request) -> Request:
@@ -274,8 +311,8 @@ def _unusable(url: str) -> str:
 
 def _broken(cause: BaseException, place: str) -> str:
     """Return what broke a connection; all but the first two are (inferred)."""
-    if "WRONG_VERSION_NUMBER" in str(cause):
-        return "Unsupported or unrecognized SSL message"
+    if of_tls := _of_tls(str(cause)):
+        return of_tls
     inner = cause.args[1] if len(cause.args) > 1 else None
     if isinstance(inner, RemoteDisconnected):
         return f"{place} failed to respond"
@@ -283,12 +320,27 @@ def _broken(cause: BaseException, place: str) -> str:
         return "Connection reset"
     if isinstance(inner, BrokenPipeError):
         return "Broken pipe"
-    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+    return "Connection broken" if isinstance(cause, ProtocolError) else type(cause).__name__
+
+
+_ALERT: Final = re.compile(r"\[SSL: \w+?_ALERT_(\w+)\]")
+
+
+_CUT_OFF: Final = "EOF occurred in violation of protocol"
+
+
+def _of_tls(text: str) -> str | None:
+    if "WRONG_VERSION_NUMBER" in text:
+        return "Unsupported or unrecognized SSL message"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
         return (
             "PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException:"
             " unable to find valid certification path to requested target"
         )
-    return "Connection broken" if isinstance(cause, ProtocolError) else type(cause).__name__
+    # What a system says, or does, that wants a client certificate, or another one.
+    if alert := _ALERT.search(text):
+        return f"Received fatal alert: {alert[1].lower()}"
+    return "Remote host terminated the handshake" if _CUT_OFF in text else None
 
 
 # A refusal of these says beside its status what the journal says of it, within a process.

@@ -88,6 +88,8 @@ def serve(
         url = public_url or server.url
         try:
             simulator.serve_at(url)
+            if tls is not None:
+                simulator.shared.outgoing.trust(tls.authority.certificate)
             simulator.start()
             with ExitStack() as stack:
                 around = (

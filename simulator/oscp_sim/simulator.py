@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from oscp_sim.intercept import Intercept, Others
+    from oscp_sim.world.model import ExternalSystem
 
 
 class Simulator:
@@ -511,7 +512,11 @@ class Simulator:
             events=UserEvents(self.clock, self.seed, limit=self._limits.events),
             world_lock=threading.Lock(),
             schedule=Schedule(self.clock, self.journal.mistake),
-            outgoing=Outgoing(faults=self.faults, is_here=self._is_own),
+            outgoing=Outgoing(
+                faults=self.faults,
+                is_here=self._is_own,
+                secured=self._secured,
+            ),
             addresses=Addresses(here=lambda: self.url, known=self._known_url, plays=self.plays),
             access_tokens=AccessTokens(self.clock, self.seed, lambda: self.shared.world),
             faults=self.faults,
@@ -533,6 +538,9 @@ class Simulator:
 
     def _known_url(self) -> str | None:
         return self.public_url or (self._server.url if self._server else None)
+
+    def _secured(self, url: str) -> ExternalSystem | None:
+        return self.world.secured(url)
 
     def _is_own(self, url: str) -> bool:
         known = self._known_url()

@@ -21,6 +21,7 @@ from oscp_sim.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Unpack
 
@@ -259,12 +260,14 @@ class Provider:
         body: Of each answer.
         headers: Of each answer, besides Content-Length.
         asked: Each request: its target, its headers and its body.
+        tls: With what it encrypts its connections.
     """
 
     status: int = 204
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, list[tuple[str, str]], bytes]] = field(default_factory=list)
+    tls: SSLContext | None = None
 
     def __enter__(self) -> Provider:
         provider = self
@@ -284,7 +287,16 @@ class Provider:
             def log_message(self, *_: object) -> None:
                 """Says nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Says nothing of who is not let in."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        if self.tls is not None:
+            # A handshake that fails ends its own connection alone.
+            self._server.socket = self.tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,))
         self._thread.start()
         return self
@@ -301,4 +313,5 @@ class Provider:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/cp"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.server_address[1]}/cp"

@@ -187,6 +187,7 @@ def _served(
             return
         from oscp_sim.production import surroundings
 
+        simulator.shared.outgoing.trust(authority.certificate)
         around = surroundings(simulator, authority, os.environ, others)
         yield stack.enter_context(around).variables
 

@@ -430,7 +430,7 @@ class _FileReader:
         path = self._beside(value, at) if isinstance(value, str) else None
         try:
             if not isinstance(value, str):
-                return load_world(self._document.at(at))
+                return load_world(self._document.at(at), folder=self._path.parent)
             return load_world(path, _shown(path)) if path else None
         except SourceError as error:
             self._reader.problems.extend(error.problems)

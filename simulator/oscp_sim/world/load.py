@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -19,6 +20,7 @@ from oscp_sim.world.model import (
     CapacityGroup,
     CapacityOptimizer,
     CapacityProvider,
+    ClientCertificate,
     ProviderBehaviour,
     User,
     World,
@@ -31,7 +33,9 @@ _PARTIES: Final = ("solaruser", "flexibility_provider")
 
 
 def load_world(
-    source: Path | str | Mapping[str, Any] | YamlDocument | None = None, name: str | None = None
+    source: Path | str | Mapping[str, Any] | YamlDocument | None = None,
+    name: str | None = None,
+    folder: Path | None = None,
 ) -> World:
     """Make a world from a file, from YAML text, or from values in the same shape.
 
@@ -39,6 +43,8 @@ def load_world(
         source: A path, the text itself, values, a document (or the part of one) that was read
             already, or None for the world in which the guide's examples run.
         name: What messages call it; the path where there is one.
+        folder: Where the files are that it names by relative paths; that of the path, or this one,
+            where not given.
 
     Raises:
         SourceError: Each problem with file, line and column (with a JSON Pointer for values).
@@ -47,12 +53,18 @@ def load_world(
     if problems := _schema().problems(document):
         raise SourceError(problems)
     rules = rules_of(document)
-    reader = DataclassReader(document, _SHORTHANDS, {tuple[Rule, ...]: lambda _value, _at: rules})
+    beside = folder or (source.parent if isinstance(source, Path) else Path())
+    readers: Mapping[type, Callable[[Any, str], object]] = {
+        tuple[Rule, ...]: lambda _value, _at: rules,
+        Path: lambda value, _at: beside / value,
+    }
+    reader = DataclassReader(document, _SHORTHANDS, readers)
     world = reader.read(World)
     problems = [
         *reader.problems,
         *_duplicates(document, _names_in_world(world)),
         *_wrong_urls(document, world),
+        *_wrong_certificates(document, world),
         *_idle_keys(document),
     ]
     for at, user in enumerate(world.users):
@@ -268,6 +280,91 @@ def _is_url(url: str) -> bool:
         return False
     is_plain = parts.username is None and parts.password is None
     return port_is_good and parts.scheme in {"http", "https"} and bool(parts.hostname) and is_plain
+
+
+# What no schema says of the files that TLS needs.
+
+_CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----"
+_KEY: Final = "PRIVATE KEY-----"
+_LOCKED: Final = "ENCRYPTED"
+
+
+def _wrong_certificates(document: YamlDocument, world: World) -> Iterator[SourceProblem]:
+    for at, user in enumerate(world.users):
+        for pointer, system in _systems(user):
+            shown, authority = system.client_certificate, system.certificate_authority
+            above = f"/users/{at}{pointer}"
+            found = []
+            if shown is not None:
+                found += [(f"/client_certificate{at}", why) for at, why in _of_shown(shown)]
+            if authority is not None:
+                found += [("/certificate_authority", why) for why in _of_authority(authority)]
+            for below, why in found:
+                yield document.problem(above + below, why)
+            yield from _without_effect(document, above, system)
+
+
+def _without_effect(
+    document: YamlDocument, above: str, system: CapacityProvider | CapacityOptimizer
+) -> Iterator[SourceProblem]:
+    """Yield a problem for TLS of a system at whose URL there is none."""
+    url = system.base_url
+    # Where the simulator plays it, --seat may still say that it is elsewhere.
+    if url is SIMULATED or (isinstance(url, str) and url.lower().startswith("https://")):
+        return
+    for key in ("client_certificate", "certificate_authority"):
+        if getattr(system, key) is not None:
+            why = f'"{key}" has no effect without a base_url that begins with https://'
+            yield document.problem(f"{above}/{key}", why, key=True)
+
+
+def _of_shown(shown: ClientCertificate) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a client certificate and its key, and where below them."""
+    pem = (
+        ("/certificate", _text(shown.certificate), _CERTIFICATE, "certificate"),
+        ("/key", _text(shown.key), _KEY, "private key"),
+    )
+    wrong = [(at, _not_pem(text, mark, what)) for at, text, mark, what in pem]
+    yield from ((at, why) for at, why in wrong if why)
+    if any(why for _, why in wrong):
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(shown.certificate, shown.key)
+    except ssl.SSLError as error:
+        why = f"it cannot be used with {shown.certificate}: {error.reason or error}"
+        if error.reason == "KEY_VALUES_MISMATCH":
+            why = f"it is not the key of {shown.certificate}: give the two that were made together"
+        yield "/key", why
+
+
+def _of_authority(path: Path) -> Iterator[str]:
+    why = _not_pem(_text(path), _CERTIFICATE, "certificate")
+    if why:
+        yield why
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError as error:
+        yield f"{path} cannot be used: {error.reason or error}"
+
+
+def _text(path: Path) -> str | OSError:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return error
+
+
+def _not_pem(text: str | OSError, mark: str, what: str) -> str | None:
+    """Return why a file holds nothing that can be used, or None."""
+    if isinstance(text, OSError):
+        reason = (text.strerror or str(text)).lower()
+        return f"{text.filename}: {reason}; give a PEM file, relative to the file of the world"
+    if mark not in text:
+        return f"there is no {what} in it: give a PEM file, with a line {mark.strip('-')!r}"
+    if what == "private key" and _LOCKED in text:
+        return "the key needs a password: write it without one, as openssl pkey -in OLD -out NEW"
+    return None
 
 
 # What nothing would ever look at.

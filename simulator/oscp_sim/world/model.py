@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
+from itertools import chain
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
 from oscp_send.queue_size import MQTT_LIMIT
@@ -98,6 +100,25 @@ class World:
             for system in user.systems
             if system.flexibility_provider_client is not None
         }
+
+    @cached_property
+    def _secured(self) -> Mapping[str, CapacityProvider | CapacityOptimizer]:
+        """By their base URLs, the real systems that TLS is set for, the longest first."""
+        found = {
+            each.base_url.rstrip("/"): each
+            for user in self.users
+            for each in user.systems
+            if isinstance(each.base_url, str)
+            and (each.client_certificate or each.certificate_authority)
+        }
+        return {url: found[url] for url in sorted(found, key=len, reverse=True)}
+
+    def secured(self, url: str) -> CapacityProvider | CapacityOptimizer | None:
+        """Return the system whose TLS holds for a URL: the one it is below, or on its server."""
+        below = (each for base, each in self._secured.items() if f"{url}/".startswith(f"{base}/"))
+        server = url.split("/", 3)[:3]
+        beside = (each for base, each in self._secured.items() if base.split("/", 3)[:3] == server)
+        return next(chain(below, beside), None)
 
     def user(self, user_id: int) -> User | None:
         """Return the user of that id."""
@@ -322,6 +343,19 @@ class Client:
     valid_for: timedelta = timedelta(hours=1)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """With what the simulator shows who it is to a real system.
+
+    Attributes:
+        certificate: A PEM file.
+        key: A PEM file with its private key.
+    """
+
+    certificate: Path
+    key: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalSystem:
     """What a Capacity Provider and a Capacity Optimizer have in common.
@@ -336,6 +370,8 @@ class ExternalSystem:
             part of the repr.
         flexibility_provider_client: With what it gets access tokens for calls to the Flexibility
             Provider; not at all where not given.
+        client_certificate: What it is shown where it is real and asks for that.
+        certificate_authority: A PEM file of what vouches for it; the machine's where not given.
         settings: From its handshake.
         heartbeat_date: When it was last sent a heartbeat.
         offline_date: When it counts as offline.
@@ -351,6 +387,8 @@ class ExternalSystem:
     flexibility_provider_id: int | None = None
     flexibility_provider_token: str | None = field(default=None, repr=False)
     flexibility_provider_client: Client | None = None
+    client_certificate: ClientCertificate | None = field(default=None, repr=False)
+    certificate_authority: Path | None = field(default=None, repr=False)
     settings: SystemSettings | None = None
     heartbeat_date: datetime | None = None
     offline_date: datetime | None = None
