@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import re
 import socket
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # it is there
 
 from oscp_sim.addresses import hosts_of
 from oscp_sim.authority import TRUST_STORE_PASSWORD, Authority, trust_store
@@ -66,12 +68,14 @@ class Proxy:
         own: The base URL of the simulator, which it answers, too.
         tls: With what it encrypts connections to them.
         others: What becomes of requests for all others.
+        environment: Where the proxy may be named through which others are reached.
     """
 
     hosts: frozenset[str]
     own: str
     tls: SSLContext
     others: Others = "pass"
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     _refused: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def __call__(self, stream: Stream) -> bool:
@@ -98,7 +102,7 @@ class Proxy:
     def _connect(self, stream: Stream, head: bytes, host: str, port: int) -> bool:
         """Open what looks like a connection to a host, or is one."""
         if not self._is_ours(host, port):
-            return self._pass_on(stream, head, (host, port), answer=_ESTABLISHED)
+            return self._pass_on(stream, head, f"https://{_netloc(host, port)}")
         stream.take(len(head))
         stream.say(_ESTABLISHED)
         if stream.begins_tls():
@@ -119,43 +123,40 @@ class Proxy:
         if target.startswith("/") or not target.lower().startswith("http://"):
             why = f"this is a proxy, to be named in HTTPS_PROXY; the simulator is at {self.own}"
             return _refused(stream, 400, why)
-        return self._pass_on(stream, head, (host, port), asked=_passed_on(head, target))
+        return self._pass_on(stream, head, target)
 
     def _is_ours(self, host: str, port: int) -> bool:
         return host in self.hosts or (host, port) == _place(self.own)
 
-    def _pass_on(
-        self,
-        stream: Stream,
-        head: bytes,
-        place: tuple[str, int],
-        *,
-        answer: bytes = b"",
-        asked: bytes = b"",
-    ) -> bool:
+    def _pass_on(self, stream: Stream, head: bytes, url: str) -> bool:
         """Let a program reach another host, or tell it why not.
 
         Args:
             stream: To the program.
             head: Of its request.
-            place: The host and its port.
-            answer: What the program is told first.
-            asked: What the host is told first.
+            url: What it asks for; of a connection, with https.
         """
-        name = f"{place[0]}:{place[1]}"
+        place = _place(url)
+        name = _netloc(*place)
         if self.others == "refuse":
             self._tell_of(name)
             why = f"{name} is not a host of this rehearsal, and others are refused"
             return _refused(stream, 403, why)
+        further = _further(self.environment, url)
+        by = f" by {_netloc(*_place(further))}" if further else ""
         try:
-            other = socket.create_connection(place, timeout=_LONGEST_CONNECTING)
+            other = socket.create_connection(
+                _place(further) if further else place, timeout=_LONGEST_CONNECTING
+            )
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            return _refused(stream, 502, f"cannot connect to {name}: {reason}")
+            return _refused(stream, 502, f"cannot connect to {name}{by}: {reason}")
         with other:
             stream.take(len(head))
-            stream.say(answer)
-            other.sendall(asked)
+            if further or not head.startswith(b"CONNECT "):
+                other.sendall(_passed_on(head, url, further))
+            else:
+                stream.say(_ESTABLISHED)
             stream.join(other)
         return False
 
@@ -183,15 +184,35 @@ def _refused(stream: Stream, status: int, why: str) -> bool:
     return False
 
 
-def _passed_on(head: bytes, url: str) -> bytes:
-    """Return the head of a request to a proxy as the host itself gets it, for one answer."""
-    parts = urlsplit(url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _netloc(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _further(environment: Mapping[str, str], url: str) -> str | None:
+    """Return the proxy through which a URL is reached from here, if there is one."""
+    scheme = urlsplit(url).scheme
+    named = {each.lower(): value for each, value in environment.items() if value}
+    further = named.get(f"{scheme}_proxy", "")
+    is_direct = proxy_bypass_environment(_place(url)[0], {"no": named.get("no_proxy", "")})
+    return further if further.startswith("http://") and not is_direct else None
+
+
+def _passed_on(head: bytes, url: str, further: str | None) -> bytes:
+    """Return the head of a request to a proxy as the host itself gets it, or the next proxy."""
     first, end, rest = head.partition(b"\n")
-    method, _, version = first.split()
-    line = b" ".join((method, target.encode("latin-1"), version)) + b"\r"
-    kept = _HOP.sub(b"", end + rest).removesuffix(b"\r\n\r\n").removesuffix(b"\n\n")
-    return line + kept + b"\r\nConnection: close\r\n\r\n"
+    method, target, version = first.split()
+    more = b""
+    if further is None:
+        parts = urlsplit(url)
+        target = (parts.path or "/").encode("latin-1")
+        target += f"?{parts.query}".encode("latin-1") if parts.query else b""
+    elif user := urlsplit(further).netloc.rpartition("@")[0]:
+        more = b"Proxy-Authorization: Basic " + b64encode(unquote_to_bytes(user)) + b"\r\n"
+    if method != b"CONNECT":
+        # One answer: the next request may be for another host.
+        more += b"Connection: close\r\n"
+    kept = _HOP.sub(b"", end + rest).rstrip(b"\r\n")
+    return b" ".join((method, target, version)) + b"\r" + kept + b"\r\n" + more + b"\r\n"
 
 
 # What a program finds in its environment.
@@ -249,7 +270,7 @@ def surroundings(
         url = None
         if others is not None:
             hosts = answered_hosts(simulator.world)
-            entrance = Proxy(hosts, simulator.url, authority.context, others)
+            entrance = Proxy(hosts, simulator.url, authority.context, others, environment)
             server = Server(
                 simulator.handle, _HOST, port, faults=simulator.faults, entrance=entrance
             )

@@ -15,9 +15,12 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
+import trustme
+from click.testing import CliRunner
 
 from oscp_send import AdjustGroupCapacityForecast, InvalidMessage
 from oscp_sim import Simulator, load_world
+from oscp_sim.cli.main import main
 from oscp_sim.faults import load_faults
 from oscp_sim.scenario.read import load_expectation, load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
@@ -111,12 +114,23 @@ def test_a_snippet_of_python_is_a_file_that_is_run_here(page: str, text: str) ->
     assert text in _EXAMPLES, page
 
 
+def write_certificates(folder: Path) -> None:
+    authority = trustme.CA()
+    client = authority.issue_cert("flexibility-provider.example")
+    folder.mkdir()
+    (folder / "client.pem").write_bytes(client.cert_chain_pems[0].bytes())
+    (folder / "client.key").write_bytes(client.private_key_pem.bytes())
+    (folder / "grid-ca.pem").write_bytes(authority.cert_pem.bytes())
+
+
 @pytest.mark.parametrize(("page", "text"), YAML, ids=[page for page, _ in YAML])
 def test_a_snippet_of_yaml_is_what_it_says(page: str, text: str, tmp_path: Path) -> None:
     if text.startswith("users:"):
         load_world(text, page)
     elif text.startswith("capacity_providers:"):
-        load_world("users:\n  - id: 42\n" + indent(text, "    "), page)
+        if "client_certificate" in text:
+            write_certificates(tmp_path / "tls")
+        load_world("users:\n  - id: 42\n" + indent(text, "    "), page, tmp_path)
     elif text.startswith("faults:"):
         (tmp_path / "faults.yaml").write_text(text, encoding="utf-8")
         assert load_faults(tmp_path / "faults.yaml")
@@ -148,6 +162,21 @@ def test_what_check_says_is_what_the_page_says(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (1, expected.strip())
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        text.removeprefix("$ ").split("\n", 1)
+        for page, text in CONSOLE
+        if page == "production-urls.md" and text.startswith("$ oscp-sim run")
+    ],
+)
+def test_a_run_says_what_the_page_says(command: str, expected: str) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("the example needs curl")
+    result = CliRunner().invoke(main, shlex.split(command)[1:])
+    assert result.stdout.startswith(expected)
 
 
 def test_every_command_that_is_shown_is_one() -> None:

@@ -244,6 +244,35 @@ def test_hosts_that_the_world_names_are_answered_and_those_of_real_parties_are_n
         assert refused.startswith(b"HTTP/1.1 403 ")
 
 
+@pytest.mark.parametrize("named", ["HTTPS_PROXY", "http_proxy"])
+def test_what_goes_elsewhere_goes_through_the_proxy_that_was_named_before(
+    authority: Authority, named: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, Simulator() as simulator:
+        further = f"http://x:%40y@127.0.0.1:{listener.getsockname()[1]}"
+        environment = {named: further, "NO_PROXY": "direct.invalid"}
+        asked = "CONNECT grid.example:443" if named == "HTTPS_PROXY" else "GET http://grid.example/"
+        direct = asked.replace("grid.example", "direct.invalid")
+        with surroundings(simulator, authority, environment, "pass") as around:
+            proxy = around.proxy or ""
+            with connect(proxy) as connection:
+                connection.sendall(f"{asked} HTTP/1.1\r\nHost: grid.example\r\n\r\n".encode())
+                other, _ = listener.accept()
+                with other:
+                    head = other.recv(10_000).decode()
+                    other.sendall(b"HTTP/1.1 200 as the next one says\r\n\r\n")
+                assert all_of(connection) == b"HTTP/1.1 200 as the next one says\r\n\r\n"
+            lines = head.split("\r\n")
+            assert lines[:3] == [
+                f"{asked} HTTP/1.1",
+                "Host: grid.example",
+                "Proxy-Authorization: Basic eDpAeQ==",
+            ]
+            assert lines[3:] == (["", ""] if "CONNECT" in asked else ["Connection: close", "", ""])
+            told = say(proxy, f"{direct} HTTP/1.1\r\nHost: direct.invalid\r\n\r\n".encode())
+            assert told.startswith(b"HTTP/1.1 502 cannot connect to direct.invalid:")
+
+
 def test_when_it_closes_both_sides_of_a_connection_end(authority: Authority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, Simulator() as simulator:
         place = f"127.0.0.1:{listener.getsockname()[1]}"
