@@ -141,7 +141,7 @@ class Outgoing:
         if self.handle is not None and request.target.startswith(f"{IN_PROCESS_URL}/"):
             answer = self.handle(_received(request))
             if isinstance(answer, Spoilt):
-                return _in_process(answer, request, timeout[1])
+                return in_process(answer, request, timeout[1])
             if answer.after > timeout[1]:
                 raise Unanswered("read_timeout", "Read timed out", timeout[1])
             return answer
@@ -163,7 +163,7 @@ class Outgoing:
             is_real=True,
         )
         if isinstance(answer, Spoilt):
-            return _in_process(answer, request, timeout[1])
+            return in_process(answer, request, timeout[1])
         if answer.after > timeout[1]:
             raise Unanswered("read_timeout", "Read timed out", timeout[1])
         return answer
@@ -238,8 +238,13 @@ def _received(request: Request) -> Request:
     return received
 
 
-def _in_process(answer: Spoilt, request: Request, patience: float) -> Response:
+def in_process(answer: Spoilt, request: Request, patience: float) -> Response:
     """Return what comes of an answer from this process that goes wrong on its way.
+
+    Args:
+        answer: How it goes wrong.
+        request: Its target is a URL.
+        patience: Seconds that the sender waits without a byte.
 
     Raises:
         Unanswered: Nothing comes.

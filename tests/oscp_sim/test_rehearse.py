@@ -286,6 +286,7 @@ def test_the_pack_passes_in_either_fidelity(fidelity: str) -> None:
         "instructions/delivery",
         "instructions/guide",
         "instructions/programs",
+        "instructions/requests",
         "instructions/splitting",
         "instructions/verify",
         "parties/adjustments",

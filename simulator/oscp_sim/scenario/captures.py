@@ -37,9 +37,10 @@ _OF_INSTRUCTION: Final = (
 _SPECIAL: Final[Mapping[str, tuple[str, ...]]] = {
     "send": _OF_INSTRUCTION,
     "run": (*_OF_INSTRUCTION, "exit_code", "output"),
+    "request": (*OF_EXCHANGE, "answer", "answer_headers"),
 }
 # Those that have values of their own.
-_DEEP: Final = ("headers", "message")
+_DEEP: Final = ("headers", "message", "answer", "answer_headers")
 _LISTS: Final = ("exchanges", "exchanges_among_others")
 
 Captured = Mapping[str, Any]
@@ -147,7 +148,7 @@ def of_exchange(exchange: Exchange) -> Captured:
         "correlation_id": exchange.correlation_id,
         "headers": {name.lower(): value for name, value in exchange.headers},
         "instruction_id": exchange.instruction_id,
-        "message": _json(exchange.body),
+        "message": json_value(exchange.body),
         "path": exchange.path,
         "request_id": exchange.request_id,
         "status": exchange.status,
@@ -167,7 +168,7 @@ def of_instruction(outcome: Outcome, exchanges: Sequence[Exchange]) -> Captured:
         "action": outcome.parameters.get("action"),
         "correlation_id": outcome.parameters.get("correlationId"),
         "instruction_id": outcome.instruction_id,
-        "message": _json(outcome.message or ""),
+        "message": json_value(outcome.message or ""),
         "reason": outcome.reason,
         "request_id": delivered[-1].request_id if delivered else None,
         "state": outcome.state,
@@ -206,7 +207,9 @@ def _value(reference: Reference, captured: Mapping[str, Captured]) -> object:
     above = reference.name
     for step in reference.path:
         # The names of headers are the same in any case.
-        found = _below(value, step.lower() if above.endswith(".headers") else step)
+        found = _below(
+            value, step.lower() if above.endswith((".headers", ".answer_headers")) else step
+        )
         if found is None:
             message = f'"{reference}" has no value: {above} has no "{step}"'
             if isinstance(value, Mapping) and above != reference.name and value:
@@ -224,7 +227,8 @@ def _below(value: object, step: str) -> object:
     return value.get(step) if isinstance(value, Mapping) else None
 
 
-def _json(text: str) -> object:
+def json_value(text: str) -> object:
+    """Return what a body says: its JSON value, else the text, or None where there is none."""
     try:
         return json.loads(text)
     except ValueError:

@@ -12,6 +12,8 @@ from oscp_send.rules import UnknownRule, find_rules
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
 from oscp_sim.entry import Entry
 from oscp_sim.matching import (
+    Difference,
+    TextPattern,
     is_end_of,
     match,
     match_headers,
@@ -23,6 +25,7 @@ from oscp_sim.program import Ended
 from oscp_sim.scenario.act import Outcome
 from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.model import Await, Expect, ExpectedExchange, Received, Step, Times
+from oscp_sim.scenario.requests import Reply
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 from oscp_sim.system.sending import Sent
 from oscp_sim.verify import NotVerified, Verification
@@ -78,6 +81,46 @@ def problems_of_answer(step: Step, sent: Sent, duration: float) -> Iterator[Prob
         yield Problem(step.source.place(), "status", "2xx", shown)
     yield from _of_reason(expect, sent.body if sent.status is not None else sent.reason)
     yield from _of_time(expect, duration)
+
+
+def problems_of_reply(
+    step: Step, reply: Reply, duration: float, why: str | None
+) -> Iterator[Problem]:
+    """Yield what does not hold of the answer to a request, after so many seconds.
+
+    A step that expects no status is expected to be answered with success.
+
+    Args:
+        step: The step.
+        reply: What came of it.
+        duration: By the clock that the step is run by.
+        why: What the party's journal says about the answer.
+    """
+    expect, place, response = step.expect, step.expect.source.place, reply.response
+    got = _UNANSWERED if response is None else response.status
+    if response is None:
+        shown = f"{_UNANSWERED}: {reply.trouble}"
+    else:
+        body = shortened(reply.text)
+        shown = f"{response.status} {response.phrase}" + (f": {body}" if body else "")
+    is_success = isinstance(got, int) and HTTPStatus.OK <= got < HTTPStatus.MULTIPLE_CHOICES
+    if expect.status is not None and expect.status != got:
+        yield Problem(place("/status"), "status", str(expect.status), shown, why)
+    elif expect.status is None and not is_success:
+        yield Problem(step.source.place(), "status", "2xx", shown, why)
+    headers = () if response is None else response.headers
+    for difference in match_headers(expect.headers, headers)[1]:
+        yield Problem.of(difference, place(f"/headers{difference.pointer}"), "header")
+    if expect.body is not None:
+        for difference in _of_body(expect.body.value, reply.text):
+            yield Problem.of(difference, place(f"/body{difference.pointer}"), "body")
+    yield from _of_time(expect, duration)
+
+
+def _of_body(wanted: object, text: str) -> Sequence[Difference]:
+    if isinstance(wanted, TextPattern):
+        return match_text(wanted, text)[1]
+    return match_json(wanted, text)[1]
 
 
 def problems_of_ending(
@@ -142,17 +185,19 @@ def problems_of_step(
     yield from _of_what_is_asked(step, asked)
 
 
-def problems_of_sent(expect: Expect, sent: Sequence[Outcome]) -> Iterator[Problem]:
-    """Yield what does not hold of the last instruction that a program sent."""
+def problems_of_sent(
+    expect: Expect, sent: Sequence[Outcome], who: str = "the program"
+) -> Iterator[Problem]:
+    """Yield what does not hold of the last instruction that a program, or a request, sent."""
     place, last = expect.source.place, sent[-1] if sent else None
     if expect.state is not None or expect.reason is not None:
         wanted = expect.state or "Declined"
         if last is None or last.state != wanted:
-            got = "the program sent no instruction" if last is None else _ending(last)
+            got = f"{who} sent no instruction" if last is None else _ending(last)
             yield Problem(place("/state" if expect.state else "/reason"), "state", wanted, got)
         yield from _of_reason(expect, last.reason if last else None)
     if expect.parts is not None and (last is None or last.parts != expect.parts):
-        got = "the program sent no instruction" if last is None else str(last.parts)
+        got = f"{who} sent no instruction" if last is None else str(last.parts)
         yield Problem(place("/parts"), "parts of msg", str(expect.parts), got)
 
 

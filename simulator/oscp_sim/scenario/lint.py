@@ -8,15 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from oscp_sim.scenario.model import Command, Expect, Outage, Parameters, Scenario, Send, Step, Wait
+from oscp_sim.scenario.model import (
+    Command,
+    Expect,
+    Outage,
+    Parameters,
+    RawRequest,
+    Scenario,
+    Send,
+    Step,
+    Wait,
+)
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.real_parties import KINDS, NAMES
 from oscp_sim.world import User, World, load_world
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 
 # What a scenario has instead of what is beside the list of scenarios.
-_REPLACED: Final = ("world", "fidelity", "clock", "seats", "sequence")
-_EXPECTING_NOTHING: Final = frozenset({Send, Command, Wait, Outage})
+_REPLACED: Final = ("world", "fidelity", "seed", "clock", "seats", "sequence")
+_EXPECTING_NOTHING: Final = frozenset({Send, Command, RawRequest, Wait, Outage})
 # Folders of what scenario files name, and what is looked for in them.
 _NAMED: Final = (("worlds", "*.y*ml"), ("payloads", "*"))
 
@@ -136,6 +146,8 @@ def _of_scenario(scenario: Scenario, otherwise: World) -> Iterator[SourceProblem
             continue
         if isinstance(step.does, Command):
             yield from _unknown_party(step.does, world)
+        if isinstance(step.does, RawRequest):
+            yield from _unknown_names_of(step.does, world)
         if isinstance(step.does, Send) and scenario.real_parties.solaruser is None:
             yield from _unknown_place(step, step.does, world)
 
@@ -147,6 +159,16 @@ def _unknown_party(command: Command, world: World) -> Iterator[SourceProblem]:
         message = f"there is no {NAMES[party.role]} {party.id} in the world; {_there(there)}"
         key = "provider" if party.role == "capacity_provider" else "optimizer"
         yield command.source.problem(f"/{key}", message)
+
+
+def _unknown_names_of(request: RawRequest, world: World) -> Iterator[SourceProblem]:
+    from oscp_sim.scenario.act import ImpossibleStep  # noqa: PLC0415 - it is slow to import
+    from oscp_sim.scenario.requests import check_names  # noqa: PLC0415 - as above
+
+    try:
+        check_names(request, world)
+    except ImpossibleStep as error:
+        yield request.source.problem("", str(error))
 
 
 def _unknown_place(step: Step, send: Send, world: World) -> Iterator[SourceProblem]:

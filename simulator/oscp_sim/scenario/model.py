@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from oscp_schemas.show import nearest
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.dataclass_values import written_as
-from oscp_sim.entry import PartyName
+from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.faults import Rule
 from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.real_parties import RealParties, SystemRole
@@ -222,6 +223,91 @@ class Command(_Sourced):
 
 
 @dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a request is for, or whose token it shows.
+
+    Attributes:
+        party: Which party.
+        id: Of a Capacity Provider or Optimizer: its configId; None: the only one.
+    """
+
+    party: PartyName
+    id: int | None = None
+
+    def __str__(self) -> str:
+        return self.party if self.id is None else f"{self.party}:{self.id}"
+
+
+def parse_addressee(text: str) -> Addressee:
+    """Read a party, as `solaruser` or `capacity_provider:3`.
+
+    Raises:
+        ValueError: It is not one; the message says how to write it.
+    """
+    name, colon, number = text.partition(":")
+    found = next((each for each in ALL_PARTIES if each == name), None)
+    if found is None:
+        near = nearest(name, ALL_PARTIES)
+        hint = f'did you mean "{near}"?' if near else f"there is {', '.join(ALL_PARTIES)}"
+        message = f'there is no party "{name}"; {hint}'
+        raise ValueError(message)
+    if colon and found in {"solaruser", "flexibility_provider"}:
+        message = f"there is one {found} only: leave :{number} out"
+        raise ValueError(message)
+    if colon and not (number.isascii() and number.isdigit()):
+        message = f'"{number}" is not an id: write the party as {found}:3'
+        raise ValueError(message)
+    return Addressee(found, int(number) if colon else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """By whose token of SolarUser a request is signed.
+
+    Attributes:
+        token: The token's id.
+        secret: What it is signed with; None: the token's own secret.
+    """
+
+    token: str
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest(_Sourced):
+    """A request as it stands in the file, of a program that is not a party.
+
+    Attributes:
+        path: Path and query as they are sent, below the base URL of whom it is for.
+        to: Whom it is for; None: the simulator, whose path is the whole one then.
+        user: Whose Capacity Provider or Optimizer that is, where several have one of that id.
+        method: None: POST with a body, else GET.
+        headers: Those to send, each with its value or values; None for one that is left out.
+        content: The body, or None.
+        sign: By what it is signed as SolarUser wants it.
+        token_of: Of the token between this party and the Flexibility Provider, the one that goes
+            this way is shown.
+    """
+
+    path: str
+    to: Annotated[Addressee, parse_addressee] | None = None
+    user: int | None = None
+    method: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    content: Message | JsonText | None = field(
+        default=None,
+        metadata=written_as({"message": Message, "text": JsonText, "file": JsonText}),
+    )
+    sign: Signer | None = None
+    token_of: Annotated[Addressee, parse_addressee] | None = None
+
+    @property
+    def verb(self) -> str:
+        """The method that it is sent with."""
+        return self.method or ("GET" if self.content is None else "POST")
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Time that passes."""
 
@@ -377,6 +463,17 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """What the body of an answer is expected to be.
+
+    Attributes:
+        value: What its JSON holds at least, or the text itself, or a `TextPattern`.
+    """
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Expect(_Sourced):
     """What a step is expected to lead to.
 
@@ -389,7 +486,9 @@ class Expect(_Sourced):
         received: What the Capacity Provider receives.
         sender: Name of the exception of `oscp_send` that ends the step.
         settled: What the sender then finds of an instruction that may have been queued.
-        status: Of the answer to a simulated party.
+        status: Of the answer to a simulated party, or to a request as it stands.
+        headers: Of that answer, those that are compared.
+        body: Of that answer.
         exchanges: All that the parties send one another, in order.
         exchanges_among_others: What they send one another, in order, with anything between.
         findings: Rules and cases that are found; empty: none is.
@@ -409,6 +508,8 @@ class Expect(_Sourced):
     sender: str | None = None
     settled: str | None = None
     status: Status | None = None
+    headers: Headers = field(default_factory=dict)
+    body: Body | None = None
     exchanges: tuple[ExpectedExchange, ...] | None = None
     exchanges_among_others: tuple[ExpectedExchange, ...] | None = None
     findings: tuple[str, ...] | None = None
@@ -421,7 +522,7 @@ class Expect(_Sourced):
 
 
 #: What a step can do.
-Does = Send | Command | Wait | Pause | Outage | Run | Await | Verify
+Does = Send | Command | RawRequest | Wait | Pause | Outage | Run | Await | Verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +544,7 @@ class Step(_Sourced):
         metadata=written_as(
             {
                 "send": Send,
+                "request": RawRequest,
                 "run": Run,
                 "await": Await,
                 "wait": Wait,
@@ -472,6 +574,7 @@ class Scenario(_Sourced):
         about: One sentence, or None.
         world: None: the rehearsal's own.
         fidelity: None: the rehearsal's own.
+        seed: Makes every identifier; None: the rehearsal's own.
         clock: What it runs by.
         real_parties: Which parties are real, and where.
         sequence: Whether a report shows what the parties sent one another even if nothing failed.
@@ -487,6 +590,7 @@ class Scenario(_Sourced):
     about: str | None = None
     world: World | None = None
     fidelity: Fidelity | None = None
+    seed: int | None = None
     clock: ClockSetting = field(default_factory=ClockSetting)
     real_parties: RealParties = field(default_factory=RealParties, metadata=written_as("seats"))
     sequence: bool = False

@@ -20,6 +20,7 @@ from oscp_sim.simulator import Simulator
 # how much it is moved at most.
 _TICK: Final = 0.01
 _STEP: Final = 1.0
+_ON_ITS_WAY: Final = frozenset({"Queuing", "Executing"})
 
 
 def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: float) -> Ended:
@@ -41,6 +42,20 @@ def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: flo
         ended = run_program(run.command, simulator, folder=run.folder, timeout=timeout)
     Settling(simulator.shared, moves=True).wait_until_settled(settling)
     return ended
+
+
+def follow_instructions(simulator: Simulator, mark: int, seconds: float) -> None:
+    """Let what became an instruction since a mark of the journal come to its end.
+
+    A clock that stands is moved on for it, by so many seconds at most.
+    """
+    settling = Settling(simulator.shared, moves=True)
+
+    def is_settled() -> bool:
+        sent = instructions_of(simulator.journal.entries(since=mark, kind="state"), simulator)
+        return not any(each.state in _ON_ITS_WAY for each in sent)
+
+    settling.wait(is_settled, settling.end_after(seconds), seconds)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from oscp_sim.matching import TextPattern
 from oscp_sim.scenario.captures import CaptureCheck, Captured, fill
 from oscp_sim.scenario.model import (
     Await,
+    Body,
     ClockSetting,
     Command,
     Declined,
@@ -33,11 +34,13 @@ from oscp_sim.scenario.model import (
     Parameters,
     Pause,
     PlayedParty,
+    RawRequest,
     Received,
     Refused,
     Run,
     Scenario,
     Send,
+    Signer,
     Step,
     Times,
     Verify,
@@ -245,7 +248,7 @@ def _shown(path: Path) -> str:
 # From one file to its scenarios.
 
 # What may be beside the list of scenarios, for each that has no such key itself.
-_SHARED: Final = ("world", "fidelity", "clock", "seats", "sequence", "faults")
+_SHARED: Final = ("world", "fidelity", "seed", "clock", "seats", "sequence", "faults")
 # The key of a command that says who sends it, and the role of that party.
 _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
     ("provider", "capacity_provider"),
@@ -253,7 +256,9 @@ _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
 )
 _FORECASTS: Final = ("AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast")
 _MADE_BY_SENDER: Final = ("optimizer", "group", "action", "correlation_id")
+_PATTERNS: Final = frozenset({"starts_with", "matches"})
 _ONLY_OF_INSTRUCTIONS: Final = frozenset({"state", "parts", "sender", "settled"})
+_ONLY_OF_REQUESTS: Final = frozenset({"headers", "body"})
 _ONLY_OF_PROGRAMS: Final = frozenset({"declined", "exit_code", "output", "refused"})
 # Steps that send nothing, as messages call them.
 _WORDS: Final[Mapping[type, str]] = {
@@ -266,6 +271,8 @@ _OF_ANY_STEP: Final = frozenset(
     {"exchanges", "exchanges_among_others", "findings", "pending", "received", "verify"}
 )
 _NOT_OF_RUN: Final = {
+    "body": "it may send many requests: expect its output, or exchanges",
+    "headers": "it may send many requests: expect its output, or exchanges",
     "parts": "it may send many instructions",
     "sender": "its errors are its own; expect its exit_code or output",
     "status": "expect those requests that are refused, under refused, or exchanges",
@@ -301,15 +308,18 @@ class _FileReader:
                 Refused: _allowed,
                 Outage: lambda value: {"broker": value},
                 Pause: lambda value: {"duration": value},
+                Signer: lambda value: {"token": value} if isinstance(value, str) else value,
                 Times: _times,
                 Wait: lambda value: {"duration": value},
             },
             {
                 Await: self._await,
+                Body: self._body,
                 ClockSetting: self._clock,
                 Command: self._command,
                 JsonText: self._json_text,
                 Message: lambda value, _: Message(value),
+                RawRequest: self._request,
                 Run: self._run,
                 Send: self._send,
                 Step: self._step,
@@ -513,6 +523,18 @@ class _FileReader:
             why = f'"{named}" is not a program: make it one with chmod +x, or name what runs it'
             self._complain(at, why)
 
+    def _request(self, value: Mapping[str, Any], at: str) -> RawRequest:
+        request = RawRequest(**self._reader.fields_of(RawRequest, value, at))
+        for key, message in _wrong_with(request):
+            self._complain(f"{at}/{key}", message, key=True)
+        return request
+
+    def _body(self, value: object, at: str) -> Body:
+        is_pattern = isinstance(value, Mapping) and len(value) == 1 and value.keys() <= _PATTERNS
+        if is_pattern and all(isinstance(each, str) for each in _mapping(value).values()):
+            return Body(self._text_pattern(_mapping(value), at))
+        return Body(value)
+
     def _await(self, value: Mapping[str, Any], at: str) -> Await:
         read = self._reader.fields_of(
             ExpectedExchange, {key: each for key, each in value.items() if key != "within"}, at
@@ -660,6 +682,14 @@ def _why_not_expected(key: str, does: Does) -> str | None:
         why = "say in await itself what is awaited, and within what time"
     elif type(does) in _WORDS:
         why = f"{_WORDS[type(does)]} sends nothing"
+    elif isinstance(does, RawRequest):
+        why, excluded = _not_of_requests(key), {"sender", "settled", *_ONLY_OF_PROGRAMS}
+    elif key in _ONLY_OF_REQUESTS:
+        why = (
+            _NOT_OF_RUN[key]
+            if isinstance(does, Run)
+            else "it is for requests; what a party answers is in exchanges, as status and message"
+        )
     elif isinstance(does, Run):
         why, excluded = "a program says itself what is wrong: expect its output", {"sender"}
     elif key in _ONLY_OF_PROGRAMS:
@@ -670,6 +700,39 @@ def _why_not_expected(key: str, does: Does) -> str | None:
     else:
         why, excluded = "an instruction ends in a state; expect that", {"status"}
     return why if key in excluded else None
+
+
+def _not_of_requests(key: str) -> str:
+    if key in _ONLY_OF_PROGRAMS:
+        return "it is for programs, with run; the answer to this request has a status"
+    return "no sender is asked: the answer to this request has a status"
+
+
+def _wrong_with(request: RawRequest) -> Iterator[tuple[str, str]]:
+    """Yield a key of a request that makes no sense beside the others, and why."""
+    to = request.to.party if request.to else None
+    shown = any(name.lower() == "authorization" for name in request.headers)
+    for key, given in (("sign", request.sign), ("token_of", request.token_of)):
+        if given is not None and shown:
+            yield key, f'headers has Authorization already: leave "{key}" out, or that'
+    if request.sign and to not in {None, "solaruser"}:
+        yield "sign", f"SolarUser alone reads such a signature; {to} wants token_of"
+    if request.sign and request.token_of:
+        yield "token_of", 'the request is signed already: leave "sign" out, or this'
+    elif request.token_of and to in {None, "solaruser"}:
+        yield "token_of", "say with to whom it is shown: flexibility_provider, or the party itself"
+    elif request.token_of and request.token_of.party not in {"capacity_provider", _OPTIMIZER}:
+        yield "token_of", f"a {_OPTIMIZER} or capacity_provider has a token; {_SIGNS}"
+    elif request.token_of and to not in {"flexibility_provider", request.token_of.party}:
+        yield "token_of", f"{to} is called with a token of its own: token_of: {request.to}"
+    if request.user is not None and not (
+        request.token_of or to in {"capacity_provider", _OPTIMIZER}
+    ):
+        yield "user", "it says whose Capacity Provider or Optimizer is meant, and none is named"
+
+
+_OPTIMIZER: Final = "capacity_optimizer"
+_SIGNS: Final = "SolarUser wants a signature, with sign"
 
 
 def _name(does: Does) -> str:
@@ -686,6 +749,8 @@ def _name(does: Does) -> str:
             name = f"run {shlex.join(does.command)}"
         case Await():
             name = f"await {does.exchange.action or does.exchange.path or 'a message'}"
+        case RawRequest():
+            name = f"{does.verb} {does.path}"
         case Command():
             action = does.fields.get("action") if does.name == "post" else None
             name = action or does.name.replace("_", " ")

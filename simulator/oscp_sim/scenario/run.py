@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
-from oscp_sim.program import NotStarted
+from oscp_sim.entry import Entry
+from oscp_sim.program import NotStarted, without_secrets
 from oscp_sim.scenario.act import (
     ImpossibleStep,
     Outcome,
@@ -46,6 +47,8 @@ from oscp_sim.scenario.expect import (
     problems_of_none,
     problems_of_pending,
     problems_of_received,
+    problems_of_reply,
+    problems_of_sent,
     problems_of_step,
     problems_of_verifications,
 )
@@ -54,6 +57,7 @@ from oscp_sim.scenario.model import (
     Command,
     Outage,
     Pause,
+    RawRequest,
     Run,
     Scenario,
     Send,
@@ -62,9 +66,15 @@ from oscp_sim.scenario.model import (
     Wait,
 )
 from oscp_sim.scenario.objections import problems_of_listed, problems_of_mistakes
-from oscp_sim.scenario.others import instructions_of, run_to_its_end, wait_for
+from oscp_sim.scenario.others import (
+    follow_instructions,
+    instructions_of,
+    run_to_its_end,
+    wait_for,
+)
 from oscp_sim.scenario.real_parties import RealParties
-from oscp_sim.scenario.timeline import Exchange, timeline
+from oscp_sim.scenario.requests import ask
+from oscp_sim.scenario.timeline import Exchange, exchange_of, timeline
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
@@ -195,7 +205,7 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
     else:
         with Simulator(
             world,
-            seed=rehearsal.seed,
+            seed=rehearsal.seed if scenario.seed is None else scenario.seed,
             clock=scenario.clock.make(),
             fidelity=behaviour,
             plays=real.plays,
@@ -282,7 +292,7 @@ class _Running:
     ) -> StepFinished:
         """Compare what has happened since a mark with what is expected."""
         entries = self.simulator.journal.entries(since=mark)
-        items = timeline(entries)
+        items = (*done.unseen, *timeline(entries, done.asked))
         exchanges = [each for each in items if isinstance(each, Exchange)]
         problems = (
             *done.problems,
@@ -343,8 +353,10 @@ class _Done:
         problems: What did not hold, of what can be expected of such steps only.
         sent: The result of sending an instruction, if it sent one; of several, the last.
         output: What a program wrote.
-        ended: What is captured of a program.
+        ended: What is captured of a program, or of a request.
         found: What was awaited.
+        asked: The journal's number of the exchange of a request.
+        unseen: A request that no journal tells of.
     """
 
     outcome: str
@@ -353,6 +365,8 @@ class _Done:
     output: str = ""
     ended: Captured = field(default_factory=dict)
     found: Exchange | None = None
+    asked: tuple[int | None, ...] = ()
+    unseen: tuple[Exchange, ...] = ()
 
 
 def _do(step: Step, running: _Running) -> _Done:
@@ -368,6 +382,8 @@ def _do(step: Step, running: _Running) -> _Done:
             done = _act(step, step.does, running.simulator, running.real)
         case Verify():
             done = _verify(step.does, running.simulator)
+        case RawRequest():
+            done = _request(step, step.does, running.simulator)
         case Run():
             done = _run(step, step.does, running.simulator)
         case Await():
@@ -475,6 +491,41 @@ def _act(step: Step, command: Command, simulator: Simulator, real: RealParties) 
         return _Done("not sent", (problem,))
     problems = problems_of_answer(step, sent, _seconds(simulator) - began)
     return _Done("unanswered" if sent.status is None else str(sent.status), tuple(problems))
+
+
+def _request(step: Step, request: RawRequest, simulator: Simulator) -> _Done:
+    mark, began = simulator.journal.last, _seconds(simulator)
+    patience = step.expect.within.total_seconds() if step.expect.within else _PATIENCE
+    try:
+        reply = ask(request, simulator, patience)
+    except ImpossibleStep as error:
+        problem = Problem(request.source.place(), "request", "one that can be sent", str(error))
+        return _Done("not sent", (problem,))
+    duration = _seconds(simulator) - began
+    entry = next(iter(_from_outside(simulator.journal.entries(since=mark))), None)
+    follow_instructions(simulator, mark, max(patience, _PATIENCE))
+    sent = instructions_of(simulator.journal.entries(since=mark), simulator)
+    why = None if entry is None else entry.detail.get("why")
+    problems = (
+        *problems_of_reply(step, reply, duration, why),
+        *problems_of_sent(step.expect, sent, "the request"),
+    )
+    exchange = reply.exchange if entry is None else exchange_of(entry)
+    return _Done(
+        "unanswered" if reply.response is None else str(reply.response.status),
+        tuple(replace(each, got=without_secrets(simulator, each.got)) for each in problems),
+        sent[-1] if sent else None,
+        ended=reply.captured(exchange),
+        asked=() if entry is None else (entry.exchange_id,),
+        unseen=() if entry else (exchange,),
+    )
+
+
+def _from_outside(entries: Sequence[Entry]) -> list[Entry]:
+    """Return what came from no party that is played."""
+    exchanges = [each for each in entries if each.kind == "exchange"]
+    ours = {each.exchange_id for each in exchanges if each.sent}
+    return [each for each in exchanges if each.exchange_id not in ours]
 
 
 def _seconds(simulator: Simulator) -> float:

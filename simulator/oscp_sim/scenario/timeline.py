@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -152,10 +152,16 @@ class Note:
 TimelineEntry = Exchange | Note
 
 
-def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
+def timeline(
+    entries: Iterable[Entry], looks: Collection[int | None] = ()
+) -> tuple[TimelineEntry, ...]:
     """Return what journal entries report, each exchange once though both its sides report it.
 
-    Left out are looks at an instruction, and states that the answers show anyway.
+    Left out are looks at what SolarUser has, and states that the answers show anyway.
+
+    Args:
+        entries: In order.
+        looks: The exchanges that are not left out, by their ids.
     """
     items: list[TimelineEntry] = []
     # The first side of each exchange, and its index in the list.
@@ -167,7 +173,8 @@ def timeline(entries: Iterable[Entry]) -> tuple[TimelineEntry, ...]:
         elif entry.kind == "state":
             items += [] if entry.state in _SHOWN_BY_ANSWERS else [_state(entry)]
         elif (exchange := exchange_of(entry)).receiver == "solaruser":
-            asked += [exchange] if exchange.method == "POST" else []
+            is_look = exchange.method != "POST" and entry.exchange_id not in looks
+            asked += [] if is_look else [exchange]
         elif entry.exchange_id in begun:
             at, first = begun[entry.exchange_id]
             items[at] = _joined(first, exchange, is_sent=entry.sent)
