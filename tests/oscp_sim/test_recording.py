@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -31,6 +33,7 @@ from tests.oscp_sim.rig import (
     NOW,
     PROVIDER_TOKEN,
     SECRET,
+    TOKEN,
     VIEW,
     Provider,
     ask,
@@ -39,8 +42,12 @@ from tests.oscp_sim.rig import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from click.testing import Result
 
+OPTIMIZERS = "/solaruser/api/v1/sec/user/oscp/capacity-optimizers"
+OPTIMIZER = b'{"name": "New", "registrationStatus": "Pending"}'
 BLOCK = {
     "capacity": 42,
     "phase": "ALL",
@@ -49,6 +56,7 @@ BLOCK = {
     "end_time": "2026-01-03T00:15:00Z",
 }
 ROOT = Path(__file__).parents[2]
+HOST_ALONE = [("host", "localhost")]
 # Of a Capacity Provider that answers an adjustment with a new forecast, and two users.
 ANSWERS = """
 users:
@@ -103,14 +111,33 @@ def replayed(text: str, folder: Path) -> Result:
 # --- a session of curl ---------------------------------------------------------------------------
 
 
-def curl(url: str, method: str, target: str, body: bytes = b"", *options: str) -> str:
+def curl(
+    url: str,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    *,
+    secret: str = SECRET,
+    shows: Sequence[str] = (),
+) -> str:
+    """Answer of the command, by which a request is signed, unless it shows something else."""
     host = url.removeprefix("http://")
     form = {"content_type": FORM} if "=" in body.decode()[:10] else {}
-    headers = signed_headers(method, target, body, host=host, when=datetime.now(UTC), **form)  # type: ignore[arg-type] # a header
-    shown = [word for name, value in headers for word in ("--header", f"{name}: {value}")]
+    headers = signed_headers(
+        method,
+        target,
+        body,
+        host=host,
+        when=datetime.now(UTC),
+        secret=secret,
+        **form,  # type: ignore[arg-type] # a header
+    )
+    given = shows and [*shows, "Content-Type: application/json"]
+    given = given or [f"{name}: {value}" for name, value in headers]
+    shown = [word for each in given for word in ("--header", each)]
     sent = ["--data-binary", body.decode()] if body else []
     done = subprocess.run(  # noqa: S603
-        ["curl", "--silent", "--request", method, *shown, *sent, *options, url + target],  # noqa: S607
+        ["curl", "--silent", "--request", method, *shown, *sent, url + target],  # noqa: S607
         capture_output=True,
         text=True,
         check=True,
@@ -120,7 +147,11 @@ def curl(url: str, method: str, target: str, body: bytes = b"", *options: str) -
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The journal of some commands of curl: an instruction that is declined, then mended."""
+    """The journal of some commands of curl.
+
+    An instruction that is declined, then mended and looked at; a wrong signature; a change of the
+    configuration; and a request straight to a Capacity Provider.
+    """
     if shutil.which("curl") is None:
         pytest.skip("curl is not here")
     file = tmp_path_factory.mktemp("session") / "session.jsonl"
@@ -136,6 +167,10 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert '"Queuing"' in curl(simulator.url, "POST", ADD, form.encode())
         curl(simulator.url, "POST", ADD, adjust())
         assert '"Completed"' in curl(simulator.url, "GET", f"{VIEW}?id=3")
+        assert "Bad credentials" in curl(simulator.url, "POST", ADD, adjust(), secret="wrong")
+        assert '"configId":2' in curl(simulator.url, "POST", OPTIMIZERS, OPTIMIZER)
+        straight = (f"Authorization: Token {PROVIDER_TOKEN}", "X-Request-ID: r1")
+        assert not curl(simulator.url, "POST", "/oscp/cp/2.0/handshake", b"{}", shows=straight)
         told = requests.post(
             f"{simulator.url}/_sim/providers/3/heartbeat",
             json={"offline_mode_at": "2031-01-01T00:00:00Z"},
@@ -151,12 +186,17 @@ def test_a_session_of_curl_is_recorded_and_replayed(session: Path, tmp_path: Pat
     file = tmp_path / "session.yaml"
     made = command("record", str(session), "-o", str(file))
     assert (made.exit_code, made.stdout) == (0, "")
-    assert made.stderr == f"4 steps in {file}, 0 left out\n"
+    assert made.stderr == f"8 steps in {file}, 0 left out\n"
+    assert "#" not in file.read_text().partition("\n")[2]
     (scenario,) = load_scenarios([file])
     assert [step.name for step in scenario.steps] == [
         "AdjustGroupCapacityForecast",
         "Handshake",
         "AdjustGroupCapacityForecast",
+        f"GET {VIEW}?id=${{instruction1.instruction_id}}",
+        f"POST {ADD}",
+        f"POST {OPTIMIZERS}",
+        "POST /handshake",
         "heartbeat",
     ]
     assert [step.expect.state for step in scenario.steps][:3] == [
@@ -181,6 +221,10 @@ def test_a_session_of_curl_is_recorded_and_replayed(session: Path, tmp_path: Pat
         ("state: Completed", "state: Declined", "state expected Declined got Completed"),
         ("unit: kW", "unit: KW", "state expected Declined got Completed"),
         ("status: 204", "status: 400", "exchange 3 status expected 400 got 204"),
+        ("status: 403", "status: 200", "status expected 200 got 403 Forbidden: "),
+        ("configId: 2", "configId: 3", "body /data/configId expected 3 got 2"),
+        ("message: Bad credentials", "message: Good", 'body /message expected "Good" got "Bad'),
+        ('path: "/handshake"', 'path: "/handshakes"', "status expected 204 got 404 Not Found: "),
     ],
 )
 def test_one_value_changed_is_red_and_says_where(
@@ -194,7 +238,11 @@ def test_one_value_changed_is_red_and_says_where(
     shown = " ".join(result.stdout.split())
     assert said in shown
     at = next(n for n, line in enumerate(lines, 1) if recorded_as in line)
-    assert f"session.yaml:{at}" in shown or recorded_as == "unit: kW"
+    # What is sent is expected nowhere.
+    assert f"session.yaml:{at}" in shown or recorded_as in {
+        "unit: kW",
+        'path: "/handshake"',
+    }
 
 
 def test_a_journal_is_replayed_itself(session: Path) -> None:
@@ -297,7 +345,7 @@ def test_an_invented_id_that_is_named_later_is_captured(
     text = recorded(simulator).text
     assert told.request_id not in text
     # Of another seed, the id is another, too.
-    other = text.replace("seed 1,", "seed 2,")
+    other = text.replace("seed: 1\n", "seed: 2\n")
     assert replayed(other, tmp_path).exit_code == 0, other
 
 
@@ -330,19 +378,177 @@ def test_every_text_comes_back_as_it_was(simulator: Simulator, value: str, tmp_p
     assert replayed(text, tmp_path).exit_code == 0, text
 
 
-def test_what_no_step_does_is_named(simulator: Simulator) -> None:
-    send(simulator, adjust())
-    ask(simulator, "GET", f"{VIEW}?id=1", [("host", "localhost")])
-    body = json.dumps({**instruction(), "topic": "Other"}).encode()
-    target = ADD.replace("/OSCP_v20", "")
-    ask(simulator, "POST", target, signed_headers("POST", target, body), body)
+DATED = {**instruction(), "expirationDate": "2031-01-01 00:00:00Z"}
+TWICE = [{"name": "a", "value": "b"}, {"name": "a", "value": "c"}]
+ASKED: dict[str, tuple[str, str, dict[str, Any], bytes, dict[str, Any]]] = {
+    "a look, signed": ("GET", f"{VIEW}?id=1", {}, b"", {"sign": TOKEN}),
+    "not signed": ("GET", VIEW, {"headers": HOST_ALONE}, b"", {}),
+    "no such token": (
+        "GET",
+        VIEW,
+        {"token": "nobody"},
+        b"",
+        {
+            "headers": {
+                "X-SN-Date": "Fri, 02 Jan 2026 03:04:05 GMT",
+                "Authorization": "SNWS2 Credential=nobody,SignedHeaders=host;x-sn-date,"
+                f"Signature={'0' * 64}",
+            }
+        },
+    ),
+    "dated too early": (
+        "GET",
+        VIEW,
+        {"when": NOW - timedelta(hours=1)},
+        b"",
+        {"sign": TOKEN, "headers": {"X-SN-Date": "Fri, 02 Jan 2026 02:04:05 GMT"}},
+    ),
+    "no JSON": (
+        "POST",
+        ADD,
+        {},
+        b'{"nodeId": 1',
+        {
+            "sign": TOKEN,
+            "headers": {"Content-Type": "application/json"},
+            "text": '{"nodeId": 1',
+        },
+    ),
+    "another topic": (
+        "POST",
+        ADD.replace("/OSCP_v20", ""),
+        {},
+        json.dumps({**instruction(), "topic": "Other"}).encode(),
+        {"sign": TOKEN, "message": {**instruction(), "topic": "Other"}},
+    ),
+    "a date": ("POST", ADD, {}, json.dumps(DATED).encode(), {"sign": TOKEN, "message": DATED}),
+    "a parameter twice": (
+        "POST",
+        ADD,
+        {},
+        json.dumps({"nodeId": 1, "parameters": TWICE}).encode(),
+        {"sign": TOKEN, "message": {"nodeId": 1, "parameters": TWICE}},
+    ),
+    "a change": (
+        "DELETE",
+        f"{OPTIMIZERS}/1",
+        {},
+        b"",
+        {"method": "DELETE", "sign": TOKEN},
+    ),
+    "no such method": (
+        "PATCH",
+        VIEW,
+        {"more": [("Accept", "text/html")]},
+        b"",
+        {"method": "PATCH", "sign": TOKEN, "headers": {"Accept": "text/html"}},
+    ),
+    "two hosts": (
+        "GET",
+        "/solaruser/a",
+        {"headers": [("host", "a b")]},
+        b"",
+        {"headers": {"Host": "a b"}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("method", "target", "how", "body", "fields"), ASKED.values(), ids=ASKED)
+def test_what_no_other_step_does_is_asked_again(  # noqa: PLR0917 - a row of the table
+    method: str,
+    target: str,
+    how: dict[str, Any],
+    body: bytes,
+    fields: dict[str, Any],
+    simulator: Simulator,
+    tmp_path: Path,
+) -> None:
+    headers = how.get("headers") or signed_headers(method, target, body, **how)
+    answer = ask(simulator, method, target, headers, body)
+    simulator.clock.advance(0)
     made = recorded(simulator)
-    assert made.left_out == (
-        f"GET {VIEW}?id=1 at 03:04:05: it was refused with 401, and no step sends what is refused",
-        f"POST {target} at 03:04:05: a step sends to one node, under the topic OSCP_v20",
-    )
-    for each in made.left_out:
-        assert f"# Left out: {each}\n" in made.text
+    assert (made.left_out, made.problems) == ((), ())
+    (step,) = yaml.safe_load(made.text)["steps"]
+    assert step["request"] == {"to": "solaruser", "path": target, **fields}
+    assert step["expect"]["status"] == answer.status
+    assert replayed(made.text, tmp_path).exit_code == 0, made.text
+
+
+@pytest.mark.parametrize("token", [PROVIDER_TOKEN, "guessed"])
+def test_a_request_straight_to_a_party_shows_its_token_by_name(
+    token: str, simulator: Simulator, tmp_path: Path
+) -> None:
+    headers = [*HOST_ALONE, ("authorization", f"Token {token}"), ("x-request-id", "r1")]
+    headers.append(("content-type", "application/json"))
+    path = "/oscp/cp/2.0/handshake"
+    status = ask(simulator, "POST", path, headers, b"{}").status
+    made = recorded(simulator)
+    (step,) = yaml.safe_load(made.text)["steps"]
+    assert token not in made.text
+    if token == PROVIDER_TOKEN:
+        fields = {"to": "capacity_provider:3", "path": "/handshake"}
+        assert step["request"].items() >= fields.items()
+        assert step["request"]["token_of"] == "capacity_provider:3"
+    else:
+        assert step["request"]["path"] == path
+        assert step["expect"]["body"] == {"message": "the token is unknown"}
+    assert step["expect"]["status"] == status
+    assert replayed(made.text, tmp_path).exit_code == 0, made.text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"what is this?\r\n\r\n",
+        b"GET /solaruser HTTP/1.1\r\n\r\n",
+        b"POST /solaruser HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno\r\n",
+        b"POST /solaruser HTTP/1.1\r\nHost: a\r\nContent-Length: no\r\n\r\n",
+        b"POST /solaruser/a HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n",
+    ],
+)
+def test_what_is_hardly_a_request_is_sent_again(
+    sent: bytes, simulator: Simulator, tmp_path: Path
+) -> None:
+    url = urlsplit(simulator.url)
+    with socket.create_connection((url.hostname, url.port)) as connection:
+        connection.sendall(sent)
+        status = int(connection.makefile("rb").readline().split()[1])
+    made = recorded(simulator)
+    (step,) = yaml.safe_load(made.text)["steps"]
+    assert step["expect"]["status"] == status
+    assert replayed(made.text, tmp_path).exit_code == 0, made.text
+
+
+def test_of_looks_at_the_same_the_last_is_kept(simulator: Simulator) -> None:
+    for target in (VIEW, VIEW, f"{VIEW}?id=1", VIEW):
+        ask(simulator, "GET", target, HOST_ALONE)
+    assert [each["request"]["path"] for each in steps(simulator)] == [VIEW, f"{VIEW}?id=1", VIEW]
+
+
+def test_ids_that_a_request_names_are_captures(simulator: Simulator, tmp_path: Path) -> None:
+    told = simulator.provider(3).forecast(capacities=[50])
+    send(simulator, adjust())
+    target = f"/solaruser/api/v1/sec/user/events?a=${{b}}{told.request_id}"
+    ask(simulator, "GET", target, HOST_ALONE)
+    ask(simulator, "GET", f"{VIEW}?id=1", HOST_ALONE)
+    made = recorded(simulator)
+    _, _, first, second = yaml.safe_load(made.text)["steps"]
+    path = "/solaruser/api/v1/sec/user/events?a=$${b}${message1.request_id}"
+    assert first["request"]["path"] == path
+    assert second["request"]["path"] == f"{VIEW}?id=${{instruction1.instruction_id}}"
+    for seed in (1, 2):
+        text = made.text.replace("seed: 1\n", f"seed: {seed}\n")
+        assert replayed(text, tmp_path).exit_code == 0, text
+
+
+def test_a_secret_is_sent_by_a_name(simulator: Simulator, tmp_path: Path) -> None:
+    body = b'{"token": "a-token-of-eight-or-more"}'
+    ask(simulator, "POST", "/oscp/fp/2.0/register", [*HOST_ALONE, ("x-api-key", "k" * 20)], body)
+    made = recorded(simulator)
+    assert "[redacted]" not in made.text
+    assert "a-token-of" not in made.text
+    assert "secret-that-is-not-kept" in made.text
+    assert replayed(made.text, tmp_path).exit_code == 0, made.text
 
 
 def test_a_fault_that_struck_is_named(simulator: Simulator) -> None:
@@ -424,7 +630,7 @@ def test_what_comes_of_a_step_by_itself_is_none(tmp_path: Path) -> None:
     # The message is in the step already.
     assert "message" not in found[0]["expect"]["exchanges"][0]
     for seed in (1, 2):
-        text = made.text.replace("seed 1,", f"seed {seed},")
+        text = made.text.replace("seed: 1\n", f"seed: {seed}\n")
         assert replayed(text, tmp_path).exit_code == 0, text
 
 
@@ -435,7 +641,7 @@ def test_an_id_that_nobody_names_is_not_expected(simulator: Simulator, tmp_path:
     text = recorded(simulator).text
     assert "HandshakeAcknowledge" in text
     assert "X-Correlation-ID" not in text
-    assert replayed(text.replace("seed 1,", "seed 2,"), tmp_path).exit_code == 0
+    assert replayed(text.replace("seed: 1\n", "seed: 2\n"), tmp_path).exit_code == 0
 
 
 def test_a_token_is_not_kept_and_a_party_registers_with_its_own(
@@ -447,28 +653,6 @@ def test_a_token_is_not_kept_and_a_party_registers_with_its_own(
     assert "a-token" not in made.text
     assert "[redacted]" not in made.text
     assert replayed(made.text, tmp_path).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("more", "why"),
-    [
-        ({"expirationDate": "2031-01-01 00:00:00Z"}, "no step gives an instruction a date"),
-        (
-            {
-                "params": None,
-                "parameters": [{"name": "a", "value": "b"}, {"name": "a", "value": "c"}],
-            },
-            "no step gives a parameter twice",
-        ),
-    ],
-)
-def test_an_instruction_that_no_step_sends(
-    simulator: Simulator, more: dict[str, Any], why: str
-) -> None:
-    body = json.dumps({**instruction(), **more}).encode()
-    assert ask(simulator, "POST", ADD, signed_headers("POST", ADD, body), body).status == 200
-    with pytest.raises(NothingToRecord, match=why):
-        recorded(simulator)
 
 
 def test_what_was_forgotten_is_said(simulator: Simulator) -> None:
@@ -619,13 +803,14 @@ def test_a_journal_is_exported_as_har(session: Path, tmp_path: Path) -> None:
         ):
             assert {"cookies", "headers", "headersSize", "bodySize", *named} <= message_.keys()
         assert {"send", "wait", "receive"} <= entry["timings"].keys()
-    first, *_, view, heartbeat = log["entries"]
+    first, *others, heartbeat = log["entries"]
+    view = next(each for each in others if each["request"]["method"] == "GET")
     assert first["request"]["postData"]["text"].startswith('{"nodeId": 1')
     assert first["response"]["content"]["mimeType"] == "application/json"
     assert view["request"]["queryString"] == [{"name": "id", "value": "3"}]
     # Each once, though both of its sides are in the journal.
     assert heartbeat["request"]["url"].endswith("/oscp/fp/2.0/heartbeat")
-    assert len(log["entries"]) == 7
+    assert len(log["entries"]) == 10
     assert "Signature=[redacted]" in json.dumps(first)
 
 

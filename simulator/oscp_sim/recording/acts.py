@@ -5,10 +5,9 @@ All else that a journal tells followed from that, and follows again when the ste
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,25 +16,25 @@ from werkzeug.datastructures import MultiDict
 
 from oscp_send.client import SolarUserClient
 from oscp_send.instruction import TOPIC, join_parameters
-from oscp_send.messages import wire_text
 from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, read_body
 from oscp_send.values import OscpSendError
 from oscp_sim.entry import Entry
 from oscp_sim.http import Request
+from oscp_sim.recording.requests import REDACTED, request_of, value_of
 from oscp_sim.solaruser.call import ApiRefused, request_parameters
 from oscp_sim.solaruser.parameters import long_of, read_form
+from oscp_sim.token_endpoint import TOKEN_PATH
+from oscp_sim.world import load_world
 
 _ADD: Final = re.compile(r"/instr/(?:add|exec)(?:/([^/]+))?\Z")
 _STANDARD: Final = frozenset({"coId", "cgIdentifier", "action", "msg"})
-#: Stands for a secret.
-REDACTED: Final = "[redacted]"
+_LOOKS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SENDERS: Final = {"capacity_provider": "provider", "capacity_optimizer": "optimizer"}
 # The forecast that each sends, and the command for it.
 _FORECASTS: Final = {
     "capacity_provider": ("UpdateGroupCapacityForecast", "forecast"),
     "capacity_optimizer": ("AdjustGroupCapacityForecast", "adjust"),
 }
-_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|\s+')
 
 
 @dataclass(slots=True)
@@ -48,6 +47,8 @@ class Act:
         step: What a step of a scenario has for it, but for what is expected.
         expect: What is expected of it alone.
         request_id: The X-Request-ID that it sent, where it was invented here.
+        instruction_id: Of the instruction that it made.
+        asked: Of a request as it stands: what the journal has of it.
     """
 
     number: int
@@ -55,11 +56,13 @@ class Act:
     step: dict[str, Any]
     expect: dict[str, Any] = field(default_factory=dict)
     request_id: str | None = None
+    instruction_id: int | None = None
+    asked: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that was done from outside for which a scenario has no step; and why not."""
+    """Something that was done from outside and cannot be done again; and why not."""
 
     entry: Entry
     why: str
@@ -71,7 +74,7 @@ class LeftOut:
 
 
 class _NoStep(Exception):
-    """Raised for what was done from outside and cannot be a step; its text says why."""
+    """Raised for what no step but a request as it stands does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class _Context:
 
     Attributes:
         shared: The systems, by party and id, that several users have.
+        tokens: The security tokens of the world, by id, a good one first.
         ours: The exchanges that were sent by a party that is played.
         sides: The first entry of each exchange.
         begun: The first entry about each instruction.
@@ -87,6 +91,7 @@ class _Context:
     """
 
     shared: frozenset[tuple[str, int]]
+    tokens: Mapping[str, Any]
     ours: set[int | None] = field(default_factory=set)
     sides: dict[int | None, Entry] = field(default_factory=dict)
     begun: dict[int | None, Entry] = field(default_factory=dict)
@@ -112,19 +117,65 @@ def acts_of(
         entries: Of the journal.
         world: Who existed, as a world file has it; None for the built-in world.
     """
-    context = _Context(_shared_ids(world or {}))
+    known = load_world().summary() if world is None else world
+    context = _Context(_shared_ids(known), _tokens(known))
     for entry in entries:
         context.read(entry)
     found: list[tuple[int, Act | LeftOut]] = []
     for entry in entries:
         is_from_here = entry.kind == "exchange" and entry.exchange_id in context.ours
+        act: Act | LeftOut | None
         try:
             act = _told(entry, context) if is_from_here else _asked(entry, context)
-        except _NoStep as why:
-            found.append((entry.number, LeftOut(entry, str(why))))
-        else:
-            found += [] if act is None else [(act.number, act)]
-    yield from (act for _, act in sorted(found, key=lambda each: each[0]))
+        except _NoStep:
+            act = _request(entry, context)
+        if act is not None:
+            found.append((act.number if isinstance(act, Act) else entry.number, act))
+    yield from _once((act for _, act in sorted(found, key=lambda each: each[0])))
+
+
+def _once(acts: Iterable[Act | LeftOut]) -> Iterator[Act | LeftOut]:
+    """Yield what was done, of looks at the same that follow one another the last alone."""
+    last: Act | LeftOut | None = None
+    for act in acts:
+        if last is not None and not _is_same_look(last, act):
+            yield last
+        last = act
+    if last is not None:
+        yield last
+
+
+def _is_same_look(one: Act | LeftOut, other: Act | LeftOut) -> bool:
+    if not (isinstance(one, Act) and isinstance(other, Act) and one.asked and other.asked):
+        return False
+    is_look = one.asked.request is not None and one.asked.request.method in _LOOKS
+    return is_look and one.step == other.step
+
+
+def _tokens(world: Mapping[str, Any]) -> Mapping[str, Any]:
+    tokens = [each for user in world.get("users", ()) for each in user.get("tokens", ())]
+    tokens.sort(key=lambda each: not (each.get("enabled", True) and each.get("type") == "User"))
+    return {each["id"]: each for each in tokens}
+
+
+def _request(entry: Entry, context: _Context) -> Act | LeftOut:
+    """Return what a program asked for, as it stands."""
+    request = entry.request
+    assert request is not None, "every exchange has one"  # noqa: S101
+    is_served = entry.status is not None and entry.status < 400  # noqa: PLR2004 - of HTTP
+    if request.path == TOKEN_PATH and is_served:
+        return LeftOut(entry, "the secret of its client is not kept; tokens are shown without it")
+    party = entry.party if entry.party in _SENDERS else entry.peer
+    is_shared = (party or "", entry.detail.get("id", 0)) in context.shared
+    step = {"request": request_of(entry, context.tokens, shared=is_shared)}
+    expect = {"status": "unanswered" if entry.status is None else entry.status}
+    number, at, made = entry.number, entry.at, None
+    if request.method == "POST" and _ADD.search(request.path) and entry.instruction_id is not None:
+        first, made = context.begun[entry.instruction_id], entry.instruction_id
+        last = context.ended.get(made)
+        number, at = first.number, first.at
+        expect |= {} if last is None else _ending(last)
+    return Act(number, at, step, expect, instruction_id=made, asked=entry)
 
 
 def _shared_ids(world: Mapping[str, Any]) -> frozenset[tuple[str, int]]:
@@ -154,31 +205,27 @@ def _asked(entry: Entry, context: _Context) -> Act | None:
     if entry.party == "solaruser":
         return _of_solaruser(entry, context)
     if entry.party != "flexibility_provider":
-        raise _NoStep("no step acts as the Flexibility Provider")
+        raise _NoStep
     return _message(entry, context, is_told=False)
 
 
-def _of_solaruser(entry: Entry, context: _Context) -> Act | None:
+def _of_solaruser(entry: Entry, context: _Context) -> Act:
     request = entry.request
     assert request is not None, "every exchange has one"  # noqa: S101
-    if entry.status is None or entry.status >= 400:  # noqa: PLR2004 - of HTTP
-        raise _NoStep(f"it was refused with {entry.status}, and no step sends what is refused")
-    if request.method in {"GET", "HEAD", "OPTIONS"}:
-        return None
     found = _ADD.search(request.path)
-    if found is None or entry.instruction_id is None:
-        raise _NoStep("no step changes what SolarUser has stored")
+    is_served = entry.status is not None and entry.status < 400  # noqa: PLR2004 - of HTTP
+    if not is_served or found is None or entry.instruction_id is None or request.method != "POST":
+        raise _NoStep
     try:
         node, topic, body = _instruction(request, found[1])
     except (BodyRefused, ApiRefused, ValueError):
-        raise _NoStep("it cannot be read") from None
-    if node is None or topic != TOPIC:
-        raise _NoStep(f"a step sends to one node, under the topic {TOPIC}")
-    if body.instruction_date or body.expiration_date:
-        raise _NoStep("no step gives an instruction a date")
+        raise _NoStep from None
+    if node is None or topic != TOPIC or body.instruction_date or body.expiration_date:
+        raise _NoStep
     first, last = context.begun[entry.instruction_id], context.ended.get(entry.instruction_id)
     expect = {} if last is None else _ending(last)
-    return Act(first.number, first.at, _send(node, body.parameters), expect)
+    step = _send(node, body.parameters)
+    return Act(first.number, first.at, step, expect, instruction_id=entry.instruction_id)
 
 
 def _instruction(request: Request, topic: str | None) -> tuple[int | None, str, InstructionBody]:
@@ -194,7 +241,7 @@ def _send(node: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     named = join_parameters(pairs)
     if named.keys() - {"correlationId"} != _STANDARD:
         if len(named) < len(pairs):
-            raise _NoStep("no step gives a parameter twice")
+            raise _NoStep
         return {"send": {"node": node, "parameters": named}}
     optimizer = named["coId"]
     send: dict[str, Any] = {
@@ -243,19 +290,6 @@ def written(text: str) -> dict[str, Any]:
     return {"text": text} if value is None else {"message": value}
 
 
-def value_of(text: str) -> Any:  # noqa: ANN401 - JSON of any kind
-    """Return the JSON value of a text, or None where that would be written in another way.
-
-    Blanks do not matter; how a number is written, or a repeated name, does.
-    """
-    try:
-        value = json.loads(text)
-        same = wire_text(value) == _BLANKS.sub(lambda found: found[1] or "", text)
-    except (ValueError, RecursionError, OscpSendError):
-        return None
-    return value if same else None
-
-
 # What a Capacity Provider or Optimizer was told to send, or a program sent in its place.
 
 
@@ -263,10 +297,8 @@ def _message(entry: Entry, context: _Context, *, is_told: bool) -> Act:
     party = entry.party if is_told else entry.peer
     who, action, request = entry.detail.get("id"), entry.action, entry.request
     assert request is not None, "every exchange has one"  # noqa: S101
-    if party not in _SENDERS or who is None:
-        raise _NoStep(f"its sender is not known; it was answered with {entry.status}")
-    if action is None:
-        raise _NoStep("it is not a message of OSCP")
+    if party not in _SENDERS or who is None or action is None:
+        raise _NoStep
     ids = {} if is_told else _given(request, "X-Request-ID", "request_id")
     ids |= _given(request, "X-Correlation-ID", "correlation_id")
     command, fields = _command(party, action, request.text)
@@ -282,8 +314,10 @@ def _given(request: Request, name: str, key: str) -> dict[str, str]:
     return {key: value} if value else {}
 
 
-def header(request: Request, name: str) -> str | None:
+def header(request: Request | None, name: str) -> str | None:
     """Return the first value of a header, by its name in any case, or None."""
+    if request is None:
+        return None
     return next((value for each, value in request.headers if each.lower() == name.lower()), None)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -18,18 +19,21 @@ from oscp_send.fidelity import Behaviour
 from oscp_send.times import utc_text
 from oscp_sim.entry import Entry
 from oscp_sim.matching import match, printable
-from oscp_sim.recording.acts import REDACTED, Act, LeftOut, acts_of, value_of
+from oscp_sim.recording.acts import Act, LeftOut, acts_of, header
+from oscp_sim.recording.requests import REDACTED, in_common, value_of
 from oscp_sim.saved_journal import SavedJournal, Setting
 from oscp_sim.scenario.events import Event, StepFinished
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
-from oscp_sim.scenario.timeline import Exchange, timeline
+from oscp_sim.scenario.timeline import Exchange, exchange_of, timeline
 
 # Shorter ones are not waited for, but added up.
 _SHORTEST_WAIT: Final = timedelta(seconds=1)
 # What comes sooner after a step is taken for a part of it.
 _AT_ONCE: Final = timedelta(milliseconds=100)
 _MOST_COMPARED: Final = 10
+# Of the body of an answer that is not JSON.
+_LONGEST_TEXT: Final = 200
 _NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -75,12 +79,13 @@ def record(journal: SavedJournal, name: str) -> Recording:
     named = _NAME.sub("-", name).strip("-.") or "recorded"
     content = _scenario(journal, named, acts)
     unplayed = {each.entry.number for each in found if isinstance(each, LeftOut)}
+    asked = {each.asked.exchange_id for each in acts if each.asked}
     came = [
         each
-        for each in timeline(journal.entries)
+        for each in timeline(journal.entries, asked)
         if isinstance(each, Exchange) and each.number not in unplayed
     ]
-    placed = _place(content, journal.setting, came)
+    placed = _place(content, journal.setting, came, acts)
     left_out += [f"{_told(each)}: it did not come when played" for each in placed.missing]
     left_out += [f"the message of {_told(each)}: another when played" for each in placed.changed]
     _capture(acts, placed.expected)
@@ -114,6 +119,7 @@ def _scenario(journal: SavedJournal, name: str, acts: Sequence[Act]) -> dict[str
         "scenario": name,
         "about": f"Recorded on {start:%Y-%m-%d}.",
         "fidelity": journal.setting.behaviour.fidelity,
+        "seed": journal.setting.seed,
         "clock": {"start": utc_text(start), "runs": "frozen"},
     }
     if journal.setting.world is not None:
@@ -196,17 +202,24 @@ class _Placed:
     problems: Sequence[str]
 
 
-def _place(content: dict[str, Any], setting: Setting, came: Sequence[Exchange]) -> _Placed:
+def _place(
+    content: dict[str, Any], setting: Setting, came: Sequence[Exchange], acts: Iterable[Act]
+) -> _Placed:
     """Play the steps, and expect of each what came of it."""
     changed: list[Exchange] = []
     left = _Came(came)
     placed: list[tuple[Exchange, dict[str, Any]]] = []
     problems: list[str] = []
+    asked = {id(each.step): each.asked for each in acts if each.asked}
+    start = datetime.fromisoformat(content["clock"]["start"])
     for step, played in zip(content["steps"], _played(content, setting), strict=False):
         pairs = [(each, left.take(each)) for each in played.exchanges]
+        if id(step) in asked:
+            _expect_answer(step, asked[id(step)], played, start)
         expected = [_expected(then, now, step) for now, then in pairs if then is not None]
         placed += zip((then for _, then in pairs if then is not None), expected, strict=True)
-        if expected:
+        # Of a request alone, the step says already how it was answered.
+        if expected and not (id(step) in asked and len(played.exchanges) == 1):
             is_all = all(then is not None for _, then in pairs)
             key = "exchanges" if is_all else "exchanges_among_others"
             step["expect"] = {**step.get("expect", {}), key: expected}
@@ -219,6 +232,26 @@ def _place(content: dict[str, Any], setting: Setting, came: Sequence[Exchange]) 
             for each in played.problems
         ]
     return _Placed(placed, left.left(), changed, problems)
+
+
+def _expect_answer(
+    step: dict[str, Any], then: Entry, played: StepFinished, start: datetime
+) -> None:
+    """Expect of the answer to a request what it says each time."""
+    now = next((each for each in played.exchanges if each.answer), None)
+    answer = then.response
+    if now is None or answer is None or now.status != answer.status:
+        return
+    there = dict(exchange_of(then).telling_headers)
+    same = {name: value for name, value in now.telling_headers if there.get(name) == value}
+    same = {name: value for name, value in same.items() if REDACTED not in value}
+    try:
+        is_same, body = in_common(json.loads(answer.text), json.loads(now.answer), start)
+    except (ValueError, RecursionError):
+        is_same = answer.text == now.answer and len(now.answer) <= _LONGEST_TEXT
+        body = answer.text
+    headers = {"headers": same} if same else {}
+    step["expect"] |= {**headers, **({"body": body} if is_same and body else {})}
 
 
 def _played(content: Mapping[str, Any], setting: Setting) -> list[StepFinished]:
@@ -316,34 +349,94 @@ def _says(step: Mapping[str, Any], value: object) -> bool:
 
 
 def _capture(acts: Sequence[Act], placed: Sequence[tuple[Exchange, dict[str, Any]]]) -> None:
-    """Have what sent an invented id capture it, for those that name it; it differs by the seed."""
+    """Have what made an id capture it, for those that name it; an invented one differs by seed."""
     sent = {then.request_id: expected for then, expected in placed if then.request_id}
     sent |= {act.request_id: act.step for act in acts if act.request_id}
-    names: dict[str, str] = {}
+    # What a request says itself was not invented here.
+    own = {header(each.asked.request, "X-Request-ID") for each in acts if each.asked}
+    names = _Names(sent, [each for each in sent if len(each) >= _SHORTEST_ID and each not in own])
     for act in acts:
+        if act.instruction_id is not None:
+            names.instructions[act.instruction_id] = act.step
         for fields in act.step.values():
             named = fields.get("correlation_id", "") if isinstance(fields, Mapping) else ""
             if named in sent and sent[named] is not act.step:
-                names.setdefault(named, f"message{len(names) + 1}")
-                fields["correlation_id"] = _reference(names[named])
-    for request_id, name in names.items():
-        _insert(sent[request_id], "as", name)
+                fields["correlation_id"] = names.reference(named)
+        if act.asked:
+            act.step["request"] = names.within(act.step["request"], act.step)
     for _, expected in placed:
         named = expected.get("headers", {}).get("X-Correlation-ID", "")
-        if named in names:
-            expected["headers"] = {"X-Correlation-ID": _reference(names[named])}
+        if named in names.given:
+            expected["headers"] = {"X-Correlation-ID": names.reference(named)}
         elif named in sent:
             del expected["headers"]
+    names.insert()
+
+
+# A shorter one may be a part of any text.
+_SHORTEST_ID: Final = 16
+_ID_IN_QUERY: Final = re.compile(r"(?<=[?&]id=)[0-9]{1,18}(?![^&])")
+
+
+@dataclass(slots=True)
+class _Names:
+    """What captures an id, and the name by which others refer to it.
+
+    Attributes:
+        sent: What sent each request id.
+        invented: Those that are looked for in texts.
+        given: The names of those that somebody refers to.
+        instructions: What made each instruction.
+        of_instructions: The names of those that somebody refers to.
+    """
+
+    sent: Mapping[str, dict[str, Any]]
+    invented: Sequence[str]
+    given: dict[str, str] = field(default_factory=dict)
+    instructions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    of_instructions: dict[int, str] = field(default_factory=dict)
+
+    def reference(self, request_id: str) -> _Reference:
+        """Return the reference to a request id."""
+        name = self.given.setdefault(request_id, f"message{len(self.given) + 1}")
+        return _Reference(f"${{{name}.request_id}}")
+
+    def within(self, value: Any, step: object) -> Any:  # noqa: ANN401 - a part of a step
+        """Return a part of a request with references in the place of the ids that it names."""
+        if isinstance(value, dict):
+            return {key: self.within(each, step) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.within(each, step) for each in value]
+        return self._in_text(value, step) if isinstance(value, str) else value
+
+    def _in_text(self, text: str, step: object) -> str:
+        made = text.replace("${", "$${")
+        for each in self.invented:
+            if each in made and self.sent[each] is not step:
+                made = made.replace(each, self.reference(each))
+        made = _ID_IN_QUERY.sub(self._instruction, made)
+        return text if made == text.replace("${", "$${") else _Reference(made)
+
+    def _instruction(self, found: re.Match[str]) -> str:
+        number = int(found[0])
+        if number not in self.instructions:
+            return found[0]
+        count = len(self.of_instructions) + 1
+        name = self.of_instructions.setdefault(number, f"instruction{count}")
+        return f"${{{name}.instruction_id}}"
+
+    def insert(self) -> None:
+        """Give the names to what captures the ids."""
+        for request_id, name in self.given.items():
+            _insert(self.sent[request_id], "as", name)
+        for number, name in self.of_instructions.items():
+            _insert(self.instructions[number], "as", name)
 
 
 class _Reference(str):
     """A text that stands for what a step captured; in any other, the same characters do not."""
 
     __slots__ = ()
-
-
-def _reference(name: str) -> _Reference:
-    return _Reference(f"${{{name}.request_id}}")
 
 
 def _insert(step: dict[str, Any], key: str, value: str) -> None:
