@@ -40,6 +40,9 @@ _WORLD: Final = {
 }
 
 
+_SAVED: Final = "save a journal with oscp-sim serve --save-journal"
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a journal was kept under; the same makes the same happen again.
@@ -138,7 +141,7 @@ def open_journal(path: Path) -> SavedJournal:
         raise SourceError([SourceProblem(str(path), why)]) from None
     lines = text.split("\n")
     if not text.strip():
-        why = "it is empty; save a journal with oscp-sim serve --save-journal"
+        why = f"it is empty; {_SAVED}"
         raise SourceError([SourceProblem(str(path), why)])
     values = [
         (number, _json(path, number, line)) for number, line in enumerate(lines, 1) if line.strip()
@@ -155,6 +158,10 @@ def _json(path: Path, number: int, line: str) -> Any:  # noqa: ANN401 - JSON of 
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         why = f"not JSON: {error}; each line is one JSON object"
+        if number == 1:
+            why += f"; this is to be a saved journal: {_SAVED}"
+        if number == 1 and path.suffix in {".yaml", ".yml"}:
+            why = f"a scenario file, not a saved journal: oscp-sim replay plays it; {_SAVED}"
         raise SourceError([SourceProblem(str(path), why, number, 1)]) from None
 
 

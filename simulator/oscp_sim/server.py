@@ -25,7 +25,7 @@ from email.utils import formatdate
 from functools import partial
 from ipaddress import ip_address
 from selectors import EVENT_READ, BaseSelector, DefaultSelector, SelectorKey
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oscp_sim.faults.answers import is_reset
 from oscp_sim.faults.strikes import Faults
@@ -633,41 +633,6 @@ def _received(stream: _Incoming, client: str, faults: Faults | None) -> tuple[Re
         method, _origin_form(target), headers, body, client, flaw=flaw, is_let_in=is_asked
     )
     return request, flaw is None and body is not None and _stays(version, headers)
-
-
-class _Given:
-    """Bytes that have come already, in the place of a connection."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def settimeout(self, _seconds: float) -> None:
-        """Wait for nothing."""
-
-    def sendall(self, _data: bytes) -> None:
-        """Send nothing: nobody waits to go on."""
-
-    def recv(self, most: int) -> bytes:
-        """Return the next of them, and nothing at their end."""
-        taken, self._data = self._data[:most], self._data[most:]
-        return taken
-
-
-def read_request(data: bytes, client: str = "127.0.0.1") -> Request:
-    """Return the request that some bytes are, as the server reads it, with what is wrong with it.
-
-    Args:
-        data: All that a client sends before it waits for the answer.
-        client: Its address.
-
-    Raises:
-        ConnectionError: They say that more is to come.
-    """
-    stream = _Stream(cast("socket.socket", _Given(data)), _LIMITS, lambda *_: None)
-    received = _received(stream, client, None) if stream.goes_on() else None
-    if received is None:
-        raise ConnectionError("there is no request")
-    return received[0]
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from oscp_schemas.show import nearest
+from oscp_send.times import utc_text
 from oscp_sim.clock import parse_duration
 from oscp_sim.entry import FIELDS, Entry
 from oscp_sim.matching import SHORTER, Difference, JournalCondition, TextPattern
@@ -31,6 +32,8 @@ WORDS: Final = (*COUNTS, *LISTS, "nothing_else", "within")
 _PATIENCE: Final = 10.0
 # Seconds of a year: a longer time is a mistake.
 _LONGEST: Final = 366 * 86_400.0
+# Of real time, in seconds, where time is simulated.
+_LONGEST_WAIT: Final = 600.0
 # "Nothing else" is about all that has these in common with what is expected.
 _SCOPE: Final = ("party", "peer", "sent", "kind")
 _MOST_SHOWN: Final = 12
@@ -431,7 +434,8 @@ class _Judgement:
         *,
         alone: bool,
     ) -> None:
-        self._journal, self._since = shared.journal, since
+        self._journal, self._since, self._clock = shared.journal, since, shared.clock
+        self._is_fast, self._is_cut = shared.clock.is_simulated, False
         self._claims = verification.claims()
         conditions = tuple(each for claim in self._claims for each in claim.conditions)
         self._else = _NothingElse(conditions) if verification.nothing_else else None
@@ -445,10 +449,15 @@ class _Judgement:
         until, seconds = self._until, _PATIENCE
         if until is None:
             until = settling.end_after(_PATIENCE)
-        elif not self._alone:
+        else:
             within = (self._within or timedelta()).total_seconds()
-            seconds = within if settling.runs else min(within, _PATIENCE)
-        settling.wait(lambda: self._is_decided(settling, until), until, seconds)
+            seconds = _PATIENCE if self._alone else min(within, _PATIENCE)
+            if settling.runs:
+                # However fast a clock runs: nobody waits for days.
+                seconds = min(within, _LONGEST_WAIT) if self._is_fast else within
+        is_decided = settling.wait(lambda: self._is_decided(settling, until), until, seconds)
+        is_over = self._until is None or self._clock.now() >= self._until
+        self._is_cut = settling.runs and not (is_decided or is_over)
         # What came of the last that was on its way.
         self._look()
 
@@ -499,10 +508,12 @@ class _Judgement:
         # What is lost has ended the waiting; what is short may have come after that.
         for claim in sorted(self._claims, key=lambda each: not each.is_lost):
             if not claim.holds:
-                left = "" if claim.is_lost else settling.left_over()
+                left = "" if claim.is_lost else self._not_reached() or settling.left_over()
                 raise claim.failure(self._entries(), within, left)
         if self._else is not None and self._else.others:
             raise self._else.failure(within)
+        if self._is_cut and self._may_be_lost:
+            raise NotVerified(f"that it is certain{within}", self._not_reached())
         if self._until is None and self._may_be_lost and settling.may_change(None):
             raise NotVerified(
                 f"that within {_PATIENCE:g} s nothing is on its way any more",
@@ -511,6 +522,12 @@ class _Judgement:
             )
         found = {each.number: each for claim in self._claims for each in claim.found}
         return tuple(found[number] for number in sorted(found))
+
+    def _not_reached(self) -> str:
+        if not self._is_cut:
+            return ""
+        now = utc_text(self._clock.now())
+        return f"a wait ends after {_LONGEST_WAIT:g} s of real time, by then the clock is at {now}"
 
     def _entries(self) -> list[Entry]:
         return [each for each in self._journal.entries(since=self._since) if self._is_in_time(each)]

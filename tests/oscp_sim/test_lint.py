@@ -236,3 +236,15 @@ def test_schema_of_what_is_not_there() -> None:
     result = sim("schema", "wordl")
     assert result.exit_code == 2
     assert "'wordl' is not one of 'scenario', " in result.stderr
+
+
+def test_github_shows_what_is_found_beside_the_lines() -> None:
+    write("a.yaml", of_steps("wait: 1s"))
+    result = sim("lint", "a.yaml", "--format", "github")
+    told, *rest = result.stdout.splitlines()
+    assert told.startswith("::warning file=a.yaml,line=1,col=11,title=oscp-sim lint::nothing is ")
+    assert (result.exit_code, len(rest)) == (0, 2)
+    write("a.yaml", of_steps("wiat: 1s"))
+    result = sim("lint", "a.yaml", "--format", "github")
+    assert result.stdout.startswith("::error file=a.yaml,line=3,col=5,title=oscp-sim lint::unkn")
+    assert result.exit_code == 2

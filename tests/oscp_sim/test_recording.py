@@ -841,11 +841,34 @@ def test_serve_records_until_it_is_ended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--record", "--save-journal"])
 @pytest.mark.parametrize("name", [["serve"], ["run", "--", "true"]])
-def test_a_folder_that_is_not_there_is_2(name: list[str], option: str, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_2(name: list[str], option: str, tmp_path: Path) -> None:
     first, *rest = name
+    (tmp_path / "no").write_text("")
     result = command(first, option, str(tmp_path / "no" / "file"), *rest)
     assert result.exit_code == 2
-    assert f"there is no folder {tmp_path}/no" in result.stderr
+    assert f"{tmp_path}/no is not a folder" in " ".join(result.stderr.split())
+
+
+def test_a_folder_that_is_not_there_is_made(session: Path, tmp_path: Path) -> None:
+    files = [str(tmp_path / each / "b" / "file.yaml") for each in ("r", "j", "o", "e")]
+    program = "curl -s -X POST $OSCP_SIM_URL/_sim/providers/3/heartbeat"
+    kept = ("--record", files[0], "--save-journal", files[1])
+    assert command("run", *kept, "--", "sh", "-c", program).exit_code == 0
+    assert command("record", str(session), "-o", files[2]).exit_code == 0
+    assert command("export", str(session), "-o", files[3]).exit_code == 0
+    assert all(Path(each).is_file() for each in files)
+
+
+@pytest.mark.parametrize("name", ["record", "export"])
+def test_a_scenario_in_the_place_of_a_journal_is_2_and_says_so(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("scenario: a\nsteps: [{wait: 1s}]\n")
+    result = command(name, str(file))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"{file}:1:1: a scenario file, not a saved journal: oscp-sim replay plays it; save a "
+        "journal with oscp-sim serve --save-journal\n"
+    )
 
 
 def test_run_records_what_a_program_did(tmp_path: Path) -> None:

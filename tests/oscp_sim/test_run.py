@@ -325,6 +325,17 @@ def test_a_step_that_runs_a_program_expects_the_same_words(tmp_path: Path) -> No
     assert "expected  not to be refused" in result.stdout
 
 
+@pytest.mark.parametrize("program", [REFUSED, ["true"]], ids=["refused", "nothing asked"])
+def test_where_nothing_is_said_a_step_is_milder_than_the_command(
+    program: list[str], tmp_path: Path
+) -> None:
+    """As the table in docs/your-program.md has it."""
+    file = tmp_path / "program.yaml"
+    file.write_text(json.dumps({"scenario": "program", "steps": [{"run": program}]}))
+    assert CliRunner().invoke(main, ["rehearse", str(file)]).exit_code == 0
+    assert run("--", *program).exit_code == 1
+
+
 def test_options_of_the_command_are_its_own() -> None:
     result = run("sh", "-c", 'echo "$0 $1"', "--seed", "--record")
     assert result.exit_code == 1

@@ -130,6 +130,25 @@ def test_2_where_nothing_is_left(arguments: list[str], told: str) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{told}\n")
 
 
+@pytest.mark.parametrize("deep", ["(" * 2000 + "day" + ")" * 2000, "not " * 2001 + "day"])
+def test_2_for_an_expression_that_is_too_deep(deep: str) -> None:
+    result = rehearse("s", "-k", deep)
+    assert result.exit_code == 2
+    assert "expected at most 50 parentheses or nots in one another, but there is" in result.stderr
+    assert rehearse("s", "-k", "(" * 49 + "night" + ")" * 49).exit_code == 0
+
+
+@pytest.mark.parametrize("path", ["scenarios/a.yaml", "scenarios/b/c/one.yaml", "elsewhere/a.yaml"])
+def test_a_file_that_is_named_has_the_heading_that_it_has_in_the_usual_folder(path: str) -> None:
+    file(path, "x")
+    folder = "elsewhere" if path.startswith("elsewhere") else "scenarios"
+    headings = {
+        tuple(line for line in rehearse(each).stdout.splitlines()[2:3])
+        for each in (f"{path}::x", path, folder)
+    }
+    assert len(headings) == (2 if folder == "elsewhere" else 1)
+
+
 def test_2_for_a_bad_expression() -> None:
     result = rehearse("s", "-k", "day and")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.http import Request
+from oscp_sim.entry import PartyName
+from oscp_sim.http import Request, Response
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry, timeline
 from tests.oscp_sim.journals import CP, FP, START, Telling
 
@@ -171,10 +172,45 @@ class TestInstructions:
         assert handed_over.correlation_id == "r1"
         assert declined.text == "instruction 1 is Declined: no"
 
-    def test_looks_at_it_are_left_out(self, telling: Telling) -> None:
+    def test_looks_at_it_are_left_out_unless_they_are_asked_for(self, telling: Telling) -> None:
         view = Request("GET", "/solaruser/api/v1/sec/instr/view?id=1")
-        telling.journal.append("solaruser", "exchange", request=view, instruction_id=1)
+        entry = telling.journal.append("solaruser", "exchange", request=view, instruction_id=1)
         assert told(telling) == ()
+        (look,) = timeline(telling.journal.entries(), [entry.exchange_id])
+        assert isinstance(look, Exchange)
+        assert (look.method, look.target) == ("GET", view.target)
+
+    def test_it_has_no_later_time_than_what_comes_of_it(self, telling: Telling) -> None:
+        """The journal has a request when it is answered, which may be long after the delivery."""
+        of_it: Any = {"instruction_id": 1, "action": "Handshake"}
+        journal = telling.journal
+        journal.append("solaruser", "note", detail={"handed_over": {}}, **of_it)
+        telling.clock.advance(1)
+        asked = Request("POST", "/solaruser/api/v1/sec/instr/exec/OSCP_v20")
+        journal.append("solaruser", "exchange", request=asked, **of_it)
+        request, handed_over = told(telling)
+        assert isinstance(request, Exchange)
+        assert request.at == handed_over.at == START
+
+
+# What a fault lets the asker see, and what is shown of the exchange.
+SEEN = [("unanswered", None), (503, 503), (200, 200)]
+
+
+@pytest.mark.parametrize(("seen", "status"), SEEN)
+@pytest.mark.parametrize("party", ["solaruser", CP])
+def test_an_answer_that_its_sender_did_not_see_is_not_shown(
+    party: PartyName, seen: object, status: int | None, telling: Telling
+) -> None:
+    answer = Response(200, (), b"hello")
+    telling.journal.append(party, "exchange", request=Request("POST", "/a"), response=answer)
+    telling.journal.append(party, "note", detail={"why": "fault 1", "seen": seen})
+    shown = next(each for each in told(telling) if isinstance(each, Exchange))
+    assert shown.status == status
+    assert shown.answer == ("hello" if seen == 200 else "")
+    assert shown.notes == (
+        () if seen == 200 else ("answered with 200, which its sender did not see",)
+    )
 
 
 class TestNotes:

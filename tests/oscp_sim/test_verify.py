@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -431,6 +432,34 @@ class TestTime:
             pytest.raises(NotVerified, match="expected at least 1 entry within 86400 s, got none"),
         ):
             simulator.verify(action="Register", within="24h")
+
+    @pytest.mark.parametrize(
+        ("asked", "said"),
+        [
+            ({"action": "Register"}, "expected at least 1 entry within 3.16224e+07 s, got none"),
+            (
+                {"action": "Register", "none": True},
+                "expected that it is certain within 3.16224e+07 s",
+            ),
+        ],
+    )
+    def test_a_fast_clock_is_waited_for_ten_minutes_at_most(
+        self, asked: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seconds = itertools.count(0, 700)
+        with Simulator(clock=FastClock(NOW, 1000)) as simulator:
+            # Its heartbeats always come again.
+            simulator.provider(3).handshake(heartbeat_interval=3600)
+            simulator.settle(5)
+            monkeypatch.setattr("oscp_sim.settling.time.monotonic", lambda: next(seconds))
+            with pytest.raises(NotVerified) as caught:
+                simulator.verify(within="366d", **asked)
+            monkeypatch.undo()
+        text = " ".join(str(caught.value).split())
+        assert said in text
+        assert (
+            "a wait ends after 600 s of real time, by then the clock is at 2026-01-02T03:0" in text
+        )
 
     def test_what_always_comes_again_counts_in_the_time(self) -> None:
         """A heartbeat is not on its way, but it is due before the time is over."""

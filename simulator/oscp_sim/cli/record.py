@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
+from oscp_send.cli.ci import writable
 from oscp_sim.cli.options import bad_parameters, report_option, seat_option, seats
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ record_option = click.option(
 )
 
 
-def check_folder(path: Path | None, option: str) -> None:
-    """End the command with 2 where a file could not be written at the end: it has no folder."""
-    if path is not None and not path.absolute().parent.is_dir():
-        why = f"there is no folder {path.parent}; make it first"
-        raise click.BadParameter(why, param_hint=option)
+def check_path(path: Path | None, option: str) -> None:
+    """End the command with 2 where a file could not be written at the end."""
+    if path is not None:
+        with bad_parameters(option):
+            writable(path)
 
 
 def keep_what_happened(shared: Shared, save: Path | None, recorded: Path | None) -> bool:
@@ -54,9 +55,11 @@ def keep_what_happened(shared: Shared, save: Path | None, recorded: Path | None)
     journal = SavedJournal.of(shared)
     try:
         if save is not None:
+            save.parent.mkdir(parents=True, exist_ok=True)
             journal.save(save)
         if recorded is not None:
             recording = made(journal, recorded.stem)
+            recorded.parent.mkdir(parents=True, exist_ok=True)
             recorded.write_text(recording.text, encoding="utf-8")
             _tell(recording, recorded)
     except NothingToRecord as error:
@@ -211,6 +214,7 @@ def _opened(path: Path) -> SavedJournal:
 
 def _write(path: Path, text: str, command: str) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         _end([f"{path} cannot be written: {error.strerror}"], command)

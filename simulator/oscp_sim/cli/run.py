@@ -26,7 +26,7 @@ from oscp_sim.cli.options import (
     world_option,
 )
 from oscp_sim.cli.record import (
-    check_folder,
+    check_path,
     keep_what_happened,
     record_option,
     save_journal_option,
@@ -134,8 +134,8 @@ def run(
 
     if others and not intercept:
         raise click.BadParameter("there is no proxy; add --intercept", param_hint="--others")
-    check_folder(save_journal, "--save-journal")
-    check_folder(recorded, "--record")
+    check_path(save_journal, "--save-journal")
+    check_path(recorded, "--record")
     chosen, real = behaviour(fidelity, settings), seats(seat)
     with bad_parameters("--report"):
         written = listeners(reports)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from oscp_send.cli.ci import Level, annotation
 from oscp_send.cli.main import FAILED, USAGE, Colours, Palette, color_option, count, printable
 from oscp_sim.cli.options import (
     Choice,
@@ -27,6 +28,7 @@ from oscp_sim.cli.options import (
 if TYPE_CHECKING:
     from oscp_sim.scenario.lint import Linted
     from oscp_sim.scenario.model import Scenario
+    from oscp_sim.yaml_source import SourceProblem
 
 #: Where the JSON Schema of each kind of file is: package, and name in it.
 SCHEMAS: Final = {
@@ -125,7 +127,14 @@ def _listed(scenarios: Sequence[Scenario], palette: Palette) -> Iterator[str]:
 @include_option
 @world_option
 @click.option("--strict", is_flag=True, help="Let warnings fail as well.")
-@format_option
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For a person, for a program, or for GitHub, which shows it beside the lines.",
+)
 @color_option
 def lint(
     paths: tuple[str, ...],
@@ -155,7 +164,10 @@ def lint(
     if style == "json":
         click.echo(json.dumps(_report(found), indent=2, ensure_ascii=False))
     else:
-        for line in _told(found, Palette(sys.stdout, colours)):
+        lines = [] if style == "text" else list(_annotations(found))
+        plain: Colours = colours if style == "text" else "never"
+        # What GitHub takes for a command is not shown in the log of a step.
+        for line in (*lines, *_told(found, Palette(sys.stdout, plain))):
             sys.stdout.write(f"{line}\n")
     failed = FAILED if strict and found.warnings else 0
     sys.exit(USAGE if found.errors else failed)
@@ -167,6 +179,18 @@ def _report(found: Linted) -> dict[str, Any]:
         "errors": list(map(asdict, found.errors)),
         "warnings": list(map(asdict, found.warnings)),
     }
+
+
+def _annotations(found: Linted) -> Iterator[str]:
+    levels: tuple[tuple[Level, tuple[SourceProblem, ...]], ...] = (
+        ("error", found.errors),
+        ("warning", found.warnings),
+    )
+    for level, problems in levels:
+        for each in problems:
+            yield annotation(
+                level, each.message, "oscp-sim lint", each.file, each.line, each.column
+            )
 
 
 def _told(found: Linted, palette: Palette) -> Iterator[str]:

@@ -39,7 +39,7 @@ from oscp_sim.cli.options import (
     world_option,
 )
 from oscp_sim.cli.record import (
-    check_folder,
+    check_path,
     keep_what_happened,
     record_option,
     save_journal_option,
@@ -248,8 +248,8 @@ def serve(
     written when it ends.
     """
     _log_printable()
-    check_folder(save_journal, "--save-journal")
-    check_folder(recorded, "--record")
+    check_path(save_journal, "--save-journal")
+    check_path(recorded, "--record")
     if public_url is not None:
         with bad_parameters("--public-url"):
             public_url = server_url(public_url)

@@ -138,7 +138,7 @@ def _spoilt(
     own = _asked(faults, occasion, request, handle) if is_carried_out else Response(204)
     response = _SPOIL[rule.fault](faults, rule, own)
     if is_carried_out:
-        faults.note(armed, occasion, more=_seen(response))
+        faults.note(armed, occasion, more=_told(response), seen=_seen(response))
     elif occasion.is_real:
         # Its sender, who is played here, records the exchange.
         faults.note(armed, occasion, more=": the real one is not asked")
@@ -148,8 +148,18 @@ def _spoilt(
     return response
 
 
-def _seen(response: Response) -> str:
+def _told(response: Response) -> str:
     return "" if isinstance(response, Spoilt) else f": the asker sees {response.status}"
+
+
+_UNSEEN: Final = frozenset({"garbage", "refused", "reset", "silent"})
+
+
+def _seen(response: Response) -> int | str | None:
+    """Return the status that the asker sees, or that it sees none; None where that depends."""
+    if isinstance(response, Spoilt):
+        return "unanswered" if response.how in _UNSEEN else None
+    return response.status
 
 
 # A day, in seconds: the tail of a log-normal delay has no end.

@@ -277,6 +277,7 @@ class Faults:
         request: Request | None = None,
         response: Response | None = None,
         more: str = "",
+        seen: int | str | None = None,
     ) -> None:
         """Record that a rule struck.
 
@@ -286,6 +287,7 @@ class Faults:
             request: Where the party itself never saw it: the entry is then its exchange.
             response: Of that exchange.
             more: What there is to say beside what the rule does.
+            seen: The status that the asker sees instead of the party's own, or `unanswered`.
         """
         why = f"fault {armed.number}: {KINDS[armed.rule.fault].does}{more}"
         self._journal.append(
@@ -295,7 +297,12 @@ class Faults:
             instruction_id=occasion.instruction,
             request=request,
             response=response,
-            detail={"why": why, "fault": armed.rule.fault, "rule": armed.number},
+            detail={
+                "why": why,
+                "fault": armed.rule.fault,
+                "rule": armed.number,
+                **({} if seen is None else {"seen": seen}),
+            },
         )
 
     def add_port(self, close: Callable[[float], object]) -> None:

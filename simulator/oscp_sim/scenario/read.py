@@ -210,7 +210,7 @@ def _scenario_files(paths: Iterable[Path]) -> Iterable[_Found]:
     found: dict[Path, _Found] = {}
     problems = []
     for path in paths:
-        named = (path, path.resolve().parent.name, path.parent)
+        named = (path, _heading(path), path.parent)
         there = [named] if path.is_file() else list(_below(path))
         if not there:
             what = "no scenario file (*.yaml) in here" if path.is_dir() else _missing(path)
@@ -220,6 +220,18 @@ def _scenario_files(paths: Iterable[Path]) -> Iterable[_Found]:
     if problems:
         raise SourceError(problems)
     return found.values()
+
+
+# The folder that is rehearsed where none is named.
+_USUAL: Final = Path("scenarios")
+
+
+def _heading(path: Path) -> str:
+    """Return the group of a file that is named itself: below the usual folder, as from there."""
+    folder, usual = path.resolve().parent, _USUAL.resolve()
+    if not folder.is_relative_to(usual):
+        return folder.name
+    return "" if folder == usual else folder.relative_to(usual).as_posix()
 
 
 def _missing(path: Path) -> str:

@@ -145,6 +145,7 @@ def _meant(wanted: str, known: Sequence[str]) -> str:
 
 _TOKEN: Final = re.compile(r"[()]|[^\s()]+")
 _SIGNS: Final = frozenset({"and", "or", "not", "(", ")"})
+_DEEPEST: Final = 50
 _Matches = Callable[[Sequence[str]], bool]
 
 
@@ -177,6 +178,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._depth = 0
         self._left = list(_tokens(text))[::-1]
 
     @property
@@ -202,6 +204,14 @@ class _Parser:
         return lambda words: all(part(words) for part in parts)
 
     def _one(self) -> _Matches:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self.complaint(f"expected at most {_DEEPEST} parentheses or nots in one another")
+        found = self._word_or_more()
+        self._depth -= 1
+        return found
+
+    def _word_or_more(self) -> _Matches:
         if self._takes("not"):
             inner = self._one()
             return lambda words: not inner(words)

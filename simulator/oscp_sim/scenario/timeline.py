@@ -164,26 +164,49 @@ def timeline(
         looks: The exchanges that are not left out, by their ids.
     """
     items: list[TimelineEntry] = []
+    entries = tuple(entries)
+    # Their senders tell themselves what they saw.
+    told = {each.exchange_id for each in entries if each.sent}
+    # The last request of a program to each party, and the list that it is in.
+    last: dict[PartyName, tuple[list[Any], int]] = {}
     # The first side of each exchange, and its index in the list.
     begun: dict[int | None, tuple[int, Exchange]] = {}
     asked: list[Exchange] = []
     for entry in entries:
         if entry.kind == "note":
+            if "seen" in entry.detail and entry.party in last:
+                _tell_seen(*last.pop(entry.party), entry.detail["seen"])
             items.append(_handed_over(entry) if "handed_over" in entry.detail else _note(entry))
         elif entry.kind == "state":
             items += [] if entry.state in _SHOWN_BY_ANSWERS else [_state(entry)]
         elif (exchange := exchange_of(entry)).receiver == "solaruser":
             is_look = exchange.method != "POST" and entry.exchange_id not in looks
             asked += [] if is_look else [exchange]
+            last |= {} if is_look else {entry.party: (asked, len(asked) - 1)}
         elif entry.exchange_id in begun:
             at, first = begun[entry.exchange_id]
             items[at] = _joined(first, exchange, is_sent=entry.sent)
         else:
             begun[entry.exchange_id] = len(items), exchange
             items.append(exchange)
+            last |= {} if entry.exchange_id in told else {entry.party: (items, len(items) - 1)}
     for exchange in asked:
-        items.insert(_place(exchange, items), exchange)
+        place = _place(exchange, items)
+        # It was sent before what it led to, though it was answered later.
+        sooner = items[place].at if place < len(items) else exchange.at
+        items.insert(place, replace(exchange, at=min(exchange.at, sooner)))
     return tuple(items)
+
+
+def _tell_seen(items: list[Any], at: int, seen: object) -> None:
+    """Show of an exchange what its sender saw, where a fault took the answer from it."""
+    exchange: Exchange = items[at]
+    if exchange.status is None or exchange.status == seen:
+        return
+    note = f"answered with {exchange.status}, which its sender did not see"
+    status = seen if isinstance(seen, int) else None
+    notes = (*exchange.notes, note)
+    items[at] = replace(exchange, status=status, answer="", answer_headers=(), notes=notes)
 
 
 def _place(asked: Exchange, items: Sequence[TimelineEntry]) -> int:
@@ -293,7 +316,7 @@ def _notes(detail: Mapping[str, Any]) -> tuple[str, ...]:
             notes.append(f"answered after {value:g} s")
         elif name == "why":
             notes.append(str(value))
-        elif name not in {"user", "id", "fault", "rule", "told"}:
+        elif name not in {"user", "id", "fault", "rule", "told", "seen"}:
             shown = value if isinstance(value, str) else json.dumps(value, default=str)
             notes.append(f"{name.replace('_', ' ')}: {shown}")
     return tuple(notes)
