@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 
 from oscp_sim.report import listeners
+from oscp_sim.report.plot import plots
 from oscp_sim.scenario.console import ConsoleReport
 from oscp_sim.scenario.events import Event, Problem, StepFinished
 from oscp_sim.scenario.lint import lint
@@ -235,6 +237,32 @@ def test_console_and_reports_show_request_and_answer(tmp_path: Path) -> None:
     for report in (junit.read_text(), (page / "index.html").read_text()):
         assert "id=1" in report
         assert "rehearsal-secret" not in report
+
+
+def test_a_look_at_a_message_is_not_judged_as_one_and_what_was_taken_unseen_is_plotted(
+    tmp_path: Path,
+) -> None:
+    block = '{capacity: 7, phase: ALL, unit: KW, start_time: "2026-05-05T00:00:00Z"'
+    block += ', end_time: "2026-05-05T00:15:00Z"}'
+    adjust = f"{{group_id: foo-group, type: CONSUMPTION, forecasted_blocks: [{block}]}}"
+    to = "node: 1, optimizer: 1, group: foo-group, action: AdjustGroupCapacityForecast"
+    steps = (
+        f"  - send: {{{to}, message: {adjust}}}\n"
+        "    expect: {sender: PossiblySent}\n"
+        + request(f"path: {VIEW}?id=1, sign: {TOKEN}", "status: 200")
+    )
+    faults = "faults: [{where: solaruser, fault: reset_after, times: 1}]\n"
+    report, page = tmp_path / "report.json", tmp_path / "page"
+    scenarios = load_scenarios([written(tmp_path, steps, faults)])
+    assert run(scenarios, Rehearsal(), listeners((f"json={report}", f"html={page}")))
+    (scenario,) = json.loads(report.read_text())["scenarios"]
+    assert {each["grade"] for each in scenario["verdicts"].values()} <= {"kept", "warned"}
+    sent, look = (step["timeline"][0] for step in scenario["steps"])
+    assert (sent["status"], look["status"]) == (None, 200)
+    assert "answered with 200, which its sender did not see" in sent["notes"]
+    assert "GET view" in (page / "index.html").read_text()
+    shown = plots(each for step in rehearsed(tmp_path, steps, faults) for each in step.exchanges)
+    assert [name for plot in shown for name, pieces in plot.series.items() if pieces] == ["asked"]
 
 
 def test_a_real_party_is_asked_where_it_is(tmp_path: Path) -> None:

@@ -190,7 +190,8 @@ def _number(number: int, x: float, y: float) -> Markup:
 
 
 def _label(exchange: Exchange) -> str:
-    if exchange.action:
+    is_look = exchange.receiver == "solaruser" and exchange.method != "POST"
+    if exchange.action and not is_look:
         return exchange.action
     return f"{exchange.method} {exchange.path.rpartition('/')[2] or exchange.path}"
 

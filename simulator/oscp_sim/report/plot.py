@@ -104,7 +104,10 @@ def _name(exchange: Exchange, kind: str, *, is_answer: bool) -> str:
 
 def _message(exchange: Exchange) -> Mapping[str, Any] | None:
     """Return the OSCP message that an exchange carries, if it was not refused."""
-    if exchange.status is None or exchange.status >= 400:  # noqa: PLR2004 - an HTTP status
+    # What became an instruction was taken, whether its sender saw that or not.
+    is_unseen = exchange.receiver == "solaruser" and exchange.instruction_id is not None
+    status = 200 if is_unseen else exchange.status
+    if status is None or status >= 400:  # noqa: PLR2004 - an HTTP status
         return None
     content = exchange.body
     if exchange.receiver == "solaruser":

@@ -100,7 +100,8 @@ def _is_asked_about(each: Exchange) -> bool:
     if each.sender in _SERVICES:
         # What a receiver says of a delivery is about the instruction behind it.
         return each.instruction_id is not None and not each.is_handed_over
-    return _is_instruction(each) or each.action in ACTIONS
+    # To SolarUser, any other request looks at an instruction, or changes one.
+    return _is_instruction(each) or (each.receiver != "solaruser" and each.action in ACTIONS)
 
 
 def _is_instruction(exchange: Exchange) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 from importlib.resources import files
@@ -312,18 +312,7 @@ class _FileReader:
         self._more: list[SourceProblem] = []
         self._reader = DataclassReader(
             self._document,
-            {
-                Declined: _allowed,
-                Expect: _with_lists,
-                Parameters: lambda value: {"pairs": list(value.items())},
-                Received: lambda value: {"nothing": True} if value == "nothing" else value,
-                Refused: _allowed,
-                Outage: lambda value: {"broker": value},
-                Pause: lambda value: {"duration": value},
-                Signer: lambda value: {"token": value} if isinstance(value, str) else value,
-                Times: _times,
-                Wait: lambda value: {"duration": value},
-            },
+            _SHORTHANDS,
             {
                 Await: self._await,
                 Body: self._body,
@@ -683,6 +672,21 @@ def _allowed(value: str | Sequence[Any]) -> Mapping[str, Any]:
 
 def _times(value: int | Mapping[str, int]) -> Mapping[str, int]:
     return value if isinstance(value, Mapping) else {"at_least": value, "at_most": value}
+
+
+# What turns a value as it is written into the fields of its dataclass.
+_SHORTHANDS: Final[Mapping[type, Callable[[Any], Mapping[str, Any]]]] = {
+    Declined: _allowed,
+    Expect: _with_lists,
+    Parameters: lambda value: {"pairs": list(value.items())},
+    Received: lambda value: {"nothing": True} if value == "nothing" else value,
+    Refused: _allowed,
+    Outage: lambda value: {"broker": value},
+    Pause: lambda value: {"duration": value},
+    Signer: lambda value: {"token": value} if isinstance(value, str) else value,
+    Times: _times,
+    Wait: lambda value: {"duration": value},
+}
 
 
 def _why_not_expected(key: str, does: Does) -> str | None:

@@ -191,11 +191,16 @@ def timeline(
             items.append(exchange)
             last |= {} if entry.exchange_id in told else {entry.party: (items, len(items) - 1)}
     for exchange in asked:
-        place = _place(exchange, items)
-        # It was sent before what it led to, though it was answered later.
-        sooner = items[place].at if place < len(items) else exchange.at
-        items.insert(place, replace(exchange, at=min(exchange.at, sooner)))
+        _insert(exchange, items)
     return tuple(items)
+
+
+def _insert(asked: Exchange, items: list[TimelineEntry]) -> None:
+    """Insert a request to SolarUser, which was sent before what it led to."""
+    place = _place(asked, items)
+    # It was answered later, maybe.
+    sooner = items[place].at if place < len(items) else asked.at
+    items.insert(place, replace(asked, at=min(asked.at, sooner)))
 
 
 def _tell_seen(items: list[Any], at: int, seen: object) -> None:
