@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, partial
@@ -111,6 +112,7 @@ class Simulator:
         behaviour = Behaviour.of(fidelity)
         self._server: Server | None = None
         self._keep: Callable[[], object] | None = None
+        self._told: tuple[Callable[[Request], object], ...] = ()
         self._running = False
         self._server_lock = threading.Lock()
         given = world if isinstance(world, World) else load_world(world)
@@ -249,10 +251,24 @@ class Simulator:
 
         An answer that a fault breaks on its way is a `Spoilt`, which says how.
         """
+        for tell in self._told:
+            tell(request)
         response = self._answered(request)
         if self._keep is not None:
             self._keep()
         return response
+
+    @contextmanager
+    def telling(self, tell: Callable[[Request], object]) -> Iterator[None]:
+        """Call something with each request before it is answered, on the thread that answers it.
+
+        It is as it came, whatever party it is for; with its credentials, which the journal hides.
+        """
+        self._told = (*self._told, tell)
+        try:
+            yield
+        finally:
+            self._told = tuple(each for each in self._told if each is not tell)
 
     def _answered(self, request: Request) -> Response:
         if request.flaw is not None:

@@ -380,3 +380,14 @@ def test_instructions_that_are_at_their_end_are_forgotten_first() -> None:
 def _kept(simulator: Simulator, ids: list[int]) -> list[int]:
     asked = ",".join(map(str, ids))
     return [each["id"] for each in get(simulator, f"{BASE}/view?ids={asked}").data]
+
+
+def test_each_request_is_told_as_it_came_until_the_end_of_the_block() -> None:
+    heard: list[Request] = []
+    with Simulator() as simulator:
+        session = simulator.session()
+        with simulator.telling(heard.append):
+            session.get(f"{IN_PROCESS_URL}/a?b=%20", headers={"Authorization": "Token secret-text"})
+            assert [(each.method, each.target) for each in heard] == [("GET", "/a?b=%20")]
+        session.get(f"{IN_PROCESS_URL}/later")
+    assert [each.fields["authorization"] for each in heard] == ["Token secret-text"]
