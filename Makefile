@@ -43,6 +43,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.serving
 	$(BIN)/python -m tests.bench.fixtures
 	$(BIN)/python -m tests.bench.week
+	$(BIN)/python -m tests.bench.properties
 
 # 50,000 requests of random shape, and as many over sockets beside another client who looks at its
 # watch (OSCP_RANDOM_REQUESTS); 100 kills of a server that keeps its state, and 1,000 examples of each

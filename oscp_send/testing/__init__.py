@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from oscp_send.testing.breaking import broken as broken
     from oscp_send.testing.breaking import damaged as damaged
     from oscp_send.testing.forecasts import forecasts as forecasts
+    from oscp_send.testing.properties import SenderMistake as SenderMistake
+    from oscp_send.testing.properties import sender_properties as sender_properties
     from oscp_send.testing.strategies import Sample as Sample
     from oscp_send.testing.strategies import actions as actions
     from oscp_send.testing.strategies import asset_measurements as asset_measurements
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from oscp_send.testing.strategies import (
         texts_near_part_boundaries as texts_near_part_boundaries,
     )
+    from oscp_send.testing.trial import Outcome as Outcome
+    from oscp_send.testing.trial import Rehearsal as Rehearsal
+    from oscp_send.testing.trial import Sending as Sending
 
 if find_spec("hypothesis") is None:
     raise ModuleNotFoundError(
@@ -43,7 +48,11 @@ if find_spec("hypothesis") is None:
 _HOMES: Final = MappingProxyType(
     {
         "Broken": "breaking",
+        "Outcome": "trial",
+        "Rehearsal": "trial",
         "Sample": "strategies",
+        "SenderMistake": "properties",
+        "Sending": "trial",
         "actions": "strategies",
         "asset_measurements": "strategies",
         "blocks": "strategies",
@@ -58,6 +67,7 @@ _HOMES: Final = MappingProxyType(
         "messages": "strategies",
         "numbers": "strategies",
         "required_behaviours": "strategies",
+        "sender_properties": "properties",
         "texts": "strategies",
         "texts_near_part_boundaries": "strategies",
     }
