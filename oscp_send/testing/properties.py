@@ -466,7 +466,9 @@ def _check_said(name: str, trial: Trial) -> None:
         raise _mistake(name, f"the sender said that it was delivered, but {so}", trial)
     if said == "not delivered" and state in _MAY_ARRIVE:
         raise _mistake(name, f"the sender said that it was not delivered, but {so}", trial)
-    if said == "unknown" and not trial.struck:
+    # With little patience, a machine that is busy is something that goes wrong, too.
+    had_reason = trial.struck or (trial.fault is not None and trial.is_late)
+    if said == "unknown" and not had_reason:
         what = f"the sender said that it does not know, but nothing had gone wrong, and {so}"
         raise _mistake(name, what, trial)
 

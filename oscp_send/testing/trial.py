@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -218,6 +219,7 @@ class Trial:
         error: What it raised.
         heard: The requests to SolarUser, as they came.
         entries: What happened, by the journal.
+        is_late: Whether the sender took longer than it may wait.
         struck: How often something went wrong on purpose.
         fault: What was to go wrong.
     """
@@ -229,6 +231,7 @@ class Trial:
     error: Exception | None
     heard: tuple[Any, ...]
     entries: Sequence[Any]
+    is_late: bool = False
     struck: int = 0
     fault: Mapping[str, Any] | None = None
 
@@ -378,8 +381,10 @@ class Trials:
             **self._common,
         )
         heard: list[Any] = []
+        began = time.monotonic()
         with rehearsal.telling(heard.append):
             said, why, error = self._said(sending)
+            is_late = time.monotonic() - began >= patience
             # What is not known need not be awaited, unless nothing has gone wrong so far.
             if said != "unknown" or armed is None or not armed.struck:
                 self._settle(patience)
@@ -391,6 +396,7 @@ class Trials:
             error,
             tuple(each for each in heard if each.path.startswith("/solaruser/")),
             rehearsal.journal.entries(),
+            is_late,
             0 if armed is None else armed.struck,
             fault,
         )

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from oscp_send.testing import forecasts, messages, sender_properties
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from tests.examples.try_our_sender import send as ours
 from tests.oscp_send.sender_world import NOW
-from tests.oscp_send.senders import ours
 
 if TYPE_CHECKING:
     from oscp_send.testing import Sample

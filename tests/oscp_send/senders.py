@@ -14,8 +14,6 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import requests
 
-from oscp_send import OscpSendError, PossiblySent, SolarUserClient
-from oscp_send.errors import InstructionDeclined
 from oscp_send.instruction import split
 
 if TYPE_CHECKING:
@@ -25,39 +23,6 @@ if TYPE_CHECKING:
 
 INSTR = "/solaruser/api/v1/sec/instr"
 Pairs = list[tuple[str, str]]
-
-
-def ours(sending: Sending) -> Outcome:
-    """What the documentation shows of `SolarUserClient`, by the clock of the rehearsal."""
-    client = SolarUserClient(
-        sending.url,
-        sending.token,
-        sending.secret,
-        session=sending.session,
-        timeout=sending.timeout,
-        clock=sending.now,
-        sleep=sending.sleep,
-    )
-    try:
-        queued = client.send(
-            sending.action,
-            sending.text,
-            node_id=sending.node_id,
-            co_id=sending.co_id,
-            cg_identifier=sending.cg_identifier,
-            correlation_id=sending.correlation_id,
-        )
-    except PossiblySent:
-        return "unknown"
-    except OscpSendError:
-        return "not delivered"
-    try:
-        client.wait(queued, timeout=sending.timeout)
-    except InstructionDeclined:
-        return "not delivered"
-    except OscpSendError:
-        return "unknown"
-    return "delivered"
 
 
 class Plain:

@@ -14,6 +14,7 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.faults import load_faults
 from oscp_sim.faults.model import KINDS
+from tests.examples import try_our_sender, try_own_sender
 from tests.oscp_send import senders
 from tests.oscp_send.sender_world import NOW
 
@@ -46,7 +47,7 @@ def fallen(oscp: Simulator, send: senders.Plain, only: str) -> str:
 
 
 test_ours_has_all_of_them = pytest.mark.hypothesis(
-    sender_properties(senders.ours, through="session")
+    sender_properties(try_our_sender.send, through="session")
 )
 test_a_plain_one_has_them = sender_properties(
     senders.Plain(), through="session", only="fault", settings=FEW
@@ -70,7 +71,8 @@ def test_who_writes_the_message_otherwise_has_them(oscp: Simulator) -> None:
 
 def test_over_a_socket_and_by_the_machines_clock_it_is_the_same() -> None:
     with Simulator() as simulator:
-        sender_properties(senders.ours, only=("parts", "signature"), settings=FEW)(simulator)
+        test = sender_properties(try_own_sender.send, only=("arrives", "signature"), settings=FEW)
+        test(simulator)
 
 
 MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
@@ -199,12 +201,12 @@ def test_an_exception_says_what_its_nearest_class_does(
 )
 def test_what_it_cannot_try_is_said_at_once(words: dict[str, object], why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        sender_properties(senders.ours, **words)  # type: ignore[arg-type]
+        sender_properties(try_our_sender.send, **words)  # type: ignore[arg-type]
 
 
 def test_a_world_in_which_nothing_can_be_sent_is_said() -> None:
     with Simulator({"users": [{"id": 1}]}) as simulator:
-        test = sender_properties(senders.ours, only="arrives")
+        test = sender_properties(try_our_sender.send, only="arrives")
         with pytest.raises(ValueError, match="nothing can be sent in it"):
             test(simulator)
 
@@ -217,5 +219,5 @@ def test_every_kind_of_fault_is_tried(place: str) -> None:
 
 
 def test_nothing_is_left_behind(oscp: Simulator) -> None:
-    sender_properties(senders.ours, through="session", only="parts", settings=FEW)(oscp)
+    sender_properties(try_our_sender.send, through="session", only="parts", settings=FEW)(oscp)
     assert (oscp.journal.entries(), oscp.faults.rules) == ((), ())
