@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeGuard
 
 from oscp_schemas import Document, JsonError, escape_pointer
 from oscp_schemas.show import pointer_tokens, preview
@@ -137,7 +137,7 @@ def _node(value: object) -> Iterator[Finding]:
     if value is None or isinstance(value, bool):
         what = f"is {preview(value)}: SolarUser treats it as missing"
         yield _of_key("nodeId", "error", "/nodeId", what, "give the number of the node")
-    elif isinstance(value, float | Decimal) and value != int(value):
+    elif _is_near(value) and value != int(value):
         what = f"is {preview(value)}: SolarUser cuts it to {int(value)}"
         yield _of_key("nodeId", "warning", "/nodeId", what, "give a whole number")
     elif isinstance(value, Mapping | list) or not _is_long(value):
@@ -145,7 +145,18 @@ def _node(value: object) -> Iterator[Finding]:
         yield _of_key("nodeId", "error", "/nodeId", what, "give the number of the node")
 
 
+# To write out 1e999999999 takes all memory, and has no end.
+_BEYOND: Final = 2**64
+
+
+def _is_near(value: object) -> TypeGuard[float | Decimal]:
+    """Return whether a value is a number with a point or an exponent of no more than 64 bits."""
+    return isinstance(value, float | Decimal) and -_BEYOND < value < _BEYOND
+
+
 def _is_long(value: object) -> bool:
+    if isinstance(value, float | Decimal) and not _is_near(value):
+        return False
     try:
         parse_long(value if isinstance(value, str) else str(int(value)))  # type: ignore[call-overload]
     except ValueError:

@@ -102,6 +102,11 @@ REFUSED: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
         "Malformed JSON: Numeric",
         [("nodeId", "error", "/nodeId")],
     ),
+    "node-endless": (
+        request().replace('"nodeId": 1', '"nodeId": 1e999999999'),
+        "Malformed JSON: Numeric",
+        [("nodeId", "error", "/nodeId")],
+    ),
     "node-array": (
         request(nodeId=[1]),
         "Malformed JSON: Trailing",
