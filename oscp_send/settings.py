@@ -215,6 +215,10 @@ def _read_file(file: str | Path | None) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         # Without its cause: that may quote the line in which the secret is.
         raise SettingsError(_placed(path, str(error))) from None
+    except ValueError:  # Python reads no number of more than 4300 digits
+        raise SettingsError(f"{path}: a number in it is too long") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: its lists or tables are nested too deep") from None
     return _checked_file(path, values)
 
 
