@@ -16,6 +16,7 @@ from typing import Any, Final
 from oscp_schemas import ACTIONS, Document, Fidelity, JsonError, Violation, judge
 from oscp_schemas.catalogue import BASE_URI, document, document_name
 from oscp_schemas.show import make_pointer, pointer_tokens
+from oscp_schemas.validate import MOST_VIOLATIONS
 from oscp_send.fidelity import Behaviour
 from oscp_send.findings import Finding, Judgement, Severity, Stage, bounded
 from oscp_send.hints import hint, near
@@ -306,7 +307,11 @@ def _dropped(action: str, message: Document) -> Iterator[Finding]:
             "write the character itself, or both halves of its \\u escapes",
         )
     if action in ACTIONS:
-        yield from _unknown(message.value, _name_of(action), ())
+        for number, (path, known) in enumerate(_unknown(message.value, _name_of(action), ())):
+            what = f'"{path[-1]}" is not an OSCP 2.0 property; SolarNetwork drops it'
+            # To guess takes long, and of very many none but the first are listed.
+            remedy = _meant(str(path[-1]), known) if number < MOST_VIOLATIONS else ""
+            yield _warning("unknown-property", make_pointer(path), what, remedy)
     if action == "Handshake" and message.value == {}:
         yield _warning(
             "empty-handshake",
@@ -323,7 +328,10 @@ def _warning(rule: str, pointer: str, message: str, remedy: str = "") -> Finding
     return Finding("schema", rule, "warning", pointer, message, remedy, "observed")
 
 
-def _unknown(value: object, name: str, path: tuple[str | int, ...]) -> Iterator[Finding]:
+def _unknown(
+    value: object, name: str, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, str]]]:
+    """Yield the path of each unknown property, and those that are known beside it."""
     known = _properties(name)
     if not isinstance(value, Mapping) or not known:
         return
@@ -332,9 +340,7 @@ def _unknown(value: object, name: str, path: tuple[str | int, ...]) -> Iterator[
         return
     for key, member in value.items():
         if key not in known:
-            what = f'"{key}" is not an OSCP 2.0 property; SolarNetwork drops it'
-            place = make_pointer((*path, key))
-            yield _warning("unknown-property", place, what, _meant(key, known))
+            yield (*path, key), known
         elif isinstance(member, list):
             for index, item in enumerate(member):
                 yield from _unknown(item, known[key], (*path, key, index))
