@@ -156,6 +156,8 @@ MALFORMED = {
     "deeper than can be shown": b'{"serviceProps":' + b'{"a":' * 300 + b"1" + b"}" * 300 + b"}",
     "a number too long": b'{"serviceProps":{"a":' + b"1" * 1001 + b"}}",
     "a number far too long": b'{"serviceProps":{"a":' + b"1" * 5000 + b"}}",
+    "nothing but a long number": b"1" * 5000,
+    "nothing but a number beyond a double": b"1e400",
     "a number beyond a double": b'{"serviceProps":{"a":1e400}}',
 }
 

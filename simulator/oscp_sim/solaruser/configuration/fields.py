@@ -302,7 +302,7 @@ def _read_object(wanted: Input, body: bytes, charset: str | None) -> dict[str, A
     if document.value is None:
         raise _Unreadable(missing)
     if not isinstance(document.value, dict):
-        raise _no_object(wanted.type_name, document.value)
+        raise _no_object(wanted.type_name, _stored(document.value, 0))
     return {name: _stored(value, 1) for name, value in document.value.items()}
 
 
