@@ -106,6 +106,9 @@ _DEEP, _LARGE, _HALF = "[" * 1000 + "]" * 1000, '{"capacity": 1e999, "a": [NaN]}
 @given(_WRITTEN, st.sampled_from(sorted(PATHS)), st.lists(_TEXT, min_size=5, max_size=5))
 @example(json.dumps({_HALF: 2**64, "a": {_HALF: 1}}), "Heartbeat", [_HALF] * 5)
 @example('{"offline_mode_at":"2031-03-01T00:00:00Z","x":[1e999,9e70]}', "Heartbeat", ["1"] * 5)
+@example(
+    '{"offline_mode_at":"2031-03-01T00:00:00Z","x":1e99999999999999999999}', "Heartbeat", ["1"] * 5
+)
 @example(f'{{"offline_mode_at":"2031-03-01T00:00:00Z","x":{2**70}}}', "Heartbeat", ["1"] * 5)
 @example(json.dumps(forecast_value(type=_HALF)), "UpdateGroupCapacityForecast", ["1"] * 5)
 @example(_DEEP, "Heartbeat", ["1"] * 5)

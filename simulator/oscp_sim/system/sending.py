@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from oscp_send.findings import Finding
@@ -121,7 +121,13 @@ class Received:
 
 
 def _number(text: str) -> float | Decimal:
-    return float(text) if math.isfinite(float(text)) else Decimal(text)
+    number = float(text)
+    if math.isfinite(number):
+        return number
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of 19 digits and more
+        return Decimal(number)
 
 
 def encoded(message: object) -> bytes:
