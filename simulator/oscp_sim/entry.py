@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType, NoneType
 from typing import Any, Final, Literal, Self, get_args
-from urllib.parse import urlsplit
 
 from oscp_schemas import ACTIONS
 from oscp_schemas.show import nearest, printable, shortened
@@ -132,6 +131,7 @@ class Entry:
             if not isinstance(values[name], types):
                 message = f'"{name}" is {values[name]!r}, which is of another kind'
                 raise TypeError(message)
+        _check_detail(values["detail"])
         parts = Parts(
             None if request is None else Request(*_message(request, "method", "target")),
             None if response is None else Response(*_message(response, "status")),
@@ -202,11 +202,11 @@ class Entry:
         if self.request is None:
             what = ", ".join(filter(None, (self.action, about)))
             return f"{self.party} notes" + (f" about {what}" if what else "")
-        url = urlsplit(self.request.target)
+        path = self.request.without_host.partition("?")[0]
         way = "sent" if self.sent else "got"
         other = f" {'to' if self.sent else 'from'} {self.peer}" if self.peer else ""
         answer = "unanswered" if self.status is None else f"answered {self.status}"
-        beginning = f"{self.party} {way} {self.request.method} {shortened(url.path)}{other}"
+        beginning = f"{self.party} {way} {self.request.method} {shortened(path)}{other}"
         return ", ".join(filter(None, (beginning, self.action, about, answer)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,6 +236,27 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "sent": (bool,),
     "exchange_id": _NUMBER,
 }
+
+
+# In the detail of an entry: what others than people read.
+_DETAIL: Final[Mapping[str, tuple[type, ...]]] = {
+    "answered_after": (int, float),
+    "broker": (str,),
+    "fault": (str,),
+    "id": (int,),
+    "rule": (int,),
+    "user": (int,),
+    "why": (str,),
+}
+
+
+def _check_detail(detail: Mapping[str, Any]) -> None:
+    for name, types in _DETAIL.items():
+        if name in detail and not isinstance(detail[name], types):
+            message = f'"{name}" of its detail is {detail[name]!r}, which is of another kind'
+            raise TypeError(message)
+    if "fault" in detail and not {"rule", "why"} <= detail.keys():
+        raise ValueError("the detail of a fault needs its rule, and why")
 
 
 # In the detail of an entry: whose it is.

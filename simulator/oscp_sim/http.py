@@ -43,6 +43,9 @@ class Flaw(NamedTuple):
     why: str
 
 
+_SCHEME_AND_HOST: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request exactly as it was sent.
@@ -82,6 +85,11 @@ class Request:
         object.__setattr__(self, "path", path)
         object.__setattr__(self, "query", query)
         object.__setattr__(self, "fields", dict(reversed(self.headers)))
+
+    @property
+    def without_host(self) -> str:
+        """The path and query, of a whole URL as well; any target has them, and none is refused."""
+        return _SCHEME_AND_HOST.sub("", self.target, count=1).partition("#")[0]
 
     @property
     def text(self) -> str:

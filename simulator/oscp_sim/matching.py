@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 from oscp_schemas.show import LONGEST_TEXT, escape_pointer, nearest
 from oscp_schemas.show import printable as printable  # noqa: PLC0414 - who compares shows, too
@@ -369,7 +368,7 @@ def _shorter_differences(name: str, expected: object, entry: Entry) -> Iterator[
     elif name == "message":
         yield from match_json(expected, entry.request.text)[1]
     elif name == "path":
-        yield from _path_differences(expected, urlsplit(entry.request.target).path)
+        yield from _path_differences(expected, entry.request.without_host.partition("?")[0])
     else:
         yield from match(expected, getattr(entry.request, name))[1]
 

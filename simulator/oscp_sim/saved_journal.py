@@ -82,6 +82,7 @@ class Setting:
 
         Raises:
             ValueError: It is not one, or of a later version; the text says what to do.
+            TypeError: Its seed is none.
         """
         if not isinstance(values, Mapping) or values.get("format") != _FORMAT:
             message = f'not a saved journal: its first line has no {{"format": "{_FORMAT}", ...}}'
@@ -97,8 +98,12 @@ class Setting:
                 f"/world{place} is not as it was saved: {error.message}; save the journal anew"
             )
             raise ValueError(message)
+        seed = values.get("seed", 1)
+        if not isinstance(seed, int):
+            message = f"its seed is {seed!r}, which is no whole number; save the journal anew"
+            raise TypeError(message)
         behaviour = Behaviour(values.get("fidelity", "documented"), values.get("settings") or {})
-        return cls(int(values.get("seed", 1)), behaviour, world)
+        return cls(seed, behaviour, world)
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,6 +305,14 @@ class TestAnEntryOnALine:
         assert journal.wait_for(status="unanswered", timeout=0) is entry
         assert journal.entries(status=204) == ()
 
+    @pytest.mark.parametrize(
+        ("target", "path"), [("//[", "//["), ("http://[/x?y", "/x"), ("/a b?#", "/a b"), ("", "")]
+    )
+    def test_of_a_target_that_is_no_url(self, journal: Journal, target: str, path: str) -> None:
+        entry = journal.append("solaruser", "exchange", request=Request("GET", target))
+        assert f"solaruser got GET {path}, unanswered" in str(entry)
+        assert journal.wait_for(path=path, timeout=0) is entry
+
 
 class TestNamesThatDoNotExist:
     @pytest.mark.parametrize(

@@ -747,6 +747,24 @@ NO_REQUEST = {"method": {}, "target": "/", "headers": [], "body": ""}
                 ('{"users": [{"tokens": [{}]}]}', "/users/0/tokens/0"),
             )
         ),
+        (
+            ['{"format": "oscp-sim journal", "version": 1, "seed": 1e999}'],
+            ":1:1: its seed is inf, which is no whole number",
+        ),
+        *(
+            (
+                [None, json.dumps({**WHOLE, "detail": detail})],
+                f":2:1: not an entry of a journal: {why}",
+            )
+            for detail, why in (
+                (
+                    {"answered_after": []},
+                    '"answered_after" of its detail is [], which is of another',
+                ),
+                ({"fault": "lost", "why": "x", "rule": []}, '"rule" of its detail is []'),
+                ({"fault": "lost"}, "the detail of a fault needs its rule, and why"),
+            )
+        ),
         ([None, "nope"], ":2:1: not JSON: "),
         ([None, json.dumps(ENTRY)], ":2:1: not an entry of a journal: 'request' is missing"),
         ([None, json.dumps({**ENTRY, "party": "me"})], ":2:1: not an entry of a journal: there is"),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from oscp_sim.entry import Entry, PartyName
 
@@ -235,14 +235,13 @@ def exchange_of(entry: Entry) -> Exchange:
     if entry.party == "solaruser" and _INSTRUCTIONS in request.target:
         # An integrator's program acts as its Capacity Optimizer (oscp20.md §7.1).
         other = "capacity_optimizer"
-    url = urlsplit(request.target)
     return Exchange(
         number=entry.number,
         at=entry.at,
         sender=entry.party if entry.sent else other,
         receiver=other if entry.sent else entry.party,
         method=request.method,
-        target=url.path + (f"?{url.query}" if url.query else ""),
+        target=request.without_host.removesuffix("?"),
         headers=request.headers,
         body=request.text,
         action=entry.action,
