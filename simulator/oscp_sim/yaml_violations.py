@@ -6,12 +6,17 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from jsonschema_rs import Draft7Validator, ValidationError, ValidationErrorKind
 
 from oscp_schemas.show import make_pointer, nearest
 from oscp_sim.yaml_source import SourceProblem, YamlDocument
+
+# To place and explain each of very many takes long, and nobody reads them.
+_MOST_PROBLEMS: Final = 100
+_MORE: Final = "there is more that is wrong: mend this first"
 
 
 class FileSchema:
@@ -29,12 +34,25 @@ class FileSchema:
     ) -> list[SourceProblem]:
         """Return each violation as a problem with its place, in file order.
 
+        Of more than a hundred, some; the last problem then says that there are more.
+
         Args:
             document: The document.
             is_open: Tells of a pointer whether the text there will be another value, and maybe one
                 of another type, though no mapping or list.
         """
-        found = []
+        placed = self._placed(document, is_open)
+        found = list(islice(placed, _MOST_PROBLEMS))
+        found.sort(key=lambda each: (each[1].line or 0, each[1].column or 0, each[0]))
+        problems = [problem for _, problem in found]
+        if next(placed, None) is not None:
+            problems.append(SourceProblem(document.name, _MORE))
+        return problems
+
+    def _placed(
+        self, document: YamlDocument, is_open: Callable[[str], bool]
+    ) -> Iterator[tuple[tuple[int, ...], SourceProblem]]:
+        """Yield each problem, and where in the schema the keyword is that it violates."""
         for error in self._validator.iter_errors(document.value):
             violation = _violation(document, self.schema, error)
             if is_open(make_pointer(error.instance_path)) and _may_change(violation):
@@ -42,9 +60,7 @@ class FileSchema:
             explain = _EXPLAINERS.get(violation.keyword, _in_the_validators_words)
             for below, message, at_key in explain(violation):
                 pointer = make_pointer(error.instance_path) + below
-                found.append((violation.rank, document.problem(pointer, message, key=at_key)))
-        found.sort(key=lambda each: (each[1].line or 0, each[1].column or 0, each[0]))
-        return [problem for _, problem in found]
+                yield violation.rank, document.problem(pointer, message, key=at_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,13 @@ def test_all_breaches_come_in_file_order() -> None:
     ]
 
 
+def test_of_very_many_breaches_a_hundred_are_told() -> None:
+    text = "".join(f"extra{number}: 1\n" for number in range(200))
+    problems = FileSchema(SCHEMA).problems(read_yaml(text, "f"))
+    assert len(problems) == 101
+    assert str(problems[-1]) == "f: there is more that is wrong: mend this first"
+
+
 def test_each_missing_key_is_reported_once() -> None:
     problems = FileSchema({"required": ["a", "b"]}).problems(read_yaml("{}", "f"))
     assert [problem.message for problem in problems] == ['"a" is missing', '"b" is missing']
