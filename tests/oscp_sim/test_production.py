@@ -86,6 +86,46 @@ def test_a_program_finds_the_simulator_at_productions_url(
     assert lines[: len(shown)] == shown
 
 
+@needing("curl")
+def test_a_step_of_a_scenario_runs_such_a_program(tmp_path: Path) -> None:
+    asked = ["curl", "-sS", "-w", " %{http_code}", f"https://data.solarnetwork.net{VIEW}"]
+    elsewhere = ["curl", "-sS", "http://elsewhere.invalid/"]
+    file = tmp_path / "a.yaml"
+    of_step = {"refused": "allowed", "output": {"matches": "401$"}}
+    runs = {"command": asked, "intercept": True}
+    refuses = {"command": elsewhere, "intercept": True, "others": "refuse"}
+    steps = [
+        {"run": runs, "expect": of_step},
+        {"run": refuses, "expect": {"output": {"matches": "is not a host of this rehearsal"}}},
+    ]
+    file.write_text(json.dumps({"scenario": "a", "steps": steps}))
+    result = CliRunner().invoke(main, ["rehearse", str(file)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("run", "complaint"),
+    [
+        ("{command: [x], others: pass}", '"others" has no effect without "intercept: true"'),
+        ("{command: [./nothing], intercept: true}", "a.yaml:2:26: "),
+        ("{intercept: true}", "command"),
+        ("{command: [x], intercept: yes}", "expected true or false, got a string"),
+        ("{command: [x], intercepts: true}", 'did you mean "intercept"?'),
+        ("[]", "a.yaml:2:15"),
+        ("x", "a.yaml:2:15"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_told_with_its_place(
+    tmp_path: Path, run: str, complaint: str
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(f"scenario: a\nsteps: [{{run: {run}}}]")
+    result = CliRunner().invoke(main, ["rehearse", str(file)], catch_exceptions=False)
+    assert result.exit_code == 2
+    assert "a.yaml:2:" in result.stderr
+    assert complaint in result.stderr
+
+
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 
 

@@ -335,10 +335,13 @@ class Run(_Sourced):
     Attributes:
         command: The program and its arguments.
         folder: Where it runs: that of the scenario file; None: here.
+        others: What becomes of its requests for other hosts than production's, which are answered;
+            None: nothing is intercepted.
     """
 
     command: tuple[str, ...]
     folder: Path | None = None
+    others: Literal["pass", "refuse"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from oscp_sim.entry import Entry
 from oscp_sim.journal import Journal
-from oscp_sim.program import Ended, run_program
+from oscp_sim.program import Ended, NotStarted, run_program
 from oscp_sim.scenario.act import Outcome, is_moved
 from oscp_sim.scenario.model import Run
 from oscp_sim.scenario.timeline import Exchange, timeline
@@ -38,8 +39,10 @@ def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: flo
         NotStarted: There is no such program, or it cannot be run.
     """
     simulator.serve_at(simulator.url)
-    with _time_passing(simulator):
-        ended = run_program(run.command, simulator, folder=run.folder, timeout=timeout)
+    with _intercepted(run, simulator) as variables, _time_passing(simulator):
+        ended = run_program(
+            run.command, simulator, folder=run.folder, timeout=timeout, variables=variables
+        )
     Settling(simulator.shared, moves=True).wait_until_settled(settling)
     return ended
 
@@ -56,6 +59,24 @@ def follow_instructions(simulator: Simulator, mark: int, seconds: float) -> None
         return not any(each.state in _ON_ITS_WAY for each in sent)
 
     settling.wait(is_settled, settling.end_after(seconds), seconds)
+
+
+@contextmanager
+def _intercepted(run: Run, simulator: Simulator) -> Iterator[Mapping[str, str]]:
+    """Yield what a program finds in its environment to reach the simulator as production."""
+    if run.others is None:
+        yield {}
+        return
+    # Few programs want it, and it takes long to load.
+    from oscp_sim.authority import TlsUnavailable  # noqa: PLC0415
+    from oscp_sim.production import authority_for, surroundings  # noqa: PLC0415
+
+    try:
+        authority = authority_for(simulator.world)
+    except TlsUnavailable as error:
+        raise NotStarted(str(error)) from error
+    with surroundings(simulator, authority, os.environ, run.others) as around:
+        yield around.variables
 
 
 @contextmanager

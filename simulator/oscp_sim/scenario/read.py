@@ -508,10 +508,18 @@ class _FileReader:
         """Return the step that the document is."""
         return self._step(self._document.value, "")
 
-    def _run(self, value: Sequence[str], at: str) -> Run:
-        if value[0].startswith(("./", "../")):
-            self._program(value[0], f"{at}/0")
-        return Run(tuple(value), self._path.parent, source=self._document.at(at))
+    def _run(self, value: Sequence[str] | Mapping[str, Any], at: str) -> Run:
+        others = None
+        command: Sequence[str] = value["command"] if isinstance(value, Mapping) else value
+        if isinstance(value, Mapping):
+            others = value.get("others", "pass") if value.get("intercept") else None
+            if "others" in value and others is None:
+                why = '"others" has no effect without "intercept: true" beside it'
+                self._complain(f"{at}/others", why, key=True)
+        if command[0].startswith(("./", "../")):
+            above = at if command is value else f"{at}/command"
+            self._program(command[0], f"{above}/0")
+        return Run(tuple(command), self._path.parent, others, source=self._document.at(at))
 
     def _program(self, named: str, at: str) -> None:
         path = self._path.parent / named
