@@ -135,6 +135,8 @@ class Session:
         self._worlds: dict[Path | None, World] = {}
         self._item: pytest.Item | None = None
         self._server: _ServedSimulator | None = None
+        # How it is made for the test that is the first to ask for it.
+        self._first: Settings = {"seed": self.seed}
         self._reports = _Reports(config, self.seed)
 
     @contextmanager
@@ -148,11 +150,9 @@ class Session:
     @contextmanager
     def server(self) -> Iterator[Simulator]:
         """Let the simulator run that all tests find at one address."""
-        item = self._item
-        settings = {"seed": self.seed, "world": self.world()}
-        self._server = _ServedSimulator(settings if item is None else self._settings(item))
-        if item is not None:
-            _trial(item).simulators.append(self._server)
+        self._server = _ServedSimulator(self._first)
+        if self._item is not None:
+            _trial(self._item).simulators.append(self._server)
         try:
             with self._server.running() as simulator:
                 yield simulator
@@ -208,8 +208,14 @@ class Session:
         """Begin afresh, before anything else of the test has begun."""
         self._item = item
         item.stash[_TRIAL] = _Trial()
-        if self._server and "oscp_server" in getattr(item, "fixturenames", ()):
-            self._server.begin(self._settings(item))
+        if "oscp_server" not in getattr(item, "fixturenames", ()):
+            return
+        # Here, and not in the fixture, a marker that makes no sense fails its own test alone.
+        settings = self._settings(item)
+        if self._server is None:
+            self._first = settings
+        else:
+            self._server.begin(settings)
             _trial(item).simulators.append(self._server)
 
     @pytest.hookimpl(wrapper=True)

@@ -246,6 +246,17 @@ def test_a_marker_that_makes_no_sense_is_an_error_of_its_test(suite: Suite) -> N
     assert not any("Traceback" in line or "During handling" in line for line in shown)
 
 
+def test_a_bad_marker_of_the_first_test_spares_the_others(suite: Suite) -> None:
+    result = suite.run("""
+@pytest.mark.oscp(sede=2)
+def test_first(oscp_server): pass
+
+def test_second(oscp_server): assert oscp_server.seed == 1
+""")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["@pytest.mark.oscp: there is no sede; did you mean seed?"])
+
+
 class TestAFailure:
     def test_shows_what_the_parties_sent_one_another(self, suite: Suite) -> None:
         result = suite.run(
