@@ -119,6 +119,6 @@ def _its_tests_run_in_two_processes(environment: Path, project: Path) -> None:
     _run(project, environment / "python", "-m", "pytest", *options)
     told = json.loads((project / "all.json").read_bytes())
     assert [(each["group"], each["name"]) for each in told["scenarios"]] == [
-        ("scenarios", "handshake"),
+        ("a", "handshake"),
         *(("test_it.py", f"test_no_two_workers_meet[{time}]") for time in range(4)),
     ]

@@ -425,7 +425,7 @@ class TestScenarioFiles:
     def test_fail_as_they_do_in_a_rehearsal(self, suite: Suite) -> None:
         suite.write("scenarios/a.yaml", _SCENARIO.replace("[1, 2]", "[2]"))
         shown = CliRunner().invoke(main, ["rehearse", "scenarios/a.yaml"]).output
-        told = _without_times(shown[shown.index("\nscenarios / handshake") :]).split("\n\n1 sc")[0]
+        told = _without_times(shown[shown.index("\na / handshake") :]).split("\n\n1 sc")[0]
         assert "expected  2" in told
         assert told.strip() in _without_times(str(suite.run("", "scenarios").stdout))
 
@@ -507,8 +507,8 @@ def test_reports_are_of_all_tests_and_scenarios(suite: Suite) -> None:
     assert (told["seed"], told["passed"], told["failed"]) == (6, 4, 2)
     found = {f"{each['group']} {each['name']}": each for each in told["scenarios"]}
     assert set(found) == {
-        "scenarios handshake[parts=1]",
-        "scenarios handshake[parts=2]",
+        "a handshake[parts=1]",
+        "a handshake[parts=2]",
         "test_it.py test_not_sent",
         *(f"test_it.py test_sent[{time}]" for time in (1, 2, 3)),
     }
