@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import responses as http_responses
 from typing import Final
 
 from oscp_send.errors import (
@@ -167,7 +168,8 @@ class Answer:
         hint = authorisation_hint(message)
         is_forbidden = status == HTTPStatus.FORBIDDEN and hint is not None
         if status == HTTPStatus.UNAUTHORIZED or is_forbidden:
-            return NotAuthorised(status, reason, hint=hint or "", code=code, excerpt=excerpt)
+            hint = "\n".join(filter(None, (hint, self._told_beside)))
+            return NotAuthorised(status, reason, hint=hint, code=code, excerpt=excerpt)
         hint = refusal_hint(status, code, message)
         return Refused(status, reason, hint=hint, code=code, excerpt=excerpt)
 
@@ -243,6 +245,13 @@ class Answer:
     def _string(self, key: str) -> str:
         value = (self._envelope or {}).get(key)
         return value if isinstance(value, str) else ""
+
+    @property
+    def _told_beside(self) -> str:
+        """What the phrase beside the status says, where it is not the usual one."""
+        usual, phrase = http_responses.get(self._status, ""), self._reply.reason
+        has_more = self._message and phrase and phrase.lower() != usual.lower()
+        return f"Beside the status it says: {phrase}" if has_more else ""
 
     @property
     def _phrase(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from oscp_sim.entry import ALL_PARTIES, PartyName
@@ -13,6 +13,9 @@ from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated, World
 
 #: Where production is: SolarUser, and the Flexibility Provider.
 PRODUCTION_HOSTS: Final = ("data.solarnetwork.net", "oscp.solarnetwork.net")
+
+#: What becomes of a request for a host that is not played here.
+Others: TypeAlias = Literal["pass", "refuse"]
 
 # By convention (docs/protocol/oscp20.md §2.1); Taipower's names no role.
 CAPACITY_PROVIDER_PATH: Final = "/oscp/cp/2.0"
@@ -31,6 +34,20 @@ def path_of(system: CapacityProvider | CapacityOptimizer) -> str:
 def hosts_of(world: World) -> frozenset[str]:
     """Return the host names, in lower case, that lead to the simulator in production's place."""
     return frozenset(each.lower() for each in (*PRODUCTION_HOSTS, *world.hosts))
+
+
+def answered_hosts(world: World) -> frozenset[str]:
+    """Return the hosts that are answered here in production's place: not those of real parties."""
+    systems = [each for user in world.users for each in user.systems]
+    urls = (world.solaruser, world.flexibility_provider, *(each.base_url for each in systems))
+    return hosts_of(world) - {_host(url) for url in urls if isinstance(url, str)}
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def server_url(url: str) -> str:

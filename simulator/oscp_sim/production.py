@@ -16,11 +16,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # it is there
 
-from oscp_sim.addresses import hosts_of
+from oscp_sim.addresses import Others, answered_hosts
 from oscp_sim.authority import TRUST_STORE_PASSWORD, Authority, trust_store
 from oscp_sim.server import Server, Stream, refuse
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-#: What becomes of a request for a host that is not played here.
-Others: TypeAlias = Literal["pass", "refuse"]
-
 _HOST: Final = "127.0.0.1"
 _PORTS: Final = {"http": 80, "https": 443}
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -43,20 +40,6 @@ _HOST_HEADER: Final = re.compile(rb"\nhost:[ \t]*(\S+)", re.IGNORECASE)
 # What a proxy does not pass on: it speaks of the connection to the proxy.
 _HOP: Final = re.compile(rb"\n(?:proxy-[\w-]+|connection|keep-alive):[^\n]*", re.IGNORECASE)
 _LONGEST_CONNECTING: Final = 10.0
-
-
-def answered_hosts(world: World) -> frozenset[str]:
-    """Return the hosts that are answered here in production's place: not those of real parties."""
-    systems = [each for user in world.users for each in user.systems]
-    urls = (world.solaruser, world.flexibility_provider, *(each.base_url for each in systems))
-    return hosts_of(world) - {_host(url) for url in urls if isinstance(url, str)}
-
-
-def _host(url: str) -> str:
-    try:
-        return _place(url)[0]
-    except ValueError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from oscp_sim.server import Server, allow_connections
 from oscp_sim.simulator import Simulator
 
 if TYPE_CHECKING:
+    from oscp_sim.addresses import Others
     from oscp_sim.authority import Authority
-    from oscp_sim.production import Others, Surroundings
+    from oscp_sim.production import Surroundings
 
 _ABANDON_AFTER_SECONDS: Final = 0.05
 _FOR_ALL: Final = 0o666

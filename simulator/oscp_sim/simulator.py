@@ -19,7 +19,7 @@ import requests
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
-from oscp_sim.addresses import Addresses, hosts_of, server_url
+from oscp_sim.addresses import Addresses, answered_hosts, server_url
 from oscp_sim.clock import Clock, FrozenClock, RealClock, Schedule
 from oscp_sim.entry import ALL_PARTIES, Entry, PartyName
 from oscp_sim.faults import Faults, Rule
@@ -48,7 +48,8 @@ from oscp_sim.world import Broker, World, load_world
 if TYPE_CHECKING:
     from flask import Flask
 
-    from oscp_sim.intercept import Intercept, Others
+    from oscp_sim.addresses import Others
+    from oscp_sim.intercept import Intercept
     from oscp_sim.world.model import ExternalSystem
 
 
@@ -197,15 +198,18 @@ class Simulator:
         """
         self.public_url = url
 
-    def session(self) -> requests.Session:
+    def session(self, *, explains: bool = True) -> requests.Session:
         """Return a `requests` session that reaches the simulator without a socket.
 
-        Its base URL is `IN_PROCESS_URL`; every other address is reached over the network. A 401 or
-        403 says beside its status why, and which entry of the journal says more.
+        Its base URL is `IN_PROCESS_URL`; every other address is reached over the network.
+
+        Args:
+            explains: Whether a 401 or 403 says beside its status why, and which entry of the
+                journal says more, which the service does not.
         """
         session = requests.Session()
         session.trust_env = False
-        handle = explaining(self.handle, self.journal)
+        handle = explaining(self.handle, self.journal) if explains else self.handle
         session.mount(IN_PROCESS_URL, SimulatorAdapter(handle, self._let_pass))
         return session
 
@@ -215,9 +219,9 @@ class Simulator:
             with simulator.intercept():
                 my_program.send()  # to https://data.solarnetwork.net, as it stands in its source
 
-        It answers `PRODUCTION_HOSTS` and the `hosts` of its world, by http and https, for
-        `requests`, urllib3, httpx and aiohttp. Of several, the innermost answers. It may be a
-        decorator, too, of a function or a coroutine.
+        It answers `PRODUCTION_HOSTS` and the `hosts` of its world, but none at which the world says
+        that a party is real; by http and https, for `requests`, urllib3, httpx and aiohttp. Of
+        several, the innermost answers. It may be a decorator, too, of a function or a coroutine.
 
         Args:
             others: What is done with every other host: "pass" leaves it alone, "refuse" lets
@@ -231,7 +235,7 @@ class Simulator:
         return Intercept(
             Answerer(
                 explaining(self.handle, self.journal),
-                hosts=lambda: hosts_of(self.world),
+                hosts=lambda: answered_hosts(self.world),
                 own_url=self._known_url,
                 let_pass=self._let_pass,
                 is_real_time=not self.clock.is_simulated,

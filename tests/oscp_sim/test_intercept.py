@@ -24,6 +24,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from yarl import URL
 
+from oscp_send import AsyncSolarUserClient, NotAuthorised, SolarUserClient
 from oscp_sim import FrozenClock, RealClock, Simulator
 from oscp_sim.addresses import PRODUCTION_HOSTS
 from oscp_sim.faults import Rule
@@ -38,8 +39,8 @@ from tests.oscp_sim.rig import (
 )
 
 if TYPE_CHECKING:
+    from oscp_sim.addresses import Others
     from oscp_sim.http import Request
-    from oscp_sim.intercept import Others
 
 PRODUCTION = "https://data.solarnetwork.net"
 VIEW = f"{BASE}/view?id=1"
@@ -464,6 +465,24 @@ def test_a_refusal_says_why_in_its_own_text(client: str, refused: str, frozen: S
     assert "rehearsal-secret" not in text
 
 
+@pytest.mark.parametrize("is_asynchronous", [False, True])
+def test_our_own_sender_hands_it_on(is_asynchronous: bool, frozen: Simulator) -> None:
+    def send() -> None:
+        with SolarUserClient(PRODUCTION, "rehearsal-token-0001", "another-secret") as client:
+            client.view(1)
+
+    async def send_too() -> None:
+        async with AsyncSolarUserClient(PRODUCTION, "rehearsal-token-0001", "another-secret") as it:
+            await it.view(1)
+
+    with frozen.intercept(), pytest.raises(NotAuthorised) as raised:
+        asyncio.run(send_too()) if is_asynchronous else send()
+    assert str(raised.value).endswith(
+        "\nBeside the status it says: Forbidden; why: another signature is expected: the secret "
+        "differs, or one of these does; see simulator.journal, entry 1"
+    )
+
+
 def test_a_session_of_the_simulator_says_it_too(frozen: Simulator) -> None:
     with frozen.session() as session:
         answer = session.get(f"http://simulator.invalid{VIEW}")
@@ -506,6 +525,13 @@ def test_other_hosts_are_refused_or_left_alone(client: str, frozen: Simulator) -
 def test_what_is_neither_is_an_error(frozen: Simulator) -> None:
     with pytest.raises(ValueError, match='others is "pass" or "refuse", not \'passes\''):
         frozen.intercept("passes")  # type: ignore[arg-type]
+
+
+def test_where_a_party_is_real_the_simulator_is_not() -> None:
+    world = {**world_of("https://my.net/cp"), "hosts": ["my.net"]}
+    told = pytest.raises(requests.ConnectionError, match=r"my\.net is refused")
+    with Simulator(world) as simulator, simulator.intercept("refuse"), told:
+        by_requests("GET", f"https://my.net{VIEW}")
 
 
 def test_the_simulator_itself_reaches_a_real_party() -> None:
@@ -573,8 +599,12 @@ def test_an_outer_one_answers_what_an_inner_one_would_refuse(frozen: Simulator) 
     assert (other.journal.last, frozen.journal.last) == (1, 1)
 
 
-def test_they_may_end_in_any_order(frozen: Simulator) -> None:
-    with nothing_stays(), Simulator() as other:
+@pytest.mark.parametrize("mocks", [0, 1])
+def test_they_may_end_in_any_order(frozen: Simulator, mocks: int) -> None:
+    with Simulator() as other, ExitStack() as around:
+        for _ in range(mocks):
+            around.enter_context(mock(PRODUCTION + VIEW))
+        around.enter_context(nothing_stays())
         outer, inner = ExitStack(), ExitStack()
         outer.enter_context(frozen.intercept())
         inner.enter_context(other.intercept())
@@ -778,7 +808,7 @@ with Simulator() as simulator:
     with simulator.intercept("refuse"):
         assert untouched()
         import httpcore
-        print(httpcore.request("GET", "http://data.solarnetwork.net/x").status)
+        print(httpcore.request("GET", "http://DATA.solarnetwork.net./x").status)
         import aiohttp
         at = aiohttp.BaseConnector.connect.__module__
     print(at, aiohttp.BaseConnector.connect.__module__)

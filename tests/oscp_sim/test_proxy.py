@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from oscp_sim import Simulator
+from oscp_sim.addresses import Others
 from oscp_sim.authority import Authority
-from oscp_sim.production import Others, surroundings
+from oscp_sim.production import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

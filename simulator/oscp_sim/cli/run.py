@@ -33,7 +33,7 @@ from oscp_sim.cli.record import (
 )
 
 if TYPE_CHECKING:
-    from oscp_sim.production import Others
+    from oscp_sim.addresses import Others
     from oscp_sim.scenario.events import Listener
     from oscp_sim.simulator import Simulator
 

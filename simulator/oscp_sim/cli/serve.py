@@ -68,8 +68,9 @@ from oscp_sim.world import (
 from oscp_sim.yaml_source import SourceError
 
 if TYPE_CHECKING:
+    from oscp_sim.addresses import Others
     from oscp_sim.authority import Authority
-    from oscp_sim.production import Others, Surroundings
+    from oscp_sim.production import Surroundings
     from oscp_sim.scenario.events import Listener
     from oscp_sim.scenario.model import Runs
 
@@ -551,7 +552,7 @@ def _surrounding(world: World, around: Surroundings | None, env_file: Path | Non
     if around is None:
         return
     if around.proxy is not None:
-        from oscp_sim.production import answered_hosts
+        from oscp_sim.addresses import answered_hosts
 
         yield _line("proxy", f"{around.proxy}, for {' and '.join(sorted(answered_hosts(world)))}")
     yield _line("certificate to trust", str(around.ca_file))

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Literal, Self, TypeVar, cast, get_args
+from typing import Any, Final, Self, TypeVar, cast, get_args
 
+from oscp_sim.addresses import Others
 from oscp_sim.intercept.board import Answerer as Answerer
 from oscp_sim.intercept.board import Board
 from oscp_sim.intercept.for_requests import over_mocks, reach_responses, reach_urllib3
 
-Others = Literal["pass", "refuse"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Classes belong to the whole process: one at a time changes them.

@@ -110,7 +110,7 @@ def send(step: Send, simulator: Simulator, timeout: float, *, settles: bool = Fa
         settles: Whether the sender finds out what became of one that may have been queued.
     """
     token_id, secret = credentials(simulator.world, step.node)
-    session = simulator.session()
+    session = simulator.session(explains=False)
     elsewhere = simulator.world.solaruser
     # A real SolarUser goes by the machine's clock, whatever time it is in the rehearsal.
     clock = simulator.clock if elsewhere is None else RealClock()
