@@ -261,6 +261,7 @@ def surroundings(
             leading, more = _leading(url, hosts, environment)
             variables, java = {**variables, **leading}, (*java, *more)
         given = environment.get("JAVA_TOOL_OPTIONS", "")
+        java = tuple(f'"{each}"' if " " in each else each for each in java)
         variables["JAVA_TOOL_OPTIONS"] = " ".join((given, *java)).lstrip()
         yield Surroundings(variables, ca_file, url)
 

@@ -86,6 +86,12 @@ def test_a_program_finds_the_simulator_at_productions_url(
     assert lines[: len(shown)] == shown
 
 
+def test_a_program_that_takes_no_proxy_is_red_and_says_so() -> None:
+    result = CliRunner().invoke(main, ["run", "--intercept", "--", "true"])
+    assert result.exit_code == 1
+    assert "does the program take the proxy in HTTPS_PROXY?" in " ".join(result.stdout.split())
+
+
 @needing("curl")
 def test_a_step_of_a_scenario_runs_such_a_program(tmp_path: Path) -> None:
     asked = ["curl", "-sS", "-w", " %{http_code}", f"https://data.solarnetwork.net{VIEW}"]

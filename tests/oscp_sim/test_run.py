@@ -194,7 +194,9 @@ def test_a_file_that_makes_no_sense_is_2_and_says_where(
 def test_a_program_that_sends_nothing_here_is_red() -> None:
     result = run("--", "true")
     assert result.exit_code == 1
-    assert "does the program send to the address in OSCP_SEND_URL?" in result.stdout
+    told = " ".join(result.stdout.split())
+    assert "does the program send to the address in OSCP_SEND_URL?" in told
+    assert "One that has production's URLs in its source needs --intercept; if it is right" in told
 
 
 def test_a_program_that_is_right_to_send_nothing(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def _step(
         *problems_of_verifications(expect.source, "/verify", expect.verify, look_back(simulator)),
         *problems_of_mistakes(expect.source.place(), simulator.journal.mistakes),
         *_of_rest(run, simulator, has_settled=has_settled),
-        *(_of_silence(expect, entries) if "solaruser" in simulator.plays else ()),
+        *(_of_silence(run, entries) if "solaruser" in simulator.plays else ()),
     )
     scenario = ScenarioId(_GROUP, name)
     return StepFinished(
@@ -154,15 +154,23 @@ def _of_rest(run: ProgramRun, simulator: Simulator, *, has_settled: bool) -> Ite
     yield Problem(where, "on its way", most, f"{left}", hint)
 
 
-def _of_silence(expect: Expect, entries: Sequence[Entry]) -> Iterator[Problem]:
+def _of_silence(run: ProgramRun, entries: Sequence[Entry]) -> Iterator[Problem]:
     """Yield that nobody asked anything: a program that asks elsewhere would always pass."""
-    if expect.exchanges == () or any(_is_from_outside(each) for each in entries):
+    if run.expect.exchanges == () or any(_is_from_outside(each) for each in entries):
         return
-    hint = (
-        "does the program send to the address in OSCP_SEND_URL? If it is right to send nothing, "
-        "expect that with --expect FILE: exchanges: nothing"
+    asked = (
+        "does the program take the proxy in HTTPS_PROXY? docs/production-urls.md has what each "
+        "language needs"
+        if "HTTPS_PROXY" in run.variables
+        else "does the program send to the address in OSCP_SEND_URL? One that has production's "
+        "URLs in its source needs --intercept"
     )
-    yield Problem(expect.source.place(), "the parties", "a request of the program", "none", hint)
+    hint = (
+        f"{asked}; if it is right to send nothing, expect that with --expect FILE: "
+        "exchanges: nothing"
+    )
+    where = run.expect.source.place()
+    yield Problem(where, "the parties", "a request of the program", "none", hint)
 
 
 def _is_from_outside(entry: Entry) -> bool:
