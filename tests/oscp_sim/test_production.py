@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -23,6 +23,8 @@ from oscp_sim.cli.main import main
 from oscp_sim.production import surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click.testing import Result
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -70,7 +72,12 @@ def needing(program: str) -> pytest.MarkDecorator:
             id="curl",
         ),
         pytest.param(
-            ["java", "-XX:TieredStopAtLevel=1", str(PROGRAMS / "Production.java")],
+            [
+                "java",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                str(PROGRAMS / "Production.java"),
+            ],
             ["java 401"],
             marks=needing("javac"),
             id="java",
@@ -223,27 +230,46 @@ def test_a_port_of_the_proxy_that_is_taken_is_3() -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
 
 
-def test_a_server_says_where_all_is_and_cleans_up(tmp_path: Path) -> None:
-    url_file, env_file = tmp_path / "rehearsal.json", tmp_path / "rehearsal.env"
-    options = ["--port=0", "--tls", "--proxy=0", f"--url-file={url_file}", f"--env-file={env_file}"]
-    command = [sys.executable, "-m", "oscp_sim", "serve", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        assert process.stdout
-        said = "".join(iter(process.stdout.readline, "seed 1, fidelity documented; Ctrl-C stops\n"))
+class Watched(io.StringIO):
+    """A standard output that is looked at, and then interrupts, once all is said."""
+
+    def __init__(self, look: Callable[[str], None]) -> None:
+        super().__init__()
+        self._look = look
+
+    def write(self, text: str) -> int:
+        super().write(text)
+        if "Ctrl-C stops" in text:
+            self._look(self.getvalue())
+            signal.raise_signal(signal.SIGTERM)
+        return len(text)
+
+
+def test_a_server_says_where_all_is_and_cleans_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url_file, env_file, ca_file = (tmp_path / f"a.{each}" for each in ("json", "env", "pem"))
+
+    def look(said: str) -> None:
         told = json.loads(url_file.read_text())
-        ca_file = tmp_path / "rehearsal.pem"
+        assert told["ca_file"] == str(ca_file)
+        for line in (
+            f"SolarUser             {told['url']}/solaruser/api/v1/sec/instr/add/OSCP_v20\n",
+            f"proxy                 {told['proxy']}, for data.solarnetwork.net and oscp.solar",
+            f"certificate to trust  {ca_file}\n",
+            f"variables             . {env_file}\n",
+        ):
+            assert f"\n{line}" in f"\n{said}"
+        assert f"export HTTPS_PROXY={told['proxy']}\n" in env_file.read_text()
         trusting = ssl.create_default_context(cadata=ca_file.read_text())
         with urllib.request.urlopen(f"{told['url']}/_sim/health", context=trusting) as answer:  # noqa: S310
-            assert answer.status == 200
-        assert f"export HTTPS_PROXY={told['proxy']}\n" in env_file.read_text()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    assert told["ca_file"] == str(ca_file)
-    for line in (
-        f"SolarUser             {told['url']}/solaruser/api/v1/sec/instr/add/OSCP_v20",
-        f"proxy                 {told['proxy']}, for data.solarnetwork.net and oscp.solar",
-        f"certificate to trust  {ca_file}",
-        f"variables             . {env_file}",
-    ):
-        assert f"\n{line}" in f"\n{said}"
+            looked.append(answer.status)
+
+    looked: list[int] = []
+    monkeypatch.setattr("os._exit", sys.exit)
+    monkeypatch.setattr("sys.stdout", Watched(look))
+    options = ["--port=0", "--tls", "--proxy=0", f"--url-file={url_file}", f"--env-file={env_file}"]
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", *options], standalone_mode=False)
+    assert (ended.value.code, looked) == (0, [200])
     assert list(tmp_path.iterdir()) == []
