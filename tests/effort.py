@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Final, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.strategies import SearchStrategy
 
 #: The name under which that is registered.
 PROFILE: Final = "oscp-rehearsal"
@@ -29,3 +30,12 @@ def examples(usual: int) -> int:
     So many where the others have 30, and in proportion where they have more or fewer.
     """
     return max(1, usual * settings().max_examples // 30)
+
+
+_T = TypeVar("_T")
+
+
+def simplest(strategy: SearchStrategy[_T]) -> _T:
+    """What a strategy draws first, and shrinks to where everything fails."""
+    once = settings(phases=[Phase.generate], database=None)
+    return find(strategy, lambda _: True, settings=once)

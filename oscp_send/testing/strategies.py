@@ -135,17 +135,20 @@ def texts_near_part_boundaries(most_parts: int = 3) -> Strings:
 
 
 def _near_a_boundary(parts: int, beyond: int, filler: str, is_cut: bool) -> str:
-    """Return a text of `parts` times 256 units and some, with a pair across every boundary."""
+    """Return a text of `parts` times 256 units and some, with a pair across the boundaries, or not.
+
+    A pair is one character of Python's, and two units.
+    """
     length = parts * _PART + beyond
     if filler == _A_PAIR:
-        # All pairs are cut, or none is.
-        odd = ("0" if is_cut else "") + _A_PAIR * (length // 2)
-        return odd[: length // 2 + (1 if is_cut else 0)]
-    if not is_cut:
-        return filler * length
-    whole = filler * (_PART - 1) + (_A_PAIR + filler * (_PART - 2)) * parts
-    # Each pair is one character of Python's, and two units.
-    return whole[: length - parts] if beyond > 0 else whole[: length - parts + 1]
+        head = "0" if is_cut else ""
+        pairs, rest = divmod(length - len(head), 2)
+        return head + _A_PAIR * pairs + "0" * rest
+    cuts = 0
+    if is_cut:
+        cuts = parts if beyond > 0 else parts - 1
+    whole = filler * (_PART - 1) + (_A_PAIR + filler * (_PART - 2)) * cuts + filler * 3
+    return whole[: length - cuts]
 
 
 def numbers(least: float | None = None) -> st.SearchStrategy[float | int]:
@@ -366,7 +369,11 @@ def _measurements(action: str, *, sound: bool) -> st.SearchStrategy[list[dict[st
         return _READINGS if sound else _some(_any_reading())
     if not sound:
         return _some(_any_asset())
-    return st.lists(_assets(_groups()), min_size=1, max_size=3, unique_by=itemgetter("asset_id"))
+    return st.lists(_assets(_groups()), min_size=1, max_size=3).map(_of_different_assets)
+
+
+def _of_different_assets(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({each["asset_id"]: each for each in listed}.values())
 
 
 def _far_times() -> Strings:
@@ -379,11 +386,15 @@ def _registers(*, sound: bool) -> Objects:
     if not sound:
         urls = st.fixed_dictionaries({"version": texts(), "base_url": texts()})
         return st.fixed_dictionaries({"token": texts(), "version_url": _some(urls)})
-    url = st.sampled_from(("https://grid.example/oscp/cp/2.0", "http://127.0.0.1:8080/oscp"))
-    versions = st.fixed_dictionaries({"version": st.sampled_from(("2.0", "1.0")), "base_url": url})
+    urls = st.sampled_from(("https://grid.example/oscp/cp", "http://127.0.0.1:8080/oscp"))
+    versions = st.sampled_from((("2.0",), ("1.0", "2.0"), ("2.0", "3.0")))
     tokens = st.text("0123456789abcdefghijklmnopqrstuvwxyz-_.", min_size=1, max_size=20)
-    listed = st.lists(versions, min_size=1, max_size=2, unique_by=lambda each: each["version"])
-    return st.fixed_dictionaries({"token": tokens, "version_url": listed})
+    return st.builds(_registration, tokens, urls, versions)
+
+
+def _registration(token: str, url: str, versions: tuple[str, ...]) -> dict[str, Any]:
+    listed = [{"version": each, "base_url": f"{url}/{each}"} for each in versions]
+    return {"token": token, "version_url": listed}
 
 
 def _some(items: Objects) -> st.SearchStrategy[list[dict[str, Any]]]:

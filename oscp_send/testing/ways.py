@@ -76,12 +76,14 @@ def _places(sample: Sample) -> Iterator[Place]:
         yield place
         steps, schema, value = place
         if isinstance(value, list):
-            waiting += [Place((*steps, at), schema["items"], each) for at, each in enumerate(value)]
+            found = [Place((*steps, at), schema["items"], each) for at, each in enumerate(value)]
+            waiting += reversed(found)
         elif isinstance(value, dict):
             known = schema["properties"]
-            waiting += [
+            found = [
                 Place((*steps, name), known[name], value[name]) for name in known if name in value
             ]
+            waiting += reversed(found)
 
 
 @cache
