@@ -7,10 +7,16 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import oscp_send
+import oscp_send.testing
+
+#: The packages that import their names when they are first used.
+PACKAGES = (oscp_send, oscp_send.testing)
+NAMES = [(package, name) for package in PACKAGES for name in package.__all__]
 
 #: The names that need the extra `async`, which `import *` and `dir` do without.
 WITH_HTTPX = ("AsyncSolarUserClient", "SNWS2HttpxAuth")
@@ -37,25 +43,28 @@ def test_messages_are_made_without_network_or_schemas() -> None:
     assert run(f"import sys; {code}") == "set()"
 
 
-def test_names_are_sorted_and_listed() -> None:
-    assert oscp_send.__all__ == sorted(oscp_send.__all__)
-    assert set(oscp_send.__all__) <= set(dir(oscp_send))
+@pytest.mark.parametrize("package", PACKAGES)
+def test_names_are_sorted_and_listed(package: ModuleType) -> None:
+    assert package.__all__ == sorted(package.__all__)
+    assert set(package.__all__) <= set(dir(package))
 
 
-@pytest.mark.parametrize("name", oscp_send.__all__)
-def test_every_name_is_there(name: str) -> None:
-    assert getattr(oscp_send, name).__name__ == name
+@pytest.mark.parametrize(("package", "name"), NAMES)
+def test_every_name_is_there(package: ModuleType, name: str) -> None:
+    assert getattr(package, name).__name__ == name
 
 
-def test_type_checkers_see_the_same_names_from_the_same_modules() -> None:
-    tree = ast.parse(Path(oscp_send.__file__).read_text(encoding="utf-8"))
-    (only_for_types,) = (node for node in tree.body if isinstance(node, ast.If))
+@pytest.mark.parametrize("package", PACKAGES)
+def test_type_checkers_see_the_same_names_from_the_same_modules(package: ModuleType) -> None:
+    tree = ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8"))
+    only_for_types = next(node for node in tree.body if isinstance(node, ast.If))
     imports = [node for node in only_for_types.body if isinstance(node, ast.ImportFrom)]
     named = {alias.name: node.module or "" for node in imports for alias in node.names}
-    assert sorted(named) == sorted([*oscp_send.__all__, *WITH_HTTPX])
+    more = WITH_HTTPX if package is oscp_send else ()
+    assert sorted(named) == sorted([*package.__all__, *more])
     for name, module in named.items():
-        assert getattr(import_module(module), name) is getattr(oscp_send, name)
-        assert getattr(oscp_send, name).__module__ == module
+        assert getattr(import_module(module), name) is getattr(package, name)
+        assert getattr(package, name).__module__ == module
 
 
 def test_without_httpx_one_line_says_what_is_missing() -> None:
@@ -70,8 +79,32 @@ def test_without_httpx_one_line_says_what_is_missing() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_unknown_name_is_an_attribute_error(package: ModuleType) -> None:
     with pytest.raises(AttributeError, match="'nonsense'"):
-        oscp_send.nonsense  # noqa: B018 - asked for to fail
+        package.nonsense  # noqa: B018 - asked for to fail
+
+
+def test_importing_the_strategies_imports_neither_them_nor_hypothesis() -> None:
+    heavy = "{'hypothesis', 'oscp_schemas', 'oscp_send.testing.strategies'}"
+    code = f"import sys, oscp_send.testing; print({heavy} & set(sys.modules))"
+    assert run(code) == "set()"
+
+
+@pytest.mark.parametrize(
+    "how", ["import oscp_send.testing", "from oscp_send.testing import Sample"]
+)
+def test_without_hypothesis_the_strategies_say_what_to_install(how: str) -> None:
+    code = f"import sys; sys.modules['hypothesis'] = None; import oscp_send; {how}"
+    done = subprocess.run(  # noqa: S603 - our own interpreter and our own code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: oscp_send.testing needs hypothesis: "
+        "pip install 'oscp-rehearsal[hypothesis]'"
+    )
 
 
 @pytest.mark.parametrize(
