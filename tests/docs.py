@@ -16,6 +16,7 @@ from typing import Any
 
 from oscp_send.fidelity import DIFFERENCES
 from oscp_send.rules import KINDS, Example, Rule, rules
+from oscp_send.testing.ways import WAYS
 from oscp_sim.entry import ALL_PARTIES
 from oscp_sim.faults import Rule as FaultRule
 from oscp_sim.faults.model import KINDS as FAULTS_BY_NAME
@@ -266,6 +267,15 @@ def deliberate_faults() -> str:
     return "\n\n".join(["\n".join(kinds), words, title, "\n".join(runs)])
 
 
+def ways_to_break() -> str:
+    """Return the table of the ways in which a message can be broken, by their rules."""
+    ways: dict[str, list[str]] = {}
+    for way in WAYS:
+        ways.setdefault(way.rule, []).append(way.what)
+    rows = [f"| [`{rule}`](rules.md#{rule}) | {'; '.join(each)} |" for rule, each in ways.items()]
+    return "\n".join(["| rule | the message |", "|---|---|", *rows])
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "world-file.md": world,
     "scenario-file.md": scenario,
@@ -273,6 +283,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "sender.md": faults,
     "rules.md": all_rules,
     "faults.md": deliberate_faults,
+    "strategies.md": ways_to_break,
 }
 _MADE = re.compile(r"(<!-- made by tests/docs\.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
 

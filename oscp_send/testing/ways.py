@@ -361,11 +361,10 @@ def _given_twice(sample: Sample, found: tuple[Place, str]) -> Damage:
 
 
 def _texts(sample: Sample) -> list[Place]:
-    return [
-        place
-        for place in _places(sample)
-        if place.schema["type"] == "string" and not {"enum", "format"} & place.schema.keys()
-    ]
+    """Return texts; a group must be that of the instruction."""
+    texts = [place for place in _places(sample) if place.schema["type"] == "string"]
+    free = [place for place in texts if not {"enum", "format"} & place.schema.keys()]
+    return [place for place in free if place.steps != ("group_id",)]
 
 
 def _half_a_pair(sample: Sample, place: Place) -> Damage:

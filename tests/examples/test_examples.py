@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import indent
@@ -18,6 +19,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
+import oscp_send.testing
 from oscp_send import AdjustGroupCapacityForecast, InvalidMessage
 from oscp_sim import Simulator, load_world
 from oscp_sim.cli.main import main
@@ -25,6 +27,7 @@ from oscp_sim.faults import load_faults
 from oscp_sim.scenario.read import load_expectation, load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from tests import docs
+from tests.examples import broken_messages, forecasts_of_a_day, own_messages, whole_texts
 from tests.examples.break_on_purpose import rehearse_a_reset
 from tests.examples.intercept_and_mocks import rehearse_with_mocks
 from tests.examples.intercept_production import rehearse_the_program
@@ -61,6 +64,12 @@ def blocks(kind: str) -> list[tuple[str, str]]:
     ]
 
 
+PROPERTIES = [
+    value
+    for module in (broken_messages, forecasts_of_a_day, own_messages, whole_texts)
+    for name, value in vars(module).items()
+    if name.startswith("test_")
+]
 PYTHON, YAML, CONSOLE = blocks("python"), blocks("yaml"), blocks("")
 
 
@@ -107,6 +116,16 @@ def test_the_program_finds_the_simulator_in_productions_place() -> None:
 
 def test_why_it_is_refused_is_what_the_page_says() -> None:
     assert f"{read_why_it_is_refused()}\n" in [text for _, text in CONSOLE]
+
+
+@pytest.mark.parametrize("holds", PROPERTIES, ids=[each.__name__ for each in PROPERTIES])
+def test_what_the_strategies_are_for_holds(holds: Callable[[], None]) -> None:
+    holds()
+
+
+@pytest.mark.parametrize("name", oscp_send.testing.__all__)
+def test_every_strategy_has_an_example_that_runs(name: str) -> None:
+    assert any(re.search(rf"\b{name}\b", text) for _, text in PYTHON)
 
 
 @pytest.mark.parametrize(("page", "text"), PYTHON, ids=[page for page, _ in PYTHON])

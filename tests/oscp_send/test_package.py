@@ -78,9 +78,6 @@ def test_without_httpx_one_line_says_what_is_missing() -> None:
     assert run(code) == f"{line}\n{line}"
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_an_unknown_name_is_an_attribute_error(package: ModuleType) -> None:
     with pytest.raises(AttributeError, match="'nonsense'"):
