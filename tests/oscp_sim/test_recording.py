@@ -541,6 +541,25 @@ def test_ids_that_a_request_names_are_captures(simulator: Simulator, tmp_path: P
         assert replayed(text, tmp_path).exit_code == 0, text
 
 
+def test_an_id_that_a_client_made_up_stays_as_it_is(simulator: Simulator, tmp_path: Path) -> None:
+    name = "an-id-of-a-client-0001"
+    ask(simulator, "GET", "/oscp/fp/2.0/a", [*HOST_ALONE, ("x-request-id", name)])
+    ask(simulator, "GET", f"{VIEW}?a={name}", HOST_ALONE)
+    made = recorded(simulator)
+    assert made.text.count(name) == 2
+    assert "as: " not in made.text
+    assert replayed(made.text, tmp_path).exit_code == 0, made.text
+
+
+def test_times_of_the_session_are_not_expected(simulator: Simulator) -> None:
+    send(simulator, adjust(expirationDate="2031-01-01 00:00:00Z"))
+    ask(simulator, "GET", f"{VIEW}?id=1", signed_headers("GET", f"{VIEW}?id=1"))
+    *_, look = yaml.safe_load(recorded(simulator).text)["steps"]
+    data = look["expect"]["body"]["data"]
+    assert data["state"] == "Completed"
+    assert not data.keys() & {"created", "instructionDate", "statusDate"}
+
+
 def test_a_secret_is_sent_by_a_name(simulator: Simulator, tmp_path: Path) -> None:
     body = b'{"token": "a-token-of-eight-or-more"}'
     ask(simulator, "POST", "/oscp/fp/2.0/register", [*HOST_ALONE, ("x-api-key", "k" * 20)], body)
@@ -574,6 +593,8 @@ def test_seed_and_settings_are_kept(tmp_path: Path) -> None:
         text = recorded(simulator).text
     first = "# Recorded with seed 77, fidelity observed, --set correlation_id=documented.\n"
     assert text.startswith(first)
+    # So that all that is drawn comes again, whoever plays it.
+    assert yaml.safe_load(text)["seed"] == 77
     result = replayed(text, tmp_path)
     assert result.exit_code == 0
     assert result.stdout.startswith("seed 77, fidelity observed")

@@ -223,6 +223,48 @@ def test_a_token_that_is_made_up_can_be_used_and_is_not_shown(tmp_path: Path) ->
     assert "[redacted]" in first.exchanges[0].answer
 
 
+def test_a_secret_is_compared_and_not_shown(tmp_path: Path) -> None:
+    (problem,) = problems(
+        tmp_path,
+        request(
+            f"path: {API}/user/oscp/capacity-providers, sign: {TOKEN}, "
+            "message: {name: New, registrationStatus: Pending}",
+            "status: 201, body: {data: {token: mine}}",
+        ),
+    )
+    assert (problem.what, problem.got) == ("body /data/token", '"[redacted]"')
+
+
+SLOW = """\
+world:
+  users:
+  - id: 42
+    tokens: [{id: rehearsal-token-0001, secret: rehearsal-secret}]
+    nodes: [1]
+    capacity_providers: [{id: 3, name: Grid, token: t-of-grid, behaviour: {delay: 7s}}]
+    capacity_optimizers: [{id: 1, name: Depot}]
+    capacity_groups:
+    - {id: 7, identifier: foo-group, capacity_provider: 3, capacity_optimizer: 1}
+"""
+
+
+def test_an_instruction_is_followed_to_its_end(tmp_path: Path) -> None:
+    steps = request(f"path: {ADD}, sign: {TOKEN}, message: {HELLO}", "state: Completed")
+    assert told(problems(tmp_path, steps, SLOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("within", "status", "after"), [("10s", "204", "16:00:07"), ("2s", "unanswered", "16:00:02")]
+)
+def test_a_late_answer_takes_its_time(within: str, status: str, after: str, tmp_path: Path) -> None:
+    asked = "to: capacity_provider, token_of: capacity_provider, path: /handshake, message: {}"
+    steps = request(f"{asked}, headers: {{X-Request-ID: a}}", f"status: {status}, within: {within}")
+    steps += request("path: /nowhere", "status: 404")
+    first, second = rehearsed(tmp_path, steps, SLOW)
+    assert (first.problems, first.outcome) == ((), status)
+    assert f"{second.exchanges[0].at:%H:%M:%S}" == after
+
+
 def test_console_and_reports_show_request_and_answer(tmp_path: Path) -> None:
     steps = request(f"to: solaruser, path: {VIEW}?id=1, sign: {TOKEN}", "status: 201")
     console, junit = io.StringIO(), tmp_path / "junit.xml"

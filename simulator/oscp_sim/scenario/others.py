@@ -53,12 +53,14 @@ def follow_instructions(simulator: Simulator, mark: int, seconds: float) -> None
     A clock that stands is moved on for it, by so many seconds at most.
     """
     settling = Settling(simulator.shared, moves=True)
+    until = settling.end_after(seconds)
 
-    def is_settled() -> bool:
+    def is_decided() -> bool:
         sent = instructions_of(simulator.journal.entries(since=mark, kind="state"), simulator)
-        return not any(each.state in _ON_ITS_WAY for each in sent)
+        is_over = not any(each.state in _ON_ITS_WAY for each in sent)
+        return is_over or not settling.may_change(until)
 
-    settling.wait(is_settled, settling.end_after(seconds), seconds)
+    settling.wait(is_decided, until, seconds)
 
 
 @contextmanager
