@@ -182,6 +182,12 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def session_text(session: Path) -> str:
+    """The scenario that the journal becomes."""
+    return record(open_journal(session), session.stem).text
+
+
 def test_a_session_of_curl_is_recorded_and_replayed(session: Path, tmp_path: Path) -> None:
     file = tmp_path / "session.yaml"
     made = command("record", str(session), "-o", str(file))
@@ -223,14 +229,12 @@ def test_a_session_of_curl_is_recorded_and_replayed(session: Path, tmp_path: Pat
         ("status: 204", "status: 400", "exchange 3 status expected 400 got 204"),
         ("status: 403", "status: 200", "status expected 200 got 403 Forbidden: "),
         ("configId: 2", "configId: 3", "body /data/configId expected 3 got 2"),
-        ("message: Bad credentials", "message: Good", 'body /message expected "Good" got "Bad'),
-        ('path: "/handshake"', 'path: "/handshakes"', "status expected 204 got 404 Not Found: "),
     ],
 )
 def test_one_value_changed_is_red_and_says_where(
-    session: Path, tmp_path: Path, recorded_as: str, changed_to: str, said: str
+    session_text: str, tmp_path: Path, recorded_as: str, changed_to: str, said: str
 ) -> None:
-    text = command("record", str(session)).stdout
+    text = session_text
     lines = text.splitlines()
     assert recorded_as in text
     result = replayed(text.replace(recorded_as, changed_to, 1), tmp_path)
@@ -238,11 +242,7 @@ def test_one_value_changed_is_red_and_says_where(
     shown = " ".join(result.stdout.split())
     assert said in shown
     at = next(n for n, line in enumerate(lines, 1) if recorded_as in line)
-    # What is sent is expected nowhere.
-    assert f"session.yaml:{at}" in shown or recorded_as in {
-        "unit: kW",
-        'path: "/handshake"',
-    }
+    assert f"session.yaml:{at}" in shown or recorded_as == "unit: kW"
 
 
 def test_a_journal_is_replayed_itself(session: Path) -> None:
@@ -261,8 +261,8 @@ def test_a_scenario_is_replayed_in_whichever_style_it_is_written(tmp_path: Path)
     assert "session.yaml:1:1: " in result.stderr
 
 
-def test_there_are_no_secrets_in_what_is_kept(session: Path) -> None:
-    for text in (session.read_text(), command("record", str(session)).stdout):
+def test_there_are_no_secrets_in_what_is_kept(session: Path, session_text: str) -> None:
+    for text in (session.read_text(), session_text):
         assert SECRET not in text
         assert PROVIDER_TOKEN not in text
 
@@ -461,7 +461,6 @@ def test_what_no_other_step_does_is_asked_again(  # noqa: PLR0917 - a row of the
     body: bytes,
     fields: dict[str, Any],
     simulator: Simulator,
-    tmp_path: Path,
 ) -> None:
     headers = how.get("headers") or signed_headers(method, target, body, **how)
     answer = ask(simulator, method, target, headers, body)
@@ -471,7 +470,6 @@ def test_what_no_other_step_does_is_asked_again(  # noqa: PLR0917 - a row of the
     (step,) = yaml.safe_load(made.text)["steps"]
     assert step["request"] == {"to": "solaruser", "path": target, **fields}
     assert step["expect"]["status"] == answer.status
-    assert replayed(made.text, tmp_path).exit_code == 0, made.text
 
 
 @pytest.mark.parametrize("token", [PROVIDER_TOKEN, "guessed"])
@@ -503,20 +501,24 @@ def test_a_request_straight_to_a_party_shows_its_token_by_name(
         b"GET /solaruser HTTP/1.1\r\n\r\n",
         b"POST /solaruser HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno\r\n",
         b"POST /solaruser HTTP/1.1\r\nHost: a\r\nContent-Length: no\r\n\r\n",
+        b"GET /solaruser HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"GET /solaruser HTTP/1.0\r\nAccept: text/html\r\n\r\n",
+        b"GET /solaruser HTTP/1.0\r\n\r\n",
+        b"GET http://b/solaruser HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /solaruser HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"GET /solaruser HTTP/1.1\r\nHost: a\r\nExpect: wonders\r\n\r\n",
         b"POST /solaruser/a HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n",
     ],
 )
-def test_what_is_hardly_a_request_is_sent_again(
-    sent: bytes, simulator: Simulator, tmp_path: Path
-) -> None:
+def test_what_is_hardly_a_request_is_sent_again(sent: bytes, simulator: Simulator) -> None:
     url = urlsplit(simulator.url)
     with socket.create_connection((url.hostname, url.port)) as connection:
         connection.sendall(sent)
         status = int(connection.makefile("rb").readline().split()[1])
     made = recorded(simulator)
+    assert (made.left_out, made.problems) == ((), ())
     (step,) = yaml.safe_load(made.text)["steps"]
     assert step["expect"]["status"] == status
-    assert replayed(made.text, tmp_path).exit_code == 0, made.text
 
 
 def test_of_looks_at_the_same_the_last_is_kept(simulator: Simulator) -> None:

@@ -54,6 +54,8 @@ _NOT_COMPARED: Final = re.compile(
     r"Invalid (?:Credential|Signature|SignedHeaders|HTTP|Digest|Authorization)|Missing or invalid"
     r"|must be included in SignedHeaders|digest value mismatch|Unable to verify"
 )
+_OTHER_VERSION: Final = re.compile(r"not (HTTP/\d\.\d)")
+_OTHER_HOST: Final = "addressed to another host"
 _OTHER_SIGNATURE: Final = "another signature is expected"
 _TOO_OLD: Final = "Date skew too large"
 
@@ -74,9 +76,11 @@ def request_of(entry: Entry, tokens: Mapping[str, Any], shared: bool) -> dict[st
     content = _content(request, headers, to_the_letter="Authorization" in headers)
     default = "POST" if content else "GET"
     method = {} if request.method == default else {"method": request.method}
+    version = _version(request, str(entry.detail.get("why", "")))
     return {
         **{key: each for key, each in fields.items() if key != "path"},
         **method,
+        **({} if version is None else {"version": version}),
         "path": fields["path"].replace(REDACTED, A_SECRET),
         **shown,
         **({"headers": headers} if headers else {}),
@@ -87,6 +91,8 @@ def request_of(entry: Entry, tokens: Mapping[str, Any], shared: bool) -> dict[st
 def _addressed(entry: Entry, request: Request, *, shared: bool) -> dict[str, Any]:
     """Return whom it was for, and the path below that one's base URL."""
     who, party = entry.detail.get("id"), entry.party
+    if _OTHER_HOST in str(entry.detail.get("why", "")):
+        return {"path": f"http://elsewhere.invalid{request.target}"}
     of_system = party in _SYSTEMS
     for base in _PATHS[party]:
         rest = request.target.removeprefix(base)
@@ -95,6 +101,16 @@ def _addressed(entry: Entry, request: Request, *, shared: bool) -> dict[str, Any
             user = {"user": entry.detail["user"]} if shared else {}
             return {"to": to, **user, "path": rest}
     return {"path": request.target}
+
+
+def _version(request: Request, why: str) -> str | None:
+    """Return the version of HTTP where it was another than usual, as far as that shows."""
+    found = _OTHER_VERSION.search(why)
+    if found is not None:
+        return found[1]
+    # One without a Host is read in that version alone.
+    is_old = "host" not in request.fields and not ("Host" in why or "no HTTP" in why)
+    return "HTTP/1.0" if is_old else None
 
 
 def _shown(entry: Entry, request: Request, tokens: Mapping[str, Any]) -> dict[str, Any]:

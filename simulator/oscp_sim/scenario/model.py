@@ -285,6 +285,7 @@ class RawRequest(_Sourced):
         headers: Those to send, each with its value or values; None for one that is left out.
         content: The body, or None.
         sign: By what it is signed as SolarUser wants it.
+        version: Of HTTP, as the request line has it.
         token_of: Of the token between this party and the Flexibility Provider, the one that goes
             this way is shown.
     """
@@ -299,6 +300,7 @@ class RawRequest(_Sourced):
         metadata=written_as({"message": Message, "text": JsonText, "file": JsonText}),
     )
     sign: Signer | None = None
+    version: str = "HTTP/1.1"
     token_of: Annotated[Addressee, parse_addressee] | None = None
 
     @property

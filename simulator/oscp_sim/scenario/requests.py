@@ -130,7 +130,8 @@ def ask(step: RawRequest, simulator: Simulator, patience: float) -> Reply:
     at = simulator.clock.now()
     try:
         if base.startswith(IN_PROCESS_URL):
-            response = _asked_here(request, target, simulator, patience)
+            line = f"{step.verb} {target} {step.version}"
+            response = _asked_here(request, line, simulator, patience)
         else:
             send = simulator.shared.outgoing.send
             response = send(request, timeout=(patience, patience), follow=False)
@@ -158,15 +159,14 @@ def _body(step: RawRequest) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _asked_here(request: Request, target: str, simulator: Simulator, patience: float) -> Response:
+def _asked_here(request: Request, line: str, simulator: Simulator, patience: float) -> Response:
     """Return the answer of this process to a request, which it reads as the server does.
 
     Raises:
         Unanswered: None came.
     """
-    lines = [f"{request.method} {target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in request.headers]
-    head = b"\r\n".join([*map(_latin, lines), b"", b""])
+    headers = [f"{name}: {value}" for name, value in request.headers]
+    head = b"\r\n".join([*map(_latin, [line, *headers]), b"", b""])
     try:
         received = read_request(head + (request.body or b""))
     except ConnectionError as error:
