@@ -123,7 +123,7 @@ def test_what_the_strategies_are_for_holds(holds: Callable[[], None]) -> None:
     holds()
 
 
-@pytest.mark.parametrize("name", oscp_send.testing.__all__)
+@pytest.mark.parametrize("name", [each for each in oscp_send.testing.__all__ if each.islower()])
 def test_every_strategy_has_an_example_that_runs(name: str) -> None:
     assert any(re.search(rf"\b{name}\b", text) for _, text in PYTHON)
 
