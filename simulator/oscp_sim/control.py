@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import jsonschema_rs
 import orjson
 from flask import Blueprint, Response, request
+from werkzeug.datastructures import CombinedMultiDict
 
 from oscp_schemas.show import nearest
 from oscp_send.times import utc_text
@@ -35,6 +36,7 @@ from oscp_sim.settling import Settling
 from oscp_sim.shared import Shared
 from oscp_sim.system import System, Systems
 from oscp_sim.system.kinds import COMMANDS, carry_out
+from oscp_sim.system.table import TableFile
 from oscp_sim.verify import NotVerified, Verification, verify
 from oscp_sim.world import Broker
 
@@ -48,6 +50,10 @@ _LONGEST_PAGE: Final = 5_000_000
 _LONGEST_ADVANCE: Final = 366 * 86_400.0
 # In which an error is told, and the journal; JSON where the client has no wish.
 _TYPES: Final = ("application/json", "text/plain")
+_TABLES: Final = frozenset(
+    {"text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+)
+_WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 # Open without the control token: who starts a simulator asks for it before the token is known.
 _OPEN: Final = f"{OURS}/health"
 
@@ -415,12 +421,19 @@ class _Endpoints:
         return self._system(kind, id).to_dict()
 
     def command(self, kind: str, name: str, id: str) -> object:  # noqa: A002 - as above
-        system = self._system(kind, id)
-        fields = _checked(COMMANDS[system.party][name].fields, _body())
-        return carry_out(system, name, fields).to_dict()
+        schema = COMMANDS[_KINDS[kind][0]][name].fields
+        table = _table_sent()
+        if table is None:
+            system = self._system(kind, id)
+            return carry_out(system, name, _checked(schema, _body())).to_dict()
+        if "csv" not in schema["properties"]:
+            raise Refused(f"{name} is not read from a table: send JSON", 415)
+        fields = _checked(schema, _fields_beside(schema["properties"]))
+        system = self._system(kind, id, beside=schema["properties"])
+        return carry_out(system, name, {**fields, "csv": table}).to_dict()
 
-    def _system(self, kind: str, number: str) -> System:
-        unknown = sorted(request.args.keys() - {"user"})
+    def _system(self, kind: str, number: str, beside: Iterable[str] = ()) -> System:
+        unknown = sorted(request.args.keys() - {"user", *beside})
         if unknown:
             raise Refused(f'unknown parameter "{unknown[0]}"; there is user')
         user = request.args.get("user")
@@ -584,6 +597,34 @@ def _body() -> Any:  # noqa: ANN401 - JSON of any kind
         return orjson.loads(data) if data.strip() else {}
     except orjson.JSONDecodeError as error:
         raise Refused(f"the body is not JSON: {error}") from None
+
+
+def _table_sent() -> TableFile | None:
+    """Return the table that the request is or has with it, as a form sends a file."""
+    if (request.content_length or 0) > LONGEST_BODY:
+        raise Refused(f"the body is longer than {LONGEST_BODY} bytes")
+    if request.mimetype in _TABLES:
+        return TableFile("csv", request.get_data())
+    if request.mimetype != "multipart/form-data":
+        return None
+    files = [each for _, each in request.files.items(multi=True)]
+    if len(files) != 1:
+        raise Refused(f"one file is expected in the form, not {len(files)}")
+    return TableFile(files[0].filename or "file", files[0].read())
+
+
+def _fields_beside(known: Schema) -> Mapping[str, Any]:
+    """Return what the query and the form say beside a table, each as its schema has it."""
+    given = CombinedMultiDict([request.args, request.form])
+    fields: dict[str, Any] = {name: given[name] for name in given if name != "user"}
+    if "columns" in fields and "columns" in known:
+        pairs = [each.partition("=") for each in given.getlist("columns")]
+        fields["columns"] = {column: name for column, _, name in pairs}
+    if fields.get("decimal_comma") in _WORDS:
+        fields["decimal_comma"] = _WORDS[fields["decimal_comma"]]
+    if "csv" in fields:
+        raise Refused("csv: the table is sent already: leave it out")
+    return fields
 
 
 def _json(content: object, status: int = 200) -> Response:

@@ -17,6 +17,17 @@ from oscp_sim.solaruser import CONTEXT_PATH, Route
 Json: TypeAlias = dict[str, Any]
 
 _JSON: Final = "application/json"
+#: A table of forecasted blocks may be the body, or a file of a form, with fields beside it.
+_TABLES: Final = {
+    "text/csv": {"schema": {"type": "string"}},
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {"file": {"type": "string", "format": "binary"}},
+        }
+    },
+}
 _FORM: Final = "application/x-www-form-urlencoded"
 _VARIABLE: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -149,7 +160,10 @@ def _own_operation(operation: Operation) -> Json:
         "responses": _responses({200: "Done.", **docs.statuses}, success, "Mistake"),
     }
     if docs.request_schema is not None:
-        described["requestBody"] = {"content": {_JSON: {"schema": dict(docs.request_schema)}}}
+        content: Json = {_JSON: {"schema": dict(docs.request_schema)}}
+        if "csv" in docs.request_schema.get("properties", {}):
+            content |= _TABLES
+        described["requestBody"] = {"content": content}
     return described
 
 

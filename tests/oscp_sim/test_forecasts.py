@@ -148,12 +148,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown": (
         {"zzz": 1},
-        "zzz: is not a field of a forecast: known are capacities, capacity, csv, group, message, "
-        "phase, purpose, start, step, type, unit",
+        "zzz: is not a field of a forecast: known are capacities, capacity, columns, csv, "
+        "date_format, decimal_comma, group, message, phase, purpose, start, step, time_zone, "
+        "type, unit",
     ),
     "start with csv": (
         {"csv": "a\nb", "start": "x"},
-        "start: does not go with csv, only group, phase, step, type, unit do",
+        "start: does not go with csv, only columns, date_format, decimal_comma, group, phase, "
+        "step, time_zone, type, unit do",
     ),
     "unit with message": (
         {"message": {}, "unit": "KW"},
@@ -222,6 +224,7 @@ def test_every_field_goes_with_something() -> None:
     assert set().union(*FORMS.values()) | set(FORMS) == {
         *("capacities", "capacity", "csv", "group", "message", "phase"),
         *("purpose", "start", "step", "type", "unit"),
+        *("columns", "date_format", "decimal_comma", "time_zone"),
     }
 
 

@@ -18,6 +18,10 @@ from oscp_send.cli.main import LazyGroup, escape_what_a_terminal_lacks
             "oscp_sim.cli.fidelity:fidelity",
             "List where the guide and the service differ.",
         ),
+        "forecast": (
+            "oscp_sim.cli.forecast:forecast",
+            "Have a Capacity Provider send a spreadsheet.",
+        ),
         "init": ("oscp_sim.cli.init:init", "Write a folder of scenarios to begin with."),
         "lint": (
             "oscp_sim.cli.scenarios:lint",

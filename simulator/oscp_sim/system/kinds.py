@@ -263,6 +263,10 @@ _FORECAST: Final = _fields(
     {
         "message": {},
         "csv": _TEXT,
+        "columns": {"type": "object", "additionalProperties": _STRING},
+        "date_format": _STRING,
+        "decimal_comma": {"type": "boolean"},
+        "time_zone": _STRING,
         "group": _STRING,
         "type": _STRING,
         "start": _TEXT,
