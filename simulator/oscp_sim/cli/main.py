@@ -52,6 +52,10 @@ from oscp_send.cli.main import LazyGroup, escape_what_a_terminal_lacks
             "oscp_sim.cli.serve:serve",
             "Serve the parties on one port until interrupted.",
         ),
+        "watch": (
+            "oscp_sim.cli.watch:watch",
+            "Show what happens in a running simulator.",
+        ),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -210,6 +210,14 @@ _FASTEST: Final = 1_000_000
     help="Write {url, pid} as JSON to this file once the server answers, and ca_file and proxy "
     "where there are such; removed at the end.",
 )
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Show what happens, as oscp-sim watch does: with ids, messages and findings.",
+)
+@click.option(
+    "--quiet", is_flag=True, help="Show no line for each exchange, as is usual on a terminal."
+)
 @save_journal_option
 @record_option
 def serve(
@@ -239,14 +247,16 @@ def serve(
     faults: Path | None,
     reports: tuple[str, ...],
     url_file: Path | None,
+    follow: bool,
+    quiet: bool,
     save_journal: Path | None,
     recorded: Path | None,
 ) -> None:
     """Serve the parties of a rehearsal on one port until interrupted.
 
     Point your client at the URLs that are printed, instead of at SolarNetwork. What happened is at
-    /_sim/journal. Name a party of your own with --seat: it is then not played. A --report is
-    written when it ends.
+    /_sim/journal, and on a terminal each exchange has a line. Name a party of your own with --seat:
+    it is then not played. A --report is written when it ends.
     """
     _log_printable()
     check_path(save_journal, "--save-journal")
@@ -293,7 +303,8 @@ def serve(
         secured = Tls(
             authority, announce_surroundings, tls, ca_file, proxy, others or "pass", env_file
         )
-    _run(simulator, host, port, announce, keep, public_url, url_file, secured)
+    with _shown(simulator, follow=follow, quiet=quiet):
+        _run(simulator, host, port, announce, keep, public_url, url_file, secured)
     is_kept = _tell_at_the_end(
         simulator, told, time.monotonic() - began, save_journal=save_journal, recorded=recorded
     )
@@ -301,6 +312,15 @@ def serve(
     sys.stderr.flush()
     # Python would let go of all that was kept piece by piece, for a second and more.
     os._exit(0 if is_kept else 2)
+
+
+def _shown(simulator: Simulator, *, follow: bool, quiet: bool) -> AbstractContextManager[None]:
+    """Show what happens: on a terminal a line for each exchange, or more where it is asked for."""
+    if quiet or not (follow or sys.stdout.isatty()):
+        return nullcontext()
+    from oscp_sim.scenario.live import Live, live
+
+    return live(simulator.journal, Live(sys.stdout, is_brief=not follow).tell)
 
 
 def _run(

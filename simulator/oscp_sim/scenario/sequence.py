@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from oscp_send.cli.main import Colour
 from oscp_sim.entry import PartyName
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import StepFinished
@@ -31,7 +32,20 @@ _SHORT: Final[Mapping[str | None, str]] = {
     None: "?",
 }
 _HEADERS: Final = ("X-Request-ID", "X-Correlation-ID", "X-SN-Source-ID")
-_SHOWN_SEVERITIES: Final = ("error", "warning")
+#: What is shown of what was found, and how.
+_SEVERITIES: Final[Mapping[str, Colour]] = {"error": "red", "warning": "yellow"}
+_STATES: Final[Mapping[str, Colour]] = {" is Declined": "red", " is Completed": "green"}
+
+
+class Paint(Protocol):
+    """Colours a text, or leaves it as it is."""
+
+    def __call__(self, text: str, colour: Colour | None = None) -> str:
+        """Return the text."""
+
+
+def _plain(text: str, colour: Colour | None = None) -> str:  # noqa: ARG001 - as a Paint
+    return text
 
 
 def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
@@ -49,10 +63,26 @@ def draw(steps: Iterable[StepFinished]) -> Iterator[str]:
             first = group[0]
             if day != (day := f"{first.at:%Y-%m-%d}"):
                 yield f"    {day}"
-            if isinstance(first, Exchange):
-                yield from _exchange(first)
-            else:
-                yield from _note(first, len(group))
+            yield from lines_of(first, len(group))
+
+
+def lines_of(
+    each: TimelineEntry, count: int = 1, *, paint: Paint = _plain, is_brief: bool = False
+) -> Iterator[str]:
+    """Yield the lines of one thing that happened.
+
+    Args:
+        each: What happened.
+        count: How many data were published in one go.
+        paint: Colours a text, as `Palette.paint` does.
+        is_brief: Whether the first line is enough, and all of a note.
+    """
+    if isinstance(each, Note):
+        yield from _note(each, count, paint)
+        return
+    yield _first_line(each, paint)
+    if not is_brief:
+        yield from _below(each, paint)
 
 
 def together(timeline: Iterable[TimelineEntry]) -> Iterator[list[TimelineEntry]]:
@@ -73,13 +103,18 @@ def _stream(each: TimelineEntry) -> tuple[str, str] | None:
     return str(datum.get("sourceId")), str(identifier)
 
 
-def _exchange(exchange: Exchange) -> Iterator[str]:
+def _first_line(exchange: Exchange, paint: Paint) -> str:
     arrow = f"{_party(exchange.sender, exchange)} -> {_party(exchange.receiver, exchange)}"
     status = "no answer" if exchange.status is None else str(exchange.status)
     status = "" if exchange.is_handed_over else status
     beginning = f"    {time_of_day(exchange.at)}  {arrow:<{_PARTIES}}  {exchange.method:<4} "
     room = _WIDTH - len(beginning) - len(status) - 2
-    yield f"{beginning}{_cut(printable(exchange.path), room):<{room}}  {status}".rstrip()
+    shown = f"{beginning}{_cut(printable(exchange.path), room):<{room}}"
+    is_well = exchange.status is not None and exchange.status < 400  # noqa: PLR2004 - of HTTP
+    return f"{shown}  {paint(status, 'green' if is_well else 'red')}" if status else shown.rstrip()
+
+
+def _below(exchange: Exchange, paint: Paint) -> Iterator[str]:
     for name in _HEADERS:
         value = exchange.header(name)
         yield from _detail("" if value is None else f"{name} {value}")
@@ -91,16 +126,26 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         yield from _detail("no X-Correlation-ID")
     yield from _detail(summary(exchange))
     yield from _detail(answer_summary(exchange), "answer: ")
-    for note in exchange.notes:
+    yield from remarks(exchange.notes, exchange.findings, paint)
+
+
+def remarks(
+    notes: Iterable[str], findings: Iterable[Mapping[str, Any]], paint: Paint = _plain
+) -> Iterator[str]:
+    """Yield the lines of what a party noted and found."""
+    for note in notes:
         yield from _detail(note, "note: ")
-    yield from _findings(exchange)
+    yield from _findings(findings, paint)
 
 
-def _note(note: Note, count: int) -> Iterator[str]:
+def _note(note: Note, count: int, paint: Paint) -> Iterator[str]:
     party = _SHORT[note.party] + (f" {note.system}" if note.system is not None else "")
     beginning = f"    {time_of_day(note.at)}  {party:<{_PARTIES}}  "
-    yield from _wrapped(beginning, note_text(note, count), " " * (len(beginning) + 2))
-    yield from _findings(note)
+    lines = _wrapped(beginning, note_text(note, count), " " * (len(beginning) + 2))
+    # What a sender looks for.
+    colour: Colour | None = next((_STATES[each] for each in _STATES if each in note.text), None)
+    yield from (_painted(line, paint, colour if note.is_state else None) for line in lines)
+    yield from _findings(note.findings, paint)
 
 
 def note_text(note: Note, count: int) -> str:
@@ -122,14 +167,22 @@ def _party(party: PartyName | None, exchange: Exchange) -> str:
     )
 
 
-def _findings(each: TimelineEntry) -> Iterator[str]:
-    for finding in each.findings:
-        if finding.get("severity") in _SHOWN_SEVERITIES:
+def _findings(findings: Iterable[Mapping[str, Any]], paint: Paint) -> Iterator[str]:
+    for finding in findings:
+        colour = _SEVERITIES.get(finding.get("severity", ""))
+        if colour is not None:
             place = f"{finding['pointer']}: " if finding.get("pointer") else ""
             rule = finding["rule"]
             if finding.get("layer") == "schema":
                 rule = f"schema {rule}"
-            yield from _detail(f"{place}{finding['message']}", f"{rule} ")
+            for line in _detail(f"{place}{finding['message']}", f"{rule} "):
+                yield _painted(line, paint, colour)
+
+
+def _painted(line: str, paint: Paint, colour: Colour | None) -> str:
+    """Return a line whose text is coloured, and not what is before it."""
+    text = line.lstrip()
+    return line[: len(line) - len(text)] + (paint(text, colour) if colour else text)
 
 
 def _detail(text: str, beginning: str = "") -> Iterator[str]:

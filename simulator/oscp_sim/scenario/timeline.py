@@ -136,6 +136,7 @@ class Note:
         action: The OSCP message that it is about.
         system: The id of the Capacity Provider or Optimizer that reports it.
         datum: What was published, if anything.
+        is_state: Whether it says that an instruction has changed its state.
     """
 
     number: int
@@ -147,6 +148,7 @@ class Note:
     system: int | None = None
     datum: Mapping[str, Any] | None = None
     findings: tuple[Mapping[str, Any], ...] = ()
+    is_state: bool = False
 
 
 TimelineEntry = Exchange | Note
@@ -185,7 +187,7 @@ def timeline(
             last |= {} if is_look else {entry.party: (asked, len(asked) - 1)}
         elif entry.exchange_id in begun:
             at, first = begun[entry.exchange_id]
-            items[at] = _joined(first, exchange, is_sent=entry.sent)
+            items[at] = joined(first, entry)
         else:
             begun[entry.exchange_id] = len(items), exchange
             items.append(exchange)
@@ -255,9 +257,10 @@ def exchange_of(entry: Entry) -> Exchange:
     )
 
 
-def _joined(first: Exchange, second: Exchange, *, is_sent: bool) -> Exchange:
-    """Return one exchange of its two sides, the second of which is its sender's or receiver's."""
-    received, sent = (first, second) if is_sent else (second, first)
+def joined(first: Exchange, other_side: Entry) -> Exchange:
+    """Return one exchange of one of its sides and the entry in which the other one reports it."""
+    second = exchange_of(other_side)
+    received, sent = (first, second) if other_side.sent else (second, first)
     notes = [*received.notes, *(note for note in sent.notes if note not in received.notes)]
     if sent.status is None and received.status is not None:
         notes.append(f"answered with {received.status}, which its sender did not see")
@@ -309,7 +312,10 @@ def _state(entry: Entry) -> Note:
     text = f"instruction {entry.instruction_id} is {entry.state}"
     if entry.reason:
         text += f": {entry.reason}"
-    return Note(entry.number, entry.at, entry.party, text, entry.action, entry.instruction_id)
+    return Note(
+        *(entry.number, entry.at, entry.party, text, entry.action, entry.instruction_id),
+        is_state=True,
+    )
 
 
 def _notes(detail: Mapping[str, Any]) -> tuple[str, ...]:
