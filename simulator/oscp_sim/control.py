@@ -55,7 +55,10 @@ _TABLES: Final = frozenset(
 )
 _WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 # Open without the control token: who starts a simulator asks for it before the token is known.
-_OPEN: Final = f"{OURS}/health"
+# What says nothing of what happened; the page asks for the token itself.
+_OPEN: Final = frozenset(
+    {"/", *(f"{OURS}/{name}" for name in ("health", "inspector.js", "inspector.css"))}
+)
 
 Schema = Mapping[str, Any]
 _STRING: Final[Schema] = {"type": "string"}
@@ -305,7 +308,7 @@ class _Endpoints:
         }
 
     def journal(self) -> object:
-        entries, last = _entries_asked_for(self._shared.journal)
+        entries, last = entries_asked_for(self._shared.journal)
         limit = int(_number("limit", _MOST_ENTRIES))
         if limit < 1:
             raise Refused("limit is a number, 1 or more")
@@ -521,19 +524,22 @@ def control(
             operation.path,
             endpoint=str(number),
             methods=[operation.method],
-            view_func=_view(endpoints, handler),
+            view_func=answering(partial(handler, endpoints)),
         )
-    blueprint.before_request(lambda: _from_a_web_page(shared.addresses.known()))
+    # Before any page of ours, whoever made it.
+    blueprint.before_app_request(lambda: _from_a_web_page(shared.addresses.known()))
     if token is not None:
         wanted = f"Bearer {token}".encode()
-        blueprint.before_request(lambda: _unauthorized(wanted))
+        blueprint.before_app_request(lambda: _unauthorized(wanted))
     return blueprint
 
 
-def _view(endpoints: _Endpoints, handler: _Handler) -> Callable[..., Response]:
+def answering(handler: _Handler) -> Callable[..., Response]:
+    """Return a view that answers with what a handler returns, or says why it refused."""
+
     def view(**variables: str) -> Response:
         try:
-            answer = handler(endpoints, **variables)
+            answer = handler(**variables)
             return answer if isinstance(answer, Response) else _json(answer)
         except Refused as refused:
             return _refusal(refused.status, str(refused), refused.more)
@@ -578,7 +584,7 @@ def _is_ours(host: str, url: str | None) -> bool:
 
 def _unauthorized(wanted: bytes) -> Response | None:
     shown = (request.headers.get("Authorization") or "").encode("utf-8", "replace")
-    if request.path == _OPEN or hmac.compare_digest(shown, wanted):
+    if request.path in _OPEN or hmac.compare_digest(shown, wanted):
         return None
     response = _refusal(401, "show the control token, as Authorization: Bearer TOKEN")
     response.headers["WWW-Authenticate"] = "Bearer"
@@ -681,10 +687,13 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 19  # noqa: PLR2004 - of 64 bits
 
 
-def _entries_asked_for(journal: Journal) -> tuple[Sequence[Entry], int]:
+def entries_asked_for(journal: Journal) -> tuple[Sequence[Entry], int]:
     """Return the entries that the query asks for, and the newest number that was looked at.
 
     It waits for them if the query says so.
+
+    Raises:
+        Refused: A filter makes no sense.
     """
     _check_parameters([parameter.name for parameter in _JOURNAL.parameters], "filter")
     filters = {**dict(_text_filters()), **dict(_other_filters())}

@@ -46,7 +46,7 @@ from oscp_sim.verify import Verification, verify
 from oscp_sim.world import Broker, World, load_world
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Blueprint, Flask
 
     from oscp_sim.addresses import Others
     from oscp_sim.intercept import Intercept
@@ -126,6 +126,7 @@ class Simulator:
             self.shared, self.flexibility_provider if plays_provider else self._hand_to_nobody
         )
         self._closing = threading.Event()
+        self._more_pages: list[Callable[[], Blueprint]] = []
         self._parties = Parties(
             self._played(),
             self.shared.schedule.asked,
@@ -156,7 +157,17 @@ class Simulator:
             lambda: openapi(self._solaruser.routes, OPERATIONS),
             self._control_token,
         )
-        return make_application(self._parties, [pages], self._closing)
+        more = [make() for make in self._more_pages]
+        return make_application(self._parties, [pages, *more], self._closing)
+
+    def add_pages(self, make: Callable[[], Blueprint]) -> None:
+        """Serve more pages of our own, beside `/_sim/`, and as safe from other web pages.
+
+        Args:
+            make: Returns them, once the first of our pages is asked for: with routes for `/`, or
+                below `/_sim/`.
+        """
+        self._more_pages.append(make)
 
     @cached_property
     def _pages(self) -> Callable[[Request], Response]:
@@ -286,7 +297,8 @@ class Simulator:
 
     def _otherwise(self, request: Request) -> Response:
         """Answer what is for no party: by a page of our own, if it can be for one."""
-        if unquote(request.path).lstrip("/").startswith(OURS.lstrip("/")):
+        is_ours = unquote(request.path).lstrip("/").startswith(OURS.lstrip("/"))
+        if is_ours or (request.path == "/" and self._more_pages):
             return self._pages(request)
         return replace(NOBODY, body=b"") if request.method == "HEAD" else NOBODY
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, get_args
 from urllib.parse import urlsplit
@@ -68,6 +69,8 @@ from oscp_sim.world import (
 from oscp_sim.yaml_source import SourceError
 
 if TYPE_CHECKING:
+    from flask import Blueprint
+
     from oscp_sim.addresses import Others
     from oscp_sim.authority import Authority
     from oscp_sim.production import Surroundings
@@ -282,6 +285,8 @@ def serve(
         faults=_rules(faults),
     )
 
+    simulator.add_pages(partial(_inspector, simulator))
+
     def announce(url: str) -> None:
         for line in announcement(simulator, url, placed, is_built_in=world is None):
             click.echo(line)
@@ -312,6 +317,13 @@ def serve(
     sys.stderr.flush()
     # Python would let go of all that was kept piece by piece, for a second and more.
     os._exit(0 if is_kept else 2)
+
+
+def _inspector(simulator: Simulator) -> Blueprint:
+    # With Flask, which who only sends does not wait for.
+    from oscp_sim.inspector import inspector
+
+    return inspector(simulator)
 
 
 def _shown(simulator: Simulator, *, follow: bool, quiet: bool) -> AbstractContextManager[None]:
@@ -408,7 +420,7 @@ def _tell_at_the_end(
     if told:
         from oscp_sim.report.session import tell_session
 
-        tell_session(simulator, duration, told)
+        tell_session(simulator.shared, duration, told)
     return is_kept
 
 

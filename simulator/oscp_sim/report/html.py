@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -134,6 +134,14 @@ class Drawn:
         told = [(steps.CLASSES[name], _LEGEND[name]) for name in self.plot.series]
         limit = [("limit", "the limit: the newest forecast for each time")]
         return told + (limit if self.plot.limit else [])
+
+
+def drawn_plots(exchanges: Iterable[Exchange]) -> list[dict[str, Any]]:
+    """Return the step plots of exchanges, as JSON values: the drawings of the report."""
+    return [
+        {"title": drawn.plot.title, "svg": str(drawn.svg), "legend": drawn.legend}
+        for drawn in map(Drawn, steps.plots(exchanges))
+    ]
 
 
 @dataclass(frozen=True)

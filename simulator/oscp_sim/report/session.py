@@ -15,21 +15,21 @@ from oscp_sim.scenario.events import (
     StepFinished,
 )
 from oscp_sim.scenario.timeline import timeline
-from oscp_sim.simulator import Simulator
+from oscp_sim.shared import Shared
 
 #: The one scenario that it is told as.
 SESSION: Final = ScenarioId("serve", "session")
 
 
-def tell_session(simulator: Simulator, duration: float, told: Iterable[Listener]) -> None:
+def tell_session(shared: Shared, duration: float, told: Iterable[Listener]) -> None:
     """Tell listeners what happened in a simulator, so that they report it.
 
     Args:
-        simulator: It has run.
+        shared: What its parties share.
         duration: For how many seconds.
         told: The listeners.
     """
-    journal, seed, fidelity = simulator.journal, simulator.seed, str(simulator.behaviour)
+    journal, seed, fidelity = shared.journal, shared.seed, str(shared.behaviour)
     entries = journal.entries()
     first = entries[0].number if entries else journal.last + 1
     forgotten = (f"the journal no longer has the first {first - 1:,} entries",) if first > 1 else ()
@@ -41,7 +41,7 @@ def tell_session(simulator: Simulator, duration: float, told: Iterable[Listener]
             SESSION,
             passed=True,
             duration=duration,
-            warnings=(*forgotten, *simulator.faults.warnings),
+            warnings=(*forgotten, *shared.faults.warnings),
         ),
         RehearsalFinished(1, 0, duration),
     )

@@ -1,0 +1,118 @@
+"""The inspector: a page that shows what the parties do, and lets a person steer the simulated ones.
+
+It is a page with a script and a style of its own, and changes nothing but by what is below `/_sim/`
+for any program. `oscp-sim serve` has it; a program adds it to a simulator with `add_pages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from flask import Blueprint, Response
+
+from oscp_send.cli.page import render
+from oscp_sim.control import Refused, answering, entries_asked_for
+from oscp_sim.http import OURS
+from oscp_sim.inspector.rows import MOST, detail, rows
+from oscp_sim.openapi import version
+from oscp_sim.recording import NothingToRecord, record
+from oscp_sim.recording.har import har
+from oscp_sim.report.html import drawn_plots, report
+from oscp_sim.report.result import Gathered
+from oscp_sim.report.session import tell_session
+from oscp_sim.saved_journal import SavedJournal
+from oscp_sim.scenario.timeline import Exchange, timeline
+from oscp_sim.shared import Shared
+from oscp_sim.simulator import Simulator
+
+_HERE: Final = Path(__file__).parent
+_FILES: Final = {"inspector.js": "text/javascript", "inspector.css": "text/css"}
+# Nothing from elsewhere, no script that is written into the page, no frame around it.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def inspector(simulator: Simulator) -> Blueprint:
+    """Return the page and what it asks for, for `Simulator.add_pages`."""
+    pages, shared = Blueprint("inspector", __name__), simulator.shared
+    pages.add_url_rule("/", view_func=_page, endpoint="page")
+    for name, kind in _FILES.items():
+        view = partial(_file, name, kind)
+        pages.add_url_rule(f"{OURS}/{name}", view_func=view, endpoint=name.replace(".", "-"))
+    for path, handler in _TABLE.items():
+        answer = answering(partial(handler, shared))
+        pages.add_url_rule(f"{OURS}/{path}", view_func=answer, endpoint=handler.__name__)
+    return pages
+
+
+def _page() -> Response:
+    page = Response(render(_HERE / "inspector.html"), mimetype="text/html")
+    page.headers["Content-Security-Policy"] = _POLICY
+    page.headers["X-Content-Type-Options"] = "nosniff"
+    page.headers["Referrer-Policy"] = "no-referrer"
+    return page
+
+
+def _file(name: str, kind: str) -> Response:
+    return Response((_HERE / name).read_bytes(), mimetype=kind)
+
+
+def _rows(shared: Shared) -> object:
+    """Return what happened, a short row for each entry, with the filters of the journal."""
+    entries, last = entries_asked_for(shared.journal)
+    shown = entries[:MOST]
+    more = len(shown) < len(entries)
+    return {"last": shown[-1].number if more else last, "more": more, "rows": list(rows(shown))}
+
+
+def _entry(shared: Shared, number: str) -> object:
+    """Return all about one entry."""
+    if not number.isdecimal() or not number.isascii():
+        raise Refused(f'an entry has a number, not "{number}"', 404)
+    return detail(shared.journal, int(number))
+
+
+def _plots(shared: Shared) -> object:
+    """Return the drawings of what was forecast, asked, granted and measured."""
+    happened = timeline(shared.journal.entries())
+    return {"plots": drawn_plots(each for each in happened if isinstance(each, Exchange))}
+
+
+def _scenario(shared: Shared) -> Response:
+    try:
+        recording = record(SavedJournal.of(shared), "recorded")
+    except NothingToRecord as error:
+        raise Refused(str(error), 409) from None
+    return _download(recording.text.encode(), "recorded.yaml", "application/yaml")
+
+
+def _archive(shared: Shared) -> Response:
+    content = har(shared.journal.entries(), version()).encode()
+    return _download(content, "session.har", "application/json")
+
+
+def _report(shared: Shared) -> Response:
+    pages: list[str] = []
+    tell_session(shared, 0.0, [Gathered(lambda result: pages.append(report(result)))])
+    return _download(pages[0].encode(), "session.html", "text/html")
+
+
+def _download(content: bytes, name: str, kind: str) -> Response:
+    response = Response(content, mimetype=kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+_TABLE: Final[Mapping[str, Callable[..., object]]] = {
+    "rows": _rows,
+    "entries/<number>": _entry,
+    "plots": _plots,
+    "scenario.yaml": _scenario,
+    "session.har": _archive,
+    "session.html": _report,
+}

@@ -1,0 +1,495 @@
+// The inspector: what the parties do, and a way to steer the simulated ones. Texts of messages go
+// into the page as text alone, never as markup.
+
+const LANES = ["Capacity Optimizer", "SolarUser", "Flexibility Provider", "Capacity Provider"];
+const ROW = 40;
+const MOST = 50000;
+const byId = (id) => document.getElementById(id);
+const state = { rows: [], sides: new Map(), shown: [], last: 0, chosen: null, paused: false, follows: true, token: sessionStorage.getItem("token") };
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((each) => each != null && each !== false));
+  return element;
+}
+
+class Refused extends Error {}
+
+async function ask(path, options = {}) {
+  const headers = { Accept: "application/json", ...(options.headers ?? {}) };
+  if (state.token) headers.Authorization = `Bearer ${state.token}`;
+  const answer = await fetch(path, { ...options, headers });
+  if (answer.status === 401) {
+    byId("token").hidden = false;
+    throw new Refused("This simulator asks for its control token.");
+  }
+  const text = await answer.text();
+  if (!answer.ok) {
+    let why = text;
+    try { why = JSON.parse(text).error ?? text; } catch { /* it is no JSON */ }
+    throw new Refused(why || `HTTP ${answer.status}`);
+  }
+  return text ? JSON.parse(text) : {};
+}
+
+const post = (path, body) => ask(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+
+let telling = 0;
+function tell(text, isBad = false) {
+  const told = byId("told");
+  told.textContent = text;
+  told.className = isBad ? "bad" : "";
+  clearTimeout(telling);
+  telling = setTimeout(() => { told.textContent = ""; }, isBad ? 12000 : 5000);
+}
+
+async function attempt(what, done) {
+  try {
+    const result = await what();
+    if (done) tell(typeof done === "function" ? done(result) : done);
+    return result;
+  } catch (error) {
+    tell(error.message, true);
+    return null;
+  }
+}
+
+// What happened.
+
+const laneOf = (name) => Math.max(0, LANES.findIndex((lane) => name.startsWith(lane)));
+const isBad = (row) => row.kind === "exchange"
+  ? (!row.is_queue && (row.status === null || row.status >= 400)) || row.findings.some((each) => each.severity === "error") || /Declined/.test(row.answer)
+  : row.state === "Declined" || row.findings.some((each) => each.severity === "error");
+
+function take(rows) {
+  for (const row of rows) {
+    if (row.kind === "exchange" && row.method === "GET" && row.to === "SolarUser" && row.status < 400) continue;
+    if (row.kind === "state" && ["Queuing", "Executing"].includes(row.state)) continue;
+    const first = row.kind === "exchange" && row.exchange != null ? state.sides.get(row.exchange) : null;
+    if (first) {
+      // Its other side: the sender's says what came back, the receiver's what was in it.
+      const seen = new Set(first.findings.map((each) => each.rule));
+      first.findings.push(...row.findings.filter((each) => !seen.has(each.rule)));
+      if (row.is_sent) Object.assign(first, { status: row.status, from: row.from });
+      else Object.assign(first, { to: row.to, says: row.says || first.says });
+      state.sides.delete(row.exchange);
+      continue;
+    }
+    if (row.kind === "exchange" && row.exchange != null) state.sides.set(row.exchange, row);
+    state.rows.splice(place(row), 0, row);
+  }
+  if (state.rows.length > MOST) state.rows.splice(0, state.rows.length - MOST);
+  if (state.sides.size > 2000) state.sides.delete(state.sides.keys().next().value);
+}
+
+// The journal has a request to SolarUser when it is answered: it goes before what it led to.
+function place(row) {
+  const end = state.rows.length;
+  if (row.to !== "SolarUser" || row.instruction == null) return end;
+  const first = state.rows.findIndex((each, at) => at >= end - 20 && each.instruction === row.instruction);
+  return first < 0 ? end : first;
+}
+
+function fits(row, wanted) {
+  const parties = row.kind === "exchange" ? [row.from, row.to] : [row.party];
+  return (!wanted.party || parties.some((each) => each.startsWith(wanted.party)))
+    && (!wanted.action || row.action === wanted.action)
+    && (!wanted.group || row.group === wanted.group)
+    && (!wanted.instruction || String(row.instruction) === wanted.instruction)
+    && (!wanted.bad || isBad(row))
+    && (!wanted.text || JSON.stringify(row).toLowerCase().includes(wanted.text.toLowerCase()));
+}
+
+const wanted = () => Object.fromEntries(new FormData(byId("filters")));
+
+function choices(name, values) {
+  const select = byId("filters").elements[name];
+  for (const value of values) {
+    if (value && ![...select.options].some((each) => each.value === value)) select.append(make("option", {}, value));
+  }
+}
+
+function refresh() {
+  const filter = wanted();
+  const isAll = !Object.values(filter).some(Boolean);
+  state.shown = isAll ? state.rows : state.rows.filter((row) => fits(row, filter));
+  byId("count").textContent = isAll ? `${state.rows.length} rows` : `${state.shown.length} of ${state.rows.length} rows`;
+  byId("nothing").hidden = state.rows.length > 0;
+  byId("space").style.height = `${state.shown.length * ROW}px`;
+  if (state.follows) byId("list").scrollTop = state.shown.length * ROW;
+  draw();
+}
+
+let drawing = 0;
+function draw() {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(() => {
+    const list = byId("list");
+    const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
+    const last = Math.min(state.shown.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 5);
+    byId("space").replaceChildren(...state.shown.slice(first, last).map((row, at) => drawn(row, first + at)));
+  });
+}
+
+function drawn(row, at) {
+  const time = row.at.slice(11, 23).replace("Z", "");
+  const chosen = state.chosen === row.number;
+  const way = make("div", { class: "way" }, ...(row.kind === "exchange" ? exchange(row) : [pill(row)]));
+  return make("div", { class: "row", role: "option", id: `row-${row.number}`, style: `top:${at * ROW}px`, "aria-selected": String(chosen), "aria-posinset": at + 1, "aria-setsize": state.shown.length, "aria-label": spoken(row), onclick: () => open(row.number) },
+    make("span", { class: "n" }, String(row.number)), make("span", { class: "t" }, time), way);
+}
+
+function spoken(row) {
+  const found = row.findings.length ? `, ${row.findings.map((each) => each.rule).join(", ")}` : "";
+  if (row.kind !== "exchange") return `${row.number}: ${row.party}, ${row.says}${found}`;
+  return `${row.number}: ${row.from} to ${row.to}, ${row.action ?? row.method}, ${ending(row)}${found}`;
+}
+
+const ending = (row) => (row.is_queue ? "queued" : row.status === null ? "no answer" : String(row.status));
+const named = (name) => name.replace(/^.*? (\d+)$/, " $1").replace(/^[A-Z].*$/, "");
+
+function exchange(row) {
+  const [from, to] = [laneOf(row.from), laneOf(row.to)];
+  const [left, right] = from === to ? [from, from + 0.5] : [Math.min(from, to), Math.max(from, to)];
+  const place = `left:${12.5 + left * 25}%;width:${(right - left) * 25}%`;
+  const bad = isBad(row);
+  const kind = `arrow ${to >= from ? "right" : "left"}${bad ? " bad" : ""}${row.is_queue ? " queue" : ""}`;
+  const what = row.action ?? `${row.method} ${row.path.split("?")[0].split("/").pop()}`;
+  const ids = named(row.from) || named(row.to);
+  const rules = [...new Set(row.findings.map((each) => each.rule))];
+  const below = [ending(row), row.instruction ? `instruction ${row.instruction}` : "", ...rules].filter(Boolean).join(", ");
+  return [
+    make("div", { class: kind, style: place }),
+    make("div", { class: "label", style: place, title: row.says || row.path }, what + (ids && ids.trim() !== "1" ? ` ·${ids}` : "")),
+    make("div", { class: `below${bad ? " bad" : ""}`, style: place, title: row.answer || below }, below),
+  ];
+}
+
+function pill(row) {
+  const kind = isBad(row) ? " bad" : row.state === "Completed" ? " good" : "";
+  return make("div", { class: `pill${kind}`, style: `left:${12.5 + laneOf(row.party) * 25}%`, title: row.says }, row.says);
+}
+
+async function live() {
+  for (;;) {
+    try {
+      const page = await ask(`/_sim/rows?since=${state.last}${state.last ? "&wait=20" : ""}`);
+      byId("token").hidden = true;
+      byId("state").textContent = state.paused ? "paused" : "live";
+      state.last = page.last;
+      take(page.rows);
+      choices("action", page.rows.map((row) => row.action));
+      choices("group", page.rows.map((row) => row.group));
+      if (page.rows.length && !state.paused) { refresh(); changed(); }
+    } catch (error) {
+      byId("state").textContent = error instanceof Refused ? error.message : "the simulator is not there; trying again";
+      await new Promise((done) => setTimeout(done, 2000));
+      if (!(error instanceof Refused)) await restarted();
+    }
+  }
+}
+
+// A simulator that was started anew begins its numbers anew.
+async function restarted() {
+  try {
+    const page = await ask("/_sim/rows?limit=1&since=4000000000000000");
+    if (page.last < state.last) Object.assign(state, { rows: [], sides: new Map(), last: 0 });
+  } catch { /* not yet */ }
+}
+
+function choose(step) {
+  const at = state.shown.findIndex((row) => row.number === state.chosen);
+  const next = state.shown[Math.min(state.shown.length - 1, Math.max(0, at < 0 ? (step > 0 ? 0 : state.shown.length - 1) : at + step))];
+  if (!next) return;
+  state.chosen = next.number;
+  follow(false);
+  const list = byId("list");
+  const top = state.shown.indexOf(next) * ROW;
+  if (top < list.scrollTop) list.scrollTop = top;
+  if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+  list.setAttribute("aria-activedescendant", `row-${next.number}`);
+  draw();
+}
+
+function follow(does) {
+  state.follows = does;
+  byId("follow").setAttribute("aria-pressed", String(does));
+  if (does) refresh();
+}
+
+const open = (number) => { location.hash = `entry/${number}`; };
+
+// One exchange.
+
+async function show(number) {
+  state.chosen = number;
+  draw();
+  const found = await attempt(() => ask(`/_sim/entries/${number}`));
+  if (!found) return;
+  const { entry } = found;
+  const detail = byId("detail");
+  const title = found.from ? `${found.from} → ${found.to}` : entry.party.replaceAll("_", " ");
+  detail.replaceChildren(
+    make("h2", {}, `${number}  ${title}`, make("button", { type: "button", "aria-label": "Close", onclick: () => { location.hash = "exchanges"; } }, "×")),
+    make("p", { class: "soft" }, `${entry.at}${entry.action ? `, ${entry.action}` : ""}${entry.instruction_id ? `, instruction ${entry.instruction_id}` : ""}`),
+    ...(found.from ? ofExchange(found) : ofNote(found)).filter(Boolean),
+  );
+  detail.hidden = false;
+}
+
+const ofNote = (found) => [
+  found.entry.state && make("p", {}, `instruction ${found.entry.instruction_id} is ${found.entry.state}${found.entry.reason ? `: ${found.entry.reason}` : ""}`),
+  ...Object.entries(found.entry.detail).map(([name, value]) => make("p", {}, `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`)),
+  ...found.findings.map(finding),
+];
+
+function ofExchange(found) {
+  const { entry } = found;
+  const answer = entry.response;
+  const placed = new Map();
+  for (const each of found.findings) {
+    const at = each.pointer ?? "";
+    placed.set(at, [...(placed.get(at) ?? []), each]);
+  }
+  let message = null;
+  try { message = JSON.parse(found.message); } catch { /* it is no JSON: its findings say so */ }
+  return [
+    make("p", {}, make("span", { class: `badge ${found.status !== null && found.status < 400 ? "good" : "bad"}` }, found.status === null ? "no answer" : String(found.status)), `${entry.request.method} ${entry.request.target}`),
+    ...found.notes.map((note) => make("p", { class: "soft" }, note)),
+    message === null ? null : make("h3", {}, "The message"),
+    message === null ? null : make("ul", { class: "tree" }, tree("", message, "", placed)),
+    ...[...placed.values()].flat().filter((each) => !each.told).map(finding),
+    found.signature.canonical_request && signature(found),
+    found.parts.length > 1 && parts(found.parts),
+    make("h3", {}, "Request"),
+    headersOf(found.headers),
+    found.body && make("pre", { tabindex: "0" }, found.body),
+    make("h3", {}, "Answer"),
+    headersOf(found.answer_headers),
+    found.answer ? make("pre", { tabindex: "0" }, found.answer) : make("p", { class: "soft" }, answer ? "without a body" : "none"),
+    make("p", { class: "buttons" }, copying("Copy as curl", found.curl), found.step && copying("Copy as scenario step", found.step), copying("Copy the message", found.message)),
+  ];
+}
+
+const finding = (each) => make("p", { class: "finding" },
+  make("span", { class: `badge ${each.severity === "error" ? "bad" : each.severity === "warning" ? "warn" : "none"}` }, each.rule),
+  `${each.message}${each.hint ? `; ${each.hint}` : ""}`,
+  each.explained && make("span", { class: "soft" }, each.explained));
+
+const escaped = (key) => String(key).replaceAll("~", "~0").replaceAll("/", "~1");
+
+function tree(key, value, pointer, placed) {
+  const found = placed.get(pointer) ?? [];
+  for (const each of found) each.told = true;
+  const worst = found.some((each) => each.severity === "error") ? "found" : found.length ? "found warning" : null;
+  const name = key === "" ? null : make("span", { class: "key" }, `${key}: `);
+  const below = value !== null && typeof value === "object" ? Object.entries(value) : null;
+  // A property that is missing is told where it ought to be.
+  const missing = below ? [...placed.keys()].filter((each) => each.startsWith(`${pointer}/`) && !each.slice(pointer.length + 1).includes("/") && !below.some(([own]) => `${pointer}/${escaped(own)}` === each)) : [];
+  const lines = [...found.map(finding)];
+  if (!below) return make("li", { class: worst }, name, JSON.stringify(value), ...lines);
+  const size = Array.isArray(value) ? `[${value.length}]` : "{}";
+  return make("li", { class: worst }, name, make("span", { class: "soft" }, size), ...lines,
+    make("ul", {}, ...below.map(([own, each]) => tree(own, each, `${pointer}/${escaped(own)}`, placed)),
+      ...missing.flatMap((each) => placed.get(each).map((one) => { one.told = true; return make("li", { class: "found" }, make("span", { class: "key" }, each.split("/").pop()), finding(one)); }))));
+}
+
+const signature = (found) => make("div", {}, make("h3", {}, "The signature"), make("div", { class: "beside" },
+  make("div", {}, make("p", { class: "soft" }, "What SolarUser signs of this request"), make("pre", {}, found.signature.canonical_request)),
+  make("div", {}, make("p", { class: "soft" }, "What came, and what was said to be signed"), make("pre", {}, [`${found.entry.request.method}`, found.entry.request.target, "", ...found.headers.map(([name, value]) => `${name.toLowerCase()}:${value}`)].join("\n")))),
+  found.signature.string_to_sign && make("details", {}, make("summary", {}, "the string to sign"), make("pre", {}, found.signature.string_to_sign)));
+
+const parts = (texts) => make("div", {}, make("h3", {}, `In ${texts.length} parts of at most 256 UTF-16 units`),
+  make("pre", { class: "parts", tabindex: "0" }, ...texts.map((text, at) => make("span", { "data-part": at + 1 }, text))));
+
+const headersOf = (headers) => (headers.length ? make("table", { class: "headers-table" }, make("tbody", {}, ...headers.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value))))) : null);
+
+const copying = (title, text) => make("button", { type: "button", onclick: () => attempt(() => navigator.clipboard.writeText(text), "Copied.") }, title);
+
+// Capacity.
+
+async function capacity() {
+  const found = await attempt(() => ask("/_sim/plots"));
+  if (!found) return;
+  const figures = found.plots.map((plot) => {
+    // The drawing is ours, and what it shows of messages was escaped when it was made.
+    const drawing = parsed(plot.svg);
+    return make("figure", {}, make("figcaption", {}, plot.title),
+      make("ul", { class: "legend" }, ...plot.legend.map(([kind, meaning]) => make("li", {}, sample(kind), meaning))),
+      make("div", { class: "wide", tabindex: "0" }, drawing));
+  });
+  byId("plots").replaceChildren(...(figures.length ? figures : [make("p", { class: "soft" }, "No forecast was sent yet.")]));
+}
+
+function sample(kind) {
+  const shape = kind === "limit" ? '<g class="limit"><rect width="34" height="12"/></g>' : `<g class="series ${kind}"><line x1="0" x2="34" y1="6" y2="6"/></g>`;
+  return parsed(`<svg viewBox="0 0 34 12" aria-hidden="true">${shape}</svg>`);
+}
+
+// Nothing in it is carried out, and the page's policy forbids what could be.
+const parsed = (svg) => document.adoptNode(new DOMParser().parseFromString(svg, "text/html").body.firstElementChild);
+
+// Control.
+
+const field = (title, name, attributes = {}) => make("label", {}, `${title} `, make("input", { name, ...attributes }));
+const given = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== "" && typeof value === "string"));
+const system = (select) => { const [kind, id, user] = select.value.split(" "); return { kind, path: `/_sim/${kind}/${id}`, query: `?user=${user}` }; };
+
+function sending(select, command, title, fields = [], read = given) {
+  return make("form", { onsubmit: (event) => {
+    event.preventDefault();
+    const { path, query } = system(select);
+    attempt(() => post(`${path}/${command}${query}`, read(event.target)), (sent) => `${sent.action}: ${sent.status ?? "no answer"} ${sent.reason}`);
+  } }, make("button", {}, title), ...fields);
+}
+
+async function control() {
+  const world = await attempt(() => ask("/_sim/world"));
+  const clock = await attempt(() => ask("/_sim/clock"));
+  const faults = await attempt(() => ask("/_sim/faults"));
+  if (!world || !clock || !faults) return;
+  const select = make("select", { "aria-label": "Simulated system" });
+  for (const user of world.users) {
+    for (const [key, kind, name] of [["capacity_providers", "providers", "Capacity Provider"], ["capacity_optimizers", "optimizers", "Capacity Optimizer"]]) {
+      for (const each of user[key] ?? []) select.append(make("option", { value: `${kind} ${each.id} ${user.id}` }, `${name} ${each.id}, ${each.name}`));
+    }
+  }
+  const numbers = (form) => { const values = given(form); return "heartbeat_interval" in values ? { heartbeat_interval: Number(values.heartbeat_interval) } : {}; };
+  byId("control").replaceChildren(
+    make("fieldset", {}, make("legend", {}, "A simulated party"), make("div", { class: "line" }, select),
+      make("div", { class: "line" }, sending(select, "register", "Register"), sending(select, "heartbeat", "Heartbeat"),
+        sending(select, "handshake", "Handshake", [field("heartbeat every", "heartbeat_interval", { type: "number", min: 1, placeholder: "seconds", size: 8 })], numbers)), forecasting(select)),
+    make("fieldset", {}, make("legend", {}, "The clock"), make("p", {}, `${clock.now}, ${clock.runs}${clock.speed ? ` at ${clock.speed} times the machine's speed` : ""}`), clock.runs === "real" ? make("p", { class: "soft" }, "It is the machine's: start with --clock frozen or fast to move it.") : advancing()),
+    faulting(faults),
+    make("fieldset", {}, make("legend", {}, "Begin anew"), make("button", { type: "button", onclick: () => { if (confirm("Forget everything that happened?")) attempt(() => post("/_sim/reset", {}), () => { Object.assign(state, { rows: [], sides: new Map() }); refresh(); return "All is as at the start."; }); } }, "Forget everything")),
+  );
+}
+
+function forecasting(select) {
+  const area = make("textarea", { name: "csv", "aria-label": "Table", placeholder: "start,capacity\n2026-12-01T00:00:00+01:00,50\n2026-12-01T00:15:00+01:00,42.5" });
+  let file = null;
+  const dropped = make("p", { class: "soft" }, "Type or paste a table, or drop a CSV or XLSX file here.");
+  const picker = make("input", { type: "file", "aria-label": "CSV or XLSX file", accept: ".csv,.txt,.tsv,.xlsx", onchange: () => take1(picker.files[0]) });
+  const take1 = (chosen) => { file = chosen ?? null; dropped.textContent = file ? `${file.name}, ${file.size} bytes` : ""; };
+  const form = make("form", { class: "drop", ondragover: (event) => { event.preventDefault(); form.classList.add("over"); }, ondragleave: () => form.classList.remove("over"),
+    ondrop: (event) => { event.preventDefault(); form.classList.remove("over"); take1(event.dataTransfer.files[0]); },
+    onsubmit: (event) => {
+      event.preventDefault();
+      const body = new FormData();
+      body.append("file", file ?? new Blob([area.value], { type: "text/csv" }), file?.name ?? "table");
+      for (const [name, value] of Object.entries(given(form))) if (name !== "csv") body.append(name, value === "on" ? "true" : value);
+      const { kind, path, query } = system(select);
+      const command = kind === "providers" ? "forecast" : "adjust";
+      attempt(() => ask(`${path}/${command}${query}`, { method: "POST", body }), (sent) => `${sent.action}: ${sent.status ?? "no answer"} ${sent.reason}`);
+    } },
+  dropped, area, picker, make("div", { class: "line" },
+    field("group", "group", { size: 10 }), field("type", "type", { size: 14, placeholder: "CONSUMPTION" }), field("unit", "unit", { size: 4, placeholder: "KW" }), field("phase", "phase", { size: 6, placeholder: "ALL" }), field("step", "step", { size: 5, placeholder: "15m" }),
+    field("time zone", "time_zone", { size: 16, placeholder: "Europe/Amsterdam" }), field("date format", "date_format", { size: 16, placeholder: "%d.%m.%Y %H:%M" }), make("label", {}, make("input", { type: "checkbox", name: "decimal_comma" }), " decimal comma")),
+  make("button", {}, "Send as forecast, or as adjustment of an optimizer"));
+  return form;
+}
+
+const advancing = () => make("form", { onsubmit: (event) => { event.preventDefault(); attempt(() => post("/_sim/clock", { advance: given(event.target).advance }), (clock) => `It is ${clock.now}.`).then(control); } },
+  field("advance by", "advance", { placeholder: "15m", required: true, size: 6 }), make("button", {}, "Let it pass"));
+
+function faulting(faults) {
+  const text = make("textarea", { name: "rule", "aria-label": "Rule as JSON", placeholder: '{"where": "capacity_provider", "fault": "status", "status": 503, "times": 1}' });
+  return make("fieldset", {}, make("legend", {}, "What goes wrong on purpose"),
+    make("ul", {}, ...faults.faults.map((rule) => make("li", {}, make("code", {}, JSON.stringify(rule)), " ", make("button", { type: "button", onclick: () => attempt(() => ask(`/_sim/faults?number=${rule.number}`, { method: "DELETE" }), "It goes well again.").then(control) }, "Take away")))),
+    make("form", { onsubmit: (event) => { event.preventDefault(); attempt(() => post("/_sim/faults", JSON.parse(text.value)), "From now on.").then(control); } }, text, make("button", {}, "Let it go wrong")));
+}
+
+// World.
+
+async function world() {
+  const found = await attempt(() => ask("/_sim/world"));
+  if (!found) return;
+  const parts = [];
+  for (const user of found.users) {
+    parts.push(make("h2", {}, `User ${user.id}: nodes ${(user.nodes ?? []).map((each) => each.id ?? each).join(", ") || "none"}`));
+    for (const [key, kind, name] of [["capacity_providers", "providers", "Capacity Provider"], ["capacity_optimizers", "optimizers", "Capacity Optimizer"]]) {
+      for (const each of user[key] ?? []) {
+        const known = await ask(`/_sim/${kind}/${each.id}?user=${user.id}`).catch(() => null);
+        parts.push(table(`${name} ${each.id}, ${each.name}`, { ...each, ...(known ? plain(known) : {}) }));
+      }
+    }
+    for (const each of user.capacity_groups ?? []) parts.push(table(`Capacity Group ${each.id}, ${each.identifier}`, each));
+  }
+  const ends = new Map();
+  for (const row of state.rows) if (row.instruction) ends.set(row.instruction, row.state ?? ends.get(row.instruction) ?? (/instruction \d+ (\w+)/.exec(row.answer ?? "")?.[1] ?? ""));
+  parts.push(make("h2", {}, "Instructions"), ends.size ? make("table", {}, make("tbody", {}, ...[...ends].slice(-500).map(([id, end]) => make("tr", {}, make("th", { scope: "row" }, String(id)), make("td", {}, end || "under way"))))) : make("p", { class: "soft" }, "None yet."));
+  byId("world").replaceChildren(...parts);
+}
+
+const plain = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value === null || typeof value !== "object"));
+const table = (title, values) => make("details", { open: true }, make("summary", {}, title), make("table", { class: "headers-table" }, make("tbody", {}, ...Object.entries(values).map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, typeof value === "string" ? value : JSON.stringify(value)))))));
+
+// Views.
+
+const VIEWS = { exchanges: () => refresh(), capacity, control, world, export: () => {} };
+let view = "exchanges";
+
+function changed() {
+  if (view === "capacity") capacity();
+  if (view === "world") world();
+}
+
+function route() {
+  const [name, number] = location.hash.slice(1).split("/");
+  view = name in VIEWS ? name : "exchanges";
+  for (const each of Object.keys(VIEWS)) byId(each).hidden = each !== view;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  byId("detail").hidden = name !== "entry";
+  VIEWS[view]();
+  if (name === "entry") show(Number(number));
+}
+
+byId("filters").addEventListener("input", () => refresh());
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
+byId("pause").addEventListener("click", () => {
+  state.paused = !state.paused;
+  byId("pause").setAttribute("aria-pressed", String(state.paused));
+  byId("state").textContent = state.paused ? "paused" : "live";
+  if (!state.paused) refresh();
+});
+byId("follow").addEventListener("click", () => follow(!state.follows));
+byId("list").addEventListener("scroll", draw);
+byId("list").addEventListener("wheel", () => follow(false), { passive: true });
+byId("list").addEventListener("keydown", (event) => {
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -MOST, End: MOST };
+  if (event.key in steps) { event.preventDefault(); choose(steps[event.key]); }
+  if (event.key === "Enter" && state.chosen !== null) { open(state.chosen); byId("detail").focus(); }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && location.hash.startsWith("#entry/")) { location.hash = "exchanges"; byId("list").focus(); }
+});
+byId("token").addEventListener("submit", (event) => {
+  event.preventDefault();
+  state.token = new FormData(event.target).get("token");
+  sessionStorage.setItem("token", state.token);
+  event.target.hidden = true;
+});
+for (const link of document.querySelectorAll("a[download]")) {
+  // A link cannot show the control token.
+  link.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
+    const answer = await fetch(link.href, { headers });
+    if (!answer.ok) { tell((await answer.json()).error ?? `HTTP ${answer.status}`, true); return; }
+    const address = URL.createObjectURL(await answer.blob());
+    make("a", { href: address, download: link.pathname.split("/").pop() }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10000);
+  });
+}
+addEventListener("hashchange", route);
+addEventListener("resize", draw);
+route();
+live();

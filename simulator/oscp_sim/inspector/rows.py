@@ -1,0 +1,185 @@
+"""What the page's list and its view of one exchange are made of, as JSON values."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from oscp_send.instruction import split
+from oscp_send.rules import rules
+from oscp_send.times import utc_text
+from oscp_sim.entry import Entry
+from oscp_sim.journal import Journal
+from oscp_sim.report.chart import ends, lane_name
+from oscp_sim.report.text import parameters_of
+from oscp_sim.scenario.sequence import answer_summary, note_text, summary
+from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry, exchange_of, joined, timeline
+
+#: How many entries one answer may tell of.
+MOST: Final = 2000
+# The headers of a request that say the most, in this order, before all others.
+_TELLING: Final = (
+    "Authorization",
+    "X-SN-Date",
+    "Date",
+    "Digest",
+    "Content-Type",
+    "X-Request-ID",
+    "X-Correlation-ID",
+    "X-SN-Source-ID",
+)
+_OF_SIGNATURES: Final = ("canonical request: ", "string to sign: ")
+
+
+def rows(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each entry that tells something new, in order.
+
+    Both sides of an exchange are rows, with the same `exchange`; a reader shows one.
+    """
+    for entry in entries:
+        for each in timeline([entry], looks=True):
+            yield _row(entry, each)
+
+
+def _row(entry: Entry, each: TimelineEntry) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "number": entry.number,
+        "at": utc_text(entry.at),
+        "kind": entry.kind,
+        "action": each.action,
+        "instruction": each.instruction_id,
+        "state": entry.state,
+        "findings": [
+            {"rule": found["rule"], "severity": found["severity"]} for found in each.findings
+        ],
+    }
+    if isinstance(each, Note):
+        return {**row, "party": lane_name((each.party, each.system)), "says": note_text(each, 1)}
+    sender, receiver = map(lane_name, ends(each))
+    said = {"says": summary(each), "answer": answer_summary(each)}
+    return {
+        **row,
+        **said,
+        "kind": "exchange",
+        "exchange": entry.exchange_id,
+        "from": sender,
+        "to": receiver,
+        "method": each.method,
+        "path": each.target,
+        "status": each.status,
+        "group": _group(each),
+        "is_queue": each.is_handed_over,
+        "is_sent": entry.sent,
+    }
+
+
+def _group(exchange: Exchange) -> str | None:
+    """Return the Capacity Group that an exchange is about, if its message names one."""
+    named = dict(parameters_of(exchange)) if exchange.receiver == "solaruser" else {}
+    if "cgIdentifier" in named:
+        return named["cgIdentifier"]
+    try:
+        body = json.loads(exchange.content)
+    except (ValueError, RecursionError):
+        return None
+    found = (
+        (body.get("group_id") or body.get("cgIdentifier")) if isinstance(body, Mapping) else None
+    )
+    return None if found is None else str(found)
+
+
+def detail(journal: Journal, number: int) -> dict[str, Any]:
+    """Return everything about one entry, and about the other side of its exchange.
+
+    Raises:
+        LookupError: There is no such entry, or it was forgotten.
+    """
+    entry = next(iter(journal.entries(since=number - 1)), None)
+    if entry is None or entry.number != number:
+        raise LookupError(f"there is no entry {number}: the newest is {journal.last}")
+    told: dict[str, Any] = {"entry": entry.to_dict(), "findings": list(_findings(entry.findings))}
+    whole = next(iter(timeline([entry], looks=True)), None)
+    if not isinstance(whole, Exchange):
+        return told
+    other = _other_side(journal, entry)
+    if other is not None:
+        whole = joined(exchange_of(entry), other)
+        told["other"] = other.number
+        told["findings"] = list(_findings((*entry.findings, *other.findings)))
+    message, parts = _message(whole)
+    return {
+        **told,
+        "from": lane_name(ends(whole)[0]),
+        "to": lane_name(ends(whole)[1]),
+        "status": whole.status,
+        # What is shown beside the signature has a place of its own.
+        "notes": [each for each in whole.notes if not each.startswith(_OF_SIGNATURES)],
+        "headers": [list(each) for each in _ordered(whole.headers)],
+        "answer_headers": [list(each) for each in whole.answer_headers],
+        "body": whole.body,
+        "answer": whole.answer,
+        "message": message,
+        "parts": parts,
+        "signature": {
+            name: entry.detail[name]
+            for name in ("canonical_request", "string_to_sign")
+            if name in entry.detail
+        },
+        "curl": _curl(entry),
+    }
+
+
+def _other_side(journal: Journal, entry: Entry) -> Entry | None:
+    if entry.exchange_id is None:
+        return None
+    return next(
+        (
+            each
+            for each in journal.entries(kind="exchange")
+            if each.exchange_id == entry.exchange_id and each.number != entry.number
+        ),
+        None,
+    )
+
+
+def _findings(findings: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    known = rules()
+    for found in findings:
+        rule = known.get(str(found.get("rule")))
+        yield {**found, "explained": "" if rule is None else rule.what}
+
+
+def _ordered(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    ranks = {name.lower(): rank for rank, name in enumerate(_TELLING)}
+    return sorted(headers, key=lambda each: ranks.get(each[0].lower(), len(ranks)))
+
+
+def _message(exchange: Exchange) -> tuple[str, list[str]]:
+    """Return the text of the OSCP message, and the parts that SolarUser keeps it in."""
+    if exchange.receiver != "solaruser" and not exchange.is_handed_over:
+        return exchange.body, []
+    named = parameters_of(exchange)
+    if exchange.is_handed_over:
+        named = list(json.loads(exchange.body).items())
+    text = next((value for name, value in named if name == "msg"), "")
+    return str(text), list(split(str(text)))
+
+
+def _curl(entry: Entry) -> str:
+    """Return a command that asks the same again; a signature is to be made anew."""
+    request = entry.request
+    if request is None:
+        return ""
+    words = ["curl", "-X", request.method, request.target]
+    if not request.target.startswith("http"):
+        host = exchange_of(entry).header("Host") or "127.0.0.1:8920"
+        words[-1] = f"http://{host}{request.target}"
+    skipped = {"host", "content-length", "connection", "accept-encoding", "user-agent"}
+    for name, value in request.headers:
+        if name.lower() not in skipped:
+            words += ["-H", f"{name}: {value}"]
+    if request.text:
+        words += ["--data-binary", request.text]
+    return shlex.join(words)
