@@ -506,7 +506,6 @@ def control(
     systems: Systems,
     reset: Callable[[], object],
     openapi: Callable[[], Mapping[str, Any]],
-    token: str | None = None,
 ) -> Blueprint:
     """Return the simulator's own endpoints as a blueprint.
 
@@ -515,7 +514,6 @@ def control(
         systems: Those that can be told to send.
         reset: Starts everything afresh.
         openapi: Makes the description of the API, when it is asked for.
-        token: What must be shown, as `Authorization: Bearer TOKEN`; nothing where not given.
     """
     blueprint = Blueprint("control", __name__)
     endpoints = _Endpoints(shared, systems, reset, openapi)
@@ -526,12 +524,21 @@ def control(
             methods=[operation.method],
             view_func=answering(partial(handler, endpoints)),
         )
-    # Before any page of ours, whoever made it.
-    blueprint.before_app_request(lambda: _from_a_web_page(shared.addresses.known()))
+    return blueprint
+
+
+def protect(blueprint: Blueprint, shared: Shared, token: str | None) -> None:
+    """Refuse what web pages of others send, and who does not show the control token.
+
+    Args:
+        blueprint: Pages of our own, that nobody has asked for yet.
+        shared: What all parties share.
+        token: What must be shown, as `Authorization: Bearer TOKEN`; nothing where not given.
+    """
+    blueprint.before_request(lambda: _from_a_web_page(shared.addresses.known()))
     if token is not None:
         wanted = f"Bearer {token}".encode()
-        blueprint.before_app_request(lambda: _unauthorized(wanted))
-    return blueprint
+        blueprint.before_request(lambda: _unauthorized(wanted))
 
 
 def answering(handler: _Handler) -> Callable[..., Response]:

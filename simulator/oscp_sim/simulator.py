@@ -146,7 +146,7 @@ class Simulator:
     def application(self) -> Flask:
         """All parties and `/_sim/` as one WSGI application, made when it is first asked for."""
         # Flask is imported where somebody looks at a page: most rehearsals do without.
-        from oscp_sim.control import OPERATIONS, control
+        from oscp_sim.control import OPERATIONS, control, protect
         from oscp_sim.openapi import openapi
         from oscp_sim.web import make_application
 
@@ -155,10 +155,11 @@ class Simulator:
             self._systems,
             self.reset,
             lambda: openapi(self._solaruser.routes, OPERATIONS),
-            self._control_token,
         )
-        more = [make() for make in self._more_pages]
-        return make_application(self._parties, [pages, *more], self._closing)
+        all_pages = [pages, *(make() for make in self._more_pages)]
+        for each in all_pages:
+            protect(each, self.shared, self._control_token)
+        return make_application(self._parties, all_pages, self._closing)
 
     def add_pages(self, make: Callable[[], Blueprint]) -> None:
         """Serve more pages of our own, beside `/_sim/`, and as safe from other web pages.

@@ -11,12 +11,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
 from oscp_send.meaning import energy_readings
 from oscp_send.times import read_instant
+from oscp_sim.matching import printable
 from oscp_sim.report.svg import cut, element, text
 from oscp_sim.report.text import parameters_of
 from oscp_sim.scenario.timeline import Exchange
@@ -219,6 +221,8 @@ _SPANS: Final = tuple(
     for each in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 43200, 525600)
 )
 _MOST_TICKS: Final = 8
+# Moments at which values change; of more, nobody could point at one.
+_MOST_TOLD: Final = 700
 #: The name of a series, and the class by which it is coloured, from below.
 CLASSES: Final[Mapping[str, str]] = {
     "granted": "granted",
@@ -267,6 +271,7 @@ def draw(plot: Plot) -> Markup:
         *_grid(scale),
         *shapes,
         text(14, _TOP + 10, cut(plot.key.unit, 50, 12), "axis", "start"),
+        *_told(plot, scale),
         viewBox=f"0 0 {_WIDTH:g} {_HEIGHT:g}",
         role="img",
         class_="plot",
@@ -349,6 +354,31 @@ def _series(name: str, pieces: Sequence[Piece], scale: _Scale) -> Markup:
     ]
     path = element("path", d=_path(steps, scale)) if steps else Markup("")
     return element("g", path, *dots, class_=f"series {CLASSES[name]}")
+
+
+def _told(plot: Plot, scale: _Scale) -> Iterator[Markup]:
+    """Yield what a reader who points at a time is told of it: the values that hold then."""
+    known = {**plot.series, "limit": plot.limit}
+    everything = [each for pieces in known.values() for each in pieces]
+    ends = sorted({moment for each in everything for moment in (each.start, each.end)})
+    if len(ends) > _MOST_TOLD:
+        return
+    for start, end in pairwise(ends):
+        values = [
+            f"{name} {', '.join(f'{value:g}' for value in found)} {plot.key.unit}"
+            for name, pieces in known.items()
+            if (
+                found := [
+                    e.value for e in pieces if e.start <= start and end <= max(e.end, e.start)
+                ]
+            )
+        ]
+        if values:
+            when = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+            x, width = scale.x(start), scale.x(end) - scale.x(start)
+            title = element("title", Markup("\n").join(map(printable, [when, *values])))
+            place = {"x": x, "y": _TOP, "width": width, "height": _HEIGHT - _TOP - _BOTTOM}
+            yield element("rect", title, class_="told", **place)
 
 
 def _path(pieces: Iterable[Piece], scale: _Scale) -> str:
