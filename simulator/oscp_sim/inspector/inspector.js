@@ -249,8 +249,6 @@ const ofNote = (found) => [
 ];
 
 function ofExchange(found) {
-  const { entry } = found;
-  const answer = entry.response;
   const placed = new Map();
   for (const each of found.findings) {
     const at = each.pointer ?? "";
@@ -259,7 +257,7 @@ function ofExchange(found) {
   let message = null;
   try { message = JSON.parse(found.message); } catch { /* it is no JSON: its findings say so */ }
   return [
-    make("p", {}, make("span", { class: `badge ${found.status !== null && found.status < 400 ? "good" : "bad"}` }, found.status === null ? "no answer" : String(found.status)), `${entry.request.method} ${entry.request.target}`),
+    make("p", {}, make("span", { class: `badge ${found.is_queue ? "none" : found.status !== null && found.status < 400 ? "good" : "bad"}` }, ending(found)), `${found.method} ${found.target}`),
     ...found.notes.map((note) => make("p", { class: "soft" }, note)),
     message === null ? null : make("h3", {}, "The message"),
     message === null ? null : make("ul", { class: "tree" }, tree("", message, "", placed)),
@@ -269,10 +267,10 @@ function ofExchange(found) {
     make("h3", {}, "Request"),
     headersOf(found.headers),
     found.body && make("pre", { tabindex: "0" }, found.body),
-    make("h3", {}, "Answer"),
+    !found.is_queue && make("h3", {}, "Answer"),
     headersOf(found.answer_headers),
-    found.answer ? make("pre", { tabindex: "0" }, found.answer) : make("p", { class: "soft" }, answer ? "without a body" : "none"),
-    make("p", { class: "buttons" }, copying("Copy as curl", found.curl), found.step && copying("Copy as scenario step", found.step), copying("Copy the message", found.message)),
+    found.answer ? make("pre", { tabindex: "0" }, found.answer) : !found.is_queue && make("p", { class: "soft" }, found.status === null ? "none" : "without a body"),
+    make("p", { class: "buttons" }, found.curl && copying("Copy as curl", found.curl), found.step && copying("Copy as scenario step", found.step), copying("Copy the message", found.message)),
   ];
 }
 
@@ -301,7 +299,7 @@ function tree(key, value, pointer, placed) {
 
 const signature = (found) => make("div", {}, make("h3", {}, "The signature"), make("div", { class: "beside" },
   make("div", {}, make("p", { class: "soft" }, "What SolarUser signs of this request"), make("pre", {}, found.signature.canonical_request)),
-  make("div", {}, make("p", { class: "soft" }, "What came, and what was said to be signed"), make("pre", {}, [`${found.entry.request.method}`, found.entry.request.target, "", ...found.headers.map(([name, value]) => `${name.toLowerCase()}:${value}`)].join("\n")))),
+  make("div", {}, make("p", { class: "soft" }, "What came, and what was said to be signed"), make("pre", {}, [found.method, found.target, "", ...found.headers.map(([name, value]) => `${name.toLowerCase()}:${value}`)].join("\n")))),
   found.signature.string_to_sign && make("details", {}, make("summary", {}, "the string to sign"), make("pre", {}, found.signature.string_to_sign)));
 
 const parts = (texts) => make("div", {}, make("h3", {}, `In ${texts.length} parts of at most 256 UTF-16 units`),
@@ -382,14 +380,16 @@ function forecasting(select) {
       event.preventDefault();
       const body = new FormData();
       body.append("file", file ?? new Blob([area.value], { type: "text/csv" }), file?.name ?? "table");
-      for (const [name, value] of Object.entries(given(form))) if (name !== "csv") body.append(name, value === "on" ? "true" : value);
+      const { csv, columns, ...fields } = given(form);
+      for (const [name, value] of Object.entries(fields)) body.append(name, value === "on" ? "true" : value);
+      for (const column of (columns ?? "").split(/,(?=[^,=]*=)/)) if (column.trim()) body.append("columns", column.trim());
       const { kind, path, query } = system(select);
       const command = kind === "providers" ? "forecast" : "adjust";
       attempt(() => ask(`${path}/${command}${query}`, { method: "POST", body }), (sent) => `${sent.action}: ${sent.status ?? "no answer"} ${sent.reason}`);
     } },
   dropped, area, picker, make("div", { class: "line" },
     field("group", "group", { size: 10 }), field("type", "type", { size: 14, placeholder: "CONSUMPTION" }), field("unit", "unit", { size: 4, placeholder: "KW" }), field("phase", "phase", { size: 6, placeholder: "ALL" }), field("step", "step", { size: 5, placeholder: "15m" }),
-    field("time zone", "time_zone", { size: 16, placeholder: "Europe/Amsterdam" }), field("date format", "date_format", { size: 16, placeholder: "%d.%m.%Y %H:%M" }), make("label", {}, make("input", { type: "checkbox", name: "decimal_comma" }), " decimal comma")),
+    field("time zone", "time_zone", { size: 16, placeholder: "Europe/Amsterdam" }), field("date format", "date_format", { size: 16, placeholder: "%d.%m.%Y %H:%M" }), field("columns", "columns", { size: 24, placeholder: "capacity=Vermogen (kW)" }), make("label", {}, make("input", { type: "checkbox", name: "decimal_comma" }), " decimal comma")),
   make("button", {}, "Send as forecast, or as adjustment of an optimizer"));
   return form;
 }

@@ -113,6 +113,9 @@ def detail(journal: Journal, number: int) -> dict[str, Any]:
         **told,
         "from": lane_name(ends(whole)[0]),
         "to": lane_name(ends(whole)[1]),
+        "method": whole.method,
+        "target": whole.target,
+        "is_queue": whole.is_handed_over,
         "status": whole.status,
         # What is shown beside the signature has a place of its own.
         "notes": [each for each in whole.notes if not each.startswith(_OF_SIGNATURES)],

@@ -364,21 +364,20 @@ def _told(plot: Plot, scale: _Scale) -> Iterator[Markup]:
     if len(ends) > _MOST_TOLD:
         return
     for start, end in pairwise(ends):
-        values = [
-            f"{name} {', '.join(f'{value:g}' for value in found)} {plot.key.unit}"
-            for name, pieces in known.items()
-            if (
-                found := [
-                    e.value for e in pieces if e.start <= start and end <= max(e.end, e.start)
-                ]
-            )
-        ]
+        held = {name: _held(pieces, start, end) for name, pieces in known.items()}
+        values = [f"{name} {text} {plot.key.unit}" for name, text in held.items() if text]
         if values:
             when = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
             x, width = scale.x(start), scale.x(end) - scale.x(start)
             title = element("title", Markup("\n").join(map(printable, [when, *values])))
             place = {"x": x, "y": _TOP, "width": width, "height": _HEIGHT - _TOP - _BOTTOM}
             yield element("rect", title, class_="told", **place)
+
+
+def _held(pieces: Iterable[Piece], start: datetime, end: datetime) -> str:
+    """Return the values that hold all the time, each once."""
+    values = (each.value for each in pieces if each.start <= start and end <= each.end)
+    return ", ".join(dict.fromkeys(f"{value:g}" for value in values))
 
 
 def _path(pieces: Iterable[Piece], scale: _Scale) -> str:

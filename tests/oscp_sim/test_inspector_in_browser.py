@@ -1,0 +1,211 @@
+"""The inspector as a person uses it, in a real browser: `make browser` gets one.
+
+With OSCP_SCREENSHOTS=1 the pictures in docs/inspector/ are made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oscp_send import InstructionDeclined, SolarUserClient
+from oscp_sim import FastClock, Simulator
+from oscp_sim.inspector import inspector
+from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.run import Rehearsal, run
+from tests.oscp_sim.rig import SECRET, TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "inspector"
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
+TABLE = (
+    "Begin;Vermogen (kW)\n"
+    "30-11-2026 00:00;50\n30-11-2026 06:00;80\n30-11-2026 12:00;35,5\n30-11-2026 18:00;60\n"
+)
+ADJUSTMENT = """{"group_id":"foo-group","type":"CONSUMPTION","forecasted_blocks":[
+{"capacity":70,"phase":"ALL","unit":"KW",
+"start_time":"2026-11-29T23:00:00Z","end_time":"2026-11-30T05:00:00Z"},
+{"capacity":20,"phase":"ALL","unit":"KW",
+"start_time":"2026-11-30T05:00:00Z","end_time":"2026-11-30T11:00:00Z"}]}"""
+
+
+def _executable() -> str | None:
+    noted = ROOT / "build" / "browser" / "executable"
+    if noted.exists():
+        return noted.read_text(encoding="utf-8").strip()
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("OSCP_BROWSER") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    executable = _executable()
+    if executable is None:
+        pytest.skip("there is no Chromium here: make browser gets one")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(clock=FastClock(NOON)) as simulator:
+        simulator.add_pages(partial(inspector, simulator))
+        yield simulator
+
+
+@pytest.fixture
+def page(browser: Browser, simulator: Simulator) -> Iterator[Page]:
+    mistakes: list[str] = []
+    page = browser.new_page(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+    page.on("pageerror", lambda error: mistakes.append(str(error)))
+    page.set_default_timeout(20_000)
+    page.goto(simulator.url)
+    page.get_by_text("live", exact=True).wait_for()
+    yield page
+    page.close()
+    assert mistakes == []
+
+
+def picture(page: Page, name: str) -> None:
+    if os.environ.get("OSCP_SCREENSHOTS"):
+        PICTURES.mkdir(exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def send(simulator: Simulator, optimizer: int = 1) -> None:
+    client = SolarUserClient(simulator.url, TOKEN, SECRET, clock=simulator.clock.now)
+    client.send(
+        "AdjustGroupCapacityForecast",
+        ADJUSTMENT,
+        node_id=1,
+        co_id=optimizer,
+        cg_identifier="foo-group",
+    )
+    client.close()
+
+
+def command(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_role("alert").filter(has_text=f"{name}: 204").wait_for()
+
+
+def test_the_loop_is_played_and_a_declined_message_understood(
+    page: Page, simulator: Simulator, tmp_path: Path
+) -> None:
+    page.get_by_role("link", name="Control").first.click()
+    command(page, "Register")
+    simulator.clock.advance(5)
+    page.get_by_label("heartbeat every").fill("60")
+    command(page, "Handshake")
+    table = tmp_path / "plan.csv"
+    table.write_text(TABLE)
+    page.get_by_label("CSV or XLSX file").set_input_files(table)
+    page.get_by_label("step").fill("6h")
+    page.get_by_label("time zone").fill("Europe/Amsterdam")
+    page.get_by_label("date format").fill("%d-%m-%Y %H:%M")
+    page.get_by_label("decimal comma").check()
+    page.get_by_label("columns").fill("start_time=Begin, capacity=Vermogen (kW)")
+    page.get_by_role("button", name="Send as forecast").click()
+    page.get_by_role("alert").filter(has_text="UpdateGroupCapacityForecast: 204").wait_for()
+    picture(page, "control")
+
+    send(simulator)
+    simulator.clock.advance(90)
+    with pytest.raises(InstructionDeclined):
+        send(simulator, optimizer=7)
+    page.get_by_role("link", name="Exchanges").click()
+    declined = page.get_by_role("option", name="instruction 2 is Declined")
+    declined.wait_for()
+    picture(page, "exchanges")
+    shown = page.get_by_role("listbox", name="What happened").all_inner_texts()
+    assert "Register" in shown[0]
+    assert "UpdateGroupCapacityForecast" in shown[0]
+
+    page.get_by_role("option", name="Capacity Optimizer to SolarUser").last.click()
+    detail = page.get_by_label("One exchange")
+    detail.get_by_text("Unknown capacity optimizer").first.wait_for()
+    picture(page, "declined")
+
+    page.get_by_role("link", name="Capacity", exact=True).click()
+    drawing = page.get_by_role("img", name="foo-group: CONSUMPTION, all phases, in KW")
+    drawing.wait_for()
+    told = "2026-11-29 23:00 to 2026-11-30 05:00 UTC\nforecast 50 KW\nasked 70 KW\nlimit 50 KW"
+    assert told in drawing.locator("rect.told title").all_text_contents()
+    picture(page, "capacity")
+
+    page.get_by_role("link", name="World").click()
+    page.get_by_role("region", name="World").get_by_text("Capacity Provider 3, Grid").wait_for()
+    picture(page, "world")
+
+    page.get_by_role("link", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="A scenario file").click()
+    path = tmp_path / "recorded.yaml"
+    download.value.save_as(path)
+    assert run(load_scenarios([path]), Rehearsal(), [])
+
+
+def test_a_mistake_is_at_its_place(page: Page, simulator: Simulator) -> None:
+    block = {"capacity": -1, "phase": "ALL", "unit": "kW", "start_time": "2031-03-01T00:00:00Z"}
+    message = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [block]}
+    simulator.provider(3).post("UpdateGroupCapacityForecast", message)
+    page.get_by_role("option", name="422").click()
+    detail = page.get_by_label("One exchange")
+    unit = detail.locator("li.found", has=page.locator(".key", has_text="unit:")).last
+    assert "enum" in unit.inner_text()
+    assert "is not one of A, W, KW, WH, KWH" in unit.inner_text()
+    missing = detail.get_by_text('the property "end_time" is missing')
+    missing.wait_for()
+
+
+def test_rows_are_filtered_and_chosen_by_keys(page: Page, simulator: Simulator) -> None:
+    send(simulator)
+    simulator.provider(3).heartbeat()
+    page.get_by_role("option", name="Flexibility Provider, Heartbeat").wait_for()
+    page.get_by_label("Message").select_option("Heartbeat")
+    page.get_by_text("1 of").wait_for()
+    rows = page.get_by_role("listbox", name="What happened")
+    assert rows.get_by_role("option").count() == 1
+    rows.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.get_by_label("One exchange").get_by_text("offline_mode_at").first.wait_for()
+    page.keyboard.press("Escape")
+    assert page.get_by_label("One exchange").is_hidden()
+
+
+def test_many_rows_are_a_few_elements(page: Page, simulator: Simulator) -> None:
+    for number in range(10_000):
+        simulator.journal.append("capacity_provider", "note", detail={"why": f"note {number}"})
+    page.get_by_text("10000 rows").wait_for()
+    page.get_by_role("option", name="note 9999").wait_for()
+    assert page.locator(".row").count() < 100
+
+
+@pytest.mark.parametrize("width", [380, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window(
+    page: Page, simulator: Simulator, width: int, scheme: str
+) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of the two
+    page.set_viewport_size({"width": width, "height": 800})
+    send(simulator)
+    page.get_by_role("option", name="SolarUser to Flexibility Provider").click()
+    for view in ("Exchanges", "Capacity", "Control", "World", "Export"):
+        page.get_by_role("link", name=view, exact=True).first.click()
+        widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert widths[0] <= widths[1], view
