@@ -257,7 +257,9 @@ function ofExchange(found) {
   let message = null;
   try { message = JSON.parse(found.message); } catch { /* it is no JSON: its findings say so */ }
   return [
-    make("p", {}, make("span", { class: `badge ${found.is_queue ? "none" : found.status !== null && found.status < 400 ? "good" : "bad"}` }, ending(found)), `${found.method} ${found.target}`),
+    make("p", {}, make("span", { class: `badge ${found.is_queue ? "none" : found.status !== null && found.status < 400 && !/ Declined/.test(found.answer_says) ? "good" : "bad"}` }, ending(found)), `${found.method} ${found.target}`),
+    found.says && make("p", {}, found.says),
+    found.answer_says && make("p", { class: "problem" }, make("strong", {}, found.answer_says), found.hint && make("span", { class: "finding" }, make("br"), found.hint)),
     ...found.notes.map((note) => make("p", { class: "soft" }, note)),
     message === null ? null : make("h3", {}, "The message"),
     message === null ? null : make("ul", { class: "tree" }, tree("", message, "", placed)),
@@ -440,6 +442,7 @@ function changed() {
 }
 
 function route() {
+  byId("told").textContent = "";
   const [name, number] = location.hash.slice(1).split("/");
   view = name in VIEWS ? name : "exchanges";
   for (const each of Object.keys(VIEWS)) byId(each).hidden = each !== view;

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from oscp_send.hints import decline_hint
 from oscp_send.instruction import split
 from oscp_send.rules import rules
 from oscp_send.times import utc_text
@@ -117,6 +118,9 @@ def detail(journal: Journal, number: int) -> dict[str, Any]:
         "target": whole.target,
         "is_queue": whole.is_handed_over,
         "status": whole.status,
+        "says": summary(whole),
+        "answer_says": answer_summary(whole),
+        "hint": _hint(whole),
         # What is shown beside the signature has a place of its own.
         "notes": [each for each in whole.notes if not each.startswith(_OF_SIGNATURES)],
         "headers": [list(each) for each in _ordered(whole.headers)],
@@ -132,6 +136,12 @@ def detail(journal: Journal, number: int) -> dict[str, Any]:
         },
         "curl": _curl(entry),
     }
+
+
+def _hint(exchange: Exchange) -> str:
+    """Return what to do about an instruction that was declined at once, if there is anything."""
+    _, declined, reason = answer_summary(exchange).partition(" Declined: ")
+    return decline_hint(reason) if declined and exchange.receiver == "solaruser" else ""
 
 
 def _other_side(journal: Journal, entry: Entry) -> Entry | None:
