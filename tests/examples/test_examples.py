@@ -78,6 +78,11 @@ def test_the_first_rehearsal_works(capsys: pytest.CaptureFixture[str]) -> None:
     assert "status=204" in capsys.readouterr().out
 
 
+def test_the_inspector_has_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(_HERE / "look_inside.py"))
+    assert capsys.readouterr().out.startswith("open http://127.0.0.1:")
+
+
 def test_the_verification_works(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(_HERE / "verify.py"))
     assert "capacity_provider got POST /oscp/cp/2.0/handshake from" in capsys.readouterr().out

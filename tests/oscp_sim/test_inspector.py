@@ -186,6 +186,19 @@ class TestOneEntry:
         assert words[3].endswith("/oscp/fp/2.0/heartbeat")
         assert "offline_mode_at" in words[-1]
 
+    def test_what_was_done_is_a_step_of_a_scenario(self, inspected: Simulator) -> None:
+        send(inspected, adjustment())
+        inspected.provider(3).heartbeat()
+        for row, word in (
+            (find(inspected, to="SolarUser", method="POST"), "- send:"),
+            (find(inspected, action="Heartbeat", is_sent=False), "- heartbeat:"),
+        ):
+            step = get(inspected, f"/_sim/entries/{row['number']}/step")["step"]
+            assert step.startswith(f"steps:\n{word}")
+        forwarded = f"{inspected.url}/_sim/entries/{inspected.journal.last}/step"
+        refused = requests.get(forwarded, timeout=20)
+        assert (refused.status_code, "from outside" in refused.json()["error"]) == (409, True)
+
     @pytest.mark.parametrize("number", ["0", "99", "x", "-1", "1.5"])
     def test_one_that_is_not_there(self, inspected: Simulator, number: str) -> None:
         answer = requests.get(f"{inspected.url}/_sim/entries/{number}", timeout=20)

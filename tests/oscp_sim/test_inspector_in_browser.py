@@ -189,22 +189,18 @@ def test_rows_are_filtered_and_chosen_by_keys(page: Page, simulator: Simulator) 
 
 
 def test_many_rows_are_a_few_elements(page: Page, simulator: Simulator) -> None:
-    for number in range(10_000):
+    for number in range(3_000):
         simulator.journal.append("capacity_provider", "note", detail={"why": f"note {number}"})
-    page.get_by_text("10000 rows").wait_for()
-    page.get_by_role("option", name="note 9999").wait_for()
+    page.get_by_text("3000 rows").wait_for()
+    page.get_by_role("option", name="note 2999").wait_for()
     assert page.locator(".row").count() < 100
 
 
-@pytest.mark.parametrize("width", [380, 1400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_the_window(
-    page: Page, simulator: Simulator, width: int, scheme: str
-) -> None:
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of the two
-    page.set_viewport_size({"width": width, "height": 800})
+def test_nothing_is_wider_than_the_window(page: Page, simulator: Simulator) -> None:
     send(simulator)
     page.get_by_role("option", name="SolarUser to Flexibility Provider").click()
+    page.set_viewport_size({"width": 380, "height": 800})
+    page.emulate_media(color_scheme="dark")
     for view in ("Exchanges", "Capacity", "Control", "World", "Export"):
         page.get_by_role("link", name=view, exact=True).first.click()
         widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")

@@ -286,7 +286,7 @@ def no_case() -> None:
 def live_session() -> None:
     with Simulator() as simulator:
         simulator.provider(3).heartbeat()
-        tell_session(simulator, 1.5, listeners(["junit=junit.xml"]))
+        tell_session(simulator.shared, 1.5, listeners(["junit=junit.xml"]))
 
 
 def told_by(command: Command, *arguments: str) -> Callable[[], object]:

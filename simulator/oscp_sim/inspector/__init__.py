@@ -18,7 +18,7 @@ from oscp_sim.control import Refused, answering, entries_asked_for
 from oscp_sim.http import OURS
 from oscp_sim.inspector.rows import MOST, detail, rows
 from oscp_sim.openapi import version
-from oscp_sim.recording import NothingToRecord, record
+from oscp_sim.recording import NothingToRecord, record, step_of
 from oscp_sim.recording.har import har
 from oscp_sim.report.html import drawn_plots, report
 from oscp_sim.report.result import Gathered
@@ -72,9 +72,21 @@ def _rows(shared: Shared) -> object:
 
 def _entry(shared: Shared, number: str) -> object:
     """Return all about one entry."""
+    return detail(shared.journal, _whole(number))
+
+
+def _step(shared: Shared, number: str) -> object:
+    """Return the step of a scenario that does again what an entry is about."""
+    try:
+        return {"step": step_of(SavedJournal.of(shared), _whole(number))}
+    except NothingToRecord as error:
+        raise Refused(str(error), 409) from None
+
+
+def _whole(number: str) -> int:
     if not number.isdecimal() or not number.isascii():
         raise Refused(f'an entry has a number, not "{number}"', 404)
-    return detail(shared.journal, int(number))
+    return int(number)
 
 
 def _plots(shared: Shared) -> object:
@@ -111,6 +123,7 @@ def _download(content: bytes, name: str, kind: str) -> Response:
 _TABLE: Final[Mapping[str, Callable[..., object]]] = {
     "rows": _rows,
     "entries/<number>": _entry,
+    "entries/<number>/step": _step,
     "plots": _plots,
     "scenario.yaml": _scenario,
     "session.har": _archive,

@@ -249,6 +249,7 @@ const ofNote = (found) => [
 ];
 
 function ofExchange(found) {
+  const { entry } = found;
   const placed = new Map();
   for (const each of found.findings) {
     const at = each.pointer ?? "";
@@ -272,7 +273,7 @@ function ofExchange(found) {
     !found.is_queue && make("h3", {}, "Answer"),
     headersOf(found.answer_headers),
     found.answer ? make("pre", { tabindex: "0" }, found.answer) : !found.is_queue && make("p", { class: "soft" }, found.status === null ? "none" : "without a body"),
-    make("p", { class: "buttons" }, found.curl && copying("Copy as curl", found.curl), found.step && copying("Copy as scenario step", found.step), copying("Copy the message", found.message)),
+    make("p", { class: "buttons" }, found.curl && copying("Copy as curl", found.curl), copying("Copy as scenario step", () => ask(`/_sim/entries/${entry.number}/step`).then(({ step }) => step)), copying("Copy the message", found.message)),
   ];
 }
 
@@ -309,7 +310,7 @@ const parts = (texts) => make("div", {}, make("h3", {}, `In ${texts.length} part
 
 const headersOf = (headers) => (headers.length ? make("table", { class: "headers-table" }, make("tbody", {}, ...headers.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value))))) : null);
 
-const copying = (title, text) => make("button", { type: "button", onclick: () => attempt(() => navigator.clipboard.writeText(text), "Copied.") }, title);
+const copying = (title, text) => make("button", { type: "button", onclick: () => attempt(async () => navigator.clipboard.writeText(typeof text === "string" ? text : await text()), "Copied.") }, title);
 
 // Capacity.
 

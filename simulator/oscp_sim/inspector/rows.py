@@ -40,7 +40,7 @@ def rows(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
     Both sides of an exchange are rows, with the same `exchange`; a reader shows one.
     """
     for entry in entries:
-        for each in timeline([entry], looks=True):
+        for each in timeline([entry], [entry.exchange_id]):
             yield _row(entry, each)
 
 
@@ -101,7 +101,7 @@ def detail(journal: Journal, number: int) -> dict[str, Any]:
     if entry is None or entry.number != number:
         raise LookupError(f"there is no entry {number}: the newest is {journal.last}")
     told: dict[str, Any] = {"entry": entry.to_dict(), "findings": list(_findings(entry.findings))}
-    whole = next(iter(timeline([entry], looks=True)), None)
+    whole = next(iter(timeline([entry], [entry.exchange_id])), None)
     if not isinstance(whole, Exchange):
         return told
     other = _other_side(journal, entry)

@@ -93,6 +93,35 @@ def record(journal: SavedJournal, name: str) -> Recording:
     return Recording(text, len(content["steps"]), tuple(left_out), tuple(placed.problems))
 
 
+def step_of(journal: SavedJournal, number: int) -> str:
+    """Return the step that does again what an entry of a journal is about, as a file has it.
+
+    Args:
+        journal: What happened.
+        number: Of the entry.
+
+    Raises:
+        NothingToRecord: It was not done from outside, or cannot be done again.
+    """
+    about = next((each for each in journal.entries if each.number == number), None)
+    for act in acts_of(journal.entries, journal.setting.world):
+        is_it = isinstance(act, Act) and about is not None and _is_about(act, about)
+        if isinstance(act, Act) and is_it:
+            return _written(
+                {"steps": [{**act.step, **({"expect": act.expect} if act.expect else {})}]}
+            )
+    message = f"entry {number} is not about something that was done from outside"
+    raise NothingToRecord(message)
+
+
+def _is_about(act: Act, entry: Entry) -> bool:
+    if act.asked is not None:
+        return act.asked.exchange_id == entry.exchange_id
+    if act.instruction_id is not None:
+        return act.instruction_id == entry.instruction_id
+    return act.number == entry.number
+
+
 def _forgotten(journal: SavedJournal) -> Iterator[str]:
     first = journal.entries[0].number if journal.entries else 1
     if first > 1:
