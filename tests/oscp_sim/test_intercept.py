@@ -117,7 +117,7 @@ def by_aiohttp(
 ) -> Got:
     async def send() -> Got:
         data = _pieces(body) if isinstance(body, Iterator) and not hasattr(body, "read") else body
-        patience = aiohttp.ClientTimeout(sock_read=timeout)
+        patience = aiohttp.ClientTimeout(sock_read=timeout, total=20)
         address = URL(url, encoded=True)
         async with (
             aiohttp.ClientSession(timeout=patience) as session,
@@ -302,7 +302,7 @@ def test_it_is_followed_where_the_program_says_so(frozen: Simulator) -> None:
 def test_aiohttp_is_told_to_go_on(frozen: Simulator) -> None:
     async def send() -> int:
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
             session.put(PRODUCTION + VIEW, data=b"abc", expect100=True) as answer,
         ):
             return answer.status
@@ -463,6 +463,16 @@ def test_a_refusal_says_why_in_its_own_text(client: str, refused: str, frozen: S
         assert each in text
     assert "secret-0001" not in text
     assert "rehearsal-secret" not in text
+
+
+def test_what_it_says_is_one_line_of_ascii(frozen: Simulator) -> None:
+    token = f"caf\xe9{'x' * 1000}"
+    headers = signed_headers("GET", VIEW, host="data.solarnetwork.net", token=token)
+    with frozen.intercept():
+        reason = by_requests("GET", PRODUCTION + VIEW, headers).reason or ""
+    assert reason.startswith("Forbidden; why: there is no enabled token 'caf\\xe9x")
+    assert reason.endswith("x; see simulator.journal, entry 1")
+    assert len(reason) < 450
 
 
 @pytest.mark.parametrize("is_asynchronous", [False, True])
