@@ -399,6 +399,8 @@ def _changed(request: Any, at: int) -> tuple[Any, str]:  # noqa: ANN401 - a requ
     place = at % sum(len(text) for _, text in parts)
     for name, text in parts:
         if place < len(text):
+            # SolarUser skips what is behind the scheme, whatever it is (solaruser.md §5.1).
+            place += name == "authorization" and text[place] == " "
             return _with(request, name, text, _other(text, place)), f"byte {place} of its {name}"
         place -= len(text)
     raise AssertionError("a request has a method")
