@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -223,6 +223,33 @@ def test_without_an_https_url_certificates_have_no_effect(
         f'"{key}" has no effect without a base_url that begins with https://'
         for key in ("client_certificate", "certificate_authority")
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://grid.example/oscp", True),
+        ("https://grid.example/oscp/handshake", True),
+        ("https://grid.example/oauth/token", True),
+        ("https://grid.example:8443/oscp", False),
+        ("https://other.example/oscp", False),
+        ("http://grid.example/oscp", False),
+    ],
+)
+def test_they_hold_for_all_of_a_server_and_for_no_other(
+    made: Certificates, tmp_path: Path, url: str, expected: bool
+) -> None:
+    assert bool(load_world(written(tmp_path, made)).secured(url)) is expected
+
+
+def test_of_two_systems_on_a_server_each_has_its_own(made: Certificates, tmp_path: Path) -> None:
+    world = load_world(written(tmp_path, made))
+    (user,) = world.users
+    (first,) = user.capacity_providers
+    second = replace(first, id=4, base_url="https://grid.example/oscp/second/")
+    both = replace(world, users=(replace(user, capacity_providers=(first, second)),))
+    assert both.secured("https://grid.example/oscp/second/handshake") == second
+    assert both.secured("https://grid.example/oscp/seconds") == first
 
 
 def test_a_simulated_system_may_have_them_for_a_seat(made: Certificates, tmp_path: Path) -> None:

@@ -89,6 +89,18 @@ def test_the_certificate_is_for_each_name_of_the_server(
     assert (answers.count(OK), answers.count(b"x" * 100_000)) == (2, 2)
 
 
+def test_the_last_answer_of_a_connection_says_that_it_is_whole(
+    server: Server, trusting: ssl.SSLContext
+) -> None:
+    asked = GET.replace(b"Host", b"Connection: close\r\nHost")
+    with trusting.wrap_socket(
+        connect(server), server_hostname="localhost", suppress_ragged_eofs=False
+    ) as connection:
+        connection.sendall(asked)
+        # An end without a word would be a mistake here.
+        assert all_of(connection).startswith(OK)
+
+
 def test_the_certificate_is_for_no_other_name(server: Server, trusting: ssl.SSLContext) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         secure(server, trusting, "other.example")
