@@ -264,12 +264,18 @@ def test_a_server_says_where_all_is_and_cleans_up(
         trusting = ssl.create_default_context(cadata=ca_file.read_text())
         with urllib.request.urlopen(f"{told['url']}/_sim/health", context=trusting) as answer:  # noqa: S310
             looked.append(answer.status)
+        # As of a container that has production's names.
+        place = ("127.0.0.1", int(told["url"].rpartition(":")[2]))
+        with trusting.wrap_socket(
+            socket.create_connection(place), server_hostname="data.solarnetwork.net"
+        ) as connection:
+            looked.append(connection.version())
 
-    looked: list[int] = []
+    looked: list[object] = []
     monkeypatch.setattr("os._exit", sys.exit)
     monkeypatch.setattr("sys.stdout", Watched(look))
     options = ["--port=0", "--tls", "--proxy=0", f"--url-file={url_file}", f"--env-file={env_file}"]
     with pytest.raises(SystemExit) as ended:
         main(["serve", *options], standalone_mode=False)
-    assert (ended.value.code, looked) == (0, [200])
+    assert (ended.value.code, looked) == (0, [200, "TLSv1.3"])
     assert list(tmp_path.iterdir()) == []
