@@ -234,11 +234,26 @@ _PAGE: Final = "<html><title>No</title></html>"
 _JSON: Final = "application/json"
 
 
-def _at(where: str, fault: str, **words: Any) -> Mapping[str, Any]:  # noqa: ANN401 - each its own
-    return MappingProxyType({"where": where, "fault": fault, "times": 1, **words})
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        words: The rule, in the words of the simulator.
+    """
+
+    def __init__(self, **words: Any) -> None:  # noqa: ANN401 - each word has a type of its own
+        self.words: Mapping[str, Any] = MappingProxyType(words)
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{name}: {value}" for name, value in self.words.items())
+        return f"{{{words}}}"
 
 
-def _of_connections(where: str, **to: str) -> Iterator[Mapping[str, Any]]:
+def _at(where: str, fault: str, **words: Any) -> Fault:  # noqa: ANN401 - each word has its own
+    return Fault(**{"where": where, "fault": fault, "times": 1, **words})
+
+
+def _of_connections(where: str, **to: str) -> Iterator[Fault]:
     """Yield what may become of an answer, or of the connection that it is to come over."""
     for fault in ("reset_after", "half_answer", "connection_refused", "reset_before", "garbage"):
         yield _at(where, fault, **to)
@@ -252,7 +267,7 @@ def _of_connections(where: str, **to: str) -> Iterator[Mapping[str, Any]]:
     yield _at(where, "clock", ahead="20m", **to)
 
 
-def _of_posts() -> Iterator[Mapping[str, Any]]:
+def _of_posts() -> Iterator[Fault]:
     """Yield what may become of the request that asks for an instruction."""
     post = partial(_at, "solaruser", method="POST")
     for is_done in (True, False):
@@ -269,19 +284,19 @@ def _of_posts() -> Iterator[Mapping[str, Any]]:
         yield _at("solaruser", fault)
 
 
-def _of_looks() -> Iterator[Mapping[str, Any]]:
+def _of_looks() -> Iterator[Fault]:
     """Yield what may become of a request that asks for the state of an instruction."""
     look = partial(_at, "solaruser", method="GET")
     yield look("no_answer")
     yield look("status", status=503)
     # At all of them, not only once.
-    yield MappingProxyType({**look("status", status=503), "times": 1000})
+    yield look("status", status=503, times=1000)
     for status in (401, 403, 422, 429):
         yield look("status", status=status, body=_OWN_REFUSAL, content_type=_JSON)
     yield from _of_connections("solaruser", method="GET")
 
 
-def _of_deliveries() -> Iterator[Mapping[str, Any]]:
+def _of_deliveries() -> Iterator[Fault]:
     """Yield what may happen behind SolarUser, where the sender sees nothing of it."""
     for fault in ("lost", "doubled"):
         yield _at("hand_off", fault)

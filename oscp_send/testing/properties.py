@@ -10,7 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import takewhile
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as Settings  # noqa: N812 - an argument has its name
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from oscp_schemas.show import make_pointer, nearest, preview
 from oscp_send.judgement import INSTRUCTION_ACTIONS
 from oscp_send.solarnetwork.texts import GROUP_MISMATCH
-from oscp_send.testing.cases import FAULTS, Case, Cases, Takes, compact
+from oscp_send.testing.cases import FAULTS, Case, Cases, Fault, Takes, compact
 from oscp_send.testing.signatures import NotVerified, verify_signature
 from oscp_send.testing.strategies import Sample, texts_near_part_boundaries
 from oscp_send.testing.trial import (
@@ -81,8 +81,9 @@ def sender_properties(
     Args:
         send: Sends what it is given, follows it to its end, and returns "delivered",
             "not delivered" or "unknown".
-        through: How it reaches SolarUser: `socket`, at `Sending.url`; or `session`, in the same
-            process, by `Sending.session` alone, which is quicker.
+        through: How it reaches SolarUser: `socket`, at `Sending.url`; `session`, in the same
+            process, by `Sending.session` alone, which is quicker; or `intercept`, at production's
+            URL, which it has in its source.
         takes: Whether it sends `Sending.text` as it is, or writes `Sending.message` itself, in
             which no name can be there twice.
         actions: The OSCP messages that it can send.
@@ -112,11 +113,19 @@ def sender_properties(
         cases = Cases(trials.cg_identifier, sent, takes, samples)
         scope = _Scope(trials, cases, settings or Settings())
         for name in [property_name] if property_name else wanted:
-            _TRIED[name](scope)
+            try:
+                _TRIED[name](scope)
+            except SenderMistake as mistake:
+                _raise_alone(mistake)
         # What was broken on purpose is nothing that the rehearsal should complain of.
         trials.forget()
 
     return _for_pytest(test, wanted)
+
+
+def _raise_alone(mistake: SenderMistake) -> NoReturn:
+    """Raise what was found, without the way on which it was, which says nothing of the sender."""
+    raise mistake.with_traceback(None)
 
 
 def _all_of(kinds: Kinds) -> tuple[type[Exception], ...]:
@@ -381,10 +390,22 @@ def _signature(trials: Trials, case: Case, at: int) -> None:
 
 def _unverified(request: Any, sending: Sending) -> str | None:  # noqa: ANN401 - as it came
     """Return why the signature of a request does not verify, or None."""
-    body = request.body or b""
+    why = _unverified_as(request.headers, request, sending)
+    if why and sending.url.startswith("https:"):
+        # Behind TLS the service may verify it with the port (solaruser.md §5.3).
+        told = [(name, f"{text}:443" if name == "host" else text) for name, text in request.headers]
+        return why if _unverified_as(told, request, sending) else None
+    return why
+
+
+def _unverified_as(
+    headers: Iterable[tuple[str, str]],
+    request: Any,  # noqa: ANN401 - as it came
+    sending: Sending,
+) -> str | None:
     try:
         signed = verify_signature(
-            request.method, request.target, request.headers, body, sending.secret
+            request.method, request.target, headers, request.body or b"", sending.secret
         )
     except NotVerified as why:
         return str(why)
@@ -445,7 +466,7 @@ def _verdict(trials: Trials, case: Case) -> None:
 # Any single fault.
 
 
-def _fault(trials: Trials, case: Case, fault: Mapping[str, Any]) -> None:
+def _fault(trials: Trials, case: Case, fault: Fault) -> None:
     __tracebackhide__ = True
     _check_said("fault", trials.run(case, fault))
 
@@ -460,9 +481,7 @@ def _check_said(name: str, trial: Trial) -> None:
         raise _mistake(name, what, trial)
     if said is None:
         words = '"delivered", "not delivered" or "unknown"'
-        raise _mistake(
-            name, f"the sender has to say {words}, not {trial.why}", trial
-        ) from trial.error
+        raise _mistake(name, f"the sender has to say {words}, not {trial.why}", trial)
     so = "no instruction was queued" if state is None else f"the instruction is {state}"
     if said == "delivered" and state != "Completed":
         raise _mistake(name, f"the sender said that it was delivered, but {so}", trial)
@@ -513,7 +532,9 @@ def _try_fault(scope: _Scope) -> None:
     __tracebackhide__ = True
     short = scope.cases.smallest()[0]
     long = scope.cases.long("0" * 300, compact)
-    first = [{"case": long if "part" in each["fault"] else short, "fault": each} for each in FAULTS]
+    first = [
+        {"case": long if "part" in each.words["fault"] else short, "fault": each} for each in FAULTS
+    ]
     scope.holds(_fault, first, case=scope.cases.valid(), fault=st.sampled_from(FAULTS))
 
 

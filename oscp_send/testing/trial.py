@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from traceback import FrameSummary, extract_tb
 from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 from urllib.parse import parse_qsl
 
@@ -21,21 +22,24 @@ from oscp_send.findings import Judgement
 from oscp_send.instruction import Instruction, join_parameters
 from oscp_send.judgement import check
 from oscp_send.solarnetwork.request_body import BodyRefused, read_body
-from oscp_send.testing.cases import Case
+from oscp_send.testing.cases import Case, Fault
 from oscp_send.values import OscpSendError
 
 Outcome = Literal["delivered", "not delivered", "unknown"]
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
-Way = Literal["socket", "session"]
+Way = Literal["socket", "session", "intercept"]
 Errors: TypeAlias = tuple[type[Exception], ...]
 
 #: Seconds: how long a sender may wait where nothing goes wrong.
 _PATIENCE: Final = 10.0
-#: The base URL of a session that needs no socket.
+#: The base URL of a session that needs no socket, and production's, which may be intercepted.
 _IN_PROCESS: Final = "http://simulator.invalid"
+_PRODUCTION: Final = "https://data.solarnetwork.net"
 _POSTS: Final = re.compile(r"/instr/(?:add|exec)(?:/[^/]*)?")
 _FIELD: Final = re.compile(r"[Pp]arameters\[(\d+)\]\.(name|value)")
 _LONGEST: Final = 1000
+#: Calls of a sender that are shown where it raises something.
+_FRAMES: Final = 6
 
 
 class Journal(Protocol):
@@ -110,6 +114,10 @@ class Rehearsal(Protocol):
 
     def session(self) -> requests.Session:
         """Return a session that reaches it without a socket."""
+        ...
+
+    def intercept(self) -> AbstractContextManager[Any]:
+        """Have it answer the hosts of production in this process."""
         ...
 
     def handle(self, request: Any) -> Any:  # noqa: ANN401 - as `telling` had told it
@@ -233,7 +241,7 @@ class Trial:
     entries: Sequence[Any]
     is_late: bool = False
     struck: int = 0
-    fault: Mapping[str, Any] | None = None
+    fault: Fault | None = None
 
     @cached_property
     def posts(self) -> Sequence[Posted]:
@@ -297,8 +305,7 @@ class Trial:
         about = f", correlation id {sending.correlation_id!r}" if sending.correlation_id else ""
         lines = [f"sent:     {sending.action}{about}", f"    {_shown(sending.text)}"]
         if self.fault is not None:
-            words = ", ".join(f"{name}: {value}" for name, value in self.fault.items())
-            lines.append(f"fault:    {{{words}}}" + ("" if self.struck else " (never struck)"))
+            lines.append(f"fault:    {self.fault}{'' if self.struck else ' (never struck)'}")
         for post in self.posts:
             message = post.parameters.get("msg")
             lines.append("to SolarUser came:")
@@ -307,9 +314,20 @@ class Trial:
             lines.append("to SolarUser came no request that asks for an instruction")
         for each in self.deliveries:
             lines += ["to the Capacity Provider came:", f"    {_shown(each.request.text)}"]
-        lines += [f"the sender said: {self.why}", "what happened:"]
+        lines += [f"the sender said: {self.why}", *self._raised(), "what happened:"]
         lines += [f"    {each}" for each in self.entries] or ["    nothing"]
         return "\n".join(lines)
+
+    def _raised(self) -> Iterator[str]:
+        """Yield where the sender raised what it said, its own lines first."""
+        if self.said is None and self.error is not None:
+            # The first frame is ours.
+            frames = extract_tb(self.error.__traceback__)[1:]
+            yield from map(_line, frames[:_FRAMES])
+
+
+def _line(frame: FrameSummary) -> str:
+    return f"    {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
 
 
 def _is_post(path: str) -> bool:
@@ -354,10 +372,10 @@ class Trials:
             "unknown": unknown,
         }
         self._patience = patience
-        in_process = way == "session"
+        self._way = way
         self._common = {
-            "url": _IN_PROCESS if in_process else rehearsal.url,
-            "session": rehearsal.session() if in_process else requests.Session(),
+            "url": self._url(way),
+            "session": rehearsal.session() if way == "session" else requests.Session(),
             "now": rehearsal.clock.now,
             "sleep": self._sleep,
             **_target(rehearsal.world),
@@ -365,12 +383,12 @@ class Trials:
         self.cg_identifier: str = self._common["cg_identifier"]
         self.secret: str = self._common["secret"]
 
-    def run(self, case: Case, fault: Mapping[str, Any] | None = None) -> Trial:
+    def run(self, case: Case, fault: Fault | None = None) -> Trial:
         """Send one message, and return what came of it."""
         rehearsal = self.rehearsal
         rehearsal.reset()
         rehearsal.faults.clear()
-        armed = None if fault is None else rehearsal.faults.add(fault)
+        armed = None if fault is None else rehearsal.faults.add(fault.words)
         patience = _PATIENCE if fault is None else self._patience
         sending = Sending(
             action=case.action,
@@ -383,7 +401,8 @@ class Trials:
         heard: list[Any] = []
         began = time.monotonic()
         with rehearsal.telling(heard.append):
-            said, why, error = self._said(sending)
+            with self._reaching():
+                said, why, error = self._said(sending)
             is_late = time.monotonic() - began >= patience
             # What is not known need not be awaited, unless nothing has gone wrong so far.
             if said != "unknown" or armed is None or not armed.struck:
@@ -424,6 +443,15 @@ class Trials:
         """Leave nothing behind."""
         self.rehearsal.reset()
         self.rehearsal.faults.clear()
+
+    def _url(self, way: Way) -> str:
+        if way == "socket":
+            return self.rehearsal.url
+        return _IN_PROCESS if way == "session" else _PRODUCTION
+
+    def _reaching(self) -> AbstractContextManager[Any]:
+        """Return within what the sender reaches the world."""
+        return self.rehearsal.intercept() if self._way == "intercept" else nullcontext()
 
     def _said(self, sending: Sending) -> tuple[Outcome | None, str, Exception | None]:
         try:

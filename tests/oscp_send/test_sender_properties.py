@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,6 +76,14 @@ def test_over_a_socket_and_by_the_machines_clock_it_is_the_same() -> None:
         test(simulator)
 
 
+def test_one_with_productions_url_in_its_source_has_them(oscp: Simulator) -> None:
+    def send(sending: Sending) -> Outcome:
+        return try_own_sender.send(replace(sending, url="https://data.solarnetwork.net"))
+
+    only = ("arrives", "signature")
+    sender_properties(send, through="intercept", only=only, settings=FEW)(oscp)
+
+
 MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
     (senders.CutsByBytes, "parts", "/message was"),
     (senders.LosesTheLastPart, "arrives", "what came as msg is not JSON"),
@@ -131,6 +140,12 @@ def test_it_says_what_was_sent_what_arrived_and_what_happened(oscp: Simulator) -
     told = "\n".join(said[9:])
     assert "solaruser got POST /solaruser/api/v1/sec/instr/add/OSCP_v20" in told
     assert "is Completed" in told
+
+
+def test_it_says_where_a_sender_raised_something(oscp: Simulator) -> None:
+    said = fallen(oscp, senders.LetsErrorsOut(), "fault")
+    assert "senders.py:" in said
+    assert "in __call__: return self.judged(sending, self.post(sending))" in said
 
 
 def test_it_says_what_had_gone_wrong(oscp: Simulator) -> None:
@@ -213,7 +228,7 @@ def test_a_world_in_which_nothing_can_be_sent_is_said() -> None:
 
 @pytest.mark.parametrize("place", ["solaruser", "hand_off", "capacity_provider"])
 def test_every_kind_of_fault_is_tried(place: str) -> None:
-    rules = load_faults({"faults": [dict(each) for each in FAULTS]})
+    rules = load_faults({"faults": [dict(each.words) for each in FAULTS]})
     tried = {each.fault for each in rules if each.where == place}
     assert tried == {name for name, kind in KINDS.items() if place in kind.places}
 
