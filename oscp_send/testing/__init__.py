@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from oscp_send.testing.trial import Outcome as Outcome
     from oscp_send.testing.trial import Rehearsal as Rehearsal
     from oscp_send.testing.trial import Sending as Sending
+    from oscp_send.testing.typed import typed_messages as typed_messages
 
 if find_spec("hypothesis") is None:
     raise ModuleNotFoundError(
@@ -70,6 +71,7 @@ _HOMES: Final = MappingProxyType(
         "sender_properties": "properties",
         "texts": "strategies",
         "texts_near_part_boundaries": "strategies",
+        "typed_messages": "typed",
     }
 )
 

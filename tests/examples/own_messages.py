@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 
-from oscp_send import check
+from oscp_send import Message, check
 from oscp_send.testing import (
     actions,
     asset_measurements,
@@ -17,6 +17,7 @@ from oscp_send.testing import (
     numbers,
     required_behaviours,
     texts,
+    typed_messages,
 )
 
 
@@ -40,6 +41,11 @@ def test_so_are_measurements(
     assert check("UpdateGroupMeasurements", json.dumps(group)).accepted
     assets = {"group_id": "depot-7", "measurements": [asset]}
     assert check("UpdateAssetMeasurement", json.dumps(assets)).accepted
+
+
+@given(typed_messages("Handshake"))
+def test_a_message_of_the_senders_own_classes_is_written_and_read(message: Message) -> None:
+    assert type(message).from_json(message.to_json()) == message
 
 
 @given(actions(), json_values())

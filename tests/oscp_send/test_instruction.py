@@ -20,13 +20,16 @@ from oscp_send.instruction import (
 )
 from oscp_send.messages import AdjustGroupCapacityForecast, GroupCapacityComplianceError, Handshake
 from oscp_send.messages import RequiredBehaviour as Behaviour
+from oscp_send.testing import texts_near_part_boundaries
 from oscp_send.values import InvalidValue
 
 SMILE = "\U0001f600"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
-any_text = st.text(st.characters(), max_size=1200) | st.text(
-    st.sampled_from(["a", "\u00e9", "\u4e2d", SMILE]), min_size=200, max_size=1200
+any_text = (
+    st.text(st.characters(), max_size=1200)
+    | st.text(st.sampled_from(["a", "\u00e9", "\u4e2d", SMILE]), min_size=200, max_size=1200)
+    | texts_near_part_boundaries(5)
 )
 
 

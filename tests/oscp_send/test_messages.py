@@ -13,26 +13,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from oscp_schemas import judge
 from oscp_send.messages import (
     MESSAGES,
     AdjustGroupCapacityForecast,
-    AssetCategory,
     AssetMeasurement,
     CapacityForecastType,
     EnergyMeasurement,
-    EnergyMeasurementDirection,
-    EnergyMeasurementUnit,
-    EnergyType,
     ForecastedBlock,
     ForecastedBlockUnit,
     GroupCapacityComplianceError,
     Handshake,
-    InstantaneousMeasurement,
-    InstantaneousMeasurementUnit,
-    MeasurementConfiguration,
     Message,
     PhaseIndicator,
     RequiredBehaviour,
@@ -42,6 +34,7 @@ from oscp_send.messages import (
     read_message,
     wire_text,
 )
+from oscp_send.testing import typed_messages
 from oscp_send.values import InvalidValue, OscpSendError
 
 if TYPE_CHECKING:
@@ -364,65 +357,7 @@ def test_each_action_has_the_class_of_its_name() -> None:
     assert len(MESSAGES) == 6
 
 
-moments = st.datetimes(
-    min_value=datetime(1900, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-    max_value=datetime(2200, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-    timezones=st.sampled_from(
-        [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata"), timezone(timedelta(hours=-11))]
-    ),
-)
-texts = st.text()
-numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
-capacities = st.floats(0, allow_nan=False, allow_infinity=False) | st.integers(0, 2**53)
-phases = st.sampled_from(PhaseIndicator)
-blocks_strategy = st.lists(
-    st.builds(
-        ForecastedBlock, capacities, st.sampled_from(ForecastedBlockUnit), phases, moments, moments
-    ),
-    min_size=1,
-    max_size=4,
-)
-energies = st.builds(
-    EnergyMeasurement,
-    numbers,
-    st.sampled_from(EnergyMeasurementUnit),
-    phases,
-    st.sampled_from(EnergyMeasurementDirection),
-    moments,
-    energy_type=st.none() | st.sampled_from(EnergyType),
-    initial_measure_time=st.none() | moments,
-)
-assets = st.builds(
-    AssetMeasurement,
-    texts,
-    st.sampled_from(AssetCategory),
-    st.none() | energies,
-    st.none()
-    | st.builds(
-        InstantaneousMeasurement,
-        numbers,
-        st.sampled_from(InstantaneousMeasurementUnit),
-        phases,
-        moments,
-    ),
-)
-behaviours = st.builds(
-    RequiredBehaviour,
-    st.lists(st.sampled_from(MeasurementConfiguration), unique=True),
-    st.none() | numbers,
-)
-forecast_types = st.sampled_from(CapacityForecastType)
-messages = st.one_of(
-    st.builds(AdjustGroupCapacityForecast, texts, forecast_types, blocks_strategy),
-    st.builds(UpdateGroupCapacityForecast, texts, forecast_types, blocks_strategy),
-    st.builds(GroupCapacityComplianceError, texts, st.none() | blocks_strategy),
-    st.builds(Handshake, st.none() | behaviours),
-    st.builds(UpdateGroupMeasurements, texts, st.lists(energies, min_size=1, max_size=3)),
-    st.builds(UpdateAssetMeasurement, texts, st.lists(assets, min_size=1, max_size=3)),
-)
-
-
-@given(messages)
+@given(typed_messages())
 def test_what_is_written_is_read_as_the_same_message(message: Message) -> None:
     text = message.to_json()
     assert text.isascii()
@@ -432,11 +367,11 @@ def test_what_is_written_is_read_as_the_same_message(message: Message) -> None:
     assert read_message(message.action, message.to_dict()) == message
 
 
-@given(messages)
+@given(typed_messages())
 def test_what_can_be_made_satisfies_the_schema(message: Message) -> None:
     assert judge(message.action, message.to_json()) == []
 
 
-@given(messages)
+@given(typed_messages())
 def test_text_is_compact(message: Message) -> None:
     assert message.to_json() == json.dumps(json.loads(message.to_json()), separators=(",", ":"))

@@ -452,7 +452,7 @@ class Rehearsing(RuleBasedStateMachine):
 
     @rule(provider=st.sampled_from(PROVIDERS), seconds=st.sampled_from([0, 2, 2]))
     def rotate_tokens(self, provider: tuple[str, int], seconds: int) -> None:
-        """A Capacity Provider registers with a new token, and is answered with one a second later."""
+        """A Capacity Provider registers with a new token; the answer has one, a second later."""
         self.played(provider).register(new_token=True)
         self.clock.advance(seconds)
 
