@@ -16,7 +16,7 @@ from typing import Any
 
 from oscp_send.fidelity import DIFFERENCES
 from oscp_send.rules import KINDS, Example, Rule, rules
-from oscp_send.testing.ways import WAYS
+from oscp_send.testing.breaking import WAYS
 from oscp_sim.entry import ALL_PARTIES
 from oscp_sim.faults import Rule as FaultRule
 from oscp_sim.faults.model import KINDS as FAULTS_BY_NAME

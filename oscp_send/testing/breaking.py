@@ -22,8 +22,10 @@ from oscp_send.fidelity import Behaviour
 from oscp_send.queue_size import MQTT_LIMIT, queue_size
 from oscp_send.solarnetwork.decoding import decode
 from oscp_send.testing.strategies import Sample, texts
-from oscp_send.testing.ways import TOO_LARGE, WAYS, Damage, Way, json_text
+from oscp_send.testing.ways_of_form import TOO_LARGE, WAYS_OF_FORM, Damage, Way, json_text
+from oscp_send.testing.ways_of_meaning import WAYS_OF_MEANING
 
+WAYS: Final = (*WAYS_OF_FORM, *WAYS_OF_MEANING)
 #: The rules that a single message can break.
 BREAKABLE: Final = tuple(dict.fromkeys(way.rule for way in WAYS))
 _NOT_SENT: Final = frozenset({"Heartbeat", "HandshakeAcknowledge", "Register"})
