@@ -31,11 +31,33 @@ with Simulator() as simulated:
     sent = client.send("Handshake", "{}", node_id=1, co_id=1, cg_identifier="foo-group")
     print(client.wait(sent, timeout=10).state)
 """
-#: Tests and a scenario of the user's, for pytest.
+#: A program, tests and a scenario of the user's.
+_SENDER = """
+import requests
+from oscp_send import SNWS2Auth
+
+URL = "https://data.solarnetwork.net"
+
+def send(group):
+    auth = SNWS2Auth("rehearsal-token-0001", "rehearsal-secret")
+    params = {"coId": "1", "cgIdentifier": group, "action": "Handshake", "msg": "{}"}
+    answer = requests.post(
+        URL + "/solaruser/api/v1/sec/instr/add/OSCP_v20",
+        json={"nodeId": 1, "params": params},
+        auth=auth,
+        timeout=20,
+    )
+    answer.raise_for_status()
+    return answer.json()["data"]["state"]
+
+if __name__ == "__main__":
+    print(send("foo-group"))
+"""
 _TESTS = """
 import pytest
 import requests
 import schemas, simulator
+from sender import send
 
 @pytest.fixture(scope="session")
 def url(oscp_server):
@@ -47,6 +69,13 @@ def test_no_two_workers_meet(oscp, oscp_server, url, time):
         assert requests.get(url + "/solaruser/x").status_code == 403
     assert len(oscp_server.journal.entries()) == 3
     oscp.assert_nothing_sent()
+
+@pytest.mark.parametrize("group, state", [("foo-group", "Queuing"), ("bar", "Declined")])
+def test_the_url_in_its_source_is_answered(oscp, group, state):
+    with oscp.intercept(others="refuse"):
+        assert send(group) == state
+    sent = state == "Queuing"
+    oscp.verify(party="capacity_provider", action="Handshake", exactly=int(sent))
 """
 _SCENARIO = """
 scenario: handshake
@@ -106,10 +135,11 @@ def test_it_works_beside_packages_of_common_names(environment: Path, tmp_path: P
         assert _run(project, environment / "python", "-m", module, "--help") == _run(
             project, environment / command, "--help"
         )
-    _its_tests_run_in_two_processes(environment, project)
+    _its_tests_and_its_program_run(environment, project)
 
 
-def _its_tests_run_in_two_processes(environment: Path, project: Path) -> None:
+def _its_tests_and_its_program_run(environment: Path, project: Path) -> None:
+    (project / "sender.py").write_text(_SENDER, encoding="utf-8")
     (project / "test_it.py").write_text(_TESTS, encoding="utf-8")
     (project / "scenarios" / "a.yaml").write_text(_SCENARIO, encoding="utf-8")
     (project / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
@@ -118,7 +148,13 @@ def _its_tests_run_in_two_processes(environment: Path, project: Path) -> None:
     options = ("-n", "2", "--oscp-report", "json=all.json", *chain.from_iterable(without))
     _run(project, environment / "python", "-m", "pytest", *options)
     told = json.loads((project / "all.json").read_bytes())
-    assert [(each["group"], each["name"]) for each in told["scenarios"]] == [
+    assert {(each["group"], each["name"]) for each in told["scenarios"]} == {
         ("a", "handshake"),
         *(("test_it.py", f"test_no_two_workers_meet[{time}]") for time in range(4)),
-    ]
+        ("test_it.py", "test_the_url_in_its_source_is_answered[foo-group-Queuing]"),
+        ("test_it.py", "test_the_url_in_its_source_is_answered[bar-Declined]"),
+    }
+    # From outside, by TLS and a proxy.
+    command = (environment / "oscp-sim", "run", "--intercept", "--others", "refuse", "--")
+    told_outside = _run(project, *command, environment / "python", "sender.py")
+    assert told_outside.startswith("Queuing\n")
