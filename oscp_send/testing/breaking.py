@@ -82,7 +82,7 @@ class Broken:
 def broken(
     samples: st.SearchStrategy[Sample],
     *,
-    rules: Iterable[str] | None = None,
+    rules: str | Iterable[str] | None = None,
     fidelity: Fidelity = "documented",
 ) -> st.SearchStrategy[Broken]:
     """Return messages that are broken in exactly one way, and what is to be expected of each.
@@ -90,13 +90,18 @@ def broken(
     Args:
         samples: Valid messages, such as `messages()` or `forecasts()`. If they are sound, nothing
             else is wrong with what is drawn.
-        rules: The names of rules that may be broken; all that one message can break when left out.
+        rules: The rule that is broken, or those that may be; all that one message can break when
+            left out.
         fidelity: Whose answer is expected: that of the guide, or of the running service.
 
     Raises:
-        ValueError: A rule is unknown, or not one that a single message can break.
+        ValueError: A rule is not one that a single message can break, none is given, or the
+            fidelity is unknown.
     """
-    names = BREAKABLE if rules is None else tuple(rules)
+    Behaviour.of(fidelity)
+    names = BREAKABLE if rules is None else (rules,) if isinstance(rules, str) else tuple(rules)
+    if not names:
+        raise ValueError(f"no rule is left to break; there are {', '.join(BREAKABLE)}")
     for name in names:
         if name not in BREAKABLE:
             meant = nearest(name, BREAKABLE)

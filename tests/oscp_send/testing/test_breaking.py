@@ -153,6 +153,17 @@ def test_a_rule_that_a_message_cannot_break_is_an_error(name: str, hint: str) ->
     assert hint in str(raised.value)
 
 
+def test_a_rule_may_be_given_by_its_name_alone() -> None:
+    assert simplest(broken(messages("Handshake"), rules="S11")).rule == "S11"
+
+
+def test_other_nonsense_is_an_error_at_once() -> None:
+    with pytest.raises(ValueError, match="no rule is left to break; there are required, type"):
+        broken(messages(), rules=())
+    with pytest.raises(ValueError, match="fidelity is 'documented' or 'observed'"):
+        broken(messages(), fidelity="observe")  # type: ignore[arg-type]
+
+
 @given(st.sampled_from(["Handshake", "Register"]), st.data())
 def test_damage_leaves_the_message_before_it_as_it_was(action: str, data: st.DataObject) -> None:
     sample = data.draw(messages(action))

@@ -168,6 +168,23 @@ def test_each_interval_has_its_three_phases(sample: Sample) -> None:
         assert len({each["start_time"] for each in blocks[at : at + 3]}) == 1
 
 
+def test_the_same_seed_draws_the_same_days() -> None:
+    def drawn() -> list[Sample]:
+        found: list[Sample] = []
+
+        @settings(max_examples=8, derandomize=True, database=None)
+        @given(forecasts())
+        def collect(sample: Sample) -> None:
+            found.append(sample)
+
+        collect()
+        return found
+
+    first = drawn()
+    assert first == drawn()
+    assert len({sample.text for sample in first}) > 4
+
+
 @pytest.mark.parametrize("curve", ["night without sun", "evening limit", "no two alike"])
 def test_curves_are_those_of_a_day(curve: str) -> None:
     def has_it(sample: Sample) -> bool:
