@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import Phase, settings
+from hypothesis import strategies as st
 
-from oscp_send.testing import SenderMistake, sender_properties
+from oscp_send.testing import SenderMistake, forecasts, sender_properties
 from oscp_send.testing.cases import FAULTS
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
@@ -73,6 +74,16 @@ def test_who_writes_the_message_otherwise_has_them(oscp: Simulator) -> None:
 def test_over_a_socket_and_by_the_machines_clock_it_is_the_same() -> None:
     with Simulator() as simulator:
         test = sender_properties(try_own_sender.send, only=("arrives", "signature"), settings=FEW)
+        test(simulator)
+
+
+def test_what_the_running_service_refuses_is_not_the_senders_mistake() -> None:
+    days = forecasts("day-ahead", group_ids=st.just("foo-group"))
+    only = ("arrives", "verdict")
+    test = sender_properties(
+        try_our_sender.send, through="session", samples=days, only=only, settings=FEW
+    )
+    with Simulator(clock=FrozenClock(NOW), fidelity="observed") as simulator:
         test(simulator)
 
 
@@ -174,7 +185,7 @@ def test_a_small_message_is_found_and_shown(oscp: Simulator) -> None:
     with pytest.raises(SenderMistake, match="had 3 elements and came with 2") as raised:
         test(oscp)
     shown = "\n".join(raised.value.__notes__)
-    assert "arrives(\n    case=Case(action='AdjustGroupCapacityForecast'" in shown
+    assert "Truncates_arrives(\n    case=Case(action='AdjustGroupCapacityForecast'" in shown
 
 
 class Lost(Exception):
