@@ -16,7 +16,7 @@ from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN
 from tests.oscp_sim.test_capacity_provider_cases import HEARTBEAT, simulated, world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FP = "http://fp.test/oscp/fp/2.0"
 NEW = "A" * 64
@@ -467,3 +467,21 @@ def test_a_token_that_is_shown_from_now_on_is_concealed() -> None:
             "solaruser", "note", reason="told-out-of-band, chosen-by-hand"
         )
         assert told.reason == "[redacted], [redacted]"
+
+
+def test_after_a_restart_no_token_is_given_out_a_second_time() -> None:
+    systems = [{"id": id_, "name": "P", "token": f"cp-token-{id_}"} for id_ in (3, 4)]
+    users = {"users": [{"id": 42, "capacity_providers": systems}]}
+    kept: Mapping[tuple[int, str, int], Mapping[str, Any]] = {}
+    given: list[str | None] = []
+    for id_ in (3, 4, 3):
+        with Simulator(users, clock=FrozenClock(NOW)) as simulator:
+            simulator.recall(kept)
+            simulator.provider(id_).register(new_token=True)
+            simulator.clock.advance(2)
+            kept = simulator.remembered()
+            system = simulator.world.users[0].provider(id_)
+            assert system is not None
+            given += [system.token, system.flexibility_provider_token]
+            assert simulator.provider(id_).heartbeat().status == 204
+    assert len(set(given)) == 6

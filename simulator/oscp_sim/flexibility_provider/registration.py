@@ -61,13 +61,22 @@ def register(provider: FlexibilityProvider, call: IncomingCall) -> Later:
         raise RequestRefused(501, _NO_VERSION, {"X-Error-Message": _NO_VERSION})
     token, base_url = call.message["token"], found["base_url"]
     _check_columns(token, base_url)
-    own_token = new_token(provider.random)
+    own_token = _own_token(provider)
     for secret in (own_token, token):
         provider.shared.journal.conceal(secret)
     _store(provider, call.caller, token, base_url, own_token)
     provider.note_replaced(call.caller.user.id, call.caller.system)
     _events(provider, call.caller, "Register").registered(base_url)
     return _OwnRegister(provider, call.caller, own_token).start
+
+
+def _own_token(provider: FlexibilityProvider) -> str:
+    """Return a token that no system has: after a restart, chance begins anew."""
+    systems = (system for user in provider.shared.world.users for system in user.systems)
+    given = {system.flexibility_provider_token for system in systems}
+    while (token := new_token(provider.random)) in given:
+        pass
+    return token
 
 
 def recall(

@@ -540,7 +540,9 @@ class System(ABC):
         issued = self.registration.issued
         if token is None and issued and not new:
             token = issued[-1].value
-        if token is None:
+        is_made = token is None
+        # After a restart, chance begins anew.
+        while token is None or (is_made and token in self.registration.secrets):
             token = made_token(self._random)
         self.shared.journal.conceal(token)
         profile = self.profile
