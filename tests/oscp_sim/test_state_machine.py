@@ -397,6 +397,7 @@ class Rehearsing(RuleBasedStateMachine):
         if refusal is not None:
             assert (answer.status, story.state) == (200, "Declined")
             assert str(story.reason).startswith(refusal), story.reason
+            assert json.loads(answer.body)["data"]["state"] == "Declined"
         elif self.simulator.world.broker == "down":
             assert (answer.status, story.state) == (422, None)
         else:
@@ -452,7 +453,7 @@ class Rehearsing(RuleBasedStateMachine):
 
     @rule(provider=st.sampled_from(PROVIDERS), seconds=st.sampled_from([0, 2, 2]))
     def rotate_tokens(self, provider: tuple[str, int], seconds: int) -> None:
-        """A Capacity Provider registers with a new token; the answer has one, a second later."""
+        """A Capacity Provider registers with a new token, and is given one a second later."""
         self.played(provider).register(new_token=True)
         self.clock.advance(seconds)
 
@@ -479,9 +480,18 @@ class Rehearsing(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.clock.advance(seconds)
 
-    @rule(new_secrets=st.booleans(), killed=st.booleans(), provider=st.sampled_from(PROVIDERS))
-    def restart(self, new_secrets: bool, killed: bool, provider: tuple[str, int]) -> None:
+    @rule(
+        new_secrets=st.booleans(),
+        killed=st.booleans(),
+        rotated=st.booleans(),
+        provider=st.sampled_from(PROVIDERS),
+    )
+    def restart(
+        self, new_secrets: bool, killed: bool, rotated: bool, provider: tuple[str, int]
+    ) -> None:
         """End the simulator and begin with what was kept: all else is forgotten, but no token."""
+        if rotated:
+            self.rotate_tokens(provider, 2)
         is_known = self.is_calm() and self.is_let_in(provider)
         if not killed:
             self.keep()
