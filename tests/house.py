@@ -34,11 +34,11 @@ BUDGET = {
     "simulator/oscp_sim/system": 18,
     "simulator/oscp_sim/world": 4,
 }
-#: All of them together, and how many lines they may have. 31,000 held the services as they had been
-#: read; what they were measured to do besides, and what keeps a server steady, takes 5,000 more; the
-#: instrument around them (faults, recordings, reports, verification) 11,000; what stands in anybody's
-#: test suite (pytest, interception, TLS, strategies, properties, the asynchronous sender) 8,500; and
-#: seeing it (the page, lines in a terminal, spreadsheets) 1,300.
+#: All of them together, and how many lines they may have. 31,000 held the services as they had
+#: been read; what they were measured to do besides, and what keeps a server steady, takes 5,000
+#: more; the instrument around them (faults, recordings, reports, verification) 11,000; what
+#: stands in anybody's test suite (pytest, interception, TLS, strategies, properties, the
+#: asynchronous sender) 8,500; and seeing it (the page, lines in a terminal, spreadsheets) 1,300.
 MOST_MODULES, MOST_LINES = 220, 58_500
 
 #: What each module on the simulator's first floor is there for.
