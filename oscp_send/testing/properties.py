@@ -38,8 +38,6 @@ Kinds: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 _PATIENCE: Final = 0.5
 #: A position in a request, which is then taken modulo its length.
 _POSITIONS: Final = st.integers(0, 9999)
-
-
 #: The properties by their names, and what each says.
 PROPERTIES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -111,8 +109,8 @@ def sender_properties(
             patience=patience,
         )
         cases = Cases(trials.cg_identifier, sent, takes, samples)
-        name = getattr(send, "__qualname__", type(send).__name__).rpartition(".")[2]
-        scope = _Scope(name, trials, cases, settings or Settings())
+        sender = getattr(send, "__qualname__", type(send).__name__).rpartition(".")[2]
+        scope = _Scope(sender, trials, cases, settings or Settings())
         for name in [property_name] if property_name else wanted:
             try:
                 _TRIED[name](scope)
@@ -227,8 +225,9 @@ def _check_delivery(name: str, trial: Trial) -> None:
 
 def _changed_parameter(post: Posted, sending: Sending) -> str | None:
     """Return in what a request differs from what was to be sent, or None."""
-    got = post.parameters
+    got = {"nodeId": post.node_id, **post.parameters}
     wanted = {
+        "nodeId": str(sending.node_id),
         "action": sending.action,
         "coId": str(sending.co_id),
         "cgIdentifier": sending.cg_identifier,
@@ -241,7 +240,7 @@ def _changed_parameter(post: Posted, sending: Sending) -> str | None:
     if got.get("msg") == sending.text:
         return None
     try:
-        came = _read(got.get("msg", ""))
+        came = _read(post.parameters.get("msg", ""))
     except ValueError:
         return "what came as msg is not JSON"
     changed = _Comparison().difference(_read(sending.text), came)

@@ -190,29 +190,37 @@ class Posted:
         self.request = request
 
     @cached_property
-    def pieces(self) -> Sequence[tuple[str, str]]:
-        """The names and values of its parameters, as they were sent."""
+    def _read(self) -> tuple[str | None, Sequence[tuple[str, str]]]:
         body = self.request.body or b""
         if "json" in self.request.fields.get("content-type", ""):
             try:
-                return read_body(body, executes=False, has_topic=True).parameters
+                read = read_body(body, executes=False, has_topic=True)
             except BodyRefused:
-                return ()
+                return None, ()
+            return None if read.node_id is None else str(read.node_id), read.parameters
         return _of_form(f"{self.request.query}&{body.decode('latin-1')}")
+
+    @property
+    def node_id(self) -> str | None:
+        """The node; None where none was sent."""
+        return self._read[0]
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
         """Its parameters, whose parts are joined."""
-        return join_parameters(self.pieces)
+        return join_parameters(self._read[1])
 
 
-def _of_form(text: str) -> Sequence[tuple[str, str]]:
+def _of_form(text: str) -> tuple[str | None, Sequence[tuple[str, str]]]:
+    """Return the node of a form, and its parameters."""
     found: dict[int, dict[str, str]] = {}
-    for key, value in parse_qsl(text, keep_blank_values=True):
+    fields = parse_qsl(text, keep_blank_values=True)
+    for key, value in fields:
         if named := _FIELD.fullmatch(key):
             found.setdefault(int(named[1]), {})[named[2]] = value
     rows = (found[at] for at in sorted(found))
-    return [(row.get("name", ""), row.get("value", "")) for row in rows]
+    pairs = [(row.get("name", ""), row.get("value", "")) for row in rows]
+    return dict(fields).get("nodeId"), pairs
 
 
 @dataclass(frozen=True)

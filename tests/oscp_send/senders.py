@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -241,6 +242,11 @@ class SortsBlocks(Plain):
             if isinstance(blocks, list) and all(isinstance(each, dict) for each in blocks):
                 blocks.sort(key=lambda each: each.get("start_time", ""))
         return json.dumps(value)
+
+
+class SendsFromAnotherNode(Plain):
+    def body(self, sending: Sending) -> bytes:
+        return super().body(replace(sending, node_id=sending.node_id + 1))
 
 
 class DropsTheCorrelationId(Plain):

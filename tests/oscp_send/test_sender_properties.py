@@ -104,6 +104,11 @@ MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
     (senders.Reencodes, "arrives", r'/message was "\u00e9\u20ac'),
     (senders.SortsBlocks, "arrives", "/forecasted_blocks/0/capacity was 2.0 and came as 1.0"),
     (
+        senders.SendsFromAnotherNode,
+        "arrives",
+        'the parameter nodeId was to be "1" and came as "2"',
+    ),
+    (
         senders.DropsTheCorrelationId,
         "arrives",
         'the parameter correlationId was to be "a-1" and came as absent',
