@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from oscp_send.testing.breaking import Broken as Broken
     from oscp_send.testing.breaking import broken as broken
     from oscp_send.testing.breaking import damaged as damaged
-    from oscp_send.testing.forecasts import forecasts as forecasts
     from oscp_send.testing.properties import SenderMistake as SenderMistake
     from oscp_send.testing.properties import sender_properties as sender_properties
+    from oscp_send.testing.shapes import forecasts as forecasts
     from oscp_send.testing.strategies import Sample as Sample
     from oscp_send.testing.strategies import actions as actions
     from oscp_send.testing.strategies import asset_measurements as asset_measurements
@@ -62,7 +62,7 @@ _HOMES: Final = MappingProxyType(
         "damaged": "breaking",
         "date_times": "strategies",
         "energy_measurements": "strategies",
-        "forecasts": "forecasts",
+        "forecasts": "shapes",
         "group_ids": "strategies",
         "json_values": "strategies",
         "messages": "strategies",

@@ -24,7 +24,7 @@ from oscp_send.testing import (
     messages,
     texts_near_part_boundaries,
 )
-from oscp_send.testing.forecasts import Shape
+from oscp_send.testing.shapes import Shape
 from tests.effort import examples, simplest
 
 #: What no message can help: how the running service treats its action, and its size.
