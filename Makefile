@@ -60,12 +60,15 @@ bench: $(VENV)/.dev
 
 # 50,000 requests of random shape, and as many over sockets beside another client who looks at its
 # watch (OSCP_RANDOM_REQUESTS); 100 kills of a server that keeps its state, and 1,000 examples of each
-# property. The tests try 2,000, 300, 3 and 20.
+# property (5,000 programs of the state machine). The tests try 2,000, 300, 3 and 20. Then a quarter
+# of an hour of bytes that atheris makes, where it has a wheel.
 soak: $(VENV)/.dev
 	OSCP_RANDOM_REQUESTS=50000 $(BIN)/pytest tests/oscp_sim/test_random_requests.py
 	$(BIN)/python -m tests.bench.soak
 	OSCP_KILLS=100 $(BIN)/pytest tests/oscp_sim/test_serve_parties.py -k kill
 	OSCP_EXAMPLES=1000 $(BIN)/pytest --numprocesses 2 -m hypothesis
+	$(INSTALL) --editable '.[dev,fuzz]'
+	$(BIN)/python -m tests.fuzz all 900
 
 # Small changes to the core modules, one at a time, that the tests must notice; at most a quarter of
 # an hour for each module. `make mutate MODULES=snws2` tries one.
