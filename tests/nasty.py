@@ -141,8 +141,8 @@ RAW: Final = (
 )
 # What is hard to read.
 
-_DEEP: Final = 3000
-_MANY: Final = 1500
+_DEEP: Final = 1200
+_MANY: Final = 1000
 _LONG: Final = 20_000
 _POST: Final = b"POST / HTTP/1.1\r\nHost: h\r\n"
 _CHUNKED: Final = _POST + b"Transfer-Encoding: chunked\r\n\r\n"
