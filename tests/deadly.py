@@ -14,20 +14,18 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-import requests
 from click.testing import CliRunner
 from hypothesis import strategies as st
 
+from oscp_send.answers import Answer, Reply
 from oscp_send.cli import main
 from oscp_send.errors import OscpSendError, SettingsError
 from oscp_send.settings import load_settings
-from oscp_send.transport import Answer
 from oscp_send.values import InvalidValue
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
@@ -183,11 +181,10 @@ def _answer() -> Iterator[Take]:
 
     def take(data: bytes) -> None:
         for status in (200, 422, 503):
-            response = requests.Response()
-            response.status_code, response.raw = status, BytesIO(data)
+            reply = Reply(status, "", {}, data)
             for read in (Answer.instruction, Answer.instruction_or_none, Answer.instructions):
                 try:
-                    read(Answer(response))
+                    read(Answer(reply))
                 except OscpSendError as error:
                     _says(error)
 
