@@ -515,6 +515,7 @@ class Rehearsing(RuleBasedStateMachine):
         """Close the simulator; its journal is all that is left of it."""
         self.simulator.close()
         self.moment = self.clock.now()
+        self.read_on()
         self.assert_that_the_saved_journal_replays()
 
     # What holds at any time.
