@@ -666,7 +666,7 @@ def stored(rows: Iterable[Instruction]) -> dict[int, tuple[str | None, str | Non
 
 TestRehearsing = Rehearsing.TestCase
 TestRehearsing.settings = settings(
-    # 100 where the others have 20, and 5,000 of 40 steps in `make soak`.
+    # 100 where the others have 20, and 5,000 of 20 steps in `make soak`.
     max_examples=5 * settings().max_examples,
-    stateful_step_count=max(8, settings().max_examples // 25),
+    stateful_step_count=max(8, settings().max_examples // 50),
 )
