@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from oscp_send import SolarUserClient
 from oscp_sim.cli.main import main
 from tests.bench.soak import Figures, soak
+from tests.oscp_sim.forked import Forked
 from tests.oscp_sim.rig import (
     ADD,
     BASE,
@@ -57,7 +58,7 @@ PROGRAM = [sys.executable, "-c", f"{HEARS}; from oscp_sim.cli import main; main(
 
 @dataclass
 class Served:
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     url: str
     said: list[str]
 
@@ -83,15 +84,19 @@ class Served:
         return self.process.wait(5)
 
 
-@contextmanager
-def serving(*options: str, program: Sequence[str] = PROGRAM) -> Iterator[Served]:
-    process = subprocess.Popen(  # noqa: S603
-        [*program, "--port", "0", *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def _started(command: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def _forked(*options: str) -> Forked:
+    return Forked("serve", "--port", "0", *options)
+
+
+@contextmanager
+def serving(*options: str, program: Sequence[str] = ()) -> Iterator[Served]:
+    process = _started([*program, "--port", "0", *options]) if program else _forked(*options)
     assert process.stdout is not None
     assert process.stderr is not None
     try:
