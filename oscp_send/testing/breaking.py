@@ -21,7 +21,7 @@ from oscp_schemas.show import make_pointer, nearest
 from oscp_send.fidelity import Behaviour
 from oscp_send.queue_size import MQTT_LIMIT, queue_size
 from oscp_send.solarnetwork.decoding import decode
-from oscp_send.testing.strategies import Sample, texts
+from oscp_send.testing.strategies import Sample, check_strategy, texts
 from oscp_send.testing.ways_of_form import TOO_LARGE, WAYS_OF_FORM, Damage, Way, json_text
 from oscp_send.testing.ways_of_meaning import WAYS_OF_MEANING
 
@@ -97,7 +97,9 @@ def broken(
     Raises:
         ValueError: A rule is not one that a single message can break, none is given, or the
             fidelity is unknown.
+        TypeError: The samples are not a strategy.
     """
+    check_strategy("samples", samples)
     Behaviour.of(fidelity)
     names = BREAKABLE if rules is None else (rules,) if isinstance(rules, str) else tuple(rules)
     if not names:
@@ -121,7 +123,11 @@ def damaged(
     Args:
         samples: The messages to damage.
         most_places: In how many places, one after the other, at the most.
+
+    Raises:
+        TypeError: The samples are not a strategy.
     """
+    check_strategy("samples", samples)
     return _damaged(samples, most_places)
 
 

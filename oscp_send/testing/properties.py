@@ -10,7 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import takewhile
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, get_args
 
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as Settings  # noqa: N812 - an argument has its name
@@ -21,7 +21,7 @@ from oscp_send.judgement import INSTRUCTION_ACTIONS
 from oscp_send.solarnetwork.texts import GROUP_MISMATCH
 from oscp_send.testing.cases import FAULTS, Case, Cases, Fault, Takes, compact
 from oscp_send.testing.signatures import NotVerified, verify_signature
-from oscp_send.testing.strategies import Sample, texts_near_part_boundaries
+from oscp_send.testing.strategies import Sample, check_strategy, texts_near_part_boundaries
 from oscp_send.testing.trial import (
     Outcome,
     Posted,
@@ -60,7 +60,7 @@ def sender_properties(
     *,
     through: Way = "socket",
     takes: Takes = "text",
-    actions: Iterable[str] = INSTRUCTION_ACTIONS,
+    actions: str | Iterable[str] = INSTRUCTION_ACTIONS,
     samples: st.SearchStrategy[Sample] | None = None,
     not_delivered: Kinds = (),
     unknown: Kinds = (),
@@ -93,10 +93,16 @@ def sender_properties(
         settings: Of hypothesis; those of the profile unless given.
 
     Raises:
-        ValueError: A property or an action is unknown.
+        ValueError: A property, an action or a way is unknown.
+        TypeError: `send` cannot be called, or the samples are not a strategy.
     """
-    wanted = _known("property", (only,) if isinstance(only, str) else only, PROPERTIES)
+    check_strategy("samples", samples)
+    if not callable(send):
+        raise TypeError(f"send is a function that is given a Sending, not {send!r}")
+    wanted = _known("property", only, PROPERTIES)
     sent = _known("action", actions, INSTRUCTION_ACTIONS)
+    _known("through", through, get_args(Way))
+    _known("takes", takes, get_args(Takes))
 
     def test(oscp: Rehearsal, property_name: str | None = None) -> None:
         __tracebackhide__ = True
@@ -131,8 +137,8 @@ def _all_of(kinds: Kinds) -> tuple[type[Exception], ...]:
     return kinds if isinstance(kinds, tuple) else (kinds,)
 
 
-def _known(what: str, names: Iterable[str], known: Collection[str]) -> Sequence[str]:
-    given_names = tuple(names) or tuple(known)
+def _known(what: str, names: str | Iterable[str], known: Collection[str]) -> Sequence[str]:
+    given_names = (names,) if isinstance(names, str) else tuple(names) or tuple(known)
     for name in given_names:
         if name not in known:
             meant = nearest(name, known)
@@ -235,8 +241,8 @@ def _changed_parameter(post: Posted, sending: Sending) -> str | None:
     }
     for key, value in wanted.items():
         if got.get(key) != value:
-            was, came_as = _quoted(value), _quoted(got.get(key))
-            return f"the parameter {key} was to be {was} and came as {came_as}"
+            was, came_as = _quoted(value), _came(got.get(key))
+            return f"the parameter {key} was to be {was} and {came_as}"
     if got.get("msg") == sending.text:
         return None
     try:
@@ -252,13 +258,17 @@ def _changed_delivery(request: Any, trial: Trial) -> str | None:  # noqa: ANN401
     sending = trial.sending
     given_id = request.fields.get("x-correlation-id")
     if given_id not in {None, sending.correlation_id}:
-        return f"the correlation id {_quoted(sending.correlation_id)} as {_quoted(given_id)}"
+        return f"the correlation id {_quoted(sending.correlation_id)} {_came(given_id)}"
     comparison = _Comparison(trial.unknown_properties)
     return comparison.difference(_read(sending.text), _read(request.text))
 
 
 def _quoted(value: str | None) -> str:
     return "absent" if value is None else preview(value)
+
+
+def _came(value: str | None) -> str:
+    return "did not come" if value is None else f"came as {preview(value)}"
 
 
 def _read(text: str) -> Any:  # noqa: ANN401 - JSON of any kind

@@ -21,6 +21,7 @@ from oscp_send.testing.strategies import (
     Sample,
     Strings,
     blocks,
+    check_strategy,
     run_of_blocks,
 )
 from oscp_send.testing.strategies import (
@@ -56,7 +57,10 @@ def forecasts(
 
     Raises:
         ValueError: The shape, the action or the time zone is unknown, or its clocks never change.
+        TypeError: The group ids or the days are not a strategy.
     """
+    check_strategy("group_ids", group_ids)
+    check_strategy("days", days)
     if shape is not None and shape not in _SHAPES:
         raise ValueError(f"shape is one of {', '.join(_SHAPES)}, not {shape!r}")
     if action not in {"AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast"}:

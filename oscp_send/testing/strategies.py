@@ -81,7 +81,9 @@ def messages(
 
     Raises:
         UnknownAction: The action is none of `oscp_schemas.ACTIONS`.
+        TypeError: The group ids are not a strategy.
     """
+    check_strategy("group_ids", group_ids)
     if action is None:
         return st.one_of([messages(each, group_ids, sound=sound) for each in ACTIONS])
     if action not in ACTIONS:
@@ -93,6 +95,19 @@ def messages(
     if not sound:
         contents = st.builds(_with_extras, contents, _extras())
     return contents.map(partial(Sample, action))
+
+
+def check_strategy(what: str, given: object) -> None:
+    """Refuse an argument that is neither left out nor a strategy.
+
+    Raises:
+        TypeError: It is something else; the message says how a strategy is made of it.
+    """
+    if given is None or isinstance(given, st.SearchStrategy):
+        return
+    name = getattr(given, "__name__", None)
+    strategy = f"{name}()" if name and callable(given) else f"st.just({given!r})"
+    raise TypeError(f"{what} is a strategy, such as {strategy}, not {given!r}")
 
 
 def group_ids() -> Strings:
@@ -125,12 +140,17 @@ def texts_near_part_boundaries(most_parts: int = 3) -> Strings:
     Args:
         most_parts: Of how many boundaries a text may come near the last one.
     """
-    return st.builds(
-        _near_a_boundary,
-        st.integers(1, most_parts),
-        st.integers(-2, 2),
-        st.sampled_from(("0", "\u00e9", "\u20ac", _A_PAIR)),
-        st.booleans(),
+    return _texts_near(st.integers(1, most_parts))
+
+
+# Of a composite strategy hypothesis shows the text, of one with `builds` how it was made.
+@st.composite
+def _texts_near(draw: st.DrawFn, parts: st.SearchStrategy[int]) -> str:
+    return _near_a_boundary(
+        draw(parts),
+        draw(st.integers(-2, 2)),
+        draw(st.sampled_from(("0", "\u00e9", "\u20ac", _A_PAIR))),
+        draw(st.booleans()),
     )
 
 
@@ -160,7 +180,12 @@ def numbers(least: float | None = None) -> st.SearchStrategy[float | int]:
 def date_times() -> Strings:
     """Return times that every reader takes: with an offset, and none or three fraction digits."""
     whole = st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the bounds of aware times
-    return st.builds(written, whole.map(cut_to_milliseconds), _OFFSETS, st.booleans())
+    return _date_times(whole.map(cut_to_milliseconds))
+
+
+@st.composite
+def _date_times(draw: st.DrawFn, moments: st.SearchStrategy[datetime]) -> str:
+    return written(draw(moments), draw(_OFFSETS), draw(st.booleans()))
 
 
 def json_values() -> st.SearchStrategy[Any]:

@@ -111,7 +111,7 @@ MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
     (
         senders.DropsTheCorrelationId,
         "arrives",
-        'the parameter correlationId was to be "a-1" and came as absent',
+        'the parameter correlationId was to be "a-1" and did not come',
     ),
     (senders.SignsTheDecodedPath, "signature", "/instr/add/OSCP%5Fv20\n"),
     (senders.SignsNoBody, "signature", "not that of the request as it was sent"),
@@ -228,6 +228,9 @@ def test_an_exception_says_what_its_nearest_class_does(
     [
         ({"only": "signatures"}, "unknown property 'signatures'; did you mean 'signature'"),
         ({"actions": ["Handshakes"]}, "unknown action 'Handshakes'; did you mean 'Handshake'"),
+        ({"actions": "Handshakes"}, "unknown action 'Handshakes'; did you mean 'Handshake'"),
+        ({"through": "sockets"}, "unknown through 'sockets'; did you mean 'socket'"),
+        ({"takes": "json"}, "unknown takes 'json'; there are text, message"),
     ],
 )
 def test_what_it_cannot_try_is_said_at_once(words: dict[str, object], why: str) -> None:

@@ -18,7 +18,10 @@ from oscp_send import check
 from oscp_send.instruction import split, utf16_length
 from oscp_send.testing import (
     Sample,
+    broken,
     correlation_ids,
+    damaged,
+    date_times,
     forecasts,
     group_ids,
     messages,
@@ -205,6 +208,35 @@ WRONG = {
     "path": ({"time_zone": "../etc"}, "there is no time zone '../etc'"),
     "clocks": ({"shape": "clock-change", "time_zone": "UTC"}, "the clocks of UTC do not change"),
 }
+
+
+NOT_A_STRATEGY: list[tuple[Callable[..., object], dict[str, object], str]] = [
+    (messages, {"group_ids": "depot"}, r"group_ids is a strategy, such as st.just\('depot'\)"),
+    (forecasts, {"group_ids": "depot"}, "group_ids is a strategy"),
+    (forecasts, {"days": date(2031, 3, 1)}, "days is a strategy, such as st.just"),
+    (broken, {"samples": messages}, r"samples is a strategy, such as messages\(\), not <function"),
+    (damaged, {"samples": []}, r"samples is a strategy, such as st.just\(\[\]\)"),
+]
+
+
+@pytest.mark.parametrize(("make", "words", "said"), NOT_A_STRATEGY)
+def test_what_is_not_a_strategy_is_an_error_at_once(
+    make: Callable[..., object], words: dict[str, object], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        make(**words)
+
+
+@pytest.mark.parametrize("strategy", [texts_near_part_boundaries(), date_times()])
+def test_a_failing_text_is_shown_as_it_is(strategy: st.SearchStrategy[str]) -> None:
+    @settings(database=None)
+    @given(drawn=strategy)
+    def fails(drawn: str) -> None:
+        raise LookupError(drawn)
+
+    with pytest.raises(LookupError) as failed:
+        fails()
+    assert f"drawn={failed.value.args[0]!r}" in "".join(failed.value.__notes__)
 
 
 @pytest.mark.parametrize(("given_words", "said"), WRONG.values(), ids=WRONG)
