@@ -501,7 +501,8 @@ class RealClock:
         """
         message = (
             f"the machine's clock cannot be moved by {by}: give the simulator a FrozenClock or a "
-            "FastClock, or start it with --clock frozen or fast"
+            "FastClock, its test the marker oscp(clock='frozen'), or its command --clock frozen or "
+            "fast"
         )
         raise RuntimeError(message)
 

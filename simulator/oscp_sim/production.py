@@ -22,7 +22,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 from oscp_sim.addresses import Others, answered_hosts
 from oscp_sim.authority import TRUST_STORE_PASSWORD, Authority, trust_store
-from oscp_sim.server import Server, Stream, refuse
+from oscp_sim.server import PortUnavailable, Server, Stream, refuse
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -254,9 +254,13 @@ def surroundings(
         if others is not None:
             hosts = answered_hosts(simulator.world)
             entrance = Proxy(hosts, simulator.url, authority.context, others, environment)
-            server = Server(
-                simulator.handle, _HOST, port, faults=simulator.faults, entrance=entrance
-            )
+            try:
+                server = Server(
+                    simulator.handle, _HOST, port, faults=simulator.faults, entrance=entrance
+                )
+            except PortUnavailable as error:
+                # The simulator's own is another option.
+                raise PortUnavailable(str(error).replace("--port", "--proxy")) from error
             url = stack.enter_context(closing(server)).url
             leading, more = _leading(url, hosts, environment)
             variables, java = {**variables, **leading}, (*java, *more)

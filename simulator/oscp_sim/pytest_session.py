@@ -187,7 +187,10 @@ class Session:
             made["clock"] = _clock(given["clock"])
         if "faults" in given:
             made["faults"] = _faults(given["faults"], item)
-        for party in given.get("plays", ()):
+        if isinstance(plays := given.get("plays", ()), str):
+            message = f"plays is a list of parties, as [{plays!r}]"
+            raise TypeError(message)
+        for party in plays:
             check_value("party", party)
         if not isinstance(given.get("seed", 1), int):
             message = f"seed is a whole number, not {given['seed']!r}"
@@ -309,7 +312,9 @@ def _file(what: str, given: str | Path, item: pytest.Item) -> Path:
         if (folder / given).is_file():
             return folder / given
     places = " or ".join(map(str, folders))
-    message = f"{what}: there is no file {given} in {places}"
+    is_text = any(mark in str(given) for mark in ":{")
+    hint = "; the text of a file ends each of its lines, also a single one" if is_text else ""
+    message = f"{what}: there is no file {given} in {places}{hint}"
     raise ValueError(message)
 
 
@@ -384,7 +389,8 @@ def _lines(simulator: Simulator, name: str, outcome: str) -> Iterator[str]:
     if not entries:
         yield (
             "nothing: no party was asked for anything. A program reaches them at the url of the\n"
-            "fixture, or at production's within its intercept()"
+            "fixture, or, by requests, urllib3, httpx or aiohttp, at production's within its\n"
+            "intercept()"
         )
     left_out = len(items) - _MOST_DRAWN
     if left_out > 0:

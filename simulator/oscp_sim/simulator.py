@@ -42,7 +42,7 @@ from oscp_sim.solaruser import CONTEXT_PATH, SolarUser
 from oscp_sim.system import SimulatedOptimizer, SimulatedProvider, Systems
 from oscp_sim.token_endpoint import TokenEndpoint
 from oscp_sim.user_events import UserEvents
-from oscp_sim.verify import Verification, verify
+from oscp_sim.verify import NotVerified, Verification, verify
 from oscp_sim.world import Broker, World, load_world
 
 if TYPE_CHECKING:
@@ -410,7 +410,18 @@ class Simulator:
         def came_from_a_program(entry: Entry) -> bool:
             return entry.exchange_id not in inside
 
-        self.verify(came_from_a_program, kind="exchange", sent=False, none=True, since=since)
+        try:
+            self.verify(came_from_a_program, kind="exchange", sent=False, none=True, since=since)
+        except NotVerified as found:
+            if not found.entries:
+                raise
+            # Without the conditions, which are not those of the caller.
+            raise NotVerified(
+                "nothing sent by a program",
+                str(len(found.entries)),
+                came=found.came[1:],
+                entries=found.entries,
+            ) from None
 
     def start(self) -> Self:
         """Start to deliver; a `with` statement does it."""

@@ -225,11 +225,13 @@ BAD_MARKERS = {
     "seed='x'": "seed is a whole number, not 'x'",
     "fidelity='both'": "fidelity is 'documented' or 'observed', not 'both'",
     "world='w.yaml'": "world: there is no file w.yaml in ",
+    "world='users: []'": "; the text of a file ends each of its lines, also a single one",
     "world={'user': []}": 'world: /user: unknown key "user"; did you mean "users"?',
     "faults='f.yaml'": "faults: there is no file f.yaml in ",
     "faults={}": "faults is a list of rules, or the name of a file with one, not {}",
     "faults=[{'where': 'solaruser', 'fault': 'stats'}]": '"stats" is not known here; did you mean',
     "plays=['solarusr']": "unknown party 'solarusr'; did you mean 'solaruser'?",
+    "plays='solaruser'": "plays is a list of parties, as ['solaruser']",
 }
 
 

@@ -370,6 +370,17 @@ def test_a_busy_port_is_one_line_and_exit_3() -> None:
     )
 
 
+def test_a_busy_port_of_the_proxy_is_told_by_its_own_option() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = run("--port", "0", "--proxy", str(port))
+    assert ended.exit_code == 3
+    assert ended.stderr.endswith(
+        f"cannot listen on 127.0.0.1:{port}: address already in use; "
+        "choose another with --proxy, or any free one with --proxy 0\n"
+    )
+
+
 def test_another_one_that_serves_has_the_port(served: Served) -> None:
     ended = run("--port", served.url.rpartition(":")[2])
     assert (ended.exit_code, ended.stderr.count("\n")) == (3, 1)
