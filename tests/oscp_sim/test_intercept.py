@@ -537,6 +537,12 @@ def test_what_is_neither_is_an_error(frozen: Simulator) -> None:
         frozen.intercept("passes")  # type: ignore[arg-type]
 
 
+def test_one_that_nothing_is_done_inside_of_is_warned_about(frozen: Simulator) -> None:
+    with pytest.warns(RuntimeWarning, match=r"write `with simulator.intercept\(\):`") as warned:
+        frozen.intercept()
+    assert warned[0].filename == __file__
+
+
 def test_where_a_party_is_real_the_simulator_is_not() -> None:
     world = {**world_of("https://my.net/cp"), "hosts": ["my.net"]}
     told = pytest.raises(requests.ConnectionError, match=r"my\.net is refused")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -69,8 +70,19 @@ class Intercept:
     def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer
         self._entered: list[ExitStack] = []
+        self._is_used = False
+
+    def __del__(self) -> None:
+        """Warn where nothing was ever done inside of it: what should be, went to production."""
+        if not self._is_used:
+            message = (
+                "intercept() alone does nothing, and requests go to production: write "
+                "`with simulator.intercept():`, or make it a decorator"
+            )
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
 
     def __enter__(self) -> Self:
+        self._is_used = True
         with _LOCK, ExitStack() as undoing:
             board = Board.present() or Board(_LIBRARIES)
             # Each time another one: it may be entered within itself.
@@ -94,6 +106,7 @@ class Intercept:
 
     def __call__(self, function: _Function) -> _Function:
         """Return a function that does its work inside of it; it may be a coroutine."""
+        self._is_used = True
 
         @functools.wraps(function)
         def within(*args: Any, **kw: Any) -> Any:
