@@ -255,6 +255,10 @@ class Core:
             known, number = instruction, instruction.id
         else:
             number = instruction
+        if not isinstance(number, int):
+            raise TypeError(
+                f"wait for what send returned, or its id, not for {number}: is send awaited?"
+            )
         pace = _Pace(self._clock, timeout, poll)
         while known is None or not known.state.is_final:
             trouble: RateLimited | Unreachable | None = None
@@ -264,7 +268,7 @@ class Core:
                 trouble = error
             except (NotAuthorised, NotUnderstood) as error:
                 said = f"Instruction {number} was queued before, and goes on without being seen."
-                error.hint = f"{error.hint} {said}".strip()
+                error.hint = f"{error.hint}\n{said}".strip()
                 raise
             if known is not None and known.state.is_final:
                 break
