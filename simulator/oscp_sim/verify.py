@@ -285,6 +285,11 @@ class Verification:
         **words: object,
     ) -> Self:
         """Make one of what a call was given: words that are None or False are left out."""
+        if not (condition is None or isinstance(condition, Mapping) or callable(condition)):
+            raise ValueError(
+                f"give fields as words or a mapping, or a function, not {condition!r}; several "
+                "entries in their order are order=[...]"
+            )
         given = {
             word: list(each) if word in LISTS and isinstance(each, Iterable) else each
             for word, each in words.items()

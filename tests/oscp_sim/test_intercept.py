@@ -465,6 +465,24 @@ def test_a_refusal_says_why_in_its_own_text(client: str, refused: str, frozen: S
     assert "rehearsal-secret" not in text
 
 
+def refused_node(world: dict[str, Any], query: str) -> str:
+    with Simulator(world, clock=FrozenClock(NOW)) as simulator, simulator.intercept():
+        url = f"{BASE}/viewPending?{query}"
+        headers = signed_headers("GET", url, host="data.solarnetwork.net")
+        reply = by_requests("GET", PRODUCTION + url, headers)
+    assert reply.status == 403
+    return reply.reason or ""
+
+
+def test_of_a_node_it_says_whose_it_is() -> None:
+    token = {"id": "rehearsal-token-0001", "secret": "rehearsal-secret", "type": "User"}
+    mine = {"id": 1, "nodes": [1, 2], "tokens": [{**token, "policy": {"node_ids": [1]}}]}
+    world = {"users": [mine, {"id": 2, "nodes": [3]}]}
+    assert "; why: no user of the world has node 9; " in refused_node(world, "nodeId=9")
+    assert "; why: node 3 is of user 2, the token of user 1; " in refused_node(world, "nodeId=3")
+    assert "; why: the token's policy does not name node 2" in refused_node(world, "nodeId=2")
+
+
 def test_what_it_says_is_one_line_of_ascii(frozen: Simulator) -> None:
     token = f"caf\xe9{'x' * 1000}"
     headers = signed_headers("GET", VIEW, host="data.solarnetwork.net", token=token)

@@ -96,7 +96,9 @@ def test_a_program_finds_the_simulator_at_productions_url(
 def test_a_program_that_takes_no_proxy_is_red_and_says_so() -> None:
     result = CliRunner().invoke(main, ["run", "--intercept", "--", "true"])
     assert result.exit_code == 1
-    assert "does the program take the proxy in HTTPS_PROXY?" in " ".join(result.stdout.split())
+    assert "take the proxy in HTTPS_PROXY, and trust SSL_CERT_FILE?" in " ".join(
+        result.stdout.split()
+    )
 
 
 @needing("curl")

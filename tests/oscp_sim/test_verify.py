@@ -282,6 +282,11 @@ class TestAFailure:
             busy.verify(is_odd, party=CP, at_least=2)
 
 
+def test_a_list_alone_says_nothing_of_order(simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match=r"several entries in their order are order=\[...\]"):
+        simulator.verify([{"action": "Handshake"}])  # type: ignore[arg-type]
+
+
 SENSELESS: list[tuple[dict[str, Any], str]] = [
     ({}, "say what is to be verified"),
     (

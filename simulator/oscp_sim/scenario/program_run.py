@@ -159,8 +159,8 @@ def _of_silence(run: ProgramRun, entries: Sequence[Entry]) -> Iterator[Problem]:
     if run.expect.exchanges == () or any(_is_from_outside(each) for each in entries):
         return
     asked = (
-        "does the program take the proxy in HTTPS_PROXY? docs/production-urls.md has what each "
-        "language needs"
+        "does the program take the proxy in HTTPS_PROXY, and trust SSL_CERT_FILE? "
+        "docs/production-urls.md has what each language needs"
         if "HTTPS_PROXY" in run.variables
         else "does the program send to the address in OSCP_SEND_URL? One that has production's "
         "URLs in its source needs --intercept"

@@ -383,7 +383,7 @@ class InstructionApi:
         """Show those of several instructions that exist."""
         ids = required_longs(call, "ids")
         if not ids:
-            raise ApiRefused(403, "ACCESS_DENIED")
+            raise ApiRefused(403, "ACCESS_DENIED", explanation={"why": "ids is empty"})
         return _listed(call, self._rows(call.actor, ids))
 
     def update(self, call: Call) -> Response:
@@ -422,7 +422,8 @@ class InstructionApi:
 
     def _find(self, call: Call, wanted: InstructionFilter) -> Response:
         if not wanted.node_ids and not wanted.instruction_ids:
-            raise ApiRefused(403, "ACCESS_DENIED")
+            why = "there is neither a node nor an instruction to look for"
+            raise ApiRefused(403, "ACCESS_DENIED", explanation={"why": why})
         return _listed(call, self._matching(call.actor, wanted))
 
     def _matching(

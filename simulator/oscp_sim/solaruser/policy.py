@@ -70,9 +70,14 @@ def owner_of_node(world: World, actor: Actor, node_id: int) -> User:
     """Return the owner of a node; refuse one that the sender may not use (solaruser.md §6.3)."""
     owner = world.owner_of_node(node_id)
     if owner is None:
-        raise ApiRefused(403, "UNKNOWN_OBJECT")
-    if owner.id != actor.user.id or not may_use_node(actor.token, node_id):
-        raise ApiRefused(403, "ACCESS_DENIED")
+        why = f"no user of the world has node {node_id}"
+        raise ApiRefused(403, "UNKNOWN_OBJECT", explanation={"why": why})
+    if owner.id != actor.user.id:
+        why = f"node {node_id} is of user {owner.id}, the token of user {actor.user.id}"
+        raise ApiRefused(403, "ACCESS_DENIED", explanation={"why": why})
+    if not may_use_node(actor.token, node_id):
+        why = f"the token's policy does not name node {node_id}"
+        raise ApiRefused(403, "ACCESS_DENIED", explanation={"why": why})
     return owner
 
 
