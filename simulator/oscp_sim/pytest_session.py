@@ -25,6 +25,7 @@ from oscp_sim.entry import check_value
 from oscp_sim.faults import Rule, load_faults
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.journal import Mistake
+from oscp_sim.pytest_plugin import FIXTURES
 from oscp_sim.scenario.console import ConsoleReport
 from oscp_sim.scenario.events import (
     Event,
@@ -242,7 +243,7 @@ class Session:
         """Show in the report of a failure what the parties sent one another."""
         report = yield
         trial = item.stash.get(_TRIAL, None)
-        if trial is None or not trial.simulators:
+        if trial is None or not (trial.simulators or _asks_for_one(item)):
             return report
         if report.failed:
             trial.problems.append(_problem(item, call))
@@ -250,7 +251,8 @@ class Session:
                 report.sections.append(_section(simulator, item.name, report.outcome))
             for mistake in trial.new_mistakes():
                 report.sections.append(("oscp: a mistake of the simulator's own", _told(mistake)))
-        if report.when == "teardown" and self._reports.are_wanted:
+        is_told = trial.simulators or trial.problems
+        if report.when == "teardown" and is_told and self._reports.are_wanted:
             self._reports.add(_events_of(item, trial))
         return report
 
@@ -278,6 +280,11 @@ class Session:
         if self._reports.are_wanted:
             self._reports.add(told)
         return told
+
+
+def _asks_for_one(item: pytest.Item) -> bool:
+    """Return whether a test is to have a simulator, also where none could be made."""
+    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _trial(item: pytest.Item) -> _Trial:
@@ -437,9 +444,12 @@ def _events_of(item: pytest.Item, trial: _Trial) -> Iterator[Event]:
     file, _, name = item.nodeid.partition("::")
     scenario, where = ScenarioId(file, name), _place(item)
     passed, duration = not trial.problems, time.monotonic() - trial.began
-    behaviour, count = str(trial.simulators[0].behaviour), len(trial.simulators)
+    behaviour = str(trial.simulators[0].behaviour) if trial.simulators else "documented"
+    # Where none could be made, there is why.
+    timelines = [timeline(each.journal.entries()) for each in trial.simulators] or [()]
+    count = len(timelines)
     yield ScenarioStarted(scenario, where, count, behaviour)
-    for number, simulator in enumerate(trial.simulators, 1):
+    for number, happened in enumerate(timelines, 1):
         yield StepFinished(
             scenario,
             number,
@@ -448,7 +458,7 @@ def _events_of(item: pytest.Item, trial: _Trial) -> Iterator[Event]:
             "passed" if passed else "failed",
             duration / count,
             problems=tuple(trial.problems) if number == 1 else (),
-            timeline=timeline(simulator.journal.entries()),
+            timeline=happened,
         )
     warnings = [each for one in trial.simulators for each in one.faults.warnings]
     yield ScenarioFinished(scenario, passed, duration, warnings=tuple(warnings))

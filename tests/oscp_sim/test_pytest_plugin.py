@@ -536,6 +536,27 @@ def test_a_report_that_cannot_be_written_is_refused(suite: Suite, report: str, s
     result.stderr.fnmatch_lines([f"ERROR: {said}*"])
 
 
+@pytest.mark.parametrize("fixture", ["oscp", "oscp_server"])
+def test_a_report_has_a_test_whose_simulator_could_not_be_made(suite: Suite, fixture: str) -> None:
+    reports = [f"--oscp-report={each}" for each in ("html=page", "json=all.json", "junit=all.xml")]
+    result = suite.run(
+        f"""
+def test_first({fixture}): pass
+
+@pytest.mark.oscp(clock="frosen")
+def test_it({fixture}): pass
+""",
+        *reports,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    told = json.loads((suite.folder / "all.json").read_bytes())
+    assert (told["passed"], told["failed"]) == (1, 1)
+    (problem,) = told["scenarios"][1]["steps"][0]["problems"]
+    assert "@pytest.mark.oscp: clock is 'frozen', 'fast'" in problem["got"]
+    for page in (suite.folder / "page" / "index.html", suite.folder / "all.xml"):
+        assert "test_it" in page.read_text(encoding="utf-8")
+
+
 def test_a_report_whose_place_is_gone_is_told_at_the_end(suite: Suite) -> None:
     result = suite.run(
         """
