@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile
 from zoneinfo import ZoneInfo
 
 import openpyxl
@@ -228,6 +231,90 @@ def test_mistakes_in_a_workbook_have_their_row_and_column() -> None:
         'plan.xlsx:4:2: "" is not a date-time: write it as 2026-03-01T18:00:00Z, or give '
         "date_format",
     ]
+
+
+@pytest.mark.parametrize(
+    ("table", "fields", "expected"),
+    [
+        (
+            "start,capacity\n9999-12-31T23:59:59,1\n",
+            {"step": "15m", "time_zone": "America/New_York"},
+            '2:1: "9999-12-31T23:59:59" is out of range in UTC: give a year 1 to 9999',
+        ),
+        (
+            "start,capacity\n0001-01-01T00:00:00,1\n",
+            {"step": "15m", "time_zone": "Europe/Amsterdam"},
+            '2:1: "0001-01-01T00:00:00" is out of range in UTC: give a year 1 to 9999',
+        ),
+        (
+            "start,end,capacity\n" + "9999-12-31T23:59:59.999999Z," * 2 + "1\n",
+            {},
+            "2:1: the block ends after year 9999",
+        ),
+    ],
+)
+def test_at_the_ends_of_time(table: str, fields: dict[str, Any], expected: str) -> None:
+    assert expected in refused(table, **fields)
+
+
+def test_a_format_that_says_something_twice() -> None:
+    with pytest.raises(ValueError, match="redefinition of group name"):
+        blocks("start,capacity\n1,2\n", date_format="%d.%m.%Y %H:%M %Y", step="15m")
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("start,capacity\n" + "x\n" * 1_000_000, "1 cells, 2 expected"),
+        ('start,capacity\n"' + "a" * 4_000_000 + '"\n', "1 cells, 2 expected"),
+    ],
+    ids=["rows that are none", "one long cell"],
+)
+def test_a_large_mistake_takes_no_long_time_and_little_memory(table: str, expected: str) -> None:
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        assert expected in refused(table, step="15m")
+        assert time.process_time() - began < 4.0
+        assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def workbook_with(old: bytes, new: bytes) -> TableFile:
+    """Return a workbook whose sheet has something else in the place of a part of its XML."""
+    written = BytesIO(workbook(["start", "capacity"], ["2026-05-04T16:00:00Z", 1]))
+    content = BytesIO()
+    with ZipFile(written) as book, ZipFile(content, "w", ZIP_DEFLATED) as changed:
+        for name in book.namelist():
+            part = book.read(name)
+            changed.writestr(name, part.replace(old, new) if "sheet1" in name else part)
+    return TableFile("plan.xlsx", content.getvalue())
+
+
+def test_a_sheet_that_reaches_to_the_last_cell() -> None:
+    """As a spreadsheet says of one in which whole columns are coloured."""
+    table = workbook_with(b'ref="A1:B2"', b'ref="A1:XFD1048576"')
+    began = time.process_time()
+    assert [value for _, _, value in blocks(table, step="15m")] == [1]
+    assert time.process_time() - began < 2.0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b'<row r="99999999999"><c r="A99999999999"><v>1</v></c></row>',
+        b"".join(b'<row r="%d"><c r="XFD%d"/></row>' % (at, at) for at in range(3, 2000)),
+        b"<row>" + b" " * 100_000_000 + b"</row>",
+    ],
+    ids=["rows", "columns", "bytes"],
+)
+def test_a_small_workbook_that_unfolds_to_a_large_one(more: bytes) -> None:
+    table = workbook_with(b"</sheetData>", more + b"</sheetData>")
+    assert len(table.data) < 200_000
+    began = time.process_time()
+    assert "it is far too large" in refused(table, step="15m")
+    assert time.process_time() - began < 5.0
 
 
 @given(st.binary(max_size=300))

@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from zipfile import ZipFile
 
 from oscp_schemas.show import nearest
 from oscp_send.messages import ForecastedBlock
@@ -27,11 +28,15 @@ _ALIASES: Final = {"start": "start_time", "end": "end_time"}
 _DELIMITERS: Final = ",;\t"
 #: What Excel may write, and reads, in a first line of its own.
 _SEPARATOR: Final = re.compile(r"sep=(.)", re.IGNORECASE)
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 #: How every XLSX file begins: it is a ZIP archive.
 _ARCHIVE: Final = b"PK\x03\x04"
 _DECIMAL_COMMA: Final = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)(?:,[0-9]+)?", re.ASCII)
 _MOST_TOLD: Final = 10
+#: Of a workbook, whose small file may unfold to gigabytes: bytes of all its parts, and cells of a
+#: sheet, with each row counted, too. A year of five minutes has a third of either.
+_LONGEST_UNPACKED: Final = 100_000_000
+_MOST_CELLS: Final = 2_000_000
+_TOO_LARGE: Final = "it is far too large"
 
 
 class TableFile(NamedTuple):
@@ -99,7 +104,8 @@ def _date_format(form: object) -> str:
     try:
         sample = datetime(2031, 12, 30, 23, 45, tzinfo=UTC).strftime(form)
         read = datetime.strptime(sample, form)  # noqa: DTZ007 - that it can be read is all
-    except ValueError as error:
+    # What stands in it twice makes no expression.
+    except (ValueError, re.error) as error:
         raise InvalidValue("/date_format", str(error), remedy) from None
     if (read.year, read.month, read.day, read.hour, read.minute) != (2031, 12, 30, 23, 45):
         raise InvalidValue(
@@ -187,9 +193,9 @@ def read_blocks(
         blocks, problems = [], list(error.problems)
     if not blocks and not problems:
         problems.append(SourceProblem(name, "there is no row below the first: add one per block"))
-    problems = problems or list(_overlaps(name, blocks))
+    problems = problems or list(islice(_overlaps(name, blocks), _MOST_TOLD))
     if problems:
-        raise SourceError(problems[:_MOST_TOLD])
+        raise SourceError(problems)
     return tuple(block for _, block in blocks)
 
 
@@ -210,6 +216,8 @@ def _read(
             blocks.append((line, block))
         except _Wrong as error:
             problems.append(SourceProblem(name, str(error), line, error.column))
+            if len(problems) == _MOST_TOLD:
+                break
     return blocks, problems
 
 
@@ -257,7 +265,8 @@ def _decoded(name: str, data: bytes) -> str:
 
 def _lines(name: str, text: str) -> Iterator[_Line]:
     delimiter = ""
-    for line, row in enumerate(_LINE_END.split(text.removeprefix("\ufeff")), 1):
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    for line, row in enumerate(text.split("\n"), 1):
         if not row.strip():
             continue
         if line == 1 and (given := _SEPARATOR.fullmatch(row)):
@@ -272,7 +281,7 @@ def _lines(name: str, text: str) -> Iterator[_Line]:
 
 def _cells(row: str, delimiter: str) -> Iterator[_Cell]:
     """Yield the cells of a line with their columns, which the standard library does not know."""
-    cell = re.compile(rf' *"((?:[^"]|"")*)" *|([^"{re.escape(delimiter)}]*)')
+    cell = re.compile(rf' *"((?:[^"]++|"")*+)" *|([^"{re.escape(delimiter)}]*)')
     end = -1
     while end < len(row):
         start = end + 1
@@ -292,8 +301,13 @@ def _sheet(name: str, data: bytes) -> Iterator[_Line]:
         install = "a workbook needs one package more: pip install 'oscp-rehearsal[xlsx]'"
         raise SourceError([SourceProblem(name, f"{install}, or save it as CSV")]) from None
     try:
+        _check_size(data)
         sheet = load_workbook(BytesIO(data), read_only=True, data_only=True).active
-        rows = () if sheet is None else sheet.iter_rows(values_only=True)
+        rows: Iterable[tuple[object, ...]] = ()
+        if sheet is not None:
+            # They may be said to reach to the last cell that there can be.
+            sheet.reset_dimensions()
+            rows = sheet.iter_rows(values_only=True)
         yield from _lines_of_sheet(rows)
     # Of a damaged archive, openpyxl raises whatever its parts do.
     except Exception as error:  # noqa: BLE001
@@ -301,8 +315,20 @@ def _sheet(name: str, data: bytes) -> Iterator[_Line]:
         raise SourceError([problem]) from None
 
 
+def _check_size(data: bytes) -> None:
+    with ZipFile(BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > _LONGEST_UNPACKED:
+            raise ValueError(_TOO_LARGE)
+
+
 def _lines_of_sheet(rows: Iterable[tuple[object, ...]]) -> Iterator[_Line]:
+    left = _MOST_CELLS
     for line, row in enumerate(rows, 1):
+        left -= 1 + len(row)
+        if left < 0:
+            raise ValueError(_TOO_LARGE)
+        if row.count(None) == len(row):
+            continue
         cells = [_Cell(_shown(value), at, value) for at, value in enumerate(row, 1)]
         while cells and not cells[-1].text:
             cells.pop()
@@ -407,7 +433,7 @@ def _block(
 ) -> ForecastedBlock:
     start = _instant(row.cells["start_time"], writing, after)
     if step is None:
-        end = _instant(row.cells["end_time"], writing, start + timedelta(microseconds=1))
+        end = _instant(row.cells["end_time"], writing, _after(row, start, _INSTANT))
     else:
         end = _after(row, start, step)
     if end <= start:
@@ -420,6 +446,9 @@ def _block(
         cell = row.cells.get(error.pointer.lstrip("/"), _Cell("", 1))
         remedy = f": {error.remedy}" if error.remedy else ""
         raise _Wrong(cell.column, f"{error.problem}{remedy}") from None
+
+
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 def _after(row: _Row, start: datetime, step: timedelta) -> datetime:
@@ -436,7 +465,14 @@ def _text(row: _Row, column: str) -> str:
 
 def _instant(cell: _Cell, writing: Writing, after: datetime | None) -> datetime:
     """Return the instant in a cell; of two that it may be, the first not before another."""
-    read = _date_time(cell, writing)
+    try:
+        return _in_zone(_date_time(cell, writing), cell, writing, after)
+    except OverflowError:
+        why = f'"{cell.text}" is out of range in UTC: give a year 1 to 9999'
+        raise _Wrong(cell.column, why) from None
+
+
+def _in_zone(read: datetime, cell: _Cell, writing: Writing, after: datetime | None) -> datetime:
     if read.tzinfo is not None:
         return read
     if writing.time_zone is None:
