@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -191,6 +192,17 @@ class TestInstructions:
         request, handed_over = told(telling)
         assert isinstance(request, Exchange)
         assert request.at == handed_over.at == START
+
+    def test_thousands_take_no_more_time_each(self, telling: Telling) -> None:
+        """A page asks for what happened again and again, and holds up the parties meanwhile."""
+        asked = Request("POST", "/solaruser/api/v1/sec/instr/exec/OSCP_v20")
+        for number in range(6000):
+            telling.journal.append("solaruser", "note", detail={"told": ""}, instruction_id=number)
+            telling.journal.append("solaruser", "exchange", request=asked, instruction_id=number)
+        began = time.process_time()
+        found = told(telling)
+        assert time.process_time() - began < 3.0
+        assert [type(each) for each in found] == [Exchange, Note] * 6000
 
 
 # What a fault lets the asker see, and what is shown of the exchange.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -192,17 +195,40 @@ def timeline(
             begun[entry.exchange_id] = len(items), exchange
             items.append(exchange)
             last |= {} if entry.exchange_id in told else {entry.party: (items, len(items) - 1)}
+    return tuple(_in_order(items, asked))
+
+
+def _in_order(items: Sequence[TimelineEntry], asked: Iterable[Exchange]) -> Iterator[TimelineEntry]:
+    """Yield all of it, each request to SolarUser before what it led to, which is reported first.
+
+    The journal has a request when it is answered.
+    """
+    end = len(items)
+    highest = list(accumulate((each.number for each in items), max))
+    # The first of each instruction.
+    first: dict[int | None, int] = {}
+    for at, each in enumerate(items):
+        first.setdefault(each.instruction_id, at)
+    # By the index of what they stand before.
+    before: defaultdict[int, list[Exchange]] = defaultdict(list)
+    seen: set[int] = set()
     for exchange in asked:
-        _insert(exchange, items)
-    return tuple(items)
-
-
-def _insert(asked: Exchange, items: list[TimelineEntry]) -> None:
-    """Insert a request to SolarUser, which was sent before what it led to."""
-    place = _place(asked, items)
-    # It was answered later, maybe.
-    sooner = items[place].at if place < len(items) else asked.at
-    items.insert(place, replace(asked, at=min(asked.at, sooner)))
+        place, instruction = bisect_right(highest, exchange.number), exchange.instruction_id
+        if instruction is not None:
+            place = first[instruction] = min(place, first.get(instruction, end))
+        there = before[place]
+        at = len(there)
+        if instruction in seen:
+            at = [each.instruction_id for each in there].index(instruction)
+        elif instruction is not None:
+            seen.add(instruction)
+        after = next(iter((*there[at : at + 1], *items[place : place + 1])), exchange)
+        # It was answered later, maybe.
+        there.insert(at, replace(exchange, at=min(exchange.at, after.at)))
+    for at, each in enumerate(items):
+        yield from before.get(at, ())
+        yield each
+    yield from before.get(end, ())
 
 
 def _tell_seen(items: list[Any], at: int, seen: object) -> None:
@@ -214,19 +240,6 @@ def _tell_seen(items: list[Any], at: int, seen: object) -> None:
     status = seen if isinstance(seen, int) else None
     notes = (*exchange.notes, note)
     items[at] = replace(exchange, status=status, answer="", answer_headers=(), notes=notes)
-
-
-def _place(asked: Exchange, items: Sequence[TimelineEntry]) -> int:
-    """Return where a request to SolarUser belongs: before what it led to, which is reported first.
-
-    The journal has a request when it is answered.
-    """
-    instruction = asked.instruction_id
-    for at, each in enumerate(items):
-        is_result = instruction is not None and each.instruction_id == instruction
-        if is_result or each.number > asked.number:
-            return at
-    return len(items)
 
 
 def exchange_of(entry: Entry) -> Exchange:
