@@ -127,6 +127,19 @@ def test_a_compressed_answer_is_read(tmp_path: Path) -> None:
     assert told(problems(tmp_path, steps)) == []
 
 
+@pytest.mark.parametrize(
+    "fault", ["slow_answer, bytes_per_second: 100000", "content_length, off_by: -1"]
+)
+def test_a_compressed_answer_is_read_that_goes_wrong_on_its_way(fault: str, tmp_path: Path) -> None:
+    steps = request(
+        f"path: {API}/instr?nodeIds=1, sign: {TOKEN}, "
+        "headers: {Accept: application/json, Accept-Encoding: gzip}",
+        "headers: {Content-Encoding: gzip}, body: {success: true}",
+    )
+    faults = f"faults: [{{where: solaruser, fault: {fault}}}]\n"
+    assert told(problems(tmp_path, steps, faults)) == []
+
+
 # What does not hold: what, expected, got, and the line of it.
 WRONG = {
     "the status": (

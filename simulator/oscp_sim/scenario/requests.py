@@ -6,7 +6,7 @@ import gzip
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -51,7 +51,7 @@ class Reply:
 
     Attributes:
         request: As it was sent; its target is a URL.
-        response: The answer; None where none came.
+        response: The answer, not compressed any more; None where none came.
         trouble: Why none came.
         at: When it was sent, by the simulator's clock.
         to: The party that it was for, if the file names one.
@@ -66,11 +66,7 @@ class Reply:
     @property
     def text(self) -> str:
         """The body of the answer as text."""
-        if self.response is None:
-            return ""
-        if self.response.header("content-encoding") == "gzip":
-            return gzip.decompress(self.response.body).decode("utf-8", "replace")
-        return self.response.text
+        return "" if self.response is None else self.response.text
 
     @property
     def exchange(self) -> Exchange:
@@ -162,6 +158,8 @@ def _body(step: RawRequest) -> bytes:
 def _asked_here(request: Request, line: str, simulator: Simulator, patience: float) -> Response:
     """Return the answer of this process to a request, which it reads as the server does.
 
+    Its body is what was compressed, as HTTP libraries give it.
+
     Raises:
         Unanswered: None came.
     """
@@ -177,6 +175,8 @@ def _asked_here(request: Request, line: str, simulator: Simulator, patience: flo
         answer = in_process(answer, request, patience)
     elif answer.after > patience:
         raise Unanswered("read_timeout", "Read timed out", patience)
+    elif answer.header("content-encoding") == "gzip":
+        answer = replace(answer, body=gzip.decompress(answer.body))
     _let_pass(simulator, answer.after)
     return answer
 
