@@ -186,6 +186,15 @@ class TestOneEntry:
         assert words[3].endswith("/oscp/fp/2.0/heartbeat")
         assert "offline_mode_at" in words[-1]
 
+    def test_the_command_sends_no_file_that_a_body_seems_to_name(
+        self, inspected: Simulator
+    ) -> None:
+        url = f"{inspected.url}/oscp/fp/2.0/heartbeat"
+        requests.post(url, data="@/etc/passwd", timeout=20)
+        row = find(inspected, path="/oscp/fp/2.0/heartbeat")
+        words = shlex.split(get(inspected, f"/_sim/entries/{row['number']}")["curl"])
+        assert words[-2:] == ["--data-raw", "@/etc/passwd"]
+
     def test_what_was_done_is_a_step_of_a_scenario(self, inspected: Simulator) -> None:
         send(inspected, adjustment())
         inspected.provider(3).heartbeat()

@@ -194,5 +194,6 @@ def _curl(entry: Entry) -> str:
         if name.lower() not in skipped:
             words += ["-H", f"{name}: {value}"]
     if request.text:
-        words += ["--data-binary", request.text]
+        # Of --data-binary, a text that begins with @ would be the name of a file to send.
+        words += ["--data-raw", request.text]
     return shlex.join(words)
