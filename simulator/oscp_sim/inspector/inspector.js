@@ -91,8 +91,9 @@ function take(rows) {
 function place(row) {
   const end = state.rows.length;
   if (row.to !== "SolarUser" || row.instruction == null) return end;
-  const first = state.rows.findIndex((each, at) => at >= end - 20 && each.instruction === row.instruction);
-  return first < 0 ? end : first;
+  const newest = Math.max(0, end - 20);
+  const first = state.rows.slice(newest).findIndex((each) => each.instruction === row.instruction);
+  return first < 0 ? end : newest + first;
 }
 
 function fits(row, wanted) {
@@ -230,7 +231,8 @@ async function show(number) {
   state.chosen = number;
   draw();
   const found = await attempt(() => ask(`/_sim/entries/${number}`));
-  if (!found) return;
+  // Another one may have been chosen meanwhile.
+  if (!found || state.chosen !== number) return;
   const { entry } = found;
   const detail = byId("detail");
   const title = found.from ? `${found.from} → ${found.to}` : entry.party.replaceAll("_", " ");
@@ -437,9 +439,24 @@ const table = (title, values) => make("details", { open: true }, make("summary",
 const VIEWS = { exchanges: () => refresh(), capacity, control, world, export: () => {} };
 let view = "exchanges";
 
-function changed() {
-  if (view === "capacity") capacity();
-  if (view === "world") world();
+let isStale = false;
+let isAsking = false;
+
+// What these views ask for costs the simulator time: it gets nine times as much for its parties.
+async function changed() {
+  isStale = true;
+  if (isAsking) return;
+  isAsking = true;
+  try {
+    while (isStale && ["capacity", "world"].includes(view)) {
+      isStale = false;
+      const began = performance.now();
+      await VIEWS[view]();
+      await new Promise((done) => setTimeout(done, 9 * (performance.now() - began)));
+    }
+  } finally {
+    isAsking = false;
+  }
 }
 
 function route() {
