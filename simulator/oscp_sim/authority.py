@@ -50,8 +50,9 @@ class Authority:
             organization_name="oscp-sim", organization_unit_name="made for one rehearsal"
         )
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # Who just closes does no harm, and who closes nothing is to hear of no mistake.
-        self.context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+        # Who just closes does no harm, and who closes nothing is to hear of no mistake; an OpenSSL
+        # before 3 has no such option.
+        self.context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
         names = dict.fromkeys((*_LOOPBACK, *sorted(hosts)))
         try:
             authority.issue_cert(*names).configure_cert(self.context)
