@@ -28,8 +28,9 @@ class AsyncSolarUserClient(Core):
     it, on one event loop of asyncio or trio; those for which no connection is free wait for one.
 
     A task that is cancelled during `send` or `submit` may have sent the instruction. The
-    cancellation goes on, with a `PossiblySent` as its cause; it has none where nothing was sent.
-    `possibly_sent` finds it, also below the TimeoutError that asyncio makes of a cancellation.
+    cancellation goes on, with a `PossiblySent` as its cause; it has none where certainly nothing
+    was sent. Of a task that waits for a free connection that is not certain. `possibly_sent` finds
+    the `PossiblySent`, also below the TimeoutError that asyncio makes of a cancellation.
 
     Args:
         base_url: Scheme, host, and port where it is not the default, such as
