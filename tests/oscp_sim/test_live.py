@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,18 @@ from click.testing import CliRunner
 
 from oscp_send import InstructionDeclined, SolarUserClient
 from oscp_sim import Simulator
+from oscp_sim.authority import Authority
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
+from oscp_sim.http import respond
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.live import Live, live
+from oscp_sim.server import Server
 from tests.oscp_sim.rig import NOW, SECRET, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from oscp_sim.entry import Entry
 
@@ -177,6 +182,33 @@ def test_watch_without_a_simulator() -> None:
     done = CliRunner().invoke(main, ["watch", "http://127.0.0.1:1"])
     assert done.exit_code == 3
     assert done.stderr.startswith("oscp-sim watch: there is no simulator at http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b"not JSON"])
+def test_what_is_not_a_simulator_is_said_to_be_none(body: bytes) -> None:
+    with closing(Server(lambda _: respond(200, body, "application/json"))) as server:
+        for command in (["watch", server.url], ["forecast", "3", "-", "--url", server.url]):
+            done = CliRunner().invoke(main, command, input=b"a")
+            assert (done.exit_code, done.stderr.count("\n")) == (3, 1)
+            assert "a simulator" in done.stderr
+
+
+def test_a_simulator_that_speaks_tls_is_trusted_as_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(())
+    (tmp_path / "ca.pem").write_text(authority.certificate)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    table = b"start,end,capacity\n2026-05-04T16:00:00Z,2026-05-04T16:30:00Z,50\n"
+    with (
+        Simulator() as simulator,
+        closing(Server(simulator.handle, tls=authority.context)) as server,
+    ):
+        command = ["forecast", "3", "-", "--url", server.url]
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+        assert CliRunner().invoke(main, command, input=table).exit_code == 3
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        assert CliRunner().invoke(main, command, input=table).exit_code == 0
 
 
 def test_watch_needs_the_control_token() -> None:

@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
+from oscp_sim.cli.options import connection, control_token_option, told_by_simulator
+
 if TYPE_CHECKING:
     import requests
 
@@ -45,12 +47,7 @@ _PATIENCE: Final = (10.0, 120.0)
     help='What a column is called: --column "capacity=Vermogen (kW)"; may be repeated. Then others '
     "are not looked at.",
 )
-@click.option(
-    "--control-token",
-    metavar="TOKEN",
-    envvar="OSCP_SIM_CONTROL_TOKEN",
-    help="What the simulator asks for; better given as OSCP_SIM_CONTROL_TOKEN.",
-)
+@control_token_option
 def forecast(
     provider: int,
     file: IO[bytes],
@@ -73,17 +70,12 @@ def forecast(
     options["decimal_comma"] = "true" if options["decimal_comma"] else None
     given = {name: value for name, value in options.items() if value not in (None, [], ())}
     address = f"{url.rstrip('/')}/_sim/providers/{provider}/forecast"
-    token = {} if control_token is None else {"Authorization": f"Bearer {control_token}"}
     # Of the standard input, a test has none.
     sent = {"file": (Path(getattr(file, "name", "-")).name, file.read())}
     try:
-        with requests.Session() as session:
-            # A simulator on this machine is not behind a proxy.
-            session.trust_env = False
+        with connection(control_token) as session:
             user = {"user": given.pop("user")} if "user" in given else None
-            answer = session.post(
-                address, params=user, data=given, files=sent, headers=token, timeout=_PATIENCE
-            )
+            answer = session.post(address, params=user, data=given, files=sent, timeout=_PATIENCE)
     except requests.RequestException as error:
         hint = "start one with oscp-sim serve, or say where it is with --url"
         _say(f"there is no simulator at {url} ({type(error).__name__}): {hint}")
@@ -99,20 +91,19 @@ def _pair(text: str) -> str:
 
 def _told(answer: requests.Response, provider: int) -> int:
     """Show an answer, and return the exit code that it means."""
-    try:
-        content = answer.json()
-    except ValueError:
+    content = told_by_simulator(answer, "action")
+    if content is None:
         _say(f"HTTP {answer.status_code}, which is not the answer of a simulator: see --url")
         return 3
-    if answer.status_code >= 400:  # noqa: PLR2004 - of HTTP
-        _say(str(content.get("error", content)))
+    if "error" in content:
+        _say(str(content["error"]))
         return 2
     status = "no answer" if content["status"] is None else content["status"]
     click.echo(
         f"Capacity Provider {provider} sent {content['action']}: {status} {content['reason']}"
         f" (entry {content['entry']} of the journal)"
     )
-    is_taken = content["status"] is not None and content["status"] < 400  # noqa: PLR2004 - as above
+    is_taken = content["status"] is not None and content["status"] < 400  # noqa: PLR2004 - of HTTP
     if not is_taken and content["body"]:
         click.echo(content["body"])
     return 0 if is_taken else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from oscp_sim.scenario.real_parties import RealParties, parse_seat
 
 # Only a command that reads scenarios needs what they bring along.
 if TYPE_CHECKING:
+    import requests
+
     from oscp_sim.scenario.model import Scenario
     from oscp_sim.scenario.selection import Selection
 
@@ -62,6 +65,12 @@ others_option = click.option(
     help="What becomes of requests that the proxy is given for other hosts: they go where they are "
     "for, or they are refused with 403. Passed on where not given.",
 )
+control_token_option = click.option(
+    "--control-token",
+    metavar="TOKEN",
+    envvar="OSCP_SIM_CONTROL_TOKEN",
+    help="What the simulator asks for; better given as OSCP_SIM_CONTROL_TOKEN.",
+)
 report_option = click.option(
     "--report",
     "reports",
@@ -70,6 +79,38 @@ report_option = click.option(
     help="Also write a report: junit=FILE, json=FILE, html=FOLDER, or github for annotations and "
     "the summary of a GitHub step. May be given several times.",
 )
+
+# Where the file is named by which one that speaks TLS is trusted, as `serve --env-file` has it.
+_TRUSTED_BY: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def connection(control_token: str | None) -> requests.Session:
+    """Return a session to a running simulator."""
+    import requests
+
+    session = requests.Session()
+    # A simulator on this machine is not behind a proxy.
+    session.trust_env = False
+    named = (os.environ.get(each, "") for each in _TRUSTED_BY)
+    session.verify = next((each for each in named if each and Path(each).exists()), True)
+    if control_token is not None:
+        session.headers["Authorization"] = f"Bearer {control_token}"
+    return session
+
+
+def told_by_simulator(answer: requests.Response, key: str) -> dict[str, Any] | None:
+    """Return what a simulator says; None where what answers is not one.
+
+    Args:
+        answer: It says why it refused, in `error`.
+        key: Otherwise there is this in it.
+    """
+    try:
+        content = answer.json()
+    except ValueError:
+        return None
+    is_told = isinstance(content, dict) and not content.keys().isdisjoint({key, "error"})
+    return content if is_told else None
 
 
 @contextmanager

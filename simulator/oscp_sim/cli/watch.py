@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from oscp_send.cli.main import Colours, color_option
+from oscp_sim.cli.options import connection, control_token_option, told_by_simulator
 
 if TYPE_CHECKING:
     import requests
@@ -26,12 +27,7 @@ _PATIENCE: Final = (10.0, _WAIT + 30.0)
     "--from-start", is_flag=True, help="Begin with what happened before, as far as it is kept."
 )
 @click.option("--brief", is_flag=True, help="One line for each exchange, and nothing below it.")
-@click.option(
-    "--control-token",
-    metavar="TOKEN",
-    envvar="OSCP_SIM_CONTROL_TOKEN",
-    help="What the simulator asks for; better given as OSCP_SIM_CONTROL_TOKEN.",
-)
+@control_token_option
 @color_option
 def watch(
     url: str, from_start: bool, brief: bool, control_token: str | None, colours: Colours
@@ -50,11 +46,7 @@ def watch(
     from oscp_sim.scenario.live import Live
 
     told = Live(sys.stdout, colours=colours, is_brief=brief)
-    with requests.Session() as session:
-        # A simulator on this machine is not behind a proxy.
-        session.trust_env = False
-        if control_token is not None:
-            session.headers["Authorization"] = f"Bearer {control_token}"
+    with connection(control_token) as session:
         address = f"{url.rstrip('/')}/_sim/journal"
         try:
             for entries in _entries(session, address, is_whole=from_start):
@@ -87,12 +79,11 @@ def _entries(
 
 def _page(session: requests.Session, address: str, **query: int) -> Any:  # noqa: ANN401 - JSON
     answer = session.get(address, params=query, timeout=_PATIENCE)
-    try:
-        page = answer.json()
-    except ValueError:
+    page = told_by_simulator(answer, "last")
+    if page is None:
         _end(f"what answers at {address} is not a simulator", 3)
-    if answer.status_code >= 400:  # noqa: PLR2004 - of HTTP
-        _end(str(page.get("error", page)), 2)
+    if "error" in page:
+        _end(str(page["error"]), 2)
     return page
 
 
