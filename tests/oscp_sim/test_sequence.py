@@ -216,6 +216,11 @@ class TestSummaries:
                 },
                 "CONSUMPTION of depot-7: 42 KW, 2026-05-04 23:00+0800 to 2026-05-05 00:00+0800",
             ),
+            (
+                "UpdateGroupCapacityForecast",
+                ADJUST | {"forecasted_blocks": []},
+                "CONSUMPTION of depot-7: no blocks",
+            ),
             ("GroupCapacityComplianceError", {"message": "no"}, "no"),
             (
                 "UpdateGroupMeasurements",

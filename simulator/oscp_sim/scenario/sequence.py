@@ -224,7 +224,7 @@ def summary(exchange: Exchange) -> str:
         say = _instruction
     try:
         return say(message) if say else ""
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         # What is wrong with a message is in its findings and its answer.
         return ""
 
@@ -283,6 +283,8 @@ def _compliance_error(message: Mapping[str, Any]) -> str:
 
 
 def _blocks(blocks: Sequence[Mapping[str, Any]]) -> str:
+    if not blocks:
+        return "no blocks"
     values = [f"{float(block['capacity']):g}" for block in blocks]
     if len(values) > _MOST_VALUES:
         values = [*values[: _MOST_VALUES - 2], "...", values[-1]]
