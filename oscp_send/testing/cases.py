@@ -81,7 +81,7 @@ class Cases:
         """Return small messages on which senders are known to stumble."""
         found = [case_of(Sample(*each)) for each in _telling(self._group)]
         first = self.smallest()[0]
-        found.append(Case(first.action, first.text, "a-1"))
+        found.append(Case(first.action, first.text, "aB-1"))
         if self._takes == "text":
             found.append(Case(first.action, repeated(json.loads(first.text))))
         return [each for each in found if each.action in self._actions]
@@ -191,7 +191,7 @@ def _telling(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for action in ("AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast"):
         yield action, {**forecast, "forecasted_blocks": [_block(0.1234567890123)]}
         yield action, {**forecast, "forecasted_blocks": [_block(2, 1), _block(1)]}
-    yield "GroupCapacityComplianceError", {"message": 'é€\U0001f50b "\\\n'}
+    yield "GroupCapacityComplianceError", {"message": 'é€\U0001f50b "\\\ne\u0301'}
 
 
 @st.composite

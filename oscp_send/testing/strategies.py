@@ -126,7 +126,8 @@ def correlation_ids() -> Strings:
     Each can be the value of an HTTP header as it is. The long ones have about as many characters as
     SolarUser stores in one part, or more (solaruser.md §2.1).
     """
-    written = st.text("0123456789abcdefghijklmnopqrstuvwxyz-_.:=~", min_size=1, max_size=12)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    written = st.text(f"0123456789{letters}{letters.upper()}-_.:=~", min_size=1, max_size=12)
     lengths = st.integers(_PART - 2, 2 * _PART + 2)
     return st.one_of(written, st.uuids().map(str), lengths.map(lambda length: "0" * length))
 

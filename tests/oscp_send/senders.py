@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import re
+import unicodedata
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import format_datetime
@@ -252,6 +253,17 @@ class SendsFromAnotherNode(Plain):
 class DropsTheCorrelationId(Plain):
     def parameters(self, sending: Sending) -> Pairs:
         return [each for each in super().parameters(sending) if each[0] != "correlationId"]
+
+
+class LowersTheCorrelationId(Plain):
+    def parameters(self, sending: Sending) -> Pairs:
+        pairs = super().parameters(sending)
+        return [(name, text.lower() if name == "correlationId" else text) for name, text in pairs]
+
+
+class ComposesLetters(Plain):
+    def message(self, sending: Sending) -> str:
+        return unicodedata.normalize("NFC", json.dumps(sending.message, ensure_ascii=False))
 
 
 # Mutants: how it is signed.

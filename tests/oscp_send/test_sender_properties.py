@@ -111,8 +111,14 @@ MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
     (
         senders.DropsTheCorrelationId,
         "arrives",
-        'the parameter correlationId was to be "a-1" and did not come',
+        'the parameter correlationId was to be "aB-1" and did not come',
     ),
+    (
+        senders.LowersTheCorrelationId,
+        "arrives",
+        'the parameter correlationId was to be "aB-1" and came as "ab-1"',
+    ),
+    (senders.ComposesLetters, "arrives", "/message was"),
     (senders.SignsTheDecodedPath, "signature", "/instr/add/OSCP%5Fv20\n"),
     (senders.SignsNoBody, "signature", "not that of the request as it was sent"),
     (senders.SignsAnotherDate, "signature", "not that of the request as it was sent"),
