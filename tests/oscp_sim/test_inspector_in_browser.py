@@ -40,7 +40,8 @@ ADJUSTMENT = """{"group_id":"foo-group","type":"CONSUMPTION","forecasted_blocks"
 "start_time":"2026-11-30T05:00:00Z","end_time":"2026-11-30T11:00:00Z"}]}"""
 
 
-def _executable() -> str | None:
+def chromium() -> str | None:
+    """Return the path of a Chromium, if there is one."""
     noted = ROOT / "build" / "browser" / "executable"
     if noted.exists():
         return noted.read_text(encoding="utf-8").strip()
@@ -51,7 +52,7 @@ def _executable() -> str | None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    executable = _executable()
+    executable = chromium()
     if executable is None:
         pytest.skip("there is no Chromium here: make browser gets one")
     with playwright.sync_playwright() as driver:
@@ -184,9 +185,61 @@ def test_rows_are_filtered_and_chosen_by_keys(page: Page, simulator: Simulator) 
     rows.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.get_by_label("One exchange").get_by_text("offline_mode_at").first.wait_for()
+    detail = page.get_by_label("One exchange")
+    detail.get_by_text("offline_mode_at").first.wait_for()
+    expect(detail).to_be_focused()
     page.keyboard.press("Escape")
-    assert page.get_by_label("One exchange").is_hidden()
+    expect(detail).to_be_hidden()
+    expect(rows).to_be_focused()
+
+
+def test_a_pause_holds_the_list_still(page: Page, simulator: Simulator) -> None:
+    from playwright.sync_api import expect  # noqa: PLC0415 - where there is one
+
+    simulator.provider(3).heartbeat()
+    page.get_by_text("1 rows").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    simulator.provider(3).post("Heartbeat", {"offline_mode_at": "2031-03-01T00:00:00Z"})
+    page.set_viewport_size({"width": 1300, "height": 800})
+    expect(page.get_by_text("1 rows")).to_be_visible()
+    rows = page.get_by_role("listbox", name="What happened").get_by_role("option")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("2 rows").wait_for()
+
+
+def test_who_scrolls_back_is_left_there(page: Page, simulator: Simulator) -> None:
+    from playwright.sync_api import expect  # noqa: PLC0415 - where there is one
+
+    for number in range(100):
+        simulator.journal.append("capacity_provider", "note", detail={"why": f"note {number}"})
+    page.get_by_role("option", name="note 99").wait_for()
+    page.locator("#list").evaluate("list => { list.scrollTop = 400; }")
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    simulator.journal.append("capacity_provider", "note", detail={"why": "note 100"})
+    page.get_by_text("101 rows").wait_for()
+    assert page.locator("#list").evaluate("list => list.scrollTop") == 400
+
+
+def test_one_of_several_systems_is_chosen(page: Page, simulator: Simulator) -> None:
+    from playwright.sync_api import expect  # noqa: PLC0415 - where there is one
+
+    simulator.provider(3).heartbeat()
+    simulator.optimizer(1).register()
+    page.get_by_role("option", name="Capacity Optimizer 1 to Flexibility Provider").wait_for()
+    page.get_by_label("Party").select_option("Capacity Optimizer 1")
+    for row in page.get_by_role("listbox", name="What happened").get_by_role("option").all():
+        expect(row).to_contain_text("· 1")
+
+
+def test_what_was_agreed_is_told(page: Page, simulator: Simulator) -> None:
+    simulator.provider(3).register()
+    simulator.clock.advance(5)
+    simulator.provider(3).handshake(heartbeat_interval=77)
+    page.get_by_role("link", name="World").click()
+    world = page.get_by_role("region", name="World")
+    world.get_by_text("Capacity Provider 3, Grid: registered, shook hands, online").wait_for()
+    world.get_by_text("heartbeat interval: 77").first.wait_for()
 
 
 def test_many_rows_are_a_few_elements(page: Page, simulator: Simulator) -> None:
@@ -199,6 +252,8 @@ def test_many_rows_are_a_few_elements(page: Page, simulator: Simulator) -> None:
 
 def test_nothing_is_wider_than_the_window(page: Page, simulator: Simulator) -> None:
     send(simulator)
+    long = {"group_id": "a-group-" * 30, "type": "CONSUMPTION", "forecasted_blocks": []}
+    simulator.provider(3).post("UpdateGroupCapacityForecast", long)
     page.get_by_role("option", name="SolarUser to Flexibility Provider").click()
     page.set_viewport_size({"width": 380, "height": 800})
     page.emulate_media(color_scheme="dark")
@@ -206,3 +261,7 @@ def test_nothing_is_wider_than_the_window(page: Page, simulator: Simulator) -> N
         page.get_by_role("link", name=view, exact=True).first.click()
         widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1], view
+        for select in page.locator("select:visible").all():
+            box = select.bounding_box()
+            assert box
+            assert box["x"] + box["width"] <= widths[1], view

@@ -5,7 +5,7 @@ const LANES = ["Capacity Optimizer", "SolarUser", "Flexibility Provider", "Capac
 const ROW = 40;
 const MOST = 50000;
 const byId = (id) => document.getElementById(id);
-const state = { rows: [], sides: new Map(), shown: [], last: 0, chosen: null, paused: false, follows: true, token: sessionStorage.getItem("token") };
+const state = { rows: [], sides: new Map(), shown: [], last: 0, chosen: null, paused: false, follows: true, enters: false, token: sessionStorage.getItem("token") };
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -98,7 +98,7 @@ function place(row) {
 
 function fits(row, wanted) {
   const parties = row.kind === "exchange" ? [row.from, row.to] : [row.party];
-  return (!wanted.party || parties.some((each) => each.startsWith(wanted.party)))
+  return (!wanted.party || parties.some((each) => each === wanted.party || each.replace(/ \d+$/, "") === wanted.party))
     && (!wanted.action || row.action === wanted.action)
     && (!wanted.group || row.group === wanted.group)
     && (!wanted.instruction || String(row.instruction) === wanted.instruction)
@@ -110,7 +110,7 @@ const wanted = () => Object.fromEntries(new FormData(byId("filters")));
 
 function choices(name, values) {
   const select = byId("filters").elements[name];
-  for (const value of values) {
+  for (const value of new Set(values)) {
     if (value && ![...select.options].some((each) => each.value === value)) select.append(make("option", {}, value));
   }
 }
@@ -118,7 +118,7 @@ function choices(name, values) {
 function refresh() {
   const filter = wanted();
   const isAll = !Object.values(filter).some(Boolean);
-  state.shown = isAll ? state.rows : state.rows.filter((row) => fits(row, filter));
+  state.shown = isAll ? state.rows.slice() : state.rows.filter((row) => fits(row, filter));
   byId("count").textContent = isAll ? `${state.rows.length} rows` : `${state.shown.length} of ${state.rows.length} rows`;
   byId("nothing").hidden = state.rows.length > 0;
   byId("space").style.height = `${state.shown.length * ROW}px`;
@@ -148,11 +148,12 @@ function drawn(row, at) {
 function spoken(row) {
   const found = row.findings.length ? `, ${row.findings.map((each) => each.rule).join(", ")}` : "";
   if (row.kind !== "exchange") return `${row.number}: ${row.party}, ${row.says}${found}`;
-  return `${row.number}: ${row.from} to ${row.to}, ${row.action ?? row.method}, ${ending(row)}${found}`;
+  return `${row.number}: ${row.from} to ${row.to}, ${row.action ?? row.method}, ${outcome(row)}${found}`;
 }
 
 const ending = (row) => (row.is_queue ? "queued" : row.status === null ? "no answer" : String(row.status));
-const named = (name) => name.replace(/^.*? (\d+)$/, " $1").replace(/^[A-Z].*$/, "");
+const outcome = (row) => [ending(row), / Declined/.test(row.answer) ? row.answer : row.instruction ? `instruction ${row.instruction}` : ""].filter(Boolean).join(", ");
+const numbered = (name) => /\d+$/.exec(name)?.[0];
 
 function exchange(row) {
   const [from, to] = [laneOf(row.from), laneOf(row.to)];
@@ -161,12 +162,12 @@ function exchange(row) {
   const bad = isBad(row);
   const kind = `arrow ${to >= from ? "right" : "left"}${bad ? " bad" : ""}${row.is_queue ? " queue" : ""}`;
   const what = row.action ?? `${row.method} ${row.path.split("?")[0].split("/").pop()}`;
-  const ids = named(row.from) || named(row.to);
+  const id = numbered(row.from) ?? numbered(row.to);
   const rules = [...new Set(row.findings.map((each) => each.rule))];
-  const below = [ending(row), row.instruction ? `instruction ${row.instruction}` : "", ...rules].filter(Boolean).join(", ");
+  const below = [outcome(row), ...rules].join(", ");
   return [
     make("div", { class: kind, style: place }),
-    make("div", { class: "label", style: place, title: row.says || row.path }, what + (ids && ids.trim() !== "1" ? ` ·${ids}` : "")),
+    make("div", { class: "label", style: place, title: row.says || row.path }, what + (id ? ` · ${id}` : "")),
     make("div", { class: `below${bad ? " bad" : ""}`, style: place, title: row.answer || below }, below),
   ];
 }
@@ -176,20 +177,27 @@ function pill(row) {
   return make("div", { class: `pill${kind}`, style: `left:${12.5 + laneOf(row.party) * 25}%`, title: row.says }, row.says);
 }
 
+// After news there is a moment until the next look: many exchanges a second are a few answers.
+const GLANCE = 250;
+const moment = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
 async function live() {
   for (;;) {
     try {
+      while (state.paused) await moment(GLANCE);
       const page = await ask(`/_sim/rows?since=${state.last}${state.last ? "&wait=20" : ""}`);
       byId("token").hidden = true;
       byId("state").textContent = state.paused ? "paused" : "live";
       state.last = page.last;
       take(page.rows);
+      choices("party", page.rows.flatMap((row) => [row.from, row.to]));
       choices("action", page.rows.map((row) => row.action));
       choices("group", page.rows.map((row) => row.group));
       if (page.rows.length && !state.paused) { refresh(); changed(); }
+      if (page.rows.length && !page.more) await moment(GLANCE);
     } catch (error) {
       byId("state").textContent = error instanceof Refused ? error.message : "the simulator is not there; trying again";
-      await new Promise((done) => setTimeout(done, 2000));
+      await moment(2000);
       if (!(error instanceof Refused)) await restarted();
     }
   }
@@ -224,6 +232,7 @@ function follow(does) {
 }
 
 const open = (number) => { location.hash = `entry/${number}`; };
+const close = () => { location.hash = "exchanges"; byId("list").focus(); };
 
 // One exchange.
 
@@ -237,12 +246,18 @@ async function show(number) {
   const detail = byId("detail");
   const title = found.from ? `${found.from} → ${found.to}` : entry.party.replaceAll("_", " ");
   detail.replaceChildren(
-    make("h2", {}, `${number}  ${title}`, make("button", { type: "button", "aria-label": "Close", onclick: () => { location.hash = "exchanges"; } }, "×")),
-    make("p", { class: "soft" }, `${entry.at}${entry.action ? `, ${entry.action}` : ""}${entry.instruction_id ? `, instruction ${entry.instruction_id}` : ""}`),
+    make("h2", {}, linked(number), title, make("button", { type: "button", "aria-label": "Close", onclick: close }, "×")),
+    make("p", { class: "soft" }, `${entry.at}${entry.action ? `, ${entry.action}` : ""}${entry.instruction_id ? `, instruction ${entry.instruction_id}` : ""}`, found.other && ", the other side is entry ", found.other && linked(found.other)),
     ...(found.from ? ofExchange(found) : ofNote(found)).filter(Boolean),
   );
   detail.hidden = false;
+  detail.scrollTop = 0;
+  if (state.enters) detail.focus();
+  else detail.scrollIntoView({ block: "nearest" });
+  state.enters = false;
 }
+
+const linked = (number) => make("a", { href: `#entry/${number}` }, String(number));
 
 const ofNote = (found) => [
   found.entry.state && make("p", {}, `instruction ${found.entry.instruction_id} is ${found.entry.state}${found.entry.reason ? `: ${found.entry.reason}` : ""}`),
@@ -420,19 +435,24 @@ async function world() {
     for (const [key, kind, name] of [["capacity_providers", "providers", "Capacity Provider"], ["capacity_optimizers", "optimizers", "Capacity Optimizer"]]) {
       for (const each of user[key] ?? []) {
         const known = await ask(`/_sim/${kind}/${each.id}?user=${user.id}`).catch(() => null);
-        parts.push(table(`${name} ${each.id}, ${each.name}`, { ...each, ...(known ? plain(known) : {}) }));
+        parts.push(table(`${name} ${each.id}, ${each.name}${known ? `: ${standing(known)}` : ""}`, { ...each, ...(known ? brief(known) : {}) }));
       }
     }
     for (const each of user.capacity_groups ?? []) parts.push(table(`Capacity Group ${each.id}, ${each.identifier}`, each));
   }
   const ends = new Map();
-  for (const row of state.rows) if (row.instruction) ends.set(row.instruction, row.state ?? ends.get(row.instruction) ?? (/instruction \d+ (\w+)/.exec(row.answer ?? "")?.[1] ?? ""));
-  parts.push(make("h2", {}, "Instructions"), ends.size ? make("table", {}, make("tbody", {}, ...[...ends].slice(-500).map(([id, end]) => make("tr", {}, make("th", { scope: "row" }, String(id)), make("td", {}, end || "under way"))))) : make("p", { class: "soft" }, "None yet."));
+  for (const row of state.rows) if (row.instruction) ends.set(row.instruction, [row.number, row.state ?? /instruction \d+ (\w+)/.exec(row.answer ?? "")?.[1] ?? ends.get(row.instruction)?.[1]]);
+  parts.push(make("h2", {}, "Instructions"), ends.size ? make("table", {}, make("tbody", {}, ...[...ends].slice(-500).map(([id, [number, end]]) => make("tr", {}, make("th", { scope: "row" }, String(id)), make("td", {}, end || "under way", ", entry ", linked(number)))))) : make("p", { class: "soft" }, "None yet."));
   byId("world").replaceChildren(...parts);
 }
 
-const plain = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value === null || typeof value !== "object"));
-const table = (title, values) => make("details", { open: true }, make("summary", {}, title), make("table", { class: "headers-table" }, make("tbody", {}, ...Object.entries(values).map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, typeof value === "string" ? value : JSON.stringify(value)))))));
+const standing = (known) => [known.registered ? "registered" : "not registered", known.handshaken ? "shook hands" : "did not shake hands", known.offline ? "offline" : "online"].join(", ");
+// What was agreed is told; what was sent and got is in the exchanges.
+const brief = (known) => Object.fromEntries(Object.entries(known).filter(([name, value]) => value === null || typeof value !== "object" || ["required", "asked"].includes(name)));
+const word = (value) => (value === null ? "none" : value === true ? "yes" : value === false ? "no"
+  : Array.isArray(value) ? value.map(word).join(", ") || "none"
+    : typeof value === "object" ? Object.entries(value).map(([name, each]) => `${name.replaceAll("_", " ")}: ${word(each)}`).join("; ") : String(value));
+const table = (title, values) => make("details", { open: true }, make("summary", {}, title), make("table", { class: "headers-table" }, make("tbody", {}, ...Object.entries(values).map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, word(value)))))));
 
 // Views.
 
@@ -482,15 +502,22 @@ byId("pause").addEventListener("click", () => {
   if (!state.paused) refresh();
 });
 byId("follow").addEventListener("click", () => follow(!state.follows));
-byId("list").addEventListener("scroll", draw);
-byId("list").addEventListener("wheel", () => follow(false), { passive: true });
+byId("list").addEventListener("scroll", () => {
+  const list = byId("list");
+  if (state.follows && list.scrollTop + list.clientHeight < list.scrollHeight - ROW) follow(false);
+  draw();
+});
 byId("list").addEventListener("keydown", (event) => {
   const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -MOST, End: MOST };
   if (event.key in steps) { event.preventDefault(); choose(steps[event.key]); }
-  if (event.key === "Enter" && state.chosen !== null) { open(state.chosen); byId("detail").focus(); }
+  if (event.key === "Enter" && state.chosen !== null) {
+    state.enters = true;
+    if (location.hash === `#entry/${state.chosen}`) byId("detail").focus();
+    else open(state.chosen);
+  }
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && location.hash.startsWith("#entry/")) { location.hash = "exchanges"; byId("list").focus(); }
+  if (event.key === "Escape" && location.hash.startsWith("#entry/")) close();
 });
 byId("token").addEventListener("submit", (event) => {
   event.preventDefault();
