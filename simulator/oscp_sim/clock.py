@@ -652,6 +652,18 @@ def _duration(by: timedelta | float | str) -> timedelta:
         raise ValueError(message) from None
 
 
+def _speed(speed: float | None) -> float | None:
+    """Return a speed that a clock can run at.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if speed is not None and not 0 < speed < math.inf:
+        message = f"a clock cannot run at a speed of {speed:g}: give one above 0, and finite"
+        raise ValueError(message)
+    return speed
+
+
 class FastClock(FrozenClock):
     """A clock that moves by itself: while somebody waits for it, or all the time.
 
@@ -669,16 +681,23 @@ class FastClock(FrozenClock):
 
     def __init__(self, start: datetime, speed: float | None = None) -> None:
         super().__init__(start)
-        if speed is not None and not 0 < speed < math.inf:
-            message = f"a clock cannot run at a speed of {speed:g}: give one above 0, and finite"
-            raise ValueError(message)
-        self._speed = speed
+        self._speed = _speed(speed)
+        self._starting = threading.Lock()
         self._runner: threading.Thread | None = None
 
     @property
     def speed(self) -> float | None:
-        """Its seconds in a second of the wall's clock; None where it runs only for who waits."""
+        """Its seconds in a second of the wall's clock; None where it runs only for who waits.
+
+        Raises:
+            ValueError: It is set to what is not a number above 0, nor None.
+        """
         return self._speed
+
+    @speed.setter
+    def speed(self, speed: float | None) -> None:
+        self._speed = _speed(speed)
+        self._start_to_run()
 
     def sleep(self, seconds: float) -> None:
         """Let so much time pass, and do what is due meanwhile."""
@@ -690,20 +709,33 @@ class FastClock(FrozenClock):
     def attach(self, schedule: Schedule) -> None:
         """Let what is due in a schedule be done before time passes it by, and start to run."""
         super().attach(schedule)
-        if self._speed is not None and self._runner is None:
-            self._runner = threading.Thread(target=self._run, name="fast-clock", daemon=True)
-            self._runner.start()
+        self._start_to_run()
+
+    def _start_to_run(self) -> None:
+        with self._starting:
+            if self._speed is not None and self._schedules and self._runner is None:
+                self._runner = threading.Thread(target=self._run, name="fast-clock", daemon=True)
+                self._runner.start()
 
     def _run(self) -> None:
-        """Follow the wall's clock at the chosen speed, as long as there is a schedule."""
-        speed, at = self._speed or 1.0, time.monotonic()
-        while self._schedules:
+        """Follow the wall's clock at the chosen speed, as long as there are one and a schedule."""
+        at = time.monotonic()
+        while self._goes_on():
             time.sleep(_TICK)
             now = time.monotonic()
-            if not self._run_on((now - at) * speed):
+            if not self._run_on((now - at) * (self._speed or 0.0)):
                 break
             at = now
+        else:
+            return
         self._runner = None
+
+    def _goes_on(self) -> bool:
+        with self._starting:
+            if self._schedules and self._speed is not None:
+                return True
+            self._runner = None
+            return False
 
     def _run_on(self, seconds: float) -> bool:
         """Advance, and tell whether there is still time left."""

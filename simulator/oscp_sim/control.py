@@ -219,20 +219,26 @@ _ADVANCE: Final = RouteDocs(
     request_schema={
         "type": "object",
         "additionalProperties": False,
-        "required": ["advance"],
+        "minProperties": 1,
+        "maxProperties": 1,
         "properties": {
+            "speed": {
+                "type": ["number", "null"],
+                "exclusiveMinimum": 0,
+                "description": "Its seconds in a second; null: it runs only for who waits.",
+            },
             "advance": {
                 "anyOf": [
                     {"type": "number", "minimum": 0, "maximum": _LONGEST_ADVANCE},
                     {"type": "string", "examples": ["15m"]},
                 ]
-            }
+            },
         },
     },
     response_schema=_OBJECT,
     statuses={
-        400: "The body says by how much in no way that is understood.",
-        409: "This clock cannot be moved; the body says which can.",
+        400: "The body says how in no way that is understood.",
+        409: "This clock cannot be moved, or has no speed; the body says which can.",
     },
 )
 _FAULTS: Final = RouteDocs(response_schema=_OBJECT)
@@ -411,13 +417,25 @@ class _Endpoints:
         return shown
 
     def move_clock(self) -> object:
-        seconds = _seconds(_body())
+        body = _body()
+        if isinstance(body, Mapping) and body.keys() == {"speed"}:
+            return self._run_clock(body["speed"])
+        seconds = _seconds(body)
         try:
             self._shared.clock.advance(seconds)
         except RuntimeError as error:
             raise Refused(str(error), 409) from None
         except (OverflowError, ValueError):
             raise Refused("no clock goes beyond the year 9999") from None
+        return self.clock()
+
+    def _run_clock(self, speed: object) -> object:
+        clock = self._shared.clock
+        if not isinstance(clock, FastClock):
+            raise Refused("this clock has no speed: start with --clock fast", 409)
+        if isinstance(speed, bool) or not isinstance(speed, int | float | None):
+            raise Refused("speed is a number above 0, or null: it runs only for who waits")
+        clock.speed = speed
         return self.clock()
 
     def show_system(self, kind: str, id: str) -> object:  # noqa: A002 - as the path calls it
@@ -494,7 +512,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
         "DELETE", "/faults", "Let nothing of it go wrong any more.", _LESS_FAULTS, _E.clear_faults
     ),
     _row("GET", "/clock", "What time it is, and what is due next.", _PLAIN, _E.clock),
-    _row("POST", "/clock", "Let time pass, with all that is due in it.", _ADVANCE, _E.move_clock),
+    _row("POST", "/clock", "Let time pass, or say how fast it does.", _ADVANCE, _E.move_clock),
     *_of_systems(),
 )
 #: What the description of the API says about them.
@@ -812,7 +830,10 @@ def _runs(clock: Clock) -> str:
 
 def _seconds(body: object) -> float:
     if not isinstance(body, Mapping) or body.keys() != {"advance"}:
-        raise Refused('say by how much, as {"advance": 90} in seconds or {"advance": "15m"}')
+        raise Refused(
+            'say by how much, as {"advance": 90} in seconds or {"advance": "15m"}; or, of a fast '
+            'clock, how fast: {"speed": 60}'
+        )
     by = body["advance"]
     if isinstance(by, str):
         try:

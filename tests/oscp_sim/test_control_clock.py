@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,34 @@ def test_what_makes_no_sense(frozen: Simulator, by: object, told: str) -> None:
     assert answer.status == 400
     assert told in answer.json["error"]
     assert clock(frozen)["now"] == "2026-05-04T15:58:00Z"
+
+
+def run_at(simulator: Simulator, speed: object) -> Answer:
+    return ask(simulator, "POST", "/_sim/clock", HOST, json.dumps({"speed": speed}).encode())
+
+
+def test_a_fast_one_is_told_how_fast_to_run() -> None:
+    with Simulator(clock=FastClock(START)) as simulator:
+        done = threading.Event()
+        shared_of(simulator).schedule.after(3600, done.set)
+        assert run_at(simulator, 100_000).json["speed"] == 100_000
+        assert done.wait(20)
+        assert run_at(simulator, None).json["speed"] is None
+        assert run_at(simulator, 2).json["speed"] == 2
+
+
+@pytest.mark.parametrize("speed", [0, -1, True, "60", [1]])
+def test_a_speed_is_a_number_above_zero(speed: object) -> None:
+    with Simulator(clock=FastClock(START, 60)) as simulator:
+        answer = run_at(simulator, speed)
+        assert (answer.status, "above 0" in answer.json["error"]) == (400, True)
+        assert clock(simulator)["speed"] == 60
+
+
+def test_a_frozen_one_has_no_speed(frozen: Simulator) -> None:
+    with frozen:
+        answer = run_at(frozen, 60)
+    assert (answer.status, "--clock fast" in answer.json["error"]) == (409, True)
 
 
 def test_the_end_of_time() -> None:

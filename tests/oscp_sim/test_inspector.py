@@ -215,6 +215,15 @@ class TestOneEntry:
         assert answer.json()["error"]
 
 
+def test_faults_are_offered_with_the_words_that_they_take(inspected: Simulator) -> None:
+    offered = get(inspected, "/_sim/fault-kinds")
+    assert offered["kinds"]["lost"]["where"] == ["hand_off"]
+    assert offered["kinds"]["delay"]["needs"] == ["by", "between", "median"]
+    assert set(offered["kinds"]) == set(offered["words"]["fault"]["enum"])
+    for kind in offered["kinds"].values():
+        assert set(kind["takes"]) <= set(offered["words"])
+
+
 def test_the_plots_are_those_of_the_report(inspected: Simulator) -> None:
     inspected.provider(3).forecast(start="2031-03-01T00:00:00Z", step="1h", capacities=[50, 35.5])
     send(inspected, adjustment())
@@ -248,7 +257,14 @@ def test_nothing_to_export(inspected: Simulator) -> None:
     assert answer.status_code == 409
 
 
-PATHS = ("/", "/_sim/inspector.js", "/_sim/rows", "/_sim/entries/1", "/_sim/plots")
+PATHS = (
+    "/",
+    "/_sim/inspector.js",
+    "/_sim/rows",
+    "/_sim/entries/1",
+    "/_sim/fault-kinds",
+    "/_sim/plots",
+)
 ELSEWHERE: dict[str, Headers] = {
     "another origin": [("Host", "127.0.0.1"), ("Origin", "http://evil.example")],
     "a name that is rebound": [("Host", "evil.example")],
@@ -278,6 +294,7 @@ def test_the_page_asks_for_the_control_token_itself(clock: FrozenClock) -> None:
             "/_sim/inspector.js": 200,
             "/_sim/rows": 401,
             "/_sim/entries/1": 401,
+            "/_sim/fault-kinds": 401,
             "/_sim/plots": 401,
         }
         shown = {"Authorization": "Bearer let-me"}

@@ -15,6 +15,8 @@ from flask import Blueprint, Response
 
 from oscp_send.cli.page import render
 from oscp_sim.control import Refused, answering, entries_asked_for
+from oscp_sim.faults import faults_schema
+from oscp_sim.faults.model import KINDS
 from oscp_sim.http import OURS
 from oscp_sim.inspector.rows import MOST, detail, rows
 from oscp_sim.openapi import version
@@ -89,6 +91,21 @@ def _whole(number: str) -> int:
     return int(number)
 
 
+def _fault_kinds(_shared: Shared) -> object:
+    """Return which faults there are, with the words that each takes, for who chooses one."""
+    words = faults_schema()["definitions"]["rule"]["properties"]
+    kinds = {
+        name: {
+            "does": kind.does,
+            "where": [each for each in words["where"]["enum"] if each in kind.places],
+            "takes": kind.takes,
+            "needs": kind.needs,
+        }
+        for name, kind in KINDS.items()
+    }
+    return {"kinds": kinds, "words": words}
+
+
 def _plots(shared: Shared) -> object:
     """Return the drawings of what was forecast, asked, granted and measured."""
     happened = timeline(shared.journal.entries())
@@ -124,6 +141,7 @@ _TABLE: Final[Mapping[str, Callable[..., object]]] = {
     "rows": _rows,
     "entries/<number>": _entry,
     "entries/<number>/step": _step,
+    "fault-kinds": _fault_kinds,
     "plots": _plots,
     "scenario.yaml": _scenario,
     "session.har": _archive,

@@ -370,25 +370,31 @@ async function control() {
   const world = await attempt(() => ask("/_sim/world"));
   const clock = await attempt(() => ask("/_sim/clock"));
   const faults = await attempt(() => ask("/_sim/faults"));
-  if (!world || !clock || !faults) return;
+  const known = await attempt(() => ask("/_sim/fault-kinds"));
+  if (!world || !clock || !faults || !known) return;
   const select = make("select", { "aria-label": "Simulated system" });
   for (const user of world.users) {
     for (const [key, kind, name] of [["capacity_providers", "providers", "Capacity Provider"], ["capacity_optimizers", "optimizers", "Capacity Optimizer"]]) {
       for (const each of user[key] ?? []) select.append(make("option", { value: `${kind} ${each.id} ${user.id}` }, `${name} ${each.id}, ${each.name}`));
     }
   }
+  if ([...select.options].some((each) => each.value === state.system)) select.value = state.system;
   const numbers = (form) => { const values = given(form); return "heartbeat_interval" in values ? { heartbeat_interval: Number(values.heartbeat_interval) } : {}; };
   byId("control").replaceChildren(
     make("fieldset", {}, make("legend", {}, "A simulated party"), make("div", { class: "line" }, select),
       make("div", { class: "line" }, sending(select, "register", "Register"), sending(select, "heartbeat", "Heartbeat"),
         sending(select, "handshake", "Handshake", [field("heartbeat every", "heartbeat_interval", { type: "number", min: 1, placeholder: "seconds", size: 8 })], numbers)), forecasting(select)),
-    make("fieldset", {}, make("legend", {}, "The clock"), make("p", {}, `${clock.now}, ${clock.runs}${clock.speed ? ` at ${clock.speed} times the machine's speed` : ""}`), clock.runs === "real" ? make("p", { class: "soft" }, "It is the machine's: start with --clock frozen or fast to move it.") : advancing()),
-    faulting(faults),
+    make("fieldset", {}, make("legend", {}, "The clock"), make("p", {}, `${clock.now}, ${clock.runs}${clock.speed ? ` at ${clock.speed} times the machine's speed` : ""}`), clock.runs === "real" ? make("p", { class: "soft" }, "It is the machine's: start with --clock frozen or fast to move it.") : advancing(), clock.runs === "fast" && running()),
+    faulting(faults, known),
     make("fieldset", {}, make("legend", {}, "Begin anew"), make("button", { type: "button", onclick: () => { if (confirm("Forget everything that happened?")) attempt(() => post("/_sim/reset", {}), () => { Object.assign(state, { rows: [], sides: new Map() }); refresh(); return "All is as at the start."; }); } }, "Forget everything")),
   );
 }
 
 function forecasting(select) {
+  const sender = make("button", {});
+  const titled = () => { state.system = select.value; sender.textContent = select.value.startsWith("providers") ? "Send as forecast" : "Send as adjustment"; };
+  select.addEventListener("change", titled);
+  titled();
   const area = make("textarea", { name: "csv", "aria-label": "Table", placeholder: "start,capacity\n2026-12-01T00:00:00+01:00,50\n2026-12-01T00:15:00+01:00,42.5" });
   let file = null;
   const dropped = make("p", { class: "soft" }, "Type or paste a table, or drop a CSV or XLSX file here.");
@@ -410,19 +416,64 @@ function forecasting(select) {
   dropped, area, picker, make("div", { class: "line" },
     field("group", "group", { size: 10 }), field("type", "type", { size: 14, placeholder: "CONSUMPTION" }), field("unit", "unit", { size: 4, placeholder: "KW" }), field("phase", "phase", { size: 6, placeholder: "ALL" }), field("step", "step", { size: 5, placeholder: "15m" }),
     field("time zone", "time_zone", { size: 16, placeholder: "Europe/Amsterdam" }), field("date format", "date_format", { size: 16, placeholder: "%d.%m.%Y %H:%M" }), field("columns", "columns", { size: 24, placeholder: "capacity=Vermogen (kW)" }), make("label", {}, make("input", { type: "checkbox", name: "decimal_comma" }), " decimal comma")),
-  make("button", {}, "Send as forecast, or as adjustment of an optimizer"));
+  sender);
   return form;
 }
 
-const advancing = () => make("form", { onsubmit: (event) => { event.preventDefault(); attempt(() => post("/_sim/clock", { advance: given(event.target).advance }), (clock) => `It is ${clock.now}.`).then(control); } },
+const submitted = (what, done, ...children) => make("form", { onsubmit: (event) => { event.preventDefault(); attempt(() => what(event.target), done).then((result) => result && control()); } }, ...children);
+
+const advancing = () => submitted((form) => post("/_sim/clock", { advance: given(form).advance }), (clock) => `It is ${clock.now}.`,
   field("advance by", "advance", { placeholder: "15m", required: true, size: 6 }), make("button", {}, "Let it pass"));
 
-function faulting(faults) {
-  const text = make("textarea", { name: "rule", "aria-label": "Rule as JSON", placeholder: '{"where": "capacity_provider", "fault": "status", "status": 503, "times": 1}' });
-  return make("fieldset", {}, make("legend", {}, "What goes wrong on purpose"),
-    make("ul", {}, ...faults.faults.map((rule) => make("li", {}, make("code", {}, JSON.stringify(rule)), " ", make("button", { type: "button", onclick: () => attempt(() => ask(`/_sim/faults?number=${rule.number}`, { method: "DELETE" }), "It goes well again.").then(control) }, "Take away")))),
-    make("form", { onsubmit: (event) => { event.preventDefault(); attempt(() => post("/_sim/faults", JSON.parse(text.value)), "From now on.").then(control); } }, text, make("button", {}, "Let it go wrong")));
+const running = () => submitted((form) => post("/_sim/clock", { speed: Number(given(form).speed) || null }), (clock) => (clock.speed ? `An hour passes in ${+(3600 / clock.speed).toPrecision(3)} seconds.` : "It runs only for who waits."),
+  field("speed", "speed", { type: "number", min: 0, step: "any", placeholder: "none", size: 8 }), make("button", {}, "Run so fast"));
+
+const words = (name) => name.replaceAll("_", " ");
+
+function faulting(faults, known) {
+  const list = make("ul", {}, ...faults.faults.map((rule) => make("li", {}, make("code", {}, JSON.stringify(rule)), " ", make("button", { type: "button", "aria-label": `Take fault ${rule.number} away`, onclick: () => attempt(() => ask(`/_sim/faults?number=${rule.number}`, { method: "DELETE" }), "It goes well again.").then(control) }, "Take away"))));
+  const rule = make("textarea", { name: "rule", "aria-label": "Rule as JSON", placeholder: '{"where": "capacity_provider", "fault": "status", "status": 503, "times": 1}' });
+  const arm = (value) => post("/_sim/faults", value);
+  return make("fieldset", {}, make("legend", {}, "What goes wrong on purpose"), faults.faults.length ? list : make("p", { class: "soft" }, "Nothing."), choosing(known, arm),
+    make("details", {}, make("summary", {}, "Write it as JSON"), submitted(() => arm(JSON.parse(rule.value)), "From now on.", rule, make("button", {}, "Let the rule go wrong"))));
 }
+
+// A rule of chosen words: those that a fault takes, as its schema says.
+function choosing(known, arm) {
+  const where = make("select", { name: "where", onchange: () => kinds() }, ...known.words.where.enum.map((each) => make("option", { value: each }, words(each))));
+  const fault = make("select", { name: "fault", onchange: () => details() });
+  const more = make("div", { class: "line" });
+  const kinds = () => {
+    fault.replaceChildren(...Object.entries(known.kinds).filter(([, kind]) => kind.where.includes(where.value)).map(([name, kind]) => make("option", { value: name }, `${words(name)}: ${kind.does}`)));
+    details();
+  };
+  const details = () => {
+    const { takes, needs } = known.kinds[fault.value];
+    const first = ["action", ...needs].filter((name) => takes.includes(name));
+    const fields = (names) => names.map((name) => asked(name, known)).filter(Boolean);
+    more.replaceChildren(...fields([...first, "times"]), make("details", {}, make("summary", {}, "More"), make("div", { class: "line" }, ...fields([...takes.filter((name) => !first.includes(name)), "after", "every", "probability"]))));
+  };
+  where.value = "capacity_provider";
+  kinds();
+  return submitted((form) => arm(ruled(form, known)), "From now on.", make("label", {}, "Where ", where), make("label", {}, "What ", fault), more, make("button", {}, "Let it go wrong"));
+}
+
+function asked(name, known) {
+  const { type, enum: values, description } = known.words[name];
+  if (type === "object") return null;
+  const choices = values ?? (type === "boolean" ? ["true", "false"] : null);
+  const attributes = { name, title: description };
+  if (choices) return make("label", { title: description }, `${words(name)} `, make("select", attributes, make("option", { value: "" }, name === "action" ? "any" : "as usual"), ...choices.map((each) => make("option", {}, each))));
+  const isNumber = ["integer", "number"].includes(type);
+  return field(words(name), name, { title: description, size: 9, ...(isNumber ? { type: "number", step: type === "integer" ? 1 : "any" } : {}) });
+}
+
+const ruled = (form, known) => Object.fromEntries(Object.entries(given(form)).map(([name, value]) => {
+  const { type } = known.words[name];
+  if (["integer", "number"].includes(type)) return [name, Number(value)];
+  if (type === "boolean") return [name, value === "true"];
+  return [name, type === "array" ? value.split(",").map((each) => each.trim()) : value];
+}));
 
 // World.
 
