@@ -5,6 +5,7 @@ With OSCP_SCREENSHOTS=1 the pictures in docs/inspector/ are made anew.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from datetime import UTC, datetime
@@ -38,6 +39,21 @@ ADJUSTMENT = """{"group_id":"foo-group","type":"CONSUMPTION","forecasted_blocks"
 "start_time":"2026-11-29T23:00:00Z","end_time":"2026-11-30T05:00:00Z"},
 {"capacity":20,"phase":"ALL","unit":"KW",
 "start_time":"2026-11-30T05:00:00Z","end_time":"2026-11-30T11:00:00Z"}]}"""
+
+MEASURED = {
+    "group_id": "foo-group",
+    "measurements": [
+        {
+            "value": 252,
+            "phase": "ALL",
+            "unit": "KWH",
+            "energy_type": "TOTAL",
+            "direction": "IMPORT",
+            "measure_time": "2026-11-30T05:00:00Z",
+            "initial_measure_time": "2026-11-29T23:00:00Z",
+        }
+    ],
+}
 
 
 def chromium() -> str | None:
@@ -87,11 +103,16 @@ def picture(page: Page, name: str) -> None:
         page.screenshot(path=PICTURES / f"{name}.png")
 
 
-def send(simulator: Simulator, optimizer: int = 1) -> None:
+def send(
+    simulator: Simulator,
+    optimizer: int = 1,
+    action: str = "AdjustGroupCapacityForecast",
+    text: str = ADJUSTMENT,
+) -> None:
     client = SolarUserClient(simulator.url, TOKEN, SECRET, clock=simulator.clock.now)
     client.send(
-        "AdjustGroupCapacityForecast",
-        ADJUSTMENT,
+        action,
+        text,
         node_id=1,
         co_id=optimizer,
         cg_identifier="foo-group",
@@ -141,12 +162,10 @@ def test_the_loop_is_played_and_a_declined_message_understood(
     detail.get_by_text("Unknown capacity optimizer").first.wait_for()
     picture(page, "declined")
 
+    send(simulator, action="UpdateGroupMeasurements", text=json.dumps(MEASURED))
+    simulator.clock.advance(5)
     page.get_by_role("link", name="Capacity", exact=True).click()
-    drawing = page.get_by_role("img", name="foo-group: CONSUMPTION, all phases, in KW")
-    drawing.wait_for()
-    told = "2026-11-29 23:00 to 2026-11-30 05:00 UTC\nforecast 50 KW\nasked 70 KW\nlimit 50 KW"
-    assert told in drawing.locator("rect.told title").all_text_contents()
-    picture(page, "capacity")
+    look_at_the_plot(page)
 
     page.get_by_role("link", name="World").click()
     page.get_by_role("region", name="World").get_by_text("Capacity Provider 3, Grid").wait_for()
@@ -158,6 +177,21 @@ def test_the_loop_is_played_and_a_declined_message_understood(
     path = tmp_path / "recorded.yaml"
     download.value.save_as(path)
     assert run(load_scenarios([path]), Rehearsal(), [])
+
+
+def look_at_the_plot(page: Page) -> None:
+    drawing = page.get_by_role("img", name="foo-group: CONSUMPTION, all phases, in KW")
+    drawing.wait_for()
+    when = "2026-11-29 23:00 to 2026-11-30 05:00 UTC"
+    values = "forecast 50 KW", "asked 70 KW", "measured 42 KW", "limit 50 KW"
+    told = drawing.locator("rect.told").all_text_contents()
+    assert "\n".join([when, *values]) in told
+    drawing.locator("rect.told").first.hover()
+    page.get_by_text(", ".join([when, *values])).wait_for()
+    picture(page, "capacity")
+    page.get_by_text("Values as a table").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("row", name=f"{when} {', '.join(values)}").wait_for()
 
 
 def test_a_mistake_is_at_its_place(page: Page, simulator: Simulator) -> None:

@@ -5,7 +5,7 @@ const LANES = ["Capacity Optimizer", "SolarUser", "Flexibility Provider", "Capac
 const ROW = 40;
 const MOST = 50000;
 const byId = (id) => document.getElementById(id);
-const state = { rows: [], sides: new Map(), shown: [], last: 0, chosen: null, paused: false, follows: true, enters: false, token: sessionStorage.getItem("token") };
+const state = { rows: [], sides: new Map(), shown: [], last: 0, chosen: null, plotted: "", paused: false, follows: true, enters: false, token: sessionStorage.getItem("token") };
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -333,13 +333,19 @@ const copying = (title, text) => make("button", { type: "button", onclick: () =>
 
 async function capacity() {
   const found = await attempt(() => ask("/_sim/plots"));
-  if (!found) return;
+  if (!found || JSON.stringify(found) === state.plotted) return;
+  state.plotted = JSON.stringify(found);
+  const opened = new Set([...byId("plots").querySelectorAll("details[open]")].map((each) => each.dataset.of));
   const figures = found.plots.map((plot) => {
     // The drawing is ours, and what it shows of messages was escaped when it was made.
     const drawing = parsed(plot.svg);
+    const told = [...drawing.querySelectorAll(".told")].map((each) => each.textContent.split("\n"));
+    const here = make("p", { class: "soft" }, told.length ? "Point at a time to read its values." : "Too many values to point at.");
+    drawing.addEventListener("pointerover", ({ target }) => { if (target.matches(".told")) here.textContent = target.textContent.replaceAll("\n", ", "); });
     return make("figure", {}, make("figcaption", {}, plot.title),
       make("ul", { class: "legend" }, ...plot.legend.map(([kind, meaning]) => make("li", {}, sample(kind), meaning))),
-      make("div", { class: "wide", tabindex: "0" }, drawing));
+      make("div", { class: "wide", tabindex: "0", role: "group", "aria-label": plot.title }, drawing), here,
+      told.length > 0 && make("details", { "data-of": plot.title, open: opened.has(plot.title) }, make("summary", {}, "Values as a table"), make("table", { class: "headers-table" }, make("tbody", {}, ...told.map(([when, ...values]) => make("tr", {}, make("th", { scope: "row" }, when), make("td", {}, values.join(", "))))))));
   });
   byId("plots").replaceChildren(...(figures.length ? figures : [make("p", { class: "soft" }, "No forecast was sent yet.")]));
 }
