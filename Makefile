@@ -55,6 +55,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.sending
 	$(BIN)/python -m tests.bench.serving
 	$(BIN)/python -m tests.bench.fixtures
+	$(BIN)/python -m tests.bench.watched --seconds 20
 	$(BIN)/python -m tests.bench.week
 	$(BIN)/python -m tests.bench.properties
 
