@@ -126,6 +126,20 @@ class TestRows:
         refused = requests.get(f"{inspected.url}/_sim/rows?party=nobody", timeout=20)
         assert refused.status_code == 400
 
+    def test_why_one_was_refused_is_in_its_row(self, inspected: Simulator) -> None:
+        with pytest.raises(NotAuthorised):
+            send(inspected, adjustment(), secret="another-secret")
+        row = find(inspected, to="SolarUser", status=403)
+        assert row["why"].startswith("another signature is expected")
+
+    def test_whether_what_was_seen_is_gone(self, inspected: Simulator) -> None:
+        inspected.provider(3).heartbeat()
+        seen = get(inspected, "/_sim/rows")["last"]
+        assert not get(inspected, f"/_sim/rows?since={seen}")["forgotten"]
+        inspected.reset()
+        assert get(inspected, f"/_sim/rows?since={seen}")["forgotten"]
+        assert not get(inspected, "/_sim/rows")["forgotten"]
+
 
 class TestOneEntry:
     def test_a_finding_has_its_place_and_its_rule_is_explained(self, inspected: Simulator) -> None:

@@ -25,7 +25,7 @@ from tests.oscp_sim.rig import SECRET, TOKEN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "inspector"
@@ -327,6 +327,32 @@ def test_what_was_agreed_is_told(page: Page, simulator: Simulator) -> None:
     world = page.get_by_role("region", name="World")
     world.get_by_text("Capacity Provider 3, Grid: registered, shook hands, online").wait_for()
     world.get_by_text("heartbeat interval: 77").first.wait_for()
+
+
+def test_after_a_reset_by_others_the_list_begins_anew(page: Page, simulator: Simulator) -> None:
+    simulator.provider(3).heartbeat()
+    page.get_by_text("1 rows").wait_for()
+    simulator.reset()
+    simulator.optimizer(1).heartbeat()
+    page.get_by_role("option", name="Capacity Optimizer 1 to Flexibility Provider").wait_for()
+    assert page.locator("#count").inner_text() == "1 rows"
+
+
+def test_what_cannot_be_copied_is_shown(page: Page, simulator: Simulator) -> None:
+    shown: list[str | None] = []
+
+    def close(dialog: Dialog) -> None:
+        shown.append(dialog.default_value)
+        dialog.dismiss()
+
+    page.on("dialog", close)
+    simulator.provider(3).heartbeat()
+    page.get_by_role("option", name="Flexibility Provider, Heartbeat").click()
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="Copy as curl").click()
+    [command] = shown
+    assert command
+    assert command.startswith("curl -X POST")
 
 
 def test_many_rows_are_a_few_elements(page: Page, simulator: Simulator) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from oscp_send.cli.page import render
 from oscp_sim.control import Refused, answering, entries_asked_for
@@ -19,6 +19,7 @@ from oscp_sim.faults import faults_schema
 from oscp_sim.faults.model import KINDS
 from oscp_sim.http import OURS
 from oscp_sim.inspector.rows import MOST, detail, rows
+from oscp_sim.journal import Journal
 from oscp_sim.openapi import version
 from oscp_sim.recording import NothingToRecord, record, step_of
 from oscp_sim.recording.har import har
@@ -69,7 +70,18 @@ def _rows(shared: Shared) -> object:
     entries, last = entries_asked_for(shared.journal)
     shown = entries[:MOST]
     more = len(shown) < len(entries)
-    return {"last": shown[-1].number if more else last, "more": more, "rows": list(rows(shown))}
+    return {
+        "last": shown[-1].number if more else last,
+        "more": more,
+        "forgotten": _is_forgotten(shared.journal, int(float(request.args.get("since", 0)))),
+        "rows": list(rows(shown)),
+    }
+
+
+def _is_forgotten(journal: Journal, seen: int) -> bool:
+    """Return whether the last entry that a page saw is gone, as after a reset."""
+    newer = iter(journal.entries(since=max(0, seen - 1)))
+    return seen > 0 and getattr(next(newer, None), "number", None) != seen
 
 
 def _entry(shared: Shared, number: str) -> object:

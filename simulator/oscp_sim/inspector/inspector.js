@@ -152,7 +152,7 @@ function spoken(row) {
 }
 
 const ending = (row) => (row.is_queue ? "queued" : row.status === null ? "no answer" : String(row.status));
-const outcome = (row) => [ending(row), / Declined/.test(row.answer) ? row.answer : row.instruction ? `instruction ${row.instruction}` : ""].filter(Boolean).join(", ");
+const outcome = (row) => [ending(row), / Declined/.test(row.answer) ? row.answer : row.instruction ? `instruction ${row.instruction}` : "", row.why].filter(Boolean).join(", ");
 const numbered = (name) => /\d+$/.exec(name)?.[0];
 
 function exchange(row) {
@@ -164,11 +164,11 @@ function exchange(row) {
   const what = row.action ?? `${row.method} ${row.path.split("?")[0].split("/").pop()}`;
   const id = numbered(row.from) ?? numbered(row.to);
   const rules = [...new Set(row.findings.map((each) => each.rule))];
-  const below = [outcome(row), ...rules].join(", ");
+  const below = [outcome({ ...row, why: rules.length ? "" : row.why }), ...rules].join(", ");
   return [
     make("div", { class: kind, style: place }),
     make("div", { class: "label", style: place, title: row.says || row.path }, what + (id ? ` · ${id}` : "")),
-    make("div", { class: `below${bad ? " bad" : ""}`, style: place, title: row.answer || below }, below),
+    make("div", { class: `below${bad ? " bad" : ""}`, style: place, title: [below, row.why, row.answer].filter(Boolean).join("\n") }, below),
   ];
 }
 
@@ -188,6 +188,7 @@ async function live() {
       const page = await ask(`/_sim/rows?since=${state.last}${state.last ? "&wait=20" : ""}`);
       byId("token").hidden = true;
       byId("state").textContent = state.paused ? "paused" : "live";
+      if (page.forgotten && state.rows.length) { Object.assign(state, { rows: [], sides: new Map() }); refresh(); changed(); }
       state.last = page.last;
       take(page.rows);
       choices("party", page.rows.flatMap((row) => [row.from, row.to]));
@@ -327,7 +328,12 @@ const parts = (texts) => make("div", {}, make("h3", {}, `In ${texts.length} part
 
 const headersOf = (headers) => (headers.length ? make("table", { class: "headers-table" }, make("tbody", {}, ...headers.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value))))) : null);
 
-const copying = (title, text) => make("button", { type: "button", onclick: () => attempt(async () => navigator.clipboard.writeText(typeof text === "string" ? text : await text()), "Copied.") }, title);
+const copying = (title, text) => make("button", { type: "button", onclick: async () => {
+  const copied = await attempt(async () => (typeof text === "string" ? text : text()));
+  if (copied === null) return;
+  // A browser may forbid it, and does to a page that neither HTTPS nor this machine serves.
+  try { await navigator.clipboard.writeText(copied); tell("Copied."); } catch { prompt("Your browser does not let a page copy it; do it here:", copied); }
+} }, title);
 
 // Capacity.
 

@@ -59,7 +59,7 @@ def _row(entry: Entry, each: TimelineEntry) -> dict[str, Any]:
     if isinstance(each, Note):
         return {**row, "party": lane_name((each.party, each.system)), "says": note_text(each, 1)}
     sender, receiver = map(lane_name, ends(each))
-    said = {"says": summary(each), "answer": answer_summary(each)}
+    said = {"says": summary(each), "answer": answer_summary(each), "why": _why(each)}
     return {
         **row,
         **said,
@@ -74,6 +74,14 @@ def _row(entry: Entry, each: TimelineEntry) -> dict[str, Any]:
         "is_queue": each.is_handed_over,
         "is_sent": entry.sent,
     }
+
+
+def _why(exchange: Exchange) -> str:
+    """Return in a line why an exchange failed, where its answer or its parties say it."""
+    if exchange.status is None or exchange.status < 400:  # noqa: PLR2004 - of HTTP
+        return ""
+    remarks = (each for each in exchange.notes if not each.startswith(_OF_SIGNATURES))
+    return next(remarks, answer_summary(exchange))
 
 
 def _group(exchange: Exchange) -> str | None:
