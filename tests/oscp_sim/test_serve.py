@@ -510,6 +510,7 @@ def test_what_it_says(served: Served) -> None:
         "what happened",
         "sign with",
     ]
+    assert f" {served.url}/ in a browser" in served.said[4]
     assert f"token {TOKEN}, secret {SECRET}" in served.said[5]
     assert "seed 1, fidelity documented" in served.said[6]
     assert max(map(len, served.said)) <= 100

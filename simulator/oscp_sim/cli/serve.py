@@ -565,7 +565,7 @@ def announcement(
     """
     yield from _played(simulator, url)
     yield from _real(simulator.world, url)
-    yield _line("what happened", f"{url}{OURS}/journal")
+    yield _line("what happened", f"{url}/ in a browser, or GET {OURS}/journal")
     if is_built_in and "solaruser" in simulator.plays:
         yield _line("sign with", "token rehearsal-token-0001, secret rehearsal-secret")
     if "flexibility_provider" in simulator.plays:
