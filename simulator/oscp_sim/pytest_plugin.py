@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from oscp_sim.pytest_session import ScenarioFile, Session
     from oscp_sim.simulator import Simulator
 
-FIXTURES: Final = frozenset({"oscp", "oscp_server"})
+_FIXTURES: Final = frozenset({"oscp", "oscp_server"})
 _SUFFIXES: Final = frozenset({".yaml", ".yml"})
 _NEVER: Final = ["never"]
 # One scenario in a file, or a list of them: others have a key `scenario` or `scenarios`, too, but
@@ -108,7 +108,7 @@ def _beginning(path: Path) -> bytes:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Look after the tests, if any has a simulator."""
-    if any(not FIXTURES.isdisjoint(getattr(each, "fixturenames", ())) for each in session.items):
+    if any(not _FIXTURES.isdisjoint(getattr(each, "fixturenames", ())) for each in session.items):
         session_of(session.config)
 
 
@@ -120,7 +120,7 @@ def session_of(config: pytest.Config) -> Session:
     if _SESSION not in config.stash:
         from oscp_sim.pytest_session import Session
 
-        config.stash[_SESSION] = Session(config)
+        config.stash[_SESSION] = Session(config, _FIXTURES)
         config.pluginmanager.register(config.stash[_SESSION], "oscp-session")
     return config.stash[_SESSION]
 

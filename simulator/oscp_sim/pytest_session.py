@@ -25,7 +25,6 @@ from oscp_sim.entry import check_value
 from oscp_sim.faults import Rule, load_faults
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.journal import Mistake
-from oscp_sim.pytest_plugin import FIXTURES
 from oscp_sim.scenario.console import ConsoleReport
 from oscp_sim.scenario.events import (
     Event,
@@ -124,13 +123,15 @@ class Session:
 
     Args:
         config: Of the test run.
+        fixtures: The names by which tests ask for one.
 
     Raises:
         pytest.UsageError: A report that is asked for cannot be written.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, fixtures: frozenset[str]) -> None:
         self._config = config
+        self._fixtures = fixtures
         seed = config.getoption("oscp_seed")
         self.seed: int = 1 if seed is None else seed
         self._worlds: dict[Path | None, World] = {}
@@ -243,7 +244,9 @@ class Session:
         """Show in the report of a failure what the parties sent one another."""
         report = yield
         trial = item.stash.get(_TRIAL, None)
-        if trial is None or not (trial.simulators or _asks_for_one(item)):
+        # It may have asked for one that could not be made.
+        has_asked = not self._fixtures.isdisjoint(getattr(item, "fixturenames", ()))
+        if trial is None or not (trial.simulators or has_asked):
             return report
         if report.failed:
             trial.problems.append(_problem(item, call))
@@ -280,11 +283,6 @@ class Session:
         if self._reports.are_wanted:
             self._reports.add(told)
         return told
-
-
-def _asks_for_one(item: pytest.Item) -> bool:
-    """Return whether a test is to have a simulator, also where none could be made."""
-    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _trial(item: pytest.Item) -> _Trial:
