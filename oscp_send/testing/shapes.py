@@ -49,11 +49,13 @@ def forecasts(
         shape: `short`, one to four blocks; `day-ahead`, the quarter hours of a local day, 96 of
             them or, when the clocks change, usually 92 or 100; `intraday`, from a quarter hour of
             the day until its end; `per-phase`, up to 96 blocks for the phases ONE, TWO and THREE;
-            `clock-change`, a day ahead on which the clocks change. Any of them when left out.
+            `clock-change`, a day ahead on which the clocks change. Any that the time zone has when
+            left out.
         action: `AdjustGroupCapacityForecast` or `UpdateGroupCapacityForecast`.
         group_ids: What to draw `group_id` from; short identifiers when left out.
         time_zone: Whose days they are: a name of the IANA database, or a zone.
-        days: What to draw the local day from; any of 2025 to 2040 when left out.
+        days: What to draw the local day from; any of 2025 to 2040 when left out, and for
+            `day-ahead` often one when the clocks change.
 
     Raises:
         ValueError: The shape, the action or the time zone is unknown, or its clocks never change.
@@ -68,7 +70,10 @@ def forecasts(
             f"{action!r} is not a forecast: give Adjust- or UpdateGroupCapacityForecast"
         )
     zone, groups = _zone(time_zone), usual_group_ids() if group_ids is None else group_ids
-    drawn = [_blocks(each, zone, days) for each in ([shape] if shape else _SHAPES)]
+    shapes = [shape] if shape else list(_SHAPES)
+    if shape is None and not _days_of_change(zone):
+        shapes.remove("clock-change")
+    drawn = [_blocks(each, zone, days) for each in shapes]
     contents = st.fixed_dictionaries(
         {
             "group_id": groups,
@@ -95,10 +100,12 @@ def _blocks(
     if shape == "short":
         return blocks()
     if shape == "clock-change":
+        if days is None and not _days_of_change(zone):
+            raise ValueError(f"the clocks of {zone} do not change between 2025 and 2040")
         changing = st.sampled_from(_days_of_change(zone)) if days is None else days
         days = changing.filter(partial(_changes, zone))
     elif days is None:
-        days = _usual_days()
+        days = _days_with_changes(zone) if shape == "day-ahead" else _usual_days()
     # A zone that moved to the other side of the date line left out a day.
     whole = days.filter(lambda day: _start(day, zone) < _end(day, zone))
     return {"intraday": _intraday, "per-phase": _per_phase}.get(shape, _day_ahead)(whole, zone)
@@ -109,16 +116,23 @@ def _usual_days() -> st.SearchStrategy[date]:
     return st.integers(-2250, 3500).map(lambda days: _FIRST_DAY + timedelta(days=days))
 
 
+def _days_with_changes(zone: tzinfo) -> st.SearchStrategy[date]:
+    """Return the usual days, of which those when the clocks change are drawn more often."""
+    changing = _days_of_change(zone)
+    if not changing:
+        return _usual_days()
+    # Of each year two, they would hardly ever be tried.
+    kinds = st.sampled_from((*[_usual_days()] * 4, st.sampled_from(changing)))
+    return kinds.flatmap(lambda days: days)
+
+
 @cache
 def _days_of_change(zone: tzinfo) -> tuple[date, ...]:
     """Return the days of 2025 to 2040 on which the clocks of a zone change, from 2031 on first."""
     days = [
         date(2031, 1, 1) + timedelta(days=each) for each in (*range(3652), *range(-1, -2191, -1))
     ]
-    found = tuple(day for day in days if _changes(zone, day))
-    if not found:
-        raise ValueError(f"the clocks of {zone} do not change between 2025 and 2040")
-    return found
+    return tuple(day for day in days if _changes(zone, day))
 
 
 def _changes(zone: tzinfo, day: date) -> bool:

@@ -201,6 +201,21 @@ def test_curves_are_those_of_a_day(curve: str) -> None:
     assert exists(forecasts("day-ahead"), has_it)
 
 
+@pytest.mark.parametrize("count", [92, 100])
+def test_a_day_ahead_is_often_one_when_the_clocks_change(count: int) -> None:
+    def has_it(sample: Sample) -> bool:
+        return len(sample.message["forecasted_blocks"]) == count
+
+    few = settings(max_examples=200, phases=[Phase.generate], database=None)
+    assert find(forecasts("day-ahead"), has_it, settings=few, random=Random(7))
+
+
+@settings(max_examples=examples(10))
+@given(forecasts(time_zone="Asia/Kolkata"))
+def test_where_the_clocks_never_change_the_other_shapes_are_drawn(sample: Sample) -> None:
+    assert len(sample.message["forecasted_blocks"]) <= 96
+
+
 WRONG = {
     "shape": ({"shape": "weekly"}, "shape is one of short, day-ahead"),
     "action": ({"action": "Handshake"}, "'Handshake' is not a forecast"),
