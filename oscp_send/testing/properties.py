@@ -23,6 +23,7 @@ from oscp_send.testing.cases import FAULTS, Case, Cases, Fault, Takes, compact
 from oscp_send.testing.signatures import NotVerified, verify_signature
 from oscp_send.testing.strategies import Sample, check_strategy, texts_near_part_boundaries
 from oscp_send.testing.trial import (
+    PRODUCTION,
     Outcome,
     Posted,
     Rehearsal,
@@ -183,7 +184,8 @@ class _Scope:
             judge(self.trials, **drawn)
 
         # By its name hypothesis shows what it has found, and finds it again.
-        sender.__name__ = sender.__qualname__ = f"{self._name}{judge.__name__}"
+        name = self._name if self._name.isidentifier() else "sender"
+        sender.__name__ = sender.__qualname__ = f"{name}{judge.__name__}"
         found = given(**strategies)(sender)
         for each in reversed(tuple(examples)):
             found = example(**each)(found)
@@ -214,7 +216,7 @@ def _check_delivery(name: str, trial: Trial) -> None:
     if trial.said is None:
         _check_said(name, trial)
     if not trial.posts:
-        raise _mistake(name, "a message that SolarUser takes was not sent", trial)
+        raise _mistake(name, _unsent(trial), trial)
     reason = declined(trial)
     if reason and not trial.states and (why := _unverified(trial.posts[-1].request, sending)):
         reason += f"; its signature does not verify: {why}"
@@ -227,6 +229,13 @@ def _check_delivery(name: str, trial: Trial) -> None:
         if changed := _changed_delivery(each.request, trial):
             raise _mistake(name, f"to the Capacity Provider came something else: {changed}", trial)
     _check_said(name, trial)
+
+
+def _unsent(trial: Trial) -> str:
+    url = trial.sending.url
+    hint = '; a sender with its URL in its source says through="intercept"'
+    what = f"a message that SolarUser takes was not sent to Sending.url, {url}"
+    return what if url == PRODUCTION else f"{what}{hint}"
 
 
 def _changed_parameter(post: Posted, sending: Sending) -> str | None:
@@ -384,7 +393,7 @@ def _signature(trials: Trials, case: Case, at: int) -> None:
     __tracebackhide__ = True
     trial = trials.run(case)
     if not trial.posts:
-        raise _mistake("signature", "a message that SolarUser takes was not sent", trial)
+        raise _mistake("signature", _unsent(trial), trial)
     for each in trial.heard:
         if why := _unverified(each, trial.sending):
             what = f"the signature of {each.method} {each.target} does not verify: {why}"

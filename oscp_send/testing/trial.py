@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,7 +34,7 @@ Errors: TypeAlias = tuple[type[Exception], ...]
 _PATIENCE: Final = 10.0
 #: The base URL of a session that needs no socket, and production's, which may be intercepted.
 _IN_PROCESS: Final = "http://simulator.invalid"
-_PRODUCTION: Final = "https://data.solarnetwork.net"
+PRODUCTION: Final = "https://data.solarnetwork.net"
 _POSTS: Final = re.compile(r"/instr/(?:add|exec)(?:/[^/]*)?")
 _FIELD: Final = re.compile(r"[Pp]arameters\[(\d+)\]\.(name|value)")
 _LONGEST: Final = 1000
@@ -455,7 +455,7 @@ class Trials:
     def _url(self, way: Way) -> str:
         if way == "socket":
             return self.rehearsal.url
-        return _IN_PROCESS if way == "session" else _PRODUCTION
+        return _IN_PROCESS if way == "session" else PRODUCTION
 
     def _reaching(self) -> AbstractContextManager[Any]:
         """Return within what the sender reaches the world."""
@@ -467,6 +467,9 @@ class Trials:
         except Exception as error:  # noqa: BLE001 - whatever it raises, it may have said what it means
             meaning, told = self._meaning(error), _told(error)
             return meaning, f"{meaning}, by {told}" if meaning else told, error
+        if isinstance(said, Coroutine):
+            said.close()
+            return None, "a coroutine: give a function that runs it, as by asyncio.run", None
         return (said, said, None) if said in OUTCOMES else (None, repr(said), None)
 
     def _meaning(self, error: Exception) -> Outcome | None:

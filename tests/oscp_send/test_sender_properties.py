@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import Phase, settings
@@ -249,6 +249,24 @@ def test_a_world_in_which_nothing_can_be_sent_is_said() -> None:
         test = sender_properties(try_our_sender.send, only="arrives")
         with pytest.raises(ValueError, match="nothing can be sent in it"):
             test(simulator)
+
+
+async def send_later(_: Sending) -> Outcome:
+    return "delivered"
+
+
+@pytest.mark.parametrize(
+    ("send", "why"),
+    [
+        (send_later, "not a coroutine: give a function that runs it"),
+        (lambda _: "delivered", r'was not sent to Sending\.url, http.* says through="intercept"'),
+    ],
+)
+def test_a_sender_that_reaches_nobody_is_told_how_it_would(
+    oscp: Simulator, send: Any, why: str
+) -> None:
+    with pytest.raises(SenderMistake, match=why):
+        sender_properties(send, only="arrives", settings=FEW)(oscp)
 
 
 @pytest.mark.parametrize("place", ["solaruser", "hand_off", "capacity_provider"])
