@@ -188,7 +188,7 @@ class Outgoing:
             raise _unanswered(error, request.target) from error
 
     def _pool_for(self, url: str) -> urllib3.PoolManager:
-        system = self._secured(url) if url.startswith("https://") else None
+        system = self._secured(url) if url[:8].lower() == "https://" else None
         if system is None:
             return self._pool
         shown, authority = system.client_certificate, system.certificate_authority

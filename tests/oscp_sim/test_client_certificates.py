@@ -120,6 +120,13 @@ def test_a_system_that_demands_a_certificate_is_shown_it(
     assert "client.key" not in shown
 
 
+def test_the_scheme_may_be_written_in_any_case(made: Certificates, tmp_path: Path) -> None:
+    with demanding(made) as provider:
+        url = provider.url.replace("https:", "HTTPS:")
+        with Simulator(written(tmp_path, made, url)) as simulator:
+            assert delivered(simulator).state == "Completed"
+
+
 @pytest.mark.parametrize(
     ("left_out", "why"),
     [
