@@ -78,7 +78,10 @@ class Authority:
 def _roots(environment: Mapping[str, str]) -> Iterator[str]:
     import certifi  # noqa: PLC0415 - as above
 
-    for name in (*(environment.get(each, "") for each in _NAMED_BY), certifi.where()):
+    machine = ssl.get_default_verify_paths()
+    named = (environment.get(each, "") for each in _NAMED_BY)
+    single = sorted(Path(machine.capath).glob("*")) if machine.capath else []
+    for name in (*named, certifi.where(), machine.cafile or "", *single):
         # A folder, or nothing, where something else is meant.
         with suppress(OSError):
             for found in _PEM.findall(Path(name).read_text(encoding="utf-8", errors="replace")):

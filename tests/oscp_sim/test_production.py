@@ -159,7 +159,11 @@ def test_what_the_environment_says_already_still_holds(
 ) -> None:
     own = tmp_path / "own.pem"
     own.write_text(Authority(()).certificate)
+    of_the_machine = tmp_path / "certs" / "of-a-company.pem"
+    of_the_machine.parent.mkdir()
+    of_the_machine.write_text(Authority(()).certificate)
     monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    monkeypatch.setenv("SSL_CERT_DIR", str(of_the_machine.parent))
     monkeypatch.setenv("NODE_OPTIONS", "--no-warnings")
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Dx=y")
     monkeypatch.setenv("NO_PROXY", "*")
@@ -169,6 +173,7 @@ def test_what_the_environment_says_already_still_holds(
             bundle = Path(around.variables["SSL_CERT_FILE"]).read_text()
     assert bundle.startswith(authority.certificate)
     assert own.read_text() in bundle
+    assert of_the_machine.read_text() in bundle
     # The usual roots are trusted, too.
     assert bundle.count("BEGIN") > 50
     found = found_by_a_program(tmp_path, "--intercept")
