@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,20 @@ def entry(simulator: Simulator, **fields: Any) -> dict[str, Any]:  # noqa: ANN40
     return dict(get(simulator, f"/_sim/entries/{find(simulator, **fields)['number']}"))
 
 
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, as WCAG 2 defines it."""
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 class TestPage:
     def test_it_needs_nothing_from_elsewhere(self, inspected: Simulator) -> None:
         page = requests.get(inspected.url, timeout=20)
@@ -95,6 +110,25 @@ class TestPage:
             file = requests.get(f"{inspected.url}/_sim/{name}", timeout=20)
             assert file.headers["Content-Type"].startswith(kind)
             assert f"/_sim/{name}" in page.text
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_texts_stand_out_from_what_is_behind_them(
+        self, inspected: Simulator, scheme: str
+    ) -> None:
+        page = requests.get(inspected.url, timeout=20).text
+        light, dark = (
+            dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", each))
+            for each in re.findall(r":root \{(.*?)\}", page, re.DOTALL)[:2]
+        )
+        colours = light if scheme == "light" else light | dark
+        boxes = {"good": "good-box", "bad": "bad-box", "warn": "warn-box", "page": "link"}
+        pairs = [(text, behind) for text in ("ink", "soft", "link") for behind in ("page", "box")]
+        pairs += [*boxes.items(), ("bad", "page"), ("page", "ink")]
+        pairs += [
+            (text, box) for text in ("ink", "soft", "link") for box in ("bad-box", "warn-box")
+        ]
+        low = [pair for pair in pairs if contrast(*(colours[each] for each in pair)) < 4.5]
+        assert low == []
 
     def test_who_has_no_inspector_has_no_page(self, simulator: Simulator) -> None:
         assert requests.get(simulator.url, timeout=20).status_code == 404

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from functools import partial
@@ -315,8 +316,9 @@ def test_one_of_several_systems_is_chosen(page: Page, simulator: Simulator) -> N
     simulator.optimizer(1).register()
     page.get_by_role("option", name="Capacity Optimizer 1 to Flexibility Provider").wait_for()
     page.get_by_label("Party").select_option("Capacity Optimizer 1")
-    for row in page.get_by_role("listbox", name="What happened").get_by_role("option").all():
-        expect(row).to_contain_text("· 1")
+    rows = page.get_by_role("listbox", name="What happened").get_by_role("option")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Register · 1")
 
 
 def test_what_was_agreed_is_told(page: Page, simulator: Simulator) -> None:
@@ -327,6 +329,44 @@ def test_what_was_agreed_is_told(page: Page, simulator: Simulator) -> None:
     world = page.get_by_role("region", name="World")
     world.get_by_text("Capacity Provider 3, Grid: registered, shook hands, online").wait_for()
     world.get_by_text("heartbeat interval: 77").first.wait_for()
+
+
+def test_what_is_closed_and_typed_stays_so(page: Page, simulator: Simulator) -> None:
+    from playwright.sync_api import expect  # noqa: PLC0415 - where there is one
+
+    page.get_by_role("link", name="World").click()
+    closed = page.get_by_text("Capacity Group 19, foo-group")
+    closed.focus()
+    page.keyboard.press("Enter")
+    simulator.provider(3).register()
+    page.get_by_text("Capacity Provider 3, Grid: registered").wait_for()
+    send(simulator)
+    page.get_by_text("Completed, entry").wait_for()
+    assert page.locator("details:not([open]) summary").all_inner_texts() == [
+        "Capacity Group 19, foo-group"
+    ]
+    expect(closed).to_be_focused()
+
+    page.get_by_role("link", name="Control").click()
+    page.get_by_label("Table").fill("a,b")
+    page.get_by_label("advance by").fill("1h")
+    page.get_by_role("button", name="Let it pass").click()
+    page.get_by_text("2026-11-29T13:00").first.wait_for()
+    assert page.get_by_label("Table").input_value() == "a,b"
+
+
+def test_everything_has_a_name(page: Page, simulator: Simulator) -> None:
+    send(simulator)
+    page.get_by_role("option", name="SolarUser to Flexibility Provider").click()
+    for view in ("Exchanges", "Capacity", "Control", "World", "Export"):
+        page.get_by_role("link", name=view, exact=True).first.click()
+        page.get_by_role("region", name=view, exact=True).wait_for()
+        nameless = re.findall(
+            r"- (?:button|textbox|combobox|checkbox|spinbutton|link|img|region|listbox)(?:$|:$)",
+            page.locator("body").aria_snapshot(),
+            re.MULTILINE,
+        )
+        assert nameless == [], view
 
 
 def test_after_a_reset_by_others_the_list_begins_anew(page: Page, simulator: Simulator) -> None:

@@ -341,7 +341,6 @@ async function capacity() {
   const found = await attempt(() => ask("/_sim/plots"));
   if (!found || JSON.stringify(found) === state.plotted) return;
   state.plotted = JSON.stringify(found);
-  const opened = new Set([...byId("plots").querySelectorAll("details[open]")].map((each) => each.dataset.of));
   const figures = found.plots.map((plot) => {
     // The drawing is ours, and what it shows of messages was escaped when it was made.
     const drawing = parsed(plot.svg);
@@ -351,9 +350,21 @@ async function capacity() {
     return make("figure", {}, make("figcaption", {}, plot.title),
       make("ul", { class: "legend" }, ...plot.legend.map(([kind, meaning]) => make("li", {}, sample(kind), meaning))),
       make("div", { class: "wide", tabindex: "0", role: "group", "aria-label": plot.title }, drawing), here,
-      told.length > 0 && make("details", { "data-of": plot.title, open: opened.has(plot.title) }, make("summary", {}, "Values as a table"), make("table", { class: "headers-table" }, make("tbody", {}, ...told.map(([when, ...values]) => make("tr", {}, make("th", { scope: "row" }, when), make("td", {}, values.join(", "))))))));
+      told.length > 0 && make("details", { "data-of": plot.title }, make("summary", {}, "Values as a table"), make("table", { class: "headers-table" }, make("tbody", {}, ...told.map(([when, ...values]) => make("tr", {}, make("th", { scope: "row" }, when), make("td", {}, values.join(", "))))))));
   });
-  byId("plots").replaceChildren(...(figures.length ? figures : [make("p", { class: "soft" }, "No forecast was sent yet.")]));
+  redraw(byId("plots"), figures.length ? figures : [make("p", { class: "soft" }, "No forecast was sent yet.")]);
+}
+
+// What is open, and where the keyboard is, stays.
+function redraw(place, children) {
+  const known = new Map([...place.querySelectorAll("details")].map((each) => [each.dataset.of, each.open]));
+  const at = place.contains(document.activeElement) ? document.activeElement : null;
+  place.replaceChildren(...children);
+  for (const each of place.querySelectorAll("details")) {
+    if (known.has(each.dataset.of)) each.open = known.get(each.dataset.of);
+    if (at?.parentElement?.dataset.of === each.dataset.of && at.tagName === "SUMMARY") each.firstElementChild.focus();
+  }
+  if (at?.tagName === "A") [...place.querySelectorAll("a")].find((each) => each.hash === at.hash)?.focus();
 }
 
 function sample(kind) {
@@ -384,6 +395,14 @@ async function control() {
   const faults = await attempt(() => ask("/_sim/faults"));
   const known = await attempt(() => ask("/_sim/fault-kinds"));
   if (!world || !clock || !faults || !known) return;
+  const made = JSON.stringify([world.users.map((user) => [user.id, ...["capacity_providers", "capacity_optimizers"].map((key) => (user[key] ?? []).map((each) => [each.id, each.name]))]), clock.runs]);
+  if (byId("control").dataset.made === made) {
+    // What was typed stays.
+    byId("now").replaceWith(now(clock));
+    byId("faults").replaceWith(armed(faults));
+    return;
+  }
+  byId("control").dataset.made = made;
   const select = make("select", { "aria-label": "Simulated system" });
   for (const user of world.users) {
     for (const [key, kind, name] of [["capacity_providers", "providers", "Capacity Provider"], ["capacity_optimizers", "optimizers", "Capacity Optimizer"]]) {
@@ -396,7 +415,7 @@ async function control() {
     make("fieldset", {}, make("legend", {}, "A simulated party"), make("div", { class: "line" }, select),
       make("div", { class: "line" }, sending(select, "register", "Register"), sending(select, "heartbeat", "Heartbeat"),
         sending(select, "handshake", "Handshake", [field("heartbeat every", "heartbeat_interval", { type: "number", min: 1, placeholder: "seconds", size: 8 })], numbers)), forecasting(select)),
-    make("fieldset", {}, make("legend", {}, "The clock"), make("p", {}, `${clock.now}, ${clock.runs}${clock.speed ? ` at ${clock.speed} times the machine's speed` : ""}`), clock.runs === "real" ? make("p", { class: "soft" }, "It is the machine's: start with --clock frozen or fast to move it.") : advancing(), clock.runs === "fast" && running()),
+    make("fieldset", {}, make("legend", {}, "The clock"), now(clock), clock.runs === "real" ? make("p", { class: "soft" }, "It is the machine's: start with --clock frozen or fast to move it.") : advancing(), clock.runs === "fast" && running()),
     faulting(faults, known),
     make("fieldset", {}, make("legend", {}, "Begin anew"), make("button", { type: "button", onclick: () => { if (confirm("Forget everything that happened?")) attempt(() => post("/_sim/reset", {}), () => { Object.assign(state, { rows: [], sides: new Map() }); refresh(); return "All is as at the start."; }); } }, "Forget everything")),
   );
@@ -442,11 +461,15 @@ const running = () => submitted((form) => post("/_sim/clock", { speed: Number(gi
 
 const words = (name) => name.replaceAll("_", " ");
 
+const now = (clock) => make("p", { id: "now" }, `${clock.now}, ${clock.runs}${clock.speed ? ` at ${clock.speed} times the machine's speed` : ""}`);
+
+const armed = ({ faults }) => make("div", { id: "faults", tabindex: "-1" }, faults.length ? make("ul", {}, ...faults.map((rule) => make("li", {}, make("code", {}, JSON.stringify(rule)), " ", disarming(rule)))) : make("p", { class: "soft" }, "Nothing."));
+const disarming = ({ number }) => make("button", { type: "button", "aria-label": `Take fault ${number} away`, onclick: () => attempt(() => ask(`/_sim/faults?number=${number}`, { method: "DELETE" }), "It goes well again.").then(control).then(() => byId("faults").focus()) }, "Take away");
+
 function faulting(faults, known) {
-  const list = make("ul", {}, ...faults.faults.map((rule) => make("li", {}, make("code", {}, JSON.stringify(rule)), " ", make("button", { type: "button", "aria-label": `Take fault ${rule.number} away`, onclick: () => attempt(() => ask(`/_sim/faults?number=${rule.number}`, { method: "DELETE" }), "It goes well again.").then(control) }, "Take away"))));
   const rule = make("textarea", { name: "rule", "aria-label": "Rule as JSON", placeholder: '{"where": "capacity_provider", "fault": "status", "status": 503, "times": 1}' });
   const arm = (value) => post("/_sim/faults", value);
-  return make("fieldset", {}, make("legend", {}, "What goes wrong on purpose"), faults.faults.length ? list : make("p", { class: "soft" }, "Nothing."), choosing(known, arm),
+  return make("fieldset", {}, make("legend", {}, "What goes wrong on purpose"), armed(faults), choosing(known, arm),
     make("details", {}, make("summary", {}, "Write it as JSON"), submitted(() => arm(JSON.parse(rule.value)), "From now on.", rule, make("button", {}, "Let the rule go wrong"))));
 }
 
@@ -506,7 +529,7 @@ async function world() {
   const ends = new Map();
   for (const row of state.rows) if (row.instruction) ends.set(row.instruction, [row.number, row.state ?? /instruction \d+ (\w+)/.exec(row.answer ?? "")?.[1] ?? ends.get(row.instruction)?.[1]]);
   parts.push(make("h2", {}, "Instructions"), ends.size ? make("table", {}, make("tbody", {}, ...[...ends].slice(-500).map(([id, [number, end]]) => make("tr", {}, make("th", { scope: "row" }, String(id)), make("td", {}, end || "under way", ", entry ", linked(number)))))) : make("p", { class: "soft" }, "None yet."));
-  byId("world").replaceChildren(...parts);
+  redraw(byId("world"), parts);
 }
 
 const standing = (known) => [known.registered ? "registered" : "not registered", known.handshaken ? "shook hands" : "did not shake hands", known.offline ? "offline" : "online"].join(", ");
@@ -515,7 +538,7 @@ const brief = (known) => Object.fromEntries(Object.entries(known).filter(([name,
 const word = (value) => (value === null ? "none" : value === true ? "yes" : value === false ? "no"
   : Array.isArray(value) ? value.map(word).join(", ") || "none"
     : typeof value === "object" ? Object.entries(value).map(([name, each]) => `${name.replaceAll("_", " ")}: ${word(each)}`).join("; ") : String(value));
-const table = (title, values) => make("details", { open: true }, make("summary", {}, title), make("table", { class: "headers-table" }, make("tbody", {}, ...Object.entries(values).map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, word(value)))))));
+const table = (title, values) => make("details", { open: true, "data-of": title.split(":")[0] }, make("summary", {}, title), make("table", { class: "headers-table" }, make("tbody", {}, ...Object.entries(values).map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, word(value)))))));
 
 // Views.
 
