@@ -42,7 +42,7 @@ class Limits:
 
 
 #: Of a simulator that runs for weeks: some 300 MB, whatever comes.
-BOUNDED: Final = Limits(30_000, 20_000, 20_000, 1_000)
+BOUNDED: Final = Limits(25_000, 20_000, 15_000, 1_000)
 
 
 @dataclass(slots=True)
