@@ -386,6 +386,17 @@ KINDS = {
 }
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_in_an_error_of_urllib3_all_names_are_its_own(scheme: str, frozen: Simulator) -> None:
+    frozen.faults.add(where="solaruser", fault="connection_refused")
+    url = f"{scheme}://data.solarnetwork.net{VIEW}"
+    with frozen.intercept(), pytest.raises(requests.ConnectionError) as raised:
+        requests.get(url, timeout=5)
+    name = f"{scheme.upper()}Connection"
+    assert str(raised.value).startswith(f"{name}Pool(host='data.solarnetwork.net', port=")
+    assert f'NewConnectionError("{name}(host=' in str(raised.value)
+
+
 @every_client
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_what_the_library_makes_of_it(

@@ -105,6 +105,11 @@ class _SecurePool(_Pool):
     ConnectionCls = _SecureConnection
 
 
+# By these names the errors of urllib3 show them, as they show its own.
+_Connection.__name__, _SecureConnection.__name__ = "HTTPConnection", "HTTPSConnection"
+_Pool.__name__, _SecurePool.__name__ = "HTTPConnectionPool", "HTTPSConnectionPool"
+
+
 def reach_urllib3(board: Board) -> None:
     """Lead the requests of urllib3, and of what is built on it, to who answers their hosts."""
     board.cover(urllib3.HTTPConnectionPool, "urlopen", partial(_urlopen, board))
