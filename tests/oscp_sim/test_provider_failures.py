@@ -240,6 +240,19 @@ def test_four_connections_and_fifteen_seconds_in_the_line() -> None:
         assert state(simulator, 7) == ("Completed", None)
 
 
+def test_a_reset_lets_go_of_all_connections() -> None:
+    late = Late(19.0)
+    with simulated(base_url="http://simulator.invalid/cp") as simulator:
+        shared_of(simulator).outgoing.handle = late
+        for _ in range(4):
+            send(simulator)
+            simulator.clock.advance(0)
+        simulator.reset()
+        send(simulator)
+        simulator.clock.advance(0)
+        assert late.asked == 5
+
+
 # --- nowhere to send it ------------------------------------------------------------------------
 
 

@@ -82,6 +82,12 @@ class Connections:
                 until = self.shared.clock.now() + timedelta(seconds=sum(more))
                 self._used[place].append(until)
 
+    def forget(self) -> None:
+        """Let go of those that only wait for an answer, which nobody wants any more."""
+        with self._lock:
+            for place, used in self._used.items():
+                self._used[place] = [until for until in used if until == _NOT_KNOWN]
+
     def line(self, place: str) -> Iterator[float]:
         """Yield seconds to wait until there is one.
 

@@ -80,8 +80,8 @@ class Outbox:
         self._random = random
         self._on_sending = on_sending
         self.timeout: tuple[float, float] = TIMEOUT
-        self._connections = Connections(shared)
-        self.oauth = OAuth(shared, self._connections)
+        self.connections = Connections(shared)
+        self.oauth = OAuth(shared, self.connections)
 
     def delivery(
         self,
@@ -158,11 +158,11 @@ class Outbox:
             headers = (("Authorization", f"Bearer {token}"), *others)
             delivery = replace(delivery, headers=headers)
         self._on_sending(user_id, system, delivery)
-        answer = yield from post(self._connections, delivery, self.timeout)
+        answer = yield from post(self.connections, delivery, self.timeout)
         if self._shared.faults.rules and is_sent_twice(
             self._shared.faults, delivery.to, delivery.action, delivery.instruction_id
         ):
-            answer = yield from post(self._connections, delivery, self.timeout)
+            answer = yield from post(self.connections, delivery, self.timeout)
         return answer
 
 

@@ -60,12 +60,13 @@ class FlexibilityProvider:
     def plan(self) -> None:
         """Start again after the schedule was cleared; plan nothing before `start`.
 
-        Access tokens and what was said are forgotten, too.
+        Access tokens, connections and what was said are forgotten, too.
         """
         self.conversations.forget()
         self._replaced.clear()
         self._owed.clear()
         self.outbox.oauth.forget()
+        self.outbox.connections.forget()
         self._hand_over.forget()
         self._jobs.plan()
 
