@@ -355,12 +355,32 @@ def test_what_is_closed_and_typed_stays_so(page: Page, simulator: Simulator) -> 
     assert page.get_by_label("Table").input_value() == "a,b"
 
 
+def test_the_control_token_is_asked_for(browser: Browser) -> None:
+    with Simulator(clock=FastClock(NOON), control_token="let-me-in") as simulator:
+        simulator.add_pages(partial(inspector, simulator))
+        page = browser.new_page()
+        page.goto(f"{simulator.url}/#control")
+        for token in ("guessed", "let-me-in"):
+            page.get_by_label("control token").fill(token)
+            page.get_by_role("button", name="Show it").click()
+        page.get_by_role("button", name="Forget everything").wait_for()
+        page.get_by_text("live", exact=True).wait_for()
+        assert page.get_by_label("control token").is_hidden()
+        page.close()
+
+
 def test_everything_has_a_name(page: Page, simulator: Simulator) -> None:
     send(simulator)
     page.get_by_role("option", name="SolarUser to Flexibility Provider").click()
-    for view in ("Exchanges", "Capacity", "Control", "World", "Export"):
+    for view, last in {
+        "Exchanges": "only what went wrong",
+        "Capacity": "Values as a table",
+        "Control": "Forget everything",
+        "World": "Completed, entry",
+        "Export": "Credentials are taken out",
+    }.items():
         page.get_by_role("link", name=view, exact=True).first.click()
-        page.get_by_role("region", name=view, exact=True).wait_for()
+        page.get_by_role("region", name=view, exact=True).get_by_text(last).wait_for()
         nameless = re.findall(
             r"- (?:button|textbox|combobox|checkbox|spinbutton|link|img|region|listbox)(?:$|:$)",
             page.locator("body").aria_snapshot(),

@@ -610,6 +610,7 @@ byId("token").addEventListener("submit", (event) => {
   state.token = new FormData(event.target).get("token");
   sessionStorage.setItem("token", state.token);
   event.target.hidden = true;
+  route();
 });
 for (const link of document.querySelectorAll("a[download]")) {
   // A link cannot show the control token.
