@@ -81,10 +81,11 @@ def _roots(environment: Mapping[str, str]) -> Iterator[str]:
     machine = ssl.get_default_verify_paths()
     named = (environment.get(each, "") for each in _NAMED_BY)
     single = sorted(Path(machine.capath).glob("*")) if machine.capath else []
-    for name in (*named, certifi.where(), machine.cafile or "", *single):
+    files = [*map(Path, (*named, certifi.where(), machine.cafile or "")), *single]
+    for file in files:
         # A folder, or nothing, where something else is meant.
         with suppress(OSError):
-            for found in _PEM.findall(Path(name).read_text(encoding="utf-8", errors="replace")):
+            for found in _PEM.findall(file.read_text(encoding="utf-8", errors="replace")):
                 yield found if found.endswith("\n") else f"{found}\n"
 
 

@@ -263,7 +263,9 @@ async def send_later(_: Sending) -> Outcome:
     ],
 )
 def test_a_sender_that_reaches_nobody_is_told_how_it_would(
-    oscp: Simulator, send: Any, why: str
+    oscp: Simulator,
+    send: Any,  # noqa: ANN401 - a coroutine function is no sender
+    why: str,
 ) -> None:
     with pytest.raises(SenderMistake, match=why):
         sender_properties(send, only="arrives", settings=FEW)(oscp)
