@@ -430,6 +430,7 @@ class Stream(_Incoming):
         super().__init__()
         self._connection = connection
         self._tls: SSLSocket | None = None
+        self._other: socket.socket | None = None
         self._is_ended = False
         self._limits = limits
         self._hold = hold
@@ -524,9 +525,11 @@ class Stream(_Incoming):
     def end(self, how: int) -> None:
         """Let nothing more be read, or written either."""
         self._is_ended = True
-        with suppress(OSError):
-            # Not that of TLS, behind which an answer under way would go out as plain text.
-            socket.socket.shutdown(self._connection, how)
+        for each in (self._connection, self._other):
+            if each is not None:
+                with suppress(OSError):
+                    # Not that of TLS, behind which an answer under way would go out as plain text.
+                    socket.socket.shutdown(each, how)
 
     def close(self) -> None:
         """Close the connection."""
@@ -544,6 +547,7 @@ class Stream(_Incoming):
 
         Or one of them is gone, or nothing comes for long.
         """
+        self._other = other
         other.settimeout(self._limits.answer)
         self._connection.settimeout(self._limits.answer)
         other.sendall(self.take(len(self._data)))

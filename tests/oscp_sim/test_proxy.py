@@ -274,14 +274,18 @@ def test_what_goes_elsewhere_goes_through_the_proxy_that_was_named_before(
             assert told.startswith(b"HTTP/1.1 502 cannot connect to direct.invalid:")
 
 
-def test_when_it_closes_both_sides_of_a_connection_end(authority: Authority) -> None:
+@pytest.mark.parametrize("is_done", [False, True], ids=["whole", "its client is done"])
+def test_when_it_closes_both_sides_of_a_connection_end(authority: Authority, is_done: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, Simulator() as simulator:
         place = f"127.0.0.1:{listener.getsockname()[1]}"
         with surroundings(simulator, authority, {}, "pass") as around:
             opened = tunnel(around.proxy or "", place)
             connection = opened.__enter__()
             other, _ = listener.accept()
-        with other, closing(connection):
             other.settimeout(PATIENCE)
+            if is_done:
+                connection.shutdown(socket.SHUT_WR)
+                assert other.recv(1) == b""
+        with other, closing(connection):
             assert other.recv(1) == b""
             assert connection.recv(1) == b""
