@@ -254,10 +254,13 @@ def _changed_parameter(post: Posted, sending: Sending) -> str | None:
             return f"the parameter {key} was to be {was} and {came_as}"
     if got.get("msg") == sending.text:
         return None
+    text = got.get("msg", "")
     try:
-        came = _read(post.parameters.get("msg", ""))
+        came = _read(text)
     except ValueError:
-        return "what came as msg is not JSON"
+        ends = f": it ends after {len(text)} of {len(sending.text)} characters"
+        is_cut = sending.text.startswith(text)
+        return f"what came as msg is not JSON{ends if is_cut else ''}"
     changed = _Comparison().difference(_read(sending.text), came)
     return changed and f"to SolarUser came something else: {changed}"
 

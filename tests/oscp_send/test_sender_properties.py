@@ -97,7 +97,7 @@ def test_one_with_productions_url_in_its_source_has_them(oscp: Simulator) -> Non
 
 MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
     (senders.CutsByBytes, "parts", "/message was"),
-    (senders.LosesTheLastPart, "arrives", "what came as msg is not JSON"),
+    (senders.LosesTheLastPart, "arrives", "is not JSON: it ends after 256 of "),
     (senders.DropsARepeatedParameter, "arrives", "what came as msg is not JSON"),
     (senders.DropsARepeatedName, "arrives", "/group_id was there 2 times and came 1 times"),
     (senders.RoundsNumbers, "arrives", "capacity was 0.1234567890123 and came as 0.123"),
