@@ -268,7 +268,9 @@ class Core:
                 trouble = error
             except (NotAuthorised, NotUnderstood) as error:
                 said = f"Instruction {number} was queued before, and goes on without being seen."
-                error.hint = f"{error.hint}\n{said}".strip()
+                # What stands beside a status is a line of its own, without a full stop.
+                between = "\n" if "\n" in error.hint else " "
+                error.hint = f"{error.hint}{between}{said}".strip()
                 raise
             if known is not None and known.state.is_final:
                 break

@@ -218,16 +218,6 @@ def test_what_waiting_cannot_remedy_is_raised_at_once(
     assert naps.taken == []
 
 
-def test_what_is_to_be_done_then_has_a_line_for_each_thing(
-    service: responses.RequestsMock, client: SolarUserClient
-) -> None:
-    service.get(VIEW, status=403, json={"success": False, "message": "Access denied"})
-    with pytest.raises(NotAuthorised) as caught:
-        client.wait(5012345)
-    said = "Instruction 5012345 was queued before, and goes on without being seen."
-    assert str(caught.value).splitlines()[-1] == said
-
-
 def test_what_is_no_instruction_is_not_waited_for(client: SolarUserClient) -> None:
     with pytest.raises(TypeError, match="not for <coroutine>: is send awaited"):
         client.wait("<coroutine>")  # type: ignore[arg-type]

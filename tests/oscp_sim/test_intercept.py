@@ -522,6 +522,16 @@ def test_our_own_sender_hands_it_on(is_asynchronous: bool, frozen: Simulator) ->
     )
 
 
+def test_what_else_it_says_is_on_a_line_of_its_own(frozen: Simulator) -> None:
+    client = SolarUserClient(PRODUCTION, "rehearsal-token-0001", "another-secret")
+    with frozen.intercept(), client, pytest.raises(NotAuthorised) as raised:
+        client.wait(1)
+    assert str(raised.value).endswith(
+        "see simulator.journal, entry 1\n"
+        "Instruction 1 was queued before, and goes on without being seen."
+    )
+
+
 def test_a_session_of_the_simulator_says_it_too(frozen: Simulator) -> None:
     with frozen.session() as session:
         answer = session.get(f"http://simulator.invalid{VIEW}")
