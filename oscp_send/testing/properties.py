@@ -254,7 +254,7 @@ def _changed_parameter(post: Posted, sending: Sending) -> str | None:
             return f"the parameter {key} was to be {was} and {came_as}"
     if got.get("msg") == sending.text:
         return None
-    text = got.get("msg", "")
+    text = post.parameters.get("msg", "")
     try:
         came = _read(text)
     except ValueError:
