@@ -190,7 +190,9 @@ MUTATIONS: dict[str, tuple[str, Callable[[list[Line]], list[Line]]]] = {
 
 @given(conversations())
 def test_nothing_is_found_in_a_valid_conversation(lines: list[Line]) -> None:
-    assert not any(converse(lines))
+    found = {finding.rule for findings in converse(lines) for finding in findings}
+    # A forecast may be drawn twice.
+    assert found <= {"same-message"}
 
 
 @pytest.mark.parametrize(("rule", "mutate"), MUTATIONS.values(), ids=MUTATIONS)
