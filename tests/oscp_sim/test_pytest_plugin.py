@@ -404,7 +404,8 @@ def test_of_the_rest(oscp):
 """)
         result.assert_outcomes(failed=5)
         # Each for this reason alone: what its last lines assert holds.
-        assert result.outlines.count(_BLAME) == 5
+        # In CI, pytest's summary says it once more.
+        assert result.outlines.count(_BLAME) in {5, 10}
 
 
 class TestScenarioFiles:
