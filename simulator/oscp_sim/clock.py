@@ -70,7 +70,7 @@ _LOG = logging.getLogger(__name__)
 # Seconds of real time after which a waiting thread looks again.
 _LONGEST_WAIT: Final = 3600.0
 # How many tasks may wait in queues before who asks for more waits, too, and seconds of that.
-_BACKLOG: Final = 1000
+_BACKLOG: Final = 200
 _MOMENT = 0.02
 # How many tasks there are before those that are cancelled are looked for.
 _FEW: Final = 256
