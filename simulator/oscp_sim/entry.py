@@ -170,6 +170,26 @@ class Entry:
         return self._recorded.status
 
     @property
+    def method(self) -> str | None:
+        """The method of the request."""
+        return self._recorded.method
+
+    @property
+    def target(self) -> str | None:
+        """The target of the request, its credentials replaced."""
+        return self._recorded.target
+
+    @property
+    def system(self) -> int | None:
+        """The id of the Capacity Provider or Optimizer that the entry is of."""
+        return self._recorded.system
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether it is SolarUser's note of what it handed to the Flexibility Provider."""
+        return self._recorded.is_handed_over
+
+    @property
     def reason(self) -> str | None:
         """Why a state changed."""
         return self._recorded.parts.reason

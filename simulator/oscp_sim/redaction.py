@@ -198,6 +198,30 @@ class Recorded:
         return None if response is None else response.status
 
     @property
+    def method(self) -> str | None:
+        """The request's method, which is no secret."""
+        request = self._parts.request
+        return None if request is None else request.method
+
+    @property
+    def target(self) -> str | None:
+        """The request's target without any secret; of the body nothing is read."""
+        request = self._parts.request
+        if request is None or self._parts.is_safe:
+            return None if request is None else request.target
+        return self._concealed.safe(request.target)
+
+    @property
+    def system(self) -> int | None:
+        """The id of the Capacity Provider or Optimizer in the detail, which is no secret."""
+        return self._parts.detail.get("id")
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the detail has what SolarUser hands to the Flexibility Provider."""
+        return "handed_over" in self._parts.detail
+
+    @property
     def parts(self) -> Parts:
         """The parts without any secret; any thread may read them."""
         parts = self._parts
@@ -239,9 +263,9 @@ class Concealed:
         return Parts(
             parts.request and self._safe_request(parts.request),
             parts.response and self._safe_response(parts.response),
-            None if parts.reason is None else self._safe(parts.reason),
+            None if parts.reason is None else self.safe(parts.reason),
             self.safe_findings(parts.findings),
-            MappingProxyType(_each(self._safe, parts.detail)),
+            MappingProxyType(_each(self.safe, parts.detail)),
             parts.judge,
             is_safe=True,
         )
@@ -251,15 +275,16 @@ class Concealed:
         return tuple(_each(lambda text: self.redact(writable(text)), one) for one in findings)
 
     def _safe_request(self, request: Request) -> Request:
-        body = self._safe(request.text).encode()
+        body = self.safe(request.text).encode()
         headers = redact_headers(request.headers)
-        return Request(request.method, self._safe(request.target), headers, body)
+        return Request(request.method, self.safe(request.target), headers, body)
 
     def _safe_response(self, response: Response) -> Response:
-        body = self._safe(response.shown).encode()
+        body = self.safe(response.shown).encode()
         return Response(response.status, redact_headers(response.headers), body)
 
-    def _safe(self, text: str) -> str:
+    def safe(self, text: str) -> str:
+        """Return a text without any secret, and without what is beyond its first characters."""
         ahead = max(_LOOK_AHEAD, *map(len, self._others[:1]), 0)
         looked_through = text[: LONGEST_TEXT + ahead]
         safe = self.redact(redact_text(writable(looked_through)))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from oscp_send.findings import Finding
     from oscp_sim.scenario.events import Event
 
 
@@ -76,7 +77,10 @@ def adjustment(blocks: int = 1) -> str:
 
 def find(simulator: Simulator, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - of a row
     rows = get(simulator, "/_sim/rows")["rows"]
-    [found] = [row for row in rows if all(row.get(k) == v for k, v in fields.items())]
+    numbers = ",".join(str(row["number"]) for row in rows)
+    told = get(simulator, f"/_sim/told?numbers={numbers}")["told"]
+    both = [row | said for row, said in zip(rows, told, strict=True)]
+    [found] = [row for row in both if all(row.get(k) == v for k, v in fields.items())]
     return dict(found)
 
 
@@ -173,6 +177,33 @@ class TestRows:
         inspected.reset()
         assert get(inspected, f"/_sim/rows?since={seen}")["forgotten"]
         assert not get(inspected, "/_sim/rows")["forgotten"]
+
+    def test_of_few_it_is_said_at_once_what_they_say(self, inspected: Simulator) -> None:
+        inspected.provider(3).heartbeat()
+        page = get(inspected, "/_sim/rows")
+        assert [each["number"] for each in page["told"]] == [r["number"] for r in page["rows"]]
+        for _ in range(60):
+            inspected.journal.append("capacity_provider", "note")
+        page = get(inspected, "/_sim/rows")
+        assert (len(page["rows"]) > 60, page["told"]) == (True, [])
+
+    def test_nothing_is_judged_for_a_list_of_many(self, inspected: Simulator) -> None:
+        def judge() -> tuple[Finding, ...]:
+            raise AssertionError("judged")
+
+        for _ in range(60):
+            inspected.journal.append("capacity_provider", "note", judge=judge)
+        assert len(get(inspected, "/_sim/rows")["rows"]) == 60
+
+    @pytest.mark.parametrize("numbers", ["", "x", "1,", "1,-2"])
+    def test_what_an_entry_without_a_number_says(self, inspected: Simulator, numbers: str) -> None:
+        answer = requests.get(f"{inspected.url}/_sim/told?numbers={numbers}", timeout=20)
+        assert answer.status_code == 404
+
+    def test_what_was_forgotten_says_nothing(self, inspected: Simulator) -> None:
+        inspected.provider(3).heartbeat()
+        told = get(inspected, "/_sim/told?numbers=1,99999")["told"]
+        assert [each["number"] for each in told] == [1]
 
 
 class TestOneEntry:
@@ -298,6 +329,42 @@ def test_what_happened_is_exported_and_plays_again(inspected: Simulator, tmp_pat
     archive = get(inspected, "/_sim/session.har")
     assert archive["log"]["entries"]
     assert SECRET not in answer.text + json.dumps(archive)
+
+
+def keep(simulator: Simulator, name: str, *numbers: int) -> requests.Response:
+    chosen = {"entries": numbers}
+    answer = requests.post(f"{simulator.url}/_sim/{name}", json=chosen, timeout=20)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_what_is_chosen_is_exported_alone(inspected: Simulator, tmp_path: Path) -> None:
+    inspected.provider(3).heartbeat()
+    send(inspected, adjustment())
+    asked = find(inspected, to="SolarUser", method="POST")["number"]
+    archive = keep(inspected, "session.har", asked).json()
+    [url] = [each["request"]["url"] for each in archive["log"]["entries"]]
+    assert url.endswith("/instr/add/OSCP_v20")
+    lines = keep(inspected, "journal.jsonl", asked).text.splitlines()
+    assert [json.loads(line).get("number") for line in lines] == [None, asked]
+    assert "Heartbeat" not in keep(inspected, "session.html", asked).text
+    path = tmp_path / "recorded.yaml"
+    path.write_bytes(keep(inspected, "scenario.yaml", asked).content)
+    assert "heartbeat" not in path.read_text()
+    assert run(load_scenarios([path]), Rehearsal(), [])
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"entries": 1}', b'{"entries": ["1"]}', b'{"entries": [true]}']
+)
+def test_none_is_chosen(inspected: Simulator, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    url = f"{inspected.url}/_sim/session.har"
+    answer = requests.post(url, data=body, headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        'which entries? for example {"entries": [17, 18]}; GET has all of them',
+    )
 
 
 def test_nothing_to_export(inspected: Simulator) -> None:

@@ -228,6 +228,46 @@ def test_rows_are_filtered_and_chosen_by_keys(page: Page, simulator: Simulator) 
     expect(rows).to_be_focused()
 
 
+def test_what_the_filters_show_is_exported(
+    page: Page, simulator: Simulator, tmp_path: Path
+) -> None:
+    send(simulator)
+    simulator.provider(3).heartbeat()
+    page.get_by_role("option", name="Flexibility Provider, Heartbeat").wait_for()
+    page.get_by_label("Message").select_option("Heartbeat")
+    page.get_by_role("link", name="Export").click()
+    page.get_by_text("What the filters show: 1 of").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="HTTP Archive").click()
+    archive = json.loads(download.value.path().read_text())
+    [url] = [each["request"]["url"] for each in archive["log"]["entries"]]
+    assert url.endswith("/heartbeat")
+    page.get_by_role("button", name="Take the filters away").click()
+    page.get_by_text("Everything that the simulator remembers").wait_for()
+
+
+def test_what_went_wrong_is_found_among_many(page: Page, simulator: Simulator) -> None:
+    from playwright.sync_api import expect  # noqa: PLC0415 - where there is one
+
+    page.get_by_role("button", name="Pause").click()
+    wrong = {"group_id": "other-group", "type": "CONSUMPTION", "forecasted_blocks": [{}]}
+    simulator.provider(3).post("UpdateGroupCapacityForecast", wrong)
+    for number in range(1_000):
+        simulator.journal.append("capacity_provider", "note", detail={"why": f"note {number}"})
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("1001 rows").wait_for()
+    page.get_by_label("only what went wrong").check()
+    rows = page.get_by_role("listbox", name="What happened").get_by_role("option")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("422")
+    page.get_by_label("only what went wrong").uncheck()
+    page.get_by_label("Text").fill("NOTE 17")
+    page.get_by_text("11 of 1001 rows", exact=True).wait_for()
+    page.get_by_label("Text").fill("")
+    page.get_by_role("combobox", name="Group").select_option("other-group")
+    expect(rows).to_have_count(1)
+
+
 def test_an_adjustment_of_an_optimizer_is_sent_from_a_table(
     page: Page, simulator: Simulator
 ) -> None:

@@ -6,10 +6,11 @@ for any program. `oscp-sim serve` has it; a program adds it to a simulator with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Response, request
 
@@ -18,7 +19,7 @@ from oscp_sim.control import Refused, answering, entries_asked_for
 from oscp_sim.faults import faults_schema
 from oscp_sim.faults.model import KINDS
 from oscp_sim.http import OURS
-from oscp_sim.inspector.rows import MOST, detail, rows
+from oscp_sim.inspector.rows import FEW, MOST, detail, rows, told
 from oscp_sim.journal import Journal
 from oscp_sim.openapi import version
 from oscp_sim.recording import NothingToRecord, record, step_of
@@ -47,9 +48,11 @@ def inspector(simulator: Simulator) -> Blueprint:
     for name, kind in _FILES.items():
         view = partial(_file, name, kind)
         pages.add_url_rule(f"{OURS}/{name}", view_func=view, endpoint=name.replace(".", "-"))
-    for path, handler in _TABLE.items():
+    for path, (handler, *methods) in _TABLE.items():
         answer = answering(partial(handler, shared))
-        pages.add_url_rule(f"{OURS}/{path}", view_func=answer, endpoint=handler.__name__)
+        pages.add_url_rule(
+            f"{OURS}/{path}", view_func=answer, endpoint=handler.__name__, methods=methods
+        )
     return pages
 
 
@@ -75,7 +78,15 @@ def _rows(shared: Shared) -> object:
         "more": more,
         "forgotten": _is_forgotten(shared.journal, int(float(request.args.get("since", 0)))),
         "rows": list(rows(shown)),
+        "told": list(told(shown)) if len(shown) <= FEW else [],
     }
+
+
+def _told(shared: Shared) -> object:
+    """Return what some entries say, those of them that there still are."""
+    numbers = set(map(_whole, request.args.get("numbers", "").split(",")))
+    known = shared.journal.entries(since=min(numbers) - 1)
+    return {"told": list(told(each for each in known if each.number in numbers))}
 
 
 def _is_forgotten(journal: Journal, seen: int) -> bool:
@@ -126,21 +137,55 @@ def _plots(shared: Shared) -> object:
 
 def _scenario(shared: Shared) -> Response:
     try:
-        recording = record(SavedJournal.of(shared), "recorded")
+        recording = record(_kept(shared, is_whole=True), "recorded")
     except NothingToRecord as error:
         raise Refused(str(error), 409) from None
     return _download(recording.text.encode(), "recorded.yaml", "application/yaml")
 
 
 def _archive(shared: Shared) -> Response:
-    content = har(shared.journal.entries(), version()).encode()
+    content = har(_kept(shared).entries, version()).encode()
     return _download(content, "session.har", "application/json")
 
 
 def _report(shared: Shared) -> Response:
     pages: list[str] = []
-    tell_session(shared, 0.0, [Gathered(lambda result: pages.append(report(result)))])
+    gathered = Gathered(lambda result: pages.append(report(result)))
+    tell_session(shared, 0.0, [gathered], _kept(shared).entries)
     return _download(pages[0].encode(), "session.html", "text/html")
+
+
+def _journal(shared: Shared) -> Response:
+    content = "".join(_kept(shared).lines()).encode()
+    return _download(content, "journal.jsonl", "application/jsonl")
+
+
+def _kept(shared: Shared, *, is_whole: bool = False) -> SavedJournal:
+    """Return what a file is to have: all, or the entries that a request names.
+
+    Args:
+        shared: What the parties share.
+        is_whole: Whether all about the instructions of these entries comes with them.
+
+    Raises:
+        Refused: It names none.
+    """
+    saved = SavedJournal.of(shared)
+    if request.method == "GET":
+        return saved
+    body = request.get_json(silent=True)
+    numbers = body.get("entries") if isinstance(body, dict) else None
+    if not isinstance(numbers, list) or not all(type(each) is int for each in numbers):
+        raise Refused('which entries? for example {"entries": [17, 18]}; GET has all of them')
+    named = set(numbers)
+    chosen = [each for each in saved.entries if each.number in named]
+    about = {each.instruction_id for each in chosen} - {None} if is_whole else set()
+    return replace(
+        saved,
+        entries=tuple(
+            each for each in saved.entries if each.number in named or each.instruction_id in about
+        ),
+    )
 
 
 def _download(content: bytes, name: str, kind: str) -> Response:
@@ -149,13 +194,16 @@ def _download(content: bytes, name: str, kind: str) -> Response:
     return response
 
 
-_TABLE: Final[Mapping[str, Callable[..., object]]] = {
-    "rows": _rows,
-    "entries/<number>": _entry,
-    "entries/<number>/step": _step,
-    "fault-kinds": _fault_kinds,
-    "plots": _plots,
-    "scenario.yaml": _scenario,
-    "session.har": _archive,
-    "session.html": _report,
+_TABLE: Final[Mapping[str, tuple[Any, ...]]] = {
+    "rows": (_rows, "GET"),
+    "told": (_told, "GET"),
+    "entries/<number>": (_entry, "GET"),
+    "entries/<number>/step": (_step, "GET"),
+    "fault-kinds": (_fault_kinds, "GET"),
+    "plots": (_plots, "GET"),
+    "scenario.yaml": (_scenario, "GET", "POST"),
+    "session.har": (_archive, "GET", "POST"),
+    "session.html": (_report, "GET", "POST"),
+    # All of it is in the control interface.
+    "journal.jsonl": (_journal, "POST"),
 }

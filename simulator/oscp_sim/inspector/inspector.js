@@ -4,8 +4,11 @@
 const LANES = ["Capacity Optimizer", "SolarUser", "Flexibility Provider", "Capacity Provider"];
 const ROW = 40;
 const MOST = 50000;
+// How many rows are asked at once what they say, where a filter wants to know it of all.
+const SOME = 400;
 const byId = (id) => document.getElementById(id);
-const state = { rows: [], sides: new Map(), shown: [], last: 0, chosen: null, plotted: "", paused: false, follows: true, enters: false, token: sessionStorage.getItem("token") };
+const nothing = () => ({ rows: [], sides: new Map(), numbered: new Map(), shown: [] });
+const state = { ...nothing(), last: 0, came: 0, chosen: null, plotted: "", paused: false, follows: true, enters: false, token: sessionStorage.getItem("token") };
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -68,23 +71,67 @@ const isBad = (row) => row.kind === "exchange"
 
 function take(rows) {
   for (const row of rows) {
-    if (row.kind === "exchange" && row.method === "GET" && row.to === "SolarUser" && row.status < 400) continue;
-    if (row.kind === "state" && ["Queuing", "Executing"].includes(row.state)) continue;
     const first = row.kind === "exchange" && row.exchange != null ? state.sides.get(row.exchange) : null;
     if (first) {
       // Its other side: the sender's says what came back, the receiver's what was in it.
-      const seen = new Set(first.findings.map((each) => each.rule));
-      first.findings.push(...row.findings.filter((each) => !seen.has(each.rule)));
       if (row.is_sent) Object.assign(first, { status: row.status, from: row.from });
-      else Object.assign(first, { to: row.to, says: row.says || first.says });
+      else Object.assign(first, { to: row.to, receiver: row.number });
+      first.unread.push(row.number);
+      first.numbers.push(row.number);
+      state.numbered.set(row.number, first);
       state.sides.delete(row.exchange);
       continue;
     }
     if (row.kind === "exchange" && row.exchange != null) state.sides.set(row.exchange, row);
+    Object.assign(row, { says: "", answer: "", why: "", group: null, findings: [], unread: [row.number], numbers: [row.number] });
+    state.numbered.set(row.number, row);
     state.rows.splice(place(row), 0, row);
   }
-  if (state.rows.length > MOST) state.rows.splice(0, state.rows.length - MOST);
+  if (state.rows.length > MOST) {
+    for (const row of state.rows.splice(0, state.rows.length - MOST)) row.numbers.forEach((number) => state.numbered.delete(number));
+  }
   if (state.sides.size > 2000) state.sides.delete(state.sides.keys().next().value);
+}
+
+// What rows say costs the simulator more than all else of them: it is asked of those in sight.
+function hear(told) {
+  for (const { number, says, findings, ...more } of told) {
+    const row = state.numbered.get(number);
+    if (!row?.unread.includes(number)) continue;
+    row.unread = row.unread.filter((each) => each !== number);
+    const known = new Set(row.findings.map((each) => each.rule));
+    row.findings.push(...findings.filter((each) => !known.has(each.rule)));
+    if (number === row.number) Object.assign(row, more);
+    if (!row.says || number === row.receiver) row.says = says || row.says;
+  }
+  choices("group", told.map((each) => each.group));
+}
+
+const wantsAll = (filter) => Boolean(filter.group || filter.text || filter.bad);
+
+function unheard() {
+  const rows = wantsAll(wanted()) ? state.rows : state.shown.slice(...inSight());
+  return rows.filter((row) => row.unread.length > 0).slice(-SOME);
+}
+
+let isHearing = false;
+async function listen() {
+  if (isHearing) return;
+  isHearing = true;
+  try {
+    for (let rows; (rows = ["exchanges", "export"].includes(view) ? unheard() : []).length;) {
+      const began = performance.now();
+      const { told } = await ask(`/_sim/told?numbers=${rows.flatMap((row) => row.unread).join()}`);
+      hear(told);
+      // What was forgotten meanwhile says nothing.
+      for (const row of rows) row.unread = [];
+      refresh();
+      const isBusy = performance.now() - state.came < 2000;
+      if (isBusy) await moment(Math.max(2 * GLANCE, 9 * (performance.now() - began)));
+    }
+  } catch { /* the simulator is not there: the list says so, and asks again */ } finally {
+    isHearing = false;
+  }
 }
 
 // The journal has a request to SolarUser when it is answered: it goes before what it led to.
@@ -119,7 +166,11 @@ function refresh() {
   const filter = wanted();
   const isAll = !Object.values(filter).some(Boolean);
   state.shown = isAll ? state.rows.slice() : state.rows.filter((row) => fits(row, filter));
-  byId("count").textContent = isAll ? `${state.rows.length} rows` : `${state.shown.length} of ${state.rows.length} rows`;
+  const left = wantsAll(filter) ? state.rows.filter((row) => row.unread.length).length : 0;
+  const count = isAll ? `${state.rows.length} rows` : `${state.shown.length} of ${state.rows.length} rows${left ? `, ${left} yet to be read` : ""}`;
+  byId("count").textContent = count;
+  byId("kept").textContent = isAll ? "Everything that the simulator remembers." : `What the filters show: ${count}.`;
+  byId("all").hidden = isAll;
   byId("nothing").hidden = state.rows.length > 0;
   byId("space").style.height = `${state.shown.length * ROW}px`;
   if (state.follows) byId("list").scrollTop = state.shown.length * ROW;
@@ -130,11 +181,16 @@ let drawing = 0;
 function draw() {
   cancelAnimationFrame(drawing);
   drawing = requestAnimationFrame(() => {
-    const list = byId("list");
-    const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
-    const last = Math.min(state.shown.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 5);
+    const [first, last] = inSight();
     byId("space").replaceChildren(...state.shown.slice(first, last).map((row, at) => drawn(row, first + at)));
+    listen();
   });
+}
+
+function inSight() {
+  const list = byId("list");
+  const last = Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 5;
+  return [Math.max(0, Math.floor(list.scrollTop / ROW) - 5), Math.min(state.shown.length, last)];
 }
 
 function drawn(row, at) {
@@ -161,7 +217,7 @@ function exchange(row) {
   const place = `left:${12.5 + left * 25}%;width:${(right - left) * 25}%`;
   const bad = isBad(row);
   const kind = `arrow ${to >= from ? "right" : "left"}${bad ? " bad" : ""}${row.is_queue ? " queue" : ""}`;
-  const what = row.action ?? `${row.method} ${row.path.split("?")[0].split("/").pop()}`;
+  const what = row.action ?? `${row.method} ${(row.path ?? "").split("?")[0].split("/").pop()}`;
   const id = numbered(row.from) ?? numbered(row.to);
   const rules = [...new Set(row.findings.map((each) => each.rule))];
   const below = [outcome({ ...row, why: rules.length ? "" : row.why }), ...rules].join(", ");
@@ -188,12 +244,13 @@ async function live() {
       const page = await ask(`/_sim/rows?since=${state.last}${state.last ? "&wait=20" : ""}`);
       byId("token").hidden = true;
       byId("state").textContent = state.paused ? "paused" : "live";
-      if (page.forgotten && state.rows.length) { Object.assign(state, { rows: [], sides: new Map() }); refresh(); changed(); }
+      if (page.forgotten && state.rows.length) { Object.assign(state, nothing()); refresh(); changed(); }
       state.last = page.last;
+      if (page.rows.length) state.came = performance.now();
       take(page.rows);
+      hear(page.told);
       choices("party", page.rows.flatMap((row) => [row.from, row.to]));
       choices("action", page.rows.map((row) => row.action));
-      choices("group", page.rows.map((row) => row.group));
       if (page.rows.length && !state.paused) { refresh(); changed(); }
       if (page.rows.length && !page.more) await moment(GLANCE);
     } catch (error) {
@@ -208,7 +265,7 @@ async function live() {
 async function restarted() {
   try {
     const page = await ask("/_sim/rows?limit=1&since=4000000000000000");
-    if (page.last < state.last) Object.assign(state, { rows: [], sides: new Map(), last: 0 });
+    if (page.last < state.last) Object.assign(state, nothing(), { last: 0 });
   } catch { /* not yet */ }
 }
 
@@ -417,7 +474,7 @@ async function control() {
         sending(select, "handshake", "Handshake", [field("heartbeat every", "heartbeat_interval", { type: "number", min: 1, placeholder: "seconds", size: 8 })], numbers)), forecasting(select)),
     make("fieldset", {}, make("legend", {}, "The clock"), now(clock), clock.runs === "real" ? make("p", { class: "soft" }, "It is the machine's: start with --clock frozen or fast to move it.") : advancing(), clock.runs === "fast" && running()),
     faulting(faults, known),
-    make("fieldset", {}, make("legend", {}, "Begin anew"), make("button", { type: "button", onclick: () => { if (confirm("Forget everything that happened?")) attempt(() => post("/_sim/reset", {}), () => { Object.assign(state, { rows: [], sides: new Map() }); refresh(); return "All is as at the start."; }); } }, "Forget everything")),
+    make("fieldset", {}, make("legend", {}, "Begin anew"), make("button", { type: "button", onclick: () => { if (confirm("Forget everything that happened?")) attempt(() => post("/_sim/reset", {}), () => { Object.assign(state, nothing()); refresh(); return "All is as at the start."; }); } }, "Forget everything")),
   );
 }
 
@@ -527,7 +584,7 @@ async function world() {
     for (const each of user.capacity_groups ?? []) parts.push(table(`Capacity Group ${each.id}, ${each.identifier}`, each));
   }
   const ends = new Map();
-  for (const row of state.rows) if (row.instruction) ends.set(row.instruction, [row.number, row.state ?? /instruction \d+ (\w+)/.exec(row.answer ?? "")?.[1] ?? ends.get(row.instruction)?.[1]]);
+  for (const row of state.rows) if (row.instruction) ends.set(row.instruction, [row.number, row.state ?? ends.get(row.instruction)?.[1]]);
   parts.push(make("h2", {}, "Instructions"), ends.size ? make("table", {}, make("tbody", {}, ...[...ends].slice(-500).map(([id, [number, end]]) => make("tr", {}, make("th", { scope: "row" }, String(id)), make("td", {}, end || "under way", ", entry ", linked(number)))))) : make("p", { class: "soft" }, "None yet."));
   redraw(byId("world"), parts);
 }
@@ -542,7 +599,7 @@ const table = (title, values) => make("details", { open: true, "data-of": title.
 
 // Views.
 
-const VIEWS = { exchanges: () => refresh(), capacity, control, world, export: () => {} };
+const VIEWS = { exchanges: () => refresh(), capacity, control, world, export: () => refresh() };
 let view = "exchanges";
 
 let isStale = false;
@@ -617,13 +674,15 @@ for (const link of document.querySelectorAll("a[download]")) {
   link.addEventListener("click", async (event) => {
     event.preventDefault();
     const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
-    const answer = await fetch(link.href, { headers });
+    const chosen = byId("all").hidden ? null : JSON.stringify({ entries: state.shown.flatMap((row) => row.numbers) });
+    const answer = await fetch(link.href, { headers, ...(chosen && { method: "POST", body: chosen, headers: { ...headers, "Content-Type": "application/json" } }) });
     if (!answer.ok) { tell((await answer.json()).error ?? `HTTP ${answer.status}`, true); return; }
     const address = URL.createObjectURL(await answer.blob());
     make("a", { href: address, download: link.pathname.split("/").pop() }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
   });
 }
+byId("all").addEventListener("click", () => { byId("filters").reset(); refresh(); });
 addEventListener("hashchange", route);
 addEventListener("resize", draw);
 route();

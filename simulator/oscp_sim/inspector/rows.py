@@ -13,13 +13,24 @@ from oscp_send.rules import rules
 from oscp_send.times import utc_text
 from oscp_sim.entry import Entry
 from oscp_sim.journal import Journal
-from oscp_sim.report.chart import ends, lane_name
+from oscp_sim.report.chart import ends, lane_name, lane_of
 from oscp_sim.report.text import parameters_of
 from oscp_sim.scenario.sequence import answer_summary, note_text, summary
-from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry, exchange_of, joined, timeline
+from oscp_sim.scenario.timeline import (
+    SHOWN_BY_ANSWERS,
+    Exchange,
+    Note,
+    TimelineEntry,
+    ends_of,
+    exchange_of,
+    joined,
+    timeline,
+)
 
-#: How many entries one answer may tell of.
-MOST: Final = 2000
+#: How many entries one answer may tell of, and of how few it says at once what they say.
+MOST, FEW = 2000, 50
+# From this status of HTTP on.
+_REFUSED: Final = 400
 # The headers of a request that say the most, in this order, before all others.
 _TELLING: Final = (
     "Authorization",
@@ -35,50 +46,70 @@ _OF_SIGNATURES: Final = ("canonical request: ", "string to sign: ")
 
 
 def rows(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each entry that tells something new, in order.
+    """Yield a row for each entry that a list shows, in order: who, what, and how it ended.
 
-    Both sides of an exchange are rows, with the same `exchange`; a reader shows one.
+    Nothing is read or judged for it, so that many are cheap; what they say is in `told`. Both sides
+    of an exchange are rows, with the same `exchange`; a reader shows one. Left out are looks at
+    what SolarUser has that went well, and states that the answers show anyway.
     """
     for entry in entries:
+        if entry.state in SHOWN_BY_ANSWERS or _is_idle_look(entry):
+            continue
+        row: dict[str, Any] = {
+            "number": entry.number,
+            "at": utc_text(entry.at),
+            "kind": entry.kind,
+            "action": entry.action,
+            "instruction": entry.instruction_id,
+            "state": entry.state,
+        }
+        if entry.kind != "exchange" and not entry.is_handed_over:
+            yield {**row, "party": lane_name(lane_of(entry.party, entry.system))}
+            continue
+        sender, receiver = (lane_name(lane_of(each, entry.system)) for each in ends_of(entry))
+        yield {
+            **row,
+            "kind": "exchange",
+            "exchange": entry.exchange_id,
+            "from": sender,
+            "to": receiver,
+            "method": entry.method,
+            "status": entry.status,
+            "is_queue": entry.is_handed_over,
+            "is_sent": entry.sent,
+        }
+
+
+def _is_idle_look(entry: Entry) -> bool:
+    is_look = entry.party == "solaruser" and entry.method == "GET" and not entry.sent
+    return is_look and entry.status is not None and entry.status < _REFUSED
+
+
+def told(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+    """Yield what each entry of the list says: its message, its answer, and what was found in it."""
+    for entry in entries:
         for each in timeline([entry], [entry.exchange_id]):
-            yield _row(entry, each)
+            yield {"number": entry.number, **_said(each)}
 
 
-def _row(entry: Entry, each: TimelineEntry) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "number": entry.number,
-        "at": utc_text(entry.at),
-        "kind": entry.kind,
-        "action": each.action,
-        "instruction": each.instruction_id,
-        "state": entry.state,
-        "findings": [
-            {"rule": found["rule"], "severity": found["severity"]} for found in each.findings
-        ],
-    }
+def _said(each: TimelineEntry) -> dict[str, Any]:
+    broken = dict.fromkeys((one["rule"], one["severity"]) for one in each.findings)
+    found = [{"rule": rule, "severity": severity} for rule, severity in broken]
     if isinstance(each, Note):
-        return {**row, "party": lane_name((each.party, each.system)), "says": note_text(each, 1)}
-    sender, receiver = map(lane_name, ends(each))
-    said = {"says": summary(each), "answer": answer_summary(each), "why": _why(each)}
+        return {"says": note_text(each, 1), "findings": found}
     return {
-        **row,
-        **said,
-        "kind": "exchange",
-        "exchange": entry.exchange_id,
-        "from": sender,
-        "to": receiver,
-        "method": each.method,
+        "says": summary(each),
+        "answer": answer_summary(each),
+        "why": _why(each),
         "path": each.target,
-        "status": each.status,
         "group": _group(each),
-        "is_queue": each.is_handed_over,
-        "is_sent": entry.sent,
+        "findings": found,
     }
 
 
 def _why(exchange: Exchange) -> str:
     """Return in a line why an exchange failed, where its answer or its parties say it."""
-    if exchange.status is None or exchange.status < 400:  # noqa: PLR2004 - of HTTP
+    if exchange.status is None or exchange.status < _REFUSED:
         return ""
     remarks = (each for each in exchange.notes if not each.startswith(_OF_SIGNATURES))
     return next(remarks, answer_summary(exchange))

@@ -125,7 +125,7 @@ def _is_about(act: Act, entry: Entry) -> bool:
 def _forgotten(journal: SavedJournal) -> Iterator[str]:
     first = journal.entries[0].number if journal.entries else 1
     if first > 1:
-        yield f"what was before entry {first}: forgotten by the journal, or before a reset"
+        yield f"what was before entry {first}: forgotten, before a reset, or not chosen"
 
 
 def _faults(entries: Iterable[Entry]) -> Iterator[str]:

@@ -107,7 +107,7 @@ def lane_name(lane: Lane) -> str:
 
 def ends(exchange: Exchange) -> tuple[Lane, Lane]:
     """Return the lanes of the sender and of the receiver."""
-    return _lane(exchange.sender, exchange.system), _lane(exchange.receiver, exchange.system)
+    return lane_of(exchange.sender, exchange.system), lane_of(exchange.receiver, exchange.system)
 
 
 def parts_of(exchange: Exchange) -> int:
@@ -117,7 +117,8 @@ def parts_of(exchange: Exchange) -> int:
     return sum(len(split(value)) for name, value in parameters_of(exchange) if name == "msg")
 
 
-def _lane(party: str | None, system: int | None) -> Lane:
+def lane_of(party: str | None, system: int | None) -> Lane:
+    """Return the lane of a party; the id of a system counts where there are many of a kind."""
     return party, system if party in _OF_MANY else None
 
 
@@ -128,7 +129,7 @@ def _places(drawn: Iterable[Row]) -> dict[Lane, float]:
         if isinstance(row.what, Exchange):
             found.update(dict.fromkeys(ends(row.what)))
         elif isinstance(row.what, Note):
-            found[_lane(row.what.party, row.what.system)] = None
+            found[lane_of(row.what.party, row.what.system)] = None
     alone: dict[Lane, Lane] = {}
     for party in _OF_MANY:
         ids = [lane for lane in found if lane[0] == party and lane[1] is not None]
@@ -218,7 +219,7 @@ def _beginning(name: str) -> str:
 
 
 def _note(row: Row, note: Note, y: float, places: dict[Lane, float], width: float) -> Markup:
-    x = places[_lane(note.party, note.system)]
+    x = places[lane_of(note.party, note.system)]
     said = note_text(note, row.count)
     room = min(_LANE - 16, 2 * min(x, width - x) - 8)
     kind = "note bad" if shown_findings(note.findings) else "note"

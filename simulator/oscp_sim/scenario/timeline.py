@@ -29,8 +29,8 @@ _TELLING: Final = (
 )
 _FORM: Final = "application/x-www-form-urlencoded"
 _FIELD: Final = re.compile(r"parameters\[(\d{1,9})\]\.(name|value)", re.ASCII)
-# States that the answers of SolarUser show anyway.
-_SHOWN_BY_ANSWERS: Final = frozenset({"Queuing", "Executing"})
+#: States that the answers of SolarUser show anyway.
+SHOWN_BY_ANSWERS: Final = frozenset({"Queuing", "Executing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +181,9 @@ def timeline(
         if entry.kind == "note":
             if "seen" in entry.detail and entry.party in last:
                 _tell_seen(*last.pop(entry.party), entry.detail["seen"])
-            items.append(_handed_over(entry) if "handed_over" in entry.detail else _note(entry))
+            items.append(_handed_over(entry) if entry.is_handed_over else _note(entry))
         elif entry.kind == "state":
-            items += [] if entry.state in _SHOWN_BY_ANSWERS else [_state(entry)]
+            items += [] if entry.state in SHOWN_BY_ANSWERS else [_state(entry)]
         elif (exchange := exchange_of(entry)).receiver == "solaruser":
             is_look = exchange.method != "POST" and entry.exchange_id not in looks
             asked += [] if is_look else [exchange]
@@ -242,26 +242,34 @@ def _tell_seen(items: list[Any], at: int, seen: object) -> None:
     items[at] = replace(exchange, status=status, answer="", answer_headers=(), notes=notes)
 
 
+def ends_of(entry: Entry) -> tuple[PartyName | None, PartyName | None]:
+    """Return who sent and who received what an entry is about, where they are known."""
+    if entry.is_handed_over:
+        return "solaruser", "flexibility_provider"
+    other = entry.peer
+    if entry.party == "solaruser" and _INSTRUCTIONS in (entry.target or ""):
+        # An integrator's program acts as its Capacity Optimizer (oscp20.md §7.1).
+        other = "capacity_optimizer"
+    return (entry.party, other) if entry.sent else (other, entry.party)
+
+
 def exchange_of(entry: Entry) -> Exchange:
     """Return what one side of an exchange reports of it."""
     request, response = entry.request, entry.response
     assert request is not None, "the journal takes no exchange without"  # noqa: S101
-    other = entry.peer
-    if entry.party == "solaruser" and _INSTRUCTIONS in request.target:
-        # An integrator's program acts as its Capacity Optimizer (oscp20.md §7.1).
-        other = "capacity_optimizer"
+    sender, receiver = ends_of(entry)
     return Exchange(
         number=entry.number,
         at=entry.at,
-        sender=entry.party if entry.sent else other,
-        receiver=other if entry.sent else entry.party,
+        sender=sender,
+        receiver=receiver,
         method=request.method,
         target=request.without_host.removesuffix("?"),
         headers=request.headers,
         body=request.text,
         action=entry.action,
         instruction_id=entry.instruction_id,
-        system=entry.detail.get("id"),
+        system=entry.system,
         status=None if response is None else response.status,
         answer="" if response is None else response.text,
         findings=entry.findings,
@@ -293,11 +301,12 @@ def joined(first: Exchange, other_side: Entry) -> Exchange:
 
 
 def _handed_over(entry: Entry) -> Exchange:
+    sender, receiver = ends_of(entry)
     return Exchange(
         number=entry.number,
         at=entry.at,
-        sender="solaruser",
-        receiver="flexibility_provider",
+        sender=sender,
+        receiver=receiver,
         method="MQTT",
         target=_QUEUE,
         body=json.dumps(entry.detail["handed_over"]),
@@ -315,7 +324,7 @@ def _note(entry: Entry) -> Note:
         "; ".join(_notes(entry.detail)) or "noted",
         entry.action,
         entry.instruction_id,
-        entry.detail.get("id"),
+        entry.system,
         entry.detail.get("datum"),
         entry.findings,
     )
