@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -17,6 +16,7 @@ from oscp_send.meaning import judge_meaning
 from oscp_send.testing import Sample, messages
 from oscp_sim.system.answer import answer_to, asks_for_anything
 from oscp_sim.system.profile import PROFILES
+from oscp_sim.world import ProviderBehaviour
 from oscp_sim.world.model import Answer
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -46,7 +46,8 @@ def answered(
     limit: float | None = None,
     profile: str = "specification",
 ) -> Any:  # noqa: ANN401 - JSON
-    made = answer_to(asked, forecasts, replace(PROFILES[profile], answer=answer, limit=limit))
+    answering = PROFILES[profile].with_behaviour(ProviderBehaviour(answer=answer, limit=limit))
+    made = answer_to(asked, forecasts, answering)
     assert (made["group_id"], made["type"]) == (asked["group_id"], asked["type"])
     return made["forecasted_blocks"]
 
@@ -509,7 +510,7 @@ def test_any_two_valid_messages_have_a_valid_answer(
     asked, forecast = asking.message, forecasting.message
     assert asks_for_anything(asked)
     alike = {**forecast, "group_id": asked["group_id"], "type": asked["type"]}
-    answering = replace(PROFILES[profile], answer=answer, limit=limit)
+    answering = PROFILES[profile].with_behaviour(ProviderBehaviour(answer=answer, limit=limit))
     made = answer_to(asked, [forecast, alike], answering)
     assert judge("UpdateGroupCapacityForecast", made) == []
     assert answer == "deny" or is_free_of_overlaps(made)

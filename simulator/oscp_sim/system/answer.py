@@ -68,7 +68,7 @@ def answer_to(
             "the adjustment asks for nothing: none of its blocks ends after it starts (S1)"
         )
     forecast = _forecast(adjustment, asked, forecasts)
-    if profile.answer == "deny" and forecast is not None:
+    if profile.behaviour.answer == "deny" and forecast is not None:
         return deepcopy(dict(forecast))
     before = _laid_down(forecast)
     after = list(before)
@@ -129,12 +129,12 @@ def _laid_down(forecast: Mapping[str, Any] | None) -> list[_Piece]:
 
 def _answered(piece: _Piece, forecast: Iterable[_Piece], profile: Profile) -> list[_Piece]:
     """Return what is granted of one piece that was asked for."""
-    if profile.answer == "grant":
+    if profile.behaviour.answer == "grant":
         return [piece]
-    if profile.answer == "deny":
+    if profile.behaviour.answer == "deny":
         return [piece.holding(0)]
-    if profile.limit is not None:
-        return [piece.holding(min(piece.capacity, profile.limit))]
+    if profile.behaviour.limit is not None:
+        return [piece.holding(min(piece.capacity, profile.behaviour.limit))]
     return _at_most(piece, [each for each in forecast if each.resource == piece.resource])
 
 

@@ -143,7 +143,7 @@ def read_message(call: Call, profile: Profile) -> None:
     if call.request.method == "DELETE":
         return
     body = call.request.body
-    if body is None or len(body) > profile.longest_body:
+    if body is None or len(body) > profile.behaviour.longest_body:
         call.request = replace(call.request, body=None)
         raise Refused("X18", "the body is too large")
     try:

@@ -2,20 +2,24 @@
 
 Capacities for tomorrow by 10:00, requests for more of them by 14:00, answers to these by 16:00,
 usage every minute; an emergency is an Update for what is left of today. All in Taipei's time, which
-has had no daylight saving since 1979: a fixed offset. `timetable` does all this when it is due.
+has had no daylight saving since 1979: a fixed offset. `Timetable` does all this when it is due.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
 from oscp_send.findings import Finding
 from oscp_send.messages import ForecastedBlock, UpdateGroupCapacityForecast, forecasted_blocks
 from oscp_send.times import read_instant
+from oscp_sim.clock import Task
 from oscp_sim.system.profile import PROFILES
+from oscp_sim.system.sending import Sent
+from oscp_sim.system.system import FORECAST, System
 
 EMERGENCY: Final = "emergency_assign_capacity"
 
@@ -36,6 +40,7 @@ _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
 _HOURS: Final = 24
 _USAGE_EVERY: Final = timedelta(minutes=1)
+_LATE: Final = timedelta(milliseconds=1)
 _RULE: Final = "elmo-timetable"
 _DAY_RULE: Final = "elmo-day"
 _ENDS: Final = ("start_time", "end_time")
@@ -157,3 +162,76 @@ def _midnight(instant: datetime) -> datetime:
 
 def _shown(instant: datetime) -> str:
     return f"{instant.astimezone(TAIPEI):%Y-%m-%d %H:%M} (+08:00)"
+
+
+class Timetable:
+    """Assigns tomorrow's capacities, and watches that usage is reported.
+
+    Args:
+        system: The Capacity Provider; without ELMO's profile it has no timetable.
+    """
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._schedule = system.shared.schedule
+        self._clock = system.shared.clock
+        self._assignment: Task | None = None
+        self._watch: Task | None = None
+        self._last_usage: datetime | None = None
+
+    def plan(self) -> None:
+        """Plan the next assignment, if there is to be one."""
+        if self._assignment is not None:
+            self._assignment.cancel()
+        self._assignment = None
+        profile = self._system.profile
+        if profile.has_timetable and profile.behaviour.timetable is not None:
+            when, queue = next_assignment(self._clock.now()), self._system.queue
+            self._assignment = self._schedule.at(when, self._assign, job=True, queue=queue)
+
+    def usage_reported(self, now: datetime) -> None:
+        """Record that usage was reported: the next report is due within a minute."""
+        if not self._system.profile.has_timetable:
+            return
+        self._last_usage = now
+        if self._watch is None:
+            self._watch = self._schedule.at(now + _USAGE_EVERY + _LATE, self._look, job=True)
+
+    def end(self) -> None:
+        """Do nothing any more."""
+        for task in (self._assignment, self._watch):
+            if task is not None:
+                task.cancel()
+        self._assignment = self._watch = self._last_usage = None
+
+    def _assign(self) -> None:
+        system, capacity = self._system, self._system.profile.behaviour.timetable
+        if not system.is_configured or capacity is None:
+            return
+        self.plan()
+        if not system.registration.is_registered:
+            system.note("no capacities are assigned for tomorrow: it is not registered")
+            return
+        for group in sorted(system.groups):
+            system.retry(partial(self._send, group, capacity, system.new_request_id()))
+
+    def _send(self, group: str, capacity: float, request_id: str) -> Sent:
+        message = day_ahead(group, capacity, self._clock.now())
+        return self._system.post(FORECAST, message, request_id=request_id)
+
+    def _look(self) -> None:
+        self._watch, last = None, self._last_usage
+        if last is None:
+            return
+        finding = missed_measurements(last, self._clock.now())
+        if finding is None:
+            self._watch = self._schedule.at(last + _USAGE_EVERY + _LATE, self._look, job=True)
+            return
+        system = self._system
+        system.shared.journal.append(
+            system.party,
+            "note",
+            action="UpdateGroupMeasurements",
+            findings=[finding.to_dict()],
+            detail={"why": finding.message, **system.who},
+        )

@@ -19,7 +19,6 @@ from oscp_sim.journal import size_of
 from oscp_sim.shared import Shared
 from oscp_sim.system import oscp_sim_cp
 from oscp_sim.system.call import Call, Reaction, Refused, check_headers, read_message
-from oscp_sim.system.kinds import SimulatedProvider
 from oscp_sim.system.profile import ACTIONS, Profile
 from oscp_sim.system.reactions import react
 from oscp_sim.system.registry import Registry
@@ -89,7 +88,7 @@ class Endpoint:
             self._record(call, response, system)
         if system is None or response.after == math.inf:
             return response
-        return replace(response, after=system.profile.delay.total_seconds())
+        return replace(response, after=system.profile.behaviour.delay.total_seconds())
 
     def _callers(self, call: Call) -> tuple[System, ...]:
         """Return the systems that a request may be for by its token, at least one (oscp20.md §2.2).
@@ -174,7 +173,7 @@ class Endpoint:
             is_said = reaction.is_said and call.request.method != "DELETE"
             said = call.said(entry.number) if is_said else None
             system.record_received(_received(call, response, entry), said)
-        delay = system.profile.delay.total_seconds()
+        delay = system.profile.behaviour.delay.total_seconds()
         for seconds, task in reaction.later:
             self._shared.schedule.after(delay + seconds, task, queue=system.queue)
         return response
@@ -275,8 +274,7 @@ def _judged(call: Call, system: System) -> Reaction:
     profile = system.profile
     if call.group is not None and call.group not in system.groups:
         call.check("X19", f'there is no Capacity Group "{call.group}"', profile)
-    segments = system.segments if isinstance(system, SimulatedProvider) else None
-    if not assemble(call, segments, profile):
+    if not assemble(call, system.segments, profile):
         return Reaction(is_said=False)
     system.remember_under_way()
     call.findings.extend(judge_meaning(call.message, call.now))

@@ -1,54 +1,29 @@
-"""The two kinds of system: Capacity Providers and Capacity Optimizers.
+"""The two kinds of system: Capacity Providers and Capacity Optimizers, and what each can be told.
 
-They differ by profile, by the message that they compose, and by what a Capacity Provider does with
-segments, and by the clock where its profile has ELMO's timetable (oscp20.md §4).
+They differ by profile, by the message that they compose, and by the clock of ELMO (oscp20.md §4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
-from oscp_sim.clock import Task
 from oscp_sim.entry import PartyName
-from oscp_sim.shared import Shared
-from oscp_sim.system.elmo import day_ahead, missed_measurements, next_assignment
+from oscp_sim.system.elmo import Timetable
 from oscp_sim.system.forecasts import forecast_message
-from oscp_sim.system.registration import Configured
-from oscp_sim.system.segments import Segments
 from oscp_sim.system.sending import Sent
-from oscp_sim.system.system import FORECAST, System
-from oscp_sim.world import CapacityGroup, CapacityOptimizer, CapacityProvider, User
+from oscp_sim.system.system import ADJUSTMENT, FORECAST, System
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, User
 
 
 class SimulatedProvider(System):
-    """A Capacity Provider that the simulator plays.
-
-    Args:
-        shared: What all parties share.
-        user_id: Whose it is.
-        configured: The Capacity Provider as the world has it.
-        tokens_changed: Called when the set of good tokens has changed.
-
-    Attributes:
-        segments: The segments that it got.
-        timetable: What it does by the clock.
-    """
+    """A Capacity Provider that the simulator plays; `timetable` is what it does by the clock."""
 
     party: ClassVar[PartyName] = "capacity_provider"
 
-    def __init__(
-        self,
-        shared: Shared,
-        user_id: int,
-        configured: Configured,
-        tokens_changed: Callable[[], None],
-    ) -> None:
-        super().__init__(shared, user_id, configured, tokens_changed)
-        self.segments = Segments()
+    def __init__(self, *args: Any) -> None:  # noqa: ANN401 - those of a system
+        super().__init__(*args)
         self.timetable = Timetable(self)
 
     @staticmethod
@@ -62,16 +37,15 @@ class SimulatedProvider(System):
         """Send UpdateGroupCapacityForecast, built from shorthand.
 
         Args:
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
+            request_id: As of every message.
+            correlation_id: As of every message.
             **fields: As for `forecast_message`: `message`, `csv`, `capacities` or `purpose`, and
                 what goes with it.
 
         Raises:
             ValueError: The fields do not make a forecast.
         """
-        now, groups = self.shared.time_to_write(self.party, FORECAST), sorted(self.groups)
-        message = forecast_message(fields, groups=groups, profile=self.profile, now=now)
+        message = _composed(self, FORECAST, fields)
         return self.post(FORECAST, message, request_id=request_id, correlation_id=correlation_id)
 
     def plan(self) -> None:
@@ -92,12 +66,6 @@ class SimulatedProvider(System):
             "forecasts": [dict(each) for each in self.forecasts],
         }
 
-    def _find(self, user: User) -> CapacityProvider | None:
-        return user.provider(self.id)
-
-    def _has(self, group: CapacityGroup) -> bool:
-        return group.capacity_provider == self.id
-
 
 class SimulatedOptimizer(System):
     """A Capacity Optimizer that the simulator plays."""
@@ -115,18 +83,16 @@ class SimulatedOptimizer(System):
         """Send AdjustGroupCapacityForecast, built from shorthand.
 
         Args:
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
+            request_id: As of every message.
+            correlation_id: As of every message.
             **fields: As for `forecast_message`: `message`, `csv` or `capacities`, and what goes
                 with it.
 
         Raises:
             ValueError: The fields do not make an adjustment.
         """
-        action = "AdjustGroupCapacityForecast"
-        now, groups = self.shared.time_to_write(self.party, action), sorted(self.groups)
-        message = forecast_message(fields, groups=groups, profile=self.profile, now=now)
-        return self.post(action, message, request_id=request_id, correlation_id=correlation_id)
+        message = _composed(self, ADJUSTMENT, fields)
+        return self.post(ADJUSTMENT, message, request_id=request_id, correlation_id=correlation_id)
 
     @property
     def forecasts(self) -> tuple[Mapping[str, Any], ...]:
@@ -142,87 +108,10 @@ class SimulatedOptimizer(System):
         """Return what it knows as JSON values, without secrets."""
         return {**super().to_dict(), "forecasts": [dict(each) for each in self.forecasts]}
 
-    def _find(self, user: User) -> CapacityOptimizer | None:
-        return user.optimizer(self.id)
 
-    def _has(self, group: CapacityGroup) -> bool:
-        return group.capacity_optimizer == self.id
-
-
-_USAGE_WITHIN: Final = timedelta(minutes=1, milliseconds=1)
-
-
-class Timetable:
-    """Assigns tomorrow's capacities, and watches that usage is reported.
-
-    Args:
-        system: The Capacity Provider; without ELMO's profile it has no timetable.
-    """
-
-    def __init__(self, system: System) -> None:
-        self._system = system
-        self._schedule = system.shared.schedule
-        self._clock = system.shared.clock
-        self._assignment: Task | None = None
-        self._watch: Task | None = None
-        self._last_usage: datetime | None = None
-
-    def plan(self) -> None:
-        """Plan the next assignment, if there is to be one."""
-        if self._assignment is not None:
-            self._assignment.cancel()
-        self._assignment = None
-        profile = self._system.profile
-        if profile.has_timetable and profile.timetable is not None:
-            when, queue = next_assignment(self._clock.now()), self._system.queue
-            self._assignment = self._schedule.at(when, self._assign, job=True, queue=queue)
-
-    def usage_reported(self, now: datetime) -> None:
-        """Record that usage was reported: the next report is due within a minute."""
-        if not self._system.profile.has_timetable:
-            return
-        self._last_usage = now
-        if self._watch is None:
-            self._watch = self._schedule.at(now + _USAGE_WITHIN, self._look, job=True)
-
-    def end(self) -> None:
-        """Do nothing any more."""
-        for task in (self._assignment, self._watch):
-            if task is not None:
-                task.cancel()
-        self._assignment = self._watch = self._last_usage = None
-
-    def _assign(self) -> None:
-        system, capacity = self._system, self._system.profile.timetable
-        if not system.is_configured or capacity is None:
-            return
-        self.plan()
-        if not system.registration.is_registered:
-            system.note("no capacities are assigned for tomorrow: it is not registered")
-            return
-        for group in sorted(system.groups):
-            system.retry(partial(self._send, group, capacity, system.new_request_id()))
-
-    def _send(self, group: str, capacity: float, request_id: str) -> Sent:
-        message = day_ahead(group, capacity, self._clock.now())
-        return self._system.post(FORECAST, message, request_id=request_id)
-
-    def _look(self) -> None:
-        self._watch, last = None, self._last_usage
-        if last is None:
-            return
-        finding = missed_measurements(last, self._clock.now())
-        if finding is None:
-            self._watch = self._schedule.at(last + _USAGE_WITHIN, self._look, job=True)
-            return
-        system = self._system
-        system.shared.journal.append(
-            system.party,
-            "note",
-            action="UpdateGroupMeasurements",
-            findings=[finding.to_dict()],
-            detail={"why": finding.message, **system.who},
-        )
+def _composed(system: System, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    now, groups = system.shared.time_to_write(system.party, action), sorted(system.groups)
+    return forecast_message(fields, groups=groups, profile=system.profile, now=now)
 
 
 # What systems can be told to send, and with which fields.

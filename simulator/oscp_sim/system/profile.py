@@ -16,10 +16,9 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from oscp_send.messages import UpdateGroupCapacityForecast
-from oscp_sim.http import LONGEST_BODY, Headers, Response, respond
-from oscp_sim.world import CapacityOptimizer, CapacityProvider
-from oscp_sim.world.model import Adjustments, Answer, ProviderBehaviour
-from oscp_sim.world.model import Profile as ProfileName
+from oscp_sim.http import Headers, Response, respond
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, ProviderBehaviour
+from oscp_sim.world import Profile as ProfileName
 
 #: The messages of OSCP 2.0, each with its path below the receiver's base URL (oscp20.md §1.2). The
 #: action of asset measurements is singular, its path is plural.
@@ -84,6 +83,8 @@ class Profile:
 
     Attributes:
         name: What a world file calls it.
+        behaviour: What the world says of this one system. Where it sends no heartbeats by itself,
+            it sends them as often as the other side asks.
         endpoints: The paths that it serves, each with its action.
         elsewhere: Those that are not below its base URL.
         register_methods: The methods of `/register`; every other message is a POST.
@@ -96,37 +97,29 @@ class Profile:
         behaviour_needed: Whether a Handshake without `required_behaviour` is refused.
         configuration_needed: The actions in which `measurement_configuration` is required.
         no_measurements: Whether an empty list of measurements is accepted.
-        longest_body: The bytes of the longest message that it accepts.
-        delay: How long every answer takes.
         accepts: The statuses that mean success when it sends something.
         correlates_register: Whether an answering Register carries X-Correlation-ID.
         registers_back_after: How long after an opening Register it sends its own.
         keeps_token_alone: Whether it takes the token alone from a Register, and answers none.
         handshake_after: How long after its answering Register it sends a Handshake; None: it sends
             one only on command.
-        token_valid_for: How long a token that it gives is valid; None: for ever.
         old_token_ends_at_once: Whether a new token ends the old one before the registration has
             succeeded.
         reassembles: Whether segments are put together; else each counts as a whole message.
         units: The units of its forecasts.
         zone: Where its midnights are, and in which it writes times.
         times: How it writes the seconds of a time.
-        has_timetable: Whether it assigns capacities by the clock.
-        timetable: The KW that it assigns for each hour of the next day; None: it assigns nothing.
-        heartbeat_every: How often it sends heartbeats; None: as often as the other side asks.
+        has_timetable: Whether it assigns capacities by the clock, where its behaviour says which.
         beats_as_it_asked: Whether it sends them as often as it has asked the other side, and on the
             minute.
         announces: How many intervals ahead a heartbeat says when it is offline.
         echoes_handshake: Whether it acknowledges a Handshake with what that asks, and no
             X-Correlation-ID.
         pauses: Seconds before each further try of what it sends by itself.
-        adjustments: What it does about an AdjustGroupCapacityForecast.
-        answer: What the forecast that answers one says.
-        limit: The most that `trim` grants a block, in its unit; None: what was forecast.
-        answer_after: How long after the adjustment that forecast is sent.
     """
 
     name: ProfileName = "specification"
+    behaviour: ProviderBehaviour = field(default_factory=ProviderBehaviour)
     # More than a Capacity Provider of the specification has: SolarNetwork's instructions and its
     # measurement job send these as well, and its own simulator has a handshake (oscp20.md §1.2).
     endpoints: Mapping[str, str] = field(default_factory=lambda: ACTIONS)
@@ -140,36 +133,27 @@ class Profile:
     behaviour_needed: bool = False
     configuration_needed: frozenset[str] = frozenset()
     no_measurements: bool = True
-    longest_body: int = LONGEST_BODY
-    delay: timedelta = timedelta()
     accepts: range = range(200, 300)
     correlates_register: bool = True
     registers_back_after: timedelta = timedelta(seconds=1)
     keeps_token_alone: bool = False
     handshake_after: timedelta | None = None
-    token_valid_for: timedelta | None = None
     old_token_ends_at_once: bool = False
     reassembles: bool = True
     units: frozenset[str] = frozenset({"A", "W", "KW", "WH", "KWH"})
     zone: tzinfo = UTC
     times: Literal["shortest", "milliseconds"] = "shortest"
     has_timetable: bool = False
-    timetable: float | None = None
-    heartbeat_every: timedelta | None = None
     beats_as_it_asked: bool = False
     announces: int = 2
     echoes_handshake: bool = False
     # SolarNetwork's (oscp20.md §5.3).
     pauses: tuple[float, ...] = (5.0, 10.0)
-    adjustments: Adjustments = "accept"
-    answer: Answer = "grant"
-    limit: float | None = None
-    answer_after: timedelta = timedelta(seconds=1)
 
     @property
     def acts(self) -> bool:
         """Whether it sends anything by itself from the start."""
-        return self.heartbeat_every is not None or self.timetable is not None
+        return self.behaviour.heartbeat_every is not None or self.behaviour.timetable is not None
 
     @property
     def uses_heartbeats(self) -> bool:
@@ -248,17 +232,9 @@ class Profile:
         statuses = {**self.statuses, "adjustment": behaviour.refusal, **behaviour.statuses}
         return replace(
             self,
+            behaviour=behaviour,
             statuses=MappingProxyType(statuses),
             strict=None if behaviour.strict is None else frozenset(both),
-            longest_body=behaviour.longest_body,
-            delay=behaviour.delay,
-            token_valid_for=behaviour.token_valid_for,
-            timetable=behaviour.timetable,
-            heartbeat_every=behaviour.heartbeat_every,
-            adjustments=behaviour.adjustments,
-            answer=behaviour.answer,
-            limit=behaviour.limit,
-            answer_after=behaviour.answer_after,
         )
 
 
@@ -388,7 +364,8 @@ def profile_of(system: CapacityProvider | CapacityOptimizer) -> Profile:
     """Return how a system of the world behaves."""
     if isinstance(system, CapacityProvider):
         return PROFILES[system.profile].with_behaviour(system.behaviour)
-    return replace(OPTIMIZER, heartbeat_every=system.heartbeat_every)
+    behaviour = ProviderBehaviour(heartbeat_every=system.heartbeat_every)
+    return replace(OPTIMIZER, behaviour=behaviour)
 
 
 def are_alike(

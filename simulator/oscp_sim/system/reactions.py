@@ -34,13 +34,8 @@ def react(call: Call, system: System) -> Reaction:
     Raises:
         Refused: The message cannot be accepted after all.
     """
-    handler = HANDLERS.get(call.action or "")
+    handler = _HANDLERS.get(call.action or "")
     return _NOTHING if handler is None else handler(system, call)
-
-
-def _remember(system: System, call: Call) -> Reaction:  # noqa: ARG001 - a handler
-    """Do nothing: every message that is accepted is remembered anyway."""
-    return _NOTHING
 
 
 def _register(system: System, call: Call) -> Reaction:
@@ -146,18 +141,18 @@ def _adjust(system: System, call: Call) -> Reaction:
     if profile.has_timetable:
         of_a_day = elmo.broken_day(call.content), elmo.late_request(call.content, call.now)
         call.findings += filter(None, of_a_day)
-    if profile.adjustments == "refuse":
+    if profile.behaviour.adjustments == "refuse":
         text = "the capacities that are asked for cannot be had"
         return Reaction(profile.refusal("adjustment", text), is_said=False)
-    if profile.adjustments == "silent":
+    if profile.behaviour.adjustments == "silent":
         return _SILENCE
-    if profile.adjustments == "accept":
+    if profile.behaviour.adjustments == "accept":
         return _NOTHING
     why = _why_unanswered(call, profile)
     if why is not None:
         system.note(f"the adjustment is not answered: {why}")
         return _NOTHING
-    after = profile.answer_after
+    after = profile.behaviour.answer_after
     if profile.has_timetable:
         after = min(after, elmo.answer_by(call.now) - call.now)
     answer = partial(_answer, system, call.content, system.new_request_id(), call.request_id)
@@ -189,16 +184,14 @@ def _usage(system: System, call: Call) -> Reaction:
     return _NOTHING
 
 
-#: What is done about each message; `profile.PATHS` has the path of each.
-HANDLERS: Final[Mapping[str, Callable[[System, Call], Reaction]]] = MappingProxyType(
+# What is done about a message, beside remembering it, which is done about every one.
+_HANDLERS: Final[Mapping[str, Callable[[System, Call], Reaction]]] = MappingProxyType(
     {
         "Register": _register,
         "Handshake": _handshake,
         "HandshakeAcknowledge": _acknowledged,
         "Heartbeat": _heartbeat,
-        "UpdateGroupCapacityForecast": _remember,
         "AdjustGroupCapacityForecast": _adjust,
-        "GroupCapacityComplianceError": _remember,
         "UpdateGroupMeasurements": _usage,
         "UpdateAssetMeasurement": _usage,
     }

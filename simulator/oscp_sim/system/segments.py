@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from oscp_send.findings import Finding
 from oscp_sim.journal import Room, size_of
@@ -40,12 +40,12 @@ _FIRST: Final = 1
 _THIRD: Final = 3
 
 
-def assemble(call: Call, segments: Segments | None, profile: Profile) -> bool:
+def assemble(call: Call, segments: Segments, profile: Profile) -> bool:
     """Put the message of a segment together, and return whether there is a message to deal with.
 
     Args:
         call: Gets the whole message, where it is complete.
-        segments: Those that came before; None: the system does not keep any.
+        segments: Those that came before.
         profile: Whether segments are put together, and whether X21 is refused.
 
     Raises:
@@ -54,7 +54,7 @@ def assemble(call: Call, segments: Segments | None, profile: Profile) -> bool:
     index, count = (call.request.fields.get(f"x-segment-{name}") for name in ("index", "count"))
     if index is None and count is None:
         return True
-    if segments is None or not profile.reassembles:
+    if not profile.reassembles:
         call.check("X21", "segments are not supported: this is taken for a whole", profile)
         return True
     taken = segments.take(
@@ -111,20 +111,42 @@ class Taken:
     missing: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class _Chain:
-    """The segments of one message, as far as they have come."""
+class _Segment(NamedTuple):
+    """One segment, sound by itself."""
 
     action: str
-    count: int
+    message: Mapping[str, Any]
+    request_id: str
     correlation_id: str | None
-    request_ids: dict[int, str] = field(default_factory=dict)
-    messages: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"segment {self.number} of {self.of}"
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The segments of one message, as far as they have come; the first of them always has."""
+
+    first: _Segment
+    segments: dict[int, _Segment] = field(default_factory=dict)
     named: set[Literal["the first", "the one before"]] = field(default_factory=set)
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.first.action, self.first.request_id
+
+    @property
     def missing(self) -> tuple[int, ...]:
-        return tuple(each for each in range(_FIRST, self.count + 1) if each not in self.messages)
+        numbers = range(_FIRST, self.first.of + 1)
+        return tuple(each for each in numbers if each not in self.segments)
+
+    def continues(self, segment: _Segment) -> bool:
+        """Return whether a later segment belongs to it, by either reading."""
+        before = self.segments.get(segment.number - 1, self.first)
+        named = {self.first.request_id, before.request_id}
+        return segment.action == self.first.action and segment.correlation_id in named
 
 
 class Segments:
@@ -157,83 +179,60 @@ class Segments:
             index: Its X-Segment-Index as it was sent; None where there is none.
             count: Its X-Segment-Count, likewise.
         """
+        kept = deepcopy(dict(message))
         if index is None and count is None:
-            return Taken("complete", deepcopy(dict(message)), request_id, correlation_id)
+            return Taken("complete", kept, request_id, correlation_id)
         problem = _unusable(action, index, count)
         if problem:
             return Taken("problem", problem=problem)
-        number, of = int(index or ""), int(count or "")
+        numbers = int(index or ""), int(count or "")
+        segment = _Segment(action, kept, request_id, correlation_id, *numbers)
         if (action, request_id) in self._ended:
             return Taken("waiting", request_id=request_id, repeated=True)
-        if number == _FIRST:
-            return self._begin(action, message, request_id, correlation_id, of)
-        return self._continue(action, message, request_id, correlation_id, (number, of))
+        return self._begin(segment) if segment.number == _FIRST else self._continue(segment)
 
-    def _begin(
-        self,
-        action: str,
-        message: Mapping[str, Any],
-        request_id: str,
-        correlation_id: str | None,
-        count: int,
-    ) -> Taken:
-        chain = self._open.get((action, request_id))
+    def _begin(self, segment: _Segment) -> Taken:
+        chain = self._open.get((segment.action, segment.request_id))
         if chain is not None:
             return _waiting(chain, repeated=True)
-        chain = _Chain(action, count, correlation_id)
-        self._open[action, request_id] = chain
+        chain = _Chain(segment)
+        self._open[chain.key] = chain
         if len(self._open) > _MOST_OPEN:
             self._forget(next(iter(self._open)))
-        return self._added(chain, _FIRST, request_id, message)
+        return self._added(chain, segment)
 
-    def _continue(
-        self,
-        action: str,
-        message: Mapping[str, Any],
-        request_id: str,
-        correlation_id: str | None,
-        segment: tuple[int, int],
-    ) -> Taken:
-        number, count = segment
-        chain = self._named(action, correlation_id, number)
+    def _continue(self, segment: _Segment) -> Taken:
+        latest_first = reversed(self._open.values())
+        chain = next((each for each in latest_first if each.continues(segment)), None)
         if chain is None:
-            return Taken("problem", problem=_lost(number, count, correlation_id))
-        if chain.request_ids.get(number) == request_id:
+            return Taken("problem", problem=_lost(segment))
+        same = chain.segments.get(segment.number)
+        if same is not None and same.request_id == segment.request_id:
             return _waiting(chain, repeated=True)
-        problem = _contradiction(chain, number, count, message)
+        problem = _contradiction(chain, segment)
         if problem:
-            return Taken("problem", problem=problem, request_id=chain.request_ids[_FIRST])
-        if number >= _THIRD:
+            return Taken("problem", problem=problem, request_id=chain.first.request_id)
+        if segment.number >= _THIRD:
             # The second follows the first whichever of the two is meant.
-            first = correlation_id == chain.request_ids[_FIRST]
+            first = segment.correlation_id == chain.first.request_id
             chain.named.add("the first" if first else "the one before")
-        return self._added(chain, number, request_id, message)
+        return self._added(chain, segment)
 
-    def _named(self, action: str, correlation_id: str | None, number: int) -> _Chain | None:
-        """Return the message that a later segment belongs to, the latest one, or None."""
-        for chain in reversed(self._open.values()):
-            named = {chain.request_ids.get(_FIRST), chain.request_ids.get(number - 1)}
-            if chain.action == action and correlation_id in named - {None}:
-                return chain
-        return None
-
-    def _added(
-        self, chain: _Chain, number: int, request_id: str, message: Mapping[str, Any]
-    ) -> Taken:
-        chain.request_ids[number] = request_id
-        chain.messages[number] = deepcopy(dict(message))
-        first = chain.request_ids[_FIRST]
+    def _added(self, chain: _Chain, segment: _Segment) -> Taken:
+        chain.segments[segment.number] = segment
         if chain.missing:
-            self._room.take((chain.action, first, number), size_of(message))
+            self._room.take((*chain.key, segment.number), size_of(segment.message))
             while self._room.is_short:
                 self._forget(next(iter(self._open)))
             return _waiting(chain)
-        self._forget((chain.action, first))
-        self._ended.extend((chain.action, each) for each in chain.request_ids.values())
-        return Taken("complete", _merged(chain), first, chain.correlation_id, "", _reading(chain))
+        self._forget(chain.key)
+        self._ended.extend((each.action, each.request_id) for each in chain.segments.values())
+        first = chain.first
+        ids = first.request_id, first.correlation_id
+        return Taken("complete", _merged(chain), *ids, correlates_to=_reading(chain))
 
     def _forget(self, key: tuple[str, str]) -> None:
-        for number in self._open.pop(key).messages:
+        for number in self._open.pop(key).segments:
             self._room.free((*key, number))
 
 
@@ -251,31 +250,33 @@ def _unusable(action: str, index: str | None, count: str | None) -> str:
     return ""
 
 
-def _lost(number: int, count: int, correlation_id: str | None) -> str:
-    what = f"segment {number} of {count}"
+def _lost(segment: _Segment) -> str:
     expected = "send the X-Request-ID of the first segment, or of the one before"
-    if correlation_id is None:
-        return f"{what} has no X-Correlation-ID: {expected}"
-    return f'{what} correlates to "{correlation_id}", which no segment before it bore: {expected}'
+    if segment.correlation_id is None:
+        return f"{segment} has no X-Correlation-ID: {expected}"
+    return (
+        f'{segment} correlates to "{segment.correlation_id}", which no segment before it bore: '
+        f"{expected}"
+    )
 
 
-def _contradiction(chain: _Chain, number: int, count: int, message: Mapping[str, Any]) -> str:
-    what, first = f"segment {number} of {count}", chain.messages[_FIRST]
-    if count != chain.count:
-        return f"{what} continues a message of {chain.count} segments"
-    if number in chain.messages:
-        return f"{what} came before, with another X-Request-ID"
+def _contradiction(chain: _Chain, segment: _Segment) -> str:
+    if segment.of != chain.first.of:
+        return f"{segment} continues a message of {chain.first.of} segments"
+    if segment.number in chain.segments:
+        return f"{segment} came before, with another X-Request-ID"
     for name in _IDENTITY:
-        if message.get(name) != first.get(name):
-            return f'{what} is of the {name} "{message.get(name)}", the first "{first.get(name)}"'
+        own, first = segment.message.get(name), chain.first.message.get(name)
+        if own != first:
+            return f'{segment} is of the {name} "{own}", the first "{first}"'
     return ""
 
 
 def _waiting(chain: _Chain, *, repeated: bool = False) -> Taken:
     return Taken(
         "waiting",
-        request_id=chain.request_ids[_FIRST],
-        correlation_id=chain.correlation_id,
+        request_id=chain.first.request_id,
+        correlation_id=chain.first.correlation_id,
         correlates_to=_reading(chain),
         repeated=repeated,
         missing=chain.missing,
@@ -283,22 +284,19 @@ def _waiting(chain: _Chain, *, repeated: bool = False) -> Taken:
 
 
 def _reading(chain: _Chain) -> CorrelatesTo | None:
-    if chain.count == _FIRST:
+    if chain.first.of == _FIRST:
         return None
     if not chain.named:
         return "either"
-    if len(chain.named) > 1:
-        return "both in turn"
-    (only,) = chain.named
-    return only
+    return next(iter(chain.named)) if len(chain.named) == 1 else "both in turn"
 
 
 def _merged(chain: _Chain) -> dict[str, Any]:
     """Return the first segment, its list followed by those of the others in order."""
-    name = _LISTS[chain.action]
-    merged = dict(chain.messages[_FIRST])
-    parts = [chain.messages[number].get(name) or [] for number in sorted(chain.messages)]
-    entries = [entry for part in parts for entry in part]
+    name = _LISTS[chain.first.action]
+    messages = [chain.segments[number].message for number in sorted(chain.segments)]
+    merged = dict(messages[0])
+    entries = [entry for message in messages for entry in message.get(name) or ()]
     if entries or name in merged:
         merged[name] = entries
     return merged

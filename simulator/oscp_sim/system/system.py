@@ -31,12 +31,14 @@ from oscp_sim.shared import Shared
 from oscp_sim.system.heartbeats import Heartbeats, OfflineWatch
 from oscp_sim.system.profile import PATHS, Profile, are_alike, profile_of
 from oscp_sim.system.registration import VERSION, Agreement, Configured, Registration, behaviour_of
+from oscp_sim.system.segments import Segments
 from oscp_sim.system.sending import Received, Sent, encoded, message_headers
 from oscp_sim.world import CapacityGroup, User, World
 
 _Message = TypeVar("_Message")
 
 FORECAST: Final = "UpdateGroupCapacityForecast"
+ADJUSTMENT: Final = "AdjustGroupCapacityForecast"
 
 # Bytes of a message's notes.
 _BARE: Final = 1000
@@ -99,6 +101,7 @@ class System(ABC):
         agreement: What they ask of each other.
         heartbeats: Those that it sends by itself, once it is registered.
         offline_watch: Whether the Flexibility Provider is there.
+        segments: Those that it got of messages that are not whole yet.
     """
 
     party: ClassVar[PartyName]
@@ -125,6 +128,7 @@ class System(ABC):
             lambda: self.profile.beats_as_it_asked,
         )
         self.offline_watch = OfflineWatch(clock, schedule, self._gone, self._back)
+        self.segments = Segments()
         self._view = _View(None, configured, True, profile_of(configured), frozenset())
         self._received = _Newest[Received](shared.limits.messages)
         self._sent = _Newest[Sent](shared.limits.messages)
@@ -135,14 +139,6 @@ class System(ABC):
     @abstractmethod
     def of_user(user: User) -> Sequence[Configured]:
         """Return the systems of this kind that a user has configured."""
-
-    @abstractmethod
-    def _find(self, user: User) -> Configured | None:
-        """Return the system as its user has it, or None."""
-
-    @abstractmethod
-    def _has(self, group: CapacityGroup) -> bool:
-        """Return whether a Capacity Group is one of its own."""
 
     @property
     def system(self) -> Configured:
@@ -194,7 +190,7 @@ class System(ABC):
     @property
     def interval(self) -> float | None:
         """Seconds between two heartbeats: its own, or what the other side asks for; None: none."""
-        own = self.profile.heartbeat_every
+        own = self.profile.behaviour.heartbeat_every
         if own is not None:
             return own.total_seconds()
         if self.profile.beats_as_it_asked:
@@ -519,12 +515,14 @@ class System(ABC):
         if world is view.world:
             return view
         user = world.user(self.user_id)
-        found = self._find(user) if user else None
+        found = user.current(view.system) if user else None
         system = found or view.system
         profile = view.profile if are_alike(system, view.system) else profile_of(system)
         groups, own = user.capacity_groups if user else (), view.groups
         if groups is not view.of_user:
-            own = frozenset(each.identifier for each in groups if self._has(each))
+            # It bears the name of the party in a group.
+            mine = (each for each in groups if getattr(each, self.party) == self.id)
+            own = frozenset(each.identifier for each in mine)
         # Replaced as a whole, for other threads look at it meanwhile.
         view = self._view = _View(world, system, found is not None, profile, own, groups)
         return view
@@ -546,7 +544,7 @@ class System(ABC):
             token = made_token(self._random)
         self.shared.journal.conceal(token)
         profile = self.profile
-        self.registration.issue(token, self.shared.clock.now(), profile.token_valid_for)
+        self.registration.issue(token, self.shared.clock.now(), profile.behaviour.token_valid_for)
         if profile.old_token_ends_at_once:
             self.registration.end_old_tokens()
         return token
