@@ -19,7 +19,7 @@ from typing import Final
 
 from oscp_sim.clock import Clock
 from oscp_sim.entry import PartyName
-from oscp_sim.world import CapacityOptimizer, CapacityProvider, User, World
+from oscp_sim.world import AnySystem, CapacityOptimizer, CapacityProvider, User, World
 
 #: The service property that names a client.
 CLIENT_ID: Final = "oauth-client-id"
@@ -155,11 +155,11 @@ class AccessTokens:
 
         _, system = self._world().client(client_id) or (None, None)
         client = system and system.flexibility_provider_client
-        if not client or not hmac.compare_digest(client.secret.encode(), secret.encode()):
+        if not system or not client:
             return None
-        is_optimizer = isinstance(system, CapacityOptimizer)
-        role: PartyName = "capacity_optimizer" if is_optimizer else "capacity_provider"
-        scope = SCOPES[role] if client.scope is None else client.scope
+        if not hmac.compare_digest(client.secret.encode(), secret.encode()):
+            return None
+        scope = SCOPES[system.party] if client.scope is None else client.scope
         now = self._clock.now()
         claims = {
             "iss": ISSUER,
@@ -207,7 +207,7 @@ class AccessTokens:
             return None
         return client_id
 
-    def systems(self, client_id: str) -> tuple[CapacityProvider | CapacityOptimizer, ...]:
+    def systems(self, client_id: str) -> tuple[AnySystem, ...]:
         """Return the systems that are called by a client of that id."""
         return tuple(
             system
@@ -225,7 +225,7 @@ class AccessTokens:
         self._holders.clear()
 
 
-def _valid_for(system: CapacityProvider | CapacityOptimizer) -> timedelta:
+def _valid_for(system: AnySystem) -> timedelta:
     chosen = system.behaviour.token_valid_for if isinstance(system, CapacityProvider) else None
     return chosen or _VALID_FOR
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.outgoing import IN_PROCESS_URL
-from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated, World
+from oscp_sim.world import AnySystem, CapacityProvider, Simulated, World
 
 #: Where production is: SolarUser, and the Flexibility Provider.
 PRODUCTION_HOSTS: Final = ("data.solarnetwork.net", "oscp.solarnetwork.net")
@@ -24,7 +24,7 @@ FLEXIBILITY_PROVIDER_PATH: Final = "/oscp/fp/2.0"
 ELMO_PATH: Final = "/oscp/2.0"
 
 
-def path_of(system: CapacityProvider | CapacityOptimizer) -> str:
+def path_of(system: AnySystem) -> str:
     """Return the path below which the simulator plays a system."""
     if not isinstance(system, CapacityProvider):
         return CAPACITY_OPTIMIZER_PATH
@@ -82,7 +82,7 @@ class Addresses:
     known: Callable[[], str | None]
     plays: frozenset[PartyName] = frozenset(ALL_PARTIES)
 
-    def of_system(self, system: CapacityProvider | CapacityOptimizer) -> str | None:
+    def of_system(self, system: AnySystem) -> str | None:
         """Return the base URL to which a system's messages are sent, or None if it has none."""
         if isinstance(system.base_url, Simulated):
             return IN_PROCESS_URL + path_of(system)

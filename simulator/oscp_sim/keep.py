@@ -25,8 +25,7 @@ from uuid import uuid4
 from oscp_schemas import JsonError, read
 from oscp_sim.world import (
     SIMULATED,
-    CapacityOptimizer,
-    CapacityProvider,
+    AnySystem,
     Simulated,
     SystemSettings,
     World,
@@ -253,10 +252,6 @@ def _reason(error: Exception) -> str:
 # What registrations and handshakes have changed in the world, beside what the systems themselves
 # remember.
 
-_KINDS: Final = {
-    CapacityProvider: "capacity_provider_known",
-    CapacityOptimizer: "capacity_optimizer_known",
-}
 _PLAIN: Final = ("token", "oscp_version", "registration_status", "flexibility_provider_token")
 _DATES: Final = ("heartbeat_date", "offline_date")
 
@@ -286,13 +281,13 @@ def taught(world: World, state: State) -> World:
     return world
 
 
-def _systems(world: World) -> Iterator[tuple[_Key, CapacityProvider | CapacityOptimizer]]:
+def _systems(world: World) -> Iterator[tuple[_Key, AnySystem]]:
     for user in world.users:
         for system in user.systems:
-            yield (user.id, _KINDS[type(system)], system.id), system
+            yield (user.id, f"{system.party}_known", system.id), system
 
 
-def _written(system: CapacityProvider | CapacityOptimizer) -> dict[str, Any]:
+def _written(system: AnySystem) -> dict[str, Any]:
     written: dict[str, Any] = {name: getattr(system, name) for name in _PLAIN}
     for name in _DATES:
         date: datetime | None = getattr(system, name)
@@ -308,9 +303,7 @@ def _written(system: CapacityProvider | CapacityOptimizer) -> dict[str, Any]:
     return written
 
 
-def _known_again(
-    key: _Key, system: CapacityProvider | CapacityOptimizer, known: Mapping[str, Any]
-) -> CapacityProvider | CapacityOptimizer:
+def _known_again(key: _Key, system: AnySystem, known: Mapping[str, Any]) -> AnySystem:
     try:
         settings, dates = known["settings"], {name: known[name] for name in _DATES}
         changes: Any = {

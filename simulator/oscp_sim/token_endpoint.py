@@ -15,7 +15,6 @@ from oscp_sim.entry import PartyName
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.redaction import redact_form
 from oscp_sim.shared import Shared
-from oscp_sim.world import CapacityOptimizer
 
 #: Of the endpoint; a world that wants OAuth names it in `oauth-token-url`.
 TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
@@ -102,8 +101,7 @@ class TokenEndpoint:
         systems = self._shared.access_tokens.systems(client)
         caller = self._shared.world.client(client)
         system = systems[0] if systems else caller and caller[1]
-        is_optimizer = isinstance(system, CapacityOptimizer)
-        of: PartyName = "capacity_optimizer" if is_optimizer else "capacity_provider"
+        of: PartyName = system.party if system else "capacity_provider"
         is_issuer = not systems and caller is not None
         body = None if request.body is None else redact_form(request.text).encode()
         self._shared.journal.append(

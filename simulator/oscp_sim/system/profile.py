@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from oscp_send.messages import UpdateGroupCapacityForecast
 from oscp_sim.http import Headers, Response, respond
-from oscp_sim.world import CapacityOptimizer, CapacityProvider, ProviderBehaviour
+from oscp_sim.world import AnySystem, CapacityProvider, ProviderBehaviour
 from oscp_sim.world import Profile as ProfileName
 
 #: The messages of OSCP 2.0, each with its path below the receiver's base URL (oscp20.md §1.2). The
@@ -360,7 +360,7 @@ OPTIMIZER: Final = Profile(
 )
 
 
-def profile_of(system: CapacityProvider | CapacityOptimizer) -> Profile:
+def profile_of(system: AnySystem) -> Profile:
     """Return how a system of the world behaves."""
     if isinstance(system, CapacityProvider):
         return PROFILES[system.profile].with_behaviour(system.behaviour)
@@ -368,9 +368,7 @@ def profile_of(system: CapacityProvider | CapacityOptimizer) -> Profile:
     return replace(OPTIMIZER, behaviour=behaviour)
 
 
-def are_alike(
-    one: CapacityProvider | CapacityOptimizer, other: CapacityProvider | CapacityOptimizer
-) -> bool:
+def are_alike(one: AnySystem, other: AnySystem) -> bool:
     """Return whether two systems behave alike for certain, as one does before and after a change.
 
     Most changes are of the date of a heartbeat.

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.shared import Shared
-from oscp_sim.world import CapacityOptimizer, CapacityProvider
-
-#: A system as its user has configured it in the world.
-Configured: TypeAlias = CapacityProvider | CapacityOptimizer
+from oscp_sim.world import AnySystem
 
 #: The version of OSCP that is spoken here.
 VERSION: Final = "2.0"
@@ -51,7 +48,7 @@ class Registration:
     def __init__(
         self,
         shared: Shared,
-        configured: Callable[[], Configured],
+        configured: Callable[[], AnySystem],
         tokens_changed: Callable[[], None],
     ) -> None:
         self._shared = shared
@@ -223,7 +220,7 @@ class Agreement:
         asked: What the other side asks of this one; None: nothing yet.
     """
 
-    def __init__(self, configured: Callable[[], Configured], registration: Registration) -> None:
+    def __init__(self, configured: Callable[[], AnySystem], registration: Registration) -> None:
         self._configured = configured
         self._registration = registration
         self._required: Mapping[str, Any] | None = None

@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 from oscp_sim.addresses import path_of
 from oscp_sim.shared import Shared
 from oscp_sim.system.profile import profile_of
-from oscp_sim.system.registration import Configured
 from oscp_sim.system.system import System
-from oscp_sim.world import Simulated, World
+from oscp_sim.world import AnySystem, Simulated, World
 
 S_co = TypeVar("S_co", bound=System, covariant=True)
 
@@ -195,7 +194,7 @@ class Registry(Generic[S_co]):
                 if path_of(system) == path and isinstance(system.base_url, Simulated):
                     yield self._made(user.id, system)
 
-    def _made(self, user_id: int, configured: Configured) -> S_co:
+    def _made(self, user_id: int, configured: AnySystem) -> S_co:
         key = user_id, configured.id
         system = self._systems.get(key)
         if system is None:
@@ -207,7 +206,7 @@ class Registry(Generic[S_co]):
         with self._lock:
             self._callers = {}
 
-    def _leads_here(self, user_id: int, system: Configured) -> bool:
+    def _leads_here(self, user_id: int, system: AnySystem) -> bool:
         if (user_id, system.id) in self._systems:
             return True
         url = system.base_url if isinstance(system.base_url, str) else ""
@@ -222,12 +221,12 @@ class Registry(Generic[S_co]):
         return ", ".join(found) or "none at all"
 
 
-def _place(system: Configured) -> tuple[object, ...]:
+def _place(system: AnySystem) -> tuple[object, ...]:
     """Return all that decides which system is called where with which token."""
     return system.id, system.base_url, system.token, path_of(system)
 
 
-def _is_played(system: Configured, path: str, host: str) -> bool:
+def _is_played(system: AnySystem, path: str, host: str) -> bool:
     """Return whether the simulator plays a system, or is where its base URL leads."""
     if isinstance(system.base_url, Simulated):
         return True

@@ -30,10 +30,10 @@ from oscp_sim.outgoing import Unanswered
 from oscp_sim.shared import Shared
 from oscp_sim.system.heartbeats import Heartbeats, OfflineWatch
 from oscp_sim.system.profile import PATHS, Profile, are_alike, profile_of
-from oscp_sim.system.registration import VERSION, Agreement, Configured, Registration, behaviour_of
+from oscp_sim.system.registration import VERSION, Agreement, Registration, behaviour_of
 from oscp_sim.system.segments import Segments
 from oscp_sim.system.sending import Received, Sent, encoded, message_headers
-from oscp_sim.world import CapacityGroup, User, World
+from oscp_sim.world import AnySystem, CapacityGroup, User, World
 
 _Message = TypeVar("_Message")
 
@@ -57,7 +57,7 @@ class _View(NamedTuple):
     """What one world says of a system: as it is there, or was there last."""
 
     world: World | None
-    system: Configured
+    system: AnySystem
     is_configured: bool
     profile: Profile
     groups: frozenset[str]
@@ -110,7 +110,7 @@ class System(ABC):
         self,
         shared: Shared,
         user_id: int,
-        configured: Configured,
+        configured: AnySystem,
         tokens_changed: Callable[[], None],
     ) -> None:
         self.shared = shared
@@ -137,11 +137,11 @@ class System(ABC):
 
     @staticmethod
     @abstractmethod
-    def of_user(user: User) -> Sequence[Configured]:
+    def of_user(user: User) -> Sequence[AnySystem]:
         """Return the systems of this kind that a user has configured."""
 
     @property
-    def system(self) -> Configured:
+    def system(self) -> AnySystem:
         """The system as the world has it, or had it last."""
         return self._configured()
 
@@ -506,7 +506,7 @@ class System(ABC):
 
     # --- how it does that ------------------------------------------------------------------------
 
-    def _configured(self) -> Configured:
+    def _configured(self) -> AnySystem:
         return self._looked_up().system
 
     def _looked_up(self) -> _View:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from oscp_sim.world.load import load_world, world_schema
 from oscp_sim.world.model import (
     SIMULATED,
+    AnySystem,
     Asset,
     AssetEnergy,
     AssetMeasurement,
@@ -27,6 +28,7 @@ from oscp_sim.world.model import (
 
 __all__ = [
     "SIMULATED",
+    "AnySystem",
     "Asset",
     "AssetEnergy",
     "AssetMeasurement",

@@ -16,6 +16,7 @@ from oscp_sim.faults import Rule, rules_of
 from oscp_sim.world.model import (
     OAUTH_CLIENT_SECRET,
     SIMULATED,
+    AnySystem,
     Asset,
     CapacityGroup,
     CapacityOptimizer,
@@ -243,7 +244,7 @@ def _node_ids(user: User) -> Iterator[tuple[str, int]]:
         yield f"/datum_streams/{index}", stream.node_id
 
 
-def _systems(user: User) -> Iterator[tuple[str, CapacityProvider | CapacityOptimizer]]:
+def _systems(user: User) -> Iterator[tuple[str, AnySystem]]:
     """Yield each system of a user with the pointer to it."""
     for index, provider in enumerate(user.capacity_providers):
         yield f"/capacity_providers/{index}", provider
@@ -305,7 +306,7 @@ def _wrong_certificates(document: YamlDocument, world: World) -> Iterator[Source
 
 
 def _without_effect(
-    document: YamlDocument, above: str, system: CapacityProvider | CapacityOptimizer
+    document: YamlDocument, above: str, system: AnySystem
 ) -> Iterator[SourceProblem]:
     """Yield a problem for TLS of a system at whose URL there is none."""
     url = system.base_url

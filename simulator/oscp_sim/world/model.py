@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from oscp_send.queue_size import MQTT_LIMIT
 from oscp_sim.dataclass_values import ALWAYS_SHOWN, none_as, show
@@ -44,6 +44,7 @@ EnergyType = Literal["Flexible", "NonFlexible", "Total"]
 EnergyDirection = Literal["Net", "Import", "Export"]
 Repeat = Literal["nothing", "values", "increments"]
 Broker = Literal["up", "down"]
+SystemParty = Literal["capacity_provider", "capacity_optimizer"]
 
 
 @dataclass(frozen=True)
@@ -84,25 +85,19 @@ class World:
         return {node: user for user in self.users for node in user.nodes}
 
     @cached_property
-    def _callers(self) -> Mapping[str, tuple[User, CapacityProvider | CapacityOptimizer]]:
-        return {
-            system.flexibility_provider_token: (user, system)
-            for user in self.users
-            for system in user.systems
-            if system.flexibility_provider_token is not None
-        }
+    def _callers(self) -> Mapping[str, tuple[User, AnySystem]]:
+        return self._by(lambda system: system.flexibility_provider_token)
 
     @cached_property
-    def _clients(self) -> Mapping[str, tuple[User, CapacityProvider | CapacityOptimizer]]:
-        return {
-            system.flexibility_provider_client.id: (user, system)
-            for user in self.users
-            for system in user.systems
-            if system.flexibility_provider_client is not None
-        }
+    def _clients(self) -> Mapping[str, tuple[User, AnySystem]]:
+        return self._by(lambda system: getattr(system.flexibility_provider_client, "id", None))
+
+    def _by(self, name: Callable[[AnySystem], str | None]) -> Mapping[str, tuple[User, AnySystem]]:
+        systems = [(user, system) for user in self.users for system in user.systems]
+        return {named: pair for pair in systems if (named := name(pair[1])) is not None}
 
     @cached_property
-    def _secured(self) -> Mapping[str, CapacityProvider | CapacityOptimizer]:
+    def _secured(self) -> Mapping[str, AnySystem]:
         """By their base URLs, the real systems that TLS is set for, the longest first."""
         found = {
             each.base_url.rstrip("/"): each
@@ -113,7 +108,7 @@ class World:
         }
         return {url: found[url] for url in sorted(found, key=len, reverse=True)}
 
-    def secured(self, url: str) -> CapacityProvider | CapacityOptimizer | None:
+    def secured(self, url: str) -> AnySystem | None:
         """Return the system whose TLS holds for a URL: the one it is below, or on its server."""
         below = (each for base, each in self._secured.items() if f"{url}/".startswith(f"{base}/"))
         server = url.split("/", 3)[:3]
@@ -138,11 +133,11 @@ class World:
         """Return the user who owns that node."""
         return self._nodes.get(node_id)
 
-    def caller(self, token: str) -> tuple[User, CapacityProvider | CapacityOptimizer] | None:
+    def caller(self, token: str) -> tuple[User, AnySystem] | None:
         """Return the user and the system that call the Flexibility Provider with that token."""
         return self._callers.get(token)
 
-    def client(self, client_id: str) -> tuple[User, CapacityProvider | CapacityOptimizer] | None:
+    def client(self, client_id: str) -> tuple[User, AnySystem] | None:
         """Return the user and the system that call it with the access tokens of that client."""
         return self._clients.get(client_id)
 
@@ -230,9 +225,7 @@ class User:
         """Return the user's Capacity Optimizer of that id."""
         return self._optimizers.get(optimizer_id)
 
-    def current(
-        self, system: CapacityProvider | CapacityOptimizer
-    ) -> CapacityProvider | CapacityOptimizer | None:
+    def current(self, system: AnySystem) -> AnySystem | None:
         """Return what the user has of that kind and id, whatever has changed in it."""
         is_provider = isinstance(system, CapacityProvider)
         return self.provider(system.id) if is_provider else self.optimizer(system.id)
@@ -242,11 +235,11 @@ class User:
         return self._groups.get((optimizer_id, identifier))
 
     @property
-    def systems(self) -> tuple[CapacityProvider | CapacityOptimizer, ...]:
+    def systems(self) -> tuple[AnySystem, ...]:
         """The user's Capacity Providers, then the Capacity Optimizers."""
         return (*self.capacity_providers, *self.capacity_optimizers)
 
-    def with_system(self, system: CapacityProvider | CapacityOptimizer) -> Self:
+    def with_system(self, system: AnySystem) -> Self:
         """Return a user in whom this system replaces the one with the same id."""
         if isinstance(system, CapacityProvider):
             return replace(self, capacity_providers=_replaced(self.capacity_providers, system))
@@ -360,9 +353,19 @@ class ClientCertificate:
 class ExternalSystem:
     """What a Capacity Provider and a Capacity Optimizer have in common.
 
-    See docs/protocol/solaruser.md §8.1.
+    The first seven stand in each of them, in an order of its own. See docs/protocol/solaruser.md
+    §8.1.
 
     Attributes:
+        party: What it is.
+        id: The configId, of one user.
+        name: For people.
+        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
+            registered: then the Flexibility Provider shows none (docs/protocol/oscp20.md §2.2).
+        base_url: Where it listens; None or blank: nowhere, so nothing is sent and an instruction to
+            it is Completed (as observed in SolarNetwork); `SIMULATED`: the simulator plays it.
+        oscp_version: Delivery works with `2.0` only (as observed in SolarNetwork).
+        enabled: If not, it is unknown to the services.
         registration_status: How far its registration is; instructions ignore it.
         flexibility_provider_id: Of the token with which it calls the Flexibility Provider; made
             from `id` where not given.
@@ -432,28 +435,17 @@ class ProviderBehaviour:
     longest_body: int = 20_971_520
     token_valid_for: timedelta | None = None
 
-    def refuses(self, rule: str) -> bool:
-        """Return whether a finding of a rule or case is a refusal."""
-        return self.strict is None or rule in self.strict
-
 
 @dataclass(frozen=True, slots=True)
 class CapacityProvider(ExternalSystem):
     """A Capacity Provider as its user has configured it.
 
     Attributes:
-        id: The configId, of one user.
-        name: For people.
-        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
-            registered: then the Flexibility Provider shows none (docs/protocol/oscp20.md §2.2).
-        base_url: Where it listens; None or blank: nowhere, so nothing is sent and the instruction
-            is Completed (as observed in SolarNetwork); `SIMULATED`: the simulator plays it.
-        oscp_version: Delivery works with `2.0` only (as observed in SolarNetwork).
-        enabled: If not, it is unknown to the services.
         profile: Which implementation the simulated Capacity Provider behaves like.
         behaviour: How the simulated Capacity Provider treats what it is sent.
     """
 
+    party: ClassVar[SystemParty] = "capacity_provider"
     id: int
     name: str
     token: str | None = field(repr=False)
@@ -468,18 +460,13 @@ class CapacityProvider(ExternalSystem):
 class CapacityOptimizer(ExternalSystem):
     """A Capacity Optimizer as its user has configured it.
 
+    An instruction names its `id` as `coId`, and ignores whether it has a base URL.
+
     Attributes:
-        id: The configId, which an instruction names as `coId`.
-        name: For people.
-        enabled: If not, it is unknown to the services.
-        base_url: Where it listens; None or blank: nowhere, which instructions ignore;
-            `SIMULATED`: the simulator plays it.
-        oscp_version: What it speaks.
-        token: What the Flexibility Provider shows to it; never part of the repr. None before it has
-            registered: then the Flexibility Provider shows none.
         heartbeat_every: How often the simulated Capacity Optimizer sends heartbeats.
     """
 
+    party: ClassVar[SystemParty] = "capacity_optimizer"
     id: int
     name: str
     enabled: bool = field(default=True, metadata=ALWAYS_SHOWN)
@@ -487,6 +474,9 @@ class CapacityOptimizer(ExternalSystem):
     oscp_version: str | None = field(default="2.0", metadata=ALWAYS_SHOWN | none_as(""))
     token: str | None = field(default=None, repr=False)
     heartbeat_every: timedelta | None = None
+
+
+AnySystem: TypeAlias = CapacityProvider | CapacityOptimizer
 
 
 @dataclass(frozen=True, slots=True)

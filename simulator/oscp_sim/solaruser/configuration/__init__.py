@@ -39,10 +39,9 @@ from oscp_sim.solaruser.policy import owner_of_node
 from oscp_sim.solaruser.replies import single
 from oscp_sim.world import (
     SIMULATED,
+    AnySystem,
     Asset,
     CapacityGroup,
-    CapacityOptimizer,
-    CapacityProvider,
     Publication,
     SystemSettings,
 )
@@ -129,16 +128,13 @@ class Entities:
         call.findings = (*call.findings, _CREATED_LOCATION)
         created = self._store.create(call.actor.user.id, self.kind, values)
         token = {}
-        if created.token is not None:
+        if self.kind.fields is SYSTEM:
+            token = {"token": created.flexibility_provider_token}
             # In whatever form the reply is written, the journal does not keep it.
-            self._shared.journal.conceal(created.token)
-            token = {"token": created.token}
-        return self._reply(
-            call,
-            self._show(call, created.entity, token),
-            status=HTTPStatus.CREATED,
-            headers=[("Location", f"{self._base()}/{self.kind.plural}/{created.entity.id}")],
-        )
+            self._shared.journal.conceal(created.flexibility_provider_token)
+        location = f"{self._base()}/{self.kind.plural}/{created.id}"
+        shown = self._show(call, created, token)
+        return self._reply(call, shown, HTTPStatus.CREATED, [("Location", location)])
 
     def update(self, call: Call) -> Response:
         """Replace what a request may give of one."""
@@ -176,12 +172,12 @@ class Entities:
     def _show(
         self,
         call: Call,
-        entity: CapacityProvider | CapacityOptimizer | CapacityGroup | Asset,
+        entity: AnySystem | CapacityGroup | Asset,
         token: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         shown: dict[str, Any] = {"userId": call.actor.user.id, "configId": entity.id}
         dates = _dates(entity, self._store.began)
-        if isinstance(entity, CapacityProvider | CapacityOptimizer):
+        if isinstance(entity, AnySystem):
             # When it was changed is never shown.
             return shown | {"created": dates["created"]} | _show_system(call, entity, token or {})
         more = _show_group(entity) if isinstance(entity, CapacityGroup) else show(ASSET, entity)
@@ -205,8 +201,7 @@ class Settings:
         """Show them; without settings the reply has no data."""
         group_id = _group_id(call)
         settings = self._store.publication(call.actor.user.id, group_id)
-        shown = None if settings is None else self._show(call, settings, group_id)
-        return single(call, shown, kind=_OF_A_USER if group_id is None else _OF_A_GROUP)
+        return self._reply(call, settings, group_id)
 
     def update(self, call: Call) -> Response:
         """Set them."""
@@ -214,14 +209,18 @@ class Settings:
         wanted = settings_input(of_group=group_id is not None)
         values = _read(self._shared, call, wanted)
         check_columns(PUBLICATION, values)
-        settings = self._store.publish(call.actor.user.id, group_id, values)
-        shown = self._show(call, settings, group_id)
-        return single(call, shown, kind=_OF_A_USER if group_id is None else _OF_A_GROUP)
+        return self._reply(
+            call, self._store.publish(call.actor.user.id, group_id, values), group_id
+        )
 
     def delete(self, call: Call) -> Response:
         """Delete them, if there are any."""
         self._store.unpublish(call.actor.user.id, _group_id(call))
         return single(call)
+
+    def _reply(self, call: Call, settings: Publication | None, group_id: int | None) -> Response:
+        shown = None if settings is None else self._show(call, settings, group_id)
+        return single(call, shown, kind=_OF_A_USER if group_id is None else _OF_A_GROUP)
 
     def _show(self, call: Call, settings: Publication, group_id: int | None) -> dict[str, Any]:
         shown: dict[str, Any] = {} if group_id is None else {"groupId": group_id}
@@ -283,9 +282,7 @@ def _check_system(values: dict[str, Any]) -> None:
 # Showing what is stored.
 
 
-def _show_system(
-    call: Call, system: CapacityProvider | CapacityOptimizer, token: dict[str, Any]
-) -> dict[str, Any]:
+def _show_system(call: Call, system: AnySystem, token: dict[str, Any]) -> dict[str, Any]:
     known = show((each for each in SYSTEM if each.name != "baseUrl"), system)
     url = _base_url(call, system)
     known |= token | ({} if url is None else {"baseUrl": url})
@@ -295,7 +292,7 @@ def _show_system(
     return {name: known[name] for name in _OF_SYSTEM if name in known}
 
 
-def _base_url(call: Call, system: CapacityProvider | CapacityOptimizer) -> str | None:
+def _base_url(call: Call, system: AnySystem) -> str | None:
     """Return the base URL of a system; that of a simulated one is where the client has come to."""
     if system.base_url is not SIMULATED:
         return system.base_url
@@ -327,7 +324,7 @@ def _in_order(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dates(
-    item: CapacityProvider | CapacityOptimizer | CapacityGroup | Asset | Publication,
+    item: AnySystem | CapacityGroup | Asset | Publication,
     began: datetime,
 ) -> dict[str, str]:
     created = item.created or began

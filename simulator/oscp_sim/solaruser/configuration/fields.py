@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, get_args
@@ -110,27 +110,17 @@ class Field:
     """
 
     name: str
-    attribute: str
     kind: _Kind
-    required: bool
-    default: object
-    about: str
+    about: str = ""
+    _: KW_ONLY
+    required: bool = False
+    default: object = None
+    attribute: str = ""
     called: str = ""
 
-
-def _field(
-    name: str,
-    kind: _Kind,
-    about: str = "",
-    *,
-    required: bool = False,
-    default: object = None,
-    attribute: str | None = None,
-    called: str = "",
-) -> Field:
-    if attribute is None:
-        attribute = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
-    return Field(name, attribute, kind, required, default, about, called)
+    def __post_init__(self) -> None:
+        usual = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", self.name)
+        object.__setattr__(self, "attribute", self.attribute or usual)
 
 
 # Reading a body, judging its values, and showing what the world keeps of them.
@@ -563,9 +553,9 @@ _URI: Final = _Kind(_read_url, {"type": "string", "maxLength": 256}, column=256)
 
 _SOURCE_ID_TEMPLATE: Final = "/oscp/{role}/{action}/{cp}/{co}/{cgIdentifier}"
 
-_NAME: Final = _field("name", _text(64, shortest=1), "For people", required=True, called="name")
-_ENABLED: Final = _field("enabled", _FLAG, "Otherwise it is unknown to the services", default=False)
-_SERVICE_PROPS: Final = _field("serviceProps", _MAP, "More settings, by name")
+_NAME: Final = Field("name", _text(64, shortest=1), "For people", required=True, called="name")
+_ENABLED: Final = Field("enabled", _FLAG, "Otherwise it is unknown to the services", default=False)
+_SERVICE_PROPS: Final = Field("serviceProps", _MAP, "More settings, by name")
 _AUDIENCE: Final = _Kind(_read_audience, {"type": "string", "enum": list(get_args(Audience))})
 
 #: A Capacity Provider or a Capacity Optimizer. Its registration status must be given, but
@@ -573,23 +563,23 @@ _AUDIENCE: Final = _Kind(_read_audience, {"type": "string", "enum": list(get_arg
 SYSTEM: Final = (
     _ENABLED,
     _NAME,
-    _field("baseUrl", _URI, "Where it listens; its registration sets it"),
-    _field("oscpVersion", _text(column=8), "2.0, for delivery to work"),
-    _field("registrationStatus", _STATUS, "How far its registration has come"),
+    Field("baseUrl", _URI, "Where it listens; its registration sets it"),
+    Field("oscpVersion", _text(column=8), "2.0, for delivery to work"),
+    Field("registrationStatus", _STATUS, "How far its registration has come"),
     _SERVICE_PROPS,
 )
 
 GROUP: Final = (
     _NAME,
     _ENABLED,
-    _field(
+    Field(
         "identifier",
         _text(128, shortest=1),
         "The cgIdentifier of instructions and the group_id of OSCP",
         required=True,
         called="identifier",
     ),
-    _field(
+    Field(
         "capacityProviderId",
         _WHOLE,
         "The configId of a Capacity Provider",
@@ -597,7 +587,7 @@ GROUP: Final = (
         attribute="capacity_provider",
         called="Capacity Provider ID",
     ),
-    _field(
+    Field(
         "capacityOptimizerId",
         _WHOLE,
         "The configId of a Capacity Optimizer",
@@ -605,14 +595,14 @@ GROUP: Final = (
         attribute="capacity_optimizer",
         called="Capacity Optimizer ID",
     ),
-    _field(
+    Field(
         "capacityProviderMeasurementPeriod",
         _PERIOD,
         "How often the Capacity Provider is sent measurements",
         required=True,
         called="capacity provider measurement period",
     ),
-    _field(
+    Field(
         "capacityOptimizerMeasurementPeriod",
         _PERIOD,
         "How often the Capacity Optimizer is sent measurements",
@@ -623,21 +613,21 @@ GROUP: Final = (
 )
 
 _MEASUREMENT: Final = (
-    _field("propertyNames", _TEXTS, "Of a datum stream", required=True, called="property names"),
-    _field("unit", _choice("MeasurementUnit", Unit), required=True, called="unit"),
-    _field(
+    Field("propertyNames", _TEXTS, "Of a datum stream", required=True, called="property names"),
+    Field("unit", _choice("MeasurementUnit", Unit), required=True, called="unit"),
+    Field(
         "statisticType",
         _choice("StatisticType", StatisticType),
         required=True,
         called="statistic type",
     ),
 )
-_MULTIPLIER: Final = _field("multiplier", _DECIMAL, "Turns the properties' unit into this one")
+_MULTIPLIER: Final = Field("multiplier", _DECIMAL, "Turns the properties' unit into this one")
 _INSTANTANEOUS: Final = (*_MEASUREMENT, _MULTIPLIER)
 _ENERGY: Final = (
     *_MEASUREMENT,
-    _field("type", _choice("EnergyType", EnergyType), required=True, called="type"),
-    _field(
+    Field("type", _choice("EnergyType", EnergyType), required=True, called="type"),
+    Field(
         "direction",
         _choice("EnergyDirection", EnergyDirection),
         required=True,
@@ -647,9 +637,9 @@ _ENERGY: Final = (
 )
 
 ASSET: Final = (
-    _field("name", _text(64, shortest=1), "For people", required=True),
+    Field("name", _text(64, shortest=1), "For people", required=True),
     _ENABLED,
-    _field(
+    Field(
         "capacityGroupId",
         _WHOLE,
         "The configId of a Capacity Group",
@@ -657,24 +647,24 @@ ASSET: Final = (
         attribute="capacity_group",
         called="capacity group ID",
     ),
-    _field(
+    Field(
         "identifier",
         _text(column=64, shortest=1),
         "Unique in its group",
         required=True,
         called="identifier",
     ),
-    _field("audience", _AUDIENCE, required=True, called="audience"),
-    _field("nodeId", _WHOLE, "A node of the user", required=True, called="node ID"),
-    _field("sourceId", _text(64, shortest=1), "A datum stream", required=True, called="source ID"),
-    _field("category", _choice("AssetCategory", AssetCategory), required=True, called="category"),
-    _field("phase", _choice("Phase", Phase), required=True, called="phase"),
-    _field(
+    Field("audience", _AUDIENCE, required=True, called="audience"),
+    Field("nodeId", _WHOLE, "A node of the user", required=True, called="node ID"),
+    Field("sourceId", _text(64, shortest=1), "A datum stream", required=True, called="source ID"),
+    Field("category", _choice("AssetCategory", AssetCategory), required=True, called="category"),
+    Field("phase", _choice("Phase", Phase), required=True, called="phase"),
+    Field(
         "instantaneous",
         _object("AssetInstantaneousDatumConfiguration", _INSTANTANEOUS, AssetMeasurement),
         called="instantaneous",
     ),
-    _field(
+    Field(
         "energy",
         _object("AssetEnergyDatumConfiguration", _ENERGY, AssetEnergy),
         called="energy",
@@ -684,8 +674,8 @@ ASSET: Final = (
 
 #: The settings of a user, or of one Capacity Group.
 PUBLICATION: Final = (
-    _field("publishToSolarIn", _FLAG, "Keep the values", default=True),
-    _field("publishToSolarFlux", _FLAG, "Send the values to subscribers", default=True),
-    _field("nodeId", _WHOLE, "A node of the user", required=True),
-    _field("sourceIdTemplate", _text(column=255), f"{_SOURCE_ID_TEMPLATE} where it is not given"),
+    Field("publishToSolarIn", _FLAG, "Keep the values", default=True),
+    Field("publishToSolarFlux", _FLAG, "Send the values to subscribers", default=True),
+    Field("nodeId", _WHOLE, "A node of the user", required=True),
+    Field("sourceIdTemplate", _text(column=255), f"{_SOURCE_ID_TEMPLATE} where it is not given"),
 )

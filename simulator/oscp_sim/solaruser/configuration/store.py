@@ -9,7 +9,7 @@ exist `DAO.00105`. A deletion takes along all that refers to it (measured).
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final, Generic, TypeVar
 
@@ -27,6 +27,7 @@ from oscp_sim.solaruser.configuration.fields import (
     check_columns,
 )
 from oscp_sim.world import (
+    AnySystem,
     Asset,
     CapacityGroup,
     CapacityOptimizer,
@@ -41,7 +42,7 @@ BASE: Final = "/api/v1/sec/user/oscp"
 _DOMAIN: Final = "net.solarnetwork.central.oscp.domain"
 _CONTROLLER: Final = "net.solarnetwork.central.reg.web.api.v1.UserOscpController"
 
-Entity = TypeVar("Entity", bound=CapacityProvider | CapacityOptimizer | CapacityGroup | Asset)
+Entity = TypeVar("Entity", bound=AnySystem | CapacityGroup | Asset)
 
 
 # Each is one of a kind, by which what is said about it is found again.
@@ -135,25 +136,13 @@ _REFERENCES: Final[tuple[tuple[EntityKind[Any], str, EntityKind[Any]], ...]] = (
 _SEQUENCE: Final = "flexibility_provider_id"
 
 
-def flexibility_provider_id(system: CapacityProvider | CapacityOptimizer) -> int:
+def flexibility_provider_id(system: AnySystem) -> int:
     """Return the id of the token with which a system calls the Flexibility Provider.
 
     A world's file need not give it: then providers have the odd numbers and optimizers the even.
     """
     odd = isinstance(system, CapacityProvider)
     return system.flexibility_provider_id or 2 * system.id - odd
-
-
-@dataclass(frozen=True, slots=True)
-class Created(Generic[Entity]):
-    """What was created.
-
-    The token is the one with which an external system calls the Flexibility Provider: shown once,
-    and never part of the repr.
-    """
-
-    entity: Entity
-    token: str | None = field(repr=False)
 
 
 class Configuration:
@@ -184,9 +173,7 @@ class Configuration:
             raise ApiRefused(403, "UNKNOWN_OBJECT", explanation=why)
         return entity
 
-    def create(
-        self, user_id: int, kind: EntityKind[Entity], values: dict[str, Any]
-    ) -> Created[Entity]:
+    def create(self, user_id: int, kind: EntityKind[Entity], values: dict[str, Any]) -> Entity:
         """Add an entity to what a user has, unless the database would not store it.
 
         What is refused has used its number, as in any sequence of the database.
@@ -196,11 +183,9 @@ class Configuration:
             now = self._shared.clock.now()
             # Its registration says which token a provider is to be shown.
             more: dict[str, Any] = {"token": None} if kind.type is CapacityProvider else {}
-            token = None
             if kind.fields is SYSTEM:
-                token = new_token(self._random)
-                token_id = self._next_token_id()
-                more |= {"flexibility_provider_id": token_id, "flexibility_provider_token": token}
+                more["flexibility_provider_token"] = new_token(self._random)
+                more["flexibility_provider_id"] = self._next_token_id()
             self._last[kind.collection] = self._next_id(kind)
             check_columns(kind.fields, values)
             kept = as_kept(kind.fields, values)
@@ -208,7 +193,7 @@ class Configuration:
             entity = kind.type(id=entity_id, created=now, modified=now, **more, **kept)
             _check_stored(user, kind, entity)
             self._replace(user, kind, (*kind.of(user), entity))
-        return Created(entity, token)
+        return entity
 
     def update(
         self, user_id: int, kind: EntityKind[Entity], entity_id: int, values: dict[str, Any]
