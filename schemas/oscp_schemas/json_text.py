@@ -30,7 +30,7 @@ from oscp_schemas.show import escape_pointer, pointer_tokens
 
 _BYTE_ORDER_MARK = "\ufeff"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# One as it is, or any escape that may be one: most texts have neither.
+# One as it is, or any escape that may be one.
 _MAYBE_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 _INDEX = re.compile(r"0|[1-9][0-9]*")
 
@@ -121,7 +121,9 @@ class Document:
 
         That is a UTF-16 code unit U+D800 to U+DFFF without its other half.
         """
-        if _MAYBE_SURROGATE.search(self.text) is None:
+        # Most texts have neither escapes nor anything but ASCII, which is seen at a glance.
+        is_plain = self.text.isascii() and "\\" not in self.text
+        if is_plain or _MAYBE_SURROGATE.search(self.text) is None:
             return ()
         return tuple(
             pointer
