@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from oscp_send.core import TIMEOUT, Core, Pause, Steps
+from oscp_send.core import TIMEOUT, Core, Patience, Pause, Steps
 from oscp_send.errors import PossiblySent
 from oscp_send.findings import Judgement
 from oscp_send.httpx_transport import AsyncTransport, SNWS2HttpxAuth, new_client
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
 from oscp_send.messages import Message
 from oscp_send.order import Order
-from oscp_send.settings import Secret, Settings, checked_secret
+from oscp_send.settings import Secret
 
 if TYPE_CHECKING:
     import httpx
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 
-class AsyncSolarUserClient(Core):
+class AsyncSolarUserClient(Core["httpx.Request"]):
     """Sends OSCP messages through SolarUser and follows them, as `SolarUserClient` does.
 
     The client never posts anything twice that may have been accepted. Any number of tasks may share
@@ -48,6 +48,8 @@ class AsyncSolarUserClient(Core):
         SettingsError: The base URL, the token or the secret is unusable.
     """
 
+    _transport: AsyncTransport
+
     def __init__(
         self,
         base_url: str,
@@ -55,23 +57,17 @@ class AsyncSolarUserClient(Core):
         secret: str | Secret,
         *,
         client: httpx.AsyncClient | None = None,
-        timeout: float | tuple[float, float] = TIMEOUT,
+        timeout: Patience = TIMEOUT,
         clock: Callable[[], datetime] | None = None,
         sleep: Callable[[float], Awaitable[object]] | None = None,
         checker: Callable[[str, str], Judgement] | None = None,
     ) -> None:
-        super().__init__(base_url, token, clock, checker)
+        super().__init__(base_url, token, secret, clock=clock, checker=checker)
         self._sleep = sleep or _sleep
         self._own_client = client is None
         self._client = client or new_client(self.base_url)
-        pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        auth = SNWS2HttpxAuth(self.token, checked_secret(secret), clock=self._clock)
-        self._transport = AsyncTransport(self._client, auth, pair)
-
-    @classmethod
-    def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
-        """Make a client from settings; the options are those of the class."""
-        return cls(settings.url, settings.token, settings.secret, **options)
+        auth = SNWS2HttpxAuth(self.token, self._secret, clock=self._clock)
+        self._transport = AsyncTransport(self._client, auth, timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,25 +97,6 @@ class AsyncSolarUserClient(Core):
         """
         order = Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
         return await self.submit(order.instruction(self._checker))
-
-    def prepare(
-        self,
-        action: str,
-        message: Message | Mapping[str, object] | str,
-        *,
-        node_id: int | str,
-        co_id: int | str,
-        cg_identifier: str,
-        correlation_id: str | None = None,
-        expires: datetime | None = None,
-    ) -> httpx.Request:
-        """Return the signed request that `send` would send; SolarUser takes it for 15 minutes."""
-        order = Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
-        return self.prepare_instruction(order.instruction(self._checker))
-
-    def prepare_instruction(self, instruction: Instruction) -> httpx.Request:
-        """Return the signed request that `submit` would send."""
-        return self._transport.prepare(self._adding(instruction))
 
     async def submit(self, instruction: Instruction) -> InstructionStatus:
         """Send an instruction as it is, judging nothing, once, as `SolarUserClient.submit` does."""

@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import requests
 from requests import PreparedRequest, Session
 
-from oscp_send.core import TIMEOUT, Core, Pause, Steps
+from oscp_send.core import TIMEOUT, Core, Patience, Pause, Steps
 from oscp_send.errors import PossiblySent
 from oscp_send.findings import Judgement
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
 from oscp_send.messages import Message
 from oscp_send.order import Order
-from oscp_send.settings import Secret, Settings, checked_secret
+from oscp_send.settings import Secret
 from oscp_send.snws2 import SNWS2Auth
 from oscp_send.transport import Transport
 
 _Result = TypeVar("_Result")
 
 
-class SolarUserClient(Core):
+class SolarUserClient(Core[PreparedRequest]):
     """Sends OSCP messages through SolarUser and follows them.
 
     The client never posts anything twice that may have been accepted. Threads may share a client
@@ -45,6 +45,8 @@ class SolarUserClient(Core):
         SettingsError: The base URL, the token or the secret is unusable.
     """
 
+    _transport: Transport
+
     def __init__(
         self,
         base_url: str,
@@ -52,23 +54,17 @@ class SolarUserClient(Core):
         secret: str | Secret,
         *,
         session: Session | None = None,
-        timeout: float | tuple[float, float] = TIMEOUT,
+        timeout: Patience = TIMEOUT,
         clock: Callable[[], datetime] | None = None,
         sleep: Callable[[float], None] | None = None,
         checker: Callable[[str, str], Judgement] | None = None,
     ) -> None:
-        super().__init__(base_url, token, clock, checker)
+        super().__init__(base_url, token, secret, clock=clock, checker=checker)
         self._sleep = sleep or time.sleep
         self._own_session = session is None
         self._session = session or requests.Session()
-        pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        auth = SNWS2Auth(self.token, checked_secret(secret), clock=self._clock)
-        self._transport = Transport(self._session, auth, pair, self.base_url)
-
-    @classmethod
-    def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
-        """Make a client from settings; the options are those of the class."""
-        return cls(settings.url, settings.token, settings.secret, **options)
+        auth = SNWS2Auth(self.token, self._secret, clock=self._clock)
+        self._transport = Transport(self._session, auth, timeout, self.base_url)
 
     def __enter__(self) -> Self:
         return self
@@ -98,25 +94,6 @@ class SolarUserClient(Core):
         """
         order = Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
         return self.submit(order.instruction(self._checker))
-
-    def prepare(
-        self,
-        action: str,
-        message: Message | Mapping[str, object] | str,
-        *,
-        node_id: int | str,
-        co_id: int | str,
-        cg_identifier: str,
-        correlation_id: str | None = None,
-        expires: datetime | None = None,
-    ) -> PreparedRequest:
-        """Return the signed request that `send` would send; SolarUser takes it for 15 minutes."""
-        order = Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
-        return self.prepare_instruction(order.instruction(self._checker))
-
-    def prepare_instruction(self, instruction: Instruction) -> PreparedRequest:
-        """Return the signed request that `submit` would send."""
-        return self._transport.prepare(self._adding(instruction))
 
     def submit(self, instruction: Instruction) -> InstructionStatus:
         """Send an instruction as it is, judging nothing, once.

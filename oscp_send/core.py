@@ -14,7 +14,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from math import inf
+from typing import Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
 from oscp_send.answers import Answer, Posting, Reply, raise_if_declined
@@ -32,12 +33,14 @@ from oscp_send.hints import state_hint
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
 from oscp_send.messages import Message
 from oscp_send.order import Order
+from oscp_send.settings import Secret, Settings, checked_secret, checked_token
 from oscp_send.settings import base_url as checked_url
-from oscp_send.settings import checked_token
 from oscp_send.times import utc_now, utc_text, write_instant
 from oscp_send.values import InvalidValue, OscpSendError, instant, member
 
 _PATH: Final = "/solaruser/api/v1/sec/instr"
+#: Seconds to connect and to wait for an answer; one number for both, or a pair.
+Patience: TypeAlias = float | tuple[float, float]
 #: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
 TIMEOUT: Final = (10.0, 30.0)
 #: How much this machine's clock may be ahead, when a sent instruction is looked for.
@@ -49,6 +52,8 @@ _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 10.0
 _SHORTEST_LOOK: Final = 1.0
 _Result = TypeVar("_Result")
+_Request = TypeVar("_Request")
+_Request_co = TypeVar("_Request_co", covariant=True)
 _CHECK: Final = "Nothing was sent. Check the base URL, the network, and proxies on the way."
 
 
@@ -85,12 +90,11 @@ class Call:
         asked = {"Accept": "application/json"}
         return asked if self.posting is None else asked | {"Content-Type": "application/json"}
 
-    def patience(self, timeout: tuple[float, float]) -> tuple[float, float]:
+    def patience(self, usual: Patience) -> tuple[float, float]:
         """Return the seconds to connect and to wait for an answer, of those that are usual."""
-        if self.within is None:
-            return timeout
-        connect, wait = timeout
-        return min(connect, self.within), min(wait, self.within)
+        connect, wait = usual if isinstance(usual, tuple) else (usual, usual)
+        within = inf if self.within is None else self.within
+        return min(connect, within), min(wait, within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,27 +134,37 @@ class Failure:
 Steps: TypeAlias = Generator[Call | Pause, Reply | Failure, _Result]
 
 
-class Core:
-    """What the clients have in common; they carry out its steps.
+class Prepares(Protocol[_Request_co]):
+    """What signs a client's requests."""
 
-    Args:
-        base_url: Scheme, host, and port where it is not the default.
-        token: The id of a security token of type User.
-        clock: Returns the aware time; the system's unless given.
-        checker: Judges a message by its action and text; `oscp_send.check` unless given.
-    """
+    def prepare(self, call: Call) -> _Request_co | Failure:
+        """Return the signed request, or why its address cannot be used."""
+
+
+class Core(Generic[_Request]):
+    """What the clients have in common; they carry out its steps, and say what the arguments are."""
+
+    _transport: Prepares[_Request]
 
     def __init__(
         self,
         base_url: str,
         token: str,
+        secret: str | Secret,
+        *,
         clock: Callable[[], datetime] | None,
         checker: Callable[[str, str], Judgement] | None,
     ) -> None:
         self.base_url = checked_url(base_url)
         self.token = checked_token(token)
+        self._secret = checked_secret(secret)
         self._clock = clock or utc_now
         self._checker = checker
+
+    @classmethod
+    def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
+        """Make a client from settings; the options are those of the class."""
+        return cls(settings.url, settings.token, settings.secret, **options)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r}, token={self.token!r})"
@@ -185,6 +199,26 @@ class Core:
         """
         order = Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
         return order.instruction(self._checker)
+
+    def prepare(
+        self,
+        action: str,
+        message: Message | Mapping[str, object] | str,
+        *,
+        node_id: int | str,
+        co_id: int | str,
+        cg_identifier: str,
+        correlation_id: str | None = None,
+        expires: datetime | None = None,
+    ) -> _Request:
+        """Return the signed request that `send` would send; SolarUser takes it for 15 minutes."""
+        order = Order(action, message, node_id, co_id, cg_identifier, correlation_id, expires)
+        return self.prepare_instruction(order.instruction(self._checker))
+
+    def prepare_instruction(self, instruction: Instruction) -> _Request:
+        """Return the signed request that `submit` would send."""
+        request = self._transport.prepare(self._adding(instruction))
+        return request.raise_for(None) if isinstance(request, Failure) else request
 
     def _adding(self, instruction: Instruction) -> Call:
         since = self._clock().astimezone(UTC) - _MARGIN

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from oscp_send.answers import Reply
-from oscp_send.core import Call, Failure, chain, in_words, is_loopback
+from oscp_send.core import Call, Failure, Patience, chain, in_words, is_loopback
 from oscp_send.snws2 import Signer, host
 
 try:
@@ -87,23 +87,27 @@ class AsyncTransport:
         timeout: Seconds to connect, and between bytes of the answer.
     """
 
-    def __init__(
-        self, client: httpx.AsyncClient, auth: SNWS2HttpxAuth, timeout: tuple[float, float]
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, auth: SNWS2HttpxAuth, timeout: Patience) -> None:
         self._client = client
         self._auth = auth
         self._timeout = timeout
 
-    def prepare(self, call: Call) -> httpx.Request:
-        """Return the signed request.
-
-        Raises:
-            Unreachable: The address cannot be used.
-        """
+    def prepare(self, call: Call) -> httpx.Request | Failure:
+        """Return the signed request, or why its address cannot be used."""
+        connect, wait = call.patience(self._timeout)
         try:
-            return self._signed(call)
+            request = self._client.build_request(
+                call.method,
+                call.url,
+                headers=call.headers,
+                content=call.body,
+                params=call.params,
+                # Others may be under way, each with a patience of its own.
+                timeout=httpx.Timeout(connect=connect, read=wait, write=wait, pool=call.within),
+            )
+            return self._auth.sign(request)
         except _UNUSABLE as error:
-            Failure(error, _in_words(error), was_never_sent=True).raise_for(None)
+            return Failure(error, _in_words(error), was_never_sent=True)
 
     async def exchange(self, call: Call) -> Reply | Failure:
         """Send a request once, and return its whole answer, or how it failed.
@@ -116,10 +120,9 @@ class AsyncTransport:
         """
         if self._client.is_closed:
             raise RuntimeError("the client is closed")
-        try:
-            request = self._signed(call)
-        except _UNUSABLE as error:
-            return Failure(error, _in_words(error), was_never_sent=True)
+        request = self.prepare(call)
+        if isinstance(request, Failure):
+            return request
         progress = _Progress()
         try:
             response = await self._sent(request, progress)
@@ -133,19 +136,6 @@ class AsyncTransport:
         return Reply(
             response.status_code, response.reason_phrase, response.headers, response.content
         )
-
-    def _signed(self, call: Call) -> httpx.Request:
-        connect, wait = call.patience(self._timeout)
-        request = self._client.build_request(
-            call.method,
-            call.url,
-            headers=call.headers,
-            content=call.body,
-            params=call.params,
-            # Others may be under way, each with a patience of its own.
-            timeout=httpx.Timeout(connect=connect, read=wait, write=wait, pool=call.within),
-        )
-        return self._auth.sign(request)
 
     async def _sent(self, request: httpx.Request, progress: _Progress) -> httpx.Response:
         path = request.url.raw_path.decode()

@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry
 
 from oscp_send.answers import Reply
-from oscp_send.core import Call, Failure, chain, in_words, is_loopback
+from oscp_send.core import Call, Failure, Patience, chain, in_words, is_loopback
 
 _LOG: Final = logging.getLogger("oscp_send")
 _NEVER_SENT: Final = (
@@ -49,45 +49,15 @@ class Transport:
         base_url: Where all of them go.
     """
 
-    def __init__(
-        self, session: Session, auth: AuthBase, timeout: tuple[float, float], base_url: str
-    ) -> None:
+    def __init__(self, session: Session, auth: AuthBase, timeout: Patience, base_url: str) -> None:
         self._session = session
         self._auth = auth
         self._timeout = timeout
         host = urlsplit(base_url).hostname or ""
         self._proxies = {"no_proxy": host} if is_loopback(base_url) else {}
 
-    def prepare(self, call: Call) -> PreparedRequest:
-        """Return the signed request.
-
-        Raises:
-            Unreachable: The address cannot be used.
-        """
-        try:
-            return self._signed(call)
-        except exceptions.RequestException as error:
-            Failure(error, _in_words(error), was_never_sent=True).raise_for(None)
-
-    def exchange(self, call: Call) -> Reply | Failure:
-        """Send a request once, and return its whole answer, or how it failed.
-
-        Raises:
-            ValueError: The session might repeat what is posted.
-        """
-        try:
-            request = self._signed(call)
-        except exceptions.RequestException as error:
-            return Failure(error, _in_words(error), was_never_sent=True)
-        try:
-            if call.posting is not None:
-                self._refuse_repetition(request.url or "")
-            response = self._sent(request, call.patience(self._timeout))
-        except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
-            return Failure(error, _in_words(error), was_never_sent(error))
-        return Reply(response.status_code, response.reason, response.headers, response.content)
-
-    def _signed(self, call: Call) -> PreparedRequest:
+    def prepare(self, call: Call) -> PreparedRequest | Failure:
+        """Return the signed request, or why its address cannot be used."""
         request = Request(
             call.method,
             call.url,
@@ -96,7 +66,27 @@ class Transport:
             params=call.params,
             auth=self._auth,
         )
-        return self._session.prepare_request(request)
+        try:
+            return self._session.prepare_request(request)
+        except exceptions.RequestException as error:
+            return Failure(error, _in_words(error), was_never_sent=True)
+
+    def exchange(self, call: Call) -> Reply | Failure:
+        """Send a request once, and return its whole answer, or how it failed.
+
+        Raises:
+            ValueError: The session might repeat what is posted.
+        """
+        request = self.prepare(call)
+        if isinstance(request, Failure):
+            return request
+        try:
+            if call.posting is not None:
+                self._refuse_repetition(request.url or "")
+            response = self._sent(request, call.patience(self._timeout))
+        except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
+            return Failure(error, _in_words(error), was_never_sent(error))
+        return Reply(response.status_code, response.reason, response.headers, response.content)
 
     def _sent(self, request: PreparedRequest, timeout: tuple[float, float]) -> Response:
         url, session, proxies = request.url or "", self._session, dict(self._proxies)
