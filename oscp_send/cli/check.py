@@ -11,7 +11,7 @@ from oscp_schemas import Fidelity
 from oscp_send.cli.files import SourceProblem, examine, read_source
 from oscp_send.cli.main import FAILED, USAGE, Colours, color_option
 from oscp_send.cli.options import action_option
-from oscp_send.cli.reports import asked_for, fails, report_of
+from oscp_send.cli.reports import REPORTS, asked_for, fails
 from oscp_send.queue_size import MQTT_LIMIT
 from oscp_send.times import read_instant
 
@@ -85,7 +85,7 @@ def check(
     """
     at = None if now is None else _moment(now)
     try:
-        told = [report_of(style, sys.stdout, fidelity, is_strict=strict, colours=colours)]
+        told = [REPORTS[style](sys.stdout, fidelity, is_strict=strict, colours=colours)]
         told += asked_for(reports, fidelity, is_strict=strict)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--report") from None

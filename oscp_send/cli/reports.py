@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
-from typing import Any, Final, Protocol, TextIO
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TextIO
 
 from oscp_schemas import Fidelity
 from oscp_send.cli.ci import (
@@ -59,29 +59,82 @@ _KINDS: Final[tuple[tuple[Kind, Colour], ...]] = (
 )
 
 
-class TextReport:
+class _Told(NamedTuple):
+    """What a page or a table tells of a file."""
+
+    name: str
+    headline: str
+    is_good: bool
+    findings: tuple[Located, ...] = ()
+
+
+class Report:
+    """What is told about each file as it is judged, and at the end.
+
+    Args:
+        stream: Where it is written.
+        fidelity: What the files are judged by.
+        is_strict: Whether warnings make `check` fail.
+        colours: Whether to colour it, where it may be.
+        path: The file to write it to at the end, in the stream's place.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        fidelity: Fidelity = "documented",
+        *,
+        is_strict: bool = False,
+        colours: Colours = "auto",
+        path: Path | None = None,
+    ) -> None:
+        self._path = path
+        self._stream = stream if path is None else StringIO()
+        self._fidelity = fidelity
+        self._is_strict = is_strict
+        self._palette = Palette(stream, colours)
+        self._files: list[Examined | SourceProblem] = []
+
+    def add(self, examined: Examined) -> None:
+        """Take a file that was judged."""
+        self._files.append(examined)
+
+    def add_problem(self, problem: SourceProblem) -> None:
+        """Take a file that could not be judged."""
+        self._files.append(problem)
+
+    def finish(self) -> None:
+        """Write what is left, and the file if it is to be one."""
+        self._end()
+        if self._path is not None:
+            self._stream.seek(0)
+            write_report(self._path, self._stream.read())
+
+    def _end(self) -> None:
+        raise NotImplementedError
+
+    def _passes(self, examined: Examined) -> bool:
+        return not any(fails(each.kind, is_strict=self._is_strict) for each in examined.findings)
+
+    def _told(self, file: Examined | SourceProblem) -> _Told:
+        if isinstance(file, SourceProblem):
+            return _Told(file.name, file.problem, is_good=False)
+        name = file.source.name
+        return _Told(name, _headline(file), self._passes(file), file.findings)
+
+    def _line(self, text: str) -> None:
+        self._stream.write(f"{text}\n")
+
+
+class TextReport(Report):
     """For a person: each file's verdict, its findings below, and at the end their number.
 
     What is in brackets behind a finding is for `oscp-send explain`.
     """
 
-    def __init__(
-        self, stream: TextIO, *, is_strict: bool = False, colours: Colours = "auto"
-    ) -> None:
-        self._stream = stream
-        self._palette = Palette(stream, colours)
-        self._is_strict = is_strict
-        self._found: Counter[Kind] = Counter()
-        self._names: dict[str, None] = {}
-        self._files = 0
-        self._unread = 0
-
     def add(self, examined: Examined) -> None:
         """Write about a file."""
-        self._files += 1
-        self._found.update(each.kind for each in examined.findings)
-        for each in examined.findings:
-            self._names |= dict.fromkeys(each.finding.names)
+        super().add(examined)
         self._line(f"{printable(examined.source.name)}: {self._verdict(examined)}")
         if examined.findings:
             self._line("")
@@ -90,30 +143,33 @@ class TextReport:
 
     def add_problem(self, problem: SourceProblem) -> None:
         """Write that a file could not be judged, where errors are written."""
-        self._files += 1
-        self._unread += 1
+        super().add_problem(problem)
         problem.show()
 
-    def finish(self) -> None:
+    def _end(self) -> None:
         """Write how many findings there were, and what explains them.
 
         Nothing for a single good file.
         """
+        read = [each for each in self._files if isinstance(each, Examined)]
+        findings = [found for each in read for found in each.findings]
+        counted = Counter(each.kind for each in findings)
         totals = [
-            self._palette.paint(count(self._found[kind], kind), colour)
+            self._palette.paint(count(counted[kind], kind), colour)
             for kind, colour in _KINDS
-            if self._found[kind]
+            if counted[kind]
         ]
-        if self._unread and self._files > 1:
-            totals.append(f"{count(self._unread, 'file')} not read")
-        if not totals and self._files > 1:
-            totals = ["all good"]
-        if totals:
-            files = f"{self._files} files: " if self._files > 1 else ""
-            self._line(files + ", ".join(totals))
-        if self._names:
-            names = " ".join(list(self._names)[:_MOST_NAMES])
-            self._line(self._palette.paint(f"oscp-send explain {names} says more", dim=True))
+        unread, are_many = len(self._files) - len(read), len(self._files) > 1
+        if unread and are_many:
+            totals.append(f"{count(unread, 'file')} not read")
+        if are_many:
+            self._line(f"{len(self._files)} files: {', '.join(totals or ['all good'])}")
+        elif totals:
+            self._line(", ".join(totals))
+        if findings:
+            names = dict.fromkeys(name for each in findings for name in each.finding.names)
+            shown = " ".join(list(names)[:_MOST_NAMES])
+            self._line(self._palette.paint(f"oscp-send explain {shown} says more", dim=True))
 
     def _verdict(self, examined: Examined) -> str:
         sentence = printable(_headline(examined))
@@ -148,9 +204,6 @@ class TextReport:
         padding = " " * (left_width - len(left))
         self._line(f"  {painted}{padding}   {right}".rstrip())
 
-    def _line(self, text: str) -> None:
-        self._stream.write(f"{text}\n")
-
 
 def _left(located: Located, examined: Examined) -> tuple[str, str]:
     """Return what is to the left of a message, and to the left of its hint."""
@@ -172,50 +225,38 @@ def _tag(located: Located) -> str:
     return f"{', '.join(words)} [{', '.join(finding.names)}]".lstrip()
 
 
-class JsonReport:
+class JsonReport(Report):
     """For a program: one JSON object, written at the end."""
 
-    def __init__(self, stream: TextIO, fidelity: Fidelity, *, is_strict: bool = False) -> None:
-        self._stream = stream
-        self._fidelity = fidelity
-        self._is_strict = is_strict
-        self._files: list[dict[str, Any]] = []
-
-    def add(self, examined: Examined) -> None:
-        """Keep a file."""
-        passed = not any(fails(each.kind, is_strict=self._is_strict) for each in examined.findings)
-        self._files.append(
-            {
-                "file": examined.source.name,
-                "is": "request" if examined.is_request else "message",
-                "action": examined.action,
-                "passed": passed and examined.stage is None,
-                "accepted": examined.stage is None,
-                "status": examined.status,
-                "stage": examined.stage,
-                "error": examined.error,
-                "parts": examined.parts,
-                "findings": [_values(each) for each in examined.findings],
-            }
-        )
-
-    def add_problem(self, problem: SourceProblem) -> None:
-        """Keep a file that could not be judged."""
-        self._files.append({"file": problem.name, "passed": False, "problem": problem.problem})
-
-    def finish(self) -> None:
-        """Write everything."""
-        kinds = [each["kind"] for file in self._files for each in file.get("findings", ())]
+    def _end(self) -> None:
+        files = [self._file(each) for each in self._files]
+        kinds = [each["kind"] for file in files for each in file.get("findings", ())]
         report = {
             "fidelity": self._fidelity,
             "strict": self._is_strict,
-            "passed": all(file["passed"] for file in self._files),
+            "passed": all(file["passed"] for file in files),
             "refusals": kinds.count("refusal"),
             "warnings": kinds.count("warning"),
             "notes": kinds.count("note"),
-            "files": self._files,
+            "files": files,
         }
-        self._stream.write(json.dumps(report, indent=2) + "\n")
+        self._line(json.dumps(report, indent=2))
+
+    def _file(self, file: Examined | SourceProblem) -> dict[str, Any]:
+        if isinstance(file, SourceProblem):
+            return {"file": file.name, "passed": False, "problem": file.problem}
+        return {
+            "file": file.source.name,
+            "is": "request" if file.is_request else "message",
+            "action": file.action,
+            "passed": self._passes(file) and file.stage is None,
+            "accepted": file.stage is None,
+            "status": file.status,
+            "stage": file.stage,
+            "error": file.error,
+            "parts": file.parts,
+            "findings": [_values(each) for each in file.findings],
+        }
 
 
 def _values(located: Located) -> dict[str, Any]:
@@ -228,38 +269,25 @@ def _values(located: Located) -> dict[str, Any]:
     }
 
 
-class JunitReport:
+class JunitReport(Report):
     """For continuous integration: JUnit XML with a test case a file, written at the end."""
 
-    def __init__(self, stream: TextIO, *, is_strict: bool = False) -> None:
-        self._stream = stream
-        self._is_strict = is_strict
-        self._cases: list[Case] = []
+    def _end(self) -> None:
+        self._stream.write(junit_xml(map(self._case, self._files), _SUITE))
 
-    def add(self, examined: Examined) -> None:
-        """Keep a file."""
-        kinds = [each.kind for each in examined.findings]
-        has_failed = any(fails(each, is_strict=self._is_strict) for each in kinds)
-        told = "\n".join(_told(each, examined) for each in examined.findings)
-        failure = _headline(examined) if has_failed else None
-        detail, output = (told, "") if has_failed else ("", told)
-        name = examined.source.name
-        self._cases.append(Case(_SUITE, name, 0.0, failure, "finding", detail, output))
-
-    def add_problem(self, problem: SourceProblem) -> None:
-        """Keep a file that could not be judged."""
-        text = problem.problem
-        self._cases.append(Case(_SUITE, problem.name, 0.0, text, "not read", str(problem)))
-
-    def finish(self) -> None:
-        """Write everything."""
-        self._stream.write(junit_xml(self._cases, _SUITE))
+    def _case(self, file: Examined | SourceProblem) -> Case:
+        if isinstance(file, SourceProblem):
+            return Case(_SUITE, file.name, 0.0, file.problem, "not read", str(file))
+        told = "\n".join(_in_lines(each, file) for each in file.findings)
+        if self._passes(file):
+            return Case(_SUITE, file.source.name, output=told)
+        return Case(_SUITE, file.source.name, 0.0, _headline(file), "finding", told)
 
 
 _SUITE: Final = "oscp-send check"
 
 
-def _told(located: Located, examined: Examined) -> str:
+def _in_lines(located: Located, examined: Examined) -> str:
     """Return a finding in lines, which end with the name of its rule."""
     pointer, place = _left(located, examined)
     finding = located.finding
@@ -267,40 +295,34 @@ def _told(located: Located, examined: Examined) -> str:
     return f"{place}  {located.kind}  {pointer}: {finding.message} ({finding.rule}){hint}"
 
 
-class GithubReport:
+class GithubReport(Report):
     """For GitHub: a workflow command for each finding, and a plain line for each file.
 
     What makes the check fail is an error, other warnings are warnings, and notes are notices. The
     summary of the step, if there is one, has a row for each file.
     """
 
-    def __init__(self, stream: TextIO, *, is_strict: bool = False) -> None:
-        self._stream = stream
-        self._is_strict = is_strict
-        self._rows: list[str] = []
-
     def add(self, examined: Examined) -> None:
         """Write about a file."""
-        kinds = [each.kind for each in examined.findings]
-        has_failed = any(fails(each, is_strict=self._is_strict) for each in kinds)
-        self._add_row(examined.source.name, _headline(examined), is_good=not has_failed)
+        super().add(examined)
         self._line(f"{printable(examined.source.name)}: {printable(_headline(examined))}")
         for each in examined.findings:
             self._annotate(each, examined.source.path)
 
     def add_problem(self, problem: SourceProblem) -> None:
         """Write that a file could not be judged."""
-        self._add_row(problem.name, problem.problem, is_good=False)
+        super().add_problem(problem)
         self._line(annotation("error", str(problem), "not read", problem.path))
 
-    def finish(self) -> None:
-        """Write the summary; GitHub counts the annotations itself."""
+    def _end(self) -> None:
+        # GitHub counts the annotations itself.
         head = ["## oscp-send check", "", "| file | | |", "|---|---|---|"]
-        add_to_summary("\n".join([*head, *self._rows, ""]))
+        add_to_summary("\n".join([*head, *map(self._row, self._files), ""]))
 
-    def _add_row(self, name: str, text: str, *, is_good: bool) -> None:
-        sign = "\N{WHITE HEAVY CHECK MARK}" if is_good else "\N{CROSS MARK}"
-        self._rows.append(f"| {markdown_text(name)} | {sign} | {markdown_text(text)} |")
+    def _row(self, file: Examined | SourceProblem) -> str:
+        told = self._told(file)
+        sign = "\N{WHITE HEAVY CHECK MARK}" if told.is_good else "\N{CROSS MARK}"
+        return f"| {markdown_text(told.name)} | {sign} | {markdown_text(told.headline)} |"
 
     def _annotate(self, located: Located, path: str | None) -> None:
         finding = located.finding
@@ -314,46 +336,16 @@ class GithubReport:
         title = f"OSCP {finding.layer}, {finding.rule}"
         self._line(annotation(level, text, title, path, *place))
 
-    def _line(self, text: str) -> None:
-        self._stream.write(f"{text}\n")
 
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file as the page shows it."""
-
-    name: str
-    is_good: bool
-    headline: str
-    findings: tuple[Located, ...] = ()
-
-
-class HtmlReport:
+class HtmlReport(Report):
     """For people who run nothing: one page, written at the end."""
 
-    def __init__(self, stream: TextIO, fidelity: Fidelity, *, is_strict: bool = False) -> None:
-        self._stream = stream
-        self._fidelity = fidelity
-        self._is_strict = is_strict
-        self._files: list[_File] = []
-
-    def add(self, examined: Examined) -> None:
-        """Keep a file."""
-        is_good = not any(fails(each.kind, is_strict=self._is_strict) for each in examined.findings)
-        name, headline = examined.source.name, _headline(examined)
-        self._files.append(_File(name, is_good, headline, examined.findings))
-
-    def add_problem(self, problem: SourceProblem) -> None:
-        """Keep a file that could not be judged."""
-        self._files.append(_File(problem.name, is_good=False, headline=problem.problem))
-
-    def finish(self) -> None:
-        """Write everything."""
+    def _end(self) -> None:
         from oscp_send.cli.page import render
 
         page = render(
             Path(__file__).with_name("check.html"),
-            files=self._files,
+            files=list(map(self._told, self._files)),
             fidelity=self._fidelity,
             is_strict=self._is_strict,
             version=version("oscp-rehearsal"),
@@ -361,56 +353,16 @@ class HtmlReport:
         self._stream.write(page)
 
 
-class Report(Protocol):
-    """What is told about each file, and at the end."""
-
-    def add(self, examined: Examined) -> None:
-        """Take a file that was judged."""
-
-    def add_problem(self, problem: SourceProblem) -> None:
-        """Take a file that could not be judged."""
-
-    def finish(self) -> None:
-        """Write what is left."""
-
-
-class FileReport:
-    """A report that is written to a file at the end."""
-
-    def __init__(self, kind: str, path: Path, fidelity: Fidelity, *, is_strict: bool) -> None:
-        self._path = path
-        self._written = StringIO()
-        self._report = report_of(kind, self._written, fidelity, is_strict=is_strict)
-
-    def add(self, examined: Examined) -> None:
-        """Take a file that was judged."""
-        self._report.add(examined)
-
-    def add_problem(self, problem: SourceProblem) -> None:
-        """Take a file that could not be judged."""
-        self._report.add_problem(problem)
-
-    def finish(self) -> None:
-        """Write the file."""
-        self._report.finish()
-        write_report(self._path, self._written.getvalue())
-
-
-def report_of(
-    kind: str, stream: TextIO, fidelity: Fidelity, *, is_strict: bool, colours: Colours = "auto"
-) -> Report:
-    """Return a report of a kind, `text` where it is none of the others, that writes to a stream."""
-    match kind:
-        case "json":
-            return JsonReport(stream, fidelity, is_strict=is_strict)
-        case "github":
-            return GithubReport(stream, is_strict=is_strict)
-        case "html":
-            return HtmlReport(stream, fidelity, is_strict=is_strict)
-        case "junit":
-            return JunitReport(stream, is_strict=is_strict)
-        case _:
-            return TextReport(stream, is_strict=is_strict, colours=colours)
+#: What writes each kind of report.
+REPORTS: Final[Mapping[str, type[Report]]] = MappingProxyType(
+    {
+        "github": GithubReport,
+        "html": HtmlReport,
+        "json": JsonReport,
+        "junit": JunitReport,
+        "text": TextReport,
+    }
+)
 
 
 def asked_for(reports: Iterable[str], fidelity: Fidelity, *, is_strict: bool) -> Iterator[Report]:
@@ -420,7 +372,4 @@ def asked_for(reports: Iterable[str], fidelity: Fidelity, *, is_strict: bool) ->
         ValueError: One cannot be written, or is asked for twice; it says what to write instead.
     """
     for kind, path in asked_reports(reports):
-        if path is None:
-            yield report_of(kind, sys.stdout, fidelity, is_strict=is_strict)
-        else:
-            yield FileReport(kind, path, fidelity, is_strict=is_strict)
+        yield REPORTS[kind](sys.stdout, fidelity, is_strict=is_strict, path=path)
