@@ -64,60 +64,32 @@ if TYPE_CHECKING:
     from oscp_send.values import InvalidValue as InvalidValue
     from oscp_send.values import OscpSendError as OscpSendError
 
-#: The module in which each public name is defined.
+#: The public names of each module.
+_NAMES: Final = {
+    "client": "SolarUserClient",
+    "errors": (
+        "DeadlinePassed InstructionDeclined InvalidMessage NotAuthorised NotUnderstood "
+        "PossiblySent RateLimited Refused SettingsError Unreachable possibly_sent"
+    ),
+    "findings": "Finding Judgement",
+    "instruction": "Instruction InstructionState InstructionStatus",
+    "judgement": "check",
+    "messages": (
+        "AdjustGroupCapacityForecast AssetCategory AssetMeasurement CapacityForecastType "
+        "EnergyMeasurement EnergyMeasurementDirection EnergyMeasurementUnit EnergyType "
+        "ForecastedBlock ForecastedBlockUnit GroupCapacityComplianceError Handshake "
+        "InstantaneousMeasurement InstantaneousMeasurementUnit MeasurementConfiguration Message "
+        "PhaseIndicator RequiredBehaviour UpdateAssetMeasurement UpdateGroupCapacityForecast "
+        "UpdateGroupMeasurements forecasted_blocks read_message wire_text"
+    ),
+    "queue_size": "split_to_fit",
+    "request_judgement": "check_request",
+    "settings": "Secret Settings load_settings",
+    "snws2": "SNWS2Auth",
+    "values": "InvalidValue OscpSendError",
+}
 _HOMES: Final = MappingProxyType(
-    {
-        "AdjustGroupCapacityForecast": "messages",
-        "AssetCategory": "messages",
-        "AssetMeasurement": "messages",
-        "CapacityForecastType": "messages",
-        "DeadlinePassed": "errors",
-        "EnergyMeasurement": "messages",
-        "EnergyMeasurementDirection": "messages",
-        "EnergyMeasurementUnit": "messages",
-        "EnergyType": "messages",
-        "Finding": "findings",
-        "ForecastedBlock": "messages",
-        "ForecastedBlockUnit": "messages",
-        "GroupCapacityComplianceError": "messages",
-        "Handshake": "messages",
-        "InstantaneousMeasurement": "messages",
-        "InstantaneousMeasurementUnit": "messages",
-        "Instruction": "instruction",
-        "InstructionDeclined": "errors",
-        "InstructionState": "instruction",
-        "InstructionStatus": "instruction",
-        "InvalidMessage": "errors",
-        "InvalidValue": "values",
-        "Judgement": "findings",
-        "MeasurementConfiguration": "messages",
-        "Message": "messages",
-        "NotAuthorised": "errors",
-        "NotUnderstood": "errors",
-        "OscpSendError": "values",
-        "PhaseIndicator": "messages",
-        "PossiblySent": "errors",
-        "RateLimited": "errors",
-        "Refused": "errors",
-        "RequiredBehaviour": "messages",
-        "SNWS2Auth": "snws2",
-        "Secret": "settings",
-        "Settings": "settings",
-        "SettingsError": "errors",
-        "SolarUserClient": "client",
-        "Unreachable": "errors",
-        "UpdateAssetMeasurement": "messages",
-        "UpdateGroupCapacityForecast": "messages",
-        "UpdateGroupMeasurements": "messages",
-        "check": "judgement",
-        "check_request": "request_judgement",
-        "forecasted_blocks": "messages",
-        "load_settings": "settings",
-        "possibly_sent": "errors",
-        "read_message": "messages",
-        "split_to_fit": "queue_size",
-        "wire_text": "messages",
-    }
+    {name: module for module, names in _NAMES.items() for name in names.split()}
 )
 
 #: Those that need the extra `async`: who asks for all names may be without it.
@@ -125,7 +97,7 @@ _WITH_HTTPX: Final = MappingProxyType(
     {"AsyncSolarUserClient": "async_client", "SNWS2HttpxAuth": "httpx_transport"}
 )
 
-__all__ = list(_HOMES)
+__all__ = [*sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> object:

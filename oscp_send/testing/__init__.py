@@ -45,37 +45,24 @@ if find_spec("hypothesis") is None:
         name="hypothesis",
     )
 
-#: The module in which each public name is defined.
+#: The public names of each module.
+_NAMES: Final = {
+    "breaking": "Broken broken damaged",
+    "properties": "SenderMistake sender_properties",
+    "shapes": "forecasts",
+    "strategies": (
+        "Sample actions asset_measurements blocks correlation_ids date_times "
+        "energy_measurements group_ids json_values messages numbers required_behaviours texts "
+        "texts_near_part_boundaries"
+    ),
+    "trial": "Outcome Rehearsal Sending",
+    "typed": "typed_messages",
+}
 _HOMES: Final = MappingProxyType(
-    {
-        "Broken": "breaking",
-        "Outcome": "trial",
-        "Rehearsal": "trial",
-        "Sample": "strategies",
-        "SenderMistake": "properties",
-        "Sending": "trial",
-        "actions": "strategies",
-        "asset_measurements": "strategies",
-        "blocks": "strategies",
-        "broken": "breaking",
-        "correlation_ids": "strategies",
-        "damaged": "breaking",
-        "date_times": "strategies",
-        "energy_measurements": "strategies",
-        "forecasts": "shapes",
-        "group_ids": "strategies",
-        "json_values": "strategies",
-        "messages": "strategies",
-        "numbers": "strategies",
-        "required_behaviours": "strategies",
-        "sender_properties": "properties",
-        "texts": "strategies",
-        "texts_near_part_boundaries": "strategies",
-        "typed_messages": "typed",
-    }
+    {name: module for module, names in _NAMES.items() for name in names.split()}
 )
 
-__all__ = list(_HOMES)
+__all__ = [*sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> object:
