@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import pickle
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pytest
 
-from oscp_schemas.show import nearest
 from oscp_send.cli.main import printable, printable_lines
-from oscp_send.fidelity import Behaviour
-from oscp_sim.clock import Clock, FrozenClock
-from oscp_sim.entry import check_value
-from oscp_sim.faults import Rule, load_faults
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.journal import Mistake
+from oscp_sim.pytest_marker import Marked, Settings, place_of
 from oscp_sim.scenario.console import ConsoleReport
 from oscp_sim.scenario.events import (
     Event,
@@ -37,10 +31,10 @@ from oscp_sim.scenario.events import (
     ScenarioStarted,
     StepFinished,
 )
-from oscp_sim.scenario.model import ClockSetting, Scenario
+from oscp_sim.scenario.model import Scenario
 from oscp_sim.scenario.objections import problems_of_objections
 from oscp_sim.scenario.program_run import nothing_expected
-from oscp_sim.scenario.read import load_scenarios, read_clock
+from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.scenario.sequence import LEGEND, draw
 from oscp_sim.scenario.timeline import timeline
@@ -48,8 +42,6 @@ from oscp_sim.server import Server
 from oscp_sim.simulator import Simulator
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
-
-Settings = dict[str, Any]
 
 _WIDTH: Final = 100
 # Of exchanges and notes: a test that sends thousands is read at its end.
@@ -173,38 +165,7 @@ class Session:
 
     def _settings(self, item: pytest.Item) -> Settings:
         """Return how the simulator of a test is to be made; fail the test where that is unclear."""
-        given: Settings = {}
-        try:
-            for marker in reversed(list(item.iter_markers("oscp"))):
-                given |= _words(marker)
-            return {"seed": self.seed, **self._made(given, item)}
-        except (ValueError, TypeError) as error:
-            what = str(error)
-        pytest.fail(f"@pytest.mark.oscp: {what}", pytrace=False)
-
-    def _made(self, given: Settings, item: pytest.Item) -> Settings:
-        made = {**given, "world": self._world(given.get("world"), item)}
-        made["fidelity"] = Behaviour.of(given.get("fidelity", "documented"))
-        if "clock" in given:
-            made["clock"] = _clock(given["clock"])
-        if "faults" in given:
-            made["faults"] = _faults(given["faults"], item)
-        if isinstance(plays := given.get("plays", ()), str):
-            message = f"plays is a list of parties, as [{plays!r}]"
-            raise TypeError(message)
-        for party in plays:
-            check_value("party", party)
-        if not isinstance(given.get("seed", 1), int):
-            message = f"seed is a whole number, not {given['seed']!r}"
-            raise TypeError(message)
-        return made
-
-    def _world(self, given: Any, item: pytest.Item) -> World:  # noqa: ANN401 - judged here
-        if isinstance(given, World):
-            return given
-        if isinstance(given, Mapping) or "\n" in str(given):
-            return load_world(given)
-        return self.world(None if given is None else _file("world", given, item))
+        return {"seed": self.seed, **Marked(item, self.world).settings()}
 
     # Around each test.
 
@@ -289,81 +250,6 @@ def _trial(item: pytest.Item) -> _Trial:
     return item.stash.setdefault(_TRIAL, _Trial())
 
 
-# What the marker says.
-
-
-def _words(marker: pytest.Mark) -> Mapping[str, Any]:
-    if marker.args:
-        message = f"give {marker.args[0]!r} a name, as world=... or clock='frozen'"
-        raise ValueError(message)
-    known = [name for name in inspect.signature(Simulator).parameters if name != "control_token"]
-    for name in marker.kwargs:
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near}?" if near else f"there is {', '.join(known)}"
-            message = f"there is no {name}; {hint}"
-            raise ValueError(message)
-    return marker.kwargs
-
-
-def _file(what: str, given: str | Path, item: pytest.Item) -> Path:
-    """Return a file that a marker names: from the folder of its test, or from the root directory.
-
-    Raises:
-        ValueError: There is none.
-    """
-    folders = dict.fromkeys([item.path.parent, item.config.rootpath])
-    for folder in folders:
-        if (folder / given).is_file():
-            return folder / given
-    places = " or ".join(map(str, folders))
-    is_text = any(mark in str(given) for mark in ":{")
-    hint = "; the text of a file ends each of its lines, also a single one" if is_text else ""
-    message = f"{what}: there is no file {given} in {places}{hint}"
-    raise ValueError(message)
-
-
-_RUNS: Final[tuple[Literal["frozen", "fast", "real"], ...]] = ("frozen", "fast", "real")
-
-
-def _clock(given: object) -> Clock:
-    """Return a clock of a test's own: tests that share one would move it for one another.
-
-    Raises:
-        ValueError: It cannot be made of that.
-    """
-    if given in _RUNS:
-        return ClockSetting(given).make()
-    if isinstance(given, datetime):
-        return FrozenClock(given)
-    if isinstance(given, Mapping):
-        return read_clock(given).make()
-    message = (
-        f"clock is 'frozen', 'fast', 'real', an aware datetime at which it stands, or a mapping as "
-        f"{{'runs': 'fast', 'start': '2031-03-01T00:00:00Z', 'speed': 60}}, not {given!r}"
-    )
-    raise ValueError(message)
-
-
-def _faults(given: object, item: pytest.Item) -> tuple[Rule, ...]:
-    """Return rules of a list, as `faults:` of a file has it, or of such a file.
-
-    Raises:
-        TypeError: It is neither.
-        ValueError: There is no such file, or a rule is not one.
-    """
-    if isinstance(given, (str, Path)):
-        return load_faults(_file("faults", given, item))
-    if not isinstance(given, Iterable) or isinstance(given, Mapping):
-        message = f"faults is a list of rules, or the name of a file with one, not {given!r}"
-        raise TypeError(message)
-    return tuple(
-        rule
-        for each in given
-        for rule in ([each] if isinstance(each, Rule) else load_faults({"faults": [each]}))
-    )
-
-
 # What a report says of a test.
 
 
@@ -429,18 +315,13 @@ def _objection(problem: Problem) -> Iterator[str]:
 def _problem(item: pytest.Item, call: pytest.CallInfo[None]) -> Problem:
     error = call.excinfo
     got = "a failure" if error is None else error.exconly(tryshort=True)
-    return Problem(_place(item), f"the test's {call.when}", "no error", got)
-
-
-def _place(item: pytest.Item) -> str:
-    path, line, _ = item.location
-    return f"{path}:{1 if line is None else line + 1}"
+    return Problem(place_of(item), f"the test's {call.when}", "no error", got)
 
 
 def _events_of(item: pytest.Item, trial: _Trial) -> Iterator[Event]:
     """Yield what a report is told of a test: as of a scenario with a step for each simulator."""
     file, _, name = item.nodeid.partition("::")
-    scenario, where = ScenarioId(file, name), _place(item)
+    scenario, where = ScenarioId(file, name), place_of(item)
     passed, duration = not trial.problems, time.monotonic() - trial.began
     behaviour = str(trial.simulators[0].behaviour) if trial.simulators else "documented"
     # Where none could be made, there is why.

@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from oscp_send import client, snws2
 from oscp_sim import pytest_session
 from oscp_sim.cli import main, rehearse
 from oscp_sim.report import html, json_report, junit
+from oscp_sim.simulator import Simulator
 
 _IMPORTED = (client, snws2, pytest_session, rehearse, html, json_report, junit)
 pytest_plugins = "pytester"
@@ -232,20 +234,82 @@ BAD_MARKERS = {
     "faults=[{'where': 'solaruser', 'fault': 'stats'}]": '"stats" is not known here; did you mean',
     "plays=['solarusr']": "unknown party 'solarusr'; did you mean 'solaruser'?",
     "plays='solaruser'": "plays is a list of parties, as ['solaruser']",
+    "world=3": "world is the name of a file, its text or values, or a World, not 3",
+    "world=True": "world is the name of a file, its text or values, or a World, not True",
+    "world=['a']": "world is the name of a file, its text or values, or a World, not a list",
+    "world=''": "world: there is no file '' in ",
+    "plays=3": "plays is a list of parties, of solaruser, flexibility_provider, capacity_provider",
+    "plays=None": "capacity_optimizer, not None",
+    "plays={'solaruser': 1}": "capacity_optimizer, not a dict",
+    "plays=(each for each in ['solaruser'])": "capacity_optimizer, not a generator",
+    "plays=[3]": "plays is a list of names of parties; 3 is not one",
+    "limits=3": "limits is a Limits of oscp_sim.shared, as Limits(journal=100), not 3",
+    "limits={'journal': 3}": "as Limits(journal=100), not a dict",
+    "limits=Limits": "as Limits(journal=100), not the class Limits",
+    "limits=Limits(journal='3')": "journal is a whole number from 1, or None for all, not '3'",
+    "limits=Limits(events=-1)": "limits: events is a whole number from 1, or None for all, not -1",
+    "seed=True": "seed is a whole number, not True",
+    "seed=None": "seed is a whole number, not None",
+    "seed=1.0": "seed is a whole number, not 1.0",
+    "strict_dates='no'": "strict_dates is True or False, not 'no'",
+    "strict_dates=1": "strict_dates is True or False, not 1",
+    "clock='frosen'": "'frozen', 'fast' or 'real', not 'frosen'; did you mean 'frozen'?",
+    "clock={}": "{'runs': 'fast', 'start': '2031-03-01T00:00:00Z', 'speed': 60}, not {}",
+    "clock=None": "{'runs': 'fast', 'start': '2031-03-01T00:00:00Z', 'speed': 60}, not None",
+    "fidelity=[]": "fidelity is 'documented' or 'observed', or a Behaviour, not []",
+    "fidelity=None": "fidelity is 'documented' or 'observed', or a Behaviour, not None",
+    "fidelity='observd'": "not 'observd'; did you mean 'observed'?",
+    "faults=3": "faults is a list of rules, or the name of a file with one, not 3",
+    "faults=b'x'": "faults is a list of rules, or the name of a file with one, not b'x'",
+    "faults=[Rule(where='hand_off', fault='doubled'), 3]": "/faults/1: expected a mapping, got",
 }
 
 
 def test_a_marker_that_makes_no_sense_is_an_error_of_its_test(suite: Suite) -> None:
+    head = "from oscp_sim.faults import Rule\nfrom oscp_sim.shared import Limits\n"
     tests = [
         f"@pytest.mark.oscp({marker})\ndef test_{at}(oscp): pass\n"
         for at, marker in enumerate(BAD_MARKERS)
     ]
-    result = suite.run("\n".join(tests))
+    result = suite.run(head + "\n".join(tests))
     result.assert_outcomes(errors=len(BAD_MARKERS))
+    written = (_HEAD + head + "\n".join(tests)).splitlines()
+    for marker, said in BAD_MARKERS.items():
+        place = f"at test_it.py:{written.index(f'@pytest.mark.oscp({marker})') + 1}: "
+        word = "..." if marker[0] == "'" else f"{marker.partition('=')[0]}=..."
+        begin = f"@pytest.mark.oscp({word}) {place}"
+        (line,) = {each for each in result.outlines if each.startswith(begin)}
+        assert said in line
     shown = result.outlines
-    for said in BAD_MARKERS.values():
-        assert any(line.startswith("@pytest.mark.oscp: ") and said in line for line in shown), said
     assert not any("Traceback" in line or "During handling" in line for line in shown)
+
+
+def test_a_marker_that_makes_no_sense_says_whose_it_is(suite: Suite) -> None:
+    result = suite.run("""
+@pytest.mark.oscp(plays=3)
+class TestAll:
+    def test_it(self, oscp): pass
+
+    @pytest.mark.oscp(plays=["solaruser"])
+    def test_with_a_better_one(self, oscp): pass
+""")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["@pytest.mark.oscp(plays=...) of TestAll at test_it.py:*: plays*"])
+
+
+def test_each_word_of_simulator_can_stand_in_a_marker(suite: Suite) -> None:
+    words = signature(Simulator).parameters.keys() - {"control_token"}
+    result = suite.run(f"""
+from oscp_sim.shared import Limits
+
+@pytest.mark.oscp(world=None, seed=2, clock="real", fidelity="observed", plays={{"solaruser"}},
+                  limits=Limits(journal=3), faults=(), strict_dates=True)
+def test_it(oscp, request):
+    marked = [word for each in request.node.iter_markers("oscp") for word in each.kwargs]
+    assert {set(words)!r} <= set(marked)
+    assert oscp.plays == {{"solaruser"}} and oscp.shared.limits.journal == 3
+""")
+    result.assert_outcomes(passed=1)
 
 
 def test_a_bad_marker_of_the_first_test_spares_the_others(suite: Suite) -> None:
@@ -256,7 +320,8 @@ def test_first(oscp_server): pass
 def test_second(oscp_server): assert oscp_server.seed == 1
 """)
     result.assert_outcomes(errors=1, passed=1)
-    result.stdout.fnmatch_lines(["@pytest.mark.oscp: there is no sede; did you mean seed?"])
+    said = "@pytest.mark.oscp(sede=...) at test_it.py:*: there is no sede; did you mean seed?"
+    result.stdout.fnmatch_lines([said])
 
 
 class TestAFailure:
@@ -553,7 +618,7 @@ def test_it({fixture}): pass
     told = json.loads((suite.folder / "all.json").read_bytes())
     assert (told["passed"], told["failed"]) == (1, 1)
     (problem,) = told["scenarios"][1]["steps"][0]["problems"]
-    assert "@pytest.mark.oscp: clock is 'frozen', 'fast'" in problem["got"]
+    assert "'frozen', 'fast' or 'real', not 'frosen'; did you mean 'frozen'?" in problem["got"]
     for page in (suite.folder / "page" / "index.html", suite.folder / "all.xml"):
         assert "test_it" in page.read_text(encoding="utf-8")
 
