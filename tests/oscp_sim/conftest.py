@@ -6,6 +6,7 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from tests.oscp_sim.other_side import OtherSide, facing
 from tests.oscp_sim.rig import NOW
 
 if TYPE_CHECKING:
@@ -29,3 +30,10 @@ def observed(clock: FrozenClock) -> Iterator[Simulator]:
     """The same, as observed."""
     with Simulator(clock=clock, fidelity="observed", strict_dates=True) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def other() -> Iterator[OtherSide]:
+    """The other side of the systems of a small world, in whose place a test speaks."""
+    with facing() as other:
+        yield other

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from oscp_sim import Simulator
+from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request, Response
 from oscp_sim.outgoing import IN_PROCESS_URL, Unanswered
-from tests.oscp_sim.rig import PROVIDER_TOKEN, encoded, shared_of
+from oscp_sim.system import SimulatedProvider
+from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, encoded, shared_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from oscp_sim import Simulator
     from oscp_sim.entry import Entry
     from oscp_sim.outgoing import Outgoing
 
@@ -30,6 +33,46 @@ PATHS = {
     "UpdateGroupMeasurements": "/update_group_measurements",
     "UpdateAssetMeasurement": "/update_asset_measurements",
 }
+
+FP = "http://fp.test/oscp/fp/2.0"
+NEW = "A" * 64
+
+GROUP = {"id": 19, "identifier": "foo-group", "capacity_provider": 3, "capacity_optimizer": 1}
+BLOCK = {
+    "capacity": 42,
+    "phase": "ALL",
+    "unit": "KW",
+    "start_time": "2026-05-04T16:30:00Z",
+    "end_time": "2026-05-04T17:00:00Z",
+}
+ADJUSTMENT = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
+COMPLIANCE = {"message": "too little"}
+HEARTBEAT = {"offline_mode_at": "2026-05-04T16:30:00Z"}
+
+
+def world(behaviour: object = None, **provider: object) -> Mapping[str, Any]:
+    more = {} if behaviour is None else {"behaviour": behaviour}
+    return {
+        "users": [
+            {
+                "id": 42,
+                "nodes": [1],
+                "capacity_providers": [
+                    {"id": 3, "name": "Grid", "token": PROVIDER_TOKEN, **more, **provider}
+                ],
+                "capacity_optimizers": [{"id": 1, "name": "Depot", "token": "co-token"}],
+                "capacity_groups": [GROUP],
+            }
+        ]
+    }
+
+
+def simulated(behaviour: object = None, **provider: object) -> Simulator:
+    return Simulator(world(behaviour, **provider), clock=FrozenClock(NOW))
+
+
+def register(token: str = NEW, base_url: str = FP, version: str = "2.0") -> dict[str, Any]:
+    return {"token": token, "version_url": [{"version": version, "base_url": base_url}]}
 
 
 @dataclass(frozen=True)
@@ -96,6 +139,10 @@ class OtherSide:
             raise Unanswered("refused", "Connection refused")
         return Response(status, reason="as told")
 
+    @property
+    def provider(self) -> SimulatedProvider:
+        return self.simulator.provider(3)
+
     def close(self) -> None:
         self.within.close()
 
@@ -131,6 +178,13 @@ class OtherSide:
 
     def actions(self) -> list[str]:
         return [each.action for each in self.got]
+
+
+@contextmanager
+def facing(behaviour: object = None, **provider: object) -> Iterator[OtherSide]:
+    """Yield the other side of the systems of a world as `simulated` makes it."""
+    with simulated(behaviour, **provider) as simulator:
+        yield OtherSide(simulator)
 
 
 def notes(simulator: Simulator) -> list[Entry]:

@@ -8,14 +8,17 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.outgoing import IN_PROCESS_URL
-from tests.oscp_sim.other_side import CO, PATHS, OtherSide, rules
-from tests.oscp_sim.test_capacity_provider_cases import (
+from tests.oscp_sim.other_side import (
     ADJUSTMENT,
+    CO,
     COMPLIANCE,
-    EMPTY,
     HEARTBEAT,
+    PATHS,
+    OtherSide,
+    rules,
     simulated,
 )
+from tests.oscp_sim.test_capacity_provider_cases import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oscp_sim.outgoing import Unanswered
-from tests.oscp_sim.other_side import CP, OtherSide, notes, rules
+from tests.oscp_sim.other_side import (
+    ADJUSTMENT,
+    BLOCK,
+    CP,
+    HEARTBEAT,
+    facing,
+    notes,
+    rules,
+    simulated,
+)
 from tests.oscp_sim.rig import PROVIDER_TOKEN, ask_over_network, encoded
-from tests.oscp_sim.test_capacity_provider_cases import ADJUSTMENT, BLOCK, HEARTBEAT, simulated
 
 if TYPE_CHECKING:
     from oscp_sim import Simulator
@@ -32,10 +40,9 @@ def forecast(capacity: float) -> dict[str, Any]:
 
 
 def test_accept() -> None:
-    with simulated("accept") as simulator:
-        other = OtherSide(simulator)
+    with facing("accept") as other:
         assert other.tell(ACTION, ADJUSTMENT).status == 204
-        simulator.clock.advance(3600)
+        other.simulator.clock.advance(3600)
         assert other.got == []
 
 
@@ -43,31 +50,30 @@ def test_accept() -> None:
 def test_refuse(behaviour: object, status: int) -> None:
     if isinstance(behaviour, dict):
         behaviour = {"adjustments": "refuse", **behaviour}
-    with simulated(behaviour) as simulator:
-        reply = OtherSide(simulator).tell(ACTION, ADJUSTMENT)
+    with facing(behaviour) as other:
+        reply = other.tell(ACTION, ADJUSTMENT)
         assert reply.status == status
         assert json.loads(reply.body).keys() == {"message"}
-        (entry,) = simulator.journal.entries()
+        (entry,) = other.simulator.journal.entries()
         assert entry.response is not None
         assert entry.response.status == status
 
 
 def test_what_was_refused_was_never_said() -> None:
-    with simulated("refuse") as simulator:
-        other = OtherSide(simulator)
+    with facing("refuse") as other:
         for _ in range(2):
             other.tell(ACTION, ADJUSTMENT, request_id="u1")
-        assert "S19" not in rules(simulator)
+        assert "S19" not in rules(other.simulator)
 
 
 def test_only_adjustments_are_refused() -> None:
-    with simulated("refuse") as simulator:
-        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT).status == 204
+    with facing("refuse") as other:
+        assert other.tell("Heartbeat", HEARTBEAT).status == 204
 
 
 def test_what_is_wrong_is_refused_for_that() -> None:
-    with simulated("silent") as simulator:
-        assert OtherSide(simulator).tell(ACTION, {}).status == 400
+    with facing("silent") as other:
+        assert other.tell(ACTION, {}).status == 400
 
 
 @pytest.mark.parametrize(
@@ -82,90 +88,84 @@ def test_what_is_wrong_is_refused_for_that() -> None:
 )
 def test_answer_with_a_new_forecast(chosen: dict[str, Any], asked: float, granted: float) -> None:
     """§7.1, step 12: correlated with the adjustment."""
-    with simulated({"adjustments": "answer", **chosen}) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        provider.forecast(message=forecast(50), request_id="r1")
+    with facing({"adjustments": "answer", **chosen}) as other:
+        other.provider.forecast(message=forecast(50), request_id="r1")
         assert other.tell(ACTION, forecast(asked), request_id="u4").status == 204
-        assert simulator.pending == 1
-        simulator.clock.advance(1)
+        assert other.simulator.pending == 1
+        other.simulator.clock.advance(1)
         assert other.actions() == ["UpdateGroupCapacityForecast"] * 2
         got = other.got[1]
         assert got.header("X-Correlation-ID") == "u4"
         assert got.header("X-Request-ID") not in {None, "r1", "u4"}
         assert [each["capacity"] for each in got.json["forecasted_blocks"]] == [granted]
-        assert provider.forecasts == (forecast(50), got.json)
-        assert simulator.pending == 0
+        assert other.provider.forecasts == (forecast(50), got.json)
+        assert other.simulator.pending == 0
 
 
 @pytest.mark.parametrize(("after", "at"), [("30s", 30), ("1h", 3600)])
 def test_the_answer_comes_when_the_world_says(after: str, at: int) -> None:
-    with simulated({"adjustments": "answer", "answer_after": after}) as simulator:
-        other = OtherSide(simulator)
+    with facing({"adjustments": "answer", "answer_after": after}) as other:
         other.tell(ACTION, ADJUSTMENT)
-        simulator.clock.advance(at - 0.001)
+        other.simulator.clock.advance(at - 0.001)
         assert other.got == []
-        simulator.clock.advance(0.001)
+        other.simulator.clock.advance(0.001)
         assert len(other.got) == 1
 
 
 def test_the_answer_follows_the_forecast_as_it_is_then() -> None:
-    with simulated({"adjustments": "answer", "answer": "deny", "answer_after": "1m"}) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
+    with facing({"adjustments": "answer", "answer": "deny", "answer_after": "1m"}) as other:
         other.tell(ACTION, forecast(60))
-        provider.forecast(message=forecast(20))
-        simulator.clock.advance(60)
+        other.provider.forecast(message=forecast(20))
+        other.simulator.clock.advance(60)
         assert other.got[1].json["forecasted_blocks"][0]["capacity"] == 20
 
 
 def test_an_answer_that_is_not_taken_is_sent_again_under_the_same_id() -> None:
-    with simulated("answer") as simulator:
-        other = OtherSide(simulator, answers=[403, 503])
+    with facing("answer") as other:
+        other.answers = [403, 503]
         other.tell(ACTION, ADJUSTMENT)
-        simulator.clock.advance(60)
+        other.simulator.clock.advance(60)
         assert len({each.header("X-Request-ID") for each in other.got}) == 1
         assert [each.at[:8] for each in other.got] == ["03:04:06", "03:04:11", "03:04:21"]
-        assert notes(simulator) == []
-        assert len(simulator.provider(3).forecasts) == 1
+        assert notes(other.simulator) == []
+        assert len(other.simulator.provider(3).forecasts) == 1
 
 
 def test_an_adjustment_that_asks_for_nothing_is_not_answered() -> None:
     nothing = {**BLOCK, "end_time": BLOCK["start_time"]}
-    with simulated("answer") as simulator:
-        other = OtherSide(simulator)
+    with facing("answer") as other:
         message = {**ADJUSTMENT, "forecasted_blocks": [nothing]}
         assert other.tell(ACTION, message).status == 204
-        simulator.clock.advance(60)
+        other.simulator.clock.advance(60)
         assert other.got == []
-        (note,) = notes(simulator)
+        (note,) = notes(other.simulator)
         assert "is not answered" in note.detail["why"]
 
 
 def test_silent() -> None:
     """The other side gives up after 20 s, although the message was taken (§5.10)."""
-    with simulated("silent") as simulator:
-        other = OtherSide(simulator)
+    with facing("silent") as other:
         with pytest.raises(Unanswered, match="Read timed out") as unanswered:
             other.tell(ACTION, ADJUSTMENT)
         assert unanswered.value.after == 20
-        (entry,) = simulator.journal.entries()
+        (entry,) = other.simulator.journal.entries()
         assert entry.response is None
         assert "silent" in entry.detail["why"]
-        (got,) = simulator.provider(3).received
+        (got,) = other.simulator.provider(3).received
         assert (got.action, got.status) == (ACTION, None)
 
 
 @pytest.mark.parametrize("seconds", [19, 21])
 def test_a_delay_of_19_or_21_seconds(seconds: int) -> None:
-    with simulated({"delay": f"{seconds}s", "adjustments": "answer"}) as simulator:
-        other = OtherSide(simulator)
+    with facing({"delay": f"{seconds}s", "adjustments": "answer"}) as other:
         if seconds < 20:
             assert other.tell(ACTION, ADJUSTMENT).after == seconds
         else:
             with pytest.raises(Unanswered):
                 other.tell(ACTION, ADJUSTMENT)
-        simulator.clock.advance(seconds)
+        other.simulator.clock.advance(seconds)
         assert other.got == []
-        simulator.clock.advance(1)
+        other.simulator.clock.advance(1)
         assert len(other.got) == 1
 
 
@@ -190,12 +190,11 @@ def test_a_delay_over_the_network() -> None:
 
 
 def test_silence_over_the_network_ends_with_the_simulator() -> None:
-    with simulated("silent") as simulator:
-        OtherSide(simulator)
-        assert simulator.url
-        asking = threading.Thread(target=_ask_in_vain, args=(simulator,))
+    with facing("silent") as other:
+        assert other.simulator.url
+        asking = threading.Thread(target=_ask_in_vain, args=(other.simulator,))
         asking.start()
-        simulator.journal.wait_for(party="capacity_provider", action=ACTION, timeout=10)
+        other.simulator.journal.wait_for(party="capacity_provider", action=ACTION, timeout=10)
         assert asking.is_alive()
     asking.join(10)
     assert not asking.is_alive()

@@ -9,44 +9,23 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.other_side import CO, CP, OtherSide, rules
+from tests.oscp_sim.other_side import (
+    ADJUSTMENT,
+    BLOCK,
+    CO,
+    COMPLIANCE,
+    CP,
+    HEARTBEAT,
+    OtherSide,
+    facing,
+    rules,
+    simulated,
+    world,
+)
 from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask_over_network, encoded, shared_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-GROUP = {"id": 19, "identifier": "foo-group", "capacity_provider": 3, "capacity_optimizer": 1}
-BLOCK = {
-    "capacity": 42,
-    "phase": "ALL",
-    "unit": "KW",
-    "start_time": "2026-05-04T16:30:00Z",
-    "end_time": "2026-05-04T17:00:00Z",
-}
-ADJUSTMENT = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
-COMPLIANCE = {"message": "too little"}
-HEARTBEAT = {"offline_mode_at": "2026-05-04T16:30:00Z"}
-
-
-def world(behaviour: object = None, **provider: object) -> Mapping[str, Any]:
-    more = {} if behaviour is None else {"behaviour": behaviour}
-    return {
-        "users": [
-            {
-                "id": 42,
-                "nodes": [1],
-                "capacity_providers": [
-                    {"id": 3, "name": "Grid", "token": PROVIDER_TOKEN, **more, **provider}
-                ],
-                "capacity_optimizers": [{"id": 1, "name": "Depot", "token": "co-token"}],
-                "capacity_groups": [GROUP],
-            }
-        ]
-    }
-
-
-def simulated(behaviour: object = None, **provider: object) -> Simulator:
-    return Simulator(world(behaviour, **provider), clock=FrozenClock(NOW))
+    pass
 
 
 def status(simulator: Simulator, action: str, message: object, **how: Any) -> int:  # noqa: ANN401
@@ -119,15 +98,15 @@ def test_x18_a_chunked_body_that_is_too_long() -> None:
         assert answer.status == 413
 
 
-def test_x8_the_same_request_id_twice_is_taken_and_recorded_as_a_duplicate() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        for _ in range(2):
-            assert other.tell("AdjustGroupCapacityForecast", ADJUSTMENT, request_id="u1").status
-        first, second = simulator.journal.entries(kind="exchange")
-        found = [each for each in second.findings if each["rule"] == "S19"]
-        assert [each["exchange"] for each in found] == [first.number]
-        assert "S19" not in {each["rule"] for each in first.findings}
+def test_x8_the_same_request_id_twice_is_taken_and_recorded_as_a_duplicate(
+    other: OtherSide,
+) -> None:
+    for _ in range(2):
+        assert other.tell("AdjustGroupCapacityForecast", ADJUSTMENT, request_id="u1").status
+    first, second = other.simulator.journal.entries(kind="exchange")
+    found = [each for each in second.findings if each["rule"] == "S19"]
+    assert [each["exchange"] for each in found] == [first.number]
+    assert "S19" not in {each["rule"] for each in first.findings}
 
 
 STRICT = {
@@ -159,26 +138,24 @@ def test_a_flagged_case_is_refused_where_the_world_is_strict(  # noqa: PLR0917 -
     case = request.node.callspec.id.rpartition("-")[2]
     chosen = [case] if strict == "own" else strict
     settings = {"heartbeat_seconds": 60, "measurement_styles": ["Continuous"]}
-    with simulated({"strict": chosen}, settings=settings) as simulator:
-        other = OtherSide(simulator)
+    with facing({"strict": chosen}, settings=settings) as other:
         if twice and strict is not True:
             assert other.tell(action, message, **how).status == 204
         got = other.tell(action, message, **how)
         assert got.status == (204 if strict == [] else 400)
         if strict != []:
-            assert simulator.provider(3).received[-1].status == 400
+            assert other.simulator.provider(3).received[-1].status == 400
             assert b'"message"' in got.body
 
 
 def test_information_is_never_a_refusal_where_all_findings_are_to_be() -> None:
     settings = {"heartbeat_seconds": 60, "measurement_styles": ["Continuous"]}
-    with simulated({"strict": True}, settings=settings) as simulator:
-        other = OtherSide(simulator)
+    with facing({"strict": True}, settings=settings) as other:
         energy = {**ADJUSTMENT, "forecasted_blocks": [{**BLOCK, "unit": "KWH"}]}
-        simulator.provider(3).forecast(message=energy, request_id="r1")
+        other.simulator.provider(3).forecast(message=energy, request_id="r1")
         how: dict[str, Any] = {"correlation_id": "r1"}
         assert other.tell("AdjustGroupCapacityForecast", energy, **how).status == 204
-        assert rules(simulator) == ["S7"]
+        assert rules(other.simulator) == ["S7"]
 
 
 def test_a_case_with_a_status_of_its_own_is_refused_with_that() -> None:
@@ -188,14 +165,17 @@ def test_a_case_with_a_status_of_its_own_is_refused_with_that() -> None:
 
 
 def test_x10_is_no_case_where_the_forecast_was_sent() -> None:
-    with simulated({"strict": ["X9", "X10", "S15", "S18"]}) as simulator:
-        other = OtherSide(simulator)
-        assert simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r1").status == 204
+    with facing({"strict": ["X9", "X10", "S15", "S18"]}) as other:
+        assert (
+            other.simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r1").status == 204
+        )
         how: dict[str, Any] = {"correlation_id": "r1"}
         assert other.tell("GroupCapacityComplianceError", COMPLIANCE, **how).status == 204
         # One that the Flexibility Provider has refused was never given.
         other.answers = [403]
-        assert simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r2").status == 403
+        assert (
+            other.simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r2").status == 403
+        )
         how = {"correlation_id": "r2"}
         assert other.tell("GroupCapacityComplianceError", COMPLIANCE, **how).status == 400
 
@@ -229,19 +209,18 @@ LATER = {**BLOCK, "start_time": BLOCK["end_time"], "end_time": "2026-05-04T17:30
 
 @pytest.mark.parametrize("profile", ["specification", "solarnetwork"])
 def test_x21_segments_are_put_together_or_flagged(profile: str) -> None:
-    with simulated({"adjustments": "answer"}, profile=profile) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
+    with facing({"adjustments": "answer"}, profile=profile) as other:
         action = "AdjustGroupCapacityForecast"
         second = {**ADJUSTMENT, "forecasted_blocks": [LATER]}
         assert other.tell(action, ADJUSTMENT, request_id="u1", **segment(1, 2)).status == 204
-        assert "X21" in rules(simulator)
+        assert "X21" in rules(other.simulator)
         whole = profile == "solarnetwork"
-        assert simulator.pending == whole
+        assert other.simulator.pending == whole
         how: dict[str, Any] = {"request_id": "u2", "correlation_id": "u1"}
         assert other.tell(action, second, **how, **segment(2, 2)).status == 204
-        got = provider.received[-1].body["forecasted_blocks"]
+        got = other.provider.received[-1].body["forecasted_blocks"]
         assert got == ([LATER] if whole else [BLOCK, LATER])
-        simulator.clock.advance(1)
+        other.simulator.clock.advance(1)
         assert len(other.got) == 1 + whole
         assert other.got[0].header("X-Correlation-ID") == "u1"
 
@@ -254,13 +233,11 @@ def test_x21_a_segment_that_belongs_to_nothing_is_flagged_and_not_acted_on() -> 
         assert simulator.pending == 0
 
 
-def test_x21_a_capacity_optimizer_flags_them() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        how: dict[str, Any] = {**segment(1, 2), "token": "co-token", "to": CO}
-        assert other.tell("UpdateGroupCapacityForecast", ADJUSTMENT, **how).status == 204
-        assert "X21" in rules(simulator)
-        assert simulator.optimizer(1).received[-1].body == ADJUSTMENT
+def test_x21_a_capacity_optimizer_flags_them(other: OtherSide) -> None:
+    how: dict[str, Any] = {**segment(1, 2), "token": "co-token", "to": CO}
+    assert other.tell("UpdateGroupCapacityForecast", ADJUSTMENT, **how).status == 204
+    assert "X21" in rules(other.simulator)
+    assert other.simulator.optimizer(1).received[-1].body == ADJUSTMENT
 
 
 # --- what SolarNetwork itself does wrong ---------------------------------------------------------
@@ -311,8 +288,7 @@ def test_a_number_beyond_a_double_is_taken_and_shown_as_text() -> None:
 
 
 def test_a_profile_has_its_own_envelope_and_statuses() -> None:
-    with simulated(profile="solarnetwork") as simulator:
-        other = OtherSide(simulator)
+    with facing(profile="solarnetwork") as other:
         action = "AdjustGroupCapacityForecast"
         reply = other.tell(action, {**ADJUSTMENT, "group_id": "bar"})
         assert (reply.status, reply.text) == (403, '{"success": false, "message": "ACCESS_DENIED"}')
@@ -330,14 +306,13 @@ def test_a_profile_has_its_own_envelope_and_statuses() -> None:
 
 def test_alternative_paths_are_served() -> None:
     paths = {"Heartbeat": "/alt/oscp-heartbeat", "UpdateAssetMeasurements": "/alt/assets"}
-    with simulated(service_props={"url-paths": paths}) as simulator:
-        other = OtherSide(simulator)
+    with facing(service_props={"url-paths": paths}) as other:
         assert other.tell("Heartbeat", HEARTBEAT, path="/alt/oscp-heartbeat").status == 204
         assert other.tell("Heartbeat", HEARTBEAT).status == 204
         assert other.tell("Heartbeat", HEARTBEAT, path="/alt/other").status == 404
         assert other.tell("Heartbeat", method="GET", path="/alt/oscp-heartbeat").status == 405
         assert other.tell("UpdateAssetMeasurement", EMPTY, path="/alt/assets").status == 204
-        actions = [each.action for each in simulator.provider(3).received]
+        actions = [each.action for each in other.simulator.provider(3).received]
         assert actions[:2] == ["Heartbeat"] * 2
         assert actions[-1] == "UpdateAssetMeasurement"
 
@@ -351,9 +326,8 @@ def test_an_access_token_is_as_good_as_a_token() -> None:
         "oauth-client-id": "fp",
         "oauth-client-secret": "very-secret",
     }
-    with simulated(service_props=props) as simulator:
-        other = OtherSide(simulator)
-        granted = shared_of(simulator).access_tokens.issue("fp", "very-secret")
+    with facing(service_props=props) as other:
+        granted = shared_of(other.simulator).access_tokens.issue("fp", "very-secret")
         assert granted is not None
         bearer = f"Bearer {granted.text}"
         assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 204
@@ -362,7 +336,7 @@ def test_an_access_token_is_as_good_as_a_token() -> None:
             other.tell("Heartbeat", HEARTBEAT, authorization=f"Token {granted.text}").status == 403
         )
         assert other.tell("Heartbeat", HEARTBEAT, authorization="Bearer x").status == 403
-        simulator.clock.advance(timedelta(hours=2))
+        other.simulator.clock.advance(timedelta(hours=2))
         assert other.tell("Heartbeat", HEARTBEAT, authorization=bearer).status == 403
 
 

@@ -11,9 +11,16 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Response
 from oscp_sim.outgoing import IN_PROCESS_URL
-from tests.oscp_sim.other_side import OtherSide, rules
+from tests.oscp_sim.other_side import (
+    ADJUSTMENT,
+    HEARTBEAT,
+    OtherSide,
+    facing,
+    rules,
+    simulated,
+    world,
+)
 from tests.oscp_sim.rig import HOST, NOW, PROVIDER_TOKEN, Answer, ask
-from tests.oscp_sim.test_capacity_provider_cases import ADJUSTMENT, HEARTBEAT, simulated, world
 
 NAME = "oscp-sim-cp"
 INTERNAL_ERROR = '{"success":false,"message":"Internal error"}'
@@ -31,10 +38,9 @@ MESSAGES = {
 
 def told(action: str, message: object, **how: str | None) -> tuple[Response, list[str]]:
     """What it answers, and the rules of the findings."""
-    with simulated(profile=NAME) as simulator:
-        other = OtherSide(simulator)
+    with facing(profile=NAME) as other:
         answer = other.tell(action, message, **how)  # type: ignore[arg-type]
-        return answer, rules(simulator)
+        return answer, rules(other.simulator)
 
 
 @pytest.mark.parametrize("action", MESSAGES)
@@ -156,9 +162,9 @@ def test_it_has_paths_elsewhere(method: str, path: str, status: int) -> None:
 
 
 def test_a_misspelt_path_is_told_in_the_journal_alone() -> None:
-    with simulated(profile=NAME) as simulator:
-        answer = OtherSide(simulator).tell("Heartbeat", HEARTBEAT, path="/heart_beat")
-        (entry,) = simulator.journal.entries(kind="exchange")
+    with facing(profile=NAME) as other:
+        answer = other.tell("Heartbeat", HEARTBEAT, path="/heart_beat")
+        (entry,) = other.simulator.journal.entries(kind="exchange")
     assert entry.detail["why"].endswith('is it "heartbeat"?')
     assert "is it" not in answer.text
 
@@ -171,48 +177,44 @@ def test_a_capacity_optimizer_keeps_its_own_path() -> None:
 
 
 def test_it_acknowledges_with_what_it_was_asked_for_and_correlates_nothing() -> None:
-    with simulated(profile=NAME) as simulator:
-        other = OtherSide(simulator)
+    with facing(profile=NAME) as other:
         behaviour = {"heartbeat_interval": 3600, "measurement_configuration": ["CONTINUOUS"]}
         other.tell("Handshake", {"required_behaviour": behaviour})
-        simulator.clock.advance(2)
+        other.simulator.clock.advance(2)
         (got,) = other.got
         assert (got.action, got.json) == ("HandshakeAcknowledge", {"required_behaviour": behaviour})
         assert got.header("X-Correlation-ID") is None
 
 
 def test_a_register_brings_a_token_alone_and_is_not_answered() -> None:
-    with simulated(profile=NAME) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        before = provider.registration.url
+    with facing(profile=NAME) as other:
+        before = other.provider.registration.url
         assert other.tell("Register", MESSAGES["Register"]).status == 204
-        simulator.clock.advance(60)
+        other.simulator.clock.advance(60)
         assert other.got == []
-        provider.heartbeat()
+        other.provider.heartbeat()
         assert other.got[0].header("Authorization") == "Token t"
-        assert provider.registration.url == before
+        assert other.provider.registration.url == before
 
 
 def test_it_beats_on_the_minute_as_often_as_it_has_asked_for_and_one_interval_ahead() -> None:
-    with simulated(profile=NAME) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        simulator.clock.advance(300)
+    with facing(profile=NAME) as other:
+        other.simulator.clock.advance(300)
         assert other.got == []
-        provider.handshake(heartbeat_interval=100)
-        simulator.clock.advance(300)
+        other.provider.handshake(heartbeat_interval=100)
+        other.simulator.clock.advance(300)
         beats = [each for each in other.got if each.action == "Heartbeat"]
         assert [each.at for each in beats] == ["03:10:00.000", "03:12:00.000", "03:14:00.000"]
         assert beats[0].json == {"offline_mode_at": "2026-01-02T03:12:00.000Z"}
 
 
 def test_it_tries_once() -> None:
-    with simulated(profile=NAME) as simulator:
-        other = OtherSide(simulator)
+    with facing(profile=NAME) as other:
         other.answers = [500]
         other.tell("Handshake", {"required_behaviour": {}})
-        simulator.clock.advance(60)
+        other.simulator.clock.advance(60)
         assert other.actions() == ["HandshakeAcknowledge"]
-        (note,) = simulator.journal.entries(kind="note")
+        (note,) = other.simulator.journal.entries(kind="note")
         assert "not taken in 1 try" in note.detail["why"]
 
 
@@ -232,22 +234,20 @@ def test_a_number_beyond_64_bits_and_half_a_character_are_echoed_and_shown() -> 
 
 @pytest.mark.parametrize("changed", [{"start_time": 5}, {"phase": None}, {"capacity": "42"}])
 def test_what_is_against_the_schema_is_not_answered(changed: dict[str, object]) -> None:
-    with simulated("answer", profile=NAME) as simulator:
-        other = OtherSide(simulator)
+    with facing("answer", profile=NAME) as other:
         assert other.tell(ADJUST, block(**changed)).status == 204
         assert other.tell(ADJUST, ADJUSTMENT).status == 204
-        simulator.clock.advance(5)
+        other.simulator.clock.advance(5)
         assert other.actions() == ["UpdateGroupCapacityForecast"]
-        (note,) = simulator.journal.entries(kind="note")
+        (note,) = other.simulator.journal.entries(kind="note")
         assert note.detail["why"].startswith("the adjustment is not answered")
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 0.5, 1e300])
 def test_no_interval_stops_its_clock(seconds: float, caplog: pytest.LogCaptureFixture) -> None:
-    with simulated(profile=NAME) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        provider.handshake(heartbeat_interval=seconds)
-        simulator.clock.advance(600)
-        provider.heartbeat()
+    with facing(profile=NAME) as other:
+        other.provider.handshake(heartbeat_interval=seconds)
+        other.simulator.clock.advance(600)
+        other.provider.heartbeat()
         assert "Heartbeat" in other.actions()
         assert caplog.messages == []

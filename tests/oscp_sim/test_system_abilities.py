@@ -13,16 +13,21 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
-from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN
-from tests.oscp_sim.test_capacity_provider_cases import (
+from tests.oscp_sim.other_side import (
     ADJUSTMENT,
+    CO,
     COMPLIANCE,
     HEARTBEAT,
+    NEW,
+    OtherSide,
+    facing,
+    notes,
+    register,
+    rules,
     simulated,
     world,
 )
-from tests.oscp_sim.test_system_registration import NEW, register
+from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,21 +126,19 @@ def test_6_1_alternative_paths() -> None:
         "UpdateGroupMeasurements": "/alt/oscp-update-group-measurements",
         "UpdateAssetMeasurements": "/alt/oscp-update-asset-measurements",
     }
-    with simulated(service_props={"url-paths": paths}) as simulator:
-        other = OtherSide(simulator)
+    with facing(service_props={"url-paths": paths}) as other:
         messages = (HEARTBEAT, MEASURED, ASSETS)
         for message, (action, path) in zip(messages, paths.items(), strict=True):
             assert other.tell(action, message, path=path).status == 204
 
 
 def test_6_1_jobs_send_heartbeats_and_notice_who_is_offline() -> None:
-    with simulated({"heartbeat_every": "1m"}) as simulator:
-        other = OtherSide(simulator)
+    with facing({"heartbeat_every": "1m"}) as other:
         soon = (NOW + timedelta(seconds=90)).isoformat(timespec="milliseconds")
         other.tell("Heartbeat", {"offline_mode_at": soon.replace("+00:00", "Z")})
-        simulator.clock.advance(121)
+        other.simulator.clock.advance(121)
         assert other.actions() == ["Heartbeat", "Heartbeat"]
-        assert len(notes(simulator)) == 1
+        assert len(notes(other.simulator)) == 1
 
 
 def test_6_1_systems_persist(simulator: Simulator, other: OtherSide) -> None:
@@ -207,31 +210,29 @@ def test_6_2_4_correlation(simulator: Simulator, other: OtherSide) -> None:
 
 
 def test_6_2_5_an_adjustment_is_answered() -> None:
-    with simulated("answer") as simulator:
-        other = OtherSide(simulator)
+    with facing("answer") as other:
         other.tell("AdjustGroupCapacityForecast", ADJUSTMENT)
-        simulator.clock.advance(1)
+        other.simulator.clock.advance(1)
         assert other.actions() == ["UpdateGroupCapacityForecast"]
 
 
 @pytest.mark.parametrize("behaviour", ["refuse", {"delay": "5s"}, {"statuses": {"X19": 418}}])
 def test_6_2_6_faults_can_be_had(behaviour: object) -> None:
-    with simulated(behaviour) as simulator:
-        reply = OtherSide(simulator).tell(
-            "AdjustGroupCapacityForecast", {**ADJUSTMENT, "group_id": "x"}
-        )
+    with facing(behaviour) as other:
+        reply = other.tell("AdjustGroupCapacityForecast", {**ADJUSTMENT, "group_id": "x"})
         assert reply.status == 418 or reply.after == 5 or reply.status in {404, 409}
 
 
 def test_6_2_6_the_same_seed_gives_the_same_bytes() -> None:
     def everything() -> str:
-        with simulated({"adjustments": "answer", "heartbeat_every": "1m"}) as simulator:
-            other = OtherSide(simulator)
-            simulator.provider(3).register(new_token=True)
+        with facing({"adjustments": "answer", "heartbeat_every": "1m"}) as other:
+            other.simulator.provider(3).register(new_token=True)
             other.tell("Register", register())
             other.tell("AdjustGroupCapacityForecast", ADJUSTMENT)
-            simulator.clock.advance(300)
-            return repr(other.got) + json.dumps([e.to_dict() for e in simulator.journal.entries()])
+            other.simulator.clock.advance(300)
+            return repr(other.got) + json.dumps(
+                [e.to_dict() for e in other.simulator.journal.entries()]
+            )
 
     assert everything() == everything()
 
@@ -264,14 +265,13 @@ def test_6_2_10_heartbeats_come_at_the_rate_that_was_asked_for(
 
 
 def test_6_2_11_put_delete_rotation_and_expiry() -> None:
-    with simulated({"token_valid_for": "1m"}) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
+    with facing({"token_valid_for": "1m"}) as other:
         assert other.tell("Register", register(), method="PUT").status == 204
-        provider.register(new_token=True)
+        other.provider.register(new_token=True)
         token = other.got[0].json["token"]
         other.tell("Register", register(), token=token)
         assert other.tell("Heartbeat", HEARTBEAT).status == 403
-        simulator.clock.advance(60)
+        other.simulator.clock.advance(60)
         assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 403
         assert other.tell("Register", method="DELETE", token=token).status == 403
 

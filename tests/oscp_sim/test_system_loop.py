@@ -9,9 +9,8 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.other_side import notes
+from tests.oscp_sim.other_side import ADJUSTMENT, BLOCK, notes, simulated, world
 from tests.oscp_sim.rig import NOW
-from tests.oscp_sim.test_capacity_provider_cases import ADJUSTMENT, BLOCK, simulated, world
 
 if TYPE_CHECKING:
     from oscp_sim.entry import Entry

@@ -11,19 +11,24 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.world import World, load_world
-from tests.oscp_sim.other_side import CO, CP, OtherSide, notes, rules
+from tests.oscp_sim.other_side import (
+    CO,
+    CP,
+    FP,
+    HEARTBEAT,
+    NEW,
+    OtherSide,
+    facing,
+    notes,
+    register,
+    rules,
+    simulated,
+    world,
+)
 from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN
-from tests.oscp_sim.test_capacity_provider_cases import HEARTBEAT, simulated, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-FP = "http://fp.test/oscp/fp/2.0"
-NEW = "A" * 64
-
-
-def register(token: str = NEW, base_url: str = FP, version: str = "2.0") -> dict[str, Any]:
-    return {"token": token, "version_url": [{"version": version, "base_url": base_url}]}
 
 
 @pytest.fixture
@@ -82,9 +87,8 @@ def test_old_tokens_end_when_the_registration_is_complete(pending: Simulator) ->
 
 
 def test_old_tokens_end_at_once_where_that_is_the_profiles_way() -> None:
-    with simulated(profile="solarnetwork") as simulator:
-        other = OtherSide(simulator)
-        simulator.provider(3).register(token="chosen")
+    with facing(profile="solarnetwork") as other:
+        other.simulator.provider(3).register(token="chosen")
         assert other.tell("Heartbeat", HEARTBEAT).status == 403
         assert other.tell("Heartbeat", HEARTBEAT, token="chosen").status == 204
 
@@ -110,17 +114,16 @@ def test_a_register_without_an_answer_may_have_arrived(pending: Simulator) -> No
 
 
 def test_a_token_that_expires() -> None:
-    with simulated({"token_valid_for": "1h"}) as simulator:
-        other = OtherSide(simulator)
-        simulator.provider(3).register(new_token=True)
+    with facing({"token_valid_for": "1h"}) as other:
+        other.simulator.provider(3).register(new_token=True)
         token = other.got[0].json["token"]
         other.tell("Register", register(), token=token)
-        simulator.clock.advance(3599)
+        other.simulator.clock.advance(3599)
         assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
-        simulator.clock.advance(1)
+        other.simulator.clock.advance(1)
         refused = other.tell("Heartbeat", HEARTBEAT, token=token)
         assert (refused.status, refused.text) == (403, '{"message": "the token has expired"}')
-        simulator.provider(3).register()
+        other.simulator.provider(3).register()
         assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
 
 
@@ -148,125 +151,108 @@ def test_a_provider_without_a_token_is_called_without_until_it_gives_one() -> No
 # --- answering -----------------------------------------------------------------------------------
 
 
-def test_an_opening_register_is_answered_a_second_later() -> None:
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        assert other.tell("Register", register(), request_id="u1").status == 204
-        assert (other.got, simulator.pending) == ([], 1)
-        simulator.clock.advance(1)
-        (got,) = other.got
-        assert (got.at, got.url) == ("03:04:06.123", f"{FP}/register")
-        assert got.header("Authorization") == f"Token {NEW}"
-        assert got.header("X-Correlation-ID") == "u1"
-        token = got.json["token"]
-        assert token != PROVIDER_TOKEN
-        assert other.tell("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 403
-        assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
-        assert provider.to_dict()["registered"] is True
+def test_an_opening_register_is_answered_a_second_later(other: OtherSide) -> None:
+    assert other.tell("Register", register(), request_id="u1").status == 204
+    assert (other.got, other.simulator.pending) == ([], 1)
+    other.simulator.clock.advance(1)
+    (got,) = other.got
+    assert (got.at, got.url) == ("03:04:06.123", f"{FP}/register")
+    assert got.header("Authorization") == f"Token {NEW}"
+    assert got.header("X-Correlation-ID") == "u1"
+    token = got.json["token"]
+    assert token != PROVIDER_TOKEN
+    assert other.tell("Heartbeat", HEARTBEAT, token=PROVIDER_TOKEN).status == 403
+    assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
+    assert other.provider.to_dict()["registered"] is True
 
 
 def test_an_answering_register_is_not_correlated_where_that_is_the_profiles_way() -> None:
-    with simulated(profile="solarnetwork") as simulator:
-        other = OtherSide(simulator)
+    with facing(profile="solarnetwork") as other:
         other.tell("Register", register())
-        simulator.clock.advance(1)
+        other.simulator.clock.advance(1)
         assert other.got[0].header("X-Correlation-ID") is None
 
 
-def test_two_sides_that_answer_every_register_come_to_an_end() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        other.tell("Register", register())
-        simulator.clock.advance(1)
-        token = other.got[0].json["token"]
-        assert other.tell("Register", register("B" * 64), token=token).status == 204
-        simulator.clock.advance(60)
-        assert len(other.got) == 1
-        assert simulator.provider(3).heartbeat().status == 204
-        assert other.got[-1].header("Authorization") == f"Token {'B' * 64}"
+def test_two_sides_that_answer_every_register_come_to_an_end(other: OtherSide) -> None:
+    other.tell("Register", register())
+    other.simulator.clock.advance(1)
+    token = other.got[0].json["token"]
+    assert other.tell("Register", register("B" * 64), token=token).status == 204
+    other.simulator.clock.advance(60)
+    assert len(other.got) == 1
+    assert other.simulator.provider(3).heartbeat().status == 204
+    assert other.got[-1].header("Authorization") == f"Token {'B' * 64}"
 
 
-def test_a_register_that_is_repeated_is_not_answered() -> None:
+def test_a_register_that_is_repeated_is_not_answered(other: OtherSide) -> None:
     """SolarNetwork tries again with the same token where no answer came (§5.3)."""
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        simulator.provider(3).register()
-        for number in range(2):
-            assert other.tell("Register", register(), request_id=f"u{number}").status == 204
-        simulator.clock.advance(60)
-        assert len(other.got) == 1
-        assert "repeated-register" in rules(simulator)
-        other.tell("Register", register("B" * 64), request_id="u9")
-        simulator.clock.advance(1)
-        assert other.actions() == ["Register", "Register"]
+    other.simulator.provider(3).register()
+    for number in range(2):
+        assert other.tell("Register", register(), request_id=f"u{number}").status == 204
+    other.simulator.clock.advance(60)
+    assert len(other.got) == 1
+    assert "repeated-register" in rules(other.simulator)
+    other.tell("Register", register("B" * 64), request_id="u9")
+    other.simulator.clock.advance(1)
+    assert other.actions() == ["Register", "Register"]
 
 
 def test_an_answer_that_is_not_taken_is_tried_three_times() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator, answers=[500, None, 403])
+    with facing() as other:
+        other.answers = [500, None, 403]
         other.tell("Register", register())
-        simulator.clock.advance(60)
+        other.simulator.clock.advance(60)
         assert [each.at for each in other.got] == ["03:04:06.123", "03:04:11.123", "03:04:21.123"]
-        (note,) = notes(simulator)
+        (note,) = notes(other.simulator)
         assert "given up: 403" in note.detail["why"]
         assert other.tell("Heartbeat", HEARTBEAT).status == 204
 
 
-def test_without_version_2_there_is_nothing_to_talk_about() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        assert other.tell("Register", register(version="1.0")).status == 501
-        simulator.clock.advance(60)
-        assert other.got == []
-        assert simulator.provider(3).to_dict()["flexibility_provider"].startswith(IN_PROCESS_URL)
+def test_without_version_2_there_is_nothing_to_talk_about(other: OtherSide) -> None:
+    assert other.tell("Register", register(version="1.0")).status == 501
+    other.simulator.clock.advance(60)
+    assert other.got == []
+    assert other.simulator.provider(3).to_dict()["flexibility_provider"].startswith(IN_PROCESS_URL)
 
 
-def test_put_changes_url_and_token_and_is_not_answered() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        assert other.tell("Register", register(), method="PUT").status == 204
-        simulator.clock.advance(60)
-        assert other.got == []
-        simulator.provider(3).heartbeat()
-        assert other.got[0].url == f"{FP}/heartbeat"
-        assert other.got[0].header("Authorization") == f"Token {NEW}"
+def test_put_changes_url_and_token_and_is_not_answered(other: OtherSide) -> None:
+    assert other.tell("Register", register(), method="PUT").status == 204
+    other.simulator.clock.advance(60)
+    assert other.got == []
+    other.simulator.provider(3).heartbeat()
+    assert other.got[0].url == f"{FP}/heartbeat"
+    assert other.got[0].header("Authorization") == f"Token {NEW}"
 
 
-def test_put_of_another_version_is_refused() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        assert other.tell("Register", register(version="2.1"), method="PUT").status == 501
+def test_put_of_another_version_is_refused(other: OtherSide) -> None:
+    assert other.tell("Register", register(version="2.1"), method="PUT").status == 501
 
 
 def test_delete_unregisters() -> None:
-    with simulated({"heartbeat_every": "1m"}) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
+    with facing({"heartbeat_every": "1m"}) as other:
         assert other.tell("Register", method="DELETE", content_type=None).status == 204
-        state = provider.to_dict()
+        state = other.provider.to_dict()
         assert (state["registered"], state["handshaken"]) == (False, False)
-        simulator.clock.advance(300)
+        other.simulator.clock.advance(300)
         assert other.got == []
         assert other.tell("Heartbeat", HEARTBEAT, request_id="u2").status == 204
-        assert "S17" in rules(simulator)
+        assert "S17" in rules(other.simulator)
         # It can come back.
         assert other.tell("Register", register(), request_id="u3").status == 204
-        simulator.clock.advance(61)
+        other.simulator.clock.advance(61)
         assert other.actions() == ["Register", "Heartbeat"]
 
 
-def test_who_has_unregistered_has_to_answer_a_register_again() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator)
-        other.tell("Register", method="DELETE")
-        simulator.provider(3).register()
-        assert other.tell("Heartbeat", HEARTBEAT, request_id="u2").status == 204
-        assert "S17" in rules(simulator)
+def test_who_has_unregistered_has_to_answer_a_register_again(other: OtherSide) -> None:
+    other.tell("Register", method="DELETE")
+    other.simulator.provider(3).register()
+    assert other.tell("Heartbeat", HEARTBEAT, request_id="u2").status == 204
+    assert "S17" in rules(other.simulator)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_solarnetwork_knows_post_alone(method: str) -> None:
-    with simulated(profile="solarnetwork") as simulator:
-        other = OtherSide(simulator)
+    with facing(profile="solarnetwork") as other:
         assert other.tell("Register", register(), method=method).status == 405
 
 
@@ -286,12 +272,12 @@ def test_solarnetwork_knows_post_alone(method: str) -> None:
         ({"heartbeat_interval": None, "measurement_configuration": None}, {}),
     ],
 )
-def test_handshake_asks_for_a_behaviour(fields: dict[str, Any], behaviour: object) -> None:
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        assert provider.handshake(**fields, request_id="h1").request_id == "h1"
-        assert other.got[0].json == {"required_behaviour": behaviour}
-        assert provider.to_dict()["required"] == behaviour
+def test_handshake_asks_for_a_behaviour(
+    other: OtherSide, fields: dict[str, Any], behaviour: object
+) -> None:
+    assert other.provider.handshake(**fields, request_id="h1").request_id == "h1"
+    assert other.got[0].json == {"required_behaviour": behaviour}
+    assert other.provider.to_dict()["required"] == behaviour
 
 
 def test_an_acknowledge_is_taken_and_belongs_to_the_handshake(pending: Simulator) -> None:
@@ -325,12 +311,11 @@ def test_an_acknowledge_is_taken_and_belongs_to_the_handshake(pending: Simulator
 def test_a_handshake_is_acknowledged_with_its_request_id(own: object, expected: object) -> None:
     """What this side has asked for goes along, because an acknowledge overwrites it (§5.4)."""
     more = {} if own is None else {"settings": own}
-    with simulated(**more) as simulator:
-        other = OtherSide(simulator)
+    with facing(**more) as other:
         message: dict[str, Any] = {"required_behaviour": {"measurement_configuration": []}}
         assert other.tell("Handshake", message, request_id="h9").status == 204
-        assert (other.got, simulator.pending) == ([], 1)
-        simulator.clock.advance(1)
+        assert (other.got, other.simulator.pending) == ([], 1)
+        other.simulator.clock.advance(1)
         (got,) = other.got
         assert got.action == "HandshakeAcknowledge"
         assert got.header("X-Correlation-ID") == "h9"
@@ -338,14 +323,14 @@ def test_a_handshake_is_acknowledged_with_its_request_id(own: object, expected: 
 
 
 def test_an_acknowledge_that_is_not_taken_is_sent_again_under_the_same_id() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator, answers=[503])
+    with facing() as other:
+        other.answers = [503]
         other.tell("Handshake", {"required_behaviour": {"measurement_configuration": []}})
-        simulator.clock.advance(60)
+        other.simulator.clock.advance(60)
         ids = [each.header("X-Request-ID") for each in other.got]
         assert len(ids) == 2
         assert len(set(ids)) == 1
-        assert simulator.pending == 0
+        assert other.simulator.pending == 0
 
 
 def test_a_quick_acknowledge_may_come_before_the_answer_to_its_handshake() -> None:
@@ -410,9 +395,9 @@ def test_x6_is_one_that_a_world_may_take() -> None:
 
 def test_x6_where_the_new_token_ends_the_old_one_at_once() -> None:
     behaviour = {"statuses": {"X6": 401}}
-    with simulated(behaviour, profile="solarnetwork") as simulator:
-        simulator.provider(3).register(token="chosen")
-        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT).status == 401
+    with facing(behaviour, profile="solarnetwork") as other:
+        other.simulator.provider(3).register(token="chosen")
+        assert other.tell("Heartbeat", HEARTBEAT).status == 401
 
 
 def test_x6_is_remembered_over_a_restart_and_old_files_know_of_none() -> None:
@@ -428,13 +413,12 @@ def test_x6_is_remembered_over_a_restart_and_old_files_know_of_none() -> None:
 
 
 def test_an_ended_token_that_is_given_out_again_is_good() -> None:
-    with simulated(profile="solarnetwork") as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        provider.register(token="another")
+    with facing(profile="solarnetwork") as other:
+        other.provider.register(token="another")
         assert other.tell("Heartbeat", HEARTBEAT).status == 403
-        provider.register(token=PROVIDER_TOKEN)
+        other.provider.register(token=PROVIDER_TOKEN)
         assert other.tell("Heartbeat", HEARTBEAT).status == 204
-        assert provider.registration.ended == ("another",)
+        assert other.provider.registration.ended == ("another",)
 
 
 def test_ended_tokens_are_not_remembered_without_end() -> None:

@@ -15,16 +15,21 @@ from oscp_sim.http import Response
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.system.forecasts import forecast_message
 from oscp_sim.system.profile import PROFILES
-from tests.oscp_sim.other_side import CO, OtherSide, notes, rules
-from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, shared_of
-from tests.oscp_sim.test_capacity_provider_cases import (
+from tests.oscp_sim.other_side import (
     ADJUSTMENT,
+    CO,
     COMPLIANCE,
     HEARTBEAT,
+    NEW,
+    OtherSide,
+    facing,
+    notes,
+    register,
+    rules,
     simulated,
     world,
 )
-from tests.oscp_sim.test_system_registration import NEW, register
+from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,10 +84,10 @@ def test_an_unknown_id() -> None:
 
 
 def test_one_that_is_played_elsewhere() -> None:
-    with simulated(base_url="http://cp.test/oscp") as simulator:
+    with facing(base_url="http://cp.test/oscp") as other:
         with pytest.raises(LookupError, match=r"is at http://cp\.test/oscp: it is not played"):
-            simulator.provider(3)
-        assert OtherSide(simulator).tell("Heartbeat", HEARTBEAT).status == 403
+            other.simulator.provider(3)
+        assert other.tell("Heartbeat", HEARTBEAT).status == 403
 
 
 def test_one_whose_base_url_leads_here() -> None:
@@ -139,41 +144,39 @@ def test_a_group_of_another_system_is_unknown() -> None:
         assert other.tell("AdjustGroupCapacityForecast", message, token="a").status == 404
 
 
-def test_a_change_of_the_world_is_followed() -> None:
-    with simulated() as simulator:
-        other, shared = OtherSide(simulator), shared_of(simulator)
-        provider = shared.world.users[0].capacity_providers[0]
-        assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
-        shared.change_system(42, provider, token="changed")
-        assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 204
-        assert other.tell("Heartbeat", HEARTBEAT).status == 403
-        system = simulator.provider(3)
-        with shared.world_lock:
-            shared.replace_world(type(shared.world)(users=()))
-        assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
-        # It lives on in the hands of who has it.
-        assert system.to_dict()["name"] == "Grid"
-        assert system.groups == frozenset()
+def test_a_change_of_the_world_is_followed(other: OtherSide) -> None:
+    shared = shared_of(other.simulator)
+    provider = shared.world.users[0].capacity_providers[0]
+    assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
+    shared.change_system(42, provider, token="changed")
+    assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 204
+    assert other.tell("Heartbeat", HEARTBEAT).status == 403
+    system = other.simulator.provider(3)
+    with shared.world_lock:
+        shared.replace_world(type(shared.world)(users=()))
+    assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
+    # It lives on in the hands of who has it.
+    assert system.to_dict()["name"] == "Grid"
+    assert system.groups == frozenset()
 
 
 def test_a_system_that_is_configured_no_more_does_nothing_more() -> None:
-    with simulated({"heartbeat_every": "1m"}) as simulator:
-        other, shared = OtherSide(simulator), shared_of(simulator)
+    with facing({"heartbeat_every": "1m"}) as other:
+        shared = shared_of(other.simulator)
         with shared.world_lock:
             shared.replace_world(type(shared.world)(users=()))
-        simulator.clock.advance(timedelta(minutes=5))
+        other.simulator.clock.advance(timedelta(minutes=5))
         assert other.got == []
 
 
-def test_nobody_waits_for_heartbeats_in_its_place() -> None:
-    with simulated() as simulator:
-        other, shared = OtherSide(simulator), shared_of(simulator)
-        assert other.tell("Heartbeat", {"offline_mode_at": "2026-01-02T03:05:00Z"}).status == 204
-        with shared.world_lock:
-            shared.replace_world(type(shared.world)(users=()))
-        assert other.tell("Heartbeat", HEARTBEAT).status == 403
-        simulator.clock.advance(timedelta(minutes=5))
-        assert notes(simulator) == []
+def test_nobody_waits_for_heartbeats_in_its_place(other: OtherSide) -> None:
+    shared = shared_of(other.simulator)
+    assert other.tell("Heartbeat", {"offline_mode_at": "2026-01-02T03:05:00Z"}).status == 204
+    with shared.world_lock:
+        shared.replace_world(type(shared.world)(users=()))
+    assert other.tell("Heartbeat", HEARTBEAT).status == 403
+    other.simulator.clock.advance(timedelta(minutes=5))
+    assert notes(other.simulator) == []
 
 
 @pytest.mark.parametrize("host", ["a.test", *(f"h{at}.test" for at in range(40))])
@@ -212,16 +215,16 @@ def test_the_host_matters_where_a_base_url_may_lead_here() -> None:
 
 
 def test_a_sent_message_is_in_the_journal() -> None:
-    with simulated() as simulator:
-        other = OtherSide(simulator, answers=[204, 403, None])
-        provider = simulator.provider(3)
+    with facing() as other:
+        other.answers = [204, 403, None]
+        provider = other.simulator.provider(3)
         sent = [provider.forecast(capacities=[5], correlation_id="u4") for _ in range(3)]
         assert [(each.status, each.reason) for each in sent] == [
             (204, "as told"),
             (403, "as told"),
             (None, "Connection refused"),
         ]
-        entries = simulator.journal.entries(sent=True)
+        entries = other.simulator.journal.entries(sent=True)
         assert [each.number for each in entries] == [each.entry for each in sent]
         assert {(each.party, each.peer, each.action) for each in entries} == {
             ("capacity_provider", "flexibility_provider", "UpdateGroupCapacityForecast")
@@ -245,44 +248,38 @@ def test_ids_come_from_the_seed() -> None:
     assert len({*ids(1, "cp"), *ids(2, "cp"), *ids(1, "co")}) == 9
 
 
-def test_any_message_can_be_sent_sound_or_not() -> None:
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        how: dict[str, Any] = {
-            "request_id": "x1",
-            "correlation_id": "y1",
-            "headers": [("X-More", "z")],
-        }
-        assert provider.post("Handshake", {"required_behaviour": 7}, **how).status == 204
-        provider.post("Heartbeat", "{broken")
-        provider.post("Heartbeat", b"\xff")
-        assert [each.body for each in other.got] == [
-            b'{"required_behaviour":7}',
-            b"{broken",
-            b"\xff",
-        ]
-        sent = [
-            other.got[0].header(name) for name in ("X-Request-ID", "X-Correlation-ID", "X-More")
-        ]
-        assert sent == ["x1", "y1", "z"]
-        with pytest.raises(ValueError, match='there is no message "Nothing"; there are: Register,'):
-            provider.post("Nothing", {})
+def test_any_message_can_be_sent_sound_or_not(other: OtherSide) -> None:
+    how: dict[str, Any] = {
+        "request_id": "x1",
+        "correlation_id": "y1",
+        "headers": [("X-More", "z")],
+    }
+    assert other.provider.post("Handshake", {"required_behaviour": 7}, **how).status == 204
+    other.provider.post("Heartbeat", "{broken")
+    other.provider.post("Heartbeat", b"\xff")
+    assert [each.body for each in other.got] == [
+        b'{"required_behaviour":7}',
+        b"{broken",
+        b"\xff",
+    ]
+    sent = [other.got[0].header(name) for name in ("X-Request-ID", "X-Correlation-ID", "X-More")]
+    assert sent == ["x1", "y1", "z"]
+    with pytest.raises(ValueError, match='there is no message "Nothing"; there are: Register,'):
+        other.provider.post("Nothing", {})
 
 
-def test_a_forecast_is_made_of_fields() -> None:
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        provider.forecast(capacities=[50, 35.5], start="2026-05-04T16:00:00Z", step="30m")
-        expected = forecast_message(
-            {"capacities": [50, 35.5], "start": "2026-05-04T16:00:00Z", "step": "30m"},
-            groups=["foo-group"],
-            profile=PROFILES["specification"],
-            now=NOW,
-        )
-        assert other.got[0].json == expected
-        with pytest.raises(ValueError, match="capacity"):
-            provider.forecast(capacitys=[5])
-        assert len(other.got) == 1
+def test_a_forecast_is_made_of_fields(other: OtherSide) -> None:
+    other.provider.forecast(capacities=[50, 35.5], start="2026-05-04T16:00:00Z", step="30m")
+    expected = forecast_message(
+        {"capacities": [50, 35.5], "start": "2026-05-04T16:00:00Z", "step": "30m"},
+        groups=["foo-group"],
+        profile=PROFILES["specification"],
+        now=NOW,
+    )
+    assert other.got[0].json == expected
+    with pytest.raises(ValueError, match="capacity"):
+        other.provider.forecast(capacitys=[5])
+    assert len(other.got) == 1
 
 
 def test_the_flexibility_provider_of_the_world_is_the_one_that_is_written_to() -> None:
@@ -299,53 +296,49 @@ def test_the_flexibility_provider_of_the_world_is_the_one_that_is_written_to() -
 # --- what it remembers ---------------------------------------------------------------------------
 
 
-def test_what_it_got_is_at_hand_with_headers_and_findings() -> None:
+def test_what_it_got_is_at_hand_with_headers_and_findings(other: OtherSide) -> None:
     """§6.2, 2: the other implementation logs a body and nothing else."""
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        other.tell("GroupCapacityComplianceError", COMPLIANCE, correlation_id="never")
-        (got,) = provider.received
-        assert (got.action, got.request_id, got.correlation_id) == (
-            "GroupCapacityComplianceError",
-            "u1",
-            "never",
-        )
-        assert (got.body, got.status, got.at) == (COMPLIANCE, 204, NOW)
-        assert dict(got.headers)["x-correlation-id"] == "never"
-        assert {each.rule for each in got.findings} == set(rules(simulator))
-        assert simulator.journal.entries()[0].number == got.entry
+    other.tell("GroupCapacityComplianceError", COMPLIANCE, correlation_id="never")
+    (got,) = other.provider.received
+    assert (got.action, got.request_id, got.correlation_id) == (
+        "GroupCapacityComplianceError",
+        "u1",
+        "never",
+    )
+    assert (got.body, got.status, got.at) == (COMPLIANCE, 204, NOW)
+    assert dict(got.headers)["x-correlation-id"] == "never"
+    assert {each.rule for each in got.findings} == set(rules(other.simulator))
+    assert other.simulator.journal.entries()[0].number == got.entry
 
 
-def test_nothing_shows_a_secret() -> None:
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        provider.register(new_token=True)
-        token = other.got[0].json["token"]
-        other.tell("Register", register(), token=token)
-        provider.heartbeat()
-        shown = [
-            json.dumps(provider.to_dict()),
-            json.dumps([each.to_dict() for each in simulator.journal.entries()]),
-            repr([provider.received, provider.sent, provider.registration.issued]),
-        ]
-        first = simulator.world.users[0].capacity_providers[0].flexibility_provider_token
-        for text in shown:
-            for secret in (token, NEW, first, PROVIDER_TOKEN):
-                assert secret is not None
-                assert secret not in text
+def test_nothing_shows_a_secret(other: OtherSide) -> None:
+    other.provider.register(new_token=True)
+    token = other.got[0].json["token"]
+    other.tell("Register", register(), token=token)
+    other.provider.heartbeat()
+    shown = [
+        json.dumps(other.provider.to_dict()),
+        json.dumps([each.to_dict() for each in other.simulator.journal.entries()]),
+        repr([other.provider.received, other.provider.sent, other.provider.registration.issued]),
+    ]
+    first = other.simulator.world.users[0].capacity_providers[0].flexibility_provider_token
+    for text in shown:
+        for secret in (token, NEW, first, PROVIDER_TOKEN):
+            assert secret is not None
+            assert secret not in text
 
 
-def test_an_answer_that_quotes_a_token_is_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        quoting = Response(400, (), reason="Bad Request", body=f'{{"token":"{NEW}"}}'.encode())
-        monkeypatch.setattr(other, "send", lambda *_, **__: quoting)
-        assert provider.heartbeat().body == '{"token":"[redacted]"}'
-        monkeypatch.undo()
-        provider.register(new_token=True)
-        token = other.got[0].json["token"]
-        other.tell("Register", f"not JSON but {token}", token=token)
-        assert provider.received[-1].body == "not JSON but [redacted]"
+def test_an_answer_that_quotes_a_token_is_redacted(
+    other: OtherSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quoting = Response(400, (), reason="Bad Request", body=f'{{"token":"{NEW}"}}'.encode())
+    monkeypatch.setattr(other, "send", lambda *_, **__: quoting)
+    assert other.provider.heartbeat().body == '{"token":"[redacted]"}'
+    monkeypatch.undo()
+    other.provider.register(new_token=True)
+    token = other.got[0].json["token"]
+    other.tell("Register", f"not JSON but {token}", token=token)
+    assert other.provider.received[-1].body == "not JSON but [redacted]"
 
 
 def test_what_must_outlive_a_restart_does() -> None:
@@ -374,33 +367,30 @@ def test_what_must_outlive_a_restart_does() -> None:
 
 
 def test_a_reset_forgets_all_and_begins_anew() -> None:
-    with simulated({"heartbeat_every": "1m"}) as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
-        provider.register(token="other")
+    with facing({"heartbeat_every": "1m"}) as other:
+        before = other.provider
+        before.register(token="other")
         other.tell("Heartbeat", HEARTBEAT)
-        simulator.reset()
-        assert simulator.provider(3) is not provider
-        assert simulator.provider(3).received == ()
+        other.simulator.reset()
+        assert other.provider is not before
+        assert other.provider.received == ()
         assert other.tell("Heartbeat", HEARTBEAT, token="other").status == 403
         assert other.tell("Heartbeat", HEARTBEAT).status == 204
         other.got.clear()
-        simulator.clock.advance(timedelta(minutes=2))
+        other.simulator.clock.advance(timedelta(minutes=2))
         assert other.actions() == ["Heartbeat", "Heartbeat"]
 
 
-def test_many_at_once_are_all_taken() -> None:
-    with simulated() as simulator:
-        other, provider = OtherSide(simulator), simulator.provider(3)
+def test_many_at_once_are_all_taken(other: OtherSide) -> None:
+    def send(at: int) -> None:
+        for number in range(20):
+            assert other.tell("Heartbeat", HEARTBEAT, request_id=f"{at}-{number}").status == 204
+            other.provider.heartbeat()
 
-        def send(at: int) -> None:
-            for number in range(20):
-                assert other.tell("Heartbeat", HEARTBEAT, request_id=f"{at}-{number}").status == 204
-                provider.heartbeat()
-
-        threads = [threading.Thread(target=send, args=(at,)) for at in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        assert len({each.request_id for each in provider.received}) == 160
-        assert len({each.request_id for each in provider.sent}) == 160
+    threads = [threading.Thread(target=send, args=(at,)) for at in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len({each.request_id for each in other.provider.received}) == 160
+    assert len({each.request_id for each in other.provider.sent}) == 160
