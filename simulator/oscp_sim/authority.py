@@ -44,8 +44,9 @@ class Authority:
         try:
             import trustme  # noqa: PLC0415 - who serves without TLS does not wait for it
         except ImportError:
-            message = "TLS needs the library trustme: pip install 'oscp-rehearsal[tls]'"
-            raise TlsUnavailable(message) from None
+            raise TlsUnavailable(
+                "TLS needs the library trustme: pip install 'oscp-rehearsal[tls]'"
+            ) from None
         authority = trustme.CA(
             organization_name="oscp-sim", organization_unit_name="made for one rehearsal"
         )
@@ -57,11 +58,10 @@ class Authority:
         try:
             authority.issue_cert(*names).configure_cert(self.context)
         except ValueError as error:
-            message = (
+            raise TlsUnavailable(
                 f"there is no certificate for such a host: {error}; a host name has letters, "
                 "digits and hyphens"
-            )
-            raise TlsUnavailable(message) from None
+            ) from None
         self.certificate = authority.cert_pem.bytes().decode("ascii")
 
     def bundle(self, environment: Mapping[str, str]) -> str:

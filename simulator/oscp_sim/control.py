@@ -241,7 +241,6 @@ _ADVANCE: Final = RouteDocs(
         409: "This clock cannot be moved, or has no speed; the body says which can.",
     },
 )
-_FAULTS: Final = RouteDocs(response_schema=_OBJECT)
 _RULE: Final = faults_schema()["definitions"]["rule"]
 _NEW_FAULTS: Final = RouteDocs(
     request_schema={
@@ -506,7 +505,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _row("POST", "/reset", "Forget everything, and start afresh.", _PLAIN, _E.reset),
     _row("GET", "/world", "Who exists, without secrets.", _PLAIN, _E.world),
     _row("POST", "/world", "Have the broker between the services down, or up.", _WORLD, _E.change),
-    _row("GET", "/faults", "What shall go wrong, and how often it did.", _FAULTS, _E.faults),
+    _row("GET", "/faults", "What shall go wrong, and how often it did.", _PLAIN, _E.faults),
     _row("POST", "/faults", "Let something more go wrong.", _NEW_FAULTS, _E.add_faults),
     _row(
         "DELETE", "/faults", "Let nothing of it go wrong any more.", _LESS_FAULTS, _E.clear_faults
@@ -619,10 +618,14 @@ def _unauthorized(wanted: bytes) -> Response | None:
 # Reading requests, and writing answers.
 
 
-def _body() -> Any:  # noqa: ANN401 - JSON of any kind
-    """Return the JSON of the request's body; an empty one is an empty object."""
+def _check_length() -> None:
     if (request.content_length or 0) > LONGEST_BODY:
         raise Refused(f"the body is longer than {LONGEST_BODY} bytes")
+
+
+def _body() -> Any:  # noqa: ANN401 - JSON of any kind
+    """Return the JSON of the request's body; an empty one is an empty object."""
+    _check_length()
     data = request.get_data()
     try:
         return orjson.loads(data) if data.strip() else {}
@@ -632,8 +635,7 @@ def _body() -> Any:  # noqa: ANN401 - JSON of any kind
 
 def _table_sent() -> TableFile | None:
     """Return the table that the request is or has with it, as a form sends a file."""
-    if (request.content_length or 0) > LONGEST_BODY:
-        raise Refused(f"the body is longer than {LONGEST_BODY} bytes")
+    _check_length()
     if request.mimetype in _TABLES:
         return TableFile("csv", request.get_data())
     if request.mimetype != "multipart/form-data":
@@ -721,7 +723,7 @@ def entries_asked_for(journal: Journal) -> tuple[Sequence[Entry], int]:
         Refused: A filter makes no sense.
     """
     _check_parameters([parameter.name for parameter in _JOURNAL.parameters], "filter")
-    filters = {**dict(_text_filters()), **dict(_other_filters())}
+    filters = dict(_filters())
     since = int(_number("since"))
     deadline = time.monotonic() + min(_number("wait"), _LONGEST_WAIT)
     while True:
@@ -756,27 +758,25 @@ def _check_parameters(known: Iterable[str], what: str) -> None:
         raise Refused(f"unknown {what} {name!r}; {hint}")
 
 
-def _text_filters() -> Iterator[tuple[str, str]]:
-    for name in VALUES:
+def _filters() -> Iterator[tuple[str, str | bool | int]]:
+    for name in (*VALUES, "sent", "instruction_id", "status"):
         text = request.args.get(name)
         if text is not None:
-            if name != "action":
-                check_value(name, text)
-            yield name, text
+            yield name, _filter(name, text)
 
 
-def _other_filters() -> Iterator[tuple[str, bool | int]]:
-    sent = request.args.get("sent")
-    if sent is not None:
-        if sent not in {"true", "false"}:
-            raise Refused(f"sent is true or false, not {sent!r}")
-        yield "sent", sent == "true"
-    for name in ("instruction_id", "status"):
-        text = request.args.get(name)
-        if text is not None:
-            if not _is_number(text):
-                raise Refused(f"{name} is a whole number, not {text!r}")
-            yield name, int(text)
+def _filter(name: str, text: str) -> str | bool | int:
+    if name == "sent":
+        if text not in _WORDS:
+            raise Refused(f"sent is true or false, not {text!r}")
+        return _WORDS[text]
+    if name in {"instruction_id", "status"}:
+        if not _is_number(text):
+            raise Refused(f"{name} is a whole number, not {text!r}")
+        return int(text)
+    if name != "action":
+        check_value(name, text)
+    return text
 
 
 def _number(name: str, otherwise: float = 0) -> float:

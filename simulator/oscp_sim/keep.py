@@ -317,9 +317,8 @@ def _known_again(key: _Key, system: AnySystem, known: Mapping[str, Any]) -> AnyS
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Its values are secrets.
-        message = (
+        raise ValueError(
             f"what is kept of {key[1]} {key[2]} of user {key[0]} cannot be used "
             f"({type(error).__name__}): remove the file and register again"
-        )
-        raise ValueError(message) from None
+        ) from None
     return replace(system, **changes)

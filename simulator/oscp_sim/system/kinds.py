@@ -37,8 +37,8 @@ class SimulatedProvider(System):
         """Send UpdateGroupCapacityForecast, built from shorthand.
 
         Args:
-            request_id: As of every message.
-            correlation_id: As of every message.
+            request_id: Its X-Request-ID; made from the seed unless given.
+            correlation_id: Its X-Correlation-ID.
             **fields: As for `forecast_message`: `message`, `csv`, `capacities` or `purpose`, and
                 what goes with it.
 
@@ -83,8 +83,8 @@ class SimulatedOptimizer(System):
         """Send AdjustGroupCapacityForecast, built from shorthand.
 
         Args:
-            request_id: As of every message.
-            correlation_id: As of every message.
+            request_id: Its X-Request-ID; made from the seed unless given.
+            correlation_id: Its X-Correlation-ID.
             **fields: As for `forecast_message`: `message`, `csv` or `capacities`, and what goes
                 with it.
 

@@ -147,10 +147,7 @@ class _Defaults(NamedTuple):
     phase: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    line: int
-    cells: Mapping[str, _Cell]
+_Row = Mapping[str, _Cell]
 
 
 class _Wrong(Exception):
@@ -209,7 +206,7 @@ def _read(
     ends: dict[tuple[str, str], datetime] = {}
     for line, cells in rows:
         try:
-            row = _row(line, cells, columns)
+            row = _row(cells, columns)
             kind = _text(row, "phase") or defaults.phase, _text(row, "unit") or defaults.unit
             block = _block(row, writing, defaults.step, kind, ends.get(kind))
             ends[kind] = block.end_time
@@ -219,6 +216,12 @@ def _read(
             if len(problems) == _MOST_TOLD:
                 break
     return blocks, problems
+
+
+def _refusal(
+    name: str, why: str, line: int | None = None, column: int | None = None
+) -> SourceError:
+    return SourceError([SourceProblem(name, why, line, column)])
 
 
 # Files, rows and cells.
@@ -244,7 +247,7 @@ def _content(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError([SourceProblem(str(path), f"cannot be read: {reason}")]) from None
+        raise _refusal(str(path), f"cannot be read: {reason}") from None
 
 
 def _decoded(name: str, data: bytes) -> str:
@@ -254,13 +257,11 @@ def _decoded(name: str, data: bytes) -> str:
         return data.decode("utf-16" if is_wide else "utf-8")
     except UnicodeDecodeError as error:
         if is_wide:
-            problem = SourceProblem(name, "not UTF-16, though it begins so: save it as UTF-8")
-            raise SourceError([problem]) from None
+            why = "not UTF-16, though it begins so: save it as UTF-8"
+            raise _refusal(name, why) from None
         before = data[: error.start]
-        column = error.start - before.rfind(b"\n")
-        message = "not UTF-8: save the table as UTF-8"
-        problem = SourceProblem(name, message, before.count(b"\n") + 1, column)
-        raise SourceError([problem]) from None
+        at = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise _refusal(name, "not UTF-8: save the table as UTF-8", *at) from None
 
 
 def _lines(name: str, text: str) -> Iterator[_Line]:
@@ -276,7 +277,7 @@ def _lines(name: str, text: str) -> Iterator[_Line]:
         try:
             yield line, list(_cells(row, delimiter))
         except _Wrong as error:
-            raise SourceError([SourceProblem(name, str(error), line, error.column)]) from None
+            raise _refusal(name, str(error), line, error.column) from None
 
 
 def _cells(row: str, delimiter: str) -> Iterator[_Cell]:
@@ -299,7 +300,7 @@ def _sheet(name: str, data: bytes) -> Iterator[_Line]:
         from openpyxl import load_workbook  # noqa: PLC0415 - an extra
     except ImportError:
         install = "a workbook needs one package more: pip install 'oscp-rehearsal[xlsx]'"
-        raise SourceError([SourceProblem(name, f"{install}, or save it as CSV")]) from None
+        raise _refusal(name, f"{install}, or save it as CSV") from None
     try:
         _check_size(data)
         sheet = load_workbook(BytesIO(data), read_only=True, data_only=True).active
@@ -311,8 +312,8 @@ def _sheet(name: str, data: bytes) -> Iterator[_Line]:
         yield from _lines_of_sheet(rows)
     # Of a damaged archive, openpyxl raises whatever its parts do.
     except Exception as error:  # noqa: BLE001
-        problem = SourceProblem(name, f"is not a workbook that can be read ({error}): save it anew")
-        raise SourceError([problem]) from None
+        why = f"is not a workbook that can be read ({error}): save it anew"
+        raise _refusal(name, why) from None
 
 
 def _check_size(data: bytes) -> None:
@@ -348,7 +349,7 @@ def _header(
 ) -> tuple[str | None, ...]:
     """Return what each column is, None where it is not looked at."""
     if first is None:
-        raise SourceError([SourceProblem(name, f"is empty: name the columns {_expected()} first")])
+        raise _refusal(name, f"is empty: name the columns {_expected()} first")
     line, cells = first
     columns: list[str | None] = []
     for cell in cells:
@@ -359,11 +360,11 @@ def _header(
         elif column is not None and column in columns:
             problem = f'duplicate column "{cell.text}"'
         if problem:
-            raise SourceError([SourceProblem(name, problem, line, cell.column)])
+            raise _refusal(name, problem, line, cell.column)
         columns.append(column)
     problem = _incomplete(columns, writing, [cell.text for cell in cells], step)
     if problem:
-        raise SourceError([SourceProblem(name, problem, line, 1)])
+        raise _refusal(name, problem, line, 1)
     return tuple(columns)
 
 
@@ -407,7 +408,7 @@ def _expected() -> str:
 # Rows.
 
 
-def _row(line: int, cells: list[_Cell], columns: tuple[str | None, ...]) -> _Row:
+def _row(cells: list[_Cell], columns: tuple[str | None, ...]) -> _Row:
     cells = [*cells, *_unwritten(cells, len(columns))]
     if len(cells) != len(columns):
         at = cells[len(columns)].column if len(cells) > len(columns) else 1
@@ -415,7 +416,7 @@ def _row(line: int, cells: list[_Cell], columns: tuple[str | None, ...]) -> _Row
         decimal = ' (a decimal comma is written as ".")' if len(cells) > len(columns) else ""
         raise _Wrong(at, f"{len(cells)} cells, {len(columns)} expected: {listed}{decimal}")
     named = zip(columns, cells, strict=True)
-    return _Row(line, {column: cell for column, cell in named if column is not None})
+    return {column: cell for column, cell in named if column is not None}
 
 
 def _unwritten(cells: list[_Cell], wanted: int) -> Iterator[_Cell]:
@@ -431,19 +432,19 @@ def _block(
     kind: tuple[str, str],
     after: datetime | None,
 ) -> ForecastedBlock:
-    start = _instant(row.cells["start_time"], writing, after)
+    start = _instant(row["start_time"], writing, after)
     if step is None:
-        end = _instant(row.cells["end_time"], writing, _after(row, start, _INSTANT))
+        end = _instant(row["end_time"], writing, _after(row, start, _INSTANT))
     else:
         end = _after(row, start, step)
     if end <= start:
-        raise _Wrong(row.cells["end_time"].column, "the block does not end after it starts")
+        raise _Wrong(row["end_time"].column, "the block does not end after it starts")
     phase, unit = kind
     try:
-        capacity = _number(row.cells["capacity"], writing)
+        capacity = _number(row["capacity"], writing)
         return ForecastedBlock(capacity, unit, phase, start, end)
     except InvalidValue as error:
-        cell = row.cells.get(error.pointer.lstrip("/"), _Cell("", 1))
+        cell = row.get(error.pointer.lstrip("/"), _Cell("", 1))
         remedy = f": {error.remedy}" if error.remedy else ""
         raise _Wrong(cell.column, f"{error.problem}{remedy}") from None
 
@@ -455,11 +456,11 @@ def _after(row: _Row, start: datetime, step: timedelta) -> datetime:
     try:
         return start + step
     except OverflowError:
-        raise _Wrong(row.cells["start_time"].column, "the block ends after year 9999") from None
+        raise _Wrong(row["start_time"].column, "the block ends after year 9999") from None
 
 
 def _text(row: _Row, column: str) -> str:
-    cell = row.cells.get(column)
+    cell = row.get(column)
     return cell.text if cell is not None else ""
 
 

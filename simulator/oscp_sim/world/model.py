@@ -148,8 +148,7 @@ class World:
             LookupError: The world has no user of that id.
         """
         if user.id not in self._users:
-            message = f"there is no user {user.id} in the world"
-            raise LookupError(message)
+            raise LookupError(f"there is no user {user.id} in the world")
         return replace(self, users=_replaced(self.users, user))
 
     def summary(self) -> dict[str, Any]:
