@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 from oscp_sim import Simulator
 from tests.oscp_sim.rig import SECRET, TOKEN, Answer, Signing, ask, encoded, signed_headers
+from tests.oscp_sim.worlds import group
 
 BASE = "/solaruser/api/v1/sec/user/oscp"
 START = "2026-01-02 03:04:05.123456Z"
@@ -50,15 +51,7 @@ WORLD: dict[str, Any] = {
                 },
             ],
             "capacity_optimizers": [{"id": 7, "name": "My optimizer", "base_url": None}],
-            "capacity_groups": [
-                {
-                    "id": 19,
-                    "identifier": "depot-a",
-                    "name": "Depot A",
-                    "capacity_provider": 3,
-                    "capacity_optimizer": 7,
-                }
-            ],
+            "capacity_groups": [group(19, "depot-a", optimizer=7, name="Depot A")],
         },
         {
             "id": 43,
@@ -67,13 +60,7 @@ WORLD: dict[str, Any] = {
             "capacity_providers": [{"id": 5, "name": "Grid", "token": "hush-3"}],
             "capacity_optimizers": [{"id": 9, "name": "Theirs"}],
             "capacity_groups": [
-                {
-                    "id": 30,
-                    "identifier": "depot-a",
-                    "capacity_provider": 5,
-                    "capacity_optimizer": 9,
-                    "settings": {"node_id": 2},
-                }
+                group(30, "depot-a", provider=5, optimizer=9, settings={"node_id": 2})
             ],
             "assets": [
                 {

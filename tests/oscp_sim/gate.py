@@ -10,23 +10,17 @@ from oscp_send.fidelity import Behaviour
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.rig import NOW, Answer, Headers, ask, encoded, signed_headers
+from tests.oscp_sim.worlds import user
 
 SECRET_OF_ALL = "gate-secret"
 API = "/solaruser/api/v1"
 INSTR = f"{API}/sec/instr"
 
 
-def owned(user: int, node: int) -> dict[str, Any]:
+def owned(number: int, node: int) -> dict[str, Any]:
     """A user with a node, and all that an instruction for it needs."""
-    return {
-        "id": user,
-        "nodes": [node, node + 1],
-        "capacity_providers": [{"id": 3, "name": "Grid", "token": f"cp-{user}"}],
-        "capacity_optimizers": [{"id": 1, "name": "Depot"}],
-        "capacity_groups": [
-            {"id": 19, "identifier": "foo-group", "capacity_provider": 3, "capacity_optimizer": 1}
-        ],
-    }
+    provider = {"id": 3, "name": "Grid", "token": f"cp-{number}"}
+    return user(number, nodes=[node, node + 1], capacity_providers=[provider])
 
 
 def token(name: str, **more: object) -> dict[str, Any]:

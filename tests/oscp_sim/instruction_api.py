@@ -26,34 +26,24 @@ from tests.oscp_sim.rig import (
     shared_of,
     signed_headers,
 )
+from tests.oscp_sim.worlds import TOKENS, user
 
 ANOTHER: Signing = {"token": "another-token", "secret": "another-secret"}
 RESTRICTED: Signing = {"token": "restricted-token", "secret": "restricted-secret"}
 #: The first user's nodes are 1, 11 and 12, the second's is 2; nobody has 99.
 TWO_USERS: dict[str, Any] = {
     "users": [
-        {
-            "id": 42,
-            "tokens": [
-                {"id": TOKEN, "secret": SECRET},
+        user(
+            tokens=[
+                *TOKENS,
                 {
                     "id": "restricted-token",
                     "secret": "restricted-secret",
                     "policy": {"node_ids": [11]},
                 },
             ],
-            "nodes": [1, 11, 12],
-            "capacity_providers": [{"id": 3, "name": "Provider", "token": "cp-token"}],
-            "capacity_optimizers": [{"id": 1, "name": "Optimizer"}],
-            "capacity_groups": [
-                {
-                    "id": 5,
-                    "identifier": "foo-group",
-                    "capacity_provider": 3,
-                    "capacity_optimizer": 1,
-                }
-            ],
-        },
+            nodes=[1, 11, 12],
+        ),
         {
             "id": 43,
             "tokens": [{"id": "another-token", "secret": "another-secret"}],

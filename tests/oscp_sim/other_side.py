@@ -13,6 +13,7 @@ from oscp_sim.http import Request, Response
 from oscp_sim.outgoing import IN_PROCESS_URL, Unanswered
 from oscp_sim.system import SimulatedProvider
 from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, encoded, shared_of
+from tests.oscp_sim.worlds import DEPOT, GRID, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +38,6 @@ PATHS = {
 FP = "http://fp.test/oscp/fp/2.0"
 NEW = "A" * 64
 
-GROUP = {"id": 19, "identifier": "foo-group", "capacity_provider": 3, "capacity_optimizer": 1}
 BLOCK = {
     "capacity": 42,
     "phase": "ALL",
@@ -52,18 +52,9 @@ HEARTBEAT = {"offline_mode_at": "2026-05-04T16:30:00Z"}
 
 def world(behaviour: object = None, **provider: object) -> Mapping[str, Any]:
     more = {} if behaviour is None else {"behaviour": behaviour}
+    depot = {**DEPOT, "token": "co-token"}
     return {
-        "users": [
-            {
-                "id": 42,
-                "nodes": [1],
-                "capacity_providers": [
-                    {"id": 3, "name": "Grid", "token": PROVIDER_TOKEN, **more, **provider}
-                ],
-                "capacity_optimizers": [{"id": 1, "name": "Depot", "token": "co-token"}],
-                "capacity_groups": [GROUP],
-            }
-        ]
+        "users": [user(capacity_providers=[GRID | more | provider], capacity_optimizers=[depot])]
     }
 
 

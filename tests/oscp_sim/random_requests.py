@@ -18,6 +18,7 @@ from oscp_send.snws2 import (
     signing_key,
     string_to_sign,
 )
+from tests.oscp_sim.worlds import user
 
 if TYPE_CHECKING:
     from random import Random
@@ -27,21 +28,10 @@ OTHER, OTHER_SECRET = "second-users-token-1", "second-users-secret"
 PROVIDER_TOKEN = "provider-token-of-the-first"
 WORLD: dict[str, Any] = {
     "users": [
-        {
-            "id": 42,
-            "tokens": [{"id": TOKEN, "secret": SECRET, "type": "User"}],
-            "nodes": [1],
-            "capacity_providers": [{"id": 3, "name": "Grid", "token": PROVIDER_TOKEN}],
-            "capacity_optimizers": [{"id": 1, "name": "Depot"}],
-            "capacity_groups": [
-                {
-                    "id": 19,
-                    "identifier": "foo-group",
-                    "capacity_provider": 3,
-                    "capacity_optimizer": 1,
-                }
-            ],
-        },
+        user(
+            tokens=[{"id": TOKEN, "secret": SECRET, "type": "User"}],
+            capacity_providers=[{"id": 3, "name": "Grid", "token": PROVIDER_TOKEN}],
+        ),
         {
             "id": 43,
             "tokens": [

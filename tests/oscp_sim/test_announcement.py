@@ -11,6 +11,7 @@ from oscp_sim import FastClock, FrozenClock, RealClock, Simulator, load_world
 from oscp_sim.cli.serve import announcement, played_parties
 from oscp_sim.scenario.real_parties import RealParties
 from tests.oscp_sim.rig import ask
+from tests.oscp_sim.worlds import GRID, user, world
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,24 +178,10 @@ class TestWithoutAFlexibilityProvider:
             assert ask(alone, "GET", "/_sim/providers/3", []).status == 200
 
     def test_what_it_sends_by_itself_is_no_failure(self, caplog: pytest.LogCaptureFixture) -> None:
-        user = {
-            "id": 1,
-            "capacity_providers": [
-                {
-                    "id": 3,
-                    "name": "Grid",
-                    "token": "t",
-                    "profile": "elmo",
-                    "behaviour": {"heartbeat_every": "1h", "timetable": 100},
-                }
-            ],
-            "capacity_optimizers": [{"id": 1, "name": "D"}],
-            "capacity_groups": [
-                {"id": 1, "identifier": "g", "capacity_provider": 3, "capacity_optimizer": 1}
-            ],
-        }
-        clock = FrozenClock(_now())
-        with Simulator({"users": [user]}, clock=clock, plays=["capacity_provider"]) as alone:
+        behaviour = {"heartbeat_every": "1h", "timetable": 100}
+        elmo = {**GRID, "profile": "elmo", "behaviour": behaviour}
+        owner, clock = user(capacity_providers=[elmo]), FrozenClock(_now())
+        with Simulator(world(owner), clock=clock, plays=["capacity_provider"]) as alone:
             clock.advance("24h")
             (note,) = alone.journal.entries()
         assert note.detail["why"].startswith("nothing is sent: there is no Flexibility Provider")

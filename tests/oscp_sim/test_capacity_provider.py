@@ -23,6 +23,7 @@ from tests.oscp_sim.rig import (
     ask_over_network,
     encoded,
 )
+from tests.oscp_sim.worlds import group, user, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,28 +273,14 @@ def test_what_makes_no_sense_is_taken_with_findings(simulator: Simulator) -> Non
 def test_providers_are_told_apart_by_their_token() -> None:
     """Each knows its own groups; one that listens elsewhere is nobody here."""
     names = [("a", "token-a", {}), ("b", "token-b", {}), ("c", "token-c", {"base_url": None})]
-    world = {
-        "users": [
-            {
-                "id": 42,
-                "capacity_providers": [
-                    {"id": at, "name": name, "token": token, **more}
-                    for at, (name, token, more) in enumerate(names, 1)
-                ],
-                "capacity_optimizers": [{"id": 1, "name": "o"}],
-                "capacity_groups": [
-                    {
-                        "id": at,
-                        "identifier": f"group-{name}",
-                        "capacity_provider": at,
-                        "capacity_optimizer": 1,
-                    }
-                    for at, (name, _, _) in enumerate(names, 1)
-                ],
-            }
-        ]
-    }
-    with Simulator(world, clock=FrozenClock(NOW)) as simulator:
+    owner = user(
+        capacity_providers=[
+            {"id": at, "name": name, "token": token, **more}
+            for at, (name, token, more) in enumerate(names, 1)
+        ],
+        capacity_groups=[group(at, f"group-{each[0]}", at) for at, each in enumerate(names, 1)],
+    )
+    with Simulator(world(owner), clock=FrozenClock(NOW)) as simulator:
 
         def status(token: str, group: str) -> int:
             body = encoded({**FORECAST, "group_id": group})

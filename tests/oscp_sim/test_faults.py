@@ -45,6 +45,7 @@ from tests.oscp_sim.rig import (
     settled,
     signed_headers,
 )
+from tests.oscp_sim.worlds import GRID, TOKENS, user, world
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "faults"
 HOST = [("Host", "localhost")]
@@ -597,16 +598,8 @@ def test_a_delivery_that_is_sent_twice_bears_the_same_ids(simulator: Simulator) 
 
 
 def world_with(url: str) -> dict[str, Any]:
-    group = {"identifier": "foo-group", "capacity_provider": 3, "capacity_optimizer": 1}
-    user = {
-        "id": 1,
-        "nodes": [1],
-        "tokens": [{"id": TOKEN, "secret": SECRET}],
-        "capacity_providers": [{"id": 3, "name": "a", "token": "t", "base_url": url}],
-        "capacity_optimizers": [{"id": 1, "name": "b"}],
-        "capacity_groups": [{"id": 1, **group}],
-    }
-    return {"users": [user]}
+    provider = {**GRID, "token": "t", "base_url": url}
+    return world(user(1, tokens=TOKENS, capacity_providers=[provider]))
 
 
 TO_REAL: list[tuple[dict[str, Any], int, str]] = [

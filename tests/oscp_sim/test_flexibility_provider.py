@@ -27,6 +27,7 @@ from tests.oscp_sim.rig import (
     post,
     settled,
 )
+from tests.oscp_sim.worlds import GRID, TOKENS, user
 
 FORECAST = {
     "group_id": "foo-group",
@@ -68,26 +69,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
 
 
 def world(**provider: object) -> dict[str, Any]:
-    provider = {"id": 3, "name": "Grid", "token": PROVIDER_TOKEN} | provider
-    return {
-        "users": [
-            {
-                "id": 42,
-                "tokens": [{"id": "rehearsal-token-0001", "secret": "rehearsal-secret"}],
-                "nodes": [1],
-                "capacity_providers": [provider],
-                "capacity_optimizers": [{"id": 1, "name": "Depot"}],
-                "capacity_groups": [
-                    {
-                        "id": 19,
-                        "identifier": "foo-group",
-                        "capacity_provider": 3,
-                        "capacity_optimizer": 1,
-                    }
-                ],
-            }
-        ]
-    }
+    return {"users": [user(tokens=TOKENS, capacity_providers=[GRID | provider])]}
 
 
 @contextmanager

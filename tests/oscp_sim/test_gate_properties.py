@@ -34,6 +34,7 @@ from tests.oscp_sim.rig import (
     signature,
 )
 from tests.oscp_sim.test_authentication import Signed, changed, refusal
+from tests.oscp_sim.worlds import group, user, world
 
 few = settings(
     max_examples=examples(60),
@@ -297,24 +298,17 @@ SECRET_MARK = "for-nobody-else"
 
 
 def two_users() -> dict[str, Any]:
-    def user(user_id: int, node: int, mark: str, config: int) -> dict[str, Any]:
-        return {
-            "id": user_id,
-            "nodes": [node],
-            "tokens": [{"id": f"of-{user_id}", "secret": SECRET_OF_ALL}],
-            "capacity_providers": [{"id": config, "name": f"P {mark}", "token": f"t-{mark}"}],
-            "capacity_optimizers": [{"id": config, "name": f"O {mark}"}],
-            "capacity_groups": [
-                {
-                    "id": config,
-                    "identifier": f"g-{mark}",
-                    "capacity_provider": config,
-                    "capacity_optimizer": config,
-                }
-            ],
-        }
+    def owning(number: int, node: int, mark: str, config: int) -> dict[str, Any]:
+        return user(
+            number,
+            nodes=[node],
+            tokens=[{"id": f"of-{number}", "secret": SECRET_OF_ALL}],
+            capacity_providers=[{"id": config, "name": f"P {mark}", "token": f"t-{mark}"}],
+            capacity_optimizers=[{"id": config, "name": f"O {mark}"}],
+            capacity_groups=[group(config, f"g-{mark}", config, config)],
+        )
 
-    return {"users": [user(7, 70, SECRET_MARK, 5), user(8, 80, "own", 6)]}
+    return world(owning(7, 70, SECRET_MARK, 5), owning(8, 80, "own", 6))
 
 
 def seen_by_7(simulator: Simulator) -> list[Any]:

@@ -37,6 +37,7 @@ from tests.oscp_sim.rig import (
     instruction,
     signed_headers,
 )
+from tests.oscp_sim.worlds import GRID, TOKENS, user, world
 
 if TYPE_CHECKING:
     from oscp_sim.addresses import Others
@@ -166,25 +167,7 @@ def came(simulator: Simulator) -> Request:
 
 def world_of(url: str) -> dict[str, Any]:
     """A world whose Capacity Provider is a real one."""
-    return {
-        "users": [
-            {
-                "id": 42,
-                "tokens": [{"id": "rehearsal-token-0001", "secret": "rehearsal-secret"}],
-                "nodes": [1],
-                "capacity_providers": [{"id": 3, "name": "G", "token": "t", "base_url": url}],
-                "capacity_optimizers": [{"id": 1, "name": "Depot"}],
-                "capacity_groups": [
-                    {
-                        "id": 19,
-                        "identifier": "foo-group",
-                        "capacity_provider": 3,
-                        "capacity_optimizer": 1,
-                    }
-                ],
-            }
-        ]
-    }
+    return world(user(tokens=TOKENS, capacity_providers=[{**GRID, "base_url": url}]))
 
 
 # --- what comes there, and what comes back -----------------------------------------------------

@@ -12,42 +12,29 @@ from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.rig import NOW, Answer, delivered, get, instruction, post, settled
+from tests.oscp_sim.worlds import DEPOT, GRID, TOKENS, group, user
 
 WORLD: dict[str, Any] = {
     "users": [
-        {
-            "id": 42,
-            "tokens": [{"id": "rehearsal-token-0001", "secret": "rehearsal-secret"}],
-            "nodes": [1],
-            "capacity_providers": [
-                {"id": 3, "name": "Grid", "token": "cp-token"},
+        user(
+            tokens=TOKENS,
+            capacity_providers=[
+                GRID,
                 {"id": 4, "name": "Closed", "token": "closed", "enabled": False},
             ],
-            "capacity_optimizers": [
-                {"id": 1, "name": "Depot"},
+            capacity_optimizers=[
+                DEPOT,
                 {"id": 2, "name": "Closed", "enabled": False},
                 {"id": 9, "name": "Other"},
             ],
-            "capacity_groups": [
-                {
-                    "id": at,
-                    "identifier": identifier,
-                    "capacity_provider": provider,
-                    "capacity_optimizer": optimizer,
-                    "enabled": identifier != "closed",
-                }
-                for at, (identifier, provider, optimizer) in enumerate(
-                    [
-                        ("foo-group", 3, 1),
-                        ("closed", 3, 1),
-                        ("no-provider", 4, 1),
-                        ("of-other", 3, 9),
-                        ("of-closed", 3, 2),
-                    ],
-                    1,
-                )
+            capacity_groups=[
+                group(1),
+                group(2, "closed", enabled=False),
+                group(3, "no-provider", provider=4),
+                group(4, "of-other", optimizer=9),
+                group(5, "of-closed", optimizer=2),
             ],
-        },
+        ),
         {
             "id": 43,
             "capacity_optimizers": [{"id": 77, "name": "Of another user"}],

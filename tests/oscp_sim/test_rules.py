@@ -24,6 +24,7 @@ from oscp_sim.conversation import Conversation
 from oscp_sim.outgoing import IN_PROCESS_URL
 from tests.oscp_sim.conversing import Line, converse, spoken
 from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN
+from tests.oscp_sim.worlds import group, user, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,24 +90,7 @@ def test_of_two_conversations_the_wrong_one_ends_with_the_finding(
     assert not any(said(example.right))
 
 
-WORLD: dict[str, Any] = {
-    "users": [
-        {
-            "id": 42,
-            "nodes": [1],
-            "capacity_providers": [{"id": 3, "name": "Grid", "token": PROVIDER_TOKEN}],
-            "capacity_optimizers": [{"id": 1, "name": "Depot", "token": "co-token"}],
-            "capacity_groups": [
-                {
-                    "id": 5,
-                    "identifier": "depot-7",
-                    "capacity_provider": 3,
-                    "capacity_optimizer": 1,
-                }
-            ],
-        }
-    ]
-}
+WORLD = world(user(capacity_groups=[group(5, "depot-7")]))
 
 
 def delivered(text: str) -> tuple[int, set[str]]:

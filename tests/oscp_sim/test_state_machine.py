@@ -31,6 +31,7 @@ from oscp_sim.saved_journal import SavedJournal, open_journal
 from oscp_sim.world import World, load_world
 from tests.oscp_sim.configuration_api import BASE as CONFIGURATION
 from tests.oscp_sim.rig import ADD, BASE, NOW, signed_headers
+from tests.oscp_sim.worlds import group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,12 +103,7 @@ def world(secrets: int) -> World:
                 ],
                 "capacity_optimizers": [{"id": each, "name": f"O{each}"} for each in optimizers],
                 "capacity_groups": [
-                    {
-                        "id": each.id,
-                        "identifier": each.identifier,
-                        "capacity_provider": each.provider,
-                        "capacity_optimizer": each.optimizer,
-                    }
+                    group(each.id, each.identifier, each.provider, each.optimizer)
                     for each in groups.values()
                 ],
             }

@@ -30,6 +30,7 @@ from tests.oscp_sim.other_side import (
     world,
 )
 from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, shared_of
+from tests.oscp_sim.worlds import group, user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,19 +40,12 @@ def users(*tokens: str) -> Mapping[str, Any]:
     """One user after the other, each with a provider 3, an optimizer 1 and a group of its own."""
     return {
         "users": [
-            {
-                "id": at,
-                "capacity_providers": [{"id": 3, "name": f"Grid {at}", "token": token}],
-                "capacity_optimizers": [{"id": 1, "name": f"Depot {at}"}],
-                "capacity_groups": [
-                    {
-                        "id": 19,
-                        "identifier": f"group-{at}",
-                        "capacity_provider": 3,
-                        "capacity_optimizer": 1,
-                    }
-                ],
-            }
+            user(
+                at,
+                nodes=[at],
+                capacity_providers=[{"id": 3, "name": f"Grid {at}", "token": token}],
+                capacity_groups=[group(19, f"group-{at}")],
+            )
             for at, token in enumerate(tokens, 1)
         ]
     }

@@ -26,6 +26,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.outgoing import IN_PROCESS_URL
 from tests.effort import examples
 from tests.oscp_sim.rig import NOW, SECRET, TOKEN, delivered, settled
+from tests.oscp_sim.worlds import TOKENS, group, user, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,26 +95,8 @@ def _known(name: str, action: str) -> set[str]:
     return KNOWN[name]
 
 
-def world(group: str) -> dict[str, Any]:
-    return {
-        "users": [
-            {
-                "id": 42,
-                "tokens": [{"id": TOKEN, "secret": SECRET}],
-                "nodes": [1],
-                "capacity_providers": [{"id": 3, "name": "Grid", "token": "t"}],
-                "capacity_optimizers": [{"id": 1, "name": "Depot"}],
-                "capacity_groups": [
-                    {
-                        "id": 19,
-                        "identifier": group,
-                        "capacity_provider": 3,
-                        "capacity_optimizer": 1,
-                    }
-                ],
-            }
-        ]
-    }
+def world_with(identifier: str) -> dict[str, Any]:
+    return world(user(tokens=TOKENS, capacity_groups=[group(19, identifier)]))
 
 
 def client_of(simulator: Simulator) -> SolarUserClient:
@@ -189,7 +172,7 @@ def test_a_valid_message_arrives_with_the_same_meaning_or_the_sender_raises(
     written: Callable[[dict[str, Any]], dict[str, Any] | str],
 ) -> None:
     action, message, group = sending
-    with Simulator(world(group), clock=FrozenClock(NOW)) as simulator:
+    with Simulator(world_with(group), clock=FrozenClock(NOW)) as simulator:
         try:
             send(simulator, action, written(message), group, correlation_id)
         except (InvalidMessage, InvalidValue):
@@ -209,7 +192,7 @@ def test_a_typed_message_does_so_too(sending: tuple[str, dict[str, Any], str]) -
         typed = MESSAGES[action].from_dict(message)
     except InvalidValue:
         assume(False)
-    with Simulator(world(group), clock=FrozenClock(NOW)) as simulator:
+    with Simulator(world_with(group), clock=FrozenClock(NOW)) as simulator:
         try:
             send(simulator, action, typed, group)
         except (InvalidMessage, InvalidValue):
@@ -225,7 +208,7 @@ def test_as_observed_it_arrives_or_the_service_says_why(
     sending: tuple[str, dict[str, Any], str],
 ) -> None:
     action, message, group = sending
-    with Simulator(world(group), clock=FrozenClock(NOW), fidelity="observed") as simulator:
+    with Simulator(world_with(group), clock=FrozenClock(NOW), fidelity="observed") as simulator:
         try:
             send(simulator, action, message, group)
         except (InvalidMessage, InvalidValue):
@@ -248,7 +231,7 @@ def test_as_observed_it_arrives_or_the_service_says_why(
 )
 def test_a_damaged_message_never_arrives_as_another(damage: tuple[Sample, str]) -> None:
     (action, message), group = damage
-    with Simulator(world(group), clock=FrozenClock(NOW)) as simulator:
+    with Simulator(world_with(group), clock=FrozenClock(NOW)) as simulator:
         try:
             send(simulator, action, message, group)
         except OscpSendError:
@@ -279,7 +262,7 @@ def test_times_are_written_in_utc_with_milliseconds(fidelity: Fidelity, time: st
         "forecasted_blocks": [block | {"end_time": end.isoformat(timespec="milliseconds")}],
     }
     action = "GroupCapacityComplianceError"
-    with Simulator(world("g"), clock=FrozenClock(NOW), fidelity=fidelity) as simulator:
+    with Simulator(world_with("g"), clock=FrozenClock(NOW), fidelity=fidelity) as simulator:
         if fidelity == "observed" and re.search(r"\.\d(\d{5})?Z", time):
             with pytest.raises(InstructionDeclined, match=r"java\.time\.Instant"):
                 send(simulator, action, message, "g")

@@ -23,6 +23,7 @@ from oscp_sim.world import (
     load_world,
 )
 from oscp_sim.yaml_source import SourceError
+from tests.oscp_sim.worlds import user, world
 
 EVERYTHING = """\
 users:
@@ -289,22 +290,8 @@ def test_an_asset_twice(key: str) -> None:
         "phase": "A",
     }
     other = {**asset, "id": 2, "identifier": "y"} | {key: asset[key]}
-    world = {
-        "users": [
-            {
-                "id": 42,
-                "nodes": [1],
-                "capacity_providers": [{"id": 3, "name": "a", "token": "t"}],
-                "capacity_optimizers": [{"id": 1, "name": "b"}],
-                "capacity_groups": [
-                    {"id": 19, "identifier": "f", "capacity_provider": 3, "capacity_optimizer": 1}
-                ],
-                "assets": [asset, other],
-            }
-        ]
-    }
     with pytest.raises(SourceError, match="duplicate") as caught:
-        load_world(world)
+        load_world(world(user(assets=[asset, other])))
     assert len(caught.value.problems) == 1
 
 
