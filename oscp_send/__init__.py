@@ -65,31 +65,34 @@ if TYPE_CHECKING:
     from oscp_send.values import OscpSendError as OscpSendError
 
 #: The public names of each module.
-_NAMES: Final = {
-    "client": "SolarUserClient",
-    "errors": (
-        "DeadlinePassed InstructionDeclined InvalidMessage NotAuthorised NotUnderstood "
-        "PossiblySent RateLimited Refused SettingsError Unreachable possibly_sent"
-    ),
-    "findings": "Finding Judgement",
-    "instruction": "Instruction InstructionState InstructionStatus",
-    "judgement": "check",
-    "messages": (
-        "AdjustGroupCapacityForecast AssetCategory AssetMeasurement CapacityForecastType "
-        "EnergyMeasurement EnergyMeasurementDirection EnergyMeasurementUnit EnergyType "
-        "ForecastedBlock ForecastedBlockUnit GroupCapacityComplianceError Handshake "
-        "InstantaneousMeasurement InstantaneousMeasurementUnit MeasurementConfiguration Message "
-        "PhaseIndicator RequiredBehaviour UpdateAssetMeasurement UpdateGroupCapacityForecast "
-        "UpdateGroupMeasurements forecasted_blocks read_message wire_text"
-    ),
-    "queue_size": "split_to_fit",
-    "request_judgement": "check_request",
-    "settings": "Secret Settings load_settings",
-    "snws2": "SNWS2Auth",
-    "values": "InvalidValue OscpSendError",
-}
+_NAMES: Final = MappingProxyType(
+    {
+        "client": "SolarUserClient",
+        "errors": (
+            "DeadlinePassed InstructionDeclined InvalidMessage NotAuthorised NotUnderstood "
+            "PossiblySent RateLimited Refused SettingsError Unreachable possibly_sent"
+        ),
+        "findings": "Finding Judgement",
+        "instruction": "Instruction InstructionState InstructionStatus",
+        "judgement": "check",
+        "messages": (
+            "AdjustGroupCapacityForecast AssetCategory AssetMeasurement CapacityForecastType "
+            "EnergyMeasurement EnergyMeasurementDirection EnergyMeasurementUnit EnergyType "
+            "ForecastedBlock ForecastedBlockUnit GroupCapacityComplianceError Handshake "
+            "InstantaneousMeasurement InstantaneousMeasurementUnit MeasurementConfiguration "
+            "Message PhaseIndicator RequiredBehaviour UpdateAssetMeasurement "
+            "UpdateGroupCapacityForecast UpdateGroupMeasurements forecasted_blocks read_message "
+            "wire_text"
+        ),
+        "queue_size": "split_to_fit",
+        "request_judgement": "check_request",
+        "settings": "Secret Settings load_settings",
+        "snws2": "SNWS2Auth",
+        "values": "InvalidValue OscpSendError",
+    }
+)
 _HOMES: Final = MappingProxyType(
-    {name: module for module, names in _NAMES.items() for name in names.split()}
+    dict(sorted((name, home) for home, names in _NAMES.items() for name in names.split()))
 )
 
 #: Those that need the extra `async`: who asks for all names may be without it.
@@ -97,7 +100,7 @@ _WITH_HTTPX: Final = MappingProxyType(
     {"AsyncSolarUserClient": "async_client", "SNWS2HttpxAuth": "httpx_transport"}
 )
 
-__all__ = [*sorted(_HOMES)]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:

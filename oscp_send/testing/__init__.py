@@ -46,23 +46,25 @@ if find_spec("hypothesis") is None:
     )
 
 #: The public names of each module.
-_NAMES: Final = {
-    "breaking": "Broken broken damaged",
-    "properties": "SenderMistake sender_properties",
-    "shapes": "forecasts",
-    "strategies": (
-        "Sample actions asset_measurements blocks correlation_ids date_times "
-        "energy_measurements group_ids json_values messages numbers required_behaviours texts "
-        "texts_near_part_boundaries"
-    ),
-    "trial": "Outcome Rehearsal Sending",
-    "typed": "typed_messages",
-}
+_NAMES: Final = MappingProxyType(
+    {
+        "breaking": "Broken broken damaged",
+        "properties": "SenderMistake sender_properties",
+        "shapes": "forecasts",
+        "strategies": (
+            "Sample actions asset_measurements blocks correlation_ids date_times "
+            "energy_measurements group_ids json_values messages numbers required_behaviours texts "
+            "texts_near_part_boundaries"
+        ),
+        "trial": "Outcome Rehearsal Sending",
+        "typed": "typed_messages",
+    }
+)
 _HOMES: Final = MappingProxyType(
-    {name: module for module, names in _NAMES.items() for name in names.split()}
+    dict(sorted((name, home) for home, names in _NAMES.items() for name in names.split()))
 )
 
-__all__ = [*sorted(_HOMES)]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:
