@@ -19,7 +19,7 @@ from oscp_send.instruction import split
 from oscp_send.judgement import INSTRUCTION_ACTIONS, check
 from oscp_send.queue_size import MQTT_LIMIT
 from oscp_send.request_findings import GivenParameters
-from oscp_send.request_judgement import RequestStage, check_request
+from oscp_send.request_judgement import RequestJudgement, RequestStage, check_request
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.json_reading import read_json
 
@@ -181,25 +181,31 @@ def examine(
         SourceProblem: It is a bare message, and no action was given.
     """
     document = read_file(source.data)
-    if is_request(document) or (action is None and isinstance(document, JsonError)):
-        return _examined_request(source, document, fidelity, mqtt_limit, now)
+    body = document if isinstance(document, Document) else None
+    if is_request(document) or (action is None and body is None):
+        asked = check_request(body or source.data, fidelity, now=now, mqtt_limit=mqtt_limit)
+        return _examined_request(source, document, asked)
     if action is None:
         raise source.problem(
             "it is not a whole request body (a JSON object with nodeId and params): say with "
             f"--action which OSCP message it is: {', '.join(INSTRUCTION_ACTIONS)}"
         )
-    return _examined_message(source, document, action, fidelity, mqtt_limit, now)
+    try:
+        text = message_text(source.data)
+    except JsonError as error:
+        return _examined_message(source, error, "", _not_utf8(action, error, source.data))
+    if body is None or source.data.startswith(BOM_UTF8):
+        # The line end is not part of the message, and a byte-order mark is.
+        document = read_json(text)
+    message = document if isinstance(document, Document) else text
+    judgement = check(action, message, fidelity, now=now, mqtt_limit=mqtt_limit)
+    return _examined_message(source, document, text, judgement)
 
 
 def _examined_request(
-    source: Source,
-    document: Document | JsonError,
-    fidelity: Fidelity,
-    mqtt_limit: int,
-    now: datetime | None,
+    source: Source, document: Document | JsonError, judgement: RequestJudgement
 ) -> Examined:
     body = document if isinstance(document, Document) else None
-    judgement = check_request(body or source.data, fidelity, now=now, mqtt_limit=mqtt_limit)
     given = GivenParameters.of(body.value if body else None)
     line, column = _place(document, given.place("msg"))
     inside = judgement.message.findings if judgement.message else ()
@@ -222,34 +228,7 @@ def _examined_request(
 
 
 def _examined_message(
-    source: Source,
-    document: Document | JsonError,
-    action: str,
-    fidelity: Fidelity,
-    mqtt_limit: int,
-    now: datetime | None,
-) -> Examined:
-    try:
-        text = message_text(source.data)
-    except JsonError as error:
-        return _judged(source, error, _not_utf8(action, error, source.data), "")
-    if isinstance(document, JsonError) or source.data.startswith(BOM_UTF8):
-        # The line end is not part of the message, and a byte-order mark is.
-        document = read_json(text)
-    message = document if isinstance(document, Document) else text
-    judgement = check(action, message, fidelity, now=now, mqtt_limit=mqtt_limit)
-    return _judged(source, document, judgement, text)
-
-
-def _not_utf8(action: str, error: JsonError, data: bytes) -> Judgement:
-    said = json_reading.mistake(error, data)
-    text = texts.invalid_json(action, said.text if said else error.reason)
-    finding = Finding("transport", "json", "error", "", f"not JSON: {error}")
-    return Judgement(action, accepted=False, stage="json", error=text, findings=(finding,))
-
-
-def _judged(
-    source: Source, document: Document | JsonError, judgement: Judgement, text: str
+    source: Source, document: Document | JsonError, text: str, judgement: Judgement
 ) -> Examined:
     placed = (Located(each, *_place(document, each.pointer)) for each in judgement.findings)
     return Examined(
@@ -263,6 +242,13 @@ def _judged(
         parts=len(split(text)),
         findings=_ordered(placed),
     )
+
+
+def _not_utf8(action: str, error: JsonError, data: bytes) -> Judgement:
+    said = json_reading.mistake(error, data)
+    text = texts.invalid_json(action, said.text if said else error.reason)
+    finding = Finding("transport", "json", "error", "", f"not JSON: {error}")
+    return Judgement(action, accepted=False, stage="json", error=text, findings=(finding,))
 
 
 def _place(document: Document | JsonError, pointer: str) -> tuple[int, int]:
