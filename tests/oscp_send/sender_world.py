@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,11 @@ def refusing(action: str, text: str) -> Judgement:
     return Judgement(
         action, accepted=False, stage="schema", error="E.", findings=(finding, warning)
     )
+
+
+def in_short(findings: Iterable[Finding]) -> list[str]:
+    """Return findings as a table has them: rule, severity, and pointer if there is one."""
+    return [f"{each.rule} {each.severity} {each.pointer}".rstrip() for each in findings]
 
 
 #: What makes a client; the fixture `service` changes it.
