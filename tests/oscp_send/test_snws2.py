@@ -6,15 +6,18 @@ import hashlib
 import hmac
 import itertools
 import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_send import snws2
+from oscp_send.httpx_transport import SNWS2HttpxAuth
 from oscp_send.settings import Secret
 from oscp_send.snws2 import (
     SNWS2Auth,
@@ -185,26 +188,50 @@ def test_the_canonical_request_of_u5_is_the_worked_one() -> None:
     )
 
 
-def auth_for(token: str, secret: str, when: datetime) -> SNWS2Auth:
-    return SNWS2Auth(token, secret, clock=lambda: when)
-
-
 def prepared(
-    auth: SNWS2Auth,
     method: str,
     url: str,
+    *,
+    secret: str = "s",  # noqa: S107 - not one
+    when: datetime = APRIL,
+    auth: SNWS2Auth | None = None,
     **more: Any,  # noqa: ANN401 - passed on to requests
 ) -> requests.PreparedRequest:
+    auth = auth or SNWS2Auth("t", secret, clock=lambda: when)
     return requests.Session().prepare_request(requests.Request(method, url, auth=auth, **more))
 
 
-def made_signature(request: requests.PreparedRequest) -> str:
-    return request.headers["Authorization"].rpartition("Signature=")[2]
+HTTPX = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(204)))
+
+
+def sent(
+    method: str,
+    url: str,
+    *,
+    secret: str = "s",  # noqa: S107 - not one
+    when: datetime = APRIL,
+    **more: Any,  # noqa: ANN401 - passed on to httpx
+) -> httpx.Request:
+    auth = SNWS2HttpxAuth("t", secret, clock=lambda: when)
+    if isinstance(more.get("data"), bytes):
+        more["content"] = more.pop("data")
+    return HTTPX.request(method, url, auth=auth, **more).request
+
+
+Request = requests.PreparedRequest | httpx.Request
+Sign = Callable[..., Request]
+#: What signs a request, and may send it, by each of the two libraries.
+with_both = pytest.mark.parametrize("sign", [prepared, sent], ids=["requests", "httpx"])
+
+
+def made_signature(request: Request) -> str:
+    signature: str = request.headers["Authorization"].rpartition("Signature=")[2]
+    return signature
 
 
 def test_the_auth_class_makes_the_signature_of_u2() -> None:
-    auth = auth_for("test-token-id", "test-token-secret", APRIL)
-    request = prepared(auth, "GET", "http://localhost/api/test")
+    auth = SNWS2Auth("test-token-id", "test-token-secret", clock=lambda: APRIL)
+    request = prepared("GET", "http://localhost/api/test", auth=auth)
     assert request.headers["Authorization"] == (
         "SNWS2 Credential=test-token-id,SignedHeaders=host;x-sn-date,Signature="
         "c14fe9f67560fb9a37d2aa7c40b40c260a5936f999877e2469b8ddb1da7c0eb9"
@@ -216,9 +243,9 @@ def test_the_auth_class_makes_the_signature_of_u2() -> None:
 
 def test_the_auth_class_makes_the_signature_of_u5() -> None:
     request = prepared(
-        auth_for("test-token-id", "test-token-secret", APRIL),
         "POST",
         "http://localhost/api/post",
+        secret="test-token-secret",
         data='{"hello":"world"}',
         headers={"Content-Type": "application/json; charset=UTF-8"},
     )
@@ -229,6 +256,7 @@ def test_the_auth_class_makes_the_signature_of_u5() -> None:
     assert request.body == b'{"hello":"world"}'
 
 
+@with_both
 @pytest.mark.parametrize(
     ("url", "host", "vector"),
     [
@@ -241,14 +269,14 @@ def test_the_auth_class_makes_the_signature_of_u5() -> None:
     ],
 )
 def test_the_host_is_sent_and_signed_as_the_service_verifies_it(
-    url: str, host: str, vector: str
+    sign: Sign, url: str, host: str, vector: str
 ) -> None:
-    auth = auth_for("12345678901234567890", "lsdjfpse9jfoeijfe09j", AUGUST)
-    request = prepared(auth, "GET", f"{url}/mock/path/here")
+    request = sign("GET", f"{url}/mock/path/here", secret="lsdjfpse9jfoeijfe09j", when=AUGUST)
     assert request.headers["Host"] == host
     assert made_signature(request) == VECTORS[vector][-1]
 
 
+@with_both
 @pytest.mark.parametrize(
     ("url", "host"),
     [
@@ -260,14 +288,15 @@ def test_the_host_is_sent_and_signed_as_the_service_verifies_it(
         ("http://h:443/x", "h:443"),
     ],
 )
-def test_hosts_of_every_kind(url: str, host: str) -> None:
-    request = prepared(auth_for("t", "s", APRIL), "GET", url)
-    assert request.headers["Host"] == host
+def test_hosts_of_every_kind(sign: Sign, url: str, host: str) -> None:
+    assert sign("GET", url).headers["Host"] == host
 
 
-def test_a_host_that_was_given_is_kept_and_signed() -> None:
-    auth = auth_for("test-token-id", "test-token-secret", APRIL)
-    request = prepared(auth, "GET", "http://127.0.0.1:9/api/test", headers={"Host": "localhost"})
+@with_both
+def test_a_host_that_was_given_is_kept_and_signed(sign: Sign) -> None:
+    headers = {"Host": "localhost"}
+    url = "http://127.0.0.1:9/api/test"
+    request = sign("GET", url, secret="test-token-secret", headers=headers)
     assert made_signature(request) == VECTORS["U2"][-1]
 
 
@@ -345,14 +374,21 @@ def test_queries_are_written_as_the_service_does(pairs: list[tuple[str, str]]) -
     assert canonical_query(pairs) == restated_query(pairs)
 
 
-@given(st.text(min_size=1, max_size=20), pairs_of_texts, st.binary(max_size=60), moments)
+@with_both
+@given(
+    secret=st.text(min_size=1, max_size=20),
+    pairs=pairs_of_texts,
+    body=st.binary(max_size=60),
+    when=moments,
+)
 def test_a_json_request_has_the_restated_signature(
-    secret: str, pairs: list[tuple[str, str]], body: bytes, when: datetime
+    sign: Sign, secret: str, pairs: list[tuple[str, str]], body: bytes, when: datetime
 ) -> None:
-    request = prepared(
-        auth_for("token", secret, when),
+    request = sign(
         "POST",
         "https://example.com/solaruser/api/v1/sec/instr/add/OSCP_v20",
+        secret=secret,
+        when=when,
         params=pairs,
         data=body or None,
         headers={"Content-Type": "application/json"},
@@ -374,13 +410,7 @@ def test_a_json_request_has_the_restated_signature(
 def test_a_form_has_its_fields_signed_after_the_query_and_an_empty_body(
     query: list[tuple[str, str]], fields: list[tuple[str, str]], when: datetime
 ) -> None:
-    request = prepared(
-        auth_for("token", "secret", when),
-        "POST",
-        "http://example.com/add",
-        params=query,
-        data=fields,
-    )
+    request = prepared("POST", "http://example.com/add", when=when, params=query, data=fields)
     assert "Digest" not in request.headers
     headers = {
         "host": "example.com",
@@ -388,7 +418,7 @@ def test_a_form_has_its_fields_signed_after_the_query_and_an_empty_body(
         "content-type": "application/x-www-form-urlencoded",
     }
     assert made_signature(request) == restated_signature(
-        "secret", ("POST", "/add", restated_query(query + fields)), headers, b"", when
+        "s", ("POST", "/add", restated_query(query + fields)), headers, b"", when
     )
 
 
@@ -411,8 +441,8 @@ def test_quirks_of_the_query(pairs: list[tuple[str, str]], query: str | None) ->
 
 
 def test_a_key_without_an_equals_sign_has_an_empty_value() -> None:
-    bare = prepared(auth_for("t", "s", APRIL), "GET", "http://h/p?flag&a=1")
-    equal = prepared(auth_for("t", "s", APRIL), "GET", "http://h/p?flag=&a=1")
+    bare = prepared("GET", "http://h/p?flag&a=1")
+    equal = prepared("GET", "http://h/p?flag=&a=1")
     assert made_signature(bare) == made_signature(equal)
 
 
@@ -426,9 +456,10 @@ def test_quirks_of_the_headers() -> None:
     assert text.splitlines()[3:-1] == ["Host:", "host:a b", "x-sn-date:d", "Host;host;x-sn-date"]
 
 
-def test_the_path_is_signed_as_it_is_sent() -> None:
-    request = prepared(auth_for("t", "s", APRIL), "GET", "http://h/a%2fb/\u00e9 c")
-    path = request.path_url
+@with_both
+def test_the_path_is_signed_as_it_is_sent(sign: Sign) -> None:
+    request = sign("GET", "http://h/a%2fb/\u00e9 c")
+    path = str(request.url).removeprefix("http://h")
     assert "%" in path
     headers = {"host": "h", "x-sn-date": restated_date(APRIL)}
     assert made_signature(request) == restated_signature(
@@ -437,7 +468,7 @@ def test_the_path_is_signed_as_it_is_sent() -> None:
 
 
 def test_an_address_without_a_path_has_a_slash() -> None:
-    auth = auth_for("t", "s", APRIL)
+    auth = SNWS2Auth("t", "s", clock=lambda: APRIL)
     request = auth(requests.Request("GET", "http://h/").prepare())
     bare = requests.Request("GET", "http://h/").prepare()
     bare.url = "http://h"
@@ -446,8 +477,7 @@ def test_an_address_without_a_path_has_a_slash() -> None:
 
 def test_a_header_of_bytes_is_signed_as_text() -> None:
     texts, octets = (
-        prepared(auth_for("t", "s", APRIL), "GET", "http://h/", headers={"X-SN-Extra": value})
-        for value in ("\xe9", b"\xe9")
+        prepared("GET", "http://h/", headers={"X-SN-Extra": value}) for value in ("\xe9", b"\xe9")
     )
     assert made_signature(texts) == made_signature(octets)
 
@@ -455,7 +485,7 @@ def test_a_header_of_bytes_is_signed_as_text() -> None:
 def test_the_type_of_a_form_may_have_parameters() -> None:
     plain = "application/x-www-form-urlencoded"
     requests_made = [
-        prepared(auth_for("t", "s", APRIL), "POST", "http://h/", data="a=b", headers=headers)
+        prepared("POST", "http://h/", data="a=b", headers=headers)
         for headers in ({"Content-Type": f"{plain} ; charset=utf-8"}, {"Content-Type": plain})
     ]
     assert ["Digest" in each.headers for each in requests_made] == [False, False]
@@ -463,7 +493,7 @@ def test_the_type_of_a_form_may_have_parameters() -> None:
 
 def test_every_header_that_must_be_signed_is() -> None:
     more = {"X-SN-Extra": "1", "Content-MD5": "m", "Content-Type": "text/plain", "X-Other": "o"}
-    request = prepared(auth_for("t", "s", APRIL), "POST", "http://h/", data="text", headers=more)
+    request = prepared("POST", "http://h/", data="text", headers=more)
     signed = request.headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0]
     assert signed == "content-md5;content-type;digest;host;x-sn-date;x-sn-extra"
     assert {"Authorization", "Digest", "Host", "X-SN-Date"} <= set(request.headers)
@@ -473,9 +503,7 @@ def test_every_header_that_must_be_signed_is() -> None:
 def test_a_form_with_a_digest_is_refused(name: str) -> None:
     refused = f"must not have the header {name}: .* of the body, and refuses$"
     with pytest.raises(ValueError, match=refused):
-        prepared(
-            auth_for("t", "s", APRIL), "POST", "http://h/", data={"a": "b"}, headers={name: "x"}
-        )
+        prepared("POST", "http://h/", data={"a": "b"}, headers={name: "x"})
 
 
 def test_a_stream_is_refused() -> None:
@@ -483,7 +511,7 @@ def test_a_stream_is_refused() -> None:
         yield b"x"
 
     with pytest.raises(TypeError, match=r"^SNWS2 signs .*, not a stream$"):
-        prepared(auth_for("t", "s", APRIL), "POST", "http://h/", data=stream())
+        prepared("POST", "http://h/", data=stream())
 
 
 @pytest.mark.parametrize("secret", ["hunter2-hunter2", Secret("hunter2-hunter2")])
@@ -491,7 +519,7 @@ def test_the_secret_is_never_shown(secret: str | Secret) -> None:
     auth = SNWS2Auth("the-token", secret)
     assert repr(auth).startswith("SNWS2Auth(token='the-token', secret=")
     assert "hunter2" not in repr(auth) + str(auth) + f"{auth}"
-    assert "hunter2" not in str(prepared(auth, "GET", "http://h/").headers)
+    assert "hunter2" not in str(prepared("GET", "http://h/", auth=auth).headers)
 
 
 def test_the_key_is_derived_once_for_its_day(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -505,13 +533,13 @@ def test_the_key_is_derived_once_for_its_day(monkeypatch: pytest.MonkeyPatch) ->
     late = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
     moments = itertools.chain([late, late], itertools.repeat(late + timedelta(seconds=1)))
     auth = SNWS2Auth("t", "s", clock=lambda: next(moments))
-    made = [made_signature(prepared(auth, "GET", "http://h/")) for _ in range(4)]
+    made = [made_signature(prepared("GET", "http://h/", auth=auth)) for _ in range(4)]
     assert derived == [date(2026, 3, 1), date(2026, 3, 2)]
     assert made[0] == made[1] != made[2] == made[3]
 
 
 def test_threads_derive_one_key_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    auth = auth_for("t", "s", APRIL)
+    auth = SNWS2Auth("t", "s", clock=lambda: APRIL)
     derived: list[date] = []
     another = threading.Event()
 
@@ -529,7 +557,7 @@ def test_threads_derive_one_key_one_after_another(monkeypatch: pytest.MonkeyPatc
 
     def sign() -> None:
         gate.wait(10)
-        made.append(made_signature(prepared(auth, "GET", "http://h/")))
+        made.append(made_signature(prepared("GET", "http://h/", auth=auth)))
 
     threads = [threading.Thread(target=sign) for _ in range(8)]
     for thread in threads:
