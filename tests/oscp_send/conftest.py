@@ -10,6 +10,7 @@ import responses
 
 from tests.oscp_send import sender_world
 from tests.oscp_send.in_a_loop import InALoop
+from tests.oscp_send.sender_world import Service
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,7 @@ def loop() -> Iterator[asyncio.Runner]:
 @pytest.fixture(params=["requests", "httpx"])
 def service(
     request: pytest.FixtureRequest, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[responses.RequestsMock]:
+) -> Iterator[Service]:
     """What answers a client that `make_client` makes: one over requests, then one over httpx."""
     if request.param == "httpx":
         monkeypatch.setattr(sender_world, "SENDER", InALoop(loop).client)

@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import responses
+
 from oscp_send.client import SolarUserClient
 from oscp_send.findings import Finding, Judgement
+
+#: What answers in the place of SolarUser.
+Service = responses.RequestsMock
 
 BASE = "https://solar.example"
 INSTR = f"{BASE}/solaruser/api/v1/sec/instr"

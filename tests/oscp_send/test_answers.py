@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-import responses
 
 from oscp_send.errors import (
     InstructionDeclined,
@@ -21,10 +20,10 @@ from oscp_send.errors import (
 )
 from oscp_send.solarnetwork import texts
 from oscp_send.values import OscpSendError
-from tests.oscp_send.sender_world import ADD, HANDSHAKE, NOW, TO, VIEW, make_client, reply
+from tests.oscp_send.sender_world import ADD, HANDSHAKE, NOW, TO, VIEW, Service, make_client, reply
 
 
-def failed_send(service: responses.RequestsMock, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on
+def failed_send(service: Service, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on
     posted = service.post(ADD, **answer)
     with pytest.raises(OscpSendError) as caught:
         make_client().send("Handshake", HANDSHAKE, **TO)
@@ -32,7 +31,7 @@ def failed_send(service: responses.RequestsMock, **answer: Any) -> OscpSendError
     return caught.value
 
 
-def failed_view(service: responses.RequestsMock, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on
+def failed_view(service: Service, **answer: Any) -> OscpSendError:  # noqa: ANN401 - passed on
     service.get(VIEW, **answer)
     with pytest.raises(OscpSendError) as caught:
         make_client().view(1)
@@ -76,7 +75,7 @@ AUTHORISATION = [
     ("status", "message", "hint"), AUTHORISATION, ids=[row[1] for row in AUTHORISATION]
 )
 def test_a_refusal_of_the_credentials_is_not_authorised(
-    service: responses.RequestsMock, status: int, message: str, hint: str
+    service: Service, status: int, message: str, hint: str
 ) -> None:
     error = failed_send(service, status=status, json=refusal(message, code="A.1"))
     assert isinstance(error, NotAuthorised)
@@ -88,7 +87,7 @@ def test_a_refusal_of_the_credentials_is_not_authorised(
     assert "hunter2" not in str(error) + repr(error)
 
 
-def test_a_message_in_a_header_alone_is_understood(service: responses.RequestsMock) -> None:
+def test_a_message_in_a_header_alone_is_understood(service: Service) -> None:
     headers = {"X-SN-ErrorMessage": "Date skew too large"}
     error = failed_send(service, status=403, headers=headers)
     assert isinstance(error, NotAuthorised)
@@ -97,14 +96,14 @@ def test_a_message_in_a_header_alone_is_understood(service: responses.RequestsMo
 
 @pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (599, "no reason given")])
 def test_a_refusal_without_words_has_those_of_its_status(
-    service: responses.RequestsMock, status: int, reason: str
+    service: Service, status: int, reason: str
 ) -> None:
     error = failed_view(service, status=status)
     assert isinstance(error, Refused | Unreachable)
     assert error.reason == reason
 
 
-def test_a_look_that_succeeds_with_a_no_is_refused(service: responses.RequestsMock) -> None:
+def test_a_look_that_succeeds_with_a_no_is_refused(service: Service) -> None:
     error = failed_view(service, json=refusal("no"))
     assert isinstance(error, Refused)
     assert (error.status, error.reason, error.hint) == (200, "no", "")
@@ -136,7 +135,7 @@ REFUSALS: dict[str, tuple[int, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("status", "body", "hint"), REFUSALS.values(), ids=REFUSALS)
 def test_a_refusal_says_why_and_what_to_do(
-    service: responses.RequestsMock, status: int, body: dict[str, Any], hint: str
+    service: Service, status: int, body: dict[str, Any], hint: str
 ) -> None:
     error = failed_send(service, status=status, json=body)
     assert isinstance(error, Refused)
@@ -173,7 +172,7 @@ DECLINED = {
 
 @pytest.mark.parametrize(("reason", "hint"), DECLINED.items(), ids=DECLINED)
 def test_a_declined_instruction_is_raised_with_the_services_reason(
-    service: responses.RequestsMock, reason: str, hint: str
+    service: Service, reason: str, hint: str
 ) -> None:
     error = failed_send(service, json=reply("Declined", resultParameters={"error": reason}))
     assert isinstance(error, InstructionDeclined)
@@ -193,14 +192,14 @@ def test_a_declined_instruction_is_raised_with_the_services_reason(
     ],
 )
 def test_a_reason_may_be_elsewhere_or_missing(
-    service: responses.RequestsMock, results: object, reason: str
+    service: Service, results: object, reason: str
 ) -> None:
     error = failed_send(service, json=reply("Declined", resultParameters=results))
     assert isinstance(error, InstructionDeclined)
     assert (error.reason, error.instruction.id) == (reason, 5012345)
 
 
-def test_a_rate_limit_says_when_to_come_back(service: responses.RequestsMock) -> None:
+def test_a_rate_limit_says_when_to_come_back(service: Service) -> None:
     at = datetime(2026, 1, 2, 3, 4, 6, 500_000, tzinfo=UTC)
     headers = {"X-SN-Rate-Limit-Retry-After": str(int(at.timestamp() * 1000))}
     body = {"success": False, "code": "WEB.10000"}
@@ -215,9 +214,7 @@ def test_a_rate_limit_says_when_to_come_back(service: responses.RequestsMock) ->
 
 
 @pytest.mark.parametrize("value", ["soon", "99999999999999999999", ""])
-def test_an_unreadable_time_to_come_back_is_none(
-    service: responses.RequestsMock, value: str
-) -> None:
+def test_an_unreadable_time_to_come_back_is_none(service: Service, value: str) -> None:
     headers = {"X-SN-Rate-Limit-Retry-After": value}
     error = failed_send(service, status=429, json=refusal("busy"), headers=headers)
     assert isinstance(error, RateLimited)
@@ -240,7 +237,7 @@ def test_an_unreadable_time_to_come_back_is_none(
     ],
 )
 def test_the_header_of_http_is_read_in_either_form(
-    service: responses.RequestsMock, value: str, seconds: int | None
+    service: Service, value: str, seconds: int | None
 ) -> None:
     answer: dict[str, Any] = {"status": 429, "headers": {"Retry-After": value}}
     looked = failed_view(service, body="<html>busy", **answer)
@@ -254,7 +251,7 @@ def test_the_header_of_http_is_read_in_either_form(
     assert str(looked).partition("\n")[2].startswith("Try again ")
 
 
-def test_a_busy_database_is_not_called_a_rate_limit(service: responses.RequestsMock) -> None:
+def test_a_busy_database_is_not_called_a_rate_limit(service: Service) -> None:
     error = failed_send(service, status=429, json=refusal("lock", code="DAO.00201"))
     assert isinstance(error, RateLimited)
     assert "database that is busy" in str(error)
@@ -264,7 +261,7 @@ def test_a_busy_database_is_not_called_a_rate_limit(service: responses.RequestsM
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("body", ['{"success":false,"message":"Internal error"}', "<html>oops"])
 def test_a_broken_server_leaves_open_whether_a_post_arrived(
-    service: responses.RequestsMock, status: int, body: str
+    service: Service, status: int, body: str
 ) -> None:
     error = failed_send(service, status=status, body=body)
     assert isinstance(error, PossiblySent)
@@ -278,9 +275,7 @@ def test_a_broken_server_leaves_open_whether_a_post_arrived(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_broken_server_is_unreachable_for_a_look(
-    service: responses.RequestsMock, status: int
-) -> None:
+def test_a_broken_server_is_unreachable_for_a_look(service: Service, status: int) -> None:
     error = failed_view(service, status=status, body="x")
     assert isinstance(error, Unreachable)
     assert (error.status, error.reason) == (status, HTTPStatus(status).phrase)
@@ -361,7 +356,7 @@ def what_to_correct(words: str) -> str:
 
 @pytest.mark.parametrize(("answer", "words"), STRANGE.values(), ids=STRANGE)
 def test_an_answer_that_is_not_solarusers_leaves_open_whether_a_post_was_taken(
-    service: responses.RequestsMock, answer: dict[str, Any], words: str
+    service: Service, answer: dict[str, Any], words: str
 ) -> None:
     error = failed_send(service, **answer)
     assert isinstance(error, PossiblySent)
@@ -374,7 +369,7 @@ def test_an_answer_that_is_not_solarusers_leaves_open_whether_a_post_was_taken(
 
 @pytest.mark.parametrize("name", sorted(STRANGE.keys() - FOR_A_LOOK))
 def test_an_answer_to_a_look_that_is_not_solarusers_is_not_understood(
-    service: responses.RequestsMock, name: str
+    service: Service, name: str
 ) -> None:
     answer, words = STRANGE[name]
     error = failed_view(service, **answer)
@@ -389,7 +384,7 @@ def excerpt_of(answer: dict[str, Any]) -> str:
     return (body if isinstance(body, str) else body.decode(errors="replace"))[:200]
 
 
-def test_an_excerpt_is_short_and_on_one_line(service: responses.RequestsMock) -> None:
+def test_an_excerpt_is_short_and_on_one_line(service: Service) -> None:
     body = "<html>\x1b[31m\r\n" + "x" * 5000
     error = failed_send(service, body=body, content_type="text/html")
     assert isinstance(error, PossiblySent)
@@ -398,7 +393,7 @@ def test_an_excerpt_is_short_and_on_one_line(service: responses.RequestsMock) ->
     assert error.excerpt in str(error)
 
 
-def test_a_list_of_something_else_is_not_understood(service: responses.RequestsMock) -> None:
+def test_a_list_of_something_else_is_not_understood(service: Service) -> None:
     service.get(VIEW, json={"success": True, "data": {}})
     with pytest.raises(NotUnderstood, match="a list is expected, not dict"):
         make_client().list(ids=[1])

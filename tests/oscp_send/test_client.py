@@ -32,6 +32,7 @@ from tests.oscp_send.sender_world import (
     SECRET,
     TO,
     VIEW,
+    Service,
     accepting,
     instruction,
     make_client,
@@ -47,18 +48,18 @@ FORECAST = AdjustGroupCapacityForecast.from_capacities(
 )
 
 
-def only_request(service: responses.RequestsMock) -> requests.PreparedRequest:
+def only_request(service: Service) -> requests.PreparedRequest:
     assert len(service.calls) == 1
     request: requests.PreparedRequest = service.calls[0].request
     return request
 
 
-def sent_body(service: responses.RequestsMock) -> dict[str, Any]:
+def sent_body(service: Service) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(only_request(service).body or b"")
     return body
 
 
-def test_a_message_is_posted_as_the_guide_says(service: responses.RequestsMock) -> None:
+def test_a_message_is_posted_as_the_guide_says(service: Service) -> None:
     service.post(ADD, json=reply())
     answer = make_client().send("Handshake", HANDSHAKE, correlation_id="r1", **TO)
     request = only_request(service)
@@ -82,7 +83,7 @@ def test_a_message_is_posted_as_the_guide_says(service: responses.RequestsMock) 
     assert answer.state is InstructionState.QUEUING
 
 
-def test_the_answer_is_the_instruction(service: responses.RequestsMock) -> None:
+def test_the_answer_is_the_instruction(service: Service) -> None:
     service.post(ADD, json=reply(expirationDate="2026-01-03 00:00:00Z"))
     assert make_client().send("Handshake", HANDSHAKE, **TO) == InstructionStatus(
         id=5012345,
@@ -96,7 +97,7 @@ def test_the_answer_is_the_instruction(service: responses.RequestsMock) -> None:
     )
 
 
-def test_the_parts_of_an_answer_are_joined_on_request(service: responses.RequestsMock) -> None:
+def test_the_parts_of_an_answer_are_joined_on_request(service: Service) -> None:
     parts = [{"name": "coId", "value": "7"}, {"name": "msg", "value": '{"a":'}]
     parts.append({"name": "msg", "value": "1}"})
     service.get(VIEW, json=reply(parameters=parts))
@@ -115,14 +116,14 @@ def test_the_parts_of_an_answer_are_joined_on_request(service: responses.Request
     ids=["typed", "mapping", "text"],
 )
 def test_a_message_is_accepted_in_any_of_its_forms(
-    service: responses.RequestsMock, message: Message | dict[str, object] | str
+    service: Service, message: Message | dict[str, object] | str
 ) -> None:
     service.post(ADD, json=reply())
     make_client().send("Handshake", message, **TO)
     assert sent_body(service)["params"]["msg"] == HANDSHAKE
 
 
-def test_the_text_that_is_judged_is_the_text_that_is_sent(service: responses.RequestsMock) -> None:
+def test_the_text_that_is_judged_is_the_text_that_is_sent(service: Service) -> None:
     judged: list[tuple[str, str]] = []
 
     def judging(action: str, text: str) -> Judgement:
@@ -134,13 +135,13 @@ def test_the_text_that_is_judged_is_the_text_that_is_sent(service: responses.Req
     assert judged == [("AdjustGroupCapacityForecast", sent_body(service)["params"]["msg"])]
 
 
-def test_an_expiration_is_sent(service: responses.RequestsMock) -> None:
+def test_an_expiration_is_sent(service: Service) -> None:
     service.post(ADD, json=reply())
     make_client().send("Handshake", HANDSHAKE, expires=NOW, **TO)
     assert sent_body(service)["expirationDate"] == "2026-01-02T03:04:05Z"
 
 
-def test_a_message_that_would_be_declined_is_not_sent(service: responses.RequestsMock) -> None:
+def test_a_message_that_would_be_declined_is_not_sent(service: Service) -> None:
     with pytest.raises(InvalidMessage) as caught:
         make_client(checker=refusing).send("AdjustGroupCapacityForecast", FORECAST, **TO)
     assert caught.value.judgement is not None
@@ -153,7 +154,7 @@ def test_a_message_that_would_be_declined_is_not_sent(service: responses.Request
 
 
 def test_messages_are_judged_by_check_unless_a_checker_is_given(
-    service: responses.RequestsMock,
+    service: Service,
 ) -> None:
     service.post(ADD, json=reply())
     client = make_client(checker=None)
@@ -228,31 +229,27 @@ def test_what_could_not_arrive_as_it_is_is_not_sent(
 
 
 @pytest.mark.parametrize("text", ['{"a":"\\ud83d\\ude00"}', '{"a":"\\\\ud83d"}'])
-def test_whole_surrogate_pairs_and_their_like_are_sent(
-    service: responses.RequestsMock, text: str
-) -> None:
+def test_whole_surrogate_pairs_and_their_like_are_sent(service: Service, text: str) -> None:
     service.post(ADD, json=reply())
     make_client().send("Handshake", text, **TO)
     assert sent_body(service)["params"]["msg"] == text
 
 
 @pytest.mark.parametrize("co_id", [7, "7", "+7", "007", "-7"])
-def test_an_optimizer_is_always_sent_as_text(
-    service: responses.RequestsMock, co_id: int | str
-) -> None:
+def test_an_optimizer_is_always_sent_as_text(service: Service, co_id: int | str) -> None:
     service.post(ADD, json=reply())
     make_client().send("Handshake", "{}", **(TO | {"co_id": co_id}))
     assert sent_body(service)["params"]["coId"] == str(co_id)
 
 
-def test_an_instruction_is_submitted_without_being_judged(service: responses.RequestsMock) -> None:
+def test_an_instruction_is_submitted_without_being_judged(service: Service) -> None:
     service.post(ADD, json=reply(nodeId=1))
     odd = Instruction(TOPIC, 1, (("action", "Nonsense"),))
     make_client(checker=refusing).submit(odd)
     assert sent_body(service) == {"nodeId": 1, "params": {"action": "Nonsense"}}
 
 
-def test_what_is_prepared_is_what_would_be_sent(service: responses.RequestsMock) -> None:
+def test_what_is_prepared_is_what_would_be_sent(service: Service) -> None:
     client = make_client()
     prepared = client.prepare("Handshake", HANDSHAKE, **TO)
     service.post(ADD, json=reply())
@@ -262,7 +259,7 @@ def test_what_is_prepared_is_what_would_be_sent(service: responses.RequestsMock)
     assert prepared.headers == sent.headers
 
 
-def test_one_instruction_is_viewed(service: responses.RequestsMock) -> None:
+def test_one_instruction_is_viewed(service: Service) -> None:
     service.get(f"{VIEW}?id=5012345", json=reply("Completed"))
     seen = make_client().view(5012345)
     assert seen is not None
@@ -270,12 +267,12 @@ def test_one_instruction_is_viewed(service: responses.RequestsMock) -> None:
     assert only_request(service).headers["Accept"] == "application/json"
 
 
-def test_an_unknown_instruction_is_none(service: responses.RequestsMock) -> None:
+def test_an_unknown_instruction_is_none(service: Service) -> None:
     service.get(VIEW, json={"success": True})
     assert make_client().view(1) is None
 
 
-def test_a_declined_instruction_can_be_viewed(service: responses.RequestsMock) -> None:
+def test_a_declined_instruction_can_be_viewed(service: Service) -> None:
     service.get(
         VIEW, json=reply("Declined", resultParameters={"error": "Unknown group identifier"})
     )
@@ -306,7 +303,7 @@ LISTS: dict[str, tuple[dict[str, Any], str, dict[str, str]]] = {
 
 @pytest.mark.parametrize(("wanted", "url", "params"), LISTS.values(), ids=LISTS)
 def test_instructions_are_listed(
-    service: responses.RequestsMock, wanted: dict[str, Any], url: str, params: dict[str, str]
+    service: Service, wanted: dict[str, Any], url: str, params: dict[str, str]
 ) -> None:
     service.get(
         url,
@@ -320,15 +317,13 @@ def test_instructions_are_listed(
     ]
 
 
-def test_a_list_that_finds_nothing_is_empty(service: responses.RequestsMock) -> None:
+def test_a_list_that_finds_nothing_is_empty(service: Service) -> None:
     service.get(INSTR, json={"success": True})
     assert make_client().list(node_ids=[1]) == ()
 
 
 @pytest.mark.parametrize("wanted", [{"ids": []}, {"node_ids": []}, {"ids": [1], "states": []}])
-def test_nothing_is_asked_where_nothing_is_wanted(
-    service: responses.RequestsMock, wanted: dict[str, Any]
-) -> None:
+def test_nothing_is_asked_where_nothing_is_wanted(service: Service, wanted: dict[str, Any]) -> None:
     assert make_client().list(**wanted) == ()
 
 
@@ -376,9 +371,7 @@ def test_a_text_that_is_not_a_timestamp_is_refused(text: str) -> None:
         read_timestamp(text)
 
 
-def test_no_secret_is_shown_anywhere(
-    service: responses.RequestsMock, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_secret_is_shown_anywhere(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     service.post(ADD, json=reply())
     client = make_client()

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +17,15 @@ from oscp_send.instruction import (
     InstructionStatus,
     split_parameters,
 )
-from tests.oscp_send.sender_world import HANDSHAKE, INSTR, NOW, TO, instruction, make_client
+from tests.oscp_send.sender_world import (
+    HANDSHAKE,
+    INSTR,
+    NOW,
+    TO,
+    Service,
+    instruction,
+    make_client,
+)
 
 SENT = Instruction.of_message("Handshake", HANDSHAKE, **TO)
 LOST = PossiblySent(SENT, NOW - timedelta(minutes=1), "no answer came in time")
@@ -33,7 +40,7 @@ def row(number: int, **changes: object) -> dict[str, Any]:
     return instruction("Queuing", **{"id": number, "parameters": PARTS, **changes})
 
 
-def test_the_newest_that_is_alike_is_found(service: responses.RequestsMock) -> None:
+def test_the_newest_that_is_alike_is_found(service: Service) -> None:
     others = [row(4, nodeId=102), row(5, topic="x"), row(6, parameters=PARTS[:-1])]
     service.get(INSTR, json=listed(row(1), row(2), *others))
     found = make_client().settle(LOST)
@@ -45,7 +52,7 @@ def test_the_newest_that_is_alike_is_found(service: responses.RequestsMock) -> N
 
 @pytest.mark.parametrize(("minutes", "is_certain"), [(16, False), (16.1, True)])
 def test_that_it_is_not_there_is_certain_once_its_date_is_too_old(
-    service: responses.RequestsMock, minutes: float, is_certain: bool
+    service: Service, minutes: float, is_certain: bool
 ) -> None:
     service.get(INSTR, json=listed())
     client = make_client(clock=lambda: NOW + timedelta(minutes=minutes))
@@ -69,7 +76,7 @@ OTHERS: dict[str, tuple[dict[str, Any] | None, bool]] = {
 
 @pytest.mark.parametrize(("changes", "is_doubtful"), OTHERS.values(), ids=OTHERS)
 def test_one_that_was_answered_with_and_differs_in_its_message_is_no_certainty(
-    service: responses.RequestsMock, changes: dict[str, Any] | None, is_doubtful: bool
+    service: Service, changes: dict[str, Any] | None, is_doubtful: bool
 ) -> None:
     given = dict(changes or {})
     names = {**dict(SENT.parameters), "msg": "{}", "action": given.pop("action", "Handshake")}
@@ -86,7 +93,7 @@ def test_one_that_was_answered_with_and_differs_in_its_message_is_no_certainty(
         assert client.settle(lost) is None
 
 
-def test_it_is_looked_for_until_it_is_there(service: responses.RequestsMock) -> None:
+def test_it_is_looked_for_until_it_is_there(service: Service) -> None:
     service.get(INSTR, status=503)
     service.get(INSTR, status=429, headers={"Retry-After": "7"})
     service.get(INSTR, json=listed())
@@ -97,14 +104,14 @@ def test_it_is_looked_for_until_it_is_there(service: responses.RequestsMock) -> 
     assert pauses == [1, 7, 2.25]
 
 
-def test_what_cannot_be_looked_for_says_why(service: responses.RequestsMock) -> None:
+def test_what_cannot_be_looked_for_says_why(service: Service) -> None:
     service.get(INSTR, status=503, body="<html>")
     with pytest.raises(PossiblySent, match="cannot be looked for: SolarUser could not be reached"):
         make_client().settle(LOST)
 
 
 def test_what_may_not_be_looked_for_is_an_error_of_its_own(
-    service: responses.RequestsMock,
+    service: Service,
 ) -> None:
     service.get(INSTR, status=403, json={"success": False, "message": "Bad credentials"})
     with pytest.raises(NotAuthorised):

@@ -20,7 +20,7 @@ from oscp_send.errors import (
 )
 from oscp_send.instruction import InstructionState, InstructionStatus
 from oscp_send.values import InvalidValue
-from tests.oscp_send.sender_world import NOW, VIEW, make_client, reply
+from tests.oscp_send.sender_world import NOW, VIEW, Service, make_client, reply
 
 if TYPE_CHECKING:
     from oscp_send.client import SolarUserClient
@@ -56,7 +56,7 @@ def known(state: str) -> InstructionStatus:
 
 
 def test_an_instruction_is_followed_to_its_completion(
-    service: responses.RequestsMock, client: SolarUserClient, naps: Naps
+    service: Service, client: SolarUserClient, naps: Naps
 ) -> None:
     for state in ("Queuing", "Executing", "Executing", "Completed"):
         service.get(VIEW, json=reply(state))
@@ -65,9 +65,7 @@ def test_an_instruction_is_followed_to_its_completion(
     assert naps.taken == [1, 1.5, 2.25]
 
 
-def test_an_instruction_may_be_named_by_its_id(
-    service: responses.RequestsMock, client: SolarUserClient
-) -> None:
+def test_an_instruction_may_be_named_by_its_id(service: Service, client: SolarUserClient) -> None:
     query = responses.matchers.query_param_matcher({"id": "77"})
     service.get(VIEW, json=reply("Completed", id=77), match=[query])
     assert client.wait(77).id == 77
@@ -75,7 +73,7 @@ def test_an_instruction_may_be_named_by_its_id(
 
 @pytest.mark.parametrize("state", ["Completed", "Declined"])
 def test_a_known_end_is_not_looked_up(
-    service: responses.RequestsMock, client: SolarUserClient, state: str
+    service: Service, client: SolarUserClient, state: str
 ) -> None:
     if state == "Completed":
         assert client.wait(known(state)) == known(state)
@@ -85,7 +83,7 @@ def test_a_known_end_is_not_looked_up(
 
 
 def test_a_decline_on_delivery_is_raised_with_its_reason(
-    service: responses.RequestsMock, client: SolarUserClient
+    service: Service, client: SolarUserClient
 ) -> None:
     service.get(VIEW, json=reply("Executing"))
     service.get(VIEW, json=reply("Declined", resultParameters={"error": "500 x"}))
@@ -95,7 +93,7 @@ def test_a_decline_on_delivery_is_raised_with_its_reason(
 
 
 def test_pauses_grow_to_ten_seconds_and_end_at_the_deadline(
-    service: responses.RequestsMock, client: SolarUserClient, naps: Naps
+    service: Service, client: SolarUserClient, naps: Naps
 ) -> None:
     service.get(VIEW, json=reply("Queuing"))
     with pytest.raises(DeadlinePassed):
@@ -117,7 +115,7 @@ def test_pauses_grow_to_ten_seconds_and_end_at_the_deadline(
     ],
 )
 def test_a_passed_deadline_names_the_last_state_and_what_it_means(
-    service: responses.RequestsMock, client: SolarUserClient, state: str, words: str
+    service: Service, client: SolarUserClient, state: str, words: str
 ) -> None:
     service.get(VIEW, json=reply(state))
     with pytest.raises(DeadlinePassed) as caught:
@@ -130,7 +128,7 @@ def test_a_passed_deadline_names_the_last_state_and_what_it_means(
 
 
 def test_a_timeout_of_nothing_looks_once(
-    service: responses.RequestsMock, client: SolarUserClient, naps: Naps
+    service: Service, client: SolarUserClient, naps: Naps
 ) -> None:
     service.get(VIEW, json=reply("Queuing"))
     with pytest.raises(DeadlinePassed):
@@ -150,7 +148,7 @@ def test_a_timeout_of_nothing_looks_once(
     ids=["429", "503", "lost", "late"],
 )
 def test_trouble_on_the_way_is_tolerated(
-    service: responses.RequestsMock, client: SolarUserClient, trouble: dict[str, Any]
+    service: Service, client: SolarUserClient, trouble: dict[str, Any]
 ) -> None:
     service.get(VIEW, **trouble)
     service.get(VIEW, **trouble)
@@ -158,9 +156,7 @@ def test_trouble_on_the_way_is_tolerated(
     assert client.wait(5012345).state == "Completed"
 
 
-def test_a_rate_limit_is_waited_out(
-    service: responses.RequestsMock, client: SolarUserClient, naps: Naps
-) -> None:
+def test_a_rate_limit_is_waited_out(service: Service, client: SolarUserClient, naps: Naps) -> None:
     retry_at = NOW + timedelta(seconds=7)
     headers = {"X-SN-Rate-Limit-Retry-After": str(int(retry_at.timestamp() * 1000))}
     service.get(VIEW, status=429, json={"success": False}, headers=headers)
@@ -170,7 +166,7 @@ def test_a_rate_limit_is_waited_out(
 
 
 def test_a_rate_limit_does_not_stretch_the_deadline(
-    service: responses.RequestsMock, client: SolarUserClient, naps: Naps
+    service: Service, client: SolarUserClient, naps: Naps
 ) -> None:
     retry_at = NOW + timedelta(hours=1)
     headers = {"X-SN-Rate-Limit-Retry-After": str(int(retry_at.timestamp() * 1000))}
@@ -183,9 +179,7 @@ def test_a_rate_limit_does_not_stretch_the_deadline(
     assert sum(naps.taken) <= 5
 
 
-def test_trouble_to_the_end_is_named(
-    service: responses.RequestsMock, client: SolarUserClient
-) -> None:
+def test_trouble_to_the_end_is_named(service: Service, client: SolarUserClient) -> None:
     service.get(VIEW, body=requests.ConnectionError("lost"))
     with pytest.raises(DeadlinePassed) as caught:
         client.wait(5012345, timeout=1)
@@ -206,7 +200,7 @@ def test_trouble_to_the_end_is_named(
     ids=["policy", "foreign", "unknown", "strange"],
 )
 def test_what_waiting_cannot_remedy_is_raised_at_once(
-    service: responses.RequestsMock,
+    service: Service,
     client: SolarUserClient,
     naps: Naps,
     answer: dict[str, Any],

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from oscp_sim import Simulator
     from tests.oscp_send.cli.given import Cli, Write
+    from tests.oscp_send.sender_world import Service
 
 SECRET = "hunter2-hunter2"
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """SolarUser, with the answers that a test adds; the environment names it."""
     monkeypatch.setenv("OSCP_SEND_URL", BASE)
     monkeypatch.setenv("OSCP_SEND_TOKEN", "the-token")
@@ -36,7 +37,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]
         yield mock
 
 
-def posted(service: responses.RequestsMock) -> dict[str, Any]:
+def posted(service: Service) -> dict[str, Any]:
     """Return the body of the one request that was posted."""
     bodies = [call.request.body for call in service.calls if call.request.method == "POST"]
     assert len(bodies) == 1
@@ -116,7 +117,7 @@ def test_someone_elses_node_is_1(cli: Cli, write: Write, simulator: Simulator) -
 
 
 def test_a_refusal_is_reported_with_its_place_and_nothing_is_sent(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     result = cli("send", write("f.json", pretty(unit="kW")), *TO)
     assert result.exit_code == 1
@@ -127,16 +128,14 @@ def test_a_refusal_is_reported_with_its_place_and_nothing_is_sent(
     assert len(service.calls) == 0
 
 
-def test_a_refused_request_body_is_not_sent(
-    cli: Cli, write: Write, service: responses.RequestsMock
-) -> None:
+def test_a_refused_request_body_is_not_sent(cli: Cli, write: Write, service: Service) -> None:
     result = cli("send", write("r.json", request_body(coId=1)))
     assert result.exit_code == 1
     assert 'write "1"' in result.stderr
     assert len(service.calls) == 0
 
 
-def test_another_group_is_not_sent(cli: Cli, write: Write, service: responses.RequestsMock) -> None:
+def test_another_group_is_not_sent(cli: Cli, write: Write, service: Service) -> None:
     result = cli("send", write("f.json", forecast(group_id="x")), *TO)
     assert result.exit_code == 1
     assert 'its group_id "x" is not the cg_identifier "foo-group"' in result.stderr
@@ -144,7 +143,7 @@ def test_another_group_is_not_sent(cli: Cli, write: Write, service: responses.Re
 
 
 def test_warnings_are_reported_and_the_message_is_sent(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     service.post(ADD, json=reply("Completed", parameters=[]))
     text = one_block(end_time="2031-02-28T23:00:00Z")
@@ -155,7 +154,7 @@ def test_warnings_are_reported_and_the_message_is_sent(
 
 
 def test_a_compliance_error_without_correlation_id_is_warned_of(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     service.post(ADD, json=reply("Completed", parameters=[]))
     file = write("f.json", compliance())
@@ -170,9 +169,7 @@ def test_a_compliance_error_without_correlation_id_is_warned_of(
 # What is posted.
 
 
-def test_the_message_is_posted_as_it_is_written(
-    cli: Cli, write: Write, service: responses.RequestsMock
-) -> None:
+def test_the_message_is_posted_as_it_is_written(cli: Cli, write: Write, service: Service) -> None:
     service.post(ADD, json=reply("Completed"))
     cli("send", write("f.json", pretty()), *TO)
     assert posted(service) == {
@@ -187,7 +184,7 @@ def test_the_message_is_posted_as_it_is_written(
 
 
 def test_a_request_body_keeps_its_expiration_and_names_what_is_left_out(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     service.post(ADD, json=reply("Completed"))
     body = json.loads(request_body(note="x"))
@@ -203,7 +200,7 @@ def test_a_request_body_keeps_its_expiration_and_names_what_is_left_out(
 
 
 def test_where_it_goes_may_be_in_the_configuration(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     service.post(ADD, json=reply("Completed", nodeId=5, parameters=[]))
     write("oscp-send.toml", 'node_id = 5\nco_id = "7"\ncg_identifier = "foo-group"\n')
@@ -216,7 +213,7 @@ def test_where_it_goes_may_be_in_the_configuration(
 
 @pytest.mark.parametrize("missing", ["--node-id", "--co-id", "--cg-identifier"])
 def test_a_bare_message_needs_an_address(
-    cli: Cli, write: Write, service: responses.RequestsMock, missing: str
+    cli: Cli, write: Write, service: Service, missing: str
 ) -> None:
     place = TO.index(missing)
     result = cli("send", write("f.json", forecast()), *TO[:place], *TO[place + 2 :])
@@ -225,16 +222,14 @@ def test_a_bare_message_needs_an_address(
     assert len(service.calls) == 0
 
 
-def test_a_request_body_takes_no_other_address(
-    cli: Cli, write: Write, service: responses.RequestsMock
-) -> None:
+def test_a_request_body_takes_no_other_address(cli: Cli, write: Write, service: Service) -> None:
     result = cli("send", write("r.json", request_body()), "--co-id", "1")
     assert result.exit_code == 2
     assert "says itself where it goes" in " ".join(result.stderr.split())
     assert len(service.calls) == 0
 
 
-def test_a_missing_file_is_2(cli: Cli, service: responses.RequestsMock) -> None:
+def test_a_missing_file_is_2(cli: Cli, service: Service) -> None:
     result = cli("send", "missing.json", *TO)
     assert (result.exit_code, result.stderr) == (2, "missing.json: there is no such file\n")
 
@@ -243,7 +238,7 @@ def test_a_missing_file_is_2(cli: Cli, service: responses.RequestsMock) -> None:
 
 
 def test_a_deadline_that_passes_is_1_and_a_program_is_given_the_last_state(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     service.post(ADD, json=reply("Queuing"))
     service.get(VIEW, json=reply("Executing"))
@@ -288,7 +283,7 @@ def failing(cli: Cli) -> Result:
 )
 def test_each_end_has_its_code(
     cli: Cli,
-    service: responses.RequestsMock,
+    service: Service,
     answer: dict[str, Any],
     code: int,
     words: str,
@@ -306,7 +301,7 @@ def interrupted(_: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
 
 @pytest.mark.parametrize("settle", [(), ("--settle",)])
 def test_interrupted_without_an_answer_it_may_have_been_queued(
-    cli: Cli, service: responses.RequestsMock, settle: tuple[str, ...]
+    cli: Cli, service: Service, settle: tuple[str, ...]
 ) -> None:
     service.add_callback("POST", ADD, interrupted)
     result = cli("send", "-", *TO, *settle, stdin=forecast())
@@ -317,7 +312,7 @@ def test_interrupted_without_an_answer_it_may_have_been_queued(
 
 
 def test_interrupted_while_it_is_looked_for_it_may_have_been_queued(
-    cli: Cli, service: responses.RequestsMock
+    cli: Cli, service: Service
 ) -> None:
     service.post(ADD, **LOST)
     service.add_callback("GET", ADD.removesuffix("/add/OSCP_v20"), interrupted)
@@ -335,9 +330,7 @@ def interrupt_handler() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interrupt_handler")
-def test_interrupted_while_it_is_followed_it_goes_on(
-    cli: Cli, service: responses.RequestsMock
-) -> None:
+def test_interrupted_while_it_is_followed_it_goes_on(cli: Cli, service: Service) -> None:
     service.post(ADD, json=reply("Queuing"))
     service.add_callback("GET", VIEW, interrupted)
     result = cli("send", "-", *TO, stdin=forecast())
@@ -375,7 +368,7 @@ LOST: dict[str, Any] = {"status": 504, "body": "<html>late"}
 def test_what_may_have_been_queued_is_looked_for(
     cli: Cli,
     write: Write,
-    service: responses.RequestsMock,
+    service: Service,
     row: dict[str, Any] | None,
     told: tuple[int, str],
 ) -> None:
@@ -391,17 +384,13 @@ def test_what_may_have_been_queued_is_looked_for(
     assert told[1] in result.stderr
 
 
-def test_without_being_told_nothing_is_looked_for(
-    cli: Cli, service: responses.RequestsMock
-) -> None:
+def test_without_being_told_nothing_is_looked_for(cli: Cli, service: Service) -> None:
     service.post(ADD, **LOST)
     assert failing(cli).exit_code == 4
     assert len(service.calls) == 1
 
 
-def test_what_a_service_says_cannot_paint_the_terminal(
-    cli: Cli, service: responses.RequestsMock
-) -> None:
+def test_what_a_service_says_cannot_paint_the_terminal(cli: Cli, service: Service) -> None:
     service.post(ADD, status=422, json={"success": False, "message": "a\x1b[2Jb"})
     assert r"a\x1b[2Jb" in failing(cli).stderr
 
@@ -415,7 +404,7 @@ def test_what_a_service_says_cannot_paint_the_terminal(
 )
 def test_a_missing_setting_is_2_and_named_with_its_option(
     cli: Cli,
-    service: responses.RequestsMock,
+    service: Service,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     option: str,
@@ -428,9 +417,7 @@ def test_a_missing_setting_is_2_and_named_with_its_option(
     )
 
 
-def test_options_win_over_the_environment(
-    cli: Cli, write: Write, service: responses.RequestsMock
-) -> None:
+def test_options_win_over_the_environment(cli: Cli, write: Write, service: Service) -> None:
     other = "https://other.example"
     service.post(ADD.replace(BASE, other), json=reply("Completed"))
     file = write("f.json", forecast())
@@ -456,7 +443,7 @@ def test_a_secret_from_a_file_signs_the_same(
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"", b" x"])
 def test_an_unusable_secret_file_is_2(
-    cli: Cli, write: Write, service: responses.RequestsMock, content: bytes | None
+    cli: Cli, write: Write, service: Service, content: bytes | None
 ) -> None:
     if content is not None:
         write("secret.txt", content)
@@ -468,7 +455,7 @@ def test_an_unusable_secret_file_is_2(
 
 
 def test_a_configuration_file_that_is_named_must_be_there(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     result = cli("send", write("f.json", forecast()), *TO, "--config", "mine.toml")
     assert (result.exit_code, result.stderr) == (2, "mine.toml: there is no such file\n")
@@ -484,7 +471,7 @@ def test_there_is_no_option_for_the_secret(cli: Cli) -> None:
 
 
 def test_an_argument_that_is_no_value_of_its_kind_is_2(
-    cli: Cli, write: Write, service: responses.RequestsMock
+    cli: Cli, write: Write, service: Service
 ) -> None:
     file = write("f.json", forecast())
     result = cli("send", file, *TO[:4], "--co-id", "depot", *TO[6:])
@@ -494,7 +481,7 @@ def test_an_argument_that_is_no_value_of_its_kind_is_2(
 
 @pytest.mark.parametrize("timeout", ["nan", "-1", "soon"])
 def test_a_timeout_that_is_none_is_2_before_anything_is_sent(
-    cli: Cli, service: responses.RequestsMock, timeout: str
+    cli: Cli, service: Service, timeout: str
 ) -> None:
     result = cli("send", "-", *TO, "--timeout", timeout, stdin=forecast())
     assert result.exit_code == 2
@@ -502,7 +489,7 @@ def test_a_timeout_that_is_none_is_2_before_anything_is_sent(
 
 
 def test_a_secret_that_is_no_utf8_is_2(
-    cli: Cli, service: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OSCP_SEND_SECRET", "hunter2\udcff")
     result = failing(cli)

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from oscp_sim import Simulator
     from tests.oscp_send.cli.given import Cli, Write
+    from tests.oscp_send.sender_world import Service
 
 LIST = f"{BASE}/solaruser/api/v1/sec/instr"
 DECLINED = {"resultParameters": {"error": "Unknown group identifier"}}
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """SolarUser, with the answers that a test adds."""
     monkeypatch.setenv("OSCP_SEND_URL", BASE)
     monkeypatch.setenv("OSCP_SEND_TOKEN", "the-token")
@@ -32,7 +33,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]
         yield mock
 
 
-def test_view_shows_everything(cli: Cli, service: responses.RequestsMock) -> None:
+def test_view_shows_everything(cli: Cli, service: Service) -> None:
     service.get(VIEW, json=reply("Declined", expirationDate="2026-02-01 00:00:00Z", **DECLINED))
     result = cli("view", 5012345)
     assert result.exit_code == 0
@@ -52,7 +53,7 @@ def test_view_shows_everything(cli: Cli, service: responses.RequestsMock) -> Non
     )
 
 
-def test_view_as_json(cli: Cli, service: responses.RequestsMock) -> None:
+def test_view_as_json(cli: Cli, service: Service) -> None:
     service.get(VIEW, json=reply("Declined", **DECLINED))
     shown = json.loads(cli("view", 5012345, "--format", "json").stdout)
     assert shown == {
@@ -75,7 +76,7 @@ def test_view_as_json(cli: Cli, service: responses.RequestsMock) -> None:
     }
 
 
-def test_view_of_an_unknown_instruction_is_1(cli: Cli, service: responses.RequestsMock) -> None:
+def test_view_of_an_unknown_instruction_is_1(cli: Cli, service: Service) -> None:
     service.get(VIEW, json={"success": True})
     result = cli("view", 7)
     assert result.exit_code == 1
@@ -98,7 +99,7 @@ def test_view_against_the_simulator(cli: Cli, write: Write, simulator: Simulator
     assert cli("view", 999).exit_code == 1
 
 
-def test_list_is_a_line_for_each(cli: Cli, service: responses.RequestsMock) -> None:
+def test_list_is_a_line_for_each(cli: Cli, service: Service) -> None:
     found = [
         instruction("Completed", id=1),
         instruction("Declined", id=20, created="2026-01-02 03:04:05Z", **DECLINED),
@@ -115,7 +116,7 @@ def test_list_is_a_line_for_each(cli: Cli, service: responses.RequestsMock) -> N
     )
 
 
-def test_list_asks_for_what_is_given(cli: Cli, service: responses.RequestsMock) -> None:
+def test_list_asks_for_what_is_given(cli: Cli, service: Service) -> None:
     wanted = {
         "nodeIds": "1,2",
         "instructionIds": "9",
@@ -134,23 +135,21 @@ def test_list_asks_for_what_is_given(cli: Cli, service: responses.RequestsMock) 
     assert result.stderr == "no instruction matches\n"
 
 
-def test_list_of_none_as_json(cli: Cli, service: responses.RequestsMock) -> None:
+def test_list_of_none_as_json(cli: Cli, service: Service) -> None:
     service.get(LIST, json={"success": True})
     result = cli("list", "--node-id", 1, "--format", "json")
     assert json.loads(result.stdout) == []
     assert result.stderr == ""
 
 
-def test_list_takes_the_node_of_the_configuration(
-    cli: Cli, write: Write, service: responses.RequestsMock
-) -> None:
+def test_list_takes_the_node_of_the_configuration(cli: Cli, write: Write, service: Service) -> None:
     write("oscp-send.toml", "node_id = 5\n")
     only = matchers.query_param_matcher({"nodeIds": "5"})
     service.get(LIST, json={"success": True}, match=[only])
     assert cli("list").exit_code == 0
 
 
-def test_list_without_nodes_is_wrong_usage(cli: Cli, service: responses.RequestsMock) -> None:
+def test_list_without_nodes_is_wrong_usage(cli: Cli, service: Service) -> None:
     result = cli("list")
     assert result.exit_code == 2
     assert "give --node-id, or --id" in " ".join(result.stderr.split())
