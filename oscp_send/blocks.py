@@ -20,17 +20,18 @@ from oscp_send.times import read_instant
 FAR_FROM_OVERFLOW: Final = 1e300
 
 
-def found(
-    rule: str,
-    severity: Severity,
-    pointer: str,
-    message: str,
-    hint: str,
-    *,
-    source: Source = "documented",
-) -> Finding:
-    """Return a finding of meaning."""
-    return Finding("meaning", rule, severity, pointer, message, hint, source)
+class MeaningRule(NamedTuple):
+    """A rule about the meaning of a message: how much it matters, and what to do."""
+
+    name: str
+    severity: Severity
+    remedy: str
+    source: Source = "documented"
+
+    def __call__(self, pointer: str, what: str) -> Finding:
+        """Return what is wrong in a place as a finding."""
+        name, severity, remedy, source = self
+        return Finding("meaning", name, severity, pointer, what, remedy, source)
 
 
 def number(value: object) -> float | None:
@@ -44,6 +45,45 @@ def instant(value: object) -> datetime | None:
     """Return the instant that a text names, or None for anything else."""
     return read_instant(value) if isinstance(value, str) else None
 
+
+_LENGTH: Final = MeaningRule(
+    "S1", "error", "SolarNetwork would let this through; a grid operator will not"
+)
+_OVERLAP: Final = MeaningRule(
+    *("S2", "error"),
+    "blocks of one phase and unit must not overlap: leave one of the two, or cut them",
+)
+_GAP: Final = MeaningRule("S3", "info", "gaps are allowed; fill this one if it is not intended")
+_ORDER: Final = MeaningRule(
+    "S3", "info", "any order is allowed; chronological order is easier for every reader"
+)
+_CURRENT: Final = MeaningRule(
+    "S5", "warning", "state it for ONE, TWO and THREE, or give a power in KW"
+)
+_TOTAL: Final = MeaningRule(
+    "S6", "warning", "state an interval either per phase or as ALL, or make the two agree"
+)
+_ENERGY: Final = MeaningRule(
+    *("S7", "info"),
+    "a WH or KWH capacity is the energy of its block: divide by the block's length to compare",
+)
+_LONG: Final = MeaningRule(
+    *("long-block", "warning"),
+    "look at the dates; for a limit that holds so long, send a forecast for each day",
+)
+_ODD_LENGTH: Final = MeaningRule("block-length", "info", "look at the times, if it is not intended")
+_ODD_HOUR: Final = MeaningRule(
+    *("block-length", "warning"),
+    "an hour too much looks like daylight saving: compute the ends in UTC",
+)
+_SCALED: Final = MeaningRule(
+    *("capacity-scale", "warning"),
+    "are these watts as kilowatts, or the other way round? give all in one unit",
+)
+_PAST: Final = MeaningRule(
+    *("past-blocks", "warning"),
+    "leave out what is past; look at the dates and the clock if it is not intended",
+)
 
 _SINGLE_PHASES: Final = frozenset({"ONE", "TWO", "THREE"})
 _POWER_OF_ENERGY: Final = MappingProxyType({"WH": "W", "KWH": "kW"})
@@ -115,26 +155,15 @@ def _end_before_they_start(blocks: list[_Block]) -> Iterator[Finding]:
         if block.end > block.start:
             continue
         what = "has no length" if block.end == block.start else "ends before it starts"
-        yield found(
-            "S1",
-            "error",
-            f"{block.pointer}/end_time",
-            f"{what} ({block.interval()})",
-            "SolarNetwork would let this through; a grid operator will not",
-        )
+        yield _LENGTH(f"{block.pointer}/end_time", f"{what} ({block.interval()})")
 
 
 def _overlaps(ordered: list[_Block]) -> Iterator[Finding]:
     longest = ordered[0]
     for block in ordered[1:]:
         if block.start < longest.end:
-            yield found(
-                "S2",
-                "error",
-                block.pointer,
-                f"{block.interval()} overlaps {longest.pointer}, {longest.interval()}",
-                "blocks of one phase and unit must not overlap: leave one of the two, or cut them",
-            )
+            what = f"{block.interval()} overlaps {longest.pointer}, {longest.interval()}"
+            yield _OVERLAP(block.pointer, what)
         if block.end > longest.end:
             longest = block
 
@@ -143,39 +172,24 @@ def _gaps(ordered: list[_Block]) -> Iterator[Finding]:
     covered = ordered[0].end
     for block in ordered[1:]:
         if block.start > covered:
-            yield found(
-                "S3",
-                "info",
-                f"{block.pointer}/start_time",
-                f"no block covers {_clock(covered)} to {_clock(block.start)}",
-                "gaps are allowed; fill this one if it is not intended",
-            )
+            what = f"no block covers {_clock(covered)} to {_clock(block.start)}"
+            yield _GAP(f"{block.pointer}/start_time", what)
         covered = max(covered, block.end)
 
 
 def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
     for before, block in pairwise(blocks):
         if block.start < before.start:
-            yield found(
-                "S3",
-                "info",
-                f"{block.pointer}/start_time",
-                f"starts before the block that is listed before it ({_clock(before.start)})",
-                "any order is allowed; chronological order is easier for every reader",
-            )
+            what = f"starts before the block that is listed before it ({_clock(before.start)})"
+            yield _ORDER(f"{block.pointer}/start_time", what)
             return
 
 
 def _ampere_of_all_phases(blocks: list[_Block]) -> Iterator[Finding]:
     for block in blocks:
         if block.unit == "A" and block.phase == "ALL":
-            yield found(
-                "S5",
-                "warning",
-                f"{block.pointer}/phase",
-                "amperes for ALL phases are ambiguous: a current belongs to one phase",
-                "state it for ONE, TWO and THREE, or give a power in KW",
-            )
+            what = "amperes for ALL phases are ambiguous: a current belongs to one phase"
+            yield _CURRENT(f"{block.pointer}/phase", what)
 
 
 def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
@@ -194,13 +208,8 @@ def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
         complete = len(singles) == len(_SINGLE_PHASES)
         slack = _TOLERANCE * max(1.0, abs(stated), abs(added))
         if added > stated + slack or (complete and added < stated - slack):
-            yield found(
-                "S6",
-                "warning",
-                f"{total.pointer}/capacity",
-                f"ALL says {stated:g} {total.unit}, its phases add up to {added:g}",
-                "state an interval either per phase or as ALL, or make the two agree",
-            )
+            what = f"ALL says {stated:g} {total.unit}, its phases add up to {added:g}"
+            yield _TOTAL(f"{total.pointer}/capacity", what)
 
 
 def _energy(blocks: list[_Block]) -> Iterator[Finding]:
@@ -209,13 +218,8 @@ def _energy(blocks: list[_Block]) -> Iterator[Finding]:
         return
     power = block.capacity / ((block.end - block.start) / timedelta(hours=1))
     amount = f"{block.capacity:g} {block.unit}"
-    yield found(
-        "S7",
-        "info",
-        f"{block.pointer}/unit",
-        f"{amount} in this block is {power:g} {_POWER_OF_ENERGY[block.unit]}",
-        "a WH or KWH capacity is the energy of its block: divide by the block's length to compare",
-    )
+    what = f"{amount} in this block is {power:g} {_POWER_OF_ENERGY[block.unit]}"
+    yield _ENERGY(f"{block.pointer}/unit", what)
 
 
 _LONGEST: Final = timedelta(days=2)
@@ -243,8 +247,7 @@ def _lengths(ordered: Sequence[_Block]) -> Iterator[Finding]:
 
 def _long(block: _Block) -> Finding:
     what = f"is {_duration(block.end - block.start)} long ({block.interval()})"
-    hint = "look at the dates; for a limit that holds so long, send a forecast for each day"
-    return found("long-block", "warning", f"{block.pointer}/end_time", what, hint)
+    return _LONG(f"{block.pointer}/end_time", what)
 
 
 def _of_another_length(block: _Block, usual: timedelta) -> Finding:
@@ -255,11 +258,8 @@ def _of_another_length(block: _Block, usual: timedelta) -> Finding:
     )
     # In local time, a block of several hours may rightly have one more or less on those days.
     is_hour = usual <= _HOUR and abs(length - usual) == _HOUR
-    hint = "look at the times, if it is not intended"
-    if is_hour:
-        hint = "an hour too much looks like daylight saving: compute the ends in UTC"
-    severity: Severity = "warning" if is_hour else "info"
-    return found("block-length", severity, f"{block.pointer}/end_time", what, hint)
+    rule = _ODD_HOUR if is_hour else _ODD_LENGTH
+    return rule(f"{block.pointer}/end_time", what)
 
 
 def _duration(length: timedelta) -> str:
@@ -307,8 +307,7 @@ def _scaled(block: _Block, times: str, neighbour: _Block) -> Finding:
         f"{block.capacity:g} {block.unit} is {times} the {neighbour.capacity:g} {neighbour.unit} "
         f"of {neighbour.pointer}"
     )
-    hint = "are these watts as kilowatts, or the other way round? give all in one unit"
-    return found("capacity-scale", "warning", f"{block.pointer}/capacity", what, hint)
+    return _SCALED(f"{block.pointer}/capacity", what)
 
 
 def _past(blocks: Sequence[_Block], now: datetime) -> Iterator[Finding]:
@@ -321,11 +320,8 @@ def _past(blocks: Sequence[_Block], now: datetime) -> Iterator[Finding]:
         what = f"{'every block' if is_all else f'{len(past)} of {len(blocks)} blocks'} has ended"
         if not is_all and len(past) > 1:
             what = what.replace("has", "have")
-        hint = "leave out what is past; look at the dates and the clock if it is not intended"
-        severity: Severity = "warning" if is_all else "info"
-        pointer = f"{past[0].pointer}/end_time"
-        what = f"{what}, the last at {end:%Y-%m-%d %H:%M} UTC"
-        yield found("past-blocks", severity, pointer, what, hint)
+        rule = _PAST if is_all else _PAST._replace(severity="info")
+        yield rule(f"{past[0].pointer}/end_time", f"{what}, the last at {end:%Y-%m-%d %H:%M} UTC")
 
 
 def _clock(instant: datetime) -> str:

@@ -199,7 +199,7 @@ def hint(violation: Violation, parent: object, known: Collection[str] = ()) -> s
     if violation.rule == "required":
         return _required(violation, parent, known)
     remedy = _HINTS.get(violation.rule)
-    return remedy(violation, parent) if remedy else ""
+    return remedy(violation) if remedy else ""
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
@@ -216,7 +216,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).casefold()
 
 
-def _enumeration(violation: Violation, _parent: object) -> str:
+def _enumeration(violation: Violation) -> str:
     values = list(violation.expected) if isinstance(violation.expected, Iterable) else []
     meant = near(violation.got, values) if isinstance(violation.got, str) else None
     if meant is None:
@@ -226,7 +226,7 @@ def _enumeration(violation: Violation, _parent: object) -> str:
     return f'write "{meant}"; these words are upper case on the wire'
 
 
-def _type(violation: Violation, _parent: object) -> str:
+def _type(violation: Violation) -> str:
     got, expected = violation.got, violation.expected
     if got is None:
         return "leave the property out, or give it a value: null is neither"
@@ -249,7 +249,7 @@ def _required(violation: Violation, parent: object, known: Collection[str]) -> s
     return f'"{meant}" is not read: write "{wanted}"' if meant else f'add "{wanted}"'
 
 
-def _date_time(violation: Violation, _parent: object) -> str:
+def _date_time(violation: Violation) -> str:
     text = str(violation.got)
     if has_no_offset(text):
         return "give the whole time and end it in Z, or in an offset such as +02:00"
@@ -260,17 +260,17 @@ def _date_time(violation: Violation, _parent: object) -> str:
     return 'write it as "2026-03-01T00:15:00Z"'
 
 
-def _minimum(violation: Violation, _parent: object) -> str:
+def _minimum(violation: Violation) -> str:
     if violation.pointer.endswith("/capacity"):
         return "the direction is given by type (CONSUMPTION, GENERATION), never by the sign"
     return ""
 
 
-_HINTS: Mapping[str, Callable[[Violation, object], str]] = {
+_HINTS: Mapping[str, Callable[[Violation], str]] = {
     "enum": _enumeration,
     "format": _date_time,
-    "minItems": lambda _violation, _parent: "leave the property out, or give at least one",
+    "minItems": lambda _: "leave the property out, or give at least one",
     "minimum": _minimum,
     "type": _type,
-    "uniqueItems": lambda _violation, _parent: "name each value once",
+    "uniqueItems": lambda _: "name each value once",
 }

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from oscp_schemas import escape_pointer
-from oscp_send.blocks import FAR_FROM_OVERFLOW, found, instant, judge_blocks, number
+from oscp_send.blocks import FAR_FROM_OVERFLOW, MeaningRule, instant, judge_blocks, number
 from oscp_send.findings import Finding, bounded
 from oscp_send.times import has_no_offset
 
@@ -38,6 +38,29 @@ def _judged(message: object, now: datetime, *, past_blocks: bool) -> Iterator[Fi
     yield from _measurements(message)
 
 
+_OFFSET: Final = MeaningRule(
+    *("S4", "error"),
+    "end it in Z, or in the local offset such as +02:00: on the days when clocks change, a local "
+    "time alone names two instants or none",
+)
+_NO_INTERVAL: Final = MeaningRule(
+    "S11", "error", "leave heartbeat_interval out when no heartbeats are wanted"
+)
+_CUT_INTERVAL: Final = MeaningRule("S11", "warning", "give whole seconds", "observed")
+_LARGEST_STORED_INTERVAL: Final = 32767
+_LONG_INTERVAL: Final = MeaningRule(
+    "S11", "warning", f"give {_LARGEST_STORED_INTERVAL} or less", "observed"
+)
+_OFFLINE: Final = MeaningRule("S12", "warning", "set it at least one heartbeat interval ahead")
+_BEGINNING: Final = MeaningRule(
+    *("S13", "error"),
+    "initial_measure_time is the start of the counting: at or before measure_time",
+)
+_FALLING: Final = MeaningRule(
+    *("S14", "warning"),
+    "a counter that is not restarted never decreases; give initial_measure_time if it was "
+    "restarted",
+)
 _TIME_FIELDS: Final = frozenset(
     {"end_time", "initial_measure_time", "measure_time", "offline_mode_at", "start_time"}
 )
@@ -58,14 +81,7 @@ def _times(message: object) -> Iterator[Finding]:
         elif isinstance(value, list):
             waiting.extend((f"{pointer}/{i}", value[i]) for i in reversed(range(len(value))))
         elif pointer.rpartition("/")[2] in _TIME_FIELDS and has_no_offset(value):
-            yield found(
-                "S4",
-                "error",
-                pointer,
-                f'"{value}" has no offset from UTC',
-                "end it in Z, or in the local offset such as +02:00: on the days when clocks "
-                "change, a local time alone names two instants or none",
-            )
+            yield _OFFSET(pointer, f'"{value}" has no offset from UTC')
 
 
 def _lacks_offset(message: object) -> bool:
@@ -85,7 +101,6 @@ def _lacks_offset(message: object) -> bool:
 
 
 _INTERVAL: Final = "/required_behaviour/heartbeat_interval"
-_LARGEST_STORED_INTERVAL: Final = 32767
 
 
 def _heartbeat_interval(message: Mapping[str, object]) -> Iterator[Finding]:
@@ -97,28 +112,19 @@ def _heartbeat_interval(message: Mapping[str, object]) -> Iterator[Finding]:
     interval = max(-FAR_FROM_OVERFLOW, min(interval, FAR_FROM_OVERFLOW))
     if interval < 1:
         what = f"{interval:g} is not an interval: it counts seconds, 1 or more"
-        remedy = "leave heartbeat_interval out when no heartbeats are wanted"
-        yield found("S11", "error", _INTERVAL, what, remedy)
+        yield _NO_INTERVAL(_INTERVAL, what)
     elif interval != int(interval):
-        what = f"{interval:g} seconds are cut to {int(interval)}"
-        yield found("S11", "warning", _INTERVAL, what, "give whole seconds", source="observed")
+        yield _CUT_INTERVAL(_INTERVAL, f"{interval:g} seconds are cut to {int(interval)}")
     elif interval > _LARGEST_STORED_INTERVAL:
-        what = f"{interval:g} seconds are more than can be stored"
-        remedy = f"give {_LARGEST_STORED_INTERVAL} or less"
-        yield found("S11", "warning", _INTERVAL, what, remedy, source="observed")
+        yield _LONG_INTERVAL(_INTERVAL, f"{interval:g} seconds are more than can be stored")
 
 
 def _offline_mode(message: Mapping[str, object], now: datetime) -> Iterator[Finding]:
     """Yield S12 for a heartbeat whose sender would be offline already."""
     offline = instant(message.get("offline_mode_at"))
     if offline is not None and offline <= now:
-        yield found(
-            "S12",
-            "warning",
-            "/offline_mode_at",
-            f"{message['offline_mode_at']} is in the past: the sender counts as offline at once",
-            "set it at least one heartbeat interval ahead",
-        )
+        what = f"{message['offline_mode_at']} is in the past: the sender counts as offline at once"
+        yield _OFFLINE("/offline_mode_at", what)
 
 
 class Reading(NamedTuple):
@@ -169,13 +175,8 @@ def _measurements(message: Mapping[str, object]) -> Iterator[Finding]:
     readings = list(energy_readings(listed if isinstance(listed, list) else []))
     for reading in readings:
         if reading.began is not None and reading.began > reading.at:
-            yield found(
-                "S13",
-                "error",
-                f"{reading.pointer}/initial_measure_time",
-                "the counting starts after the reading was taken",
-                "initial_measure_time is the start of the counting: at or before measure_time",
-            )
+            pointer = f"{reading.pointer}/initial_measure_time"
+            yield _BEGINNING(pointer, "the counting starts after the reading was taken")
     yield from _falling_counters(readings)
 
 
@@ -187,12 +188,6 @@ def _falling_counters(readings: list[Reading]) -> Iterator[Finding]:
         counter = repr((reading.counter, reading.began))  # what it is made of may not be hashable
         where, before = latest.get(counter, ("", reading.value))
         if reading.value < before:
-            yield found(
-                "S14",
-                "warning",
-                f"{reading.pointer}/value",
-                f"{reading.value:g} is less than the {before:g} of {where}, which is earlier",
-                "a counter that is not restarted never decreases; give initial_measure_time "
-                "if it was restarted",
-            )
+            what = f"{reading.value:g} is less than the {before:g} of {where}, which is earlier"
+            yield _FALLING(f"{reading.pointer}/value", what)
         latest[counter] = reading.pointer, reading.value
