@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import signal
@@ -11,12 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final, NoReturn
+from typing import IO, Final
 
 from oscp_sim.redaction import SHORTEST_SECRET
 from oscp_sim.simulator import Simulator
@@ -85,26 +84,38 @@ def environment(simulator: Simulator) -> dict[str, str]:
 
 
 @contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Let a request to end this process end the program, too, which is in a group of its own."""
+def _ending_in_order() -> Iterator[Callable[[], None]]:
+    """Let a request to end this process end the program, too, which is in a group of its own.
+
+    Yields what is to be called once the program can be ended: a request before that waits for it.
+    """
     is_ours = threading.current_thread() is threading.main_thread()
     if not is_ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
+        yield lambda: None
         return
+    is_asked = can_end = False
 
-    def end(number: int, _frame: FrameType | None) -> NoReturn:
+    def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal is_asked
         # The next one ends this process, whatever it is busy with.
         signal.signal(number, signal.SIG_DFL)
-        sys.exit(128 + number)
+        is_asked = True
+        if can_end:
+            sys.exit(128 + number)
+
+    def begin() -> None:
+        nonlocal can_end
+        can_end = True
+        if is_asked:
+            sys.exit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        yield begin
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-@_ending_in_order()
 def run_program(
     command: Sequence[str],
     simulator: Simulator,
@@ -130,11 +141,35 @@ def run_program(
         NotStarted: There is no such program, or it cannot be run.
     """
     began = time.monotonic()
+    given = {**os.environ, **environment(simulator), **(variables or {})}
+    lines: list[str] = []
+    shown = partial(without_secrets, simulator)
+    code: int | None = None
+    with _ending_in_order() as can_end:
+        process = _started(command, given, folder)
+        arguments = process.stdout, lines, shown, tell
+        reader = threading.Thread(target=_read, args=arguments, daemon=True)
+        try:
+            reader.start()
+            can_end()
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(timeout)
+        finally:
+            seconds = time.monotonic() - began
+            _end(process)
+            if reader.is_alive():
+                reader.join(_GRACE)
+    return Ended(code, "".join(lines)[-_LONGEST_OUTPUT:], seconds)
+
+
+def _started(
+    command: Sequence[str], variables: Mapping[str, str], folder: Path | None
+) -> subprocess.Popen[str]:
     try:
         # A group of its own: what it has started ends with it.
-        process = subprocess.Popen(  # noqa: S603 - the reader's own command
+        return subprocess.Popen(  # noqa: S603 - the reader's own command
             _with_own(command),
-            env={**os.environ, **environment(simulator), **(variables or {})},
+            env=variables,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -153,20 +188,6 @@ def run_program(
             mend = f"make it executable (chmod +x {command[0]}), or give the program that runs it"
         message = f"cannot start {shlex.join(command)}: {why}; {mend}"
         raise NotStarted(message) from error
-    lines: list[str] = []
-    shown = partial(without_secrets, simulator)
-    reader = threading.Thread(target=_read, args=(process.stdout, lines, shown, tell), daemon=True)
-    code: int | None
-    try:
-        reader.start()
-        code = process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        code = None
-    finally:
-        seconds = time.monotonic() - began
-        _end(process)
-        reader.join(_GRACE)
-    return Ended(code, "".join(lines)[-_LONGEST_OUTPUT:], seconds)
 
 
 def _with_own(command: Sequence[str]) -> list[str]:
@@ -211,12 +232,12 @@ def _end(process: subprocess.Popen[str]) -> None:
     """End a program and all that it started, kindly first."""
     if process.poll() is None:
         _signal(process, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
     _signal(process, signal.SIGKILL)
     process.wait()
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import shutil
 import signal
 import socket
@@ -12,13 +13,14 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from oscp_sim.cli.main import main
+from oscp_sim.program import run_program
 from oscp_sim.scenario.events import (
     Event,
     RehearsalFinished,
@@ -481,6 +483,35 @@ def test_a_program_ends_with_the_command_and_what_happened_is_kept(
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
     assert journal.read_text().startswith('{"format":"oscp-sim journal"')
+
+
+@pytest.mark.parametrize("begun", ["subprocess.Popen", "threading.Thread.start"])
+def test_a_program_that_has_just_begun_ends_with_the_command(
+    monkeypatch: pytest.MonkeyPatch, begun: str
+) -> None:
+    owner, _, name = begun.rpartition(".")
+    begin = getattr(pkgutil.resolve_name(owner), name)
+    started = []
+
+    def begins(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - of either
+        made = begin(*args, **more)
+        signal.raise_signal(signal.SIGTERM)
+        return made
+
+    def keeps(*args: Any, **more: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - of Popen
+        started.append(popen(*args, **more))
+        return started[0]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr("subprocess.Popen", keeps)
+    with Simulator() as simulator:
+        assert simulator.url
+        begin = keeps if name == "Popen" else begin
+        monkeypatch.setattr(begun, begins)
+        with pytest.raises(SystemExit) as ended:
+            run_program(["sleep", "100"], simulator)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert started[0].returncode is not None
 
 
 def test_what_happened_is_kept_when_its_reader_goes_away(tmp_path: Path) -> None:
