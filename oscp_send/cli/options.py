@@ -15,6 +15,8 @@ from oscp_send.cli.main import unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from _typeshed import DataclassInstance
+
     from oscp_send.client import SolarUserClient
     from oscp_send.settings import Settings
 
@@ -182,20 +184,22 @@ _ADDRESS: Final = (
 
 def connection_options(command: Command) -> Command:
     """Give a command the options of a `Connection`, as its argument `connection`."""
-    return _gathered(command, _CONNECTION, "connection", Connection)
+    return gathered(command, _CONNECTION, "connection", Connection)
 
 
 def address_options(command: Command) -> Command:
     """Give a command the options of an `Address`, as its argument `address`."""
-    return _gathered(command, _ADDRESS, "address", Address)
+    return gathered(command, _ADDRESS, "address", Address)
 
 
-def _gathered(
+def gathered(
     command: Command,
     options: tuple[Callable[[Command], Command], ...],
     name: str,
-    kind: type[Address | Connection],
+    kind: type[DataclassInstance],
 ) -> Command:
+    """Give a command some options, and their values as one argument of a kind of dataclass."""
+
     @wraps(command)
     def run(*args: Any, **given: Any) -> object:  # noqa: ANN401 - those of the command
         values = {each.name: given.pop(each.name) for each in fields(kind)}

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from functools import partial, wraps
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from oscp_schemas.date_time import Fidelity
+from oscp_send.cli.main import USAGE, printable
+from oscp_send.cli.options import Command, gathered
 from oscp_send.fidelity import Behaviour
 from oscp_sim.scenario.real_parties import RealParties, parse_seat
 
 # Only a command that reads scenarios needs what they bring along.
 if TYPE_CHECKING:
-    import requests
-
+    from oscp_sim.scenario.events import Listener
     from oscp_sim.scenario.model import Scenario
     from oscp_sim.scenario.selection import Selection
+    from oscp_sim.world import World
 
-Command = Any  # what click's decorators take and return
-
+EXISTING_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE_TO_WRITE: Final = click.Path(dir_okay=False, path_type=Path)
+PORT: Final = click.IntRange(0, 65535)
 fidelity_option = click.option(
     "--fidelity",
     type=click.Choice(["documented", "observed"]),
@@ -56,7 +58,7 @@ seat_option = click.option(
 )
 world_option = click.option(
     "--world",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="YAML file of who exists; the built-in world where not given.",
 )
 others_option = click.option(
@@ -64,12 +66,6 @@ others_option = click.option(
     type=click.Choice(["pass", "refuse"]),
     help="What becomes of requests that the proxy is given for other hosts: they go where they are "
     "for, or they are refused with 403. Passed on where not given.",
-)
-control_token_option = click.option(
-    "--control-token",
-    metavar="TOKEN",
-    envvar="OSCP_SIM_CONTROL_TOKEN",
-    help="What the simulator asks for; better given as OSCP_SIM_CONTROL_TOKEN.",
 )
 report_option = click.option(
     "--report",
@@ -80,38 +76,6 @@ report_option = click.option(
     "the summary of a GitHub step. May be given several times.",
 )
 
-# Where the file is named by which one that speaks TLS is trusted, as `serve --env-file` has it.
-_TRUSTED_BY: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-
-
-def connection(control_token: str | None) -> requests.Session:
-    """Return a session to a running simulator."""
-    import requests
-
-    session = requests.Session()
-    # A simulator on this machine is not behind a proxy.
-    session.trust_env = False
-    named = (os.environ.get(each, "") for each in _TRUSTED_BY)
-    session.verify = next((each for each in named if each and Path(each).exists()), True)
-    if control_token is not None:
-        session.headers["Authorization"] = f"Bearer {control_token}"
-    return session
-
-
-def told_by_simulator(answer: requests.Response, key: str) -> dict[str, Any] | None:
-    """Return what a simulator says; None where what answers is not one.
-
-    Args:
-        answer: It says why it refused, in `error`.
-        key: Otherwise there is this in it.
-    """
-    try:
-        content = answer.json()
-    except ValueError:
-        return None
-    is_told = isinstance(content, dict) and not content.keys().isdisjoint({key, "error"})
-    return content if is_told else None
-
 
 @contextmanager
 def bad_parameters(option: str) -> Iterator[None]:
@@ -120,6 +84,27 @@ def bad_parameters(option: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def end(why: object, code: int = USAGE) -> NoReturn:
+    """End a command with an exit code, once the standard error has its name and why."""
+    name = click.get_current_context().info_name
+    for line in str(why).splitlines():
+        click.echo(printable(f"oscp-sim {name}: {line}"), err=True)
+    sys.exit(code)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn a file that cannot be used into a line for each of its problems, and exit code 2."""
+    from oscp_sim.yaml_source import SourceError
+
+    try:
+        yield
+    except SourceError as error:
+        for problem in error.problems:
+            click.echo(printable(str(problem)), err=True)
+        sys.exit(USAGE)
 
 
 def behaviour(fidelity: Fidelity, settings: tuple[str, ...]) -> Behaviour:
@@ -154,10 +139,80 @@ def seats(given: tuple[str, ...]) -> RealParties:
     return together
 
 
+def listeners(reports: tuple[str, ...]) -> list[Listener]:
+    """Return who writes each `--report` that is asked for.
+
+    Raises:
+        click.BadParameter: One makes no sense, or cannot be written.
+    """
+    if not reports:
+        return []
+    # Imported where one is asked for: nobody waits longer for a server than for this.
+    from oscp_sim.report import listeners as writers
+
+    with bad_parameters("--report"):
+        return writers(reports)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a simulator is made of, as a command line says it."""
+
+    world: Path | None
+    seed: int
+    fidelity: Fidelity
+    settings: tuple[str, ...]
+    seat: tuple[str, ...]
+    reports: tuple[str, ...]
+
+    def behaviour(self) -> Behaviour:
+        """Return which side of each difference is followed."""
+        return behaviour(self.fidelity, self.settings)
+
+    def placed_world(self) -> World:
+        """Return the world, with the real parties where they are.
+
+        Exits with 2, after each problem on a line, if it cannot be read.
+
+        Raises:
+            click.BadParameter: A real party makes no sense, or is not in it.
+        """
+        from oscp_sim.world import load_world
+
+        real = seats(self.seat)
+        with readable():
+            world = load_world(self.world)
+        with bad_parameters("--seat"):
+            return real.placed(world)
+
+
+def setup_options(command: Command) -> Command:
+    """Give a command the options of a `Setup`, as its argument `setup`."""
+    options = (world_option, seed_option, fidelity_option, set_option, seat_option, report_option)
+    return gathered(command, options, "setup", Setup)
+
+
 # Which scenarios.
 
 _SCENARIOS: Final = Path("scenarios")
-paths_argument = click.argument("paths", nargs=-1, metavar="[PATHS]...")
+
+
+def _or_usual(
+    _context: click.Context, _param: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the paths; else the folder `scenarios` here, or what the package ships."""
+    if given:
+        return given
+    if any(_SCENARIOS.rglob("*.yaml")):
+        return (str(_SCENARIOS),)
+    # Nobody is to take these for their own.
+    click.echo("no scenarios/ here: these are the scenarios that come with oscp-sim", err=True)
+    package = Path(__file__).parent.parent
+    shipped = package / "pack"
+    return (str(shipped if shipped.is_dir() else package.parent.parent / "scenarios"),)
+
+
+paths_argument = click.argument("paths", nargs=-1, metavar="[PATHS]...", callback=_or_usual)
 include_option = click.option(
     "--include",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -224,7 +279,6 @@ class Choice:
         Raises:
             click.BadParameter: The expression is not one.
         """
-        from oscp_sim.matching import printable
         from oscp_sim.scenario.selection import BadExpression, NothingSelected
 
         try:
@@ -233,43 +287,9 @@ class Choice:
             raise click.BadParameter(str(error), param_hint="-k") from None
         except NothingSelected as error:
             click.echo(printable(str(error)), err=True)
-            sys.exit(2)
+            sys.exit(USAGE)
 
 
 def choice_options(command: Command) -> Command:
     """Give a command PATHS and the options of a `Choice`, as its argument `choice`."""
-
-    @wraps(command)
-    def run(*args: Any, **given: Any) -> object:  # noqa: ANN401 - those of the command
-        given["paths"] = given["paths"] or (default_folder(),)
-        choice = Choice(**{each.name: given.pop(each.name) for each in fields(Choice)})
-        return command(*args, choice=choice, **given)
-
-    for option in reversed(_CHOICES):
-        run = option(run)
-    return run
-
-
-@contextmanager
-def readable() -> Iterator[None]:
-    """Turn a file that cannot be used into a line for each of its problems, and exit code 2."""
-    from oscp_sim.matching import printable
-    from oscp_sim.yaml_source import SourceError
-
-    try:
-        yield
-    except SourceError as error:
-        for problem in error.problems:
-            click.echo(printable(str(problem)), err=True)
-        sys.exit(2)
-
-
-def default_folder() -> str:
-    """Return the folder `scenarios` here, if it has scenario files, or what the package ships."""
-    if any(_SCENARIOS.rglob("*.yaml")):
-        return str(_SCENARIOS)
-    # Nobody is to take these for their own.
-    click.echo("no scenarios/ here: these are the scenarios that come with oscp-sim", err=True)
-    package = Path(__file__).parent.parent
-    shipped = package / "pack"
-    return str(shipped if shipped.is_dir() else package.parent.parent / "scenarios")
+    return gathered(command, _CHOICES, "choice", Choice)

@@ -4,74 +4,98 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from oscp_send.cli.ci import writable
-from oscp_sim.cli.options import bad_parameters, report_option, seat_option, seats
+from oscp_send.cli.main import printable
+from oscp_send.cli.options import Command, gathered
+from oscp_sim.cli.options import (
+    EXISTING_FILE,
+    FILE_TO_WRITE,
+    bad_parameters,
+    end,
+    listeners,
+    readable,
+    report_option,
+    seat_option,
+    seats,
+)
 
 if TYPE_CHECKING:
     from oscp_sim.recording import Recording
     from oscp_sim.saved_journal import SavedJournal
     from oscp_sim.shared import Shared
-    from oscp_sim.yaml_source import SourceError
 
 # Of the first line of a journal, which holds a world, as much as tells it from a scenario.
 _LONGEST_LINE: Final = 1000
 
-save_journal_option = click.option(
-    "--save-journal",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the journal to this file at the end, as JSON Lines, for record, replay and export.",
+_KEPT: Final = (
+    click.option(
+        "--save-journal",
+        type=FILE_TO_WRITE,
+        help="Write the journal to this file at the end, as JSON Lines, for record, replay and "
+        "export.",
+    ),
+    click.option(
+        "--record",
+        "recorded",
+        type=FILE_TO_WRITE,
+        help="Write what happened to this file at the end, as a scenario that passes when it is "
+        "played again.",
+    ),
 )
-record_option = click.option(
-    "--record",
-    "recorded",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write what happened to this file at the end, as a scenario that passes when it is played "
-    "again.",
-)
 
 
-def check_path(path: Path | None, option: str) -> None:
-    """End the command with 2 where a file could not be written at the end."""
-    if path is not None:
-        with bad_parameters(option):
-            writable(path)
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The files that a command writes of what happened, at its end."""
 
+    save_journal: Path | None
+    recorded: Path | None
 
-def keep_what_happened(shared: Shared, save: Path | None, recorded: Path | None) -> bool:
-    """Write the files that the two options name, and return whether that was possible."""
-    from oscp_sim.recording import NothingToRecord
-    from oscp_sim.recording import record as made
-    from oscp_sim.saved_journal import SavedJournal
+    def check(self) -> None:
+        """End the command with 2 where one could not be written at the end."""
+        for path, option in ((self.save_journal, "--save-journal"), (self.recorded, "--record")):
+            if path is not None:
+                with bad_parameters(option):
+                    writable(path)
 
-    if save is None and recorded is None:
+    def write(self, shared: Shared) -> bool:
+        """Write them, and return whether that was possible."""
+        from oscp_sim.recording import NothingToRecord
+        from oscp_sim.recording import record as made
+        from oscp_sim.saved_journal import SavedJournal
+
+        if self.save_journal is None and self.recorded is None:
+            return True
+        journal = SavedJournal.of(shared)
+        try:
+            if self.save_journal is not None:
+                self.save_journal.parent.mkdir(parents=True, exist_ok=True)
+                journal.save(self.save_journal)
+            if self.recorded is not None:
+                recording = made(journal, self.recorded.stem)
+                self.recorded.parent.mkdir(parents=True, exist_ok=True)
+                self.recorded.write_text(recording.text, encoding="utf-8")
+                _tell(recording, self.recorded)
+        except NothingToRecord as error:
+            click.echo(f"{self.recorded} is not written: {error}", err=True)
+        except OSError as error:
+            click.echo(f"{error.filename} cannot be written: {error.strerror}", err=True)
+            return False
         return True
-    journal = SavedJournal.of(shared)
-    try:
-        if save is not None:
-            save.parent.mkdir(parents=True, exist_ok=True)
-            journal.save(save)
-        if recorded is not None:
-            recording = made(journal, recorded.stem)
-            recorded.parent.mkdir(parents=True, exist_ok=True)
-            recorded.write_text(recording.text, encoding="utf-8")
-            _tell(recording, recorded)
-    except NothingToRecord as error:
-        click.echo(f"{recorded} is not written: {error}", err=True)
-    except OSError as error:
-        click.echo(f"{error.filename} cannot be written: {error.strerror}", err=True)
-        return False
-    return True
 
 
-_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-_journal = click.argument("journal", type=_file)
+def kept_options(command: Command) -> Command:
+    """Give a command the options of `Kept`, as its argument `kept`."""
+    return gathered(command, _KEPT, "kept", Kept)
+
+
+_journal = click.argument("journal", type=EXISTING_FILE)
 
 
 @click.command()
@@ -79,7 +103,7 @@ _journal = click.argument("journal", type=_file)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_TO_WRITE,
     help="The scenario file to write; printed where not given.",
 )
 @click.option("--name", help="Of the scenario; that of the file where not given.")
@@ -100,19 +124,14 @@ def record(journal: Path, output: Path | None, name: str | None) -> None:
     try:
         recording = made(saved, name or (output or journal).stem)
     except NothingToRecord as error:
-        _end([str(error)], "record")
-    if output is None:
-        click.echo(recording.text, nl=False)
-    else:
-        _write(output, recording.text, "record")
+        end(error)
+    _write(output, recording.text)
     _tell(recording, output)
     sys.exit(1 if recording.problems else 0)
 
 
 def _tell(recording: Recording, output: Path | None) -> None:
     """Say on the standard error what became of a recording."""
-    from oscp_sim.matching import printable
-
     where = f" in {output}" if output else ""
     count = len(recording.left_out)
     steps = "1 step" if recording.steps == 1 else f"{recording.steps} steps"
@@ -124,7 +143,7 @@ def _tell(recording: Recording, output: Path | None) -> None:
 
 
 @click.command()
-@click.argument("file", type=_file)
+@click.argument("file", type=EXISTING_FILE)
 @seat_option
 @report_option
 @click.option("--sequence", is_flag=True, help="Show what the parties sent one another.")
@@ -138,28 +157,23 @@ def replay(file: Path, seat: tuple[str, ...], reports: tuple[str, ...], sequence
     """
     from oscp_sim.recording import NothingToRecord, setting_of
     from oscp_sim.recording import record as made
-    from oscp_sim.report import listeners
     from oscp_sim.scenario.console import ConsoleReport
     from oscp_sim.scenario.read import load_scenarios
     from oscp_sim.scenario.run import Rehearsal, run
-    from oscp_sim.yaml_source import SourceError
 
-    real = seats(seat)
-    with bad_parameters("--report"):
-        written = listeners(reports)
+    real, written = seats(seat), listeners(reports)
     with tempfile.TemporaryDirectory() as folder:
         scenario, is_journal = file, _is_journal(file)
         try:
-            if is_journal:
-                scenario = Path(folder) / f"{file.stem}.yaml"
-                scenario.write_text(made(_opened(file), file.stem).text, encoding="utf-8")
-            setting = setting_of(scenario.read_text(encoding="utf-8"))
-            heading = file.resolve().parent.name
-            scenarios = [replace(each, group=heading) for each in load_scenarios([scenario])]
-        except SourceError as error:
-            _end_with(error)
+            with readable():
+                if is_journal:
+                    scenario = Path(folder) / f"{file.stem}.yaml"
+                    scenario.write_text(made(_opened(file), file.stem).text, encoding="utf-8")
+                setting = setting_of(scenario.read_text(encoding="utf-8"))
+                heading = file.resolve().parent.name
+                scenarios = [replace(each, group=heading) for each in load_scenarios([scenario])]
         except (NothingToRecord, ValueError) as error:
-            _end([str(error)], "replay")
+            end(error)
         common = Rehearsal(setting.seed, setting.behaviour, real_parties=real)
         passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence), *written])
     if is_journal and not passed:
@@ -175,7 +189,7 @@ def replay(file: Path, seat: tuple[str, ...], reports: tuple[str, ...], sequence
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_TO_WRITE,
     help="The file to write; printed where not given.",
 )
 def export(journal: Path, output: Path | None) -> None:
@@ -188,11 +202,7 @@ def export(journal: Path, output: Path | None) -> None:
     from oscp_sim.openapi import version
     from oscp_sim.recording.har import har
 
-    text = har(_opened(journal).entries, version())
-    if output is None:
-        click.echo(text)
-    else:
-        _write(output, text, "export")
+    _write(output, har(_opened(journal).entries, version()))
 
 
 def _is_journal(file: Path) -> bool:
@@ -204,29 +214,18 @@ def _is_journal(file: Path) -> bool:
 
 def _opened(path: Path) -> SavedJournal:
     from oscp_sim.saved_journal import open_journal
-    from oscp_sim.yaml_source import SourceError
 
-    try:
+    with readable():
         return open_journal(path)
-    except SourceError as error:
-        _end_with(error)
 
 
-def _write(path: Path, text: str, command: str) -> None:
+def _write(path: Path | None, text: str) -> None:
+    """Write a file, or print what would be in it where none is named."""
+    if path is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        _end([f"{path} cannot be written: {error.strerror}"], command)
-
-
-def _end_with(error: SourceError) -> NoReturn:
-    _end(map(str, error.problems))
-
-
-def _end(lines: Iterable[str], command: str | None = None) -> NoReturn:
-    from oscp_sim.matching import printable
-
-    for line in lines:
-        click.echo(printable(f"oscp-sim {command}: {line}" if command else line), err=True)
-    sys.exit(2)
+        end(f"{path} cannot be written: {error.strerror}")

@@ -6,26 +6,19 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from oscp_schemas.date_time import Fidelity
 from oscp_send.cli.main import Colours, color_option
 from oscp_sim.cli.options import (
     Choice,
-    bad_parameters,
-    behaviour,
+    Setup,
     choice_options,
-    fidelity_option,
+    listeners,
     readable,
-    report_option,
-    seat_option,
     seats,
-    seed_option,
-    set_option,
-    world_option,
+    setup_options,
 )
 
 if TYPE_CHECKING:
@@ -54,12 +47,7 @@ class _Jobs(click.ParamType[int]):
 
 @click.command()
 @choice_options
-@world_option
-@seed_option
-@fidelity_option
-@set_option
-@seat_option
-@report_option
+@setup_options
 @click.option(
     "--jobs",
     "-j",
@@ -87,12 +75,7 @@ class _Jobs(click.ParamType[int]):
 @color_option
 def rehearse(
     choice: Choice,
-    world: Path | None,
-    seed: int,
-    fidelity: Fidelity,
-    settings: tuple[str, ...],
-    seat: tuple[str, ...],
-    reports: tuple[str, ...],
+    setup: Setup,
     jobs: int,
     fail_fast: bool,
     last_failed: bool,
@@ -109,17 +92,14 @@ def rehearse(
     chosen.
     """
     with _built_to_stay():
-        from oscp_sim.report import listeners
         from oscp_sim.scenario.console import ConsoleReport
         from oscp_sim.scenario.run import Rehearsal, run
         from oscp_sim.scenario.selection import LastFailed
         from oscp_sim.world import load_world
 
-        chosen, real = behaviour(fidelity, settings), seats(seat)
-        with bad_parameters("--report"):
-            written = listeners(reports)
+        chosen, real, written = setup.behaviour(), seats(setup.seat), listeners(setup.reports)
         with readable():
-            common = Rehearsal(seed, chosen, load_world(world) if world else None, real)
+            common = Rehearsal(setup.seed, chosen, load_world(setup.world), real)
         everything = choice.load()
         memory = LastFailed(everything)
         scenarios: Sequence[Scenario] = choice.chosen(everything)

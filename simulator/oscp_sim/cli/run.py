@@ -8,29 +8,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from oscp_schemas.date_time import Fidelity
 from oscp_sim.cli.options import (
-    bad_parameters,
-    behaviour,
-    fidelity_option,
+    EXISTING_FILE,
+    PORT,
+    Setup,
+    end,
+    listeners,
     others_option,
-    report_option,
-    seat_option,
+    readable,
     seats,
-    seed_option,
-    set_option,
-    world_option,
+    setup_options,
 )
-from oscp_sim.cli.record import (
-    check_path,
-    keep_what_happened,
-    record_option,
-    save_journal_option,
-)
+from oscp_sim.cli.record import Kept, kept_options
 
 if TYPE_CHECKING:
     from oscp_sim.addresses import Others
@@ -44,19 +37,14 @@ _SETTLE = 10.0
 @click.argument("command", nargs=-1, required=True, metavar="[--] COMMAND...")
 @click.option(
     "--expect",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="YAML file of what is expected, with the keys that a scenario's step has below expect; "
     "and declined, refused, exit_code and output.",
 )
-@world_option
-@seed_option
-@fidelity_option
-@set_option
-@seat_option
-@report_option
+@setup_options
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=PORT,
     default=0,
     show_default=True,
     help="Where the simulator listens; 0 takes a free port.",
@@ -89,25 +77,18 @@ _SETTLE = 10.0
     show_default=True,
     help="How long what it sent may take to come to its end, once the command has.",
 )
-@save_journal_option
-@record_option
+@kept_options
 def run(
     command: tuple[str, ...],
     expect: Path | None,
-    world: Path | None,
-    seed: int,
-    fidelity: Fidelity,
-    settings: tuple[str, ...],
-    seat: tuple[str, ...],
-    reports: tuple[str, ...],
+    setup: Setup,
     port: int,
     intercept: bool,
     others: Others | None,
     tls: bool,
     timeout: float | None,
     settle: float,
-    save_journal: Path | None,
-    recorded: Path | None,
+    kept: Kept,
 ) -> None:
     """Run a program of your own against a simulator, and judge what it sent.
 
@@ -123,30 +104,20 @@ def run(
     from oscp_send.cli.ci import NotWritten
     from oscp_sim.authority import TlsUnavailable
     from oscp_sim.program import NotStarted
-    from oscp_sim.report import listeners
     from oscp_sim.scenario.program_report import ProgramReport
     from oscp_sim.scenario.program_run import ProgramRun, judge_program, nothing_expected
     from oscp_sim.scenario.read import load_expectation
     from oscp_sim.server import PortUnavailable
     from oscp_sim.simulator import Simulator
-    from oscp_sim.world import load_world
-    from oscp_sim.yaml_source import SourceError
 
     if others and not intercept:
         raise click.BadParameter("there is no proxy; add --intercept", param_hint="--others")
-    check_path(save_journal, "--save-journal")
-    check_path(recorded, "--record")
-    chosen, real = behaviour(fidelity, settings), seats(seat)
-    with bad_parameters("--report"):
-        written = listeners(reports)
-    try:
+    kept.check()
+    chosen, written = setup.behaviour(), listeners(setup.reports)
+    with readable():
         expected = load_expectation(expect) if expect else nothing_expected()
-        given = load_world(world)
-    except SourceError as error:
-        _end(error, 2)
-    with bad_parameters("--seat"):
-        placed = real.placed(given)
-    simulator = Simulator(placed, seed=seed, fidelity=chosen, plays=real.plays)
+    placed = setup.placed_world()
+    simulator = Simulator(placed, seed=setup.seed, fidelity=chosen, plays=seats(setup.seat).plays)
     program = ProgramRun(command, expected, timeout=timeout, settle=settle)
     asked: Others | None = (others or "pass") if intercept else None
     told: list[Listener] = [ProgramReport(sys.stdout), *written]
@@ -155,13 +126,13 @@ def run(
             program = replace(program, variables=variables)
             passed = judge_program(program, simulator, told, _pass_on)
     except PortUnavailable as error:
-        _end(error, 3)
+        end(error, 3)
     except (NotStarted, TlsUnavailable) as error:
-        _end(error, 2)
+        end(error)
     except (NotWritten, BrokenPipeError, KeyboardInterrupt, SystemExit):
-        keep_what_happened(simulator.shared, save_journal, recorded)
+        kept.write(simulator.shared)
         raise
-    is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
+    is_kept = kept.write(simulator.shared)
     sys.exit(0 if passed and is_kept else 1 if is_kept else 2)
 
 
@@ -194,13 +165,3 @@ def _served(
 
 def _pass_on(line: str) -> None:
     click.echo(line, nl=False)
-
-
-def _end(error: Exception, code: int) -> NoReturn:
-    from oscp_sim.matching import printable
-
-    problems = getattr(error, "problems", None)
-    lines = [str(error)] if problems is None else map(str, problems)
-    for line in lines:
-        click.echo(printable(line if problems else f"oscp-sim run: {line}"), err=True)
-    sys.exit(code)

@@ -1,12 +1,14 @@
-"""`oscp-sim list`, `oscp-sim lint` and `oscp-sim schema`: about scenario files, without a run."""
+"""`oscp-sim init`, `list`, `lint` and `schema`: about scenario files, without a run."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,10 +17,10 @@ import click
 
 from oscp_send.cli.ci import Level, annotation
 from oscp_send.cli.main import FAILED, USAGE, Colours, Palette, color_option, count, printable
+from oscp_send.cli.options import format_option
 from oscp_sim.cli.options import (
     Choice,
     choice_options,
-    default_folder,
     include_option,
     paths_argument,
     readable,
@@ -38,15 +40,6 @@ SCHEMAS: Final = {
 }
 _WIDTH: Final = 100
 _INDENT: Final = " " * 6
-
-format_option = click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For a person, or for a program.",
-)
 
 
 @click.command()
@@ -159,7 +152,7 @@ def lint(
     with readable():
         given = load_world(world) if world else None
     # What is beside a scenario is read with it.
-    named = [NamedPath.of(each).path for each in paths or [default_folder()]]
+    named = [NamedPath.of(each).path for each in paths]
     found = look(dict.fromkeys(named), include, given)
     if style == "json":
         click.echo(json.dumps(_report(found), indent=2, ensure_ascii=False))
@@ -205,3 +198,84 @@ def _told(found: Linted, palette: Palette) -> Iterator[str]:
     warnings = palette.paint(count(len(found.warnings), "warning"), "yellow")
     told = [errors, warnings if found.warnings else "", good]
     yield ", ".join(filter(None, told if errors or found.warnings else [f"{good}: good"]))
+
+
+# What to begin with.
+
+# What is written, and the file of this package that it is made of.
+_FILES: Final = (
+    ("scenarios/day-ahead.yaml", "day-ahead.yaml"),
+    ("scenarios/wrong-group.yaml", "wrong-group.yaml"),
+    ("scenarios/worlds/depot.yaml", "depot.yaml"),
+    (".github/workflows/oscp-rehearsal.yaml", "workflow.yaml"),
+)
+_NEXT: Final = (
+    ("oscp-sim lint", "what is wrong with the files"),
+    ("oscp-sim rehearse", "run them"),
+    ("oscp-sim rehearse --sequence", "see what the parties send one another"),
+    ("oscp-sim serve --world scenarios/worlds/depot.yaml", "the same world, for your own program"),
+)
+
+
+@click.command()
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Write a folder to begin with: a world, two scenarios, their schemas, a CI workflow.
+
+    FOLDER is the top of your project, here where not given. What is there already stays as it is.
+    The schemas let an editor with the YAML language server complete and check what you type; after
+    an upgrade write them again with `oscp-sim schema`.
+
+    Exits with 2 when a file cannot be written.
+    """
+    try:
+        for path, text in _contents():
+            _write(folder / path, text)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        click.echo(printable(f"{error.filename}: cannot be written: {reason.lower()}"), err=True)
+        sys.exit(USAGE)
+    click.echo("\nNext:")
+    if folder.resolve() != Path.cwd():
+        click.echo(f"  cd {shlex.quote(str(folder))}")
+    width = max(len(command) for command, _ in _NEXT)
+    for command, what in _NEXT:
+        click.echo(f"  {command:<{width}}  # {what}")
+
+
+def _contents() -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each file."""
+    starter = files("oscp_sim.scenario").joinpath("starter")
+    for path, name in _FILES:
+        text = starter.joinpath(name).read_text(encoding="utf-8")
+        yield path, text.replace("OSCP_REHEARSAL", _requirement())
+    for kind, (_, name) in SCHEMAS.items():
+        yield f"scenarios/schemas/{name}", schema_text(kind)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        click.echo(printable(f"kept   {path}, which was there"))
+    else:
+        click.echo(printable(f"wrote  {path}"))
+
+
+def _requirement() -> str:
+    """Return what pip is to install: this version, from where this one came."""
+    try:
+        installed = distribution("oscp-rehearsal")
+    except PackageNotFoundError:
+        return "./oscp-rehearsal"
+    origin = installed.read_text("direct_url.json")
+    if origin is None:
+        return f"oscp-rehearsal=={installed.version}"
+    said = json.loads(origin)
+    if "vcs_info" not in said:
+        # A folder of this machine, which no other has.
+        return "./oscp-rehearsal"
+    vcs = said["vcs_info"]
+    return f"oscp-rehearsal @ {vcs['vcs']}+{said['url']}@{vcs['commit_id']}"

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, get_args
+from typing import TYPE_CHECKING, Final, get_args
 from urllib.parse import urlsplit
 
 import click
 
-from oscp_schemas.date_time import Fidelity
+from oscp_send.cli.main import printable
 from oscp_send.times import utc_text
 from oscp_sim.addresses import (
     CAPACITY_OPTIMIZER_PATH,
@@ -28,31 +28,24 @@ from oscp_sim.addresses import (
     server_url,
 )
 from oscp_sim.cli.options import (
+    FILE_TO_WRITE,
+    PORT,
+    Setup,
     bad_parameters,
-    behaviour,
-    fidelity_option,
+    end,
+    listeners,
     others_option,
-    report_option,
-    seat_option,
-    seats,
-    seed_option,
-    set_option,
-    world_option,
+    readable,
+    setup_options,
 )
-from oscp_sim.cli.record import (
-    check_path,
-    keep_what_happened,
-    record_option,
-    save_journal_option,
-)
+from oscp_sim.cli.record import Kept, kept_options
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.faults import Rule, impossible_at_a_port, load_faults
 from oscp_sim.http import OURS
 from oscp_sim.keep import StateFile, StateFileError
-from oscp_sim.matching import printable
 from oscp_sim.outgoing import IN_PROCESS_URL
-from oscp_sim.scenario.real_parties import KINDS, NAMES, RealParties
+from oscp_sim.scenario.real_parties import KINDS, NAMES
 from oscp_sim.serve import Tls
 from oscp_sim.serve import serve as run
 from oscp_sim.server import PortUnavailable
@@ -64,9 +57,8 @@ from oscp_sim.world import (
     Simulated,
     User,
     World,
-    load_world,
 )
-from oscp_sim.yaml_source import SourceError
+from oscp_sim.yaml_source import SourceError, SourceProblem
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -74,7 +66,6 @@ if TYPE_CHECKING:
     from oscp_sim.addresses import Others
     from oscp_sim.authority import Authority
     from oscp_sim.production import Surroundings
-    from oscp_sim.scenario.events import Listener
     from oscp_sim.scenario.model import Runs
 
 # Eleven days in a second: a faster clock would fall behind what is due.
@@ -85,7 +76,7 @@ _FASTEST: Final = 1_000_000
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=PORT,
     default=8920,
     show_default=True,
     help="Where to listen; 0 takes a free port.",
@@ -102,14 +93,14 @@ _FASTEST: Final = 1_000_000
 )
 @click.option(
     "--ca-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_TO_WRITE,
     metavar="FILE",
     help="Write the authority's certificate to this PEM file; beside the URL file where not given. "
     "Removed at the end.",
 )
 @click.option(
     "--proxy",
-    type=click.IntRange(0, 65535),
+    type=PORT,
     is_flag=False,
     flag_value=8921,
     metavar="[PORT]",
@@ -120,15 +111,12 @@ _FASTEST: Final = 1_000_000
 @others_option
 @click.option(
     "--env-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_TO_WRITE,
     metavar="FILE",
     help="Write the variables that a program needs to trust the certificate and find the proxy to "
     "this file, for a shell: `. FILE`. Removed at the end.",
 )
-@world_option
-@seed_option
-@fidelity_option
-@set_option
+@setup_options
 @click.option(
     "--play",
     "plays",
@@ -136,7 +124,6 @@ _FASTEST: Final = 1_000_000
     multiple=True,
     help="Play this party; may be given several times. All of them where not given.",
 )
-@seat_option
 @click.option(
     "--clock",
     "runs",
@@ -166,7 +153,7 @@ _FASTEST: Final = 1_000_000
 )
 @click.option(
     "--keep",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_TO_WRITE,
     help="Keep in this file, over a restart, what registrations and handshakes have agreed.",
 )
 @click.option(
@@ -199,17 +186,16 @@ _FASTEST: Final = 1_000_000
     show_default=True,
     help="How many messages each played system remembers that it got, and as many that it sent.",
 )
-@report_option
 @click.option(
     "--faults",
     "faults",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_TO_WRITE,
     metavar="FILE",
     help="Rules in a YAML file of what is to go wrong; see docs/faults.md, and POST /_sim/faults.",
 )
 @click.option(
     "--url-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE_TO_WRITE,
     help="Write {url, pid} as JSON to this file once the server answers, and ca_file and proxy "
     "where there are such; removed at the end.",
 )
@@ -221,8 +207,7 @@ _FASTEST: Final = 1_000_000
 @click.option(
     "--quiet", is_flag=True, help="Show no line for each exchange, as is usual on a terminal."
 )
-@save_journal_option
-@record_option
+@kept_options
 def serve(
     host: str,
     port: int,
@@ -232,12 +217,8 @@ def serve(
     proxy: int | None,
     others: Others | None,
     env_file: Path | None,
-    world: Path | None,
-    seed: int,
-    fidelity: Fidelity,
-    settings: tuple[str, ...],
+    setup: Setup,
     plays: tuple[PartyName, ...],
-    seat: tuple[str, ...],
     runs: Runs,
     start: str | None,
     speed: float | None,
@@ -248,12 +229,10 @@ def serve(
     keep_events: int,
     keep_messages: int,
     faults: Path | None,
-    reports: tuple[str, ...],
     url_file: Path | None,
     follow: bool,
     quiet: bool,
-    save_journal: Path | None,
-    recorded: Path | None,
+    kept: Kept,
 ) -> None:
     """Serve the parties of a rehearsal on one port until interrupted.
 
@@ -262,21 +241,20 @@ def serve(
     it is then not played. A --report is written when it ends.
     """
     _log_printable()
-    check_path(save_journal, "--save-journal")
-    check_path(recorded, "--record")
+    kept.check()
     if public_url is not None:
         with bad_parameters("--public-url"):
             public_url = server_url(public_url)
     _check_tls(public_url, tls=tls, proxy=proxy, others=others, files=(ca_file, env_file))
-    chosen = behaviour(fidelity, settings)
-    placed = _placed_world(world, seats(seat))
+    chosen = setup.behaviour()
+    placed = setup.placed_world()
     with bad_parameters("--play"):
         played = played_parties(placed, plays)
-    told = _listeners(reports)
+    told = listeners(setup.reports)
     began = time.monotonic()
     simulator = Simulator(
         placed,
-        seed=seed,
+        seed=setup.seed,
         clock=_clock(runs, start, speed),
         fidelity=chosen,
         plays=played,
@@ -288,7 +266,7 @@ def serve(
     simulator.add_pages(partial(_inspector, simulator))
 
     def announce(url: str) -> None:
-        for line in announcement(simulator, url, placed, is_built_in=world is None):
+        for line in announcement(simulator, url, placed, is_built_in=setup.world is None):
             click.echo(line)
         if secured is None:
             tell_how_to_stop()
@@ -299,7 +277,7 @@ def serve(
         tell_how_to_stop()
 
     def tell_how_to_stop() -> None:
-        click.echo(f"seed {seed}, fidelity {chosen}; Ctrl-C stops")
+        click.echo(f"seed {setup.seed}, fidelity {chosen}; Ctrl-C stops")
         sys.stdout.flush()
 
     secured = None
@@ -310,9 +288,14 @@ def serve(
         )
     with _shown(simulator, follow=follow, quiet=quiet):
         _run(simulator, host, port, announce, keep, public_url, url_file, secured)
-    is_kept = _tell_at_the_end(
-        simulator, told, time.monotonic() - began, save_journal=save_journal, recorded=recorded
-    )
+    for each in simulator.faults.warnings:
+        click.echo(printable(f"warning: {each}"), err=True)
+    # A report that cannot be written ends the command.
+    is_kept = kept.write(simulator.shared)
+    if told:
+        from oscp_sim.report.session import tell_session
+
+        tell_session(simulator.shared, time.monotonic() - began, told)
     sys.stdout.flush()
     sys.stderr.flush()
     # Python would let go of all that was kept piece by piece, for a second and more.
@@ -363,13 +346,13 @@ def _run(
                 tls=tls,
             )
     except PortUnavailable as error:
-        _end(f"oscp-sim serve: {error}", 3)
+        end(error, 3)
     except StateFileError as error:
-        _end(f"oscp-sim serve: {error}", 2)
+        end(error)
     except OSError as error:
         if error.filename is None:
             raise
-        _end(f"oscp-sim serve: {error.filename} cannot be written: {error.strerror}", 2)
+        end(f"{error.filename} cannot be written: {error.strerror}")
 
 
 def _check_tls(
@@ -401,62 +384,16 @@ def _authority(world: World, host: str, public_url: str | None) -> Authority:
     try:
         return authority_for(world, names - {"", "0.0.0.0", "::"})  # noqa: S104 - no name
     except TlsUnavailable as error:
-        _end(f"oscp-sim serve: {error}", 2)
-
-
-def _tell_at_the_end(
-    simulator: Simulator,
-    told: Sequence[Listener],
-    duration: float,
-    *,
-    save_journal: Path | None,
-    recorded: Path | None,
-) -> bool:
-    """Warn of faults that never struck, and write all that was asked for; return whether it is."""
-    for each in simulator.faults.warnings:
-        click.echo(printable(f"warning: {each}"), err=True)
-    # A report that cannot be written ends the command.
-    is_kept = keep_what_happened(simulator.shared, save_journal, recorded)
-    if told:
-        from oscp_sim.report.session import tell_session
-
-        tell_session(simulator.shared, duration, told)
-    return is_kept
-
-
-def _listeners(reports: tuple[str, ...]) -> Sequence[Listener]:
-    if not reports:
-        return ()
-    # Imported where they are asked for: nobody waits longer for a server than for this.
-    from oscp_sim.report import listeners
-
-    with bad_parameters("--report"):
-        return listeners(reports)
-
-
-def _end(message: str, code: int) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(code)
-
-
-def _placed_world(path: Path | None, real: RealParties) -> World:
-    try:
-        world = load_world(path)
-    except SourceError as error:
-        _end("\n".join(printable(str(each)) for each in error.problems), 2)
-    with bad_parameters("--seat"):
-        return real.placed(world)
+        end(error)
 
 
 def _rules(path: Path | None) -> tuple[Rule, ...]:
     if path is None:
         return ()
-    try:
+    with readable():
         rules = load_faults(path)
-    except SourceError as error:
-        _end("\n".join(printable(str(each)) for each in error.problems), 2)
-    if why := impossible_at_a_port(rules):
-        _end(printable(f"{path}: {why}"), 2)
+        if why := impossible_at_a_port(rules):
+            raise SourceError([SourceProblem(str(path), why)])
     return rules
 
 
