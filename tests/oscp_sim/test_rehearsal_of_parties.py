@@ -11,7 +11,7 @@ from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock, Schedule
 from oscp_sim.scenario.act import finish_what_is_due, is_moved
 from oscp_sim.scenario.events import Event, ScenarioFinished, StepFinished
 from oscp_sim.scenario.expect import (
-    problems_of_exchanges,
+    match_exchanges,
     problems_of_findings,
     problems_of_pending,
 )
@@ -44,7 +44,7 @@ ANSWER = replace(
 
 
 def told(expect: Expect, *got: Exchange) -> list[tuple[str, str, str]]:
-    return [(each.what, each.expected, each.got) for each in problems_of_exchanges(expect, got)]
+    return [(each.what, each.expected, each.got) for each in match_exchanges(expect, got)[0]]
 
 
 def all_of(*wanted: ExpectedExchange) -> Expect:
@@ -132,7 +132,7 @@ class TestExchanges:
     def test_a_header_that_is_absent_is_told_with_why(self) -> None:
         noted = replace(REGISTER, notes=("it stays behind",))
         wanted = all_of(ExpectedExchange(headers={"X-Correlation-ID": "r1"}))
-        (problem,) = problems_of_exchanges(wanted, [noted])
+        (problem,), _ = match_exchanges(wanted, [noted])
         assert (problem.got, problem.hint) == ("nothing", "it stays behind")
 
 

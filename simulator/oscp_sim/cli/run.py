@@ -104,7 +104,7 @@ def run(
     from oscp_send.cli.ci import NotWritten
     from oscp_sim.authority import TlsUnavailable
     from oscp_sim.program import NotStarted
-    from oscp_sim.scenario.program_report import ProgramReport
+    from oscp_sim.scenario.console import ProgramReport
     from oscp_sim.scenario.program_run import ProgramRun, judge_program, nothing_expected
     from oscp_sim.scenario.read import load_expectation
     from oscp_sim.server import PortUnavailable

@@ -32,8 +32,8 @@ def _annotations(result: RehearsalResult) -> Iterator[str]:
         for problem in scenario.all_problems:
             yield _annotation(scenario, problem)
     for scenario in result.scenarios:
-        for warning in scenario.warnings:
-            yield annotation("warning", warning, _title(scenario), *_place(scenario.where))
+        for warning in scenario.finished.warnings:
+            yield annotation("warning", warning, _title(scenario), *_place(scenario.started.where))
 
 
 def _annotation(scenario: ScenarioResult, problem: Problem) -> str:
@@ -63,7 +63,7 @@ def _summary(result: RehearsalResult) -> Iterator[str]:
     yield f"seed {result.seed}, fidelity {markdown_text(result.fidelity)}"
     yield ""
     for scenario in result.scenarios:
-        if not scenario.passed:
+        if not scenario.finished.passed:
             yield f"### ❌ {markdown_text(_title(scenario))}"
             yield ""
             yield fenced("\n".join(what_failed(scenario)))
@@ -80,7 +80,7 @@ def _summary(result: RehearsalResult) -> Iterator[str]:
 
 
 def _row(scenario: ScenarioResult) -> str:
-    ended = "✅" if scenario.passed else "❌"
-    warned = " ⚠️" if scenario.warnings else ""
+    ended = "✅" if scenario.finished.passed else "❌"
+    warned = " ⚠️" if scenario.finished.warnings else ""
     documented, observed = (markdown_text(each.text) for each in verdicts(scenario))
     return f"| {markdown_text(_title(scenario))} | {ended}{warned} | {documented} | {observed} |"

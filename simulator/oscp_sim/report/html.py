@@ -15,9 +15,9 @@ from oscp_send.cli.page import render
 from oscp_sim.report import chart as sequence
 from oscp_sim.report import plot as steps
 from oscp_sim.report.result import RehearsalResult, ScenarioResult
-from oscp_sim.report.text import EXPLAIN, failure_of, rule_of, shown_findings
+from oscp_sim.report.text import EXPLAIN, rule_of, shown_findings
 from oscp_sim.report.verdicts import Verdict, verdicts
-from oscp_sim.scenario.sequence import note_text, summary
+from oscp_sim.scenario.sequence import duration_text, note_text, summary
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
 
 _MOST_ROWS: Final = 300
@@ -58,21 +58,15 @@ class Shown:
     number: int
     result: ScenarioResult
 
-    @property
+    @cached_property
     def verdicts(self) -> tuple[Verdict, Verdict]:
         """By the documentation, and by the observed service."""
-        return self._verdicts
-
-    @property
-    def failure(self) -> str:
-        """Why it failed, in a line."""
-        return failure_of(self.result)
+        return verdicts(self.result)
 
     @property
     def duration(self) -> str:
         """How long it took."""
-        seconds = self.result.duration
-        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+        return duration_text(self.result.finished.duration)
 
     @property
     def has_exchanges(self) -> bool:
@@ -103,10 +97,6 @@ class Shown:
     def plots_left_out(self) -> int:
         """How many step plots are not shown."""
         return max(0, len(self._plots) - _MOST_PLOTS)
-
-    @cached_property
-    def _verdicts(self) -> tuple[Verdict, Verdict]:
-        return verdicts(self.result)
 
     @cached_property
     def _plots(self) -> list[steps.Plot]:

@@ -35,16 +35,16 @@ def _scenario(result: ScenarioResult) -> dict[str, Any]:
     return {
         "group": result.id.group,
         "name": result.id.name,
-        "where": result.where,
-        "about": result.about,
-        "fidelity": result.fidelity,
-        "passed": result.passed,
-        "duration": _seconds(result.duration),
+        "where": result.started.where,
+        "about": result.started.about,
+        "fidelity": result.started.fidelity,
+        "passed": result.finished.passed,
+        "duration": _seconds(result.finished.duration),
         "verdicts": {each.side: _verdict(each) for each in verdicts(result)},
-        "warnings": list(result.warnings),
-        "problems": [_problem(each) for each in result.problems],
+        "warnings": list(result.finished.warnings),
+        "problems": [_problem(each) for each in result.finished.problems],
         "steps": [_step(each) for each in result.steps],
-        "steps_left": result.steps_left,
+        "steps_left": result.finished.steps_left,
     }
 
 

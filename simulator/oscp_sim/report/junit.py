@@ -19,11 +19,11 @@ def report(result: RehearsalResult) -> str:
 
 
 def _case(result: ScenarioResult) -> Case:
-    failed = not result.passed
+    failed = not result.finished.passed
     return Case(
         result.id.group,
         result.id.name,
-        result.duration,
+        result.finished.duration,
         failure_of(result) if failed else None,
         "expectation",
         "\n".join(what_failed(result)) if failed else "",
@@ -33,7 +33,7 @@ def _case(result: ScenarioResult) -> Case:
 
 def _output(result: ScenarioResult) -> Iterator[str]:
     """Yield what may be read of a scenario that passed, too."""
-    yield from (f"warning: {each}" for each in result.warnings)
+    yield from (f"warning: {each}" for each in result.finished.warnings)
     documented, observed = verdicts(result)
     yield f"conformance to the documentation: {documented.text}"
     yield f"compatibility with the observed service: {observed.text}"

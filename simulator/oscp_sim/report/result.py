@@ -20,48 +20,20 @@ from oscp_sim.scenario.timeline import Exchange, TimelineEntry
 
 @dataclass(slots=True)
 class ScenarioResult:
-    """A scenario, its steps, and how it ended, so far as events told of it.
+    """A scenario, how it began, its steps, and how it ended, so far as events told of it.
 
-    Attributes:
-        fidelity: `documented` or `observed`, and what is set otherwise.
+    One whose end nobody told of has failed.
     """
 
     id: ScenarioId
-    where: str = ""
-    about: str | None = None
-    fidelity: str = ""
+    started: ScenarioStarted
+    finished: ScenarioFinished
     steps: list[StepFinished] = field(default_factory=list)
-    finished: ScenarioFinished | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether it ended, and well."""
-        return self.finished is not None and self.finished.passed
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.finished.duration if self.finished else 0.0
-
-    @property
-    def steps_left(self) -> int:
-        """How many steps did not run."""
-        return self.finished.steps_left if self.finished else 0
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What did not fail it, and should be looked at."""
-        return self.finished.warnings if self.finished else ()
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What went wrong outside of its steps."""
-        return self.finished.problems if self.finished else ()
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
         """What went wrong, in its steps and outside."""
-        return (*self.problems, *(each for step in self.steps for each in step.problems))
+        return (*self.finished.problems, *(each for step in self.steps for each in step.problems))
 
     @property
     def timeline(self) -> tuple[TimelineEntry, ...]:
@@ -91,7 +63,7 @@ class RehearsalResult:
     @property
     def passed(self) -> int:
         """How many scenarios passed."""
-        return sum(each.passed for each in self.scenarios)
+        return sum(each.finished.passed for each in self.scenarios)
 
     @property
     def failed(self) -> int:
@@ -120,9 +92,7 @@ class Gathered:
                 self._result = RehearsalResult(event.seed, event.fidelity)
                 self._order = list(event.scenarios)
             case ScenarioStarted():
-                result = self._of(event.scenario)
-                result.where, result.about = event.where, event.about
-                result.fidelity = event.fidelity
+                self._of(event.scenario).started = event
             case StepFinished():
                 self._of(event.scenario).steps.append(event)
             case ScenarioFinished():
@@ -137,11 +107,12 @@ class Gathered:
 
     def _of(self, scenario: ScenarioId) -> ScenarioResult:
         if scenario not in self._running:
-            self._running[scenario] = ScenarioResult(scenario)
+            begun = ScenarioStarted(scenario, "", 0), ScenarioFinished(scenario, False, 0.0)
+            self._running[scenario] = ScenarioResult(scenario, *begun)
             self._result.scenarios.append(self._running[scenario])
         return self._running[scenario]
 
     def _place(self, result: ScenarioResult) -> tuple[int, str]:
         """Return where a scenario belongs, whichever of several at a time ended first."""
         known = result.id in self._order
-        return (self._order.index(result.id) if known else len(self._order)), result.where
+        return (self._order.index(result.id) if known else len(self._order)), result.started.where

@@ -8,12 +8,10 @@ from typing import Final
 from oscp_sim.entry import Entry
 from oscp_sim.scenario.events import (
     Listener,
-    RehearsalFinished,
-    RehearsalStarted,
-    ScenarioFinished,
     ScenarioId,
     ScenarioStarted,
     StepFinished,
+    tell_of_one,
 )
 from oscp_sim.scenario.timeline import timeline
 from oscp_sim.shared import Shared
@@ -36,31 +34,16 @@ def tell_session(
         told: The listeners.
         entries: What they are told of; all that there is where not given.
     """
-    journal, seed, fidelity = shared.journal, shared.seed, str(shared.behaviour)
-    kept = journal.entries()
+    kept, fidelity = shared.journal.entries(), str(shared.behaviour)
     happened = timeline(kept if entries is None else entries)
-    first = kept[0].number if kept else journal.last + 1
+    first = kept[0].number if kept else shared.journal.last + 1
     forgotten = (f"the journal no longer has the first {first - 1:,} entries",) if first > 1 else ()
-    events = (
-        RehearsalStarted(seed, fidelity, (SESSION,)),
-        ScenarioStarted(SESSION, "", 1, fidelity, "What happened while the simulator ran."),
-        StepFinished(
-            SESSION,
-            1,
-            "everything",
-            "",
-            "",
-            duration,
-            timeline=happened,
-        ),
-        ScenarioFinished(
-            SESSION,
-            passed=True,
-            duration=duration,
-            warnings=(*forgotten, *shared.faults.warnings),
-        ),
-        RehearsalFinished(1, 0, duration),
+    about = "What happened while the simulator ran."
+    tell_of_one(
+        told,
+        shared.seed,
+        ScenarioStarted(SESSION, "", 1, fidelity, about),
+        StepFinished(SESSION, 1, "everything", "", "", duration, timeline=happened),
+        duration=duration,
+        warnings=(*forgotten, *shared.faults.warnings),
     )
-    for listener in told:
-        for event in events:
-            listener(event)

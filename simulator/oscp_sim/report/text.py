@@ -33,7 +33,7 @@ def failure_of(result: ScenarioResult) -> str:
 
 def what_failed(result: ScenarioResult) -> Iterator[str]:
     """Yield lines on what did not hold, with the requests and responses of the step."""
-    for problem in result.problems:
+    for problem in result.finished.problems:
         yield from problem_lines(problem)
     for step in result.steps:
         if step.problems:
@@ -41,8 +41,8 @@ def what_failed(result: ScenarioResult) -> Iterator[str]:
             for problem in step.problems:
                 yield from problem_lines(problem)
             yield from _exchanges(step)
-    if result.steps_left:
-        yield f"steps after that, which did not run: {result.steps_left}"
+    if result.finished.steps_left:
+        yield f"steps after that, which did not run: {result.finished.steps_left}"
     if any(shown_findings(each.findings) for each in result.timeline):
         yield f"what a rule in parentheses means: {EXPLAIN} RULE"
 

@@ -76,7 +76,7 @@ def verdicts(result: ScenarioResult) -> tuple[Verdict, Verdict]:
 
 
 def _verdict(result: ScenarioResult, side: Fidelity) -> Verdict:
-    ran = result.fidelity.startswith(side)
+    ran = result.started.fidelity.startswith(side)
     asked = [each for each in result.exchanges if _is_asked_about(each)]
     found = [(each, finding) for each in asked for finding in _judged(each, side, ran=ran)]
     # A stable sort: errors first.
@@ -85,7 +85,7 @@ def _verdict(result: ScenarioResult, side: Fidelity) -> Verdict:
     if len(reasons) > _MOST_REASONS:
         reasons = (*reasons[:_MOST_REASONS], f"and {len(reasons) - _MOST_REASONS} more")
     errors = [finding for _, finding in found if finding.severity == "error"]
-    if ran and not result.passed:
+    if ran and not result.finished.passed:
         first = tuple(f"{each.what}: expected {each.expected}" for each in result.all_problems[:1])
         return Verdict(side, "failed", ran, (*first, *reasons))
     grade: Grade = "broken" if errors else "warned" if found else "kept" if asked else "none"

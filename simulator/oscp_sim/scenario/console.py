@@ -8,7 +8,7 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import Final, TextIO
 
-from oscp_send.cli.main import Colours, Palette
+from oscp_send.cli.main import Colours, Palette, count
 from oscp_send.fidelity import DIFFERENCES
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import (
@@ -22,7 +22,7 @@ from oscp_sim.scenario.events import (
     ScenarioStarted,
     StepFinished,
 )
-from oscp_sim.scenario.sequence import LEGEND, draw
+from oscp_sim.scenario.sequence import LEGEND, draw, duration_text
 
 # Room for the longest action's name as a step.
 _SHORTEST_NAME = 31
@@ -94,8 +94,8 @@ class ConsoleReport:
             self._line(f"{beginning}  {_result(steps[0])}")
         else:
             ran = f"{len(steps)} of " if event.steps_left else ""
-            ran += _many(len(steps) + event.steps_left, "step")
-            self._line(f"{beginning}  {ran:<25}  {_time(event.duration):>8}")
+            ran += count(len(steps) + event.steps_left, "step")
+            self._line(f"{beginning}  {ran:<25}  {duration_text(event.duration):>8}")
             if is_drawn:
                 self._draw(steps)
             else:
@@ -141,7 +141,7 @@ class ConsoleReport:
                     self._report_problem(problem)
                 self._report_output(step.output)
         if event.steps_left:
-            self._line(f"  {_many(event.steps_left, 'step')} after that did not run")
+            self._line(f"  {count(event.steps_left, 'step')} after that did not run")
         if event.scenario not in self._drawn and any(step.timeline for step in steps):
             self._line("")
             self._draw(steps)
@@ -163,13 +163,67 @@ class ConsoleReport:
 
     def _report_totals(self, event: RehearsalFinished) -> None:
         failed = f", {self._paint(f'{event.failed} failed', 'red')}" if event.failed else ""
-        total = _many(event.passed + event.failed + event.not_run, "scenario")
+        total = count(event.passed + event.failed + event.not_run, "scenario")
         if self._parted:
             rules = ", ".join(sorted(self._parted))
             text = f"the running service does otherwise, --sequence shows where: {rules}"
             self._line(f"\n{self._paint(fill(text, _WIDTH, subsequent_indent='  '), 'yellow')}")
         left = f", {event.not_run} not run" if event.not_run else ""
-        self._line(f"\n{total}, {event.passed} passed{failed}{left} in {_time(event.duration)}")
+        self._line(
+            f"\n{total}, {event.passed} passed{failed}{left} in {duration_text(event.duration)}"
+        )
+
+    def _line(self, text: str) -> None:
+        write_line(self._stream, text)
+
+
+class ProgramReport:
+    """A listener that draws what a program had the parties send, and then says what is wrong.
+
+    Args:
+        stream: Any text stream.
+        colours: Whether to colour, as `Palette` takes it.
+    """
+
+    def __init__(self, stream: TextIO, *, colours: Colours = "auto") -> None:
+        self._stream = stream
+        self._paint = Palette(stream, colours).paint
+        self._setting = ""
+        self._problems: list[Problem] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case RehearsalStarted():
+                self._setting = f"seed {event.seed}, fidelity {event.fidelity}"
+            case StepFinished():
+                self._problems += event.problems
+                self._draw(event)
+            case ScenarioFinished():
+                self._warn(event)
+            case RehearsalFinished():
+                self._conclude(event)
+
+    def _draw(self, step: StepFinished) -> None:
+        if step.timeline:
+            self._line(f"\n    {LEGEND}\n")
+            for line in draw([step]):
+                self._line(line)
+
+    def _warn(self, scenario: ScenarioFinished) -> None:
+        for each in scenario.warnings:
+            self._line(f"\n{self._paint(f'warning: {printable(each)}', 'yellow')}")
+
+    def _conclude(self, event: RehearsalFinished) -> None:
+        count = len(self._problems)
+        for number, problem in enumerate(self._problems, 1):
+            self._line("")
+            for line in _paragraph(problem, f"{number}. " if count > 1 else ""):
+                self._line(line)
+        bad = f"FAILED, for {count} reasons" if count > 1 else "FAILED"
+        good = self._paint("ok: all is as expected", "green")
+        verdict = self._paint(bad, "red") if count else good
+        self._line(f"\n{verdict}\n({self._setting}, {event.duration:.1f} s)")
 
     def _line(self, text: str) -> None:
         write_line(self._stream, text)
@@ -245,13 +299,26 @@ def _named(step: StepFinished) -> str:
 
 
 def _result(step: StepFinished) -> str:
-    count, _, word = ("" if step.parts is None else _many(step.parts, "part")).partition(" ")
-    return f"{count:>3} {word:<5}  {printable(step.outcome):<14}  {_time(step.duration):>8}"
+    many, _, word = ("" if step.parts is None else count(step.parts, "part")).partition(" ")
+    return f"{many:>3} {word:<5}  {printable(step.outcome):<14}  {duration_text(step.duration):>8}"
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+def _paragraph(problem: Problem, beginning: str) -> Iterator[str]:
+    indent = " " * max(len(beginning), 2)
+    # Without a file, there is no line that expects it.
+    place = f"  ({problem.where})" if ":" in problem.where else ""
+    yield f"{beginning}{printable(problem.what)}{place}"
+    for name, text in (
+        ("expected  ", problem.expected),
+        ("got       ", problem.got),
+        ("", problem.hint or ""),
+    ):
+        if text:
+            yield fill(
+                printable(text),
+                _WIDTH,
+                initial_indent=indent + name,
+                subsequent_indent=indent + " " * len(name),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -147,3 +147,41 @@ Event: TypeAlias = (
     RehearsalStarted | ScenarioStarted | StepFinished | ScenarioFinished | RehearsalFinished
 )
 Listener: TypeAlias = Callable[[Event], None]
+
+
+def tell_all(listeners: Iterable[Listener], *events: Event) -> None:
+    """Tell each listener of events, one after the other."""
+    for listener in listeners:
+        for event in events:
+            listener(event)
+
+
+def tell_of_one(
+    listeners: Iterable[Listener],
+    seed: int,
+    started: ScenarioStarted,
+    step: StepFinished,
+    *,
+    duration: float,
+    warnings: tuple[str, ...],
+) -> bool:
+    """Tell listeners of a whole rehearsal of one scenario with one step; return whether it passed.
+
+    Args:
+        listeners: Who is told.
+        seed: That it went by.
+        started: How it began.
+        step: What came of its step.
+        duration: For how many seconds it went on.
+        warnings: What is doubtful, but fails nothing.
+    """
+    scenario, passed = started.scenario, not step.problems
+    tell_all(
+        listeners,
+        RehearsalStarted(seed, started.fidelity, (scenario,)),
+        started,
+        step,
+        ScenarioFinished(scenario, passed, duration, warnings=warnings),
+        RehearsalFinished(int(passed), int(not passed), duration),
+    )
+    return passed

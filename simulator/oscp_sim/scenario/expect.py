@@ -69,16 +69,8 @@ def problems_of_answer(step: Step, sent: Sent, duration: float) -> Iterator[Prob
     A step that expects no status and no reason is expected to be answered with success.
     """
     expect = step.expect
-    got = _UNANSWERED if sent.status is None else sent.status
-    if sent.status is None:
-        shown = f"{_UNANSWERED}: {sent.reason}"
-    else:
-        shown = f"{sent.status} {sent.reason}" + (f": {shortened(sent.body)}" if sent.body else "")
-    if expect.status is not None and expect.status != got:
-        yield Problem(expect.source.place("/status"), "status", str(expect.status), shown)
-    is_success = sent.status is not None and sent.status < HTTPStatus.MULTIPLE_CHOICES
-    if expect.status is None and expect.reason is None and not is_success:
-        yield Problem(step.source.place(), "status", "2xx", shown)
+    if expect.status is not None or expect.reason is None:
+        yield from _of_status(step, sent.status, sent.reason, sent.body)
     yield from _of_reason(expect, sent.body if sent.status is not None else sent.reason)
     yield from _of_time(expect, duration)
 
@@ -97,17 +89,10 @@ def problems_of_reply(
         why: What the party's journal says about the answer.
     """
     expect, place, response = step.expect, step.expect.source.place, reply.response
-    got = _UNANSWERED if response is None else response.status
     if response is None:
-        shown = f"{_UNANSWERED}: {reply.trouble}"
+        yield from _of_status(step, None, reply.trouble, "", why)
     else:
-        body = shortened(reply.text)
-        shown = f"{response.status} {response.phrase}" + (f": {body}" if body else "")
-    is_success = isinstance(got, int) and HTTPStatus.OK <= got < HTTPStatus.MULTIPLE_CHOICES
-    if expect.status is not None and expect.status != got:
-        yield Problem(place("/status"), "status", str(expect.status), shown, why)
-    elif expect.status is None and not is_success:
-        yield Problem(step.source.place(), "status", "2xx", shown, why)
+        yield from _of_status(step, response.status, response.phrase, reply.text, why)
     headers = () if response is None else response.headers
     for difference in match_headers(expect.headers, headers)[1]:
         yield Problem.of(difference, place(f"/headers{difference.pointer}"), "header")
@@ -115,6 +100,22 @@ def problems_of_reply(
         for difference in _of_body(expect.body.value, reply.text):
             yield Problem.of(difference, place(f"/body{difference.pointer}"), "body")
     yield from _of_time(expect, duration)
+
+
+def _of_status(
+    step: Step, status: int | None, phrase: str, body: str, why: str | None = None
+) -> Iterator[Problem]:
+    """Yield what does not hold of a status, or why there is none."""
+    got = _UNANSWERED if status is None else status
+    said = shortened(body)
+    shown = f"{got}: {phrase}" if status is None else f"{got} {phrase}{f': {said}' if said else ''}"
+    wanted = step.expect.status
+    if wanted is not None and wanted != got:
+        place = step.expect.source.place("/status")
+        yield Problem(place, "status", str(wanted), shown, why)
+    is_success = status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    if wanted is None and not is_success:
+        yield Problem(step.source.place(), "status", "2xx", shown, why)
 
 
 def _of_body(wanted: object, text: str) -> Sequence[Difference]:
@@ -277,14 +278,15 @@ def problems_of_received(
         path = request.target.removeprefix(CAPACITY_PROVIDER_PATH).removeprefix(ELMO_PATH)
         if wanted.path is not None and wanted.path != path:
             yield Problem(expect.source.place("/received/path"), "path", wanted.path, path)
-        yield from _of_content(expect, "/received", wanted, request.headers, request.text)
+        source, headers = expect.source, request.headers
+        yield from _of_content(source, "/received", wanted, headers, request.text)
         if wanted.same_as_sent and outcome is not None:
             where = expect.source.place("/received/same_as_sent")
             yield from _of_meaning(where, outcome, request.text)
 
 
 def _of_content(
-    expect: Expect,
+    source: YamlDocument,
     pointer: str,
     wanted: Received | ExpectedExchange,
     headers: Sequence[tuple[str, str]],
@@ -296,7 +298,7 @@ def _of_content(
     """Yield what does not hold of the headers and the message of a request.
 
     Args:
-        expect: The whole expectation.
+        source: What the file expects, or a part of it.
         pointer: To `wanted` in it.
         wanted: What it says of this request.
         headers: As they were sent.
@@ -305,12 +307,12 @@ def _of_content(
         absent: A hint for a header that is missing.
     """
     for difference in match_headers(wanted.headers, headers)[1]:
-        where = expect.source.place(f"{pointer}/headers{difference.pointer}")
+        where = source.place(f"{pointer}/headers{difference.pointer}")
         hint = absent if difference.got == "nothing" else None
         yield Problem.of(difference, where, f"{what}header", hint)
     if wanted.message is not None:
         for difference in match_json(wanted.message.value, body)[1]:
-            where = expect.source.place(f"{pointer}/message{difference.pointer}")
+            where = source.place(f"{pointer}/message{difference.pointer}")
             yield Problem.of(difference, where, f"{what}message")
 
 
@@ -381,82 +383,69 @@ def _on_a_line(first: str, more: Iterable[str], between: str) -> str:
     return text.removesuffix(":")
 
 
-def problems_of_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[Problem]:
-    """Yield what does not hold of the exchanges between the parties."""
-    if expect.exchanges is not None:
-        yield from _of_all(expect, expect.exchanges, got)
-    if expect.exchanges_among_others is not None:
-        yield from _of_some(expect, expect.exchanges_among_others, got)
+def match_exchanges(
+    expect: Expect, got: Sequence[Exchange]
+) -> tuple[list[Problem], dict[str, Exchange]]:
+    """Return what does not hold of the exchanges between the parties, and what is captured of them.
+
+    Captured is, by its name, the first that fits a description.
+    """
+    captured: dict[str, Exchange] = {}
+    problems = [*_of_all(expect, got, captured), *_of_some(expect, got, captured)]
+    return problems, captured
 
 
 def _of_all(
-    expect: Expect, wanted: Sequence[ExpectedExchange], got: Sequence[Exchange]
+    expect: Expect, got: Sequence[Exchange], captured: dict[str, Exchange]
 ) -> Iterator[Problem]:
-    at = 0
-    for index, each in enumerate(wanted):
+    if expect.exchanges is None:
+        return
+    at, source = 0, expect.source
+    for index, each in enumerate(expect.exchanges):
         what, pointer, times = f"exchange {index + 1}", f"/exchanges/{index}", each.times or _ONCE
         count = 0
         while at < len(got) and count != times.at_most:
-            problems = list(_differences(expect, pointer, what, each, got[at]))
+            problems = list(_differences(source, pointer, what, each, got[at]))
             if problems and count >= times.at_least:
                 break
             yield from problems
             if problems and _is_another(each, got[at]):
                 # What follows is shifted against the file, and would differ for that alone.
                 return
+            if each.captured_as is not None:
+                captured.setdefault(each.captured_as, got[at])
             at, count = at + 1, count + 1
         if count < times.at_least:
             came = f"{count} of them" if count else "none"
-            often = "" if each.times is None else f", {times}"
-            yield Problem(expect.source.place(pointer), what, f"{described(each)}{often}", came)
+            yield Problem(source.place(pointer), what, _with_times(each), came)
     for there in got[at:]:
-        what, most = ("exchanges", "nothing more") if wanted else ("the parties", "nothing")
-        yield Problem(expect.source.place("/exchanges"), what, most, _shown_exchange(there))
+        most = ("exchanges", "nothing more") if expect.exchanges else ("the parties", "nothing")
+        yield Problem(source.place("/exchanges"), *most, _shown_exchange(there))
 
 
 def _of_some(
-    expect: Expect, wanted: Sequence[ExpectedExchange], got: Sequence[Exchange]
+    expect: Expect, got: Sequence[Exchange], captured: dict[str, Exchange]
 ) -> Iterator[Problem]:
-    left = list(got)
-    for index, each in enumerate(wanted):
+    left, source = list(got), expect.source
+    for index, each in enumerate(expect.exchanges_among_others or ()):
         what, pointer = f"exchange {index + 1}", f"/exchanges_among_others/{index}"
         times = each.times or Times(1)
-        fits = [at for at, there in enumerate(left) if _fits(expect, pointer, each, there)]
+        fits = [at for at, there in enumerate(left) if fits_description(each, there)]
         if times.allows(len(fits)):
+            if fits and each.captured_as is not None:
+                captured[each.captured_as] = left[fits[0]]
             left = left[fits[times.at_least - 1] + 1 :] if times.at_least else left
             continue
         if fits:
-            place = expect.source.place(f"{pointer}/times")
-            yield Problem(place, what, f"{described(each)}, {times}", f"{len(fits)} of them")
+            place, came = source.place(f"{pointer}/times"), f"{len(fits)} of them"
+            yield Problem(place, what, f"{described(each)}, {times}", came)
             return
         near = next((there for there in left if not _is_another(each, there)), None)
         if near is not None:
-            yield from _differences(expect, pointer, what, each, near)
+            yield from _differences(source, pointer, what, each, near)
         else:
-            place = expect.source.place(pointer)
-            yield Problem(place, what, described(each), _all_shown(left))
+            yield Problem(source.place(pointer), what, described(each), _all_shown(left))
         return
-
-
-def captured_exchanges(expect: Expect, got: Sequence[Exchange]) -> Iterator[tuple[str, Exchange]]:
-    """Yield the name and the first exchange of each description that captures it.
-
-    Args:
-        expect: What a file expects; it holds.
-        got: The exchanges of the step.
-    """
-    is_all = expect.exchanges is not None
-    left = list(got)
-    for each in expect.exchanges or expect.exchanges_among_others or ():
-        times = each.times or (_ONCE if is_all else Times(1))
-        fits = [at for at, there in enumerate(left) if fits_description(each, there)]
-        if is_all:
-            # Those that follow one another from here on.
-            fits = [at for index, at in enumerate(fits[: times.at_most]) if at == index]
-        if fits and each.captured_as is not None:
-            yield each.captured_as, left[fits[0]]
-        count = len(fits) if is_all else times.at_least
-        left = left[fits[count - 1] + 1 :] if count else left
 
 
 def problems_of_none(
@@ -469,18 +458,11 @@ def problems_of_none(
         wanted: What nobody should send.
         got: The exchanges of a step.
     """
-    expect = Expect(source=source)
     for index, each in enumerate(wanted):
-        pointer = f"/expect_none/{index}"
         for there in got:
-            if _fits(expect, pointer, each, there):
-                none = f"nothing {described(each)}"
-                yield Problem(source.place(pointer), "expect_none", none, _shown_exchange(there))
-
-
-def fits_description(wanted: ExpectedExchange, got: Exchange) -> bool:
-    """Return whether an exchange is as it is described."""
-    return _fits(Expect(), "", wanted, got)
+            if fits_description(each, there):
+                place, none = source.place(f"/expect_none/{index}"), f"nothing {described(each)}"
+                yield Problem(place, "expect_none", none, _shown_exchange(there))
 
 
 def problems_of_awaited(
@@ -494,31 +476,35 @@ def problems_of_awaited(
         count: How many came.
         got: What came besides.
     """
-    expect, wanted = Expect(source=awaited.source), awaited.exchange
-    often = "" if wanted.times is None else f", {wanted.times}"
+    source, wanted = awaited.source, awaited.exchange
     came = f"{count} of them" if count else "none"
-    others = [each for each in got if not _is_another(wanted, each)]
-    near = min(
-        others, key=lambda each: len(list(_differences(expect, "", "", wanted, each))), default=None
-    )
+    differing = [
+        (each, list(_differences(source, "", "the nearest", wanted, each)))
+        for each in got
+        if not _is_another(wanted, each)
+    ]
+    near, differences = min(differing, key=lambda pair: len(pair[1]), default=(None, []))
     if near is None:
         came += f"; what came: {_all_shown(got)}"
     else:
         came += f"; the nearest is {_shown_exchange(near)}"
-    text = f"{described(wanted)}{often} within {seconds:g} s"
-    yield Problem(awaited.source.place(), "await", text, came)
-    if near is not None:
-        yield from _differences(expect, "", "the nearest", wanted, near)
+    text = f"{_with_times(wanted)} within {seconds:g} s"
+    yield Problem(source.place(), "await", text, came)
+    yield from differences
 
 
-def _fits(expect: Expect, pointer: str, wanted: ExpectedExchange, got: Exchange) -> bool:
-    return not any(_differences(expect, pointer, "", wanted, got))
+_NOWHERE: Final = YamlDocument.of(None, "")
+
+
+def fits_description(wanted: ExpectedExchange, got: Exchange) -> bool:
+    """Return whether an exchange is as it is described."""
+    return not any(_differences(_NOWHERE, "", "", wanted, got))
 
 
 def _differences(
-    expect: Expect, pointer: str, what: str, wanted: ExpectedExchange, got: Exchange
+    source: YamlDocument, pointer: str, what: str, wanted: ExpectedExchange, got: Exchange
 ) -> Iterator[Problem]:
-    place = expect.source.place
+    place = source.place
     if _is_another(wanted, got):
         yield Problem(place(pointer), what, described(wanted), _shown_exchange(got))
         return
@@ -528,7 +514,7 @@ def _differences(
         yield Problem(place(f"{pointer}/status"), f"{what} status", str(wanted.status), shown)
     why = "; ".join(got.notes) or None
     yield from _of_content(
-        expect, pointer, wanted, got.headers, got.body, what=f"{what} ", absent=why
+        source, pointer, wanted, got.headers, got.body, what=f"{what} ", absent=why
     )
 
 
@@ -551,6 +537,10 @@ def described(wanted: ExpectedExchange) -> str:
         f"{wanted.method or ''} {wanted.path or ''}".strip(),
     ]
     return " ".join(filter(None, parts)) or json.dumps(dict(wanted.headers))
+
+
+def _with_times(wanted: ExpectedExchange) -> str:
+    return described(wanted) + ("" if wanted.times is None else f", {wanted.times}")
 
 
 def _all_shown(got: Sequence[Exchange]) -> str:

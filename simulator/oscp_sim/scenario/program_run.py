@@ -13,19 +13,16 @@ from oscp_sim.entry import Entry
 from oscp_sim.program import Ended, run_program, without_secrets
 from oscp_sim.scenario.act import look_back
 from oscp_sim.scenario.events import (
-    Event,
     Listener,
     Problem,
-    RehearsalFinished,
-    RehearsalStarted,
-    ScenarioFinished,
     ScenarioId,
     ScenarioStarted,
     StepFinished,
+    tell_of_one,
 )
 from oscp_sim.scenario.expect import (
+    match_exchanges,
     problems_of_ending,
-    problems_of_exchanges,
     problems_of_findings,
     problems_of_received,
     problems_of_sent,
@@ -85,12 +82,6 @@ def judge_program(
     Raises:
         NotStarted: There is no such program, or it cannot be run; no listener has been told of it.
     """
-    told = tuple(listeners)
-
-    def say(event: Event) -> None:
-        for listener in told:
-            listener(event)
-
     began = time.monotonic()
     ended = run_program(
         run.command,
@@ -102,14 +93,16 @@ def judge_program(
     )
     has_settled = simulator.settle(run.settle)
     step = _step(run, simulator, ended, has_settled=has_settled)
-    passed, duration = not step.problems, time.monotonic() - began
-    scenario, behaviour = step.scenario, str(simulator.behaviour)
-    say(RehearsalStarted(simulator.seed, behaviour, (scenario,)))
-    say(ScenarioStarted(scenario, step.where, 1, behaviour, sequence=True))
-    say(step)
-    say(ScenarioFinished(scenario, passed, duration, warnings=simulator.faults.warnings))
-    say(RehearsalFinished(int(passed), int(not passed), duration))
-    return passed
+    behaviour, duration = str(simulator.behaviour), time.monotonic() - began
+    started = ScenarioStarted(step.scenario, step.where, 1, behaviour, sequence=True)
+    return tell_of_one(
+        listeners,
+        simulator.seed,
+        started,
+        step,
+        duration=duration,
+        warnings=simulator.faults.warnings,
+    )
 
 
 def _step(
@@ -123,7 +116,7 @@ def _step(
         *problems_of_sent(expect, instructions_of(entries, simulator)),
         *problems_of_objections(expect, entries),
         *problems_of_received(expect, None, entries),
-        *problems_of_exchanges(expect, [each for each in items if isinstance(each, Exchange)]),
+        *match_exchanges(expect, [each for each in items if isinstance(each, Exchange)])[0],
         *problems_of_findings(expect, items),
         *problems_of_verifications(expect.source, "/verify", expect.verify, look_back(simulator)),
         *problems_of_mistakes(expect.source.place(), simulator.journal.mistakes),

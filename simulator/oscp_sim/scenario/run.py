@@ -34,14 +34,14 @@ from oscp_sim.scenario.events import (
     ScenarioId,
     ScenarioStarted,
     StepFinished,
+    tell_all,
 )
 from oscp_sim.scenario.expect import (
-    captured_exchanges,
     fits_description,
+    match_exchanges,
     problems_of_answer,
     problems_of_awaited,
     problems_of_ending,
-    problems_of_exchanges,
     problems_of_findings,
     problems_of_instruction,
     problems_of_none,
@@ -126,14 +126,9 @@ def run(
         fail_fast: Whether to stop after the first, in order, that fails.
         watch: Told at once, whatever the order, when a scenario begins and when it ends.
     """
-    told = tuple(listeners)
+    tell = partial(tell_all, tuple(listeners))
     # Read once, not for each scenario.
     rehearsal = replace(rehearsal, world=rehearsal.world or load_world())
-
-    def tell(event: Event) -> None:
-        for listener in told:
-            listener(event)
-
     began = time.monotonic()
     behaviour = Behaviour.of(rehearsal.fidelity)
     tell(RehearsalStarted(rehearsal.seed, str(behaviour), tuple(map(_id, scenarios))))
@@ -294,10 +289,11 @@ class _Running:
         entries = self.simulator.journal.entries(since=mark)
         items = (*done.unseen, *timeline(entries, done.asked))
         exchanges = [each for each in items if isinstance(each, Exchange)]
+        problems_of_exchanges, named = match_exchanges(step.expect, exchanges)
         problems = (
             *done.problems,
             *problems_of_received(step.expect, done.sent, entries),
-            *problems_of_exchanges(step.expect, exchanges),
+            *problems_of_exchanges,
             *problems_of_none(step.source, step.expect_none, exchanges),
             *problems_of_none(self.scenario.source, self.scenario.expect_none, exchanges),
             *problems_of_findings(step.expect, items),
@@ -305,6 +301,7 @@ class _Running:
             *problems_of_listed(step.expect, entries),
         )
         if not problems:
+            self.captured.update((name, of_exchange(each)) for name, each in named.items())
             self.captured.update(_captures(step, done, exchanges))
         return StepFinished(
             _id(self.scenario),
@@ -325,9 +322,7 @@ class _Running:
 def _captures(
     step: Step, done: _Done, exchanges: Sequence[Exchange]
 ) -> Iterator[tuple[str, Captured]]:
-    """Yield what a step has captured, by name."""
-    for name, exchange in captured_exchanges(step.expect, exchanges):
-        yield name, of_exchange(exchange)
+    """Yield what a step has captured by a name of its own."""
     if step.captured_as is None:
         return
     found = done.found

@@ -209,6 +209,11 @@ def time_of_day(at: datetime) -> str:
     return at.strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}"
 
 
+def duration_text(seconds: float) -> str:
+    """Return how long something took, for people."""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
 # One line on what a message says.
 
 
