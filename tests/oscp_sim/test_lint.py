@@ -84,6 +84,11 @@ class TestLint:
         [
             (of_steps(f"send: {SEND}"), "1:11: nothing is expected, so it passes as long as each "),
             (of_steps("wait: 1s"), "1:11: nothing is expected, so it passes whatever happens: "),
+            (of_steps("pause: 1s"), "1:11: nothing is expected, so it passes whatever happens: "),
+            (
+                f"faults: []\nscenarios:\n  - faults: []\n    {INDENTED}",
+                '1:1: "faults" is never used: each scenario has its own; leave this out',
+            ),
             (
                 of_steps(sent("node: 1", "node: 9")),
                 "3:18: there is no node 9 in the world; there is 1",

@@ -180,6 +180,7 @@ def test_the_words_of_a_step_are_expected_of_a_program(
         ("exit_code: x", ":1:12: "),
         ("state: Queued", ":1:8: a program is judged when its instructions have ended"),
         ("parts: 1", ':1:1: "parts" cannot be expected of a program: it may send many'),
+        ("settled: Completed", ':1:1: "settled" cannot be expected of a program: its errors are'),
         ("output: {matches: '('}", ":1:19: not a regular expression: "),
         ("- state", ":1:1: "),
         ("{", ":2:1: not YAML: "),

@@ -235,6 +235,14 @@ WRONG = {
         "run: [x], expect: {sender: Refused}",
         '"sender" cannot be expected here: a program says itself what is wrong: expect its output',
     ),
+    "what its sender settles": (
+        "run: [x], expect: {settled: Completed}",
+        '"settled" cannot be expected here: a program says itself what is wrong: expect its output',
+    ),
+    "a name for what is verified": (
+        "verify: [{none: true, action: Heartbeat}], as: x",
+        "a verify step sends nothing",
+    ),
     "an exit code of nobody": (
         "wait: 1s, expect: {exit_code: 1}",
         '"exit_code" cannot be expected here: a wait step sends nothing',

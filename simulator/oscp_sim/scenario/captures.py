@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from oscp_sim.matching import printable
 from oscp_sim.scenario.act import Outcome
-from oscp_sim.scenario.references import MATRIX, Reference, filled, references, suggestion, texts
+from oscp_sim.scenario.references import (
+    MATRIX,
+    Reference,
+    filled,
+    references,
+    suggestion,
+    texts,
+    texts_for,
+)
 from oscp_sim.scenario.timeline import Exchange
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument
 
-#: What is captured of something that was sent.
-OF_EXCHANGE: Final = (
-    "action",
-    "correlation_id",
-    "headers",
-    "instruction_id",
-    "message",
-    "path",
-    "request_id",
-    "status",
-)
-_OF_INSTRUCTION: Final = (
-    "action",
-    "correlation_id",
-    "instruction_id",
-    "message",
-    "reason",
-    "request_id",
-    "state",
-)
+# What is captured of something that was sent.
+_OF_EXCHANGE: Final[Mapping[str, Callable[[Exchange], object]]] = {
+    "action": lambda sent: sent.action,
+    "correlation_id": lambda sent: sent.correlation_id,
+    "headers": lambda sent: {name.lower(): value for name, value in sent.headers},
+    "instruction_id": lambda sent: sent.instruction_id,
+    "message": lambda sent: json_value(sent.body),
+    "path": lambda sent: sent.path,
+    "request_id": lambda sent: sent.request_id,
+    "status": lambda sent: sent.status,
+}
+# And of an instruction, of which the last delivery tells the request id.
+_OF_INSTRUCTION: Final[Mapping[str, Callable[[Outcome, Exchange | None], object]]] = {
+    "action": lambda sent, _: sent.parameters.get("action"),
+    "correlation_id": lambda sent, _: sent.parameters.get("correlationId"),
+    "instruction_id": lambda sent, _: sent.instruction_id,
+    "message": lambda sent, _: json_value(sent.message or ""),
+    "reason": lambda sent, _: sent.reason,
+    "request_id": lambda _, delivered: delivered.request_id if delivered else None,
+    "state": lambda sent, _: sent.state,
+}
 # Those of steps that do more than send a message.
 _SPECIAL: Final[Mapping[str, tuple[str, ...]]] = {
-    "send": _OF_INSTRUCTION,
+    "send": tuple(_OF_INSTRUCTION),
     "run": (*_OF_INSTRUCTION, "exit_code", "output"),
-    "request": (*OF_EXCHANGE, "answer", "answer_headers"),
+    "request": (*_OF_EXCHANGE, "answer", "answer_headers"),
 }
 # Those that have values of their own.
 _DEEP: Final = ("headers", "message", "answer", "answer_headers")
@@ -55,18 +64,12 @@ class _Capture:
 
     pointer: str
     step: int
-    fields: tuple[str, ...]
+    fields: Iterable[str]
 
 
 @dataclass(slots=True)
 class CaptureCheck:
-    """Finds the references of a scenario that nothing stands for.
-
-    Args:
-        document: The whole file, the values of its matrix in place.
-        at: Pointer of the scenario.
-        shared: Keys of the file that hold for the scenario.
-    """
+    """Finds the references of a scenario, at a pointer of its file, that nothing stands for."""
 
     document: YamlDocument
     at: str
@@ -83,32 +86,25 @@ class CaptureCheck:
                     place = self.document.place(known.pointer)
                     message = f'"{name}" stands for something else already, at {place}'
                     yield self.document.problem(capture.pointer, message)
-        for key, value in scenario.items():
-            if key not in {MATRIX, "scenarios"}:
-                yield from self._without_value(f"{self.at}/{key}", value, is_step=key == "steps")
-        for key in (key for key in self.shared if self.at and key not in scenario):
-            yield from self._without_value(f"/{key}", self.document.value.get(key), is_step=False)
-
-    def _without_value(
-        self, above: str, value: object, *, is_step: bool
-    ) -> Iterator[SourceProblem]:
-        for pointer, text in texts(value, above):
-            step = int(pointer[len(above) :].split("/")[1]) if is_step else None
+        steps = f"{self.at}/steps/"
+        for pointer, text in texts_for(self.document, self.at, self.shared):
+            is_step, rest = pointer.startswith(steps), pointer.removeprefix(steps)
+            step = int(rest.partition("/")[0]) if is_step else None
             for reference in references(text):
-                if message := self._why_not(reference, step):
-                    yield self.document.problem(pointer, message)
+                if wrong := self._why_not(reference, step):
+                    yield self.document.problem(pointer, wrong)
 
     def _captures_of(self, index: int, step: Mapping[str, Any]) -> Iterator[tuple[str, _Capture]]:
         pointer = f"{self.at}/steps/{index}"
         if "as" in step:
             special = [fields for key, fields in _SPECIAL.items() if key in step]
-            yield step["as"], _Capture(f"{pointer}/as", index, (*special, OF_EXCHANGE)[0])
+            yield step["as"], _Capture(f"{pointer}/as", index, (*special, _OF_EXCHANGE)[0])
         for key in _LISTS:
             listed = step["expect"].get(key) if isinstance(step.get("expect"), dict) else None
             for at, each in enumerate(listed if isinstance(listed, list) else ()):
                 if "as" in each:
                     below = f"{pointer}/expect/{key}/{at}/as"
-                    yield each["as"], _Capture(below, index, OF_EXCHANGE)
+                    yield each["as"], _Capture(below, index, _OF_EXCHANGE)
 
     def _why_not(self, reference: Reference, step: int | None) -> str | None:
         """Return why there is no value for a reference in a step, or outside of any."""
@@ -143,36 +139,15 @@ def _why_not_of(reference: Reference, capture: _Capture) -> str | None:
 
 def of_exchange(exchange: Exchange) -> Captured:
     """Return what is captured of something that was sent."""
-    return {
-        "action": exchange.action,
-        "correlation_id": exchange.correlation_id,
-        "headers": {name.lower(): value for name, value in exchange.headers},
-        "instruction_id": exchange.instruction_id,
-        "message": json_value(exchange.body),
-        "path": exchange.path,
-        "request_id": exchange.request_id,
-        "status": exchange.status,
-    }
+    return {name: read(exchange) for name, read in _OF_EXCHANGE.items()}
 
 
 def of_instruction(outcome: Outcome, exchanges: Sequence[Exchange]) -> Captured:
-    """Return what is captured of an instruction, of which the last delivery tells the request id.
-
-    Args:
-        outcome: What came of it.
-        exchanges: All of its step.
-    """
+    """Return what is captured of an instruction, among all exchanges of its step."""
     own = [each for each in exchanges if each.instruction_id == outcome.instruction_id]
     delivered = [each for each in own if each.receiver == "capacity_provider"]
-    return {
-        "action": outcome.parameters.get("action"),
-        "correlation_id": outcome.parameters.get("correlationId"),
-        "instruction_id": outcome.instruction_id,
-        "message": json_value(outcome.message or ""),
-        "reason": outcome.reason,
-        "request_id": delivered[-1].request_id if delivered else None,
-        "state": outcome.state,
-    }
+    last = delivered[-1] if delivered else None
+    return {name: read(outcome, last) for name, read in _OF_INSTRUCTION.items()}
 
 
 def fill(document: YamlDocument, captured: Mapping[str, Captured]) -> YamlDocument:

@@ -13,20 +13,20 @@ from oscp_sim.scenario.model import (
     Expect,
     Outage,
     Parameters,
+    Pause,
     RawRequest,
     Scenario,
     Send,
     Step,
     Wait,
 )
-from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.read import SHARED, load_scenarios
 from oscp_sim.scenario.real_parties import KINDS, NAMES
 from oscp_sim.world import User, World, load_world
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
 
-# What a scenario has instead of what is beside the list of scenarios.
-_REPLACED: Final = ("world", "fidelity", "seed", "clock", "seats", "sequence")
-_EXPECTING_NOTHING: Final = frozenset({Send, Command, RawRequest, Wait, Outage})
+_SILENT: Final = frozenset({Outage, Pause, Wait})
+_EXPECTING_NOTHING: Final = _SILENT | {Send, Command, RawRequest}
 # Folders of what scenario files name, and what is looked for in them.
 _NAMED: Final = (("worlds", "*.y*ml"), ("payloads", "*"))
 
@@ -45,13 +45,7 @@ class Linted:
 
 
 def lint(paths: Iterable[Path], include: Iterable[Path] = (), world: World | None = None) -> Linted:
-    """Read scenario files as a rehearsal would, and the worlds below, and look through them.
-
-    Args:
-        paths: Files and folders.
-        include: Folders that the files may name files in.
-        world: Of scenarios that name none; the built-in one where not given.
-    """
+    """Read scenario files as a rehearsal would, and the worlds below, and look through them."""
     paths = list(paths)
     try:
         scenarios = load_scenarios(paths, include)
@@ -88,7 +82,7 @@ def _errors_of_world(path: Path) -> tuple[SourceProblem, ...]:
 def _idle_keys(document: YamlDocument) -> Iterator[SourceProblem]:
     """Yield a problem for each key beside the scenarios that each of them has itself."""
     scenarios = document.value.get("scenarios", ())
-    for key in _REPLACED:
+    for key in SHARED:
         if key in document.value and scenarios and all(key in each for each in scenarios):
             message = f'"{key}" is never used: each scenario has its own; leave this out'
             yield document.problem(f"/{key}", message, key=True)
@@ -136,7 +130,7 @@ def _of_scenario(scenario: Scenario, otherwise: World) -> Iterator[SourceProblem
     idle = not none and all(each.expect == Expect() for each in scenario.steps)
     if idle and kinds <= _EXPECTING_NOTHING:
         sends = "each instruction is Completed and each other message is answered with success"
-        passes = "whatever happens" if kinds <= {Wait, Outage} else f"as long as {sends}"
+        passes = "whatever happens" if kinds <= _SILENT else f"as long as {sends}"
         message = f"nothing is expected, so it passes {passes}: say with expect what is to come"
         yield scenario.source.problem("/scenario", message)
     world = scenario.world or otherwise

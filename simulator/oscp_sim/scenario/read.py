@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar
 
 from oscp_schemas.show import escape_pointer, nearest
 from oscp_sim.clock import parse_duration
@@ -115,15 +115,10 @@ def load_expectation(path: Path) -> Expect:
     Raises:
         SourceError: It cannot be read, breaks the schema, or has what no program leads to.
     """
-    document = read_yaml(path, _shown(path))
-    schema = FileSchema(expectation_schema())
-    if problems := schema.problems(document):
-        raise SourceError(problems)
-    reader = _FileReader(path, literally(document), [path.parent.resolve()], schema)
-    expect = reader.expectation()
-    if reader.problems:
-        raise SourceError(reader.problems)
-    return expect
+    document, folders = read_yaml(path, _shown(path)), [path.parent.resolve()]
+    whole = scenario_schema()
+    part = whole["definitions"]["expect"]
+    return _FileReader.read_part(path, document, folders, whole, part, _FileReader.expectation)
 
 
 def read_clock(value: Mapping[str, Any]) -> ClockSetting:
@@ -132,22 +127,9 @@ def read_clock(value: Mapping[str, Any]) -> ClockSetting:
     Raises:
         SourceError: It is not one; it says where.
     """
-    document = YamlDocument.of(value, "clock")
-    definitions = scenario_schema()["definitions"]
-    schema = FileSchema(definitions["scenario"]["properties"]["clock"])
-    if problems := schema.problems(document):
-        raise SourceError(problems)
-    reader = _FileReader(Path(), document, [], schema)
-    setting = reader.clock()
-    if reader.problems:
-        raise SourceError(reader.problems)
-    return setting
-
-
-def expectation_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a file of expectations, a fresh copy."""
-    whole = scenario_schema()
-    return {**whole["definitions"]["expect"], "definitions": whole["definitions"]}
+    document, whole = YamlDocument.of(value, "clock"), scenario_schema()
+    part = whole["definitions"]["scenario"]["properties"]["clock"]
+    return _FileReader.read_part(Path(), document, [], whole, part, _FileReader.clock)
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -189,6 +171,8 @@ def _repeated_names(scenarios: Iterable[tuple[Path, Scenario]]) -> Iterator[Sour
             message = f'the name "{scenario.name}" is used in this folder already, at {place}'
             yield scenario.source.problem("/scenario", message)
 
+
+_T = TypeVar("_T")
 
 # Where the scenario files are.
 
@@ -259,8 +243,8 @@ def _shown(path: Path) -> str:
 
 # From one file to its scenarios.
 
-# What may be beside the list of scenarios, for each that has no such key itself.
-_SHARED: Final = ("world", "fidelity", "seed", "clock", "seats", "sequence", "faults")
+#: What may be beside the list of scenarios, for each that has no such key itself.
+SHARED: Final = ("world", "fidelity", "seed", "clock", "seats", "sequence", "faults")
 # The key of a command that says who sends it, and the role of that party.
 _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
     ("provider", "capacity_provider"),
@@ -269,36 +253,64 @@ _SENDERS: Final[tuple[tuple[str, SystemRole], ...]] = (
 _FORECASTS: Final = ("AdjustGroupCapacityForecast", "UpdateGroupCapacityForecast")
 _MADE_BY_SENDER: Final = ("optimizer", "group", "action", "correlation_id")
 _PATTERNS: Final = frozenset({"starts_with", "matches"})
-_ONLY_OF_INSTRUCTIONS: Final = frozenset({"state", "parts", "sender", "settled"})
-_ONLY_OF_REQUESTS: Final = frozenset({"headers", "body"})
-_ONLY_OF_PROGRAMS: Final = frozenset({"declined", "exit_code", "output", "refused"})
 # Steps that send nothing, as messages call them.
-_WORDS: Final[Mapping[type, str]] = {
+_SILENT: Final[Mapping[type, str]] = {
     Outage: "a broker step",
     Pause: "a pause step",
     Verify: "a verify step",
     Wait: "a wait step",
 }
-_OF_ANY_STEP: Final = frozenset(
-    {"exchanges", "exchanges_among_others", "findings", "pending", "received", "verify"}
+_OF_PROGRAMS: Final = ("declined", "exit_code", "output", "refused")
+_OF_REQUESTS: Final = ("headers", "body")
+_OF_SENDERS: Final = ("sender", "settled")
+# What is expected of what one step sends; all else can be expected of any step.
+_OF_ONE: Final = (
+    *("reason", "parts", "state", "status", "within"),
+    *(*_OF_PROGRAMS, *_OF_REQUESTS, *_OF_SENDERS),
 )
-_NOT_OF_RUN: Final = {
-    "body": "it may send many requests: expect its output, or exchanges",
-    "headers": "it may send many requests: expect its output, or exchanges",
+_IN_EXCHANGES: Final = (
+    "it is for requests; what a party answers is in exchanges, as status and message"
+)
+_MANY_REQUESTS: Final = "it may send many requests: expect its output, or exchanges"
+# Why a key of an expectation makes no sense for what a step does.
+_NOT_EXPECTED: Final[Mapping[type, Mapping[str, str]]] = {
+    Await: dict.fromkeys(_OF_ONE, "say in await itself what is awaited, and within what time"),
+    **{kind: dict.fromkeys(_OF_ONE, f"{name} sends nothing") for kind, name in _SILENT.items()},
+    RawRequest: {
+        **dict.fromkeys(
+            _OF_PROGRAMS, "it is for programs, with run; the answer to this request has a status"
+        ),
+        **dict.fromkeys(_OF_SENDERS, "no sender is asked: the answer to this request has a status"),
+    },
+    Run: {
+        **dict.fromkeys(_OF_REQUESTS, _MANY_REQUESTS),
+        **dict.fromkeys(_OF_SENDERS, "a program says itself what is wrong: expect its output"),
+    },
+    Command: {
+        **dict.fromkeys(_OF_REQUESTS, _IN_EXCHANGES),
+        **dict.fromkeys(_OF_PROGRAMS, "it is for programs, with run"),
+        **dict.fromkeys(
+            ("parts", "state", *_OF_SENDERS),
+            "it is for instructions; the answer to this message has a status",
+        ),
+    },
+    Send: {
+        **dict.fromkeys(_OF_REQUESTS, _IN_EXCHANGES),
+        **dict.fromkeys(_OF_PROGRAMS, "it is for programs, with run"),
+        "status": "an instruction ends in a state; expect that",
+    },
+}
+# The same of a file about a program that is run on its own.
+_NOT_OF_PROGRAM: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_OF_REQUESTS, _MANY_REQUESTS),
+    **dict.fromkeys(_OF_SENDERS, "its errors are its own; expect its exit_code or output"),
     "parts": "it may send many instructions",
-    "sender": "its errors are its own; expect its exit_code or output",
     "status": "expect those requests that are refused, under refused, or exchanges",
 }
 
 
 class _FileReader:
-    """Makes the scenarios of one file, in which the schema found nothing wrong.
-
-    Args:
-        path: The file; paths in it are relative to it.
-        document: Its content.
-        folders: In which it may name files.
-    """
+    """Makes the scenarios of one file, in which the schema found nothing wrong."""
 
     def __init__(
         self, path: Path, document: YamlDocument, folders: Sequence[Path], schema: FileSchema
@@ -331,6 +343,32 @@ class _FileReader:
                 tuple[Rule, ...]: self._faults,
             },
         )
+
+    @classmethod
+    def read_part(  # noqa: PLR0917 - what a reader needs, and what it reads
+        cls,
+        path: Path,
+        document: YamlDocument,
+        folders: Sequence[Path],
+        whole: Mapping[str, Any],
+        part: Mapping[str, Any],
+        read: Callable[[Self], _T],
+    ) -> _T:
+        """Return what a part of a scenario file says, for which the whole schema has one.
+
+        In the part, nothing is a reference.
+
+        Raises:
+            SourceError: Something in it is wrong.
+        """
+        schema = FileSchema({**part, "definitions": whole["definitions"]})
+        if problems := schema.problems(document):
+            raise SourceError(problems)
+        reader = cls(path, literally(document), folders, schema)
+        found = read(reader)
+        if reader.problems:
+            raise SourceError(reader.problems)
+        return found
 
     @property
     def problems(self) -> list[SourceProblem]:
@@ -365,12 +403,12 @@ class _FileReader:
     def _shared(self) -> Mapping[str, Any]:
         """What is beside the list of scenarios, for each of them."""
         value = self._document.value
-        keys = (*_SHARED, "tags")
+        keys = (*SHARED, "tags")
         return self._reader.fields_of(Scenario, {key: value[key] for key in keys if key in value})
 
     def _over_matrix(self, at: str, group: str) -> Iterator[Scenario]:
         """Yield a scenario, once for each combination of the values that it is written for."""
-        matrix = Matrix(self._original, at, _SHARED)
+        matrix = Matrix(self._original, at, SHARED)
         cases = matrix.cases()
         self._more += matrix.problems
         for case in cases:
@@ -381,7 +419,7 @@ class _FileReader:
                 if more:
                     return
                 reader = _FileReader(self._path, case.document, self._folders, self._schema)
-            mistakes = list(CaptureCheck(case.document, at, _SHARED).problems())
+            mistakes = list(CaptureCheck(case.document, at, SHARED).problems())
             self._more += mistakes
             if not mistakes:
                 yield reader.scenario(at, group, case)
@@ -418,8 +456,7 @@ class _FileReader:
     def expectation(self) -> Expect:
         """Return what the whole file says that is expected of a program."""
         for key in self._document.value:
-            if key in _NOT_OF_RUN:
-                why = _NOT_OF_RUN[key]
+            if why := _NOT_OF_PROGRAM.get(key):
                 message = f'"{key}" cannot be expected of a program: {why}'
                 self._complain(f"/{key}", message, key=True)
         if self._document.value.get("state", "Completed") not in {"Completed", "Declined"}:
@@ -473,10 +510,10 @@ class _FileReader:
         # The place of an expectation that the file does not have is the step.
         read.setdefault("expect", Expect(source=read["source"]))
         expected = value.get("expect", {})
-        if "as" in value and isinstance(does, Wait | Pause | Outage):
-            self._complain(f"{at}/as", f"{_WORDS[type(does)]} sends nothing", key=True)
+        if "as" in value and type(does) in _SILENT:
+            self._complain(f"{at}/as", f"{_SILENT[type(does)]} sends nothing", key=True)
         for key in expected:
-            if why := _why_not_expected(key, does):
+            if why := _NOT_EXPECTED[type(does)].get(key):
                 message = f'"{key}" cannot be expected here: {why}'
                 self._complain(f"{at}/expect/{key}", message, key=True)
         if "same_as_sent" in expected.get("received", ()) and not isinstance(does, Send | Run):
@@ -493,16 +530,10 @@ class _FileReader:
         Raises:
             SourceError: A value does not fit.
         """
-        document = fill(original, captured)
-        whole = self._schema.schema
-        schema = {**whole["definitions"]["step"], "definitions": whole["definitions"]}
-        if broken := FileSchema(schema).problems(document):
-            raise SourceError(broken)
-        reader = _FileReader(self._path, literally(document), self._folders, self._schema)
-        step = reader.step()
-        if reader.problems:
-            raise SourceError(reader.problems)
-        return step
+        document, whole = fill(original, captured), self._schema.schema
+        part = whole["definitions"]["step"]
+        place = self._path, document, self._folders
+        return _FileReader.read_part(*place, whole, part, _FileReader.step)
 
     def step(self) -> Step:
         """Return the step that the document is."""
@@ -695,41 +726,6 @@ _SHORTHANDS: Final[Mapping[type, Callable[[Any], Mapping[str, Any]]]] = {
     Times: _times,
     Wait: lambda value: {"duration": value},
 }
-
-
-def _why_not_expected(key: str, does: Does) -> str | None:
-    """Return why a key of an expectation makes no sense for what a step does, or None."""
-    if key in _OF_ANY_STEP:
-        return None
-    excluded: Iterable[str] = {key}
-    if isinstance(does, Await):
-        why = "say in await itself what is awaited, and within what time"
-    elif type(does) in _WORDS:
-        why = f"{_WORDS[type(does)]} sends nothing"
-    elif isinstance(does, RawRequest):
-        why, excluded = _not_of_requests(key), {"sender", "settled", *_ONLY_OF_PROGRAMS}
-    elif key in _ONLY_OF_REQUESTS:
-        why = (
-            _NOT_OF_RUN[key]
-            if isinstance(does, Run)
-            else "it is for requests; what a party answers is in exchanges, as status and message"
-        )
-    elif isinstance(does, Run):
-        why, excluded = "a program says itself what is wrong: expect its output", {"sender"}
-    elif key in _ONLY_OF_PROGRAMS:
-        why = "it is for programs, with run"
-    elif isinstance(does, Command):
-        why = "it is for instructions; the answer to this message has a status"
-        excluded = _ONLY_OF_INSTRUCTIONS
-    else:
-        why, excluded = "an instruction ends in a state; expect that", {"status"}
-    return why if key in excluded else None
-
-
-def _not_of_requests(key: str) -> str:
-    if key in _ONLY_OF_PROGRAMS:
-        return "it is for programs, with run; the answer to this request has a status"
-    return "no sender is asked: the answer to this request has a status"
 
 
 def _wrong_with(request: RawRequest) -> Iterator[tuple[str, str]]:

@@ -28,11 +28,7 @@ _LONGEST_LABEL: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference to a value: a name, and the path below it.
-
-    Attributes:
-        text: As it is written between the braces.
-    """
+    """A reference to a value: a name, and the path below it."""
 
     text: str
 
@@ -143,6 +139,17 @@ def texts(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
             yield from texts(each, f"{pointer}/{escape_pointer(str(key))}")
 
 
+def texts_for(document: YamlDocument, at: str, shared: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the texts with references of a scenario, and of those shared keys that it has not."""
+    own, whole = document.at(at).value, document.value
+    for key, value in own.items():
+        if key not in {MATRIX, "scenarios"}:
+            yield from texts(value, f"{at}/{key}")
+    for key in shared:
+        if at and key in whole and key not in own:
+            yield from texts(whole[key], f"/{key}")
+
+
 def is_open(document: YamlDocument) -> Callable[[str], bool]:
     """Return a function that tells of a pointer whether a text there, or above, has references."""
     found = {pointer for pointer, text in texts(document.value) if references(text)}
@@ -192,7 +199,6 @@ class Case:
 
     Attributes:
         label: What its name ends with; empty where there is no matrix.
-        values: Those that it has, by name.
         document: The whole file, with them in place.
     """
 
@@ -203,14 +209,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The values over which a scenario is run.
-
-    Args:
-        document: The whole file.
-        at: Pointer of the scenario; the matrix of the file holds for it, too.
-        shared: Keys of the file that hold for the scenario.
-        problems: Takes what is wrong.
-    """
+    """The values over which a scenario is run, those of its file among them."""
 
     document: YamlDocument
     at: str
@@ -240,12 +239,7 @@ class Matrix:
         }
 
     def _used(self, axes: Mapping[str, str]) -> Iterator[str]:
-        own = self.document.at(self.at).value
-        places = [(f"{self.at}/{key}", own[key]) for key in own if key not in {MATRIX, "scenarios"}]
-        value = self.document.value
-        shared = [key for key in self.shared if self.at and key in value and key not in own]
-        places += [(f"/{key}", value[key]) for key in shared]
-        for pointer, text in (each for place in places for each in texts(place[1], place[0])):
+        for pointer, text in texts_for(self.document, self.at, self.shared):
             for reference in references(text):
                 if reference.name != MATRIX:
                     continue
