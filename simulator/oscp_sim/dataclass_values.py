@@ -81,13 +81,7 @@ class DataclassReader:
         return made
 
     def fields_of(self, kind: type, value: Mapping[str, Any], at: str = "") -> dict[str, Any]:
-        """Return by name the fields of a dataclass that a mapping of the document has.
-
-        Args:
-            kind: The dataclass.
-            value: The mapping, or a part of it.
-            at: JSON Pointer of the mapping.
-        """
+        """Return by name the fields of a dataclass that a mapping in the document has."""
         keys, nones, own = _plan(kind)
         read: dict[str, Any] = {name: self.document.at(at) for name in own}
         for key, each in value.items():

@@ -35,7 +35,6 @@ class Difference:
 
     Attributes:
         pointer: JSON Pointer of the place; empty for the whole.
-        expected: What was expected, as a person reads it.
         got: What came, or `nothing`.
     """
 
@@ -54,7 +53,6 @@ class TextPattern:
 
     Attributes:
         kind: `is`, `starts_with`, or `matches` (a Python regular expression, searched for).
-        text: The text or the expression.
     """
 
     kind: Literal["is", "starts_with", "matches"]
@@ -235,12 +233,7 @@ _IDENTITY = frozenset(
 
 
 class NotSeen(AssertionError):
-    """An awaited journal entry did not come in time.
-
-    Attributes:
-        nearest: The entry that differed least, or None where none could be compared.
-        differences: How it differed.
-    """
+    """An awaited journal entry did not come in time."""
 
     def __init__(
         self, message: str, nearest: Entry | None, differences: Sequence[Difference]

@@ -44,7 +44,6 @@ class Ended:
             ended because its time was over.
         output: What it wrote to its standard output and standard error, as it came, but for the
             secrets of the simulator.
-        seconds: How long it ran, in real time.
     """
 
     exit_code: int | None

@@ -48,7 +48,6 @@ class Setting:
     """What a journal was kept under; the same makes the same happen again.
 
     Attributes:
-        seed: That made every identifier.
         behaviour: Which side of each difference in fidelity was followed.
         world: Who existed at the start, without secrets, as a world file has it; None for the
             built-in world.

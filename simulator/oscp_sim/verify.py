@@ -43,13 +43,10 @@ class NotVerified(AssertionError):
     """Raised for what does not hold; its text says what was expected, and what there was.
 
     Attributes:
-        expected: What was expected, on a line.
-        got: What there was, on a line.
         about: What exactly was expected, a line each.
         came: What there was, and what came nearest, a line each.
         entries: Those that fit, or that should not be there.
         nearest: The entry that differs least from what is missing, or None.
-        differences: How it differs.
     """
 
     def __init__(
@@ -258,10 +255,6 @@ def _about_nearest(
 
 class Verification:
     """What is to be verified; it can be done any number of times.
-
-    Args:
-        written: Fields of an entry and words of `WORDS`.
-        asks: A function that must accept the entries, too.
 
     Attributes:
         within: In which time it must come about, or None.

@@ -113,10 +113,6 @@ class YamlDocument:
         For a value that is missing, return the place of the nearest one above it; for an alias, the
         place of its anchor.
 
-        Args:
-            pointer: Relative to this document.
-            key: Return the place of the key that leads to the value, instead.
-
         Raises:
             LookupError: The document was made from a Python value.
         """

@@ -70,9 +70,6 @@ class _Violation:
     Attributes:
         keyword: As `maximum`.
         limit: What the schema has under the keyword.
-        got: The value.
-        schema: The schema that has the keyword.
-        error: As the validator reports it.
         rank: Where in the whole schema the keyword is.
     """
 

@@ -84,13 +84,13 @@ def list_scenarios(choice: Choice, style: str, colours: Colours) -> None:
 
 
 def _values(scenario: Scenario) -> dict[str, Any]:
-    from oscp_sim.scenario.selection import identifier, tags_of
+    from oscp_sim.scenario.selection import identifier
 
     return {
         "id": identifier(scenario),
         "group": scenario.group,
         "name": scenario.name,
-        "tags": list(tags_of(scenario)),
+        "tags": list(scenario.tags),
         "about": scenario.about,
         "file": scenario.source.name,
         "line": scenario.source.where("/scenario")[0],
@@ -99,15 +99,13 @@ def _values(scenario: Scenario) -> dict[str, Any]:
 
 
 def _listed(scenarios: Sequence[Scenario], palette: Palette) -> Iterator[str]:
-    from oscp_sim.scenario.selection import tags_of
-
     width = max(len(each.name) for each in scenarios)
     group = None
     for each in scenarios:
         if each.group != group:
             group = each.group
             yield printable(group)
-        tags = f"  {palette.paint(printable(', '.join(tags_of(each))), 'cyan')}"
+        tags = f"  {palette.paint(printable(', '.join(each.tags)), 'cyan')}"
         place = palette.paint(printable(each.source.place("/scenario")), dim=True)
         yield f"  {printable(each.name):<{width}}  {place}{tags}".rstrip()
         if each.about:

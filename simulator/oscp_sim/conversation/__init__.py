@@ -99,9 +99,6 @@ class Conversation:
         """Return what rule S9 says once one party is offline: at least one finding.
 
         A group whose fallback forecasts cover the time is an info, any other a warning.
-
-        Args:
-            at: When it went offline, such as the `offline_mode_at` of its last heartbeat.
         """
         return tuple(forecasts.judge_fallbacks_at(at, (self._here, self._there)))
 

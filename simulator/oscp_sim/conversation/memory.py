@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from oscp_send import meaning
 from oscp_send.messages import CapacityForecastType
-from oscp_sim.conversation.message import Block, ParsedMessage, RequiredBehaviour
+from oscp_sim.conversation.message import (
+    Block,
+    ExchangedMessage,
+    ParsedMessage,
+    RequiredBehaviour,
+)
 
-_MOST_IDS_OF_AN_ACTION: Final = 4096
+_MOST_OF_AN_ACTION: Final = 4096
 _MOST_SPANS: Final = 1000
 _MOST_BLOCKS: Final = 10_000
 _MOST_GROUPS: Final = 1000
@@ -38,31 +43,6 @@ class Mention(NamedTuple):
     number: int | None
 
 
-class RequestIds:
-    """The X-Request-IDs of one party: the latest 4096 of each action."""
-
-    def __init__(self) -> None:
-        # Kept by action, so that heartbeats do not displace forecasts.
-        self._of_action: dict[str, OrderedDict[str, int | None]] = {}
-
-    def remember(self, request_id: str, action: str, number: int | None) -> None:
-        """Remember an X-Request-ID; if it is used again, its first use."""
-        if self.find(request_id) is None:
-            ids = self._of_action.setdefault(action, OrderedDict())
-            put_recent(ids, request_id, number, _MOST_IDS_OF_AN_ACTION)
-
-    def has_any_of(self, action: str) -> bool:
-        """Return whether a message of this action had an X-Request-ID."""
-        return action in self._of_action
-
-    def find(self, request_id: str) -> Mention | None:
-        """Return the message that had an X-Request-ID, or None."""
-        for action, ids in self._of_action.items():
-            if request_id in ids:
-                return Mention(action, ids[request_id])
-        return None
-
-
 #: Messages of which the same one again says nothing new.
 SAID_ONCE: Final = frozenset(
     {
@@ -75,24 +55,29 @@ SAID_ONCE: Final = frozenset(
 )
 
 
-class Contents:
-    """What one party has said once and for all: the latest 4096 messages of each such action."""
+class Mentions(Generic[_Key]):
+    """The messages of one party, by a key: the latest 4096 of each action."""
 
     def __init__(self) -> None:
-        self._of_action: dict[str, OrderedDict[int, int | None]] = {}
+        # Kept by action, so that heartbeats do not displace forecasts.
+        self._of_action: dict[str, OrderedDict[_Key, int | None]] = {}
 
-    def remember(self, parsed: ParsedMessage) -> None:
-        """Remember what a message says; if it is said again, its first time."""
-        action = parsed.message.action
-        if action in SAID_ONCE and self.find(parsed) is None:
-            known = self._of_action.setdefault(action, OrderedDict())
-            put_recent(known, parsed.digest, parsed.message.number, _MOST_IDS_OF_AN_ACTION)
+    def remember(self, key: _Key, message: ExchangedMessage) -> None:
+        """Remember the message of a key; if the action uses it again, its first use."""
+        known = self._of_action.setdefault(message.action, OrderedDict())
+        if key not in known:
+            put_recent(known, key, message.number, _MOST_OF_AN_ACTION)
 
-    def find(self, parsed: ParsedMessage) -> Mention | None:
-        """Return the message that said the same, or None."""
-        action = parsed.message.action
-        known: Mapping[int, int | None] = self._of_action.get(action, {})
-        return Mention(action, known[parsed.digest]) if known and parsed.digest in known else None
+    def has_any_of(self, action: str) -> bool:
+        """Return whether there was a message of this action."""
+        return action in self._of_action
+
+    def find(self, key: _Key) -> Mention | None:
+        """Return the message that had a key, or None."""
+        for action, known in self._of_action.items():
+            if key in known:
+                return Mention(action, known[key])
+        return None
 
 
 class Coverage:
@@ -282,16 +267,9 @@ class Speaker:
 
     Attributes:
         name: What findings call it.
-        registered: Whether it has sent Register.
         registrations: When it has, the last two times.
-        handshaken: Whether it has sent Handshake.
         handshake: The journal number of its latest Handshake.
-        requires: What it requires of the other party, or None.
-        heartbeat: Its latest heartbeat, or None.
-        ids: Its X-Request-IDs.
         contents: What it has said once and for all.
-        forecasts: Its forecasts.
-        counters: Its readings of energy counters.
     """
 
     name: str
@@ -300,8 +278,8 @@ class Speaker:
     handshake: int | None = None
     requires: RequiredBehaviour | None = None
     heartbeat: Heartbeat | None = None
-    ids: RequestIds = field(default_factory=RequestIds)
-    contents: Contents = field(default_factory=Contents)
+    ids: Mentions[str] = field(default_factory=Mentions)
+    contents: Mentions[tuple[str, int]] = field(default_factory=Mentions)
     forecasts: Forecasts = field(default_factory=Forecasts)
     counters: Counters = field(default_factory=Counters)
     registrations: deque[datetime] = field(default_factory=lambda: deque(maxlen=2))
@@ -309,9 +287,10 @@ class Speaker:
     def remember(self, parsed: ParsedMessage) -> None:
         """Remember a message that this party sent."""
         message = parsed.message
-        if message.request_id is not None:
-            self.ids.remember(message.request_id, message.action, message.number)
-        self.contents.remember(parsed)
+        if message.request_id is not None and self.ids.find(message.request_id) is None:
+            self.ids.remember(message.request_id, message)
+        if message.action in SAID_ONCE:
+            self.contents.remember((message.action, parsed.digest), message)
         match message.action:
             case "Register":
                 self.registered = True

@@ -21,10 +21,7 @@ class ExchangedMessage:
     """An OSCP message that one of two parties sent to the other.
 
     Attributes:
-        action: The OSCP message name.
         body: The parsed message, its times as texts or aware datetimes; never changed later.
-        request_id: The X-Request-ID, or None.
-        correlation_id: The X-Correlation-ID, or None.
         sent: Whether it was sent by the party that keeps the conversation.
         at: When, by that party's clock, with its offset.
         number: The number of the exchange in the simulator's journal, or None.

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from oscp_send.findings import Finding
-from oscp_sim.conversation.memory import Speaker
+from oscp_sim.conversation.memory import SAID_ONCE, Speaker
 from oscp_sim.conversation.message import ParsedMessage, finding
 
 _FORECAST: Final = "UpdateGroupCapacityForecast"
@@ -95,7 +95,7 @@ def judge_duplicate(
             "ID is processed twice unless the receiver detects duplicates"
         )
         yield finding("S19", "", message, hint, known.number, case="X8")
-    elif same := sender.contents.find(parsed):
+    elif action in SAID_ONCE and (same := sender.contents.find((action, parsed.digest))):
         message = f"{sender.name} has sent the same {action} before, under another X-Request-ID"
         if request_id is None:
             message = f"{sender.name} has sent the same {action} before"

@@ -11,36 +11,17 @@ from email.utils import format_datetime
 from typing import Final, cast
 
 from oscp_sim.entry import PartyName
-from oscp_sim.faults.model import Fault, Place, Rule
+from oscp_sim.faults.model import KINDS, UNREAD, Fault, Place, Rule
 from oscp_sim.faults.strikes import Armed, Faults, Occasion
 from oscp_sim.faults.wire import How, Spoilt
 from oscp_sim.http import Errand, Request, Response, respond
 
 _Handler = Callable[[Request], Response]
 
-#: What is decided before the body of a request is read.
-UNREAD: Final[frozenset[Fault]] = frozenset({"connection_refused", "reset_before"})
-# Of the rest: what changes the request, and what changes its answer.
 _OF_REQUEST: Final[frozenset[Fault]] = frozenset({"token_revoked"})
 _OF_CLOCK: Final[frozenset[Fault]] = frozenset({"clock"})
 _DELAY: Final[frozenset[Fault]] = frozenset({"delay"})
-_OF_READ: Final[frozenset[Fault]] = frozenset(
-    {
-        "status",
-        "redirect",
-        "no_answer",
-        "reset_after",
-        "half_answer",
-        "slow_answer",
-        "garbage",
-        "content_type",
-        "content_length",
-    }
-)
-_OF_ANSWER: Final[frozenset[Fault]] = UNREAD | _OF_READ
-_OF_PARTS: Final[frozenset[Fault]] = frozenset(
-    {"part_dropped", "part_doubled", "parts_swapped", "part_cut"}
-)
+_OF_PARTS: Final = frozenset(fault for fault, kind in KINDS.items() if "part" in kind.takes)
 _NOT_CARRIED_OUT: Final[frozenset[Fault]] = UNREAD | {"status", "redirect"}
 _REDIRECT: Final = 307
 _GARBAGE: Final = "\x00\x01\x02 this is no HTTP\r\n\r\n"
@@ -78,7 +59,7 @@ def answered(
         late += seconds
         faults.note(armed, occasion, more=f": {seconds:g} s")
     # At a socket, whether to read it was asked before: each rule counts it once.
-    breaks = faults.strike(_OF_READ if request.is_let_in else _OF_ANSWER, occasion)
+    breaks = faults.strike(_SPOIL.keys() - UNREAD if request.is_let_in else _SPOIL, occasion)
     if breaks is None:
         return _later(_asked(faults, occasion, request, handle), late)
     return _later(_spoilt(faults, breaks, occasion, request, handle), late)

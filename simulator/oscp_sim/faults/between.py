@@ -9,10 +9,10 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from oscp_sim.clock import Schedule
 from oscp_sim.entry import PartyName
-from oscp_sim.faults.model import Fault
+from oscp_sim.faults.model import KINDS, Fault
 from oscp_sim.faults.strikes import Faults, Occasion
 
-_OF_HAND_OFF: Final[frozenset[Fault]] = frozenset({"lost", "late", "doubled", "reordered"})
+_OF_HAND_OFF: Final = frozenset(fault for fault, kind in KINDS.items() if "hand_off" in kind.places)
 _OF_DELIVERY: Final[frozenset[Fault]] = frozenset({"sent_twice"})
 # Seconds, where a rule does not say how many.
 _LATE: Final = 5.0
@@ -37,13 +37,7 @@ _Message = TypeVar("_Message", bound=Message)
 
 
 class HandOver(Generic[_Message]):
-    """The queue between the two, on which messages get lost, late, doubled and overtaken.
-
-    Args:
-        faults: What shall go wrong.
-        schedule: Brings what is late.
-        take: The Flexibility Provider's end of it.
-    """
+    """The queue between the two, on which messages get lost, late, doubled and overtaken."""
 
     def __init__(
         self, faults: Faults, schedule: Schedule, take: Callable[[_Message], object]

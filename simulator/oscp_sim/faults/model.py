@@ -51,7 +51,6 @@ _SOLARUSER: Final[frozenset[Place]] = frozenset({"solaruser"})
 _SYSTEMS: Final[frozenset[Place]] = frozenset({"capacity_provider", "capacity_optimizer"})
 _ROUTE: Final = ("method", "path")
 _ABOUT: Final = ("action", "instruction")
-_ANSWER: Final = ("status", "headers", "body", "content_type", "carried_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ class Kind:
     Attributes:
         places: Where it can strike.
         takes: The words that mean something with it, beside those of every rule.
-        needs: Of these, exactly one has to be given.
         does: What happens, as the journal says it.
+        needs: Of these, exactly one has to be given.
     """
 
     places: frozenset[Place]
@@ -71,8 +70,8 @@ class Kind:
     needs: tuple[str, ...] = ()
 
 
-def _of_party(does: str, *takes: str, needs: tuple[str, ...] = ()) -> Kind:
-    return Kind(_PARTIES, (*_ROUTE, *_ABOUT, *takes), does, needs)
+def _of_party(does: str, takes: str = "", needs: str = "") -> Kind:
+    return Kind(_PARTIES, (*_ROUTE, *_ABOUT, *takes.split()), does, tuple(needs.split()))
 
 
 def _of_hand_off(does: str, *takes: str) -> Kind:
@@ -83,49 +82,29 @@ def _of_parts(does: str) -> Kind:
     return Kind(_SOLARUSER, ("action", "part"), does)
 
 
+_ANSWER: Final = "status headers body content_type carried_out retry_after retry_after_form"
+_UNREAD_RESET: Final = "the connection is reset before the body of the request is read"
+_READ_RESET: Final = "the connection is reset after the request was read and carried out"
+_OTHER_TYPE: Final = "the answer goes out under another content type"
+_LEADING: Final = "status location carried_out"
+_LATE: Final = "by between median"
 #: Every fault, in the order of the documentation.
 KINDS: Final[Mapping[Fault, Kind]] = MappingProxyType(
     {
-        "status": _of_party(
-            "another answer goes out",
-            *_ANSWER,
-            "retry_after",
-            "retry_after_form",
-            needs=("status",),
-        ),
-        "redirect": _of_party(
-            "the answer leads elsewhere", "status", "location", "carried_out", needs=("location",)
-        ),
-        "delay": _of_party(
-            "the answer is late",
-            "by",
-            "between",
-            "median",
-            "sigma",
-            needs=("by", "between", "median"),
-        ),
+        "status": _of_party("another answer goes out", _ANSWER, "status"),
+        "redirect": _of_party("the answer leads elsewhere", _LEADING, "location"),
+        "delay": _of_party("the answer is late", f"{_LATE} sigma", _LATE),
         "no_answer": _of_party("no answer goes out", "carried_out"),
         "connection_refused": _of_party("nobody listens", "lasts"),
-        "reset_before": _of_party("the connection is reset before the body of the request is read"),
-        "reset_after": _of_party(
-            "the connection is reset after the request was read and carried out"
-        ),
+        "reset_before": _of_party(_UNREAD_RESET),
+        "reset_after": _of_party(_READ_RESET),
         "half_answer": _of_party("half of the answer goes out, and the connection is closed"),
         "slow_answer": _of_party("the answer goes out byte by byte", "bytes_per_second"),
-        "garbage": _of_party("bytes that are no HTTP go out", "body", "carried_out"),
-        "content_type": _of_party(
-            "the answer goes out under another content type",
-            "content_type",
-            needs=("content_type",),
-        ),
+        "garbage": _of_party("bytes that are no HTTP go out", "body carried_out"),
+        "content_type": _of_party(_OTHER_TYPE, "content_type", "content_type"),
         "content_length": _of_party("the answer is not as long as it says", "off_by"),
         "token_revoked": _of_party("the token was revoked on the way"),
-        "clock": _of_party(
-            "the clock is wrong",
-            "ahead",
-            "behind",
-            needs=("ahead", "behind"),
-        ),
+        "clock": _of_party("the clock is wrong", "ahead behind", "ahead behind"),
         "lost": _of_hand_off("the hand-off is lost"),
         "late": _of_hand_off("the hand-off is late", "by"),
         "doubled": _of_hand_off("the hand-off comes twice"),
@@ -137,8 +116,9 @@ KINDS: Final[Mapping[Fault, Kind]] = MappingProxyType(
         "sent_twice": Kind(_SYSTEMS, _ABOUT, "the delivery is sent twice"),
     }
 )
-# What strikes before the body of a request is read, which alone says what it is about at SolarUser.
-_UNREAD: Final = frozenset({"connection_refused", "reset_before"})
+#: What strikes before the body of a request is read, which alone says what it is about at
+#: SolarUser.
+UNREAD: Final[frozenset[Fault]] = frozenset({"connection_refused", "reset_before"})
 #: The words of every rule.
 COMMON: Final = frozenset({"where", "fault", "times", "after", "every", "probability"})
 
@@ -147,36 +127,7 @@ COMMON: Final = frozenset({"where", "fault", "times", "after", "every", "probabi
 class Rule:
     """One thing that shall go wrong; what is None or empty restricts nothing.
 
-    Attributes:
-        where: The party that is asked, or the hand-off between SolarUser and the Flexibility
-            Provider.
-        fault: What goes wrong.
-        method: Of the requests that it is for.
-        path: Of these, or its end.
-        action: The OSCP message that they are about.
-        instruction: The instruction that they are about.
-        times: How often it strikes at most.
-        after: How many that it is for pass before.
-        every: It strikes at every so many of those that follow.
-        probability: How likely it then does, by the seed.
-        status: Of the answer.
-        headers: Of the answer.
-        body: Of the answer, or the garbage.
-        content_type: Of the answer.
-        retry_after: How long the asker shall wait.
-        retry_after_form: As seconds, or as an HTTP date by the simulator's clock.
-        location: Where a redirect leads.
-        carried_out: Whether the party does what the request asks for nevertheless.
-        by: How late.
-        between: How late, at least and at most, all of it equally likely.
-        median: How late, half of the time at most; log-normal.
-        sigma: How far that scatters.
-        bytes_per_second: How slowly an answer comes.
-        off_by: By how many bytes Content-Length is more, or less, than there are.
-        lasts: How long the port is closed.
-        part: Which part of a split message, from 1.
-        ahead: By how much the party's clock is ahead.
-        behind: By how much it is behind.
+    What each word means, and with which fault, is in `faults.schema.json`.
     """
 
     where: Place
@@ -240,10 +191,7 @@ def _schema() -> FileSchema:
 
 
 def load_faults(source: Path | Mapping[str, Any]) -> tuple[Rule, ...]:
-    """Read a file of faults, or values in the same shape.
-
-    Args:
-        source: A path of a YAML file, or a mapping, each with the list `faults`.
+    """Read a YAML file of faults, or values in the same shape: a mapping with the list `faults`.
 
     Raises:
         SourceError: Each problem with file, line and column (with a JSON Pointer for values).
@@ -319,7 +267,7 @@ def _idle_words(document: YamlDocument) -> Iterator[SourceProblem]:
 def _wrong_values(
     document: YamlDocument, above: str, rule: Mapping[str, Any]
 ) -> Iterator[SourceProblem]:
-    if rule["fault"] in _UNREAD and rule["where"] == "solaruser":
+    if rule["fault"] in UNREAD and rule["where"] == "solaruser":
         for word in rule.keys() & set(_ABOUT):
             message = f'"{word}" is in the request, which {rule["fault"]} leaves unread: give path'
             yield document.problem(f"{above}/{word}", message, key=True)

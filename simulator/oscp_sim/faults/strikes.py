@@ -15,23 +15,18 @@ from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl
 
+from oscp_schemas import ACTIONS
 from oscp_send.solarnetwork.request_body import BodyRefused, read_body
 from oscp_sim.clock import Clock
 from oscp_sim.faults.model import KINDS, Fault, Place, Rule, load_faults
 from oscp_sim.http import Request, Response
 from oscp_sim.journal import Journal
+from oscp_sim.matching import is_end_of
 
+# Of each path, in words; one is for several messages of the same kind.
 _ACTIONS: Final[Mapping[str, str]] = {
-    "register": "Register",
-    "handshake": "Handshake",
-    "handshake_acknowledge": "HandshakeAcknowledge",
-    "heartbeat": "Heartbeat",
-    "adjust_group_capacity_forecast": "AdjustGroupCapacityForecast",
-    "group_capacity_compliance_error": "GroupCapacityComplianceError",
-    "update_asset_measurements": "UpdateAssetMeasurement",
-    "update_group_capacity_forecast": "UpdateGroupCapacityForecast",
-    "update_group_measurements": "UpdateGroupMeasurements",
-}
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", action).lower(): action for action in ACTIONS
+} | {"update_asset_measurements": "UpdateAssetMeasurement"}
 _NUMBERS: Final = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -93,15 +88,11 @@ class Occasion:
         request = self.request
         if rule.method is not None and (request is None or request.method != rule.method):
             return False
-        if rule.path is not None and (request is None or not _ends_with(request.path, rule.path)):
+        if rule.path is not None and (request is None or not is_end_of(rule.path, request.path)):
             return False
         if rule.action is not None and rule.action != self.action:
             return False
         return rule.instruction is None or rule.instruction in self.instructions
-
-
-def _ends_with(path: str, end: str) -> bool:
-    return path == end or path.endswith(end if end.startswith("/") else f"/{end}")
 
 
 def _action_of_instruction(request: Request) -> str | None:
@@ -125,9 +116,7 @@ class Armed:
 
     Attributes:
         number: From 1, in the order in which the rules were added.
-        rule: What shall go wrong.
         met: How many occasions came that it is for.
-        struck: How often it struck.
     """
 
     number: int
@@ -168,11 +157,7 @@ class Armed:
 class Faults:
     """The faults of a simulator; any thread may add, ask and clear.
 
-    Args:
-        journal: Records each strike.
-        clock: Dates the journal.
-        seed: Makes what is left to chance.
-        first: The rules that there are from the beginning, and again after a reset.
+    The first rules are there from the beginning, and again after a reset.
 
     Attributes:
         rules: Those at work, in the order in which they are tried; empty: nothing goes wrong.

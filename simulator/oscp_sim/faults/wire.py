@@ -89,14 +89,7 @@ class Connection(Protocol):
 
 
 def play(spoilt: Spoilt, whole: bytes, connection: Connection, closing: threading.Event) -> bool:
-    """Send an answer as it goes wrong; return whether the connection is to end in order.
-
-    Args:
-        spoilt: The answer.
-        whole: Its bytes, were nothing wrong.
-        connection: Where it goes.
-        closing: Set when nobody is to be kept waiting any longer.
-    """
+    """Send an answer as it goes wrong; return whether the connection is to end in order."""
     if spoilt.how in {"reset", "refused"}:
         connection.reset()
         return False
@@ -153,11 +146,7 @@ def through_urllib3(
 ) -> urllib3.HTTPResponse:
     """Return the response that urllib3 makes of an answer that goes wrong.
 
-    Args:
-        spoilt: The answer.
-        method: Of the request.
-        url: Of the request.
-        patience: Seconds that the client waits for a byte; None: as long as it takes.
+    The client waits so many seconds for a byte; without any patience given, as long as it takes.
 
     Raises:
         HTTPError: What urllib3 raises.

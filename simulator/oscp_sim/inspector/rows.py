@@ -14,7 +14,6 @@ from oscp_send.times import utc_text
 from oscp_sim.entry import Entry
 from oscp_sim.journal import Journal
 from oscp_sim.report.chart import ends, lane_name, lane_of
-from oscp_sim.report.text import parameters_of
 from oscp_sim.scenario.sequence import answer_summary, note_text, summary
 from oscp_sim.scenario.timeline import (
     SHOWN_BY_ANSWERS,
@@ -117,7 +116,7 @@ def _why(exchange: Exchange) -> str:
 
 def _group(exchange: Exchange) -> str | None:
     """Return the Capacity Group that an exchange is about, if its message names one."""
-    named = dict(parameters_of(exchange)) if exchange.receiver == "solaruser" else {}
+    named = dict(exchange.parameters) if exchange.receiver == "solaruser" else {}
     if "cgIdentifier" in named:
         return named["cgIdentifier"]
     try:
@@ -212,7 +211,7 @@ def _message(exchange: Exchange) -> tuple[str, list[str]]:
     """Return the text of the OSCP message, and the parts that SolarUser keeps it in."""
     if exchange.receiver != "solaruser" and not exchange.is_handed_over:
         return exchange.body, []
-    named = parameters_of(exchange)
+    named = exchange.parameters
     if exchange.is_handed_over:
         named = list(json.loads(exchange.body).items())
     text = next((value for name, value in named if name == "msg"), "")

@@ -20,7 +20,7 @@ from oscp_send.solarnetwork.request_body import BodyRefused, InstructionBody, re
 from oscp_send.values import OscpSendError
 from oscp_sim.entry import Entry
 from oscp_sim.http import Request
-from oscp_sim.recording.requests import REDACTED, request_of, value_of
+from oscp_sim.recording.requests import REDACTED, request_of, requested, value_of
 from oscp_sim.solaruser.call import ApiRefused, request_parameters
 from oscp_sim.solaruser.parameters import long_of, read_form
 from oscp_sim.token_endpoint import TOKEN_PATH
@@ -43,7 +43,6 @@ class Act:
 
     Attributes:
         number: The journal's number of the first entry about it.
-        at: By the simulator's clock.
         step: What a step of a scenario has for it, but for what is expected.
         expect: What is expected of it alone.
         request_id: The X-Request-ID that it sent, where it was invented here.
@@ -111,12 +110,7 @@ class _Context:
 def acts_of(
     entries: Sequence[Entry], world: Mapping[str, Any] | None = None
 ) -> Iterator[Act | LeftOut]:
-    """Yield what was done from outside, in order.
-
-    Args:
-        entries: Of the journal.
-        world: Who existed, as a world file has it; None for the built-in world.
-    """
+    """Yield what was done from outside, in order, in a world (None: the built-in one)."""
     known = load_world().summary() if world is None else world
     context = _Context(_shared_ids(known), _tokens(known))
     for entry in entries:
@@ -160,10 +154,8 @@ def _tokens(world: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _request(entry: Entry, context: _Context) -> Act | LeftOut:
     """Return what a program asked for, as it stands."""
-    request = entry.request
-    assert request is not None, "every exchange has one"  # noqa: S101
-    is_served = entry.status is not None and entry.status < 400  # noqa: PLR2004 - of HTTP
-    if request.path == TOKEN_PATH and is_served:
+    request = requested(entry)
+    if request.path == TOKEN_PATH and _is_served(entry):
         return LeftOut(entry, "the secret of its client is not kept; tokens are shown without it")
     party = entry.party if entry.party in _SENDERS else entry.peer
     is_shared = (party or "", entry.detail.get("id", 0)) in context.shared
@@ -176,6 +168,10 @@ def _request(entry: Entry, context: _Context) -> Act | LeftOut:
         number, at = first.number, first.at
         expect |= {} if last is None else _ending(last)
     return Act(number, at, step, expect, instruction_id=made, asked=entry)
+
+
+def _is_served(entry: Entry) -> bool:
+    return entry.status is not None and entry.status < 400  # noqa: PLR2004 - of HTTP
 
 
 def _shared_ids(world: Mapping[str, Any]) -> frozenset[tuple[str, int]]:
@@ -210,11 +206,9 @@ def _asked(entry: Entry, context: _Context) -> Act | None:
 
 
 def _of_solaruser(entry: Entry, context: _Context) -> Act:
-    request = entry.request
-    assert request is not None, "every exchange has one"  # noqa: S101
-    found = _ADD.search(request.path)
-    is_served = entry.status is not None and entry.status < 400  # noqa: PLR2004 - of HTTP
-    if not is_served or found is None or entry.instruction_id is None or request.method != "POST":
+    request = requested(entry)
+    found = _ADD.search(request.path) if request.method == "POST" and _is_served(entry) else None
+    if found is None or entry.instruction_id is None:
         raise _NoStep
     try:
         node, topic, body = _instruction(request, found[1])
@@ -295,8 +289,7 @@ def written(text: str) -> dict[str, Any]:
 
 def _message(entry: Entry, context: _Context, *, is_told: bool) -> Act:
     party = entry.party if is_told else entry.peer
-    who, action, request = entry.detail.get("id"), entry.action, entry.request
-    assert request is not None, "every exchange has one"  # noqa: S101
+    who, action, request = entry.detail.get("id"), entry.action, requested(entry)
     if party not in _SENDERS or who is None or action is None:
         raise _NoStep
     ids = {} if is_told else _given(request, "X-Request-ID", "request_id")

@@ -12,6 +12,7 @@ import harfile
 from oscp_sim.entry import Entry
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import IN_PROCESS_URL
+from oscp_sim.recording.requests import requested
 
 _VERSION: Final = "HTTP/1.1"
 # As browsers write it for a request without an answer.
@@ -22,10 +23,6 @@ def har(entries: Iterable[Entry], version: str) -> str:
     """Return the exchanges of a journal as HAR, each once, in the order of the journal.
 
     What never was HTTP, as the queue between SolarUser and the Flexibility Provider, is not in it.
-
-    Args:
-        entries: Of the journal; there is no secret in them.
-        version: Of this program.
     """
     file = io.StringIO()
     with harfile.open(file, creator=harfile.Creator("oscp-sim", version)) as archive:
@@ -42,8 +39,6 @@ def _exchanges(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def _add(archive: harfile.HarFile, entry: Entry) -> None:
-    request, response = entry.request, entry.response
-    assert request is not None, "every exchange has one"  # noqa: S101
     # When an answer was to come is all that the journal knows of how long it took.
     waited = float(entry.detail.get("answered_after", 0.0)) * 1000
     sender = entry.party if entry.sent else entry.peer or "a program"
@@ -52,8 +47,8 @@ def _add(archive: harfile.HarFile, entry: Entry) -> None:
     archive.add_entry(
         startedDateTime=entry.at,
         time=waited,
-        request=_request(request),
-        response=_response(response),
+        request=_request(requested(entry)),
+        response=_response(entry.response),
         timings=harfile.Timings(send=0, wait=waited, receive=0),
         comment=f"entry {entry.number} of the journal: {sender} to {receiver}{what}",
     )

@@ -42,8 +42,6 @@ class Recording:
     """A scenario file that was made of a journal.
 
     Attributes:
-        text: The file.
-        steps: How many steps it has.
         left_out: What happened and is not in it, each with the reason.
         problems: What came otherwise when it was played once.
     """
@@ -95,10 +93,6 @@ def record(journal: SavedJournal, name: str) -> Recording:
 
 def step_of(journal: SavedJournal, number: int) -> str:
     """Return the step that does again what an entry of a journal is about, as a file has it.
-
-    Args:
-        journal: What happened.
-        number: Of the entry.
 
     Raises:
         NothingToRecord: It was not done from outside, or cannot be done again.

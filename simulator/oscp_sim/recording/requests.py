@@ -60,6 +60,12 @@ _OTHER_SIGNATURE: Final = "another signature is expected"
 _TOO_OLD: Final = "Date skew too large"
 
 
+def requested(entry: Entry) -> Request:
+    """Return the request of an exchange."""
+    assert entry.request is not None, "every exchange has one"  # noqa: S101
+    return entry.request
+
+
 def request_of(entry: Entry, tokens: Mapping[str, Any], shared: bool) -> dict[str, Any]:
     """Return the fields of a step that sends the same request.
 
@@ -68,8 +74,7 @@ def request_of(entry: Entry, tokens: Mapping[str, Any], shared: bool) -> dict[st
         tokens: The tokens that sign requests to SolarUser, by id; the first is a good one.
         shared: Whether several users have a system of its id.
     """
-    request = entry.request
-    assert request is not None, "every exchange has one"  # noqa: S101
+    request = requested(entry)
     fields = _addressed(entry, request, shared=shared)
     shown = _shown(entry, request, tokens)
     headers = _headers(entry, request, shown)

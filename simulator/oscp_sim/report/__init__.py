@@ -27,10 +27,7 @@ _MODULES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def listeners(reports: Iterable[str]) -> list[Listener]:
-    """Return a listener for each report that is asked for; it writes when the rehearsal ends.
-
-    Args:
-        reports: Each as `KIND=PATH`, or `github`.
+    """Return a listener for each report, `KIND=PATH` or `github`; it writes when a rehearsal ends.
 
     Raises:
         ValueError: One cannot be written, or is asked for twice; it says what to write instead.

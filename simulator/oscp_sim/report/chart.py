@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from oscp_send.instruction import split
 from oscp_sim.report.svg import cut, element, text
-from oscp_sim.report.text import NAMES, parameters_of, rule_of, shown_findings
+from oscp_sim.report.text import NAMES, rule_of, shown_findings
 from oscp_sim.scenario.events import StepFinished
 from oscp_sim.scenario.sequence import note_text, together
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
@@ -114,7 +114,7 @@ def parts_of(exchange: Exchange) -> int:
     """Return in how many parts SolarUser keeps the message of an instruction; 0 of others."""
     if exchange.receiver != "solaruser":
         return 0
-    return sum(len(split(value)) for name, value in parameters_of(exchange) if name == "msg")
+    return sum(len(split(value)) for name, value in exchange.parameters if name == "msg")
 
 
 def lane_of(party: str | None, system: int | None) -> Lane:

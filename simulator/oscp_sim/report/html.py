@@ -139,7 +139,6 @@ class Told:
     """An exchange or a note as the page tells it.
 
     Attributes:
-        who: Its parties.
         what: The request line, or what was noted.
         status: Of the answer; empty where there is none to expect.
         headers: Those of the request that matter.

@@ -48,22 +48,17 @@ def _scenario(result: ScenarioResult) -> dict[str, Any]:
     }
 
 
+def _fields(item: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in names}
+
+
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "grade": verdict.grade,
-        "ran": verdict.ran,
-        "text": verdict.text,
-        "reasons": list(verdict.reasons),
-    }
+    return {**_fields(verdict, "grade", "ran", "text"), "reasons": list(verdict.reasons)}
 
 
 def _step(step: StepFinished) -> dict[str, Any]:
     return {
-        "number": step.number,
-        "name": step.name,
-        "where": step.where,
-        "outcome": step.outcome,
-        "parts": step.parts,
+        **_fields(step, "number", "name", "where", "outcome", "parts"),
         "passed": not step.problems,
         "duration": _seconds(step.duration),
         "problems": [_problem(each) for each in step.problems],
@@ -72,7 +67,7 @@ def _step(step: StepFinished) -> dict[str, Any]:
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
-    return {name: getattr(problem, name) for name in ("where", "what", "expected", "got", "hint")}
+    return _fields(problem, "where", "what", "expected", "got", "hint")
 
 
 def _entry(entry: TimelineEntry) -> dict[str, Any]:
@@ -88,16 +83,8 @@ def _entry(entry: TimelineEntry) -> dict[str, Any]:
 def _exchange(exchange: Exchange) -> dict[str, Any]:
     return {
         "kind": "exchange",
-        "sender": exchange.sender,
-        "receiver": exchange.receiver,
-        "system": exchange.system,
-        "method": exchange.method,
-        "path": exchange.path,
-        "action": exchange.action,
-        "instruction_id": exchange.instruction_id,
-        "request_id": exchange.request_id,
-        "correlation_id": exchange.correlation_id,
-        "status": exchange.status,
+        **_fields(exchange, "sender", "receiver", "system", "method", "path", "action"),
+        **_fields(exchange, "instruction_id", "request_id", "correlation_id", "status"),
         "answer_headers": dict(exchange.telling_headers),
         "notes": list(exchange.notes),
         "says": summary(exchange),
@@ -105,14 +92,8 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
 
 
 def _note(note: Note) -> dict[str, Any]:
-    return {
-        "kind": "note",
-        "party": note.party,
-        "system": note.system,
-        "action": note.action,
-        "instruction_id": note.instruction_id,
-        "text": note.text,
-    }
+    names = ("party", "system", "action", "instruction_id", "text")
+    return {"kind": "note", **_fields(note, *names)}
 
 
 def _seconds(duration: float) -> float:

@@ -20,7 +20,6 @@ from oscp_send.meaning import energy_readings
 from oscp_send.times import read_instant
 from oscp_sim.matching import printable
 from oscp_sim.report.svg import cut, element, text
-from oscp_sim.report.text import parameters_of
 from oscp_sim.scenario.timeline import Exchange
 
 
@@ -113,7 +112,7 @@ def _message(exchange: Exchange) -> Mapping[str, Any] | None:
         return None
     content = exchange.body
     if exchange.receiver == "solaruser":
-        content = "".join(value for name, value in parameters_of(exchange) if name == "msg")
+        content = "".join(value for name, value in exchange.parameters if name == "msg")
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -175,12 +174,7 @@ def _add_measured(found: dict[Key, Plot], group: str, message: Mapping[str, Any]
     if not isinstance(measurements, list):
         return
     for key, piece in (*_instantaneous(group, measurements), *_energies(group, measurements)):
-        _place(found, key).add("measured", [piece])
-
-
-def _place(found: dict[Key, Plot], key: Key) -> Plot:
-    """Return the plot that a measurement is compared in, or one of its own."""
-    return found.setdefault(key, Plot(key))
+        found.setdefault(key, Plot(key)).add("measured", [piece])
 
 
 def _instantaneous(group: str, measurements: list[Any]) -> Iterator[tuple[Key, Piece]]:

@@ -72,11 +72,7 @@ class RehearsalResult:
 
 
 class Gathered:
-    """A listener that gathers the events of a rehearsal, and writes a report of all at its end.
-
-    Args:
-        write: Writes the report.
-    """
+    """A listener that gathers the events of a rehearsal, and writes a report of all at its end."""
 
     def __init__(self, write: Callable[[RehearsalResult], None]) -> None:
         self._write = write

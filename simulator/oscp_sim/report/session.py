@@ -26,13 +26,9 @@ def tell_session(
     told: Iterable[Listener],
     entries: Iterable[Entry] | None = None,
 ) -> None:
-    """Tell listeners what happened in a simulator, so that they report it.
+    """Tell listeners what happened in a simulator in so many seconds, so that they report it.
 
-    Args:
-        shared: What its parties share.
-        duration: For how many seconds.
-        told: The listeners.
-        entries: What they are told of; all that there is where not given.
+    They are told of the entries that are given, or of all.
     """
     kept, fidelity = shared.journal.entries(), str(shared.behaviour)
     happened = timeline(kept if entries is None else entries)

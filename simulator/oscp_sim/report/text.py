@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -68,18 +67,6 @@ def rule_of(finding: Mapping[str, Any]) -> str:
     """Return the name of a finding's rule, which of a schema is a keyword alone."""
     rule = str(finding.get("rule"))
     return f"schema: {rule}" if finding.get("layer") == "schema" else rule
-
-
-def parameters_of(exchange: Exchange) -> list[tuple[str, str]]:
-    """Return the parameters of an instruction, sent as JSON or as a form, in order; else none."""
-    try:
-        body = json.loads(exchange.content)
-        given = body.get("params") or body.get("parameters") or ()
-        if isinstance(given, Mapping):
-            return [(str(name), str(value)) for name, value in given.items()]
-        return [(str(each["name"]), str(each["value"])) for each in given]
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        return []
 
 
 def shown_findings(findings: tuple[Mapping[str, Any], ...]) -> list[Mapping[str, Any]]:

@@ -34,7 +34,6 @@ class Verdict:
     """What can be said of a scenario by one side.
 
     Attributes:
-        side: By which side.
         grade: `kept`, `warned`, `broken`; `failed` where the scenario ran under this side and did
             not go as expected; `none` where it sent nothing that this side can be asked about.
         ran: Whether the scenario ran under this side; if not, its messages alone were judged.
@@ -52,20 +51,18 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict, for people."""
-        return _TEXTS[self.side, self.grade] + (", as expected" if self.is_expected else "")
+        documented, observed = _TEXTS[self.grade]
+        told = documented if self.side == "documented" else observed
+        return told + (", as expected" if self.is_expected else "")
 
 
-_TEXTS: Final[Mapping[tuple[Fidelity, Grade], str]] = {
-    ("documented", "kept"): "conforms",
-    ("documented", "warned"): "conforms, with warnings",
-    ("documented", "broken"): "does not conform",
-    ("documented", "failed"): "failed",
-    ("documented", "none"): "not looked at",
-    ("observed", "kept"): "compatible",
-    ("observed", "warned"): "compatible, with warnings",
-    ("observed", "broken"): "not compatible",
-    ("observed", "failed"): "failed",
-    ("observed", "none"): "not looked at",
+# By the documentation, and by the observed service.
+_TEXTS: Final[Mapping[Grade, tuple[str, str]]] = {
+    "kept": ("conforms", "compatible"),
+    "warned": ("conforms, with warnings", "compatible, with warnings"),
+    "broken": ("does not conform", "not compatible"),
+    "failed": ("failed", "failed"),
+    "none": ("not looked at", "not looked at"),
 }
 
 

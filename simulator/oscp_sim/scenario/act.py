@@ -85,7 +85,6 @@ class Outcome:
         message: The message as text, as it was sent or would have been.
         parts: Into how many parts it was split; None where nothing was sent.
         instruction_id: Of the instruction that SolarUser made of it.
-        parameters: Those of the instruction, by name.
         settled: Of an instruction that may have been queued: its state as the sender then found
             it, or `nothing`; None where it did not look.
     """
@@ -103,11 +102,7 @@ class Outcome:
 def send(step: Send, simulator: Simulator, timeout: float, *, settles: bool = False) -> Outcome:
     """Send an instruction, follow it to its end for so many seconds, and return the result.
 
-    Args:
-        step: What to send.
-        simulator: To whom.
-        timeout: How many seconds it is followed.
-        settles: Whether the sender finds out what became of one that may have been queued.
+    Where it settles, the sender finds out what became of one that may have been queued.
     """
     token_id, secret = credentials(simulator.world, step.node)
     session = simulator.session(explains=False)

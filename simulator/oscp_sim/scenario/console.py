@@ -124,12 +124,7 @@ class ConsoleReport:
             self.report_failure(event, steps)
 
     def report_failure(self, event: ScenarioFinished, steps: Sequence[StepFinished]) -> None:
-        """Print why a scenario failed, and what the parties sent one another if nothing else has.
-
-        Args:
-            event: How it ended.
-            steps: Those that ran.
-        """
+        """Print why a scenario failed, and what the parties sent if nothing else has."""
         title = f"{event.scenario.group} / {event.scenario.name}"
         self._line(f"\n{self._paint(title, 'red')}")
         for problem in event.problems:
@@ -178,12 +173,7 @@ class ConsoleReport:
 
 
 class ProgramReport:
-    """A listener that draws what a program had the parties send, and then says what is wrong.
-
-    Args:
-        stream: Any text stream.
-        colours: Whether to colour, as `Palette` takes it.
-    """
+    """A listener that draws what a program had the parties send, and then says what is wrong."""
 
     def __init__(self, stream: TextIO, *, colours: Colours = "auto") -> None:
         self._stream = stream
@@ -230,13 +220,7 @@ class ProgramReport:
 
 
 class Progress:
-    """A line on a terminal that counts what has ended and names what runs, erased at the end.
-
-    Args:
-        stream: A terminal.
-        total: How many scenarios there are.
-        report: A listener that writes to the same stream.
-    """
+    """A line on a terminal that counts what has ended and names what runs, erased at the end."""
 
     def __init__(self, stream: TextIO, total: int, report: Listener) -> None:
         self._stream = stream

@@ -25,8 +25,6 @@ class Problem:
     Attributes:
         where: `file:line` of the expectation.
         what: What was looked at, as `state` or `message /forecasted_blocks/0/unit`.
-        expected: What the file expects, for people.
-        got: What there was instead, for people.
         hint: What to do about it, where that is known.
     """
 
@@ -60,8 +58,6 @@ class ScenarioStarted:
     """A scenario with so many steps began.
 
     Attributes:
-        where: `file:line`.
-        about: One sentence, or None.
         sequence: Whether to show what the parties send one another even if nothing fails.
     """
 
@@ -79,13 +75,9 @@ class StepFinished:
 
     Attributes:
         number: From 1.
-        where: `file:line`.
         outcome: The state of the instruction, the name of the sender's error, or the status of the
             answer to a simulated party; empty where nothing was sent.
-        duration: Seconds.
         parts: Into how many parts the message was split; None where nothing was sent.
-        timeline: What the parties sent one another and did meanwhile, in order.
-        output: What the program wrote that the step ran.
         told: What the sender's error says, in all its lines; empty where it had none.
         settled: What the sender then found of an instruction that may have been queued; None where
             it did not look.
@@ -165,16 +157,7 @@ def tell_of_one(
     duration: float,
     warnings: tuple[str, ...],
 ) -> bool:
-    """Tell listeners of a whole rehearsal of one scenario with one step; return whether it passed.
-
-    Args:
-        listeners: Who is told.
-        seed: That it went by.
-        started: How it began.
-        step: What came of its step.
-        duration: For how many seconds it went on.
-        warnings: What is doubtful, but fails nothing.
-    """
+    """Tell listeners of a rehearsal of one scenario with one step; return whether it passed."""
     scenario, passed = started.scenario, not step.problems
     tell_all(
         listeners,

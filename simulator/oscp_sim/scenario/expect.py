@@ -80,13 +80,8 @@ def problems_of_reply(
 ) -> Iterator[Problem]:
     """Yield what does not hold of the answer to a request, after so many seconds.
 
-    A step that expects no status is expected to be answered with success.
-
-    Args:
-        step: The step.
-        reply: What came of it.
-        duration: By the clock that the step is run by.
-        why: What the party's journal says about the answer.
+    A step that expects no status is expected to be answered with success. `why` is what the party's
+    journal says about the answer.
     """
     expect, place, response = step.expect, step.expect.source.place, reply.response
     if response is None:
@@ -169,11 +164,6 @@ def problems_of_step(
 
     One that expects neither a state nor a reason is expected to send only what is Completed; one
     that expects no status, to end with a request to SolarUser that is not refused, if it sends any.
-
-    Args:
-        step: The step.
-        sent: What came of each instruction that it sent.
-        asked: What it asked SolarUser to do.
     """
     expect = step.expect
     if expect.state is None and expect.reason is None and expect.declined is None:
@@ -251,13 +241,7 @@ def _hint(outcome: Outcome) -> str | None:
 def problems_of_received(
     expect: Expect, outcome: Outcome | None, entries: Iterable[Entry]
 ) -> Iterator[Problem]:
-    """Yield what does not hold of what the Capacity Provider received.
-
-    Args:
-        expect: What a file expects.
-        outcome: Of sending an instruction, if one was sent.
-        entries: Of the journal, meanwhile.
-    """
+    """Yield what does not hold of what the Capacity Provider received."""
     wanted, where = expect.received, expect.source.place("/received")
     if wanted is None:
         return
@@ -451,13 +435,7 @@ def _of_some(
 def problems_of_none(
     source: YamlDocument, wanted: Sequence[ExpectedExchange], got: Sequence[Exchange]
 ) -> Iterator[Problem]:
-    """Yield what somebody sent though nobody should.
-
-    Args:
-        source: The step or scenario that says so.
-        wanted: What nobody should send.
-        got: The exchanges of a step.
-    """
+    """Yield what somebody sent in a step though nobody should, as that or its scenario says."""
     for index, each in enumerate(wanted):
         for there in got:
             if fits_description(each, there):
@@ -468,14 +446,7 @@ def problems_of_none(
 def problems_of_awaited(
     awaited: Await, seconds: float, count: int, got: Sequence[Exchange]
 ) -> Iterator[Problem]:
-    """Yield what was awaited in vain, and how the nearest to it differs.
-
-    Args:
-        awaited: What.
-        seconds: How long.
-        count: How many came.
-        got: What came besides.
-    """
+    """Yield what was awaited in vain for so many seconds, and how the nearest to it differs."""
     source, wanted = awaited.source, awaited.exchange
     came = f"{count} of them" if count else "none"
     differing = [

@@ -49,7 +49,6 @@ class Processes:
     """In how many processes to run scenarios.
 
     Attributes:
-        most: No more than these.
         read_again: How a process that cannot be forked comes by the scenarios; it can be pickled.
     """
 

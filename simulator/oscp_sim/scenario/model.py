@@ -120,7 +120,6 @@ class JsonText:
     """A message given as text, to be sent exactly so, whether it is JSON or not.
 
     Attributes:
-        text: The text.
         file: Name of the payload file that it was read from.
     """
 
@@ -153,12 +152,9 @@ class Send(_Sourced):
     """An instruction to send.
 
     Attributes:
-        node: The node id.
         content: What it carries. With `Parameters`, nothing below but `checked` is used.
         optimizer: The parameter `coId`.
         group: The parameter `cgIdentifier`.
-        action: The name of the OSCP message.
-        correlation_id: The parameter `correlationId`.
         checked: Whether the sender checks the message first.
     """
 
@@ -186,7 +182,6 @@ class PlayedParty:
     """A Capacity Provider or Capacity Optimizer that the simulator plays.
 
     Attributes:
-        role: Which of the two.
         id: Its configId.
         user: Whose it is; needed only where several users have one of that id.
     """
@@ -224,12 +219,7 @@ class Command(_Sourced):
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Whom a request is for, or whose token it shows.
-
-    Attributes:
-        party: Which party.
-        id: Of a Capacity Provider or Optimizer: its configId; None: the only one.
-    """
+    """Whom a request is for, or whose token it shows; without an id, the only one of its kind."""
 
     party: PartyName
     id: int | None = None
@@ -265,7 +255,6 @@ class Signer:
     """By whose token of SolarUser a request is signed.
 
     Attributes:
-        token: The token's id.
         secret: What it is signed with; None: the token's own secret.
     """
 
@@ -335,7 +324,6 @@ class Run(_Sourced):
     """A program of the reader's own to run to its end.
 
     Attributes:
-        command: The program and its arguments.
         folder: Where it runs: that of the scenario file; None: here.
         others: What becomes of its requests for other hosts than production's, which are answered;
             None: nothing is intercepted.
@@ -381,7 +369,6 @@ class Received:
     Attributes:
         nothing: True: no request at all; the rest is then not set.
         path: Below the Capacity Provider's base URL.
-        headers: Those that are compared.
         message: What the message holds at least.
         same_as_sent: Whether it must mean the same as the message sent.
     """
@@ -398,11 +385,7 @@ class ExpectedExchange:
     """A request from one party to another, as far as a file describes it.
 
     Attributes:
-        action: The name of the OSCP message.
         path: The whole path, or its end.
-        method: As `POST`.
-        status: Of the answer.
-        headers: Those that are compared.
         message: What the message holds at least.
         times: How often it is sent; None: once, and more often only where anything else may be.
         captured_as: The name by which later steps refer to the first of them.
@@ -425,7 +408,6 @@ class Await(_Sourced):
     """Something to wait for until somebody has sent it.
 
     Attributes:
-        exchange: What.
         within: How long to wait; None: as long as for an instruction.
     """
 
@@ -435,12 +417,7 @@ class Await(_Sourced):
 
 @dataclass(frozen=True, slots=True)
 class DeclinedInstruction:
-    """An instruction that is expected to be declined, as far as a file describes it.
-
-    Attributes:
-        action: The name of the OSCP message.
-        reason: Why it is declined.
-    """
+    """An instruction that is expected to be declined, as far as a file describes it."""
 
     action: str | None = None
     reason: TextPattern | None = None
@@ -469,11 +446,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What the body of an answer is expected to be.
-
-    Attributes:
-        value: What its JSON holds at least, or the text itself, or a `TextPattern`.
-    """
+    """What the JSON of an answer holds at least, its text, or a `TextPattern` for that."""
 
     value: Any
 
@@ -488,12 +461,9 @@ class Expect(_Sourced):
             simulated party.
         parts: Into how many parts the message is split.
         within: How long it may take.
-        received: What the Capacity Provider receives.
         sender: Name of the exception of `oscp_send` that ends the step.
         settled: What the sender then finds of an instruction that may have been queued.
         status: Of the answer to a simulated party, or to a request as it stands.
-        headers: Of that answer, those that are compared.
-        body: Of that answer.
         exchanges: All that the parties send one another, in order.
         exchanges_among_others: What they send one another, in order, with anything between.
         findings: Rules and cases that are found; empty: none is.
@@ -501,7 +471,6 @@ class Expect(_Sourced):
         declined: Of a program: which of its instructions are declined; none where not given.
         refused: Of a program: which requests are refused; none where not given.
         exit_code: Of the program; None: 0.
-        output: What the program writes.
         verify: Counts, order and more of what happens in the step.
     """
 
@@ -535,9 +504,6 @@ class Step(_Sourced):
     """One thing to do, and what is expected of it.
 
     Attributes:
-        name: What the report calls it.
-        does: What to do.
-        expect: What it is expected to lead to.
         expect_none: What nobody may send meanwhile.
         captured_as: The name by which later steps refer to what it sent or awaited.
         fill: Of a step that refers to what earlier ones captured, by name: returns it with the
@@ -575,12 +541,8 @@ class Scenario(_Sourced):
     Attributes:
         name: Unique in its folder.
         group: The heading under which the report shows it.
-        steps: At least one.
         about: One sentence, or None.
-        world: None: the rehearsal's own.
-        fidelity: None: the rehearsal's own.
-        seed: Makes every identifier; None: the rehearsal's own.
-        clock: What it runs by.
+        world: None, as of fidelity and seed: the rehearsal's own.
         real_parties: Which parties are real, and where.
         sequence: Whether a report shows what the parties sent one another even if nothing failed.
         tags: By which scenarios are chosen.

@@ -36,10 +36,6 @@ def problems_of_objections(expect: Expect, entries: Sequence[Entry]) -> Iterator
 
     Also yield what was expected to be declined or refused, and was not. Where the file says nothing
     of them, none is expected.
-
-    Args:
-        expect: What a file expects.
-        entries: Of the journal.
     """
     items = timeline(entries)
     declined = list(_declined(entries, items))
@@ -55,12 +51,7 @@ def problems_of_objections(expect: Expect, entries: Sequence[Entry]) -> Iterator
 
 
 def problems_of_mistakes(place: str, mistakes: Iterable[Mistake]) -> Iterator[Problem]:
-    """Yield what went wrong in the simulator itself, whatever is expected.
-
-    Args:
-        place: `file:line` of what ran.
-        mistakes: Those of its journal.
-    """
+    """Yield what went wrong in the simulator itself, whatever is expected."""
     hint = "the program is not to blame: please report it, with the traceback in the log"
     for each in mistakes:
         got = f"{each.what} ({each.error})"

@@ -27,13 +27,8 @@ _ON_ITS_WAY: Final = frozenset({"Queuing", "Executing"})
 def run_to_its_end(run: Run, simulator: Simulator, timeout: float, settling: float) -> Ended:
     """Run a program, let all that it has sent come to its end, and return what came of it.
 
-    A clock that stands is moved on while anything is on its way: the program could wait for it.
-
-    Args:
-        run: The program.
-        simulator: Where it sends to.
-        timeout: Seconds of real time after which it is ended.
-        settling: Seconds that what it has sent may take after its end.
+    A clock that stands is moved on while anything is on its way: the program could wait for it. It
+    is ended once its time is over; what it has sent then has the seconds of `settling`.
 
     Raises:
         NotStarted: There is no such program, or it cannot be run.

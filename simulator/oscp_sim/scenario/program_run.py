@@ -49,12 +49,9 @@ class ProgramRun:
     """A program to run, and what is expected of it.
 
     Attributes:
-        command: The program and its arguments.
-        expect: What is expected.
         folder: Where it runs; here where None.
         timeout: Seconds that it may take; as long as it takes where None.
         settle: Seconds that what it sent may take to come to its end, after the program has.
-        variables: More variables of its environment.
     """
 
     command: Sequence[str]

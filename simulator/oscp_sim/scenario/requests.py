@@ -53,7 +53,6 @@ class Reply:
         request: As it was sent; its target is a URL.
         response: The answer, not compressed any more; None where none came.
         trouble: Why none came.
-        at: When it was sent, by the simulator's clock.
         to: The party that it was for, if the file names one.
     """
 

@@ -94,7 +94,6 @@ class Rehearsal:
     """What all scenarios have in common, unless a scenario says otherwise.
 
     Attributes:
-        seed: Makes every identifier; the same seed, the same ones.
         fidelity: Whom to follow where the guide and the service differ.
         world: Who exists; the built-in world where not given.
         real_parties: Which parties are real, whatever a scenario says.
@@ -233,9 +232,6 @@ class _Running:
     """A scenario under way.
 
     Attributes:
-        scenario: Which.
-        simulator: In which it runs.
-        real: Which parties are real.
         captured: What steps have captured so far, by name.
         since: The number of the journal from which on things can be awaited: where the last step
             began that did something itself.
@@ -344,10 +340,8 @@ class _Done:
     """What a step did.
 
     Attributes:
-        outcome: In a word.
         problems: What did not hold, of what can be expected of such steps only.
         sent: The result of sending an instruction, if it sent one; of several, the last.
-        output: What a program wrote.
         ended: What is captured of a program, or of a request.
         found: What was awaited.
         asked: The journal's number of the exchange of a request.

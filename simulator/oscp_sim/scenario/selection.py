@@ -30,12 +30,6 @@ def identifier(scenario: Scenario) -> str:
     return f"{scenario.source.name}{_SEPARATOR}{scenario.name}"
 
 
-def tags_of(scenario: Scenario) -> tuple[str, ...]:
-    """Return the tags of a scenario."""
-    tags: tuple[str, ...] = getattr(scenario, "tags", ())
-    return tags
-
-
 class NothingSelected(ValueError):
     """Raised where no scenario is left; its text says by what, and what was probably meant."""
 
@@ -78,7 +72,6 @@ class Selection:
 
     Attributes:
         paths: At least one; a scenario must be in one of them.
-        expression: As of `-k`.
         tags: A scenario must have one of them, if there are any.
     """
 
@@ -107,17 +100,17 @@ class Selection:
 
 
 def _tagged(scenarios: Sequence[Scenario], tags: Sequence[str]) -> list[Scenario]:
-    known = dict.fromkeys(tag for each in scenarios for tag in tags_of(each))
+    known = dict.fromkeys(tag for each in scenarios for tag in each.tags)
     for tag in tags:
         if tag not in known:
             message = f"no scenario has the tag {tag}; {_meant(tag, list(known))}"
             raise NothingSelected(message)
-    return [each for each in scenarios if not set(tags).isdisjoint(tags_of(each))]
+    return [each for each in scenarios if not set(tags).isdisjoint(each.tags)]
 
 
 def _words(scenario: Scenario) -> tuple[str, ...]:
     """Return what `-k` looks at."""
-    return scenario.name, scenario.group, *tags_of(scenario)
+    return scenario.name, scenario.group, *scenario.tags
 
 
 def _no_match(expression: str, scenarios: Sequence[Scenario]) -> str:

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, Final, Protocol
 
 from oscp_send.cli.main import Colour
+from oscp_send.instruction import join_parameters
 from oscp_sim.entry import PartyName
 from oscp_sim.matching import printable
 from oscp_sim.scenario.events import StepFinished
@@ -224,9 +225,11 @@ def summary(exchange: Exchange) -> str:
         return ""
     if exchange.is_handed_over:
         return _named(message)
-    say = _SUMMARIES.get(exchange.action or "")
     if exchange.receiver == "solaruser":
-        say = _instruction
+        named = dict(join_parameters(exchange.parameters))
+        msg = named.pop("msg", None)
+        return _named(named) + ("" if msg is None else f", msg of {len(msg)} characters")
+    say = _SUMMARIES.get(exchange.action or "")
     try:
         return say(message) if say else ""
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -314,17 +317,6 @@ def _measured(each: Mapping[str, Any]) -> str:
     if "value" not in value:
         return asset.strip()
     return f"{asset}{value['value']:g} {value['unit']}"
-
-
-def _instruction(message: Mapping[str, Any]) -> str:
-    given: Any = message.get("params") or message.get("parameters") or {}
-    if isinstance(given, Mapping):
-        given = [{"name": name, "value": value} for name, value in given.items()]
-    named: dict[str, str] = {}
-    for each in given:
-        named[each["name"]] = named.get(each["name"], "") + str(each["value"])
-    msg = named.pop("msg", None)
-    return _named(named) + ("" if msg is None else f", msg of {len(msg)} characters")
 
 
 def _instant(text: str) -> str:

@@ -39,17 +39,11 @@ class Exchange:
 
     Attributes:
         number: The journal's number of it; of its two sides, the lower.
-        at: By the simulator's clock.
         sender: Who sent it; None for a program that is not a party.
         receiver: The party that it was for; None where it is not known.
         method: As `POST`; `MQTT` for what SolarUser hands to the Flexibility Provider.
-        target: Path and query.
-        headers: Names and values, in order, without credentials.
-        action: The OSCP message that it carries.
         system: The id of the Capacity Provider or Optimizer that sent or received it.
         status: Of the answer, as the sender saw it; None where no answer came.
-        answer: The body of the answer.
-        findings: About the message, as in the journal.
         notes: Further remarks of either side.
         answer_headers: Of the answer, as the sender saw it, without credentials.
     """
@@ -100,6 +94,18 @@ class Exchange:
         is_form = (self.header("Content-Type") or "").lower().startswith(_FORM)
         return _json_of_form(self) if is_form and self.receiver == "solaruser" else self.body
 
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """The parameters of an instruction, sent as JSON or as a form, in order; else none."""
+        try:
+            body = json.loads(self.content)
+            given = body.get("params") or body.get("parameters") or ()
+            if isinstance(given, Mapping):
+                return [(str(name), str(value)) for name, value in given.items()]
+            return [(str(each["name"]), str(each["value"])) for each in given]
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            return []
+
     def header(self, name: str) -> str | None:
         """Return the first value of a header, whatever the case of its name, or None."""
         return next((v for each, v in self.headers if each.lower() == name.lower()), None)
@@ -134,9 +140,6 @@ class Note:
 
     Attributes:
         number: The journal's number of it.
-        at: By the simulator's clock.
-        text: What, for people.
-        action: The OSCP message that it is about.
         system: The id of the Capacity Provider or Optimizer that reports it.
         datum: What was published, if anything.
         is_state: Whether it says that an instruction has changed its state.
