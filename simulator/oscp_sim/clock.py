@@ -542,8 +542,8 @@ class FrozenClock:
                 f"a clock cannot start at {start.isoformat()}: add an offset, such as tzinfo=UTC"
             )
             raise ValueError(message)
-        self._start = start.astimezone(UTC)
-        self._passed = timedelta()
+        # Read without a lock: it is replaced whole.
+        self._now = self._start = start.astimezone(UTC)
         self._moved = threading.Condition()
         self._advancing = threading.Lock()
         self._schedules: tuple[Schedule, ...] = ()
@@ -551,13 +551,11 @@ class FrozenClock:
 
     def now(self) -> datetime:
         """Return the start plus all that was advanced, in UTC."""
-        with self._moved:
-            return self._start + self._passed
+        return self._now
 
     def monotonic(self) -> float:
         """Return the seconds by which this clock was advanced."""
-        with self._moved:
-            return self._passed.total_seconds()
+        return (self._now - self._start).total_seconds()
 
     def advance(self, by: timedelta | float | str) -> datetime:
         """Move the clock forward, do what becomes due on the way, and return the new instant.
@@ -585,7 +583,7 @@ class FrozenClock:
         """Wait until somebody has advanced the clock by so many seconds."""
         until = self.monotonic() + seconds
         with self._moved:
-            self._moved.wait_for(lambda: self._passed.total_seconds() >= until)
+            self._moved.wait_for(lambda: self.monotonic() >= until)
 
     def seconds_until(self, when: datetime) -> float | None:
         """Return None, unless it is due: only `advance` moves this clock."""
@@ -627,7 +625,7 @@ class FrozenClock:
 
     def _move_to(self, instant: datetime) -> None:
         with self._moved:
-            self._passed = max(self._passed, instant - self._start)
+            self._now = max(self._now, instant)
             self._moved.notify_all()
         self._told.tell()
 
