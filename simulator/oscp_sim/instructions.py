@@ -425,6 +425,8 @@ class Instructions:
 
     def _make_room(self, row: Instruction) -> None:
         """Forget the oldest ones if there is no room for a new one."""
+        if not self._room.is_limited:
+            return
         pieces = sum(150 + len(name) + len(value) for name, value in row.pieces)
         self._room.take(row.id, _BARE + pieces + size_of(row.result))
         while self._room.is_short and (self._final or self._idle or self._has_given_up()):

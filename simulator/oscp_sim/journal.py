@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from traceback import format_exception
+from types import NoneType
 from typing import Any, Final
 
 from oscp_send.findings import Finding
@@ -35,9 +36,16 @@ def size_of(value: object) -> int:
         for each in value.values():
             size += 150 + len(each) if isinstance(each, str) else 100 + size_of(each)
         return size
+    if isinstance(value, _SCALAR):
+        return _SCALAR_SIZE
     if isinstance(value, (list, tuple)):
         return 50 + len(value) * size_of(value[0]) if value else 50
-    return 100 + size_of(dict(value)) if isinstance(value, Mapping) else 30
+    return 100 + size_of(dict(value)) if isinstance(value, Mapping) else _SCALAR_SIZE
+
+
+# Most of what is in a mapping: found before anything is asked whether it is one.
+_SCALAR: Final = (int, float, NoneType)
+_SCALAR_SIZE: Final = 30
 
 
 class Room:
@@ -45,10 +53,14 @@ class Room:
 
     Args:
         most: How many; all of them where None.
+
+    Attributes:
+        is_limited: Whether one may ever have to go, so that sizes matter.
     """
 
     def __init__(self, most: int | None) -> None:
         self._most = most
+        self.is_limited = most is not None
         self._sizes: dict[Hashable, int] = {}
         self._total = 0
 
@@ -114,7 +126,8 @@ class Journal:
         self._last = 0
         self._wakes = 0
         self._exchanges = count(1)
-        self._grown = threading.Condition()
+        self._lock = threading.RLock()
+        self._grown = threading.Condition(self._lock)
         self._concealed = Concealed()
         self._mistakes: deque[Mistake] = deque(maxlen=_MOST_MISTAKES)
 
@@ -124,7 +137,7 @@ class Journal:
         For one that stands where its name does not tell that it is a secret, as in a CSV table, or
         in an answer that quotes it; one of less than eight characters is none.
         """
-        with self._grown:
+        with self._lock:
             self._concealed = self._concealed.adding(token)
 
     def redact(self, text: str) -> str:
@@ -134,7 +147,7 @@ class Journal:
     @property
     def last(self) -> int:
         """The number of the newest entry that ever was, 0 before the first: a mark for `since`."""
-        with self._grown:
+        with self._lock:
             return self._last
 
     def new_exchange_id(self) -> int:
@@ -184,12 +197,11 @@ class Journal:
             raise ValueError(message)
         exchange_id = (request.exchange_id or self.new_exchange_id()) if request else None
         parts = Parts(request, response, reason, tuple(findings), dict(detail or {}), judge)
-        size = _size(parts)
-        with self._grown:
+        size = _size(parts) if self._room.is_limited else 0
+        with self._lock:
             self._last += 1
-            self._room.take(self._last, size)
-            while self._room.is_short:
-                self._room.free(self._entries.popleft().number)
+            if size:
+                self._make_room(size)
             entry = Entry(
                 self._last,
                 self._clock.now(),
@@ -257,7 +269,7 @@ class Journal:
 
     def clear(self) -> None:
         """Forget every entry; numbers go on, so that a mark taken before stays good."""
-        with self._grown:
+        with self._lock:
             self._entries.clear()
             self._room.clear()
         self.wake()
@@ -265,7 +277,7 @@ class Journal:
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
         """What went wrong in the simulator itself, the newest; `clear` leaves them."""
-        with self._grown:
+        with self._lock:
             return tuple(self._mistakes)
 
     def mistake(self, error: Exception, what: str) -> str:
@@ -277,7 +289,7 @@ class Journal:
         """
         _LOG.error("%s", what, exc_info=error)
         name = type(error).__name__
-        with self._grown:
+        with self._lock:
             text = self.redact("".join(format_exception(error)))
             self._mistakes.append(Mistake(what, name, text))
         return f"a mistake of the simulator's own: {name}"
@@ -285,18 +297,18 @@ class Journal:
     @property
     def pulse(self) -> int:
         """A number that grows with every entry and every `wake`: a mark for `wait_beyond`."""
-        with self._grown:
+        with self._lock:
             return self._last + self._wakes
 
     def wake(self) -> None:
         """Let who waits look again: something has changed that is not kept here."""
-        with self._grown:
+        with self._lock:
             self._wakes += 1
             self._grown.notify_all()
 
     def wait_beyond(self, pulse: int, timeout: float) -> None:
         """Wait until the pulse is another one, for so many seconds of real time at most."""
-        with self._grown:
+        with self._lock:
             self._grown.wait_for(lambda: self._last + self._wakes != pulse, timeout)
 
     def wait_for(
@@ -330,14 +342,20 @@ class Journal:
             if (found := next(filter(awaited.fits, new), None)) is not None:
                 return found
             left = deadline - time.monotonic()
-            with self._grown:
+            with self._lock:
                 if left <= 0 or not self._grown.wait_for(partial(self._is_beyond, seen), left):
                     break
         raise awaited.not_seen(timeout, self._after(since)[0])
 
+    def _make_room(self, size: int) -> None:
+        """Forget the oldest entries if there is no room for the newest."""
+        self._room.take(self._last, size)
+        while self._room.is_short:
+            self._room.free(self._entries.popleft().number)
+
     def _after(self, number: int) -> tuple[list[Entry], int]:
         """Return the entries above a number, and the number of the newest that ever was."""
-        with self._grown:
+        with self._lock:
             first = self._entries[0].number if self._entries else 0
             # No number, however great, is above the newest.
             passed = max(0, min(number, self._last) + 1 - first)

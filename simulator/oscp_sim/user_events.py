@@ -106,10 +106,8 @@ class UserEvents:
                 details=dict(data or {}),
             )
             self._events.setdefault(user_id, deque()).append(event)
-            self._users.append(user_id)
-            self._room.take(event.id, _BARE + size_of(event.details))
-            while self._room.is_short:
-                self._room.free(self._events[self._users.popleft()].popleft().id)
+            if self._room.is_limited:
+                self._make_room(event)
         return event
 
     def find(
@@ -147,6 +145,13 @@ class UserEvents:
         # A number in the API may be greater than any index of a list.
         last = len(events) if max is None else min(offset + max, len(events))
         return list(islice(fitting, min(offset, last), last))
+
+    def _make_room(self, event: UserEvent) -> None:
+        """Forget the oldest ones if there is no room for a new one."""
+        self._users.append(event.user_id)
+        self._room.take(event.id, _BARE + size_of(event.details))
+        while self._room.is_short:
+            self._room.free(self._events[self._users.popleft()].popleft().id)
 
     def clear(self) -> None:
         """Forget every event; ids continue."""
