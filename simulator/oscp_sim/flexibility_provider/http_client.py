@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -68,19 +67,17 @@ class Connections:
         # Of each place, until when a connection is in use; the end of time where it is not known.
         self._used: dict[str, list[datetime]] = {}
 
-    @contextmanager
-    def using(self, place: str) -> Iterator[list[float]]:
-        """Use a connection, and as many seconds longer as are put into the list."""
-        more: list[float] = []
+    def use(self, place: str) -> None:
+        """Use a connection, until it is said for how long."""
         with self._lock:
             self._used.setdefault(place, []).append(_NOT_KNOWN)
-        try:
-            yield more
-        finally:
-            with self._lock:
-                self._used[place].remove(_NOT_KNOWN)
-                until = self.shared.clock.now() + timedelta(seconds=sum(more))
-                self._used[place].append(until)
+
+    def use_for(self, place: str, seconds: float) -> None:
+        """Use that connection for so many seconds from now."""
+        with self._lock:
+            self._used[place].remove(_NOT_KNOWN)
+            until = self.shared.clock.now() + timedelta(seconds=seconds)
+            self._used[place].append(until)
 
     def forget(self) -> None:
         """Let go of those that only wait for an answer, which nobody wants any more."""
@@ -137,7 +134,6 @@ def exchange(
     Raises:
         Unanswered: No answer came, or the redirects go round in a circle.
     """
-    request = replace(request, headers=(*request.headers, *_added(request)))
     seen: set[str] = set()
     why: str | None = None
     while True:
@@ -153,7 +149,7 @@ def exchange(
         why = f"the answer was {answer.status}, so the request goes to where it leads"
         if answer.status in _TO_A_GET and request.method != "GET":
             why += ", as a GET without body, token and ids: what was to be said is lost"
-            request = Request("GET", target, _ALWAYS)
+            request = Request("GET", target)
         else:
             request = replace(request, target=target)
 
@@ -192,18 +188,22 @@ def _once(
 ) -> Generator[float, None, Response]:
     place, after = _place(request), 0.0
     yield from connections.line(place)
-    request = replace(request, exchange_id=connections.shared.journal.new_exchange_id())
+    request = replace(
+        request,
+        headers=(*request.headers, *_added(request)),
+        exchange_id=connections.shared.journal.new_exchange_id(),
+    )
     answer: Response | None = None
     failure: Unanswered | None = None
-    with connections.using(place) as more:
-        try:
-            answer = connections.shared.outgoing.send(request, timeout=timeout, follow=False)
-            after = answer.after
-        except Unanswered as error:
-            failure, after = error, error.after
-        finally:
-            record(request, answer, why)
-        more.append(after)
+    connections.use(place)
+    try:
+        answer = connections.shared.outgoing.send(request, timeout=timeout, follow=False)
+        after = answer.after
+    except Unanswered as error:
+        failure, after = error, error.after
+    finally:
+        connections.use_for(place, after)
+        record(request, answer, why)
     if after:
         yield after
     if answer is None:
