@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -82,6 +82,21 @@ class Instruction:
     expiration_date: datetime | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
 
+    def moved(self, state: State, result: Mapping[str, Any]) -> Instruction:
+        """Return it in another state, with another result."""
+        return Instruction(
+            self.id,
+            self.created,
+            self.node_id,
+            self.topic,
+            self.instruction_date,
+            state,
+            self.status_date,
+            self.pieces,
+            self.expiration_date,
+            result,
+        )
+
     @property
     def is_final(self) -> bool:
         """Whether the instruction is at its end."""
@@ -150,7 +165,7 @@ def _stale(row: Instruction, now: datetime) -> Instruction:
     the past is never delivered, rather than sometimes.
     """
     if row.state == "Queuing" and now - row.instruction_date > _STALE_AFTER:
-        return replace(row, state="Queued")
+        return row.moved("Queued", row.result)
     return row
 
 
@@ -164,7 +179,7 @@ def _expired(row: Instruction, now: datetime) -> Instruction:
     date = row.expiration_date
     if date is None or date >= now or now - row.created < _EXPIRY_JOB_EVERY:
         return row
-    return replace(row, state="Declined", result={**row.result, "message": "Expired"})
+    return row.moved("Declined", {**row.result, "message": "Expired"})
 
 
 def _changed_by_time(row: Instruction, *, gives_up: bool) -> datetime | None:
@@ -287,7 +302,7 @@ class Instructions:
             row = self._look(instruction_id, self._clock.now())
             if row is None or row.state != expected:
                 return None
-            row = replace(row, state=state, result=_stored(result or {}))
+            row = row.moved(state, _stored(result or {}))
             self._put(party, row)
         return row
 
@@ -301,7 +316,8 @@ class Instructions:
             row = self._look(instruction_id, self._clock.now())
             if row is None or row.state == state:
                 return False
-            self._put("solaruser", replace(row, state=state), {"why": why} if why else None)
+            moved = row.moved(state, row.result)
+            self._put("solaruser", moved, {"why": why} if why else None)
         return True
 
     def clear(self) -> None:
