@@ -171,18 +171,24 @@ class Response:
     def header(self, name: str) -> str | None:
         """Return the first value of a header, by its name in any case, or None."""
         wanted = name.lower()
-        return next((value for each, value in self.headers if each.lower() == wanted), None)
+        for each, value in self.headers:
+            if each.lower() == wanted:
+                return value
+        return None
+
+    def having(self, headers: Headers) -> Response:
+        """Return the same response with these headers alone."""
+        return Response(self.status, headers, self.body, self.reason, self.after)
 
     def adding(self, headers: Iterable[tuple[str, str]]) -> Response:
         """Return the same response with more headers behind its own."""
-        both = (*self.headers, *headers)
-        return Response(self.status, both, self.body, self.reason, self.after)
+        return self.having((*self.headers, *headers))
 
     def setting(self, headers: Mapping[str, str]) -> Response:
         """Return the same response with these headers in the place of those of the same name."""
         left = {name.lower(): (name, value) for name, value in headers.items()}
         kept = [left.pop(name.lower(), (name, value)) for name, value in self.headers]
-        return replace(self, headers=(*kept, *left.values()))
+        return self.having((*kept, *left.values()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, always with the same keys in the same order."""
@@ -367,20 +373,22 @@ def _flaw_of_target(request: Request) -> str | None:
 
 def _flaw_of_head(request: Request) -> str | None:
     headers = request.headers
+    names, values = [name for name, _ in headers], [value for _, value in headers]
     hosts = [value for name, value in headers if name.lower() == "host"]
+    all_names, all_values = "".join(names), "".join(values)
     length = len(f"{request.method} {request.target} HTTP/1.1\r\n\r\n")
-    length += sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+    length += len(all_names) + len(all_values) + len(": \r\n") * len(headers)
     if length > _LONGEST_HEAD:
         return f"address and headers are {length} bytes; {_LONGEST_HEAD} are read: send a body"
     if len(headers) > _MOST_HEADERS:
         return f"there are {len(headers)} headers; {_MOST_HEADERS} are read"
     if len(hosts) > 1 or not all(_HOST.fullmatch(each) for each in hosts):
         return "Host is not one name of letters, digits, periods and hyphens, and a port"
-    for name, value in headers:
-        if not _NAME.fullmatch(name) or _CONTROL.search(value):
-            # The value is not shown: it may be a credential.
-            return f"the header {_CONTROL.sub('?', name)!r} has a character that is not allowed"
-    return None
+    if all(names) and _NAME.fullmatch(all_names or "-") and not _CONTROL.search(all_values):
+        return None
+    wrong = (name for name, value in headers if not _NAME.fullmatch(name) or _CONTROL.search(value))
+    # The value is not shown: it may be a credential.
+    return f"the header {_CONTROL.sub('?', next(wrong))!r} has a character that is not allowed"
 
 
 _PAGE: Final = (
@@ -572,8 +580,7 @@ def compressed(request: Request, response: Response) -> Response:
 
 def streamed(response: Response) -> Response:
     """Return a response whose length the container does not know beforehand."""
-    kept = [pair for pair in response.headers if pair[0] != "Content-Length"]
-    return replace(response, headers=tuple(kept))
+    return response.having(tuple(pair for pair in response.headers if pair[0] != "Content-Length"))
 
 
 def is_streamed(response: Response) -> bool:
@@ -586,7 +593,7 @@ def _varying_by_encoding(response: Response) -> Response:
     names = [value.lower() for name, value in response.headers if name == "Vary"]
     kept = [pair for pair in response.headers if pair[0] != "Vary"]
     merged = ("Vary", ",".join([*names, "accept-encoding"]))
-    return replace(response, headers=(merged, *kept))
+    return response.having((merged, *kept))
 
 
 def _accepts_gzip(accepted: str) -> bool:

@@ -10,7 +10,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -123,8 +123,9 @@ HEADERS: Final = ("Authorization", "Content-MD5", "Content-Type", "Digest", "X-S
 
 def with_cors_headers(request: Request, response: Response) -> Response:
     """Return a response that the origin of a request, if it has one, may read."""
-    varying = replace(response, headers=(*VARY_BY_ORIGIN, *response.headers))
-    return varying.setting(dict(letting_in(request, response)))
+    varying = response.having((*VARY_BY_ORIGIN, *response.headers))
+    granted = letting_in(request, response)
+    return varying.setting(dict(granted)) if granted else varying
 
 
 def permissive_headers() -> list[tuple[str, str]]:
