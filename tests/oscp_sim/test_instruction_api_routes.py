@@ -266,3 +266,11 @@ def test_row_looks_for_what_is_missing_before_whose_node_it_is(
         else post(two_users, body, f"{BASE}/{path}")
     )
     assert answer.refusal == (422, message)
+
+
+def test_a_topic_that_is_spelled_like_the_variable_of_a_route_is_a_topic(
+    two_users: Simulator,
+) -> None:
+    body = {"nodeId": 1, "params": {"a": "b"}}
+    answer = post(two_users, body, f"{BASE}/add/%3Ctopic%3E")
+    assert answer.json["data"]["topic"] == "<topic>"
