@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
@@ -256,6 +256,7 @@ _PARTS: Final = re.compile(
 _NAMES: Final = ("scheme name", "authority", "path", "query", "fragment")
 
 
+@lru_cache(maxsize=256)  # a system is called at the same few all the time
 def invalid_url(url: str) -> str | None:
     """Return why a URL cannot be one, in the words of `java.net.URI`, or None (oscp20.md §7.3).
 

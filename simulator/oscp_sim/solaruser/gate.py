@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -57,6 +58,7 @@ _PARAMETER: Final = re.compile(r';((?:[^;"]|"(?:[^"\\]|\\.)*"?)*)', re.DOTALL)
 _CHARSET_NAME: Final = re.compile(r"[0-9A-Za-z][-+.:_0-9A-Za-z]*")
 
 
+@lru_cache(maxsize=64)  # a client sends the same one each time
 def content_type_problem(text: str) -> str | None:
     """Return what is wrong with the value of a Content-Type header, or None."""
     full, _, parameters = text.partition(";")

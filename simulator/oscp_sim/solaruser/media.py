@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha1
 from types import MappingProxyType
 from typing import Any, Final
@@ -89,6 +90,7 @@ def accepted(header: str | None) -> list[_MediaRange]:
     return [_range(entry.strip()) for entry in entries if entry.strip()]
 
 
+@lru_cache(maxsize=64)  # a client sends the same one each time
 def type_of_one(header: str | None) -> str | None:
     """Return the media type of a reply with one value; None where none is accepted.
 
