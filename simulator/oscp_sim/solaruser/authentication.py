@@ -127,11 +127,12 @@ class Authenticator:
             raise AuthenticationRefused(403, "Bad credentials", explanation=why)
         # The container has read the fields of a form before its body could be hashed.
         hashed = b"" if is_consumed(request) else request.body
-        proxied = self._shared.behaviour.follows_service("host_port")
-        headers = [
-            (name, _proxied_host(request, value) if name == "host" and proxied else value)
-            for name, value in request.headers
-        ]
+        headers = request.headers
+        if self._shared.behaviour.follows_service("host_port"):
+            headers = tuple(
+                (name, _proxied_host(request, value) if name == "host" else value)
+                for name, value in headers
+            )
         return canonical_request(
             request.method,
             request.path,
@@ -150,8 +151,9 @@ class Authenticator:
         443 (solaruser.md §5.3), and no program in this process or behind a proxy of ours sets them.
         """
         host = request.fields.get("host", "")
-        is_told = any(name.startswith("x-forwarded-p") for name in request.fields)
-        if host.lower() in hosts_of(self._shared.world) and not is_told:
+        if host.lower() in hosts_of(self._shared.world) and not any(
+            name.startswith("x-forwarded-p") for name in request.fields
+        ):
             headers = [
                 (name, f"{value}:443" if name == "host" else value)
                 for name, value in request.headers
@@ -263,9 +265,8 @@ def _check_signed_headers(request: Request, signed: tuple[str, ...]) -> None:
         raise AuthenticationRefused(
             403, "One of the 'Date' or 'X-SN-Date' HTTP headers must be included in SignedHeaders"
         )
-    present = dict.fromkeys(name for name, _ in request.headers)
-    own = [name for name in present if name.startswith("x-sn-")]
-    for name in [name for name in _SIGNED_WHERE_PRESENT if name in present] + own:
+    own = [name for name, _ in request.headers if name.startswith("x-sn-")]
+    for name in [name for name in _SIGNED_WHERE_PRESENT if name in request.fields] + own:
         if name not in lower:
             raise AuthenticationRefused(
                 403, f"The '{name}' HTTP header must be included in SignedHeaders"
