@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote_plus
 
 from oscp_send.findings import Finding
@@ -128,7 +128,7 @@ def redact_text(text: str) -> str:
 
 def _may_hold_secrets(text: str) -> bool:
     """Return quickly whether to look closer: most texts hold none, and each exchange is checked."""
-    return "\\u" in text or any(name in text for name in _SECRET_MEMBERS)
+    return "\\u" in text or any(map(text.__contains__, _SECRET_MEMBERS))
 
 
 def _without_elements(text: str) -> Iterator[str]:
@@ -171,8 +171,7 @@ def redact_quoted(text: str, secrets: Iterable[str]) -> str:
     return _without(text, sorted(spellings, key=len, reverse=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What may hold secrets in a journal entry; see `Entry` for each."""
 
     request: Request | None

@@ -101,7 +101,7 @@ class UserEvents:
                 id=self._ids.next(created),
                 user_id=user_id,
                 created=created,
-                tags=tuple(_storable(tag) for tag in tags),
+                tags=tuple(map(_storable, tags)),
                 message=_storable(message),
                 details=dict(data or {}),
             )
@@ -199,4 +199,4 @@ def _json_value(value: object) -> object:
 
 def _storable(text: str) -> str:
     # Half a surrogate pair cannot be stored: the database driver writes a question mark (inferred).
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

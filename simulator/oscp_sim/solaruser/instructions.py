@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from random import Random
 from typing import Final
 
@@ -493,12 +494,11 @@ def _findings(
 
 def _not_storable(topic: str, pieces: Sequence[tuple[str, str]]) -> tuple[str, str, str] | None:
     """Return the code, the text and the reason why the columns cannot hold it (§2.2), or None."""
-    texts = (topic, *(text for piece in pieces for text in piece))
-    if any("\0" in text for text in texts):
+    if "\0" in "".join([topic, *chain.from_iterable(pieces)]):
         why = "a NUL character cannot be stored"
     elif len(topic) > _LONGEST_TOPIC:
         why = f"a topic has at most {_LONGEST_TOPIC} characters"
-    elif any(len(name) > _LONGEST_NAME for name, _ in pieces):
+    elif any(len(name) > _LONGEST_NAME for name in {name for name, _ in pieces}):
         why = f"the name of a parameter has at most {_LONGEST_NAME} characters"
     else:
         return None
