@@ -61,6 +61,7 @@ FIRST_FLOOR = {
     "outgoing": "requests from one party to another",
     "production": "production's hosts, answered from outside",
     "program": "a program of the reader's own, run to its end",
+    "pytest_marker": "what @pytest.mark.oscp(...) says of a test",
     "pytest_plugin": "hooks and fixtures of pytest, which load nothing until they are used",
     "pytest_session": "what the fixtures do",
     "redaction": "what nobody is to see",
