@@ -63,6 +63,8 @@ def _run(
 ) -> None:
     from oscp_sim.cli import main  # noqa: PLC0415 - where it has been imported already
 
+    # Of the one that it is forked from: of the test that was the first to want one.
+    os.environ.clear()
     os.environ |= environment
     for stream, name, number in ((says, "stdout", 1), (tells, "stderr", 2)):
         os.dup2(stream.fileno(), number)
