@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from jsonschema import Draft7Validator
 
-from oscp_sim.cli.main import main
+from tests.oscp_sim.rehearsing import sim
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    pass
 
 WORKFLOW = ".github/workflows/oscp-rehearsal.yaml"
 WRITTEN = {
@@ -29,14 +28,7 @@ WRITTEN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def sim(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def files() -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +12,10 @@ from oscp_sim.cli.main import main
 from oscp_sim.faults import faults_schema
 from oscp_sim.scenario.read import editor_schema
 from oscp_sim.world import world_schema
+from tests.oscp_sim.rehearsing import sim, write
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    pass
 
 SEND = '{node: 1, optimizer: 1, group: foo-group, action: Handshake, text: "{}"}'
 GOOD = (
@@ -24,20 +24,7 @@ GOOD = (
 INDENTED = GOOD.replace("\n", "\n    ").rstrip(" ")
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def sim(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
-
-
-def write(path: str, text: str = GOOD) -> None:
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def of_steps(*steps: str) -> str:
@@ -50,7 +37,7 @@ def sent(change: str = "", to: str = "", expect: str = "parts: 1") -> str:
 
 class TestLint:
     def test_0_where_all_is_good(self) -> None:
-        write("s/a.yaml")
+        write("s/a.yaml", GOOD)
         result = sim("lint", "s")
         assert (result.exit_code, result.stdout) == (0, "1 scenario in 1 file: good\n")
 
@@ -61,7 +48,7 @@ class TestLint:
         assert result.stderr == (
             "no scenarios/ here: these are the scenarios that come with oscp-sim\n"
         )
-        write("scenarios/a.yaml")
+        write("scenarios/a.yaml", GOOD)
         assert sim("lint").stderr == ""
 
     def test_2_for_what_rehearse_would_refuse(self) -> None:
@@ -161,7 +148,7 @@ class TestLint:
         assert "there is no node 1 in the world; there is 2" in result.stdout
 
     def test_of_a_scenario_its_file_is_read(self) -> None:
-        write("a.yaml")
+        write("a.yaml", GOOD)
         assert sim("lint", "a.yaml::hello", "a.yaml").stdout == "1 scenario in 1 file: good\n"
 
     def test_for_a_program(self) -> None:
@@ -174,7 +161,7 @@ class TestLint:
 
 class TestList:
     def test_for_a_person(self) -> None:
-        write("s/a.yaml")
+        write("s/a.yaml", GOOD)
         write("s/more/b.yaml", GOOD.replace("hello", "a-longer-name", 1))
         result = sim("list", "s", "--color", "never")
         assert (result.exit_code, result.stdout.splitlines()) == (
@@ -198,7 +185,7 @@ class TestList:
         assert (result.exit_code, result.stdout.splitlines()[2]) == (0, r"      Gr\xfc\xdfe.")
 
     def test_for_a_program(self) -> None:
-        write("s/a.yaml")
+        write("s/a.yaml", GOOD)
         (listed,) = json.loads(sim("list", "s", "--format", "json").stdout)["scenarios"]
         assert listed == {
             "id": "s/a.yaml::hello",
@@ -212,14 +199,14 @@ class TestList:
         }
 
     def test_what_it_lists_can_be_run(self) -> None:
-        write("s/a.yaml")
-        write("s/more/b.yaml")
+        write("s/a.yaml", GOOD)
+        write("s/more/b.yaml", GOOD)
         listed = json.loads(sim("list", "s", "--format", "json").stdout)["scenarios"]
         for each in listed:
             assert "1 scenario, 1 passed" in sim("rehearse", each["id"]).stdout
 
     def test_only_what_is_asked_for(self) -> None:
-        write("s/a.yaml")
+        write("s/a.yaml", GOOD)
         assert sim("list", "s", "-k", "hello").stdout.endswith("\n1 scenario\n")
         result = sim("list", "s", "-k", "helo")
         assert (result.exit_code, result.stderr) == (

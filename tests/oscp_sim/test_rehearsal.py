@@ -15,8 +15,8 @@ from oscp_sim.scenario.events import (
     ScenarioStarted,
     StepFinished,
 )
-from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
+from tests.oscp_sim.rehearsing import loaded, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +26,8 @@ HELLO = f"{{{SEND}, message: {{message: hello, n: 10}}, correlation_id: r1}}"
 
 
 def rehearsed(tmp_path: Path, text: str) -> list[Event]:
-    path = tmp_path / "a.yaml"
-    path.write_text(text)
     events: list[Event] = []
-    passed = run(load_scenarios([path]), Rehearsal(), [events.append])
+    passed = run(loaded(tmp_path, text), Rehearsal(), [events.append])
     last = events[-1]
     assert isinstance(last, RehearsalFinished)
     assert passed is (last.failed == 0)
@@ -50,7 +48,7 @@ def problems(tmp_path: Path, send: str, expect: str | None = None) -> list[tuple
     line = "3" if expect is None else "4"
     for problem in finished.problems:
         assert problem.where.endswith((f"a.yaml:{line}", "a.yaml:3")), problem.where
-    return [(each.what, each.expected, each.got) for each in finished.problems]
+    return told(finished.problems)
 
 
 def test_events_in_order(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.scenario.timeline import Exchange
 from tests.oscp_sim.journals import START
+from tests.oscp_sim.rehearsing import events_of, told
 
 REGISTER = Exchange(
     1,
@@ -43,8 +44,8 @@ ANSWER = replace(
 )
 
 
-def told(expect: Expect, *got: Exchange) -> list[tuple[str, str, str]]:
-    return [(each.what, each.expected, each.got) for each in match_exchanges(expect, got)[0]]
+def compared(expect: Expect, *got: Exchange) -> list[tuple[str, str, str]]:
+    return told(match_exchanges(expect, got)[0])
 
 
 def all_of(*wanted: ExpectedExchange) -> Expect:
@@ -93,18 +94,18 @@ BAD = [
 class TestExchanges:
     @pytest.mark.parametrize("wanted", GOOD)
     def test_what_holds(self, wanted: ExpectedExchange) -> None:
-        assert told(all_of(wanted), REGISTER) == []
-        assert told(some_of(wanted), ANSWER, REGISTER, ANSWER) == []
+        assert compared(all_of(wanted), REGISTER) == []
+        assert compared(some_of(wanted), ANSWER, REGISTER, ANSWER) == []
 
     @pytest.mark.parametrize(("wanted", "problem"), BAD)
     def test_what_does_not(self, wanted: ExpectedExchange, problem: tuple[str, str, str]) -> None:
-        assert told(all_of(wanted), REGISTER) == [problem]
-        assert told(some_of(wanted), REGISTER) == [problem]
+        assert compared(all_of(wanted), REGISTER) == [problem]
+        assert compared(some_of(wanted), REGISTER) == [problem]
 
     def test_one_too_few_and_one_too_many(self) -> None:
         both = (ExpectedExchange(path="/register"), ExpectedExchange(path="/handshake"))
-        assert told(all_of(*both), REGISTER) == [("exchange 2", "/handshake", "none")]
-        assert told(all_of(both[0]), REGISTER, ANSWER) == [
+        assert compared(all_of(*both), REGISTER) == [("exchange 2", "/handshake", "none")]
+        assert compared(all_of(both[0]), REGISTER, ANSWER) == [
             (
                 "exchanges",
                 "nothing more",
@@ -113,19 +114,19 @@ class TestExchanges:
         ]
 
     def test_nothing(self) -> None:
-        assert told(all_of()) == []
-        ((what, expected, _),) = told(all_of(), REGISTER)
+        assert compared(all_of()) == []
+        ((what, expected, _),) = compared(all_of(), REGISTER)
         assert (what, expected) == ("the parties", "nothing")
 
     def test_after_one_that_is_another_nothing_is_compared(self) -> None:
         wanted = [ExpectedExchange(path="/handshake"), ExpectedExchange(path="/heartbeat")]
-        assert len(told(all_of(*wanted), REGISTER, ANSWER)) == 1
+        assert len(compared(all_of(*wanted), REGISTER, ANSWER)) == 1
 
     def test_the_order_counts(self) -> None:
         one = ExpectedExchange(sender="capacity_provider")
         other = ExpectedExchange(sender="flexibility_provider")
-        assert told(some_of(one, other), REGISTER, ANSWER) == []
-        assert told(some_of(other, one), REGISTER, ANSWER) == [
+        assert compared(some_of(one, other), REGISTER, ANSWER) == []
+        assert compared(some_of(other, one), REGISTER, ANSWER) == [
             ("exchange 2", "from capacity_provider", "none")
         ]
 
@@ -196,10 +197,7 @@ def test_pending() -> None:
 def rehearsed(
     tmp_path: Path, text: str, seats: RealParties | None = None
 ) -> tuple[list[StepFinished], ScenarioFinished]:
-    path = tmp_path / "a.yaml"
-    path.write_text(text)
-    events: list[Event] = []
-    run(load_scenarios([path]), Rehearsal(real_parties=seats or RealParties()), [events.append])
+    events = events_of(tmp_path, text, real_parties=seats or RealParties())
     steps = [each for each in events if isinstance(each, StepFinished)]
     (finished,) = (each for each in events if isinstance(each, ScenarioFinished))
     return steps, finished
@@ -215,17 +213,13 @@ def one_step(
     return finished
 
 
-def problems(step: StepFinished) -> list[tuple[str, str, str]]:
-    return [(each.what, each.expected, each.got) for each in step.problems]
-
-
 HEARTBEAT = "heartbeat: {provider: 3}"
 UNANSWERED = RealParties(flexibility_provider="http://127.0.0.1:9/oscp/fp/2.0")
 
 
 def test_a_party_s_own_message(tmp_path: Path) -> None:
     finished = one_step(tmp_path, HEARTBEAT, "{status: 204}")
-    assert problems(finished) == []
+    assert told(finished.problems) == []
     assert (finished.outcome, finished.parts, finished.name) == ("204", None, "heartbeat")
     (exchange,) = finished.exchanges
     assert (exchange.sender, exchange.receiver) == ("capacity_provider", "flexibility_provider")
@@ -235,22 +229,22 @@ def test_a_party_s_own_message(tmp_path: Path) -> None:
 
 def test_an_answer_that_is_no_success(tmp_path: Path) -> None:
     post = "post: {provider: 3, action: Heartbeat, message: {}}"
-    assert problems(one_step(tmp_path, post, "{status: 422}")) == []
-    (problem,) = problems(one_step(tmp_path, post))
+    assert told(one_step(tmp_path, post, "{status: 422}").problems) == []
+    (problem,) = told(one_step(tmp_path, post).problems)
     assert problem[:2] == ("status", "2xx")
     assert problem[2].startswith("422 ")
-    assert problems(one_step(tmp_path, post, "{reason: {matches: offlineModeAt}}")) == []
-    (problem,) = problems(one_step(tmp_path, HEARTBEAT, "{status: 422}"))
+    assert told(one_step(tmp_path, post, "{reason: {matches: offlineModeAt}}").problems) == []
+    (problem,) = told(one_step(tmp_path, HEARTBEAT, "{status: 422}").problems)
     assert problem[:2] == ("status", "422")
 
 
 def test_no_answer(tmp_path: Path) -> None:
     good = "{status: unanswered, reason: {matches: refused}}"
-    assert problems(one_step(tmp_path, HEARTBEAT, good, UNANSWERED)) == []
+    assert told(one_step(tmp_path, HEARTBEAT, good, UNANSWERED).problems) == []
     finished = one_step(tmp_path, HEARTBEAT, "", UNANSWERED)
     assert finished.outcome == "unanswered"
     why = "unanswered: Connect to http://127.0.0.1:9 failed: Connection refused"
-    assert problems(finished) == [("status", "2xx", why)]
+    assert told(finished.problems) == [("status", "2xx", why)]
 
 
 def test_time_passes_with_what_is_due(tmp_path: Path) -> None:
@@ -266,7 +260,7 @@ steps:
     expect: {exchanges: [{path: /oscp/cp/2.0/register}], pending: nothing}
 """
     steps, finished = rehearsed(tmp_path, text)
-    assert [problems(each) for each in steps] == [[], [], []]
+    assert [told(each.problems) for each in steps] == [[], [], []]
     assert finished.passed
 
 
@@ -297,11 +291,11 @@ def test_which_clocks_stand_until_they_are_moved(clock: Clock, moved: bool) -> N
 
 def test_what_is_still_on_its_way(tmp_path: Path) -> None:
     finished = one_step(tmp_path, "register: {provider: 3}", "{pending: nothing}")
-    assert problems(finished) == [("on its way", "nothing", "1")]
+    assert told(finished.problems) == [("on its way", "nothing", "1")]
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "why"),
     [
         ("heartbeat: {provider: 77}", "there is no Capacity Provider 77; there is 3 of user 42"),
         ("heartbeat: {provider: 3, user: 1}", "there is no Capacity Provider 3 of user 1"),
@@ -309,15 +303,15 @@ def test_what_is_still_on_its_way(tmp_path: Path) -> None:
         ("post: {provider: 3, action: Heartbeat, message: {}, headers: {A: b}}", ""),
     ],
 )
-def test_what_cannot_be_done_is_told_with_why(tmp_path: Path, step: str, told: str) -> None:
-    finished = one_step(tmp_path, step, "{status: 422}" if not told else "")
-    if not told:
-        assert problems(finished) == []
+def test_what_cannot_be_done_is_told_with_why(tmp_path: Path, step: str, why: str) -> None:
+    finished = one_step(tmp_path, step, "{status: 422}" if not why else "")
+    if not why:
+        assert told(finished.problems) == []
         return
     (problem,) = finished.problems
     assert finished.outcome == "not sent"
     assert problem.where.endswith("a.yaml:4")
-    assert told in problem.got
+    assert why in problem.got
 
 
 def test_nobody_makes_a_real_party_act(tmp_path: Path) -> None:
@@ -388,7 +382,7 @@ world:
 
     def ended(delay: str, expect: str) -> list[tuple[str, str, str]]:
         (step,), _ = rehearsed(tmp_path, text.replace("DELAY", delay) + f"    expect: {expect}\n")
-        return problems(step)
+        return told(step.problems)
 
     assert ended("19s", "{state: Completed, within: 40s}") == []
     assert ended("21s", "{state: Declined, within: 40s}") == []

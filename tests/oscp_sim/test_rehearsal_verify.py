@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oscp_sim.scenario.events import Event, Problem, StepFinished
-from oscp_sim.scenario.read import load_scenarios
-from oscp_sim.scenario.run import Rehearsal, run
+from oscp_sim.scenario.events import Problem
 from oscp_sim.yaml_source import SourceError
+from tests.oscp_sim.rehearsing import steps_of
 from tests.oscp_sim.rig import Provider
 
 if TYPE_CHECKING:
@@ -25,18 +24,10 @@ steps:
 """
 
 
-def rehearsed(tmp_path: Path, text: str) -> list[StepFinished]:
-    path = tmp_path / "a.yaml"
-    path.write_text(text)
-    events: list[Event] = []
-    run(load_scenarios([path]), Rehearsal(), [events.append])
-    return [each for each in events if isinstance(each, StepFinished)]
-
-
 def expected(tmp_path: Path, *verifications: str) -> tuple[Problem, ...]:
     """What does not hold of a step that sends a Handshake."""
     lines = "".join(f"        - {each}\n" for each in verifications)
-    (step,) = rehearsed(tmp_path, f"{BEGINNING}    expect:\n      verify:\n{lines}")
+    (step,) = steps_of(tmp_path, f"{BEGINNING}    expect:\n      verify:\n{lines}")
     return step.problems
 
 
@@ -44,7 +35,7 @@ def looked_back(tmp_path: Path, *verifications: str) -> tuple[Problem, ...]:
     """What does not hold in a step of its own, after two that send a Handshake."""
     lines = "".join(f"      - {each}\n" for each in verifications)
     text = f"{BEGINNING}  - send: {SEND}\n  - verify:\n{lines}"
-    return rehearsed(tmp_path, text)[2].problems
+    return steps_of(tmp_path, text)[2].problems
 
 
 HOLDS = [
@@ -96,7 +87,7 @@ def test_a_step_of_its_own_looks_back_at_all_of_the_scenario(tmp_path: Path) -> 
 def test_an_expectation_is_of_its_step_alone(tmp_path: Path) -> None:
     verify = "{verify: [{party: capacity_provider, action: Handshake, exactly: 1}]}"
     text = f"{BEGINNING}  - send: {SEND}\n    expect: {verify}\n"
-    assert [step.problems for step in rehearsed(tmp_path, text)] == [(), ()]
+    assert [step.problems for step in steps_of(tmp_path, text)] == [(), ()]
 
 
 def test_the_time_begins_with_the_step(tmp_path: Path) -> None:
@@ -107,10 +98,10 @@ def test_the_time_begins_with_the_step(tmp_path: Path) -> None:
           verify:
             - {party: capacity_provider, action: HandshakeAcknowledge, within: 0.9}
     """).replace("- wait", "  - wait").replace("\n  ", "\n    ")
-    (problem,) = rehearsed(tmp_path, text)[1].problems
+    (problem,) = steps_of(tmp_path, text)[1].problems
     assert problem.expected.startswith("at least 1 entry within 0.9 s: ")
     assert problem.got.startswith("none: there is no other entry")
-    later = rehearsed(tmp_path, text.replace("0.9", "1"))
+    later = steps_of(tmp_path, text.replace("0.9", "1"))
     assert later[1].problems == ()
 
 
@@ -127,7 +118,7 @@ steps:
         - {{party: flexibility_provider, action: HandshakeAcknowledge, within: 50ms}}
         - {{party: flexibility_provider, action: Handshake, sent: true, exactly: 1, within: 30s}}
 """
-        (step,) = rehearsed(tmp_path, text)
+        (step,) = steps_of(tmp_path, text)
     assert [each.where[-2:] for each in step.problems] == [":7"]
 
 
@@ -151,7 +142,7 @@ def test_what_makes_no_sense(tmp_path: Path, verification: str, told: str) -> No
     expectation = f"{beginning}    expect:\n     verify:\n      - {verification}\n"
     for text in (step, expectation):
         with pytest.raises(SourceError) as caught:
-            rehearsed(tmp_path, text)
+            steps_of(tmp_path, text)
         assert f"a.yaml:{told}" in str(caught.value)
 
 
@@ -163,4 +154,4 @@ def test_an_action_that_nobody_sent_is_a_mistake(tmp_path: Path) -> None:
 def test_a_verify_step_sends_nothing(tmp_path: Path) -> None:
     text = f"{BEGINNING}  - verify: [{{state: Completed}}]\n    expect: {{state: Completed}}\n"
     with pytest.raises(SourceError, match="a verify step sends nothing"):
-        rehearsed(tmp_path, text)
+        steps_of(tmp_path, text)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from oscp_sim.cli.main import main
 from oscp_sim.scenario.model import JsonText, Send
 from oscp_sim.scenario.read import load_scenarios
+from tests.oscp_sim.rehearsing import sim, write
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -42,20 +43,11 @@ users:
 """
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def write(path: str, text: str) -> None:
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def rehearse(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["rehearse", *arguments])
+    return sim("rehearse", *arguments)
 
 
 def without_times(text: str) -> str:

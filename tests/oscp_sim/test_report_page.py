@@ -27,6 +27,7 @@ from oscp_sim.scenario.events import (
 )
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
 
+pytestmark = pytest.mark.usefixtures("folder")
 BEGIN = datetime(2026, 12, 1, tzinfo=UTC)
 EVIL = "<script>alert(1)</script>\"'&\u202e\x1b[2J\x00"
 # They have no end tag.
@@ -145,11 +146,6 @@ def adjust(*capacities: float, parts: int = 1, status: int = 200) -> Exchange:
     return exchange(
         "capacity_optimizer", "solaruser", "AdjustGroupCapacityForecast", body, status=status
     )
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def events(name: str, *timeline: TimelineEntry, failed: bool = False) -> list[Event]:

@@ -16,6 +16,7 @@ from oscp_sim.scenario.lint import lint
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.yaml_source import SourceError
+from tests.oscp_sim.rehearsing import steps_of, told
 from tests.oscp_sim.rig import PROVIDER_TOKEN, Provider
 
 TOKEN = "rehearsal-token-0001"
@@ -39,17 +40,11 @@ def written(folder: Path, steps: str, head: str = "") -> Path:
 
 
 def rehearsed(folder: Path, steps: str, head: str = "") -> list[StepFinished]:
-    events: list[Event] = []
-    run(load_scenarios([written(folder, steps, head)]), Rehearsal(), [events.append])
-    return [each for each in events if isinstance(each, StepFinished)]
+    return steps_of(folder, written(folder, steps, head).read_text())
 
 
 def problems(folder: Path, steps: str, head: str = "") -> list[Problem]:
     return [each for step in rehearsed(folder, steps, head) for each in step.problems]
-
-
-def told(found: list[Problem]) -> list[tuple[str, str, str]]:
-    return [(each.what, each.expected, each.got) for each in found]
 
 
 def request(fields: str, expect: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from oscp_sim.scenario.model import (
 )
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.real_parties import RealParties
-from oscp_sim.yaml_source import SourceError
+from tests.oscp_sim.rehearsing import complaints, loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,16 +98,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def load(folder: Path, text: str) -> Scenario:
-    path = folder / "a.yaml"
-    path.write_text(text)
-    (scenario,) = load_scenarios([path])
+    (scenario,) = loaded(folder, text)
     return scenario
-
-
-def problems(folder: Path, text: str) -> list[str]:
-    with pytest.raises(SourceError) as caught:
-        load(folder, text)
-    return [str(each).replace(f"{folder}{os.sep}", "") for each in caught.value.problems]
 
 
 def of_step(step: str, more: str = "") -> str:
@@ -275,7 +266,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("step", "told", "more"), MISTAKES, ids=[each[0] for each in MISTAKES])
 def test_mistakes(folder: Path, step: str, told: str, more: str) -> None:
-    found = problems(folder, of_step(step, more))
+    found = complaints(folder, of_step(step, more))
     assert any(told in each for each in found), found
     assert all(each.startswith("a.yaml:") for each in found)
 
@@ -301,7 +292,7 @@ EXPECTED = [
 
 @pytest.mark.parametrize(("step", "expect", "told"), EXPECTED, ids=[each[1] for each in EXPECTED])
 def test_what_cannot_be_expected(folder: Path, step: str, expect: str, told: str) -> None:
-    found = problems(folder, of_step(step) + f"    expect: {expect}\n")
+    found = complaints(folder, of_step(step) + f"    expect: {expect}\n")
     assert any(told in each and "a.yaml:4:" in each for each in found), found
 
 

@@ -10,20 +10,15 @@ from jsonschema import Draft7Validator
 
 from oscp_sim.scenario.events import Event, ScenarioFinished, StepFinished
 from oscp_sim.scenario.model import Message, Parameters, Scenario, Send
-from oscp_sim.scenario.read import editor_schema, load_scenarios
+from oscp_sim.scenario.read import editor_schema
 from oscp_sim.scenario.references import literal
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.yaml_source import SourceError, read_yaml
+from tests.oscp_sim.rehearsing import loaded
 
 PACK = Path(__file__).parent.parent.parent / "scenarios"
 TO = "node: 1, optimizer: 1, group: foo-group"
 HELLO = f"send: {{{TO}, action: GroupCapacityComplianceError, message: {{message: hello}}}}"
-
-
-def loaded(tmp_path: Path, text: str) -> tuple[Scenario, ...]:
-    path = tmp_path / "a.yaml"
-    path.write_text(text)
-    return load_scenarios([path])
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:

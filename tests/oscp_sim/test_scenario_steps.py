@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from oscp_sim.scenario.console import ConsoleReport
-from oscp_sim.scenario.events import Event, Problem, StepFinished
+from oscp_sim.scenario.events import Problem, StepFinished
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.yaml_source import SourceError
+from tests.oscp_sim.rehearsing import steps_of, told
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 TO = "node: 1, optimizer: 1, group: foo-group"
@@ -24,19 +25,11 @@ FROZEN = "clock: {start: 2026-05-04T16:00:00Z}\n"
 
 
 def rehearsed(tmp_path: Path, steps: str, head: str = "") -> list[StepFinished]:
-    path = tmp_path / "a.yaml"
-    path.write_text(f"scenario: a\n{head}steps:\n{steps}")
-    events: list[Event] = []
-    run(load_scenarios([path]), Rehearsal(), [events.append])
-    return [each for each in events if isinstance(each, StepFinished)]
+    return steps_of(tmp_path, f"scenario: a\n{head}steps:\n{steps}")
 
 
 def problems(tmp_path: Path, steps: str, head: str = "") -> list[Problem]:
     return [each for step in rehearsed(tmp_path, steps, head) for each in step.problems]
-
-
-def told(found: list[Problem]) -> list[tuple[str, str, str]]:
-    return [(each.what, each.expected, each.got) for each in found]
 
 
 # Programs of the reader's own.
