@@ -507,7 +507,8 @@ class _Judgement:
         for claim in sorted(self._claims, key=lambda each: not each.is_lost):
             if not claim.holds:
                 left = "" if claim.is_lost else self._not_reached() or settling.left_over()
-                raise claim.failure(self._entries(), within, left)
+                entries = self._journal.entries(since=self._since)
+                raise claim.failure(list(filter(self._is_in_time, entries)), within, left)
         if self._else is not None and self._else.others:
             raise self._else.failure(within)
         if self._is_cut and self._may_be_lost:
@@ -526,9 +527,6 @@ class _Judgement:
             return ""
         now = utc_text(self._clock.now())
         return f"a wait ends after {_LONGEST_WAIT:g} s of real time, by then the clock is at {now}"
-
-    def _entries(self) -> list[Entry]:
-        return [each for each in self._journal.entries(since=self._since) if self._is_in_time(each)]
 
 
 def verify(

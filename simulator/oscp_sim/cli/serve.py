@@ -512,14 +512,16 @@ def announcement(
         yield _line("what goes wrong", f"{count} rule{'s' * (count > 1)}, {url}{OURS}/faults")
     clock = simulator.clock
     if isinstance(clock, FrozenClock):
-        yield _line("clock", _pace(clock, utc_text(clock.now(), "seconds")))
+        now = utc_text(clock.now(), "seconds")
+        pace = f"stands at {now}"
+        if isinstance(clock, FastClock) and clock.speed is not None:
+            pace = f"begins at {now}, {clock.speed:g} times as fast as the machine's"
+        yield _line("clock", pace)
         yield _line("  moved with", f"POST {url}{OURS}/clock")
 
 
-def _surrounding(world: World, around: Surroundings | None, env_file: Path | None) -> Iterator[str]:
+def _surrounding(world: World, around: Surroundings, env_file: Path | None) -> Iterator[str]:
     """Yield lines that say how programs reach the simulator by https URLs."""
-    if around is None:
-        return
     if around.proxy is not None:
         from oscp_sim.addresses import answered_hosts
 
@@ -527,12 +529,6 @@ def _surrounding(world: World, around: Surroundings | None, env_file: Path | Non
     yield _line("certificate to trust", str(around.ca_file))
     if env_file is not None:
         yield _line("variables", f". {shlex.quote(str(env_file))}")
-
-
-def _pace(clock: FrozenClock, now: str) -> str:
-    if isinstance(clock, FastClock) and clock.speed is not None:
-        return f"begins at {now}, {clock.speed:g} times as fast as the machine's"
-    return f"stands at {now}"
 
 
 def _played(simulator: Simulator, url: str) -> Iterator[str]:

@@ -252,7 +252,8 @@ class Faults:
     def meets(self, armed: Armed, occasion: Occasion) -> bool:
         """Return whether one rule strikes at an occasion; who asks has to do it."""
         with self._lock:
-            return self._is_open(armed) and armed.meets(occasion)
+            is_open = armed.until is None or self._clock.now() < armed.until
+            return is_open and armed.meets(occasion)
 
     def note(
         self,
@@ -327,9 +328,6 @@ class Faults:
         chance = Random(f"fault {self._seed} {number}")  # noqa: S311 - of a rehearsal
         until = None if rule.lasts is None else self._clock.now() + rule.lasts
         return Armed(number, rule, until=until, chance=chance)
-
-    def _is_open(self, armed: Armed) -> bool:
-        return armed.until is None or self._clock.now() < armed.until
 
     def _set_ports(self, ports: Iterable[Callable[[float], object]]) -> None:
         """Close ports for as long as any rule says, or open them; what closes a port strikes."""

@@ -238,9 +238,10 @@ def _send(node: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
             raise _NoStep
         return {"send": {"node": node, "parameters": named}}
     optimizer = named["coId"]
+    is_number = optimizer.isascii() and optimizer.isdecimal() and optimizer == str(int(optimizer))
     send: dict[str, Any] = {
         "node": node,
-        "optimizer": int(optimizer) if optimizer == str(_whole(optimizer)) else optimizer,
+        "optimizer": int(optimizer) if is_number else optimizer,
         "group": named["cgIdentifier"],
         "action": named["action"],
         **written(named["msg"]),
@@ -250,10 +251,6 @@ def _send(node: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     if not _is_sendable(node, named):
         send["checked"] = False
     return {"send": send}
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def _is_sendable(node: int, named: Mapping[str, str]) -> bool:

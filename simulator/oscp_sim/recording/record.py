@@ -24,6 +24,7 @@ from oscp_sim.recording.requests import REDACTED, in_common, value_of
 from oscp_sim.saved_journal import SavedJournal, Setting
 from oscp_sim.scenario.events import Event, StepFinished
 from oscp_sim.scenario.read import load_scenarios
+from oscp_sim.scenario.references import literal
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.scenario.timeline import Exchange, exchange_of, timeline
 
@@ -433,12 +434,12 @@ class _Names:
         return self._in_text(value, step) if isinstance(value, str) else value
 
     def _in_text(self, text: str, step: object) -> str:
-        made = text.replace("${", "$${")
+        made = literal(text)
         for each in self.invented:
             if each in made and self.sent[each] is not step:
                 made = made.replace(each, self.reference(each))
         made = _ID_IN_QUERY.sub(self._instruction, made)
-        return text if made == text.replace("${", "$${") else _Reference(made)
+        return text if made == literal(text) else _Reference(made)
 
     def _instruction(self, found: re.Match[str]) -> str:
         number = int(found[0])
@@ -483,7 +484,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     if not isinstance(value, _Reference):
-        value = value.replace("${", "$${")
+        value = literal(value)
     style = None if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

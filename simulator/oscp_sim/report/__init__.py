@@ -32,15 +32,12 @@ def listeners(reports: Iterable[str]) -> list[Listener]:
     Raises:
         ValueError: One cannot be written, or is asked for twice; it says what to write instead.
     """
-    return [
-        Gathered(partial(_print, kind) if path is None else partial(_write, kind, path))
-        for kind, path in asked_reports(reports)
-    ]
+    return [Gathered(partial(_write, *asked)) for asked in asked_reports(reports)]
 
 
-def _write(kind: str, path: Path, result: RehearsalResult) -> None:
-    write_report(path, import_module(_MODULES[kind]).report(result))
-
-
-def _print(kind: str, result: RehearsalResult) -> None:
-    import_module(_MODULES[kind]).write(result)
+def _write(kind: str, path: Path | None, result: RehearsalResult) -> None:
+    module = import_module(_MODULES[kind])
+    if path is None:
+        module.write(result)
+    else:
+        write_report(path, module.report(result))

@@ -15,7 +15,7 @@ from oscp_send.cli.page import render
 from oscp_sim.report import chart as sequence
 from oscp_sim.report import plot as steps
 from oscp_sim.report.result import RehearsalResult, ScenarioResult
-from oscp_sim.report.text import EXPLAIN, rule_of, shown_findings
+from oscp_sim.report.text import EXPLAIN, LONGEST_BODY, rule_of, shown_findings
 from oscp_sim.report.verdicts import Verdict, verdicts
 from oscp_sim.scenario.sequence import duration_text, note_text, summary
 from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
@@ -23,7 +23,6 @@ from oscp_sim.scenario.timeline import Exchange, Note, TimelineEntry
 _MOST_ROWS: Final = 300
 _MOST_PLOTS: Final = 8
 _MOST_OPEN: Final = 8
-_LONGEST_BODY: Final = 20_000
 #: The headers that say which message belongs to which.
 _HEADERS: Final = ("X-Request-ID", "X-Correlation-ID", "X-SN-Source-ID")
 #: What a reader is told of each series.
@@ -196,5 +195,5 @@ def _time(each: TimelineEntry) -> str:
 
 
 def _cut(body: str) -> str:
-    left = len(body) - _LONGEST_BODY
-    return body if left <= 0 else f"{body[:_LONGEST_BODY]} ... and {left:,} characters more"
+    left = len(body) - LONGEST_BODY
+    return body if left <= 0 else f"{body[:LONGEST_BODY]} ... and {left:,} characters more"

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from oscp_sim.report.result import ScenarioResult
 from oscp_sim.scenario.events import Problem, StepFinished
+from oscp_sim.scenario.sequence import said_of
 from oscp_sim.scenario.timeline import Exchange
 
 NAMES: Final[Mapping[str | None, str]] = {
@@ -18,7 +19,8 @@ NAMES: Final[Mapping[str | None, str]] = {
 }
 #: The command that says more about the rule of a finding.
 EXPLAIN: Final = "oscp-send explain"
-_LONGEST_BODY: Final = 20_000
+#: Characters of a body that are shown.
+LONGEST_BODY: Final = 20_000
 _SHOWN: Final = ("error", "warning")
 
 
@@ -55,14 +57,6 @@ def problem_lines(problem: Problem) -> Iterator[str]:
         yield f"  {problem.hint}"
 
 
-def finding_line(finding: Mapping[str, Any]) -> str:
-    """Return a finding in one line, which ends with the name of its rule."""
-    place = f"{finding['pointer']}: " if finding.get("pointer") else ""
-    hint = f"; {finding['hint']}" if finding.get("hint") else ""
-    told = f"{finding.get('severity')}: {place}{finding.get('message')}{hint}"
-    return f"{told} ({finding.get('rule')})"
-
-
 def rule_of(finding: Mapping[str, Any]) -> str:
     """Return the name of a finding's rule, which of a schema is a keyword alone."""
     rule = str(finding.get("rule"))
@@ -90,12 +84,12 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     yield from (f"< {name}: {value}" for name, value in exchange.answer_headers)
     yield from _body(exchange.answer, "<")
     yield from (f"  {each}" for each in exchange.notes)
-    yield from (f"  {finding_line(each)}" for each in shown_findings(exchange.findings))
+    for each in shown_findings(exchange.findings):
+        yield f"  {each.get('severity')}: {said_of(each)} ({each.get('rule')})"
 
 
 def _body(text: str, sign: str) -> Iterator[str]:
     if text:
-        shown = text[:_LONGEST_BODY]
-        yield from (f"{sign} {line}" for line in shown.split("\n"))
-        if shown != text:
-            yield f"{sign} ... and {len(text) - len(shown):,} characters more"
+        yield from (f"{sign} {line}" for line in text[:LONGEST_BODY].split("\n"))
+        if len(text) > LONGEST_BODY:
+            yield f"{sign} ... and {len(text) - LONGEST_BODY:,} characters more"

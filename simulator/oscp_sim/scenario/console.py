@@ -75,7 +75,8 @@ class ConsoleReport:
             case ScenarioFinished():
                 self._report_scenario(event, self._steps.pop(event.scenario, []))
             case RehearsalFinished():
-                self._report_failures()
+                for failed, steps in self._failed:
+                    self.report_failure(failed, steps)
                 self._report_totals(event)
 
     def _begin(self, event: RehearsalStarted) -> None:
@@ -118,10 +119,6 @@ class ConsoleReport:
         for line in draw(steps):
             self._line(line)
         self._line("")
-
-    def _report_failures(self) -> None:
-        for event, steps in self._failed:
-            self.report_failure(event, steps)
 
     def report_failure(self, event: ScenarioFinished, steps: Sequence[StepFinished]) -> None:
         """Print why a scenario failed, and what the parties sent if nothing else has."""
@@ -175,9 +172,9 @@ class ConsoleReport:
 class ProgramReport:
     """A listener that draws what a program had the parties send, and then says what is wrong."""
 
-    def __init__(self, stream: TextIO, *, colours: Colours = "auto") -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._paint = Palette(stream, colours).paint
+        self._paint = Palette(stream).paint
         self._setting = ""
         self._problems: list[Problem] = []
 

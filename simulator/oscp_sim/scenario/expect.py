@@ -12,7 +12,6 @@ from oscp_send.rules import UnknownRule, find_rules
 from oscp_sim.addresses import CAPACITY_PROVIDER_PATH, ELMO_PATH
 from oscp_sim.entry import Entry
 from oscp_sim.matching import (
-    Difference,
     TextPattern,
     is_end_of,
     match,
@@ -92,7 +91,10 @@ def problems_of_reply(
     for difference in match_headers(expect.headers, headers)[1]:
         yield Problem.of(difference, place(f"/headers{difference.pointer}"), "header")
     if expect.body is not None:
-        for difference in _of_body(expect.body.value, reply.text):
+        wanted, text = expect.body.value, reply.text
+        is_pattern = isinstance(wanted, TextPattern)
+        found = match_text(wanted, text) if is_pattern else match_json(wanted, text)
+        for difference in found[1]:
             yield Problem.of(difference, place(f"/body{difference.pointer}"), "body")
     yield from _of_time(expect, duration)
 
@@ -111,12 +113,6 @@ def _of_status(
     is_success = status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
     if wanted is None and not is_success:
         yield Problem(step.source.place(), "status", "2xx", shown, why)
-
-
-def _of_body(wanted: object, text: str) -> Sequence[Difference]:
-    if isinstance(wanted, TextPattern):
-        return match_text(wanted, text)[1]
-    return match_json(wanted, text)[1]
 
 
 def problems_of_ending(

@@ -21,7 +21,6 @@ from oscp_sim.scenario.events import (
     Listener,
     Problem,
     ScenarioFinished,
-    ScenarioId,
     ScenarioStarted,
     StepFinished,
 )
@@ -192,9 +191,8 @@ def _lost(scenario: Scenario, done: int, code: int | None) -> ScenarioFinished:
         ended,
         "run it alone, without --jobs, to see why",
     )
-    name = ScenarioId(scenario.group, scenario.name)
     left = len(scenario.steps) - done
-    return ScenarioFinished(name, False, 0.0, left, (problem,))
+    return ScenarioFinished(scenario.id, False, 0.0, left, (problem,))
 
 
 def _context() -> ForkContext | ForkServerContext | SpawnContext:

@@ -19,6 +19,7 @@ from oscp_sim.dataclass_values import written_as
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.faults import Rule
 from oscp_sim.matching import TextPattern
+from oscp_sim.scenario.events import ScenarioId
 from oscp_sim.scenario.real_parties import RealParties, SystemRole
 from oscp_sim.verify import Verification
 from oscp_sim.world import Broker, World
@@ -565,3 +566,8 @@ class Scenario(_Sourced):
     expect_none: tuple[ExpectedExchange, ...] = ()
     matrix: Mapping[str, Any] = field(default_factory=dict, hash=False)
     faults: tuple[Rule, ...] = ()
+
+    @property
+    def id(self) -> ScenarioId:
+        """What events call it."""
+        return ScenarioId(self.group, self.name)

@@ -13,7 +13,7 @@ from oscp_sim.matching import match_text, shortened
 from oscp_sim.scenario.events import Problem
 from oscp_sim.scenario.expect import described, fits_description
 from oscp_sim.scenario.model import Declined, DeclinedInstruction, Expect
-from oscp_sim.scenario.sequence import time_of_day
+from oscp_sim.scenario.sequence import said_of, time_of_day
 from oscp_sim.scenario.timeline import Exchange, TimelineEntry, exchange_of, timeline
 
 _T = TypeVar("_T")
@@ -59,12 +59,10 @@ def problems_of_mistakes(place: str, mistakes: Iterable[Mistake]) -> Iterator[Pr
 
 
 def explained(finding: Mapping[str, Any]) -> str:
-    """Return what a finding says: the place, what is wrong, what to do, and by which rule."""
-    place = f"{finding['pointer']}: " if finding.get("pointer") else ""
-    mend = f"; {finding['hint']}" if finding.get("hint") else ""
+    """Return what a finding says, and by which rule."""
     schema = "schema rule" if finding.get("layer") == "schema" else "rule"
     name = finding["rule"]
-    return f"{place}{finding['message']}{mend} ({schema} {name}: oscp-send explain {name})"
+    return f"{said_of(finding)} ({schema} {name}: oscp-send explain {name})"
 
 
 def _explained_once(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:

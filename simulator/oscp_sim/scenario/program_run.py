@@ -11,7 +11,10 @@ from typing import Final
 
 from oscp_sim.entry import Entry
 from oscp_sim.program import Ended, run_program, without_secrets
-from oscp_sim.scenario.act import look_back
+from oscp_sim.scenario.act import (
+    instructions_of,
+    look_back,
+)
 from oscp_sim.scenario.events import (
     Listener,
     Problem,
@@ -30,7 +33,6 @@ from oscp_sim.scenario.expect import (
 )
 from oscp_sim.scenario.model import Expect
 from oscp_sim.scenario.objections import problems_of_mistakes, problems_of_objections
-from oscp_sim.scenario.others import instructions_of
 from oscp_sim.scenario.timeline import Exchange, timeline
 from oscp_sim.simulator import Simulator
 from oscp_sim.yaml_source import YamlDocument
@@ -146,7 +148,8 @@ def _of_rest(run: ProgramRun, simulator: Simulator, *, has_settled: bool) -> Ite
 
 def _of_silence(run: ProgramRun, entries: Sequence[Entry]) -> Iterator[Problem]:
     """Yield that nobody asked anything: a program that asks elsewhere would always pass."""
-    if run.expect.exchanges == () or any(_is_from_outside(each) for each in entries):
+    sent = (each for each in entries if each.kind == "exchange" and not each.sent)
+    if run.expect.exchanges == () or any(sent):
         return
     asked = (
         "does the program take the proxy in HTTPS_PROXY, and trust SSL_CERT_FILE? "
@@ -161,7 +164,3 @@ def _of_silence(run: ProgramRun, entries: Sequence[Entry]) -> Iterator[Problem]:
     )
     where = run.expect.source.place()
     yield Problem(where, "the parties", "a request of the program", "none", hint)
-
-
-def _is_from_outside(entry: Entry) -> bool:
-    return entry.kind == "exchange" and not entry.sent

@@ -55,7 +55,6 @@ from oscp_sim.scenario.references import (
     Matrix,
     is_of_matrix,
     is_open,
-    literally,
     malformed,
     open_schema,
     plain,
@@ -313,14 +312,22 @@ class _FileReader:
     """Makes the scenarios of one file, in which the schema found nothing wrong."""
 
     def __init__(
-        self, path: Path, document: YamlDocument, folders: Sequence[Path], schema: FileSchema
+        self,
+        path: Path,
+        document: YamlDocument,
+        folders: Sequence[Path],
+        schema: FileSchema,
+        *,
+        is_literal: bool = False,
     ) -> None:
         self._path = path
         self._folders = folders
         self._schema = schema
         self._original = document
-        self._is_open = is_open(document)
-        self._document = document.with_texts(plain) if any(texts(document.value)) else document
+        # Whether anything in it is a reference, or a text that only looks like one.
+        self._refers = not is_literal and any(texts(document.value))
+        self._is_open = is_open(document) if self._refers else lambda _: False
+        self._document = document.with_texts(plain) if self._refers else document
         self._more: list[SourceProblem] = []
         self._reader = DataclassReader(
             self._document,
@@ -364,7 +371,7 @@ class _FileReader:
         schema = FileSchema({**part, "definitions": whole["definitions"]})
         if problems := schema.problems(document):
             raise SourceError(problems)
-        reader = cls(path, literally(document), folders, schema)
+        reader = cls(path, document, folders, schema, is_literal=True)
         found = read(reader)
         if reader.problems:
             raise SourceError(reader.problems)
@@ -520,7 +527,7 @@ class _FileReader:
             why = 'no instruction is sent here: expect "message"'
             self._complain(f"{at}/expect/received/same_as_sent", why)
         original = self._original.at(at)
-        if any(references(text) for _, text in texts(original.value)):
+        if self._refers and any(references(text) for _, text in texts(original.value)):
             read["fill"] = partial(self._filled, original)
         return Step(**read)
 
@@ -626,7 +633,7 @@ class _FileReader:
         return Verify(tuple(filter(None, read)), source=self._document.at(at))
 
     def _verification(self, value: Mapping[str, Any], at: str) -> Verification | None:
-        if any(texts(self._original.at(at).value)):
+        if self._refers and any(texts(self._original.at(at).value)):
             # What a reference stands for cannot be wrong yet.
             return None
         try:
@@ -709,10 +716,6 @@ def _allowed(value: str | Sequence[Any]) -> Mapping[str, Any]:
     return {"listed": [] if value == "nothing" else value}
 
 
-def _times(value: int | Mapping[str, int]) -> Mapping[str, int]:
-    return value if isinstance(value, Mapping) else {"at_least": value, "at_most": value}
-
-
 # What turns a value as it is written into the fields of its dataclass.
 _SHORTHANDS: Final[Mapping[type, Callable[[Any], Mapping[str, Any]]]] = {
     Declined: _allowed,
@@ -723,7 +726,9 @@ _SHORTHANDS: Final[Mapping[type, Callable[[Any], Mapping[str, Any]]]] = {
     Outage: lambda value: {"broker": value},
     Pause: lambda value: {"duration": value},
     Signer: lambda value: {"token": value} if isinstance(value, str) else value,
-    Times: _times,
+    Times: lambda value: (
+        value if isinstance(value, Mapping) else {"at_least": value, "at_most": value}
+    ),
     Wait: lambda value: {"duration": value},
 }
 

@@ -80,15 +80,6 @@ def literal(text: str) -> str:
     return text.replace("${", "$${")
 
 
-def literally(document: YamlDocument) -> YamlDocument:
-    """Return a document whose texts are as the values in this one: nothing refers to anything."""
-
-    def written(text: str) -> YamlDocument | None:
-        return YamlDocument.of(literal(text), "text") if "${" in text else None
-
-    return document.with_texts(written)
-
-
 def filled(
     text: str, value_of: Callable[[Reference], YamlDocument | None], *, last: bool = True
 ) -> YamlDocument | None:
@@ -221,8 +212,12 @@ class Matrix:
         axes = self._axes()
         used = set(self._used(axes))
         for name, pointer in axes.items():
-            if name not in used and (self.at or "scenarios" not in self.document.value):
-                self._check_is_used(name, pointer)
+            # Those of a file with several scenarios need be of use to one of them only.
+            is_own = (self.at or "scenarios" not in self.document.value) and (
+                pointer.startswith(f"{self.at}/")
+            )
+            if is_own and name not in used:
+                self.problems.append(self.document.problem(pointer, unused(name), key=True))
         chosen = {name: self._labels(pointer) for name, pointer in axes.items() if name in used}
         if self.problems:
             return []
@@ -260,11 +255,6 @@ class Matrix:
                 place = self.document.place(f"{axis}/{index}")
                 message = f'"{reference}" is nothing in the value at {place}'
                 self.problems.append(self.document.problem(pointer, message))
-
-    def _check_is_used(self, name: str, pointer: str) -> None:
-        # Those of a file with several scenarios need be of use to one of them only.
-        if pointer.startswith(f"{self.at}/"):
-            self.problems.append(self.document.problem(pointer, unused(name), key=True))
 
     def _labels(self, pointer: str) -> list[tuple[int, str]]:
         labels: list[tuple[int, str]] = []

@@ -110,7 +110,8 @@ def ask(step: RawRequest, simulator: Simulator, patience: float) -> Reply:
     given = {name: value for name, value in step.headers.items() if value is not None}
     named = {name.lower() for name in step.headers}
     headers = [] if "host" in named else [("Host", url.netloc)]
-    headers += [(name, str(each)) for name, value in given.items() for each in _several(value)]
+    for name, value in given.items():
+        headers += [(name, str(each)) for each in (value if isinstance(value, list) else [value])]
     if _is_json(step) and "content-type" not in named:
         headers.append(("Content-Type", "application/json"))
     if step.token_of is not None:
@@ -134,10 +135,6 @@ def ask(step: RawRequest, simulator: Simulator, patience: float) -> Reply:
         _let_pass(simulator, unanswered.after)
         return Reply(request, None, str(unanswered), at, step.to)
     return Reply(request, response, "", at, step.to)
-
-
-def _several(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
 
 
 def _is_json(step: RawRequest) -> bool:

@@ -18,10 +18,14 @@ from oscp_sim.scenario.act import (
     Outcome,
     act,
     finish_what_is_due,
+    follow_instructions,
+    instructions_of,
     is_moved,
     look_back,
     pass_time,
+    run_to_its_end,
     send,
+    wait_for,
 )
 from oscp_sim.scenario.captures import Captured, of_exchange, of_instruction
 from oscp_sim.scenario.events import (
@@ -31,7 +35,6 @@ from oscp_sim.scenario.events import (
     RehearsalFinished,
     RehearsalStarted,
     ScenarioFinished,
-    ScenarioId,
     ScenarioStarted,
     StepFinished,
     tell_all,
@@ -66,12 +69,6 @@ from oscp_sim.scenario.model import (
     Wait,
 )
 from oscp_sim.scenario.objections import problems_of_listed, problems_of_mistakes
-from oscp_sim.scenario.others import (
-    follow_instructions,
-    instructions_of,
-    run_to_its_end,
-    wait_for,
-)
 from oscp_sim.scenario.real_parties import RealParties
 from oscp_sim.scenario.requests import ask
 from oscp_sim.scenario.timeline import Exchange, exchange_of, timeline
@@ -130,9 +127,11 @@ def run(
     rehearsal = replace(rehearsal, world=rehearsal.world or load_world())
     began = time.monotonic()
     behaviour = Behaviour.of(rehearsal.fidelity)
-    tell(RehearsalStarted(rehearsal.seed, str(behaviour), tuple(map(_id, scenarios))))
+    tell(RehearsalStarted(rehearsal.seed, str(behaviour), tuple(each.id for each in scenarios)))
     passed: list[bool] = []
-    with closing(_results(scenarios, rehearsal, processes, tell, watch or _nobody)) as results:
+    with closing(
+        _results(scenarios, rehearsal, processes, tell, watch or (lambda _: None))
+    ) as results:
         for each in results:
             passed.append(each)
             if fail_fast and not each:
@@ -140,10 +139,6 @@ def run(
     good, left = sum(passed), len(scenarios) - len(passed)
     tell(RehearsalFinished(good, len(passed) - good, time.monotonic() - began, left))
     return all(passed)
-
-
-def _nobody(_: Event) -> None:
-    pass
 
 
 def _results(
@@ -179,7 +174,7 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
     behaviour = Behaviour.of(rehearsal.fidelity).under(scenario.fidelity)
     tell(
         ScenarioStarted(
-            _id(scenario),
+            scenario.id,
             scenario.source.place(),
             len(scenario.steps),
             str(behaviour),
@@ -219,12 +214,8 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
         problems = tuple(problems_of_mistakes(place, mistakes))
         passed = passed and not problems
     duration = time.monotonic() - began
-    tell(ScenarioFinished(_id(scenario), passed, duration, left, problems, warnings))
+    tell(ScenarioFinished(scenario.id, passed, duration, left, problems, warnings))
     return passed
-
-
-def _id(scenario: Scenario) -> ScenarioId:
-    return ScenarioId(scenario.group, scenario.name)
 
 
 @dataclass(slots=True)
@@ -275,7 +266,7 @@ class _Running:
             for each in error.problems
         )
         return StepFinished(
-            _id(self.scenario), number, step.name, place, "not done", 0.0, None, problems
+            self.scenario.id, number, step.name, place, "not done", 0.0, None, problems
         )
 
     def _judged(
@@ -300,7 +291,7 @@ class _Running:
             self.captured.update((name, of_exchange(each)) for name, each in named.items())
             self.captured.update(_captures(step, done, exchanges))
         return StepFinished(
-            _id(self.scenario),
+            self.scenario.id,
             number,
             step.name,
             step.source.place(),

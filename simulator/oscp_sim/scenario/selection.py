@@ -227,7 +227,7 @@ class _Parser:
 
 # What failed last time.
 
-_FOLDER: Final = Path(".oscp-sim")
+_LAST_FAILED: Final = Path(".oscp-sim/last-failed.json")
 
 
 class LastFailed:
@@ -237,11 +237,10 @@ class LastFailed:
 
     Args:
         scenarios: All that were read, whether they are run or not.
-        folder: Where to remember it.
     """
 
-    def __init__(self, scenarios: Iterable[Scenario], folder: Path = _FOLDER) -> None:
-        self._file = folder / "last-failed.json"
+    def __init__(self, scenarios: Iterable[Scenario]) -> None:
+        self._file = _LAST_FAILED
         self._known = frozenset(map(identifier, scenarios))
         self._running: dict[ScenarioId, str] = {}
         self._passed: dict[str, bool] = {}

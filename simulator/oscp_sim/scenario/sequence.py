@@ -205,6 +205,13 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 3]}..."
 
 
+def said_of(finding: Mapping[str, Any]) -> str:
+    """Return what a finding says: the place, what is wrong, and what to do."""
+    place = f"{finding['pointer']}: " if finding.get("pointer") else ""
+    hint = f"; {finding['hint']}" if finding.get("hint") else ""
+    return f"{place}{finding.get('message')}{hint}"
+
+
 def time_of_day(at: datetime) -> str:
     """Return a time to the millisecond, as it stands in a drawing."""
     return at.strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}"
@@ -277,10 +284,6 @@ def _behaviour(message: Mapping[str, Any]) -> str:
     return "asks for " + (", ".join(parts) or "nothing")
 
 
-def _heartbeat(message: Mapping[str, Any]) -> str:
-    return f"offline at {_instant(message['offline_mode_at'])}"
-
-
 def _forecast(message: Mapping[str, Any]) -> str:
     return f"{message['type']} of {message['group_id']}: {_blocks(message['forecasted_blocks'])}"
 
@@ -330,7 +333,7 @@ _SUMMARIES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "Register": _register,
     "Handshake": _behaviour,
     "HandshakeAcknowledge": _behaviour,
-    "Heartbeat": _heartbeat,
+    "Heartbeat": lambda message: f"offline at {_instant(message['offline_mode_at'])}",
     "UpdateGroupCapacityForecast": _forecast,
     "AdjustGroupCapacityForecast": _forecast,
     "GroupCapacityComplianceError": _compliance_error,
