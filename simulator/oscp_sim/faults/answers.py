@@ -13,7 +13,7 @@ from typing import Final, cast
 from oscp_sim.entry import PartyName
 from oscp_sim.faults.model import KINDS, UNREAD, Fault, Place, Rule
 from oscp_sim.faults.strikes import Armed, Faults, Occasion
-from oscp_sim.faults.wire import How, Spoilt
+from oscp_sim.faults.wire import Spoilt
 from oscp_sim.http import Errand, Request, Response, respond
 
 _Handler = Callable[[Request], Response]
@@ -201,40 +201,23 @@ def _garbage(_faults: Faults, rule: Rule, own: Response) -> Response:
     return Spoilt(own.status, (), body, after=own.after, how="garbage")
 
 
-def _content_type(_faults: Faults, rule: Rule, own: Response) -> Response:
-    return own.setting({"Content-Type": rule.content_type or ""})
-
-
 def _content_length(_faults: Faults, rule: Rule, own: Response) -> Response:
     length = max(0, len(own.body) + rule.off_by)
-    wrong = own.setting({"Content-Length": str(length)})
-    return Spoilt(wrong.status, wrong.headers, wrong.body, own.reason, own.after, how="closed")
-
-
-def _slow(_faults: Faults, rule: Rule, own: Response) -> Response:
-    rate = rule.bytes_per_second
-    return Spoilt(own.status, own.headers, own.body, own.reason, own.after, how="slow", rate=rate)
-
-
-def _broken(how: How) -> Callable[[Faults, Rule, Response], Response]:
-    def spoil(_faults: Faults, _rule: Rule, own: Response) -> Response:
-        return Spoilt(own.status, own.headers, own.body, own.reason, own.after, how=how)
-
-    return spoil
+    return Spoilt.of(own.setting({"Content-Length": str(length)}), "closed")
 
 
 _SPOIL: Final[dict[Fault, Callable[[Faults, Rule, Response], Response]]] = {
     "status": _status,
     "redirect": _redirect,
     "garbage": _garbage,
-    "content_type": _content_type,
+    "content_type": lambda _, rule, own: own.setting({"Content-Type": rule.content_type or ""}),
     "content_length": _content_length,
-    "slow_answer": _slow,
-    "half_answer": _broken("half"),
-    "no_answer": _broken("silent"),
-    "reset_before": _broken("reset"),
-    "reset_after": _broken("reset"),
-    "connection_refused": _broken("refused"),
+    "slow_answer": lambda _, rule, own: Spoilt.of(own, "slow", rule.bytes_per_second),
+    "half_answer": lambda _, __, own: Spoilt.of(own, "half"),
+    "no_answer": lambda _, __, own: Spoilt.of(own, "silent"),
+    "reset_before": lambda _, __, own: Spoilt.of(own, "reset"),
+    "reset_after": lambda _, __, own: Spoilt.of(own, "reset"),
+    "connection_refused": lambda _, __, own: Spoilt.of(own, "refused"),
 }
 
 

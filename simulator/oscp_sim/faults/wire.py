@@ -11,8 +11,8 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Final, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 import urllib3
@@ -49,6 +49,12 @@ class Spoilt(Response):
     how: How = "reset"
     rate: float = 100.0
 
+    @classmethod
+    def of(cls, response: Response, how: How, rate: float = 100.0) -> Self:
+        """Return an answer that goes wrong so."""
+        given = {each.name: getattr(response, each.name) for each in fields(Response)}
+        return cls(**given, how=how, rate=rate)
+
     def written(self, whole: bytes) -> bytes:
         """Return the bytes that go out, of those of the whole answer."""
         if self.how == "garbage":
@@ -61,15 +67,9 @@ class Spoilt(Response):
 
 def whole_but_late(response: Response) -> Spoilt:
     """Return an answer that is late, or never comes, as one that goes wrong so."""
-    never = response.after == math.inf
-    return Spoilt(
-        response.status,
-        response.headers,
-        response.body,
-        response.reason,
-        0.0 if never else response.after,
-        how="silent" if never else "closed",
-    )
+    if response.after == math.inf:
+        return Spoilt.of(replace(response, after=0.0), "silent")
+    return Spoilt.of(response, "closed")
 
 
 class Connection(Protocol):
