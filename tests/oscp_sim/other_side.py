@@ -38,14 +38,6 @@ PATHS = {
 FP = "http://fp.test/oscp/fp/2.0"
 NEW = "A" * 64
 
-BLOCK = {
-    "capacity": 42,
-    "phase": "ALL",
-    "unit": "KW",
-    "start_time": "2026-05-04T16:30:00Z",
-    "end_time": "2026-05-04T17:00:00Z",
-}
-ADJUSTMENT = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
 COMPLIANCE = {"message": "too little"}
 HEARTBEAT = {"offline_mode_at": "2026-05-04T16:30:00Z"}
 

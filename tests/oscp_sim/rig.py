@@ -43,6 +43,32 @@ FORM = "application/x-www-form-urlencoded"
 Headers = list[tuple[str, str]]
 
 
+def block(start: str, end: str, capacity: float = 42) -> dict[str, Any]:
+    times = {"start_time": start, "end_time": end}
+    return {"capacity": capacity, "phase": "ALL", "unit": "KW", **times}
+
+
+BLOCK = block("2026-05-04T16:30:00Z", "2026-05-04T17:00:00Z")
+ADJUSTMENT: dict[str, Any] = {
+    "group_id": "foo-group",
+    "type": "CONSUMPTION",
+    "forecasted_blocks": [BLOCK],
+}
+MEASUREMENT = {
+    "value": 1,
+    "phase": "ALL",
+    "unit": "KWH",
+    "direction": "NET",
+    "measure_time": "2026-05-04T16:30:00Z",
+}
+ASSET = {"asset_id": "a", "asset_category": "CHARGING", "energy_measurement": MEASUREMENT}
+
+
+def measured(**changes: object) -> dict[str, Any]:
+    """Group measurements of one entry, which differs as said."""
+    return {"group_id": "foo-group", "measurements": [{**MEASUREMENT, **changes}]}
+
+
 class Signing(TypedDict, total=False):
     """What a test may want to sign with, or to send besides."""
 

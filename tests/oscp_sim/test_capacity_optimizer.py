@@ -8,16 +8,8 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.outgoing import IN_PROCESS_URL
-from tests.oscp_sim.other_side import (
-    ADJUSTMENT,
-    CO,
-    COMPLIANCE,
-    HEARTBEAT,
-    PATHS,
-    OtherSide,
-    rules,
-    simulated,
-)
+from tests.oscp_sim.other_side import CO, COMPLIANCE, HEARTBEAT, PATHS, OtherSide, rules, simulated
+from tests.oscp_sim.rig import ADJUSTMENT
 from tests.oscp_sim.test_capacity_provider_cases import EMPTY
 
 if TYPE_CHECKING:

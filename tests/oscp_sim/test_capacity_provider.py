@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.cases.table import CASES
+from tests.oscp_sim.other_side import PATHS
 from tests.oscp_sim.rig import (
+    ADJUSTMENT,
+    ASSET,
+    BLOCK,
     NOW,
     PROVIDER_TOKEN,
     SECRET,
@@ -22,6 +26,7 @@ from tests.oscp_sim.rig import (
     ask,
     ask_over_network,
     encoded,
+    measured,
 )
 from tests.oscp_sim.worlds import group, user, world
 
@@ -32,46 +37,17 @@ if TYPE_CHECKING:
     from tests.cases.case import Case
 
 BASE = "/oscp/cp/2.0"
-BLOCK = {
-    "capacity": 42,
-    "phase": "ALL",
-    "unit": "KW",
-    "start_time": "2026-05-04T16:30:00Z",
-    "end_time": "2026-05-04T17:00:00Z",
-}
-FORECAST: dict[str, Any] = {
-    "group_id": "foo-group",
-    "type": "CONSUMPTION",
-    "forecasted_blocks": [BLOCK],
-}
-MEASUREMENT = {
-    "value": 1,
-    "phase": "ALL",
-    "unit": "KWH",
-    "direction": "NET",
-    "measure_time": "2026-05-04T16:30:00Z",
-}
-ASSET = {"asset_id": "a", "asset_category": "CHARGING", "energy_measurement": MEASUREMENT}
 MESSAGES: dict[str, dict[str, Any]] = {
     "heartbeat": {"offline_mode_at": "2026-05-04T16:30:00Z"},
     "handshake_acknowledge": {},
-    "adjust_group_capacity_forecast": FORECAST,
+    "adjust_group_capacity_forecast": ADJUSTMENT,
     "group_capacity_compliance_error": {"message": "too little"},
     "handshake": {"required_behaviour": {"measurement_configuration": []}},
-    "update_group_measurements": {"group_id": "foo-group", "measurements": [MEASUREMENT]},
+    "update_group_measurements": measured(),
     "update_asset_measurements": {"group_id": "foo-group", "measurements": [ASSET]},
-    "update_group_capacity_forecast": FORECAST,
+    "update_group_capacity_forecast": ADJUSTMENT,
 }
-PATHS_OF_ACTIONS = {
-    "AdjustGroupCapacityForecast": "adjust_group_capacity_forecast",
-    "GroupCapacityComplianceError": "group_capacity_compliance_error",
-    "Handshake": "handshake",
-    "HandshakeAcknowledge": "handshake_acknowledge",
-    "Heartbeat": "heartbeat",
-    "UpdateGroupMeasurements": "update_group_measurements",
-    "UpdateAssetMeasurement": "update_asset_measurements",
-    "UpdateGroupCapacityForecast": "update_group_capacity_forecast",
-}
+PATHS_OF_ACTIONS = {each: PATHS[each].removeprefix("/") for each in PATHS if each != "Register"}
 ADJUST = f"{BASE}/adjust_group_capacity_forecast"
 
 
@@ -87,7 +63,7 @@ class Message:
     """A request to a Capacity Provider; None leaves a header out."""
 
     target: str = ADJUST
-    body: bytes = json.dumps(FORECAST).encode()
+    body: bytes = json.dumps(ADJUSTMENT).encode()
     method: str = "POST"
     authorization: str | None = f"Token {PROVIDER_TOKEN}"
     content_type: str | None = "application/json"
@@ -158,7 +134,7 @@ ROWS: dict[str, tuple[Message, int, str]] = {
         "the body is compressed with gzip: send it as it is",
     ),
     "X19": (
-        Message(body=encoded({**FORECAST, "group_id": "bar"})),
+        Message(body=encoded({**ADJUSTMENT, "group_id": "bar"})),
         404,
         'there is no Capacity Group "bar"',
     ),
@@ -167,7 +143,7 @@ ROWS: dict[str, tuple[Message, int, str]] = {
     "not-utf-8": (Message(body=b'{"a":"\xff"}'), 400, "not JSON: "),
     "array": (Message(body=b"[]"), 400, "/: "),
     "schema": (
-        Message(body=encoded({**FORECAST, "forecasted_blocks": [{**BLOCK, "unit": "kW"}]})),
+        Message(body=encoded({**ADJUSTMENT, "forecasted_blocks": [{**BLOCK, "unit": "kW"}]})),
         400,
         "/forecasted_blocks/0/unit: ",
     ),
@@ -225,14 +201,14 @@ def test_x15_a_content_type_with_parameters(simulator: Simulator, content_type: 
 
 
 def test_x16_a_chunked_body(simulator: Simulator) -> None:
-    body = encoded(FORECAST)
+    body = encoded(ADJUSTMENT)
     answer = ask_over_network(
         simulator.url, "POST", ADJUST, Message().headers(), chunks=[body[:7], body[7:90], body[90:]]
     )
     assert answer.status == 204
     request = last(simulator).request
     assert request is not None
-    assert json.loads(request.text) == FORECAST
+    assert json.loads(request.text) == ADJUSTMENT
 
 
 def test_x9_a_compliance_error_that_names_no_forecast_is_taken_with_a_finding(
@@ -251,7 +227,7 @@ def test_a_body_over_the_limit(simulator: Simulator) -> None:
 
 def test_every_violation_is_told(simulator: Simulator) -> None:
     wrong = {**BLOCK, "unit": "kW", "capacity": -1}
-    answer = Message(body=encoded({**FORECAST, "type": "x", "forecasted_blocks": [wrong]}))
+    answer = Message(body=encoded({**ADJUSTMENT, "type": "x", "forecasted_blocks": [wrong]}))
     _, text = refused(answer.to(simulator))
     for pointer in ("/type", "/forecasted_blocks/0/unit", "/forecasted_blocks/0/capacity"):
         assert f"{pointer}: " in text
@@ -264,7 +240,7 @@ def test_every_violation_is_told(simulator: Simulator) -> None:
 
 def test_what_makes_no_sense_is_taken_with_findings(simulator: Simulator) -> None:
     backwards = {**BLOCK, "start_time": BLOCK["end_time"], "end_time": BLOCK["start_time"]}
-    message = encoded({**FORECAST, "forecasted_blocks": [backwards]})
+    message = encoded({**ADJUSTMENT, "forecasted_blocks": [backwards]})
     assert Message(body=message).to(simulator).status == 204
     rules = [finding["rule"] for finding in last(simulator).findings]
     assert "S1" in rules
@@ -283,7 +259,7 @@ def test_providers_are_told_apart_by_their_token() -> None:
     with Simulator(world(owner), clock=FrozenClock(NOW)) as simulator:
 
         def status(token: str, group: str) -> int:
-            body = encoded({**FORECAST, "group_id": group})
+            body = encoded({**ADJUSTMENT, "group_id": group})
             return Message(body=body, authorization=f"Token {token}").to(simulator).status
 
         assert [status("token-a", f"group-{name}") for name in "abc"] == [204, 404, 404]

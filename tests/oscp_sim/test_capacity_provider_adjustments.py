@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oscp_sim.outgoing import Unanswered
-from tests.oscp_sim.other_side import (
-    ADJUSTMENT,
-    BLOCK,
-    CP,
-    HEARTBEAT,
-    facing,
-    notes,
-    rules,
-    simulated,
-)
-from tests.oscp_sim.rig import PROVIDER_TOKEN, ask_over_network, encoded
+from tests.oscp_sim.other_side import CP, HEARTBEAT, facing, notes, rules, simulated
+from tests.oscp_sim.rig import ADJUSTMENT, BLOCK, PROVIDER_TOKEN, ask_over_network, encoded
 
 if TYPE_CHECKING:
     from oscp_sim import Simulator

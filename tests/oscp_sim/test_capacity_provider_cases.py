@@ -10,8 +10,6 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.other_side import (
-    ADJUSTMENT,
-    BLOCK,
     CO,
     COMPLIANCE,
     CP,
@@ -22,7 +20,15 @@ from tests.oscp_sim.other_side import (
     simulated,
     world,
 )
-from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask_over_network, encoded, shared_of
+from tests.oscp_sim.rig import (
+    ADJUSTMENT,
+    BLOCK,
+    NOW,
+    PROVIDER_TOKEN,
+    ask_over_network,
+    encoded,
+    shared_of,
+)
 
 if TYPE_CHECKING:
     pass

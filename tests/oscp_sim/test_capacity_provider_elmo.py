@@ -11,24 +11,13 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.other_side import BLOCK, FP, OtherSide, notes, register, rules, world
-from tests.oscp_sim.rig import shared_of
+from tests.oscp_sim.other_side import FP, OtherSide, notes, register, rules, world
+from tests.oscp_sim.rig import BLOCK, block, measured, shared_of
 
 ELMO = "/oscp/2.0"
 # 09:00 in Taipei.
 MORNING = datetime(2026, 5, 4, 1, tzinfo=UTC)
-USAGE = {
-    "group_id": "foo-group",
-    "measurements": [
-        {
-            "value": 1,
-            "phase": "ALL",
-            "unit": "KWH",
-            "direction": "NET",
-            "measure_time": "2026-05-04T01:00:00Z",
-        }
-    ],
-}
+USAGE = measured(measure_time="2026-05-04T01:00:00Z")
 
 
 @contextmanager
@@ -46,13 +35,8 @@ def test_tomorrow_is_assigned_at_ten_every_day() -> None:
         (got,) = other.got
         blocks = got.json["forecasted_blocks"]
         assert len(blocks) == 24
-        assert blocks[0] == {
-            "capacity": 100,
-            "phase": "ALL",
-            "unit": "KW",
-            "start_time": "2026-05-05T00:00:00.000+08:00",
-            "end_time": "2026-05-05T01:00:00.000+08:00",
-        }
+        times = "2026-05-05T00:00:00.000+08:00", "2026-05-05T01:00:00.000+08:00"
+        assert blocks[0] == block(*times, 100)
         other.simulator.clock.advance(timedelta(days=3))
         assert len(other.got) == 4
         assert other.simulator.pending == 0
@@ -149,11 +133,7 @@ def test_an_unknown_group_is_a_bad_request() -> None:
 
 def test_a_late_request_is_flagged() -> None:
     message = {"group_id": "foo-group", "type": "CONSUMPTION"}
-    tomorrow = {
-        **BLOCK,
-        "start_time": "2026-05-05T00:00:00+08:00",
-        "end_time": "2026-05-05T01:00:00+08:00",
-    }
+    tomorrow = block("2026-05-05T00:00:00+08:00", "2026-05-05T01:00:00+08:00")
     with elmo() as other:
         asked = {**message, "forecasted_blocks": [tomorrow]}
         other.tell("AdjustGroupCapacityForecast", asked, to=ELMO)

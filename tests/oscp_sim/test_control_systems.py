@@ -11,7 +11,7 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.system.kinds import COMMANDS
-from tests.oscp_sim.rig import PROVIDER_TOKEN, ask, instruction, post, settled
+from tests.oscp_sim.rig import ADJUSTMENT, PROVIDER_TOKEN, ask, instruction, post, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 
 HOST = [("Host", "localhost")]
 START = datetime(2026, 5, 4, 15, 58, tzinfo=UTC)
-BLOCK = {
-    "capacity": 42,
-    "phase": "ALL",
-    "unit": "KW",
-    "start_time": "2026-05-04T16:30:00Z",
-    "end_time": "2026-05-04T17:00:00Z",
-}
-FORECAST = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
 CAPACITIES = {
     "group": "foo-group",
     "type": "CONSUMPTION",
@@ -67,7 +59,7 @@ COMMANDED = [
     ("providers/3/handshake_acknowledge", {}, "HandshakeAcknowledge", 204),
     ("providers/3/heartbeat", {"offline_mode_at": "2026-05-04T16:00:00Z"}, "Heartbeat", 204),
     ("providers/3/forecast", CAPACITIES, "UpdateGroupCapacityForecast", 204),
-    ("providers/3/forecast", {"message": FORECAST}, "UpdateGroupCapacityForecast", 204),
+    ("providers/3/forecast", {"message": ADJUSTMENT}, "UpdateGroupCapacityForecast", 204),
     ("providers/3/forecast", {"message": {"a": 1}}, "UpdateGroupCapacityForecast", 422),
     ("providers/3/post", {"action": "Heartbeat", "message": {}}, "Heartbeat", 422),
     ("optimizers/1/register", {}, "Register", 204),

@@ -14,6 +14,7 @@ from oscp_schemas import judge
 from oscp_send.meaning import judge_meaning
 from oscp_sim.system import elmo
 from oscp_sim.system.elmo import TAIPEI
+from tests.oscp_sim.rig import block
 
 DAYS = st.datetimes(
     datetime(2000, 1, 1),  # noqa: DTZ001 - the bounds of aware times
@@ -48,25 +49,15 @@ def test_the_day_ahead_forecast_is_24_one_hour_blocks_of_tomorrow() -> None:
     assert (body["group_id"], body["type"]) == ("g", "CONSUMPTION")
     blocks = body["forecasted_blocks"]
     assert len(blocks) == 24
-    assert blocks[0] == {
-        "capacity": 50,
-        "phase": "ALL",
-        "unit": "KW",
-        "start_time": "2026-05-05T00:00:00.000+08:00",
-        "end_time": "2026-05-05T01:00:00.000+08:00",
-    }
+    times = "2026-05-05T00:00:00.000+08:00", "2026-05-05T01:00:00.000+08:00"
+    assert blocks[0] == block(*times, 50)
     assert blocks[23]["end_time"] == "2026-05-06T00:00:00.000+08:00"
 
 
 def test_the_emergency_forecast_is_one_block_from_now_to_the_next_midnight() -> None:
-    (block,) = elmo.emergency("g", 12.5, at("04T15:02:03.456789"))["forecasted_blocks"]
-    assert block == {
-        "capacity": 12.5,
-        "phase": "ALL",
-        "unit": "KW",
-        "start_time": "2026-05-04T15:02:03.456+08:00",
-        "end_time": "2026-05-05T00:00:00.000+08:00",
-    }
+    blocks = elmo.emergency("g", 12.5, at("04T15:02:03.456789"))["forecasted_blocks"]
+    times = "2026-05-04T15:02:03.456+08:00", "2026-05-05T00:00:00.000+08:00"
+    assert blocks == [block(*times, 12.5)]
 
 
 def test_days_are_those_of_taipei() -> None:

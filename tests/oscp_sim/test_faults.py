@@ -30,6 +30,7 @@ from oscp_sim.world import load_world
 from oscp_sim.yaml_source import SourceError
 from tests.docs import reported_faults
 from tests.oscp_sim.rig import (
+    ADJUSTMENT,
     NOW,
     SECRET,
     TOKEN,
@@ -37,6 +38,7 @@ from tests.oscp_sim.rig import (
     Answer,
     Provider,
     ask,
+    block,
     delivered,
     encoded,
     get,
@@ -456,14 +458,8 @@ def test_a_provider_that_is_silent_is_so_in_process_too(clock: FrozenClock) -> N
         {"id": 3, "name": "a", "token": "t", "behaviour": "silent"}
     ]
     headers = {"Authorization": "Token t", "X-Request-ID": "r", "X-Correlation-ID": "c"}
-    block = {
-        "capacity": 1,
-        "phase": "ALL",
-        "unit": "KW",
-        "start_time": "2026-01-03T00:00:00Z",
-        "end_time": "2026-01-03T01:00:00Z",
-    }
-    message = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [block]}
+    tomorrow = block("2026-01-03T00:00:00Z", "2026-01-03T01:00:00Z", 1)
+    message = {**ADJUSTMENT, "forecasted_blocks": [tomorrow]}
     with Simulator(world, clock=clock) as simulator, simulator.session() as session:
         url = f"{IN_PROCESS_URL}/oscp/cp/2.0/adjust_group_capacity_forecast"
         with pytest.raises(exceptions.ReadTimeout):

@@ -17,7 +17,20 @@ from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
 from oscp_sim.world.model import Asset, AssetEnergy, AssetMeasurement
 from tests.oscp_sim.gate import INSTR, WORLD, call, gate
-from tests.oscp_sim.rig import ADD, HOST, NOW, VIEW, ask, delivered, instruction, settled, shared_of
+from tests.oscp_sim.rig import (
+    ADD,
+    ASSET,
+    HOST,
+    MEASUREMENT,
+    NOW,
+    VIEW,
+    ask,
+    block,
+    delivered,
+    instruction,
+    settled,
+    shared_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,28 +38,12 @@ if TYPE_CHECKING:
 
 NAMES = [each.name for each in DIFFERENCES]
 CONFIGURATION = "/solaruser/api/v1/sec/user/oscp"
-BLOCK = {
-    "capacity": 1,
-    "phase": "ALL",
-    "unit": "KW",
-    "start_time": "2026-01-01T00:00:00Z",
-    "end_time": "2026-01-01T01:00:00Z",
-}
+BLOCK = block("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", 1)
 FORECAST = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
 MEASUREMENTS = {
     "group_id": "foo-group",
     "measurements": [
-        {
-            "asset_id": "a",
-            "asset_category": "CHARGING",
-            "energy_measurement": {
-                "value": 1,
-                "phase": "ALL",
-                "unit": "KWH",
-                "direction": "NET",
-                "measure_time": "2026-01-01T00:00:00Z",
-            },
-        }
+        {**ASSET, "energy_measurement": {**MEASUREMENT, "measure_time": "2026-01-01T00:00:00Z"}}
     ],
 }
 
@@ -421,12 +418,12 @@ def test_the_table_for_people() -> None:
     code, text = oscp_sim("fidelity", "--fidelity", "observed", "--set", "correlation_id=forwarded")
     assert code == 0
     assert text.startswith("fidelity observed (correlation_id=documented)")
-    blocks = {block.split()[0]: block for block in text.split("\n\n")[1:]}
+    blocks = {each.split()[0]: each for each in text.split("\n\n")[1:]}
     assert list(blocks) == NAMES
-    for name, block in blocks.items():
+    for name, said in blocks.items():
         side = "documented" if name == "correlation_id" else "observed"
-        assert f"* {side}" in block
-        assert block.count("*") == 1
+        assert f"* {side}" in said
+        assert said.count("*") == 1
     assert max(map(len, text.splitlines())) <= 100
 
 

@@ -16,7 +16,9 @@ import pytest
 from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from tests.oscp_sim.other_side import PATHS
 from tests.oscp_sim.rig import (
+    ASSET,
     NOW,
     PROVIDER_TOKEN,
     VIEW,
@@ -24,6 +26,7 @@ from tests.oscp_sim.rig import (
     delivered,
     get,
     instruction,
+    measured,
     post,
     settled,
 )
@@ -42,28 +45,15 @@ FORECAST = {
         }
     ],
 }
-MEASUREMENT = {
-    "value": 1,
-    "phase": "ALL",
-    "unit": "KWH",
-    "direction": "NET",
-    "measure_time": "2026-05-04T16:30:00Z",
-}
 MESSAGES: dict[str, dict[str, Any]] = {
     "AdjustGroupCapacityForecast": FORECAST,
     "GroupCapacityComplianceError": {"message": "too little"},
     "Handshake": {},
-    "UpdateGroupMeasurements": {"group_id": "foo-group", "measurements": [MEASUREMENT]},
+    "UpdateGroupMeasurements": measured(),
     "UpdateGroupCapacityForecast": FORECAST,
     "UpdateAssetMeasurement": {
         "group_id": "foo-group",
-        "measurements": [
-            {
-                "asset_id": "a",
-                "asset_category": "STORAGE",
-                "energy_measurement": MEASUREMENT,
-            }
-        ],
+        "measurements": [{**ASSET, "asset_category": "STORAGE"}],
     },
 }
 
@@ -140,22 +130,13 @@ def test_without_a_start_nothing_is_claimed() -> None:
 
 # --- §4.2: the request -------------------------------------------------------------------------
 
-PATHS = {
-    "AdjustGroupCapacityForecast": "/adjust_group_capacity_forecast",
-    "GroupCapacityComplianceError": "/group_capacity_compliance_error",
-    "Handshake": "/handshake",
-    "UpdateGroupMeasurements": "/update_group_measurements",
-    "UpdateAssetMeasurement": "/update_asset_measurements",
-    "UpdateGroupCapacityForecast": "/update_group_capacity_forecast",
-}
 
-
-@pytest.mark.parametrize(("action", "path"), PATHS.items())
-def test_what_a_provider_is_asked(action: str, path: str) -> None:
+@pytest.mark.parametrize("action", MESSAGES)
+def test_what_a_provider_is_asked(action: str) -> None:
     with Provider() as provider, simulated(base_url=provider.url) as simulator:
         assert outcome(simulator, **of(action, correlationId="r1")) == ("Completed", None)
     ((target, headers, _),) = provider.asked
-    assert target == f"/cp{path}"
+    assert target == f"/cp{PATHS[action]}"
     got = dict(headers)
     assert got["Authorization"] == f"Token {PROVIDER_TOKEN}"
     assert got["Content-Type"] == "application/json"

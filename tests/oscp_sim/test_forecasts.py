@@ -18,7 +18,7 @@ from oscp_send.values import InvalidValue
 from oscp_sim.system.forecasts import FORMS, forecast_message
 from oscp_sim.system.profile import PROFILES
 from oscp_sim.yaml_source import SourceError
-from tests.oscp_sim.rig import ask, encoded
+from tests.oscp_sim.rig import ask, block, encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,20 +53,8 @@ def test_the_example_of_the_loop() -> None:
         "group_id": "depot-7",
         "type": "CONSUMPTION",
         "forecasted_blocks": [
-            {
-                "capacity": 50,
-                "phase": "ALL",
-                "unit": "KW",
-                "start_time": "2026-05-04T16:00:00Z",
-                "end_time": "2026-05-04T16:30:00Z",
-            },
-            {
-                "capacity": 35.5,
-                "phase": "ALL",
-                "unit": "KW",
-                "start_time": "2026-05-04T16:30:00Z",
-                "end_time": "2026-05-04T17:00:00Z",
-            },
+            block("2026-05-04T16:00:00Z", "2026-05-04T16:30:00Z", 50),
+            block("2026-05-04T16:30:00Z", "2026-05-04T17:00:00Z", 35.5),
         ],
     }
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ from oscp_sim.inspector import inspector
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.run import Rehearsal, run
-from tests.oscp_sim.rig import SECRET, TOKEN, Headers, ask_over_network
+from tests.oscp_sim.rig import ADJUSTMENT, SECRET, TOKEN, Headers, ask_over_network, block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,22 +58,9 @@ def send(simulator: Simulator, text: str, *, optimizer: int = 1, secret: str = S
 
 
 def adjustment(blocks: int = 1) -> str:
-    return json.dumps(
-        {
-            "group_id": "foo-group",
-            "type": "CONSUMPTION",
-            "forecasted_blocks": [
-                {
-                    "capacity": 40 + hour,
-                    "phase": "ALL",
-                    "unit": "KW",
-                    "start_time": f"2031-03-01T{hour:02}:00:00Z",
-                    "end_time": f"2031-03-01T{hour + 1:02}:00:00Z",
-                }
-                for hour in range(blocks)
-            ],
-        }
-    )
+    starts = [f"2031-03-01T{hour:02}:00:00Z" for hour in range(blocks + 1)]
+    made = [block(*times, 40 + hour) for hour, times in enumerate(pairwise(starts))]
+    return json.dumps({**ADJUSTMENT, "forecasted_blocks": made})
 
 
 def find(simulator: Simulator, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - of a row

@@ -11,16 +11,8 @@ from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Response
 from oscp_sim.outgoing import IN_PROCESS_URL
-from tests.oscp_sim.other_side import (
-    ADJUSTMENT,
-    HEARTBEAT,
-    OtherSide,
-    facing,
-    rules,
-    simulated,
-    world,
-)
-from tests.oscp_sim.rig import HOST, NOW, PROVIDER_TOKEN, Answer, ask
+from tests.oscp_sim.other_side import HEARTBEAT, OtherSide, facing, rules, simulated, world
+from tests.oscp_sim.rig import ADJUSTMENT, HOST, NOW, PROVIDER_TOKEN, Answer, ask
 
 NAME = "oscp-sim-cp"
 INTERNAL_ERROR = '{"success":false,"message":"Internal error"}'
@@ -62,7 +54,7 @@ def test_what_it_takes_against_the_schema_is_a_finding(action: str) -> None:
 
 
 def block(**changed: object) -> dict[str, object]:
-    return {**ADJUSTMENT, "forecasted_blocks": [{**ADJUSTMENT["forecasted_blocks"][0], **changed}]}  # type: ignore[dict-item]
+    return {**ADJUSTMENT, "forecasted_blocks": [{**ADJUSTMENT["forecasted_blocks"][0], **changed}]}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,18 @@ import pytest
 from oscp_schemas.date_time import Fidelity
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.rig import NOW, Answer, delivered, get, instruction, post, settled
+from tests.oscp_sim.rig import (
+    ADJUSTMENT,
+    ASSET,
+    NOW,
+    Answer,
+    delivered,
+    get,
+    instruction,
+    measured,
+    post,
+    settled,
+)
 from tests.oscp_sim.worlds import DEPOT, GRID, TOKENS, group, user
 
 WORLD: dict[str, Any] = {
@@ -41,19 +52,6 @@ WORLD: dict[str, Any] = {
             "nodes": [2],
         },
     ]
-}
-FORECAST = {
-    "group_id": "foo-group",
-    "type": "CONSUMPTION",
-    "forecasted_blocks": [
-        {
-            "capacity": 42,
-            "phase": "ALL",
-            "unit": "KW",
-            "start_time": "2026-05-04T16:30:00Z",
-            "end_time": "2026-05-04T17:00:00Z",
-        }
-    ],
 }
 GOOD = {"action": "Handshake", "coId": "1", "cgIdentifier": "foo-group", "msg": "{}"}
 SCHEMA = "JSON schema validation error on [{}] OSCP action: {}."
@@ -143,7 +141,7 @@ ROWS: dict[str, tuple[Any, str]] = {
     "12-min-items": (
         without(
             action="AdjustGroupCapacityForecast",
-            msg=json.dumps({**FORECAST, "forecasted_blocks": []}),
+            msg=json.dumps({**ADJUSTMENT, "forecasted_blocks": []}),
         ),
         SCHEMA.format(
             "AdjustGroupCapacityForecast",
@@ -151,7 +149,7 @@ ROWS: dict[str, tuple[Any, str]] = {
         ),
     ),
     "12-null-enumeration": (
-        without(action="AdjustGroupCapacityForecast", msg=json.dumps({**FORECAST, "type": None})),
+        without(action="AdjustGroupCapacityForecast", msg=json.dumps({**ADJUSTMENT, "type": None})),
         SCHEMA.format(
             "AdjustGroupCapacityForecast",
             "/type: null found, string expected, /type: does not have a value in the enumeration "
@@ -162,7 +160,7 @@ ROWS: dict[str, tuple[Any, str]] = {
     "13-mismatch": (
         without(
             action="AdjustGroupCapacityForecast",
-            msg=json.dumps({**FORECAST, "group_id": "bar"}),
+            msg=json.dumps({**ADJUSTMENT, "group_id": "bar"}),
         ),
         "The AdjustGroupCapacityForecast message group_identifier must match the instruction "
         "cgIdentifier parameter",
@@ -203,21 +201,13 @@ def test_an_optimizer_id_is_a_java_long(simulator: Simulator, co_id: str) -> Non
 )
 @pytest.mark.parametrize("fidelity", ["documented", "observed"])
 def test_14_all_good(action: str, fidelity: Fidelity) -> None:
-    measurement = {
-        "value": 1,
-        "phase": "ALL",
-        "unit": "KWH",
-        "direction": "NET",
-        "measure_time": "2026-05-04T16:30:00Z",
-    }
-    asset = {"asset_id": "a", "asset_category": "CHARGING", "energy_measurement": measurement}
     messages: dict[str, Any] = {
         "GroupCapacityComplianceError": {"message": ""},
         "Handshake": {},
-        "UpdateGroupMeasurements": {"group_id": "any", "measurements": [measurement]},
-        "UpdateAssetMeasurement": {"group_id": "any", "measurements": [asset]},
+        "UpdateGroupMeasurements": {**measured(), "group_id": "any"},
+        "UpdateAssetMeasurement": {"group_id": "any", "measurements": [ASSET]},
     }
-    text = json.dumps(messages.get(action, FORECAST))
+    text = json.dumps(messages.get(action, ADJUSTMENT))
     with Simulator(WORLD, clock=FrozenClock(NOW), fidelity=fidelity) as simulator:
         answer = post(simulator, instruction(action=action, msg=text))
     if action == "UpdateAssetMeasurement" and fidelity == "observed":
@@ -235,17 +225,9 @@ def test_14_all_good(action: str, fidelity: Fidelity) -> None:
 def test_only_an_adjustment_s_group_is_compared(
     simulator: Simulator, action: str, group: str
 ) -> None:
-    message: dict[str, Any] = {**FORECAST, "group_id": group}
+    message: dict[str, Any] = {**ADJUSTMENT, "group_id": group}
     if action == "UpdateGroupMeasurements":
-        message["measurements"] = [
-            {
-                "value": 1,
-                "phase": "ALL",
-                "unit": "KWH",
-                "direction": "NET",
-                "measure_time": "2026-05-04T16:30:00Z",
-            }
-        ]
+        message["measurements"] = measured()["measurements"]
     answer = post(simulator, instruction(action=action, msg=json.dumps(message)))
     assert answer.data["state"] == "Queuing"
 
@@ -311,8 +293,8 @@ def test_declined_with_a_text_that_is_not_known(simulator: Simulator, text: str)
 def test_what_the_schema_lets_through_and_the_decoder_does_not(
     simulator: Simulator, observed: Simulator, time: str
 ) -> None:
-    block = {**FORECAST["forecasted_blocks"][0], "start_time": time}  # type: ignore[dict-item]
-    message = {**FORECAST, "forecasted_blocks": [block]}
+    block = {**ADJUSTMENT["forecasted_blocks"][0], "start_time": time}
+    message = {**ADJUSTMENT, "forecasted_blocks": [block]}
     body = instruction(action="AdjustGroupCapacityForecast", msg=json.dumps(message))
     assert post(simulator, body).data["state"] == "Queuing"
     assert declined(post(observed, body)).startswith(
@@ -364,8 +346,8 @@ def test_another_topic_is_no_business_of_the_hook(simulator: Simulator) -> None:
 
 
 def test_what_the_sender_s_own_check_finds_is_in_the_journal(simulator: Simulator) -> None:
-    block = {**FORECAST["forecasted_blocks"][0], "unit": "kW"}  # type: ignore[dict-item]
-    message = {**FORECAST, "forecasted_blocks": [block]}
+    block = {**ADJUSTMENT["forecasted_blocks"][0], "unit": "kW"}
+    message = {**ADJUSTMENT, "forecasted_blocks": [block]}
     post(simulator, instruction(action="AdjustGroupCapacityForecast", msg=json.dumps(message)))
     (exchange,) = simulator.journal.entries(party="solaruser", kind="exchange")
     (finding,) = (each for each in exchange.findings if each["severity"] == "error")
@@ -374,8 +356,8 @@ def test_what_the_sender_s_own_check_finds_is_in_the_journal(simulator: Simulato
 
 
 def test_what_the_running_service_would_refuse_is_in_the_journal(simulator: Simulator) -> None:
-    block = {**FORECAST["forecasted_blocks"][0], "end_time": "2026-05-04T17:00:00.0001Z"}  # type: ignore[dict-item]
-    message = {**FORECAST, "forecasted_blocks": [block]}
+    block = {**ADJUSTMENT["forecasted_blocks"][0], "end_time": "2026-05-04T17:00:00.0001Z"}
+    message = {**ADJUSTMENT, "forecasted_blocks": [block]}
     body = instruction(action="AdjustGroupCapacityForecast", msg=json.dumps(message))
     assert post(simulator, body).data["state"] == "Queuing"
     (exchange,) = simulator.journal.entries(party="solaruser", kind="exchange")

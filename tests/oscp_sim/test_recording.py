@@ -37,6 +37,7 @@ from tests.oscp_sim.rig import (
     VIEW,
     Provider,
     ask,
+    block,
     instruction,
     signed_headers,
 )
@@ -48,13 +49,7 @@ if TYPE_CHECKING:
 
 OPTIMIZERS = "/solaruser/api/v1/sec/user/oscp/capacity-optimizers"
 OPTIMIZER = b'{"name": "New", "registrationStatus": "Pending"}'
-BLOCK = {
-    "capacity": 42,
-    "phase": "ALL",
-    "unit": "KW",
-    "start_time": "2026-01-03T00:00:00Z",
-    "end_time": "2026-01-03T00:15:00Z",
-}
+BLOCK = block("2026-01-03T00:00:00Z", "2026-01-03T00:15:00Z")
 ROOT = Path(__file__).parents[2]
 HOST_ALONE = [("host", "localhost")]
 # Of a Capacity Provider that answers an adjustment with a new forecast, and two users.

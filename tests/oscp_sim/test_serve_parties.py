@@ -22,7 +22,7 @@ from oscp_sim import Simulator
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FastClock
 from oscp_sim.keep import StateFile, StateFileError
-from tests.oscp_sim.rig import SECRET, TOKEN, ask_over_network
+from tests.oscp_sim.rig import ADJUSTMENT, SECRET, TOKEN, ask_over_network, block
 from tests.oscp_sim.test_serve import serving
 
 if TYPE_CHECKING:
@@ -56,19 +56,8 @@ FORECAST = {
     "capacities": [60, 50],
     "request_id": "r1",
 }
-ADJUST = {
-    "group_id": "foo-group",
-    "type": "CONSUMPTION",
-    "forecasted_blocks": [
-        {
-            "capacity": 42,
-            "phase": "ALL",
-            "unit": "KW",
-            "start_time": "2031-05-04T16:30:00Z",
-            "end_time": "2031-05-04T17:00:00Z",
-        }
-    ],
-}
+LATER = block("2031-05-04T16:30:00Z", "2031-05-04T17:00:00Z")
+ADJUST = {**ADJUSTMENT, "forecasted_blocks": [LATER]}
 
 
 @pytest.fixture

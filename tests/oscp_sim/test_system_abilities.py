@@ -14,7 +14,6 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from tests.oscp_sim.other_side import (
-    ADJUSTMENT,
     CO,
     COMPLIANCE,
     HEARTBEAT,
@@ -27,32 +26,15 @@ from tests.oscp_sim.other_side import (
     simulated,
     world,
 )
-from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN
+from tests.oscp_sim.rig import ADJUSTMENT, ASSET, NOW, PROVIDER_TOKEN, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MEASURED = {
-    "group_id": "foo-group",
-    "measurements": [
-        {
-            "value": 1,
-            "phase": "ALL",
-            "unit": "KWH",
-            "direction": "NET",
-            "measure_time": "2026-01-02T03:00:00Z",
-        }
-    ],
-}
+MEASURED = measured(measure_time="2026-01-02T03:00:00Z")
 ASSETS = {
     "group_id": "foo-group",
-    "measurements": [
-        {
-            "asset_id": "a",
-            "asset_category": "CHARGING",
-            "energy_measurement": MEASURED["measurements"][0],
-        }
-    ],
+    "measurements": [{**ASSET, "energy_measurement": MEASURED["measurements"][0]}],
 }
 
 

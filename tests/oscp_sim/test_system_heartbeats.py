@@ -10,8 +10,8 @@ import pytest
 from oscp_sim import Simulator
 from oscp_sim.clock import Clock, FrozenClock, Schedule, Task
 from oscp_sim.system.heartbeats import Heartbeats
-from tests.oscp_sim.other_side import BLOCK, CO, OtherSide, facing, notes, rules, simulated, world
-from tests.oscp_sim.rig import NOW
+from tests.oscp_sim.other_side import CO, OtherSide, facing, notes, rules, simulated, world
+from tests.oscp_sim.rig import BLOCK, NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable

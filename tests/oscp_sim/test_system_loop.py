@@ -9,8 +9,8 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
-from tests.oscp_sim.other_side import ADJUSTMENT, BLOCK, notes, simulated, world
-from tests.oscp_sim.rig import NOW
+from tests.oscp_sim.other_side import notes, simulated, world
+from tests.oscp_sim.rig import ADJUSTMENT, BLOCK, NOW
 
 if TYPE_CHECKING:
     from oscp_sim.entry import Entry

@@ -16,7 +16,6 @@ from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.system.forecasts import forecast_message
 from oscp_sim.system.profile import PROFILES
 from tests.oscp_sim.other_side import (
-    ADJUSTMENT,
     CO,
     COMPLIANCE,
     HEARTBEAT,
@@ -29,7 +28,7 @@ from tests.oscp_sim.other_side import (
     simulated,
     world,
 )
-from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN, ask, shared_of
+from tests.oscp_sim.rig import ADJUSTMENT, NOW, PROVIDER_TOKEN, ask, shared_of
 from tests.oscp_sim.worlds import group, user
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from tests.oscp_sim.rig import (
     SECRET,
     TOKEN,
     Provider,
+    block,
     get,
     instruction,
     post,
@@ -32,13 +33,7 @@ from tests.oscp_sim.rig import (
 
 LATER = NOW + timedelta(days=1)
 EVENTS = "/solaruser/api/v1/sec/user/events?startDate=2026-01-01&endDate=2026-02-01"
-BLOCK = {
-    "capacity": 10,
-    "phase": "ALL",
-    "unit": "KW",
-    "start_time": "2022-10-08T18:00:00Z",
-    "end_time": "2022-10-09T08:00:00+13:00",
-}
+BLOCK = block("2022-10-08T18:00:00Z", "2022-10-09T08:00:00+13:00", 10)
 FORECAST = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [BLOCK]}
 # Numbers are doubles and times those of SolarNetwork, in UTC.
 DECODED = {
