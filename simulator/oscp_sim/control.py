@@ -468,28 +468,27 @@ class _Endpoints:
 
 
 _Handler = Callable[..., object]
-_Row = tuple[Operation, _Handler]
 
 
-def _of_systems() -> Iterator[_Row]:
+def _of_systems() -> Iterator[Operation]:
     looked = RouteDocs(_OF_SYSTEM, response_schema=_OBJECT, statuses=_UNKNOWN)
     for kind, (party, name) in _KINDS.items():
-        path = f"{OURS}/{kind}/<id>"
-        show = Operation("GET", path, f"What a {name} knows, got and sent.", looked)
-        yield show, partial(_Endpoints.show_system, kind=kind)
+        path, show = f"/{kind}/<id>", partial(_Endpoints.show_system, kind=kind)
+        yield _row("GET", path, f"What a {name} knows, got and sent.", looked, show)
         for word, command in COMMANDS[party].items():
             docs = RouteDocs(_OF_SYSTEM, command.fields, _OBJECT, {**_UNKNOWN, **_NOT_SENT})
+            tell = partial(_Endpoints.command, kind=kind, name=word)
             summary = f"Have a {name} send {command.sends}."
-            tell = Operation("POST", f"{path}/{word}", summary, docs)
-            yield tell, partial(_Endpoints.command, kind=kind, name=word)
+            yield _row("POST", f"{path}/{word}", summary, docs, tell)
 
 
-def _row(method: str, path: str, summary: str, docs: RouteDocs, handler: _Handler) -> _Row:
-    return Operation(method, OURS + path, summary, docs), handler
+def _row(method: str, path: str, summary: str, docs: RouteDocs, handler: _Handler) -> Operation:
+    return Operation(method, OURS + path, summary, docs, handler)
 
 
 _E = _Endpoints
-_TABLE: Final[tuple[_Row, ...]] = (
+#: All of them, as the description of the API says, too.
+OPERATIONS: Final = (
     _row("GET", "/health", "Is it there, and how is it set up?", _PLAIN, _E.health),
     _row("GET", "/journal", "Everything that happened, in order.", _JOURNAL, _E.journal),
     _row(
@@ -514,8 +513,6 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _row("POST", "/clock", "Let time pass, or say how fast it does.", _ADVANCE, _E.move_clock),
     *_of_systems(),
 )
-#: What the description of the API says about them.
-OPERATIONS: Final = tuple(operation for operation, _ in _TABLE)
 
 
 def control(
@@ -534,12 +531,12 @@ def control(
     """
     blueprint = Blueprint("control", __name__)
     endpoints = _Endpoints(shared, systems, reset, openapi)
-    for number, (operation, handler) in enumerate(_TABLE):
+    for number, operation in enumerate(OPERATIONS):
         blueprint.add_url_rule(
             operation.path,
             endpoint=str(number),
             methods=[operation.method],
-            view_func=answering(partial(handler, endpoints)),
+            view_func=answering(partial(operation.handler, endpoints)),
         )
     return blueprint
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError
@@ -75,19 +75,21 @@ def version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One of the simulator's own endpoints, as far as its description goes.
+    """One of the simulator's own endpoints.
 
     Attributes:
         method: As `GET`.
         path: The whole path.
         summary: One line.
         documentation: Parameters, bodies and statuses.
+        handler: Answers it.
     """
 
     method: str
     path: str
     summary: str
     documentation: RouteDocs
+    handler: Callable[..., object]
 
 
 def openapi(routes: Iterable[Route], operations: Iterable[Operation]) -> Json:

@@ -11,6 +11,7 @@ from oscp_sim.outgoing import IN_PROCESS_URL
 from tests.oscp_sim.other_side import CO, COMPLIANCE, HEARTBEAT, PATHS, OtherSide, rules, simulated
 from tests.oscp_sim.rig import ADJUSTMENT
 from tests.oscp_sim.test_capacity_provider_cases import EMPTY
+from tests.oscp_sim.worlds import user, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +119,13 @@ def test_fields_that_make_no_adjustment(simulator: Simulator, fields: dict[str, 
     with pytest.raises(ValueError, match=r"capacit|purpose"):
         simulator.optimizer(1).adjust(**fields)
     assert other.got == []
+
+
+def test_where_no_group_is_named_it_is_the_optimizer_that_has_none() -> None:
+    told = "the Capacity Optimizer has not exactly one Capacity Group: it has none in this world"
+    made = world(user(capacity_groups=[]))
+    with Simulator(made) as simulator, pytest.raises(ValueError, match=told):
+        simulator.optimizer(1).adjust(capacities=[1])
 
 
 def test_its_token_is_made_where_the_world_has_none() -> None:

@@ -72,34 +72,41 @@ def _nothing_to_verify() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class _Backend(httpcore.NetworkBackend):
-    """Connects to the simulator."""
+class _Connecting:
+    """What leads to the simulator."""
 
     def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer
 
+
+class _Backend(_Connecting, httpcore.NetworkBackend):
     def connect_tcp(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
         return _Stream(self._answerer)
 
 
-class _AsyncBackend(httpcore.AsyncNetworkBackend):
-    """Connects to the simulator."""
-
-    def __init__(self, answerer: Answerer) -> None:
-        self._answerer = answerer
-
+class _AsyncBackend(_Connecting, httpcore.AsyncNetworkBackend):
     async def connect_tcp(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
         return _AsyncStream(self._answerer)
 
 
-class _Stream(httpcore.NetworkStream):
+class _Connected(_Connecting):
     """A connection to the simulator, which answers once its answer is read."""
 
     def __init__(self, answerer: Answerer) -> None:
-        self._answerer = answerer
+        super().__init__(answerer)
         self._written = bytearray()
         self._left: memoryview | None = None
 
+    def get_extra_info(self, info: str) -> Any:
+        return None
+
+    def _piece(self, most: int) -> bytes:
+        left = self._left or memoryview(b"")
+        piece, self._left = left[:most], left[most:]
+        return bytes(piece)
+
+
+class _Stream(_Connected, httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._written += buffer
 
@@ -107,8 +114,7 @@ class _Stream(httpcore.NetworkStream):
         if self._left is None:
             with _as_httpcore():
                 self._left = memoryview(self._answerer.exchanged(bytes(self._written), timeout))
-        piece, self._left = self._left[:max_bytes], self._left[max_bytes:]
-        return bytes(piece)
+        return self._piece(max_bytes)
 
     def start_tls(self, *_: Any, **__: Any) -> httpcore.NetworkStream:
         return self
@@ -116,17 +122,9 @@ class _Stream(httpcore.NetworkStream):
     def close(self) -> None:
         pass
 
-    def get_extra_info(self, info: str) -> Any:
-        return None
 
-
-class _AsyncStream(httpcore.AsyncNetworkStream):
+class _AsyncStream(_Connected, httpcore.AsyncNetworkStream):
     """The same for a loop, which it does not hold up."""
-
-    def __init__(self, answerer: Answerer) -> None:
-        self._answerer = answerer
-        self._written = bytearray()
-        self._left: memoryview | None = None
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._written += buffer
@@ -134,17 +132,13 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._left is None:
             self._left = memoryview(await self._exchanged(timeout))
-        piece, self._left = self._left[:max_bytes], self._left[max_bytes:]
-        return bytes(piece)
+        return self._piece(max_bytes)
 
     async def start_tls(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
         return self
 
     async def aclose(self) -> None:
         pass
-
-    def get_extra_info(self, info: str) -> Any:
-        return None
 
     async def _exchanged(self, patience: float | None) -> bytes:
         # Of the loop's own kind, as httpx itself does it: asyncio's, or trio's.

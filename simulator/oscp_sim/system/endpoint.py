@@ -154,7 +154,7 @@ class Endpoint:
         elsewhere = profile.elsewhere.get(unquote(call.request.path, errors="replace"))
         call.action = profile.endpoints.get(path) or elsewhere or _alternative(path, callers)
         if call.action is None:
-            kind = self._registry.party.replace("_", " ").title()
+            kind = self._registry.words
             meant = nearest(path[1:], [known[1:] for known in profile.endpoints])
             hint = f': is it "{meant}"?' if meant else ""
             raise Refused("path", f'there is no message "{path[1:]}" at a {kind}{hint}')

@@ -46,6 +46,7 @@ def forecast_message(
     groups: Sequence[str],
     profile: Profile,
     now: datetime,
+    kind: str = "Capacity Provider",
 ) -> dict[str, Any]:
     """Return the JSON values of a message with forecasted blocks.
 
@@ -67,6 +68,7 @@ def forecast_message(
         groups: The identifiers of the system's Capacity Groups.
         profile: How the system writes times, and which units it uses.
         now: The time.
+        kind: What the system is, for a person.
 
     Raises:
         ValueError: A field is unknown, unusable, or does not go with another.
@@ -75,7 +77,7 @@ def forecast_message(
     form = _form(given)
     if form == "message":
         return _raw(given["message"])
-    group = _group(given, groups)
+    group = _group(given, groups, kind)
     if form == "purpose":
         return _assigned(given, group, profile, now)
     described = {**_DEFAULTS, **{name: given[name] for name in _DEFAULTS if name in given}}
@@ -129,17 +131,14 @@ def _raw(value: object) -> dict[str, Any]:
     return copy
 
 
-def _group(given: Mapping[str, Any], groups: Sequence[str]) -> str:
+def _group(given: Mapping[str, Any], groups: Sequence[str], kind: str) -> str:
     if "group" in given:
         group: str = given["group"]
         return group
     if len(groups) != 1:
         known = f"it has {', '.join(groups)}" if groups else "it has none in this world"
-        raise InvalidValue(
-            "/group",
-            f"the Capacity Provider has not exactly one Capacity Group: {known}",
-            "name it",
-        )
+        problem = f"the {kind} has not exactly one Capacity Group: {known}"
+        raise InvalidValue("/group", problem, "name it")
     return groups[0]
 
 

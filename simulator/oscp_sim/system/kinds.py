@@ -21,6 +21,7 @@ class SimulatedProvider(System):
     """A Capacity Provider that the simulator plays; `timetable` is what it does by the clock."""
 
     party: ClassVar[PartyName] = "capacity_provider"
+    words: ClassVar[str] = "Capacity Provider"
 
     def __init__(self, *args: Any) -> None:  # noqa: ANN401 - those of a system
         super().__init__(*args)
@@ -71,6 +72,7 @@ class SimulatedOptimizer(System):
     """A Capacity Optimizer that the simulator plays."""
 
     party: ClassVar[PartyName] = "capacity_optimizer"
+    words: ClassVar[str] = "Capacity Optimizer"
 
     @staticmethod
     def of_user(user: User) -> Sequence[CapacityOptimizer]:
@@ -110,8 +112,13 @@ class SimulatedOptimizer(System):
 
 
 def _composed(system: System, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    now, groups = system.shared.time_to_write(system.party, action), sorted(system.groups)
-    return forecast_message(fields, groups=groups, profile=system.profile, now=now)
+    return forecast_message(
+        fields,
+        groups=sorted(system.groups),
+        profile=system.profile,
+        now=system.shared.time_to_write(system.party, action),
+        kind=system.words,
+    )
 
 
 # What systems can be told to send, and with which fields.

@@ -28,7 +28,7 @@ class Registry(Generic[S_co]):
     """Makes each system that the simulator plays when it is first needed, and keeps it."""
 
     def __init__(self, shared: Shared, kind: type[S_co]) -> None:
-        self.party = kind.party
+        self.party, self.words = kind.party, kind.words
         self._shared = shared
         self._kind = kind
         self._lock = threading.RLock()
@@ -55,7 +55,7 @@ class Registry(Generic[S_co]):
             for system in self._kind.of_user(owner)
             if system.id == id and user in {None, owner.id}
         ]
-        kind = self.party.replace("_", " ").title()
+        kind = self.words
         if len(found) > 1:
             users = ", ".join(str(owner.id) for owner, _ in found)
             raise ValueError(f"the users {users} have a {kind} {id} each: name one of them")

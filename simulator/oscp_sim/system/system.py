@@ -93,9 +93,7 @@ class System(ABC):
 
     Attributes:
         party: What kind of system it is.
-        shared: What all parties share.
-        user_id: Whose system it is.
-        id: Of the system.
+        words: The same for people.
         lock: Held while one message is dealt with; never while an answer is awaited.
         registration: How it and the Flexibility Provider know each other.
         agreement: What they ask of each other.
@@ -105,6 +103,7 @@ class System(ABC):
     """
 
     party: ClassVar[PartyName]
+    words: ClassVar[str]
 
     def __init__(
         self,
