@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,7 +47,7 @@ LEFT_OUT: Any = object()
 
 @pytest.fixture
 def simulator(clock: FrozenClock) -> Iterator[Simulator]:
-    with Simulator(copy.deepcopy(WORLD), clock=clock) as simulator:
+    with Simulator(WORLD, clock=clock) as simulator:
         yield simulator
 
 
@@ -453,7 +452,7 @@ def test_what_the_service_says(simulator: Simulator, row: str) -> None:
 
 
 def test_where_observed_parts(clock: FrozenClock) -> None:
-    simulator = Simulator(copy.deepcopy(WORLD), clock=clock, fidelity="observed")
+    simulator = Simulator(WORLD, clock=clock, fidelity="observed")
     answer = put_or_post(simulator, "8.1 provider", oscpVersion="2.0")
     one = f"/capacity-providers/{answer.json['data']['configId']}"
     assert answer.header("Location") == f"/solaruser/u/sec/oscp{one}"

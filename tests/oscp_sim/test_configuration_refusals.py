@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +34,7 @@ THEIRS = {"capacityProviderId": 5, "capacityOptimizerId": 9, "capacityGroupId": 
 
 @pytest.fixture
 def simulator(clock: FrozenClock) -> Iterator[Simulator]:
-    with Simulator(copy.deepcopy(WORLD), clock=clock) as simulator:
+    with Simulator(WORLD, clock=clock) as simulator:
         yield simulator
 
 

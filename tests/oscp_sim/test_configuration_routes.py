@@ -67,7 +67,7 @@ ROWS: dict[str, tuple[str, str, Any, int, bool]] = {
 @pytest.fixture
 def simulator(clock: FrozenClock) -> Iterator[Simulator]:
     """Two users, and of the first one more than the world's file holds."""
-    with Simulator(copy.deepcopy(WORLD), clock=clock) as simulator:
+    with Simulator(WORLD, clock=clock) as simulator:
         yield simulator
 
 
@@ -504,7 +504,7 @@ def test_where_the_fidelities_part_a_finding_says_so(
     request_: tuple[str, str, dict[str, Any]],
     found: list[str],
 ) -> None:
-    with Simulator(copy.deepcopy(WORLD), clock=clock, fidelity=fidelity) as simulator:
+    with Simulator(WORLD, clock=clock, fidelity=fidelity) as simulator:
         answer = call(simulator, *request_)
         (entry,) = simulator.journal.entries(party="solaruser")
     # Nothing is created where a node is refused.

@@ -6,7 +6,6 @@ solaruser.md §3.1, §4.1, §4.2 and §8; oscp20.md §2.2, §5.3 and §5.9.
 from __future__ import annotations
 
 import base64
-import copy
 import logging
 import threading
 from collections.abc import Iterator
@@ -50,7 +49,7 @@ FORECAST = (
 
 @pytest.fixture
 def simulator(clock: FrozenClock) -> Iterator[Simulator]:
-    with Simulator(copy.deepcopy(WORLD), clock=clock) as simulator:
+    with Simulator(WORLD, clock=clock) as simulator:
         yield simulator
 
 
@@ -266,7 +265,7 @@ class TestToken:
 
     def test_the_same_seed_gives_the_same(self, clock: FrozenClock) -> None:
         def tokens(seed: int) -> list[str]:
-            simulator = Simulator(copy.deepcopy(WORLD), clock=clock, seed=seed)
+            simulator = Simulator(WORLD, clock=clock, seed=seed)
             paths = ["/capacity-providers", "/capacity-optimizers"] * 2
             return [created(simulator, path, SYSTEM)["token"] for path in paths]
 
@@ -416,7 +415,7 @@ def test_a_reset_brings_the_first_world_back(simulator: Simulator) -> None:
 
 
 def test_two_simulators_share_nothing(clock: FrozenClock) -> None:
-    one, other = (Simulator(copy.deepcopy(WORLD), clock=clock) for _ in range(2))
+    one, other = (Simulator(WORLD, clock=clock) for _ in range(2))
     created(one, "/capacity-groups", GROUP)
     assert [each["configId"] for each in shown(other, "/capacity-groups")] == [19]
 
