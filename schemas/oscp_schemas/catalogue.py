@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from oscp_schemas.show import nearest
@@ -15,19 +14,17 @@ BASE_URI = "http://www.openchargealliance.org/schemas/oscp/2.0/"
 _FOLDER = Path(__file__).with_name("oscp20")
 
 # UpdateAssetMeasurement is singular, its file is plural (as observed in SolarNetwork).
-_DOCUMENT_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "AdjustGroupCapacityForecast": "adjust-group-capacity-forecast.json",
-        "GroupCapacityComplianceError": "group-capacity-compliance-error.json",
-        "Handshake": "handshake.json",
-        "HandshakeAcknowledge": "handshake-acknowledge.json",
-        "Heartbeat": "heartbeat.json",
-        "Register": "register.json",
-        "UpdateAssetMeasurement": "update-asset-measurements.json",
-        "UpdateGroupCapacityForecast": "update-group-capacity-forecast.json",
-        "UpdateGroupMeasurements": "update-group-measurements.json",
-    }
-)
+_DOCUMENT_NAMES: Mapping[str, str] = {
+    "AdjustGroupCapacityForecast": "adjust-group-capacity-forecast.json",
+    "GroupCapacityComplianceError": "group-capacity-compliance-error.json",
+    "Handshake": "handshake.json",
+    "HandshakeAcknowledge": "handshake-acknowledge.json",
+    "Heartbeat": "heartbeat.json",
+    "Register": "register.json",
+    "UpdateAssetMeasurement": "update-asset-measurements.json",
+    "UpdateGroupCapacityForecast": "update-group-capacity-forecast.json",
+    "UpdateGroupMeasurements": "update-group-measurements.json",
+}
 
 ACTIONS: tuple[str, ...] = tuple(_DOCUMENT_NAMES)
 

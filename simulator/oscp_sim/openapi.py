@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from oscp_sim.http import RouteDocs, RouteParameter
@@ -33,36 +32,30 @@ _VARIABLE: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 # What the checks before the routes may answer to any request (solaruser.md §5.7, §6 and §7). A
 # status that only some routes give is in their own docs, or the description would hide a mistake.
-_ANY_REQUEST: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        400: "The URL is refused, or a parameter is missing.",
-        401: "There is no usable Authorization header, or the token has expired.",
-        403: "The token, its signature, its policy or its ownership does not allow it.",
-        406: "The reply cannot be had in a representation that is accepted.",
-        415: "The path does not take this Content-Type.",
-        429: "Too many requests.",
-    }
-)
-_REFUSAL: Final[Mapping[str, Any]] = MappingProxyType(
-    {
-        "type": "object",
-        "description": "A refusal.",
-        "properties": {
-            "success": {"const": False},
-            "code": {"type": "string"},
-            "message": {"type": "string"},
-            "errors": {"type": "array", "items": {"type": "object"}},
-        },
-    }
-)
-_MISTAKE: Final[Mapping[str, Any]] = MappingProxyType(
-    {
-        "type": "object",
-        "description": "What was wrong, and what to do.",
-        "properties": {"error": {"type": "string"}},
-        "required": ["error"],
-    }
-)
+_ANY_REQUEST: Final[Mapping[int, str]] = {
+    400: "The URL is refused, or a parameter is missing.",
+    401: "There is no usable Authorization header, or the token has expired.",
+    403: "The token, its signature, its policy or its ownership does not allow it.",
+    406: "The reply cannot be had in a representation that is accepted.",
+    415: "The path does not take this Content-Type.",
+    429: "Too many requests.",
+}
+_REFUSAL: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "description": "A refusal.",
+    "properties": {
+        "success": {"const": False},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+_MISTAKE: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "description": "What was wrong, and what to do.",
+    "properties": {"error": {"type": "string"}},
+    "required": ["error"],
+}
 
 
 def version() -> str:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast, get_args
 
 from oscp_sim.addresses import Others
@@ -39,14 +39,12 @@ def _reach_aiohttp(board: Board) -> None:
     reach_aiohttp(board)
 
 
-_LIBRARIES: Final[Mapping[str, Callable[[Board], None]]] = MappingProxyType(
-    {
-        "urllib3": reach_urllib3,
-        "responses": reach_responses,
-        "httpcore": _reach_httpcore,
-        "aiohttp": _reach_aiohttp,
-    }
-)
+_LIBRARIES: Final[Mapping[str, Callable[[Board], None]]] = {
+    "urllib3": reach_urllib3,
+    "responses": reach_responses,
+    "httpcore": _reach_httpcore,
+    "aiohttp": _reach_aiohttp,
+}
 
 
 def check_others(others: Others) -> Others:

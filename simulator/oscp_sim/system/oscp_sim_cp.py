@@ -27,29 +27,25 @@ from oscp_sim.system.call import Call, Refused
 _WITHOUT_TOKEN: Final = frozenset({"X1", "X3", "X4", "X5"})
 _FOR_ANYBODY: Final = frozenset({"AdjustGroupCapacityForecast", "GroupCapacityComplianceError"})
 # What must not be null, as the program names it; a Register's token and assets are (inferred).
-_NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "Handshake": ("required_behaviour",),
-        "HandshakeAcknowledge": ("required_behaviour",),
-        "Heartbeat": ("input.offline_mode_at",),
-        "Register": ("version_url", "token"),
-        "UpdateGroupMeasurements": ("input.group_id",),
-        "UpdateAssetMeasurement": ("input.group_id",),
-    }
-)
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "Handshake": ("required_behaviour",),
+    "HandshakeAcknowledge": ("required_behaviour",),
+    "Heartbeat": ("input.offline_mode_at",),
+    "Register": ("version_url", "token"),
+    "UpdateGroupMeasurements": ("input.group_id",),
+    "UpdateAssetMeasurement": ("input.group_id",),
+}
 # The Java method of each message, which a text names; those of the last two are (inferred).
-_METHODS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "AdjustGroupCapacityForecast": "CapacityForecastController.register20",
-        "GroupCapacityComplianceError": "GroupCapacityComplianceErrorController.register20",
-        "Handshake": "HandshakeController.handshake20",
-        "HandshakeAcknowledge": "HandshakeController.handshakeAck20",
-        "Heartbeat": "HeartbeatController.heartbeat20",
-        "UpdateGroupMeasurements": "MeasurementsController.updateGroupMeasurements20",
-        "Register": "RegistrationController.register20",
-        "UpdateAssetMeasurement": "MeasurementsController.updateAssetMeasurements20",
-    }
-)
+_METHODS: Final[Mapping[str, str]] = {
+    "AdjustGroupCapacityForecast": "CapacityForecastController.register20",
+    "GroupCapacityComplianceError": "GroupCapacityComplianceErrorController.register20",
+    "Handshake": "HandshakeController.handshake20",
+    "HandshakeAcknowledge": "HandshakeController.handshakeAck20",
+    "Heartbeat": "HeartbeatController.heartbeat20",
+    "UpdateGroupMeasurements": "MeasurementsController.updateGroupMeasurements20",
+    "Register": "RegistrationController.register20",
+    "UpdateAssetMeasurement": "MeasurementsController.updateAssetMeasurements20",
+}
 _TAKEN: Final = "oscp-sim-cp takes it anyway; SolarUser and others would not"
 
 
@@ -158,13 +154,11 @@ def _java(title: str) -> str:
 
 
 # The classes that are declared within another one.
-_WITHIN: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "CapacityForecastType": "AdjustGroupCapacityForecast$",
-        "ForecastedBlockUnit": "ForecastedBlock$",
-        "PhaseIndicator": "ForecastedBlock$",
-    }
-)
+_WITHIN: Final[Mapping[str, str]] = {
+    "CapacityForecastType": "AdjustGroupCapacityForecast$",
+    "ForecastedBlockUnit": "ForecastedBlock$",
+    "PhaseIndicator": "ForecastedBlock$",
+}
 
 
 @cache

@@ -50,27 +50,25 @@ _MILLISECOND: Final = 1000
 _FINDINGS: Final = frozenset({"X8", "X9", "X10", "X11", "X12", "X20", "X21"})
 
 # A case that is not listed is accepted. X2 may be accepted and X10 refused by a world's `statuses`.
-_STATUSES: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "X1": 401,  # no Authorization
-        "X2": 403,  # another spelling of the scheme
-        "X3": 403,  # a blank too many
-        "X4": 403,  # a Bearer token that nobody issued
-        "X5": 403,  # the token of another role, or of nobody
-        "X6": 403,  # a token that has been replaced
-        "X7": 400,  # no X-Request-ID
-        "X13": 405,
-        "X14": 415,
-        "X17": 415,  # a compressed body
-        "X18": 413,
-        "X19": 404,  # an unknown group
-        "json": 400,
-        "schema": 400,
-        "path": 404,
-        "versions": 501,
-        "adjustment": 409,
-    }
-)
+_STATUSES: Final[Mapping[str, int]] = {
+    "X1": 401,  # no Authorization
+    "X2": 403,  # another spelling of the scheme
+    "X3": 403,  # a blank too many
+    "X4": 403,  # a Bearer token that nobody issued
+    "X5": 403,  # the token of another role, or of nobody
+    "X6": 403,  # a token that has been replaced
+    "X7": 400,  # no X-Request-ID
+    "X13": 405,
+    "X14": 415,
+    "X17": 415,  # a compressed body
+    "X18": 413,
+    "X19": 404,  # an unknown group
+    "json": 400,
+    "schema": 400,
+    "path": 404,
+    "versions": 501,
+    "adjustment": 409,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,15 +381,13 @@ _BODILESS: Final = frozenset({"X1", "X2", "X3", "X4", "X5", "X6"})
 # And these from its container rather than its own code (inferred for the body).
 _BY_CONTAINER: Final = frozenset({"X7", "X13", "X14", "X20", "path"})
 # The code and the beginning of the text for a JSON Schema keyword (oscp20.md §2.5).
-_CODES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "required": ("VAL.00004", ""),
-        "minItems": ("VAL.00004", ""),
-        "type": ("VAL.00005", "Malformed JSON: "),
-        "json": ("VAL.00005", "Malformed JSON: "),
-        "format": ("VAL.00006", "Malformed date string: "),
-    }
-)
+_CODES: Final[Mapping[str, tuple[str, str]]] = {
+    "required": ("VAL.00004", ""),
+    "minItems": ("VAL.00004", ""),
+    "type": ("VAL.00005", "Malformed JSON: "),
+    "json": ("VAL.00005", "Malformed JSON: "),
+    "format": ("VAL.00006", "Malformed date string: "),
+}
 _OTHER_CODE: Final = ("VAL.00007", "Malformed request: ")
 
 

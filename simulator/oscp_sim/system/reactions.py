@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
-from types import MappingProxyType
 from typing import Any, Final
 
 from oscp_send.findings import Finding
@@ -185,14 +184,12 @@ def _usage(system: System, call: Call) -> Reaction:
 
 
 # What is done about a message, beside remembering it, which is done about every one.
-_HANDLERS: Final[Mapping[str, Callable[[System, Call], Reaction]]] = MappingProxyType(
-    {
-        "Register": _register,
-        "Handshake": _handshake,
-        "HandshakeAcknowledge": _acknowledged,
-        "Heartbeat": _heartbeat,
-        "AdjustGroupCapacityForecast": _adjust,
-        "UpdateGroupMeasurements": _usage,
-        "UpdateAssetMeasurement": _usage,
-    }
-)
+_HANDLERS: Final[Mapping[str, Callable[[System, Call], Reaction]]] = {
+    "Register": _register,
+    "Handshake": _handshake,
+    "HandshakeAcknowledge": _acknowledged,
+    "Heartbeat": _heartbeat,
+    "AdjustGroupCapacityForecast": _adjust,
+    "UpdateGroupMeasurements": _usage,
+    "UpdateAssetMeasurement": _usage,
+}

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from oscp_schemas import JsonError
@@ -423,14 +422,12 @@ _URL: Final = re.compile(
     r"(?P<query>\?[^#]*)?(?P<fragment>#.*)?",
     re.ASCII | re.DOTALL,
 )
-_ILLEGAL: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
-    {
-        "authority": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
-        "path": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}\[\]]'),
-        "query": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
-        "fragment": re.compile(r'(?<=.)#|[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
-    }
-)
+_ILLEGAL: Final[Mapping[str, re.Pattern[str]]] = {
+    "authority": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
+    "path": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}\[\]]'),
+    "query": re.compile(r'[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
+    "fragment": re.compile(r'(?<=.)#|[\s\x00-\x1f\x7f-\xa0"<>\\^`{|}]'),
+}
 
 
 def _read_url(value: object) -> str:
