@@ -43,6 +43,7 @@ from oscp_sim.simulator import Simulator
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError
 
+_SENT: Final = "oscp: what the parties sent one another"
 _WIDTH: Final = 100
 # Of exchanges and notes: a test that sends thousands is read at its end.
 _MOST_DRAWN: Final = 200
@@ -212,7 +213,8 @@ class Session:
         if report.failed:
             trial.problems.append(_problem(item, call))
             for simulator in trial.simulators:
-                report.sections.append(_section(simulator, item.name, report.outcome))
+                lines = _lines(simulator, item.name, report.outcome)
+                report.sections.append((_SENT, "\n".join(lines)))
             for mistake in trial.new_mistakes():
                 report.sections.append(("oscp: a mistake of the simulator's own", _told(mistake)))
         is_told = trial.simulators or trial.problems
@@ -267,12 +269,8 @@ def _told(mistake: Mistake) -> str:
     )
 
 
-def _section(simulator: Simulator, name: str, outcome: str) -> tuple[str, str]:
-    """Return the title and text of a section on what the parties of a simulator did."""
-    return "oscp: what the parties sent one another", "\n".join(_lines(simulator, name, outcome))
-
-
 def _lines(simulator: Simulator, name: str, outcome: str) -> Iterator[str]:
+    """Yield what the parties of a simulator did."""
     entries = simulator.journal.entries()
     items = timeline(entries)
     yield f"seed {simulator.seed}, fidelity {simulator.behaviour}"

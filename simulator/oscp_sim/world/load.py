@@ -70,8 +70,10 @@ def load_world(
     ]
     for at, user in enumerate(world.users):
         problems += _duplicates(document, _names_of_user(f"/users/{at}", user))
-        problems += _unknown_references(document, f"/users/{at}", user)
-        problems += _foreign_nodes(document, f"/users/{at}", user)
+        problems += (
+            document.problem(f"/users/{at}{pointer}", message)
+            for pointer, message in (*_unknown_references(user), *_foreign_nodes(user))
+        )
     if problems:
         raise SourceError(sorted(problems, key=lambda each: (each.line or 0, each.column or 0)))
     return world
@@ -151,6 +153,18 @@ _SHORTHANDS: Final[Mapping[type, Callable[[Any], Mapping[str, Any]]]] = {
 
 # What no schema says: a name that nothing has, and one that two things have.
 
+# What a user has several of, each in the list of that name with an s, and what it is called.
+_WORDS: Final = {
+    "capacity_provider": "Capacity Provider",
+    "capacity_optimizer": "Capacity Optimizer",
+    "capacity_group": "Capacity Group",
+    "asset": "asset",
+}
+# The items of a list, and the keys by which they refer to others.
+_REFERENCES: Final = {
+    "capacity_groups": ("capacity_provider", "capacity_optimizer"),
+    "assets": ("capacity_group",),
+}
 # A name that only one thing may have: the pointer to it, the name, and the words for it.
 _Name = tuple[str, Hashable, str]
 
@@ -183,53 +197,40 @@ def _names_in_world(world: World) -> Iterator[_Name]:
 
 
 def _names_of_user(above: str, user: User) -> Iterator[_Name]:
-    for kind, words in (
-        ("capacity_providers", "Capacity Provider"),
-        ("capacity_optimizers", "Capacity Optimizer"),
-        ("capacity_groups", "Capacity Group"),
-        ("assets", "asset"),
-    ):
-        for index, item in enumerate(getattr(user, kind)):
-            yield f"{above}/{kind}/{index}/id", (kind, item.id), f"{words} {item.id}"
+    for name, words in _WORDS.items():
+        for index, item in enumerate(getattr(user, f"{name}s")):
+            yield f"{above}/{name}s/{index}/id", (name, item.id), f"{words} {item.id}"
     for index, group in enumerate(user.capacity_groups):
         words = f'identifier "{group.identifier}"'
         yield f"{above}/capacity_groups/{index}/identifier", group.identifier, words
     for index, asset in enumerate(user.assets):
-        name = (asset.capacity_group, asset.identifier)
+        key = (asset.capacity_group, asset.identifier)
         words = f'identifier "{asset.identifier}" in Capacity Group {asset.capacity_group}'
-        yield f"{above}/assets/{index}/identifier", name, words
+        yield f"{above}/assets/{index}/identifier", key, words
     for pointer, system in _systems(user):
         if isinstance(system.base_url, str):
             # SolarUser keeps a base URL once per user and kind.
             yield f"{above}{pointer}/base_url", (type(system), system.base_url), "base_url"
 
 
-def _unknown_references(document: YamlDocument, above: str, user: User) -> Iterator[SourceProblem]:
-    for pointer, referred, words, known in _references(user):
-        if referred not in known:
-            there = ", ".join(map(str, known)) or "none"
-            message = f"user {user.id} has no {words} {referred}; it has {there}"
-            yield document.problem(above + pointer, message)
+def _unknown_references(user: User) -> Iterator[tuple[str, str]]:
+    """Yield the pointer to each reference to nothing, and what is wrong with it."""
+    known = {name: [each.id for each in getattr(user, f"{name}s")] for name in _WORDS}
+    for listed, names in _REFERENCES.items():
+        for index, item in enumerate(getattr(user, listed)):
+            for name in names:
+                referred, there = getattr(item, name), known[name]
+                if referred not in there:
+                    shown = ", ".join(map(str, there)) or "none"
+                    message = f"user {user.id} has no {_WORDS[name]} {referred}; it has {shown}"
+                    yield f"/{listed}/{index}/{name}", message
 
 
-def _references(user: User) -> Iterator[tuple[str, int, str, list[int]]]:
-    """Yield the pointer to each reference, the id in it, and of what kind and ids it must be."""
-    providers = [each.id for each in user.capacity_providers]
-    optimizers = [each.id for each in user.capacity_optimizers]
-    groups = [each.id for each in user.capacity_groups]
-    for index, group in enumerate(user.capacity_groups):
-        at = f"/capacity_groups/{index}"
-        yield f"{at}/capacity_provider", group.capacity_provider, "Capacity Provider", providers
-        yield f"{at}/capacity_optimizer", group.capacity_optimizer, "Capacity Optimizer", optimizers
-    for index, asset in enumerate(user.assets):
-        yield f"/assets/{index}/capacity_group", asset.capacity_group, "Capacity Group", groups
-
-
-def _foreign_nodes(document: YamlDocument, above: str, user: User) -> Iterator[SourceProblem]:
+def _foreign_nodes(user: User) -> Iterator[tuple[str, str]]:
     for pointer, node in _node_ids(user):
         if node not in user.nodes:
             message = f"node {node} does not belong to user {user.id}: add it to nodes"
-            yield document.problem(f"{above}{pointer}/node_id", message)
+            yield f"{pointer}/node_id", message
 
 
 def _node_ids(user: User) -> Iterator[tuple[str, int]]:

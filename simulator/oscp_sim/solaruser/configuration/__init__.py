@@ -244,8 +244,8 @@ def _read(shared: Shared, call: Call, wanted: Input) -> dict[str, Any]:
     """
     values, fields = read_values(wanted, call.request.body, charset_of(call.request)), wanted.fields
     _set_secret_apart(values, keep=fields is SYSTEM)
-    if fields is SYSTEM:
-        _check_system(values)
+    if fields is SYSTEM and values["registration_status"] is None:
+        raise ApiRefused(422, "Illegal argument: The registrationStatus argument must not be null.")
     if "node_id" in values:
         try:
             owner_of_node(shared.world, call.actor, values["node_id"])
@@ -272,11 +272,6 @@ def _set_secret_apart(values: dict[str, Any], *, keep: bool) -> None:
     }
     if keep and isinstance(secret, str) and secret:
         values["oauth_client_secret"] = secret
-
-
-def _check_system(values: dict[str, Any]) -> None:
-    if values["registration_status"] is None:
-        raise ApiRefused(422, "Illegal argument: The registrationStatus argument must not be null.")
 
 
 # Showing what is stored.
