@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,6 +36,12 @@ def block(start: str, end: str, capacity: float, unit: str = "KW", phase: str = 
     }
 
 
+def steps(*times_and_capacities: Any) -> list[Any]:  # noqa: ANN401 - texts and numbers
+    """Blocks one after the other: a time, the capacity from then on, the next time, and so on."""
+    spans = zip(pairwise(times_and_capacities[::2]), times_and_capacities[1::2], strict=True)
+    return [block(*span, capacity) for span, capacity in spans]
+
+
 def message(*blocks: Any, group: str = "depot-7", kind: str = "CONSUMPTION") -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"group_id": group, "type": kind, "forecasted_blocks": list(blocks)}
 
@@ -52,71 +59,39 @@ def answered(
     return made["forecasted_blocks"]
 
 
-FORECAST = message(block("16:00", "16:30", 50), block("16:30", "17:00", 35.5))
+FORECAST = message(*steps("16:00", 50, "16:30", 35.5, "17:00"))
 
 # What is asked, granted, trimmed to what was forecast, and trimmed to 40.
 EXAMPLES: dict[str, tuple[list[Any], list[Any], list[Any], list[Any]]] = {
     "less, of a whole block": (
         [block("16:30", "17:00", 20)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 20)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 20)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 20)],
+        steps("16:00", 50, "16:30", 20, "17:00"),
+        steps("16:00", 50, "16:30", 20, "17:00"),
+        steps("16:00", 50, "16:30", 20, "17:00"),
     ),
     "more, of a whole block": (
         [block("16:30", "17:00", 42)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 42)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 35.5)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 40)],
+        steps("16:00", 50, "16:30", 42, "17:00"),
+        steps("16:00", 50, "16:30", 35.5, "17:00"),
+        steps("16:00", 50, "16:30", 40, "17:00"),
     ),
     "part of a block": (
         [block("16:10", "16:20", 42)],
-        [
-            block("16:00", "16:10", 50),
-            block("16:10", "16:20", 42),
-            block("16:20", "16:30", 50),
-            block("16:30", "17:00", 35.5),
-        ],
-        [
-            block("16:00", "16:10", 50),
-            block("16:10", "16:20", 42),
-            block("16:20", "16:30", 50),
-            block("16:30", "17:00", 35.5),
-        ],
-        [
-            block("16:00", "16:10", 50),
-            block("16:10", "16:20", 40),
-            block("16:20", "16:30", 50),
-            block("16:30", "17:00", 35.5),
-        ],
+        steps("16:00", 50, "16:10", 42, "16:20", 50, "16:30", 35.5, "17:00"),
+        steps("16:00", 50, "16:10", 42, "16:20", 50, "16:30", 35.5, "17:00"),
+        steps("16:00", 50, "16:10", 40, "16:20", 50, "16:30", 35.5, "17:00"),
     ),
     "across blocks": (
         [block("16:15", "16:45", 42)],
-        [
-            block("16:00", "16:15", 50),
-            block("16:15", "16:45", 42),
-            block("16:45", "17:00", 35.5),
-        ],
-        [
-            block("16:00", "16:15", 50),
-            block("16:15", "16:30", 42),
-            block("16:30", "16:45", 35.5),
-            block("16:45", "17:00", 35.5),
-        ],
-        [
-            block("16:00", "16:15", 50),
-            block("16:15", "16:45", 40),
-            block("16:45", "17:00", 35.5),
-        ],
+        steps("16:00", 50, "16:15", 42, "16:45", 35.5, "17:00"),
+        steps("16:00", 50, "16:15", 42, "16:30", 35.5, "16:45", 35.5, "17:00"),
+        steps("16:00", 50, "16:15", 40, "16:45", 35.5, "17:00"),
     ),
     "beyond the forecast": (
         [block("16:30", "17:30", 42)],
-        [block("16:00", "16:30", 50), block("16:30", "17:30", 42)],
-        [
-            block("16:00", "16:30", 50),
-            block("16:30", "17:00", 35.5),
-            block("17:00", "17:30", 0),
-        ],
-        [block("16:00", "16:30", 50), block("16:30", "17:30", 40)],
+        steps("16:00", 50, "16:30", 42, "17:30"),
+        steps("16:00", 50, "16:30", 35.5, "17:00", 0, "17:30"),
+        steps("16:00", 50, "16:30", 40, "17:30"),
     ),
     "where nothing was forecast": (
         [block("20:00", "21:00", 42)],
@@ -145,15 +120,15 @@ EXAMPLES: dict[str, tuple[list[Any], list[Any], list[Any], list[Any]]] = {
     ),
     "a block twice, of which the later counts": (
         [block("16:00", "17:00", 60), block("16:30", "17:00", 30)],
-        [block("16:00", "16:30", 60), block("16:30", "17:00", 30)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 30)],
-        [block("16:00", "16:30", 40), block("16:30", "17:00", 30)],
+        steps("16:00", 60, "16:30", 30, "17:00"),
+        steps("16:00", 50, "16:30", 30, "17:00"),
+        steps("16:00", 40, "16:30", 30, "17:00"),
     ),
     "a block that does not end after it starts": (
         [block("16:45", "16:15", 1), block("16:45", "16:45", 1), block("16:30", "17:00", 20)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 20)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 20)],
-        [block("16:00", "16:30", 50), block("16:30", "17:00", 20)],
+        steps("16:00", 50, "16:30", 20, "17:00"),
+        steps("16:00", 50, "16:30", 20, "17:00"),
+        steps("16:00", 50, "16:30", 20, "17:00"),
     ),
 }
 
@@ -237,10 +212,7 @@ def test_a_wish_that_is_granted_whole_stays_in_one_piece() -> None:
     assert answered(asked, FORECAST, answer="trim") == [block("16:00", "17:00", 30)]
     three = message(*FORECAST["forecasted_blocks"], block("17:00", "18:00", 20))
     asked = message(block("16:00", "18:00", 30))
-    assert answered(asked, three, answer="trim") == [
-        block("16:00", "17:00", 30),
-        block("17:00", "18:00", 20),
-    ]
+    assert answered(asked, three, answer="trim") == steps("16:00", 30, "17:00", 20, "18:00")
 
 
 # --- which forecast -----------------------------------------------------------------------------
