@@ -119,7 +119,7 @@ def test_an_answer_that_is_not_taken_is_sent_again_under_the_same_id() -> None:
         assert len({each.header("X-Request-ID") for each in other.got}) == 1
         assert [each.at[:8] for each in other.got] == ["03:04:06", "03:04:11", "03:04:21"]
         assert notes(other.simulator) == []
-        assert len(other.simulator.provider(3).forecasts) == 1
+        assert len(other.provider.forecasts) == 1
 
 
 def test_an_adjustment_that_asks_for_nothing_is_not_answered() -> None:
@@ -142,7 +142,7 @@ def test_silent() -> None:
         (entry,) = other.simulator.journal.entries()
         assert entry.response is None
         assert "silent" in entry.detail["why"]
-        (got,) = other.simulator.provider(3).received
+        (got,) = other.provider.received
         assert (got.action, got.status) == (ACTION, None)
 
 

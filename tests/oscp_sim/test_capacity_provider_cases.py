@@ -150,7 +150,7 @@ def test_a_flagged_case_is_refused_where_the_world_is_strict(  # noqa: PLR0917 -
         got = other.tell(action, message, **how)
         assert got.status == (204 if strict == [] else 400)
         if strict != []:
-            assert other.simulator.provider(3).received[-1].status == 400
+            assert other.provider.received[-1].status == 400
             assert b'"message"' in got.body
 
 
@@ -158,7 +158,7 @@ def test_information_is_never_a_refusal_where_all_findings_are_to_be() -> None:
     settings = {"heartbeat_seconds": 60, "measurement_styles": ["Continuous"]}
     with facing({"strict": True}, settings=settings) as other:
         energy = {**ADJUSTMENT, "forecasted_blocks": [{**BLOCK, "unit": "KWH"}]}
-        other.simulator.provider(3).forecast(message=energy, request_id="r1")
+        other.provider.forecast(message=energy, request_id="r1")
         how: dict[str, Any] = {"correlation_id": "r1"}
         assert other.tell("AdjustGroupCapacityForecast", energy, **how).status == 204
         assert rules(other.simulator) == ["S7"]
@@ -172,16 +172,12 @@ def test_a_case_with_a_status_of_its_own_is_refused_with_that() -> None:
 
 def test_x10_is_no_case_where_the_forecast_was_sent() -> None:
     with facing({"strict": ["X9", "X10", "S15", "S18"]}) as other:
-        assert (
-            other.simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r1").status == 204
-        )
+        assert other.provider.forecast(message=ADJUSTMENT, request_id="r1").status == 204
         how: dict[str, Any] = {"correlation_id": "r1"}
         assert other.tell("GroupCapacityComplianceError", COMPLIANCE, **how).status == 204
         # One that the Flexibility Provider has refused was never given.
         other.answers = [403]
-        assert (
-            other.simulator.provider(3).forecast(message=ADJUSTMENT, request_id="r2").status == 403
-        )
+        assert other.provider.forecast(message=ADJUSTMENT, request_id="r2").status == 403
         how = {"correlation_id": "r2"}
         assert other.tell("GroupCapacityComplianceError", COMPLIANCE, **how).status == 400
 
@@ -318,7 +314,7 @@ def test_alternative_paths_are_served() -> None:
         assert other.tell("Heartbeat", HEARTBEAT, path="/alt/other").status == 404
         assert other.tell("Heartbeat", method="GET", path="/alt/oscp-heartbeat").status == 405
         assert other.tell("UpdateAssetMeasurement", EMPTY, path="/alt/assets").status == 204
-        actions = [each.action for each in other.simulator.provider(3).received]
+        actions = [each.action for each in other.provider.received]
         assert actions[:2] == ["Heartbeat"] * 2
         assert actions[-1] == "UpdateAssetMeasurement"
 

@@ -82,7 +82,7 @@ def test_without_a_timetable_nothing_is_sent() -> None:
 )
 def test_the_purposes_of_its_test_bed(purpose: str, blocks: int, end: str) -> None:
     with elmo() as other:
-        assert other.simulator.provider(3).forecast(purpose=purpose, capacity=7).status == 204
+        assert other.provider.forecast(purpose=purpose, capacity=7).status == 204
         got = other.got[0].json["forecasted_blocks"]
         assert (len(got), got[-1]["end_time"]) == (blocks, end)
 

@@ -208,7 +208,7 @@ def test_6_2_6_faults_can_be_had(behaviour: object) -> None:
 def test_6_2_6_the_same_seed_gives_the_same_bytes() -> None:
     def everything() -> str:
         with facing({"adjustments": "answer", "heartbeat_every": "1m"}) as other:
-            other.simulator.provider(3).register(new_token=True)
+            other.provider.register(new_token=True)
             other.tell("Register", register())
             other.tell("AdjustGroupCapacityForecast", ADJUSTMENT)
             other.simulator.clock.advance(300)

@@ -154,7 +154,7 @@ def test_unregistering_ends_the_waiting(other: OtherSide) -> None:
     ],
 )
 def test_heartbeat_says_until_when(other: OtherSide, fields: dict[str, Any], expected: str) -> None:
-    other.simulator.provider(3).heartbeat(**fields)
+    other.provider.heartbeat(**fields)
     assert other.got[0].json == {"offline_mode_at": expected}
 
 
@@ -183,7 +183,7 @@ def test_own_heartbeats_wait_for_the_registration() -> None:
     with facing(behaviour, registration_status="Pending") as other:
         other.simulator.clock.advance(timedelta(minutes=10))
         assert other.got == []
-        other.simulator.provider(3).register()
+        other.provider.register()
         message = {"token": "t", "version_url": [{"version": "2.0", "base_url": "http://f"}]}
         other.tell("Register", message)
         other.simulator.clock.advance(timedelta(minutes=2))

@@ -88,7 +88,7 @@ def test_old_tokens_end_when_the_registration_is_complete(pending: Simulator) ->
 
 def test_old_tokens_end_at_once_where_that_is_the_profiles_way() -> None:
     with facing(profile="solarnetwork") as other:
-        other.simulator.provider(3).register(token="chosen")
+        other.provider.register(token="chosen")
         assert other.tell("Heartbeat", HEARTBEAT).status == 403
         assert other.tell("Heartbeat", HEARTBEAT, token="chosen").status == 204
 
@@ -115,7 +115,7 @@ def test_a_register_without_an_answer_may_have_arrived(pending: Simulator) -> No
 
 def test_a_token_that_expires() -> None:
     with facing({"token_valid_for": "1h"}) as other:
-        other.simulator.provider(3).register(new_token=True)
+        other.provider.register(new_token=True)
         token = other.got[0].json["token"]
         other.tell("Register", register(), token=token)
         other.simulator.clock.advance(3599)
@@ -123,7 +123,7 @@ def test_a_token_that_expires() -> None:
         other.simulator.clock.advance(1)
         refused = other.tell("Heartbeat", HEARTBEAT, token=token)
         assert (refused.status, refused.text) == (403, '{"message": "the token has expired"}')
-        other.simulator.provider(3).register()
+        other.provider.register()
         assert other.tell("Heartbeat", HEARTBEAT, token=token).status == 204
 
 
@@ -180,13 +180,13 @@ def test_two_sides_that_answer_every_register_come_to_an_end(other: OtherSide) -
     assert other.tell("Register", register("B" * 64), token=token).status == 204
     other.simulator.clock.advance(60)
     assert len(other.got) == 1
-    assert other.simulator.provider(3).heartbeat().status == 204
+    assert other.provider.heartbeat().status == 204
     assert other.got[-1].header("Authorization") == f"Token {'B' * 64}"
 
 
 def test_a_register_that_is_repeated_is_not_answered(other: OtherSide) -> None:
     """SolarNetwork tries again with the same token where no answer came (§5.3)."""
-    other.simulator.provider(3).register()
+    other.provider.register()
     for number in range(2):
         assert other.tell("Register", register(), request_id=f"u{number}").status == 204
     other.simulator.clock.advance(60)
@@ -212,14 +212,14 @@ def test_without_version_2_there_is_nothing_to_talk_about(other: OtherSide) -> N
     assert other.tell("Register", register(version="1.0")).status == 501
     other.simulator.clock.advance(60)
     assert other.got == []
-    assert other.simulator.provider(3).to_dict()["flexibility_provider"].startswith(IN_PROCESS_URL)
+    assert other.provider.to_dict()["flexibility_provider"].startswith(IN_PROCESS_URL)
 
 
 def test_put_changes_url_and_token_and_is_not_answered(other: OtherSide) -> None:
     assert other.tell("Register", register(), method="PUT").status == 204
     other.simulator.clock.advance(60)
     assert other.got == []
-    other.simulator.provider(3).heartbeat()
+    other.provider.heartbeat()
     assert other.got[0].url == f"{FP}/heartbeat"
     assert other.got[0].header("Authorization") == f"Token {NEW}"
 
@@ -245,7 +245,7 @@ def test_delete_unregisters() -> None:
 
 def test_who_has_unregistered_has_to_answer_a_register_again(other: OtherSide) -> None:
     other.tell("Register", method="DELETE")
-    other.simulator.provider(3).register()
+    other.provider.register()
     assert other.tell("Heartbeat", HEARTBEAT, request_id="u2").status == 204
     assert "S17" in rules(other.simulator)
 
@@ -396,7 +396,7 @@ def test_x6_is_one_that_a_world_may_take() -> None:
 def test_x6_where_the_new_token_ends_the_old_one_at_once() -> None:
     behaviour = {"statuses": {"X6": 401}}
     with facing(behaviour, profile="solarnetwork") as other:
-        other.simulator.provider(3).register(token="chosen")
+        other.provider.register(token="chosen")
         assert other.tell("Heartbeat", HEARTBEAT).status == 401
 
 

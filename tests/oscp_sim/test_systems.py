@@ -144,7 +144,7 @@ def test_a_change_of_the_world_is_followed(other: OtherSide) -> None:
     shared.change_system(42, provider, token="changed")
     assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 204
     assert other.tell("Heartbeat", HEARTBEAT).status == 403
-    system = other.simulator.provider(3)
+    system = other.provider
     with shared.world_lock:
         shared.replace_world(type(shared.world)(users=()))
     assert other.tell("Heartbeat", HEARTBEAT, token="changed").status == 403
@@ -210,7 +210,7 @@ def test_the_host_matters_where_a_base_url_may_lead_here() -> None:
 def test_a_sent_message_is_in_the_journal() -> None:
     with facing() as other:
         other.answers = [204, 403, None]
-        provider = other.simulator.provider(3)
+        provider = other.provider
         sent = [provider.forecast(capacities=[5], correlation_id="u4") for _ in range(3)]
         assert [(each.status, each.reason) for each in sent] == [
             (204, "as told"),
