@@ -46,11 +46,7 @@ def with_caller_tokens(world: World, seed: int) -> World:
     """Return a world in which every system has a token to call the Flexibility Provider with.
 
     A Capacity Optimizer also gets the token that the Flexibility Provider shows to it, as if its
-    Register had brought one.
-
-    Args:
-        world: As its file says.
-        seed: Makes the missing tokens; the same seed, the same ones.
+    Register had brought one. The same seed makes the same ones.
     """
     return replace(world, users=tuple(_user(user, seed) for user in world.users))
 

@@ -521,14 +521,7 @@ def control(
     reset: Callable[[], object],
     openapi: Callable[[], Mapping[str, Any]],
 ) -> Blueprint:
-    """Return the simulator's own endpoints as a blueprint.
-
-    Args:
-        shared: What all parties share.
-        systems: Those that can be told to send.
-        reset: Starts everything afresh.
-        openapi: Makes the description of the API, when it is asked for.
-    """
+    """Return the simulator's own endpoints as a blueprint; the systems can be told to send."""
     blueprint = Blueprint("control", __name__)
     endpoints = _Endpoints(shared, systems, reset, openapi)
     for number, operation in enumerate(OPERATIONS):
@@ -542,12 +535,9 @@ def control(
 
 
 def protect(blueprint: Blueprint, shared: Shared, token: str | None) -> None:
-    """Refuse what web pages of others send, and who does not show the control token.
+    """Refuse what web pages of others send, and who does not show the control token, if any.
 
-    Args:
-        blueprint: Pages of our own, that nobody has asked for yet.
-        shared: What all parties share.
-        token: What must be shown, as `Authorization: Bearer TOKEN`; nothing where not given.
+    It is shown as `Authorization: Bearer TOKEN`. Nobody has asked for the blueprint's pages yet.
     """
     blueprint.before_request(lambda: _from_a_web_page(shared.addresses.known()))
     if token is not None:

@@ -86,11 +86,9 @@ class Operation:
 
 
 def openapi(routes: Iterable[Route], operations: Iterable[Operation]) -> Json:
-    """Return the OpenAPI 3.1 document.
+    """Return the OpenAPI 3.1 document of SolarUser's routes and of the simulator's own endpoints.
 
-    Args:
-        routes: SolarUser's; those that share path and method become one operation.
-        operations: The simulator's own endpoints.
+    Routes that share path and method become one operation.
     """
     paths: dict[str, Json] = {}
     shared: dict[tuple[str, str], list[Route]] = {}

@@ -59,11 +59,7 @@ def check_others(others: Others) -> Others:
 
 
 class Intercept:
-    """Lets a simulator answer the hosts of production: in a `with` statement, or as a decorator.
-
-    Args:
-        answerer: The simulator.
-    """
+    """Lets a simulator answer the hosts of production: in a `with` statement, or as a decorator."""
 
     def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer

@@ -37,11 +37,8 @@ class SimulatedProvider(System):
     ) -> Sent:
         """Send UpdateGroupCapacityForecast, built from shorthand.
 
-        Args:
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
-            **fields: As for `forecast_message`: `message`, `csv`, `capacities` or `purpose`, and
-                what goes with it.
+        The fields are those of `forecast_message`: `message`, `csv`, `capacities` or `purpose`,
+        and what goes with it.
 
         Raises:
             ValueError: The fields do not make a forecast.
@@ -84,11 +81,8 @@ class SimulatedOptimizer(System):
     ) -> Sent:
         """Send AdjustGroupCapacityForecast, built from shorthand.
 
-        Args:
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
-            **fields: As for `forecast_message`: `message`, `csv` or `capacities`, and what goes
-                with it.
+        The fields are those of `forecast_message`: `message`, `csv` or `capacities`, and what goes
+        with it.
 
         Raises:
             ValueError: The fields do not make an adjustment.

@@ -179,13 +179,10 @@ class Profile:
     def refusal(
         self, case: str, message: str, *, keyword: str = "", allowed: tuple[str, ...] = ("POST",)
     ) -> Response:
-        """Return the answer that refuses a message.
+        """Return the answer that refuses a message, for a program by its case, and for a person.
 
-        Args:
-            case: What is wrong, for a program.
-            message: What is wrong, for a person.
-            keyword: Of a body that the schema refuses: the first violation's keyword.
-            allowed: Where the method is wrong (X13): the right ones.
+        The keyword is the first violation's, where the schema refuses a body; `allowed` are the
+        right methods, where that is wrong (X13).
         """
         status = self.status(case)
         headers: Headers = (("Allow", ", ".join(allowed)),) if case == "X13" else ()

@@ -39,11 +39,7 @@ class Registry(Generic[S_co]):
         self._has_addresses = False
 
     def system(self, id: int, user: int | None = None) -> S_co:  # noqa: A002 - the world's word
-        """Return one system.
-
-        Args:
-            id: Of the system.
-            user: Whose it is; may be left out where only one user has a system of that id.
+        """Return one system; its user may be left out where only one has a system of that id.
 
         Raises:
             ValueError: Several users have one of that id.
@@ -70,12 +66,9 @@ class Registry(Generic[S_co]):
             return self._made(owner.id, system)
 
     def called(self, path: str, token: str | None, host: str) -> tuple[S_co, ...]:
-        """Return the systems that a token may be for: good, expired, or replaced.
+        """Return the systems that a shown token, or none, may be for: good, expired, or replaced.
 
-        Args:
-            path: Below which they are played.
-            token: The token that was shown; None: none was.
-            host: The name under which the simulator was called.
+        They are played below a path, and the host is the name under which the simulator was called.
         """
         world = self._followed()
         name = host if self._has_addresses else ""

@@ -43,10 +43,7 @@ _THIRD: Final = 3
 def assemble(call: Call, segments: Segments, profile: Profile) -> bool:
     """Put the message of a segment together, and return whether there is a message to deal with.
 
-    Args:
-        call: Gets the whole message, where it is complete.
-        segments: Those that came before.
-        profile: Whether segments are put together, and whether X21 is refused.
+    The call gets the whole message, where it is complete.
 
     Raises:
         Refused: Something is wrong with the segment, and the profile refuses that.
@@ -170,14 +167,7 @@ class Segments:
         """Remember a segment, and return what is known of its message now.
 
         Of many messages that were begun and never finished, or long ones, the oldest is forgotten.
-
-        Args:
-            action: The OSCP message name.
-            message: The body, valid by itself.
-            request_id: Its X-Request-ID.
-            correlation_id: Its X-Correlation-ID; None where there is none.
-            index: Its X-Segment-Index as it was sent; None where there is none.
-            count: Its X-Segment-Count, likewise.
+        The body is valid by itself; the headers are as they were sent, or None.
         """
         kept = deepcopy(dict(message))
         if index is None and count is None:

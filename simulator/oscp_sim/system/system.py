@@ -85,6 +85,9 @@ class _Newest(Generic[_Message]):
 class System(ABC):
     """A Capacity Provider or Optimizer that the simulator plays.
 
+    Each command sends one message, with an X-Request-ID that is made from the seed unless given,
+    and with the X-Correlation-ID that is given, if any.
+
     Args:
         shared: What all parties share.
         user_id: Whose system it is.
@@ -222,16 +225,9 @@ class System(ABC):
     ) -> Sent:
         """Send Register to the Flexibility Provider, which answers with its own Register.
 
-        Args:
-            token: What the Flexibility Provider shall show from now on; the token that it shows
-                already unless given.
-            new_token: Make one instead.
-            show: The token to show from now on, told out of band; what is known already unless
-                given.
-            base_url: Where this system says that it is; where it is, unless given.
-            version: The version that it says it speaks.
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
+        `token` is what that shall show from now on: what it shows already unless given, or a new
+        one. `show` is the token to show to it from now on, told out of band. `base_url` is where
+        this system says that it is, and `version` what it says it speaks: the truth, unless given.
 
         Raises:
             NobodyThere: There is no Flexibility Provider; then no command can be carried out.
@@ -251,10 +247,9 @@ class System(ABC):
         return sent
 
     def answer_register(self, correlation_id: str | None) -> Sent:
-        """Send the Register that answers an opening one; its token is a new one.
+        """Send the Register that answers an opening one, by whose X-Request-ID it may be known.
 
-        Args:
-            correlation_id: The X-Request-ID of the opening one; None leaves it out.
+        Its token is a new one.
         """
         self._check_receiver()
         with self.lock:
@@ -279,11 +274,7 @@ class System(ABC):
     ) -> Sent:
         """Send Handshake: what this side asks of the Flexibility Provider.
 
-        Args:
-            heartbeat_interval: Seconds between two of its heartbeats; None leaves it out.
-            measurement_configuration: Of its measurements; None leaves it out.
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
+        The interval is in seconds; None leaves a field out.
         """
         behaviour = behaviour_of(heartbeat_interval, measurement_configuration)
         message = {"required_behaviour": behaviour}
@@ -304,11 +295,7 @@ class System(ABC):
     ) -> Sent:
         """Send HandshakeAcknowledge, with what this side asks for itself, if anything.
 
-        Args:
-            heartbeat_interval: Seconds between two heartbeats; None leaves it out.
-            measurement_configuration: Of measurements; None leaves it out.
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID: the Handshake's X-Request-ID.
+        It should correlate to the Handshake's X-Request-ID.
         """
         behaviour = behaviour_of(heartbeat_interval, measurement_configuration)
         message: dict[str, Any] = {"required_behaviour": behaviour} if behaviour else {}
@@ -323,13 +310,9 @@ class System(ABC):
         request_id: str | None = None,
         correlation_id: str | None = None,
     ) -> Sent:
-        """Send Heartbeat.
+        """Send Heartbeat, with the time from when on this side is to be considered offline.
 
-        Args:
-            offline_mode_at: From when on this side is to be considered offline; twice its interval
-                from now unless given (oscp-sim-cp: once).
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID.
+        That is twice its interval from now unless given (oscp-sim-cp: once).
         """
         if offline_mode_at is None:
             interval = self.interval or _USUAL_INTERVAL
@@ -351,12 +334,8 @@ class System(ABC):
     ) -> Sent:
         """Send any message, sound or not, once; a forecast that is not refused counts from then on.
 
-        Args:
-            action: The OSCP message name.
-            message: JSON values; text or bytes go as they are.
-            request_id: Its X-Request-ID; made from the seed unless given.
-            correlation_id: Its X-Correlation-ID; None leaves it out.
-            headers: More of them, in order.
+        A message of JSON values is written; text or bytes go as they are. The `headers` come
+        besides, in order.
 
         Raises:
             ValueError: There is no such message.
@@ -399,10 +378,7 @@ class System(ABC):
     ) -> None:
         """Send a message, again after each pause until it is accepted; else note it in the journal.
 
-        Args:
-            send: Sends it, once.
-            then: What to do once it is accepted.
-            pauses: Seconds before each further try; the profile's unless given.
+        The pauses are in seconds, the profile's unless given. `then` is done once it is accepted.
         """
         pauses = self.profile.pauses if pauses is None else pauses
         try:
