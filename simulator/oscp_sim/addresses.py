@@ -89,12 +89,7 @@ class Addresses:
         return system.base_url if system.base_url and system.base_url.strip() else None
 
     def announced(self, path: str, to: str) -> str:
-        """Return the base URL of a party played here, as it announces it to another party.
-
-        Args:
-            path: Below which the party is played.
-            to: The URL of the other party, in this process or elsewhere.
-        """
+        """Return the base URL of a party played here below a path, as it announces it to a URL."""
         within = to == IN_PROCESS_URL or to.startswith(f"{IN_PROCESS_URL}/")
         return (IN_PROCESS_URL if within else self.here()) + path
 

@@ -67,10 +67,7 @@ class Authority:
     def bundle(self, environment: Mapping[str, str]) -> str:
         """Return its certificate and all that were trusted before, as PEM.
 
-        Most variables that name such a file replace what else is trusted.
-
-        Args:
-            environment: Its variables may name files with more roots.
+        Most variables of an environment that name such a file replace what else is trusted.
         """
         return "".join(dict.fromkeys((self.certificate, *_roots(environment))))
 

@@ -51,11 +51,7 @@ class StateFileError(ValueError):
 
 
 class StateFile:
-    """A file with the state of the simulated parties.
-
-    Args:
-        path: The file; it need not exist yet, but its directory must.
-    """
+    """A file with the state of the simulated parties; it need not exist yet, its directory must."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -106,10 +102,6 @@ class StateFile:
 
         What it returns writes at once what registrations and handshakes have changed: called before
         an answer confirms that, nothing of it is lost, however the process ends.
-
-        Args:
-            remembered: Returns the state as it is now.
-            recall: Takes up the state that was read, before anything else.
 
         Raises:
             StateFileError: The file cannot be read, used or written.

@@ -112,13 +112,7 @@ class Proxy:
         return host in self.hosts or (host, port) == _place(self.own)
 
     def _pass_on(self, stream: Stream, head: bytes, url: str) -> bool:
-        """Let a program reach another host, or tell it why not.
-
-        Args:
-            stream: To the program.
-            head: Of its request.
-            url: What it asks for; of a connection, with https.
-        """
+        """Let a program reach another host, or tell it why not; a connection's URL has https."""
         place = _place(url)
         name = _netloc(*place)
         if self.others == "refuse":

@@ -114,9 +114,7 @@ class _ServedSimulator(Simulator):
 class Session:
     """Makes the simulators of a test run, and says of each test what its parties did.
 
-    Args:
-        config: Of the test run.
-        fixtures: The names by which tests ask for one.
+    Tests ask for one by the names of the fixtures.
 
     Raises:
         pytest.UsageError: A report that is asked for cannot be written.

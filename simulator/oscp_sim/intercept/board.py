@@ -61,9 +61,7 @@ class Answerer:
     def exchanged(self, data: bytes, patience: float | None) -> bytes:
         """Return what comes back for the bytes of a request, once its time has passed.
 
-        Args:
-            data: What the client has written.
-            patience: Seconds that it waits for a byte; None: as long as it takes.
+        The client waits so many seconds for a byte; None: as long as it takes.
 
         Raises:
             OSError: What a socket would raise.
@@ -138,11 +136,6 @@ class Layer:
     It goes once it lies on top: where others are put over it and not lifted in order, with the last
     of them.
 
-    Args:
-        owner: The class.
-        name: Of the method.
-        make: Makes what stands there, of what stood there before.
-
     Attributes:
         before: What stood there before.
         is_lifted: Whether it is to be there no more.
@@ -174,10 +167,7 @@ class Board(MetaPathFinder):
     """Says who answers which host; stands on `sys.meta_path` while anybody does.
 
     So it is there once for the whole process, as the classes of the client libraries are, and sees
-    to a library that is imported only meanwhile.
-
-    Args:
-        libraries: By the name of a module: what puts layers over its classes.
+    to a library that is imported only meanwhile; of each, it has what puts layers over its classes.
     """
 
     def __init__(self, libraries: Mapping[str, Callable[[Board], None]]) -> None:

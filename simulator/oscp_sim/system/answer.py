@@ -248,10 +248,7 @@ def _pieces_of(message: Mapping[str, Any], *, verbatim: bool = False) -> Iterato
 def _carve(pieces: Iterable[_Piece], hole: _Piece, *, same_unit: bool = False) -> list[_Piece]:
     """Return what is left of pieces where another one of the same resource takes its interval.
 
-    Args:
-        pieces: Those of other resources stay as they are.
-        hole: What takes its place.
-        same_unit: Whether only pieces in the same unit make way.
+    With `same_unit`, only pieces in its unit make way.
     """
     left: list[_Piece] = []
     for piece in pieces:

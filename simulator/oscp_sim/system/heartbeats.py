@@ -12,14 +12,9 @@ from oscp_sim.clock import Clock, Schedule, Task
 
 
 class Heartbeats:
-    """Sends a heartbeat after each interval, for as long as there is one.
+    """Sends a heartbeat after each interval, in seconds, for as long as there is one.
 
-    Args:
-        clock: What time it is.
-        schedule: Where the next one is planned.
-        interval: Returns the seconds between two; None: none are to be sent.
-        beat: Sends one.
-        on_the_minute: Returns whether the first one is sent at the next full minute.
+    The first one may be sent at the next full minute.
     """
 
     def __init__(
@@ -85,11 +80,7 @@ _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 class OfflineWatch:
     """Waits for the other side's heartbeats, and says when it goes offline and when it is back.
 
-    Args:
-        clock: What time it is.
-        schedule: Where the next look is planned.
-        gone: Called when the other side has to be considered offline, with its `offline_mode_at`.
-        back: Called when it is there again, with the same instant.
+    Both are told the `offline_mode_at` from which on it has to be considered offline.
     """
 
     def __init__(

@@ -34,11 +34,6 @@ class IssuedToken:
 class Registration:
     """What one system knows of its registration; the system's lock guards it.
 
-    Args:
-        shared: What all parties share.
-        configured: Returns the system as the world has it.
-        tokens_changed: Called when the set of good tokens has changed.
-
     Attributes:
         ended: The newest of the tokens that were good until a registration ended them.
         is_awaiting_answer: Whether this side has sent an opening Register, and the other has not
@@ -212,9 +207,7 @@ _CENTURY: Final = 36_525.0 * 86_400
 class Agreement:
     """What a system and its Flexibility Provider ask of each other in their handshakes.
 
-    Args:
-        configured: Returns the system as the world has it, with what was agreed before.
-        registration: Whether there was such a time before.
+    Before one, it goes by the world, which has what was agreed earlier.
 
     Attributes:
         asked: What the other side asks of this one; None: nothing yet.

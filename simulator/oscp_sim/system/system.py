@@ -88,12 +88,6 @@ class System(ABC):
     Each command sends one message, with an X-Request-ID that is made from the seed unless given,
     and with the X-Correlation-ID that is given, if any.
 
-    Args:
-        shared: What all parties share.
-        user_id: Whose system it is.
-        configured: The system as the world has it.
-        tokens_changed: Called when the set of good tokens has changed.
-
     Attributes:
         party: What kind of system it is.
         words: The same for people.
