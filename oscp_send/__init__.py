@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from oscp_send.async_client import AsyncSolarUserClient as AsyncSolarUserClient
+    from oscp_send.async_client import SNWS2HttpxAuth as SNWS2HttpxAuth
     from oscp_send.client import SolarUserClient as SolarUserClient
     from oscp_send.errors import DeadlinePassed as DeadlinePassed
     from oscp_send.errors import InstructionDeclined as InstructionDeclined
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from oscp_send.errors import possibly_sent as possibly_sent
     from oscp_send.findings import Finding as Finding
     from oscp_send.findings import Judgement as Judgement
-    from oscp_send.httpx_transport import SNWS2HttpxAuth as SNWS2HttpxAuth
     from oscp_send.instruction import Instruction as Instruction
     from oscp_send.instruction import InstructionState as InstructionState
     from oscp_send.instruction import InstructionStatus as InstructionStatus
@@ -97,7 +97,7 @@ _HOMES: Final = MappingProxyType(
 
 #: Those that need the extra `async`: who asks for all names may be without it.
 _WITH_HTTPX: Final = MappingProxyType(
-    {"AsyncSolarUserClient": "async_client", "SNWS2HttpxAuth": "httpx_transport"}
+    {"AsyncSolarUserClient": "async_client", "SNWS2HttpxAuth": "async_client"}
 )
 
 __all__ = list(_HOMES)

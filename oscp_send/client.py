@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Self, TypeVar
+from traceback import walk_tb
+from typing import Final, Self, TypeVar
+from urllib.parse import urlsplit
 
 import requests
-from requests import PreparedRequest, Session
+from requests import PreparedRequest, Request, Response, Session, exceptions
+from urllib3 import exceptions as urllib3_exceptions
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import Retry
 
-from oscp_send.core import TIMEOUT, Core, Patience, Pause, Steps
+from oscp_send.answers import Reply
+from oscp_send.core import (
+    TIMEOUT,
+    Call,
+    Core,
+    Failure,
+    Patience,
+    Pause,
+    Steps,
+    chain,
+    in_words,
+    is_loopback,
+)
 from oscp_send.errors import PossiblySent
 from oscp_send.findings import Judgement
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
@@ -18,9 +37,26 @@ from oscp_send.messages import Message
 from oscp_send.order import Order
 from oscp_send.settings import Secret
 from oscp_send.snws2 import SNWS2Auth
-from oscp_send.transport import Transport
 
 _Result = TypeVar("_Result")
+_LOG: Final = logging.getLogger("oscp_send")
+_NEVER_SENT: Final = (
+    exceptions.ConnectTimeout,
+    exceptions.InvalidURL,
+    exceptions.InvalidSchema,
+    exceptions.MissingSchema,
+    urllib3_exceptions.NewConnectionError,
+    ssl.SSLCertVerificationError,
+)
+#: What makes a connection, through a proxy and with TLS: a request is written only after it.
+_CONNECTING: Final = frozenset(each.connect.__code__ for each in (HTTPConnection, HTTPSConnection))
+#: What an error is called, the first that is within.
+_WORDS: Final = (
+    (urllib3_exceptions.NameResolutionError, "the host's name is not known"),
+    (exceptions.ConnectTimeout, "no connection was made in time"),
+    (urllib3_exceptions.ReadTimeoutError, "no answer came in time"),
+    (TimeoutError, "no answer came in time"),
+)
 
 
 class SolarUserClient(Core[PreparedRequest]):
@@ -45,8 +81,6 @@ class SolarUserClient(Core[PreparedRequest]):
         SettingsError: The base URL, the token or the secret is unusable.
     """
 
-    _transport: Transport
-
     def __init__(
         self,
         base_url: str,
@@ -63,8 +97,11 @@ class SolarUserClient(Core[PreparedRequest]):
         self._sleep = sleep or time.sleep
         self._own_session = session is None
         self._session = session or requests.Session()
-        auth = SNWS2Auth(self.token, self._secret, clock=self._clock)
-        self._transport = Transport(self._session, auth, timeout, self.base_url)
+        self._auth = SNWS2Auth(self.token, self._secret, clock=self._clock)
+        self._timeout = timeout
+        # Proxies of the environment are not asked for a loopback address.
+        host = urlsplit(self.base_url).hostname or ""
+        self._proxies = {"no_proxy": host} if is_loopback(self.base_url) else {}
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +228,87 @@ class SolarUserClient(Core[PreparedRequest]):
                     self._sleep(step.seconds)
                     step = next(steps)
                 else:
-                    step = steps.send(self._transport.exchange(step))
+                    step = steps.send(self._carry_out(step))
         except StopIteration as end:
             result: _Result = end.value
             return result
+
+    # Over requests: signed, sent once, and what failures mean.
+
+    def _prepared(self, call: Call) -> PreparedRequest | Failure:
+        """Return the signed request, or why its address cannot be used."""
+        request = Request(
+            call.method,
+            call.url,
+            headers=call.headers,
+            data=call.body,
+            params=call.params,
+            auth=self._auth,
+        )
+        try:
+            return self._session.prepare_request(request)
+        except exceptions.RequestException as error:
+            return Failure(error, _in_words(error), was_never_sent=True)
+
+    def _carry_out(self, call: Call) -> Reply | Failure:
+        """Send a request once, and return its whole answer, or how it failed.
+
+        Raises:
+            ValueError: The session might repeat what is posted.
+        """
+        request = self._prepared(call)
+        if isinstance(request, Failure):
+            return request
+        try:
+            if call.posting is not None:
+                self._refuse_repetition(request.url or "")
+            response = self._send(request, call.patience(self._timeout))
+        except (exceptions.RequestException, urllib3_exceptions.HTTPError) as error:
+            return Failure(error, _in_words(error), was_never_sent(error))
+        return Reply(response.status_code, response.reason, response.headers, response.content)
+
+    def _send(self, request: PreparedRequest, timeout: tuple[float, float]) -> Response:
+        url, session, proxies = request.url or "", self._session, dict(self._proxies)
+        # What the session was told to trust is not overridden by the environment.
+        settings = session.merge_environment_settings(url, proxies, None, session.verify, None)
+        try:
+            response = session.send(request, timeout=timeout, allow_redirects=False, **settings)
+        except Exception as error:
+            _log(request, type(error).__name__)
+            raise
+        _log(request, f"HTTP {response.status_code}")
+        return response
+
+    def _refuse_repetition(self, url: str) -> None:
+        retries = getattr(self._session.get_adapter(url), "max_retries", None)
+        if not isinstance(retries, Retry) or (retries.total is not None and not retries.total):
+            return
+        # An error that urllib3 cannot assign, such as one of TLS while an answer is read, counts
+        # as "other" and is retried whatever the method is.
+        if not retries.allowed_methods or "POST" in retries.allowed_methods or retries.other != 0:
+            raise ValueError(
+                "the session may repeat a POST, which could send an instruction twice: "
+                "mount an adapter with max_retries=0, or with a Retry that has other=0 and leaves "
+                "POST out of allowed_methods"
+            )
+
+
+def _log(request: PreparedRequest, end: str) -> None:
+    if _LOG.isEnabledFor(logging.DEBUG):
+        _LOG.debug("%s %s: %s", request.method, request.path_url, end)
+
+
+def was_never_sent(error: BaseException) -> bool:
+    """Return whether a request that failed can certainly not have arrived."""
+    return any(
+        isinstance(link, _NEVER_SENT)
+        or any(frame.f_code in _CONNECTING for frame, _ in walk_tb(link.__traceback__))
+        for link in chain(error)
+    )
+
+
+def _in_words(error: BaseException) -> str:
+    links = list(chain(error))
+    if isinstance(error, exceptions.InvalidSchema) and "SOCKS" in str(error):
+        return "a SOCKS proxy needs one package more: pip install 'requests[socks]'"
+    return in_words(links, _WORDS)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from math import inf
-from typing import Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NoReturn, Self, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
 from oscp_send.answers import Answer, Posting, Reply, raise_if_declined
@@ -53,7 +53,6 @@ _LONGEST_PAUSE: Final = 10.0
 _SHORTEST_LOOK: Final = 1.0
 _Result = TypeVar("_Result")
 _Request = TypeVar("_Request")
-_Request_co = TypeVar("_Request_co", covariant=True)
 _CHECK: Final = "Nothing was sent. Check the base URL, the network, and proxies on the way."
 
 
@@ -134,17 +133,8 @@ class Failure:
 Steps: TypeAlias = Generator[Call | Pause, Reply | Failure, _Result]
 
 
-class Prepares(Protocol[_Request_co]):
-    """What signs a client's requests."""
-
-    def prepare(self, call: Call) -> _Request_co | Failure:
-        """Return the signed request, or why its address cannot be used."""
-
-
 class Core(Generic[_Request]):
     """What the clients have in common; they carry out its steps, and say what the arguments are."""
-
-    _transport: Prepares[_Request]
 
     def __init__(
         self,
@@ -217,8 +207,12 @@ class Core(Generic[_Request]):
 
     def prepare_instruction(self, instruction: Instruction) -> _Request:
         """Return the signed request that `submit` would send."""
-        request = self._transport.prepare(self._adding(instruction))
+        request = self._prepared(self._adding(instruction))
         return request.raise_for(None) if isinstance(request, Failure) else request
+
+    def _prepared(self, call: Call) -> _Request | Failure:
+        """Return the signed request, or why its address cannot be used."""
+        raise NotImplementedError
 
     def _adding(self, instruction: Instruction) -> Call:
         since = self._clock().astimezone(UTC) - _MARGIN

@@ -46,7 +46,7 @@ CORE = {
     "oscp_send/test_queue_size.py::test_what_is_too_large_is_said_in_full",
     "oscp_send/answers.py": "oscp_send/test_answers.py oscp_send/test_client.py "
     "oscp_send/test_waiting.py oscp_send/test_settling.py",
-    "oscp_send/transport.py": "oscp_send/test_transport.py oscp_send/test_answers.py "
+    "oscp_send/client.py": "oscp_send/test_transport.py oscp_send/test_answers.py "
     "oscp_send/test_client.py oscp_send/test_waiting.py",
     "oscp_send/solarnetwork/request_body.py": "oscp_send/test_request_body.py",
     "oscp_send/solarnetwork/decoding.py": "oscp_send/test_check_cases.py::"

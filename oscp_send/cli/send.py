@@ -133,7 +133,7 @@ def _submitted(
         click.echo(f"looking for it: {printable(error.reason)}", err=True)
         found = _settled(client, error, settle_within)
     except KeyboardInterrupt as interrupt:
-        from oscp_send.transport import was_never_sent
+        from oscp_send.client import was_never_sent
 
         if was_never_sent(interrupt):
             raise

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oscp_send import snws2
-from oscp_send.httpx_transport import SNWS2HttpxAuth
+from oscp_send.async_client import SNWS2HttpxAuth
 from oscp_send.settings import Secret
 from oscp_send.snws2 import (
     SNWS2Auth,

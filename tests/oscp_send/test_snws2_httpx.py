@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 
-from oscp_send.httpx_transport import SNWS2HttpxAuth
+from oscp_send.async_client import SNWS2HttpxAuth
 from oscp_sim import Simulator
 from tests.oscp_send.test_snws2 import (
     APRIL,

@@ -14,10 +14,9 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import Retry
 
-from oscp_send.client import SolarUserClient
+from oscp_send.client import SolarUserClient, was_never_sent
 from oscp_send.errors import PossiblySent, Unreachable
 from oscp_send.snws2 import canonical_request, signature, signing_key, string_to_sign
-from oscp_send.transport import was_never_sent
 from tests.oscp_send.faults import listening
 from tests.oscp_send.sender_world import (
     ADD,
