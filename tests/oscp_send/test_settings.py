@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -181,3 +183,30 @@ def test_a_secret_of_undecodable_bytes_is_refused_without_showing_it() -> None:
 def test_a_host_that_is_not_ascii_is_refused() -> None:
     with pytest.raises(SettingsError, match="not ASCII"):
         base_url("http://\xff")
+
+
+# Secrets: kept, compared, and never shown.
+
+SECRET = "hunter2-\u00fc"
+
+
+def test_a_secret_is_revealed_only_on_request() -> None:
+    secret = Secret(SECRET)
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>20}", f"{secret!r}", "%s" % secret]  # noqa: UP031 - one more way to show it
+    assert not any("hunter2" in text for text in shown)
+    assert secret.reveal() == SECRET
+    assert Secret(secret).reveal() == SECRET
+
+
+def test_secrets_are_compared_by_their_text() -> None:
+    assert Secret(SECRET) == Secret(SECRET)
+    assert Secret(SECRET) != Secret("other")
+    assert Secret(SECRET) != SECRET
+    assert len({Secret(SECRET), Secret(SECRET)}) == 1
+
+
+def test_a_secret_is_not_pickled() -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Secret(SECRET))
+    with pytest.raises(TypeError, match="not pickled"):
+        copy.deepcopy(Secret(SECRET))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import responses
 from click.testing import CliRunner
 
 from oscp_send.cli.main import main
 from oscp_sim import Simulator
+from tests.oscp_send.sender_world import BASE, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from tests.oscp_send.cli.given import Cli, Write
+    from tests.oscp_send.sender_world import Service
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +70,13 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
         monkeypatch.setenv("OSCP_SEND_TOKEN", "rehearsal-token-0001")
         monkeypatch.setenv("OSCP_SEND_SECRET", "rehearsal-secret")
         yield simulated
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """SolarUser, with the answers that a test adds; the environment names it."""
+    monkeypatch.setenv("OSCP_SEND_URL", BASE)
+    monkeypatch.setenv("OSCP_SEND_TOKEN", "the-token")
+    monkeypatch.setenv("OSCP_SEND_SECRET", SECRET)
+    with responses.RequestsMock() as mock:
+        yield mock

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-import responses
 
 from oscp_send.instruction import split
 from tests.cases.payloads import compliance, forecast, one_block
@@ -25,16 +24,6 @@ if TYPE_CHECKING:
     from tests.oscp_send.sender_world import Service
 
 SECRET = "hunter2-hunter2"
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """SolarUser, with the answers that a test adds; the environment names it."""
-    monkeypatch.setenv("OSCP_SEND_URL", BASE)
-    monkeypatch.setenv("OSCP_SEND_TOKEN", "the-token")
-    monkeypatch.setenv("OSCP_SEND_SECRET", SECRET)
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 def posted(service: Service) -> dict[str, Any]:
