@@ -370,7 +370,7 @@ def _said_at(port: int, data: bytes) -> bytes:
 
 # All of them.
 
-SENDER_TARGETS: Final[Mapping[str, Target]] = {
+TARGETS: Final[Mapping[str, Target]] = {
     "message file": Target(_check("--action", "AdjustGroupCapacityForecast"), (MESSAGE,)),
     "request file": Target(_check(), (BODY,)),
     "settings": Target(
@@ -379,8 +379,6 @@ SENDER_TARGETS: Final[Mapping[str, Target]] = {
         ("TOML",),
     ),
     "answer": Target(_answer, (REPLY, b'{"success": false, "code": "DAO.00101"}')),
-}
-SIMULATOR_TARGETS: Final[Mapping[str, Target]] = {
     "world": Target(_of_file("w.yaml", load_world, SourceError), (WORLD_TEXT,), ("YAML",)),
     "faults": Target(_of_file("f.yaml", _read_faults, SourceError), (FAULTS_TEXT,), ("YAML",)),
     "scenario": Target(
@@ -437,7 +435,6 @@ SIMULATOR_TARGETS: Final[Mapping[str, Target]] = {
     ),
     "port": Target(_socket, RAW, ("HTTP",)),
 }
-TARGETS: Final[Mapping[str, Target]] = {**SENDER_TARGETS, **SIMULATOR_TARGETS}
 
 
 def nasty_to(target: Target) -> dict[str, bytes]:
