@@ -9,7 +9,7 @@ overlap, numbers near the end of their range, any text.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache, partial
 from itertools import accumulate, product
@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from oscp_schemas import ACTIONS, UnknownAction
+from oscp_schemas.catalogue import document, document_name
 from oscp_send.times import cut_to_milliseconds
 
 Strings = st.SearchStrategy[str]
@@ -88,12 +89,12 @@ def messages(
         return st.one_of([messages(each, group_ids, sound=sound) for each in ACTIONS])
     if action not in ACTIONS:
         raise UnknownAction(action)
-    groups = group_ids
-    if groups is None:
-        groups = _groups() if sound else texts()
-    contents = _contents(action, groups, sound=sound)
-    if not sound:
-        contents = st.builds(_with_extras, contents, _extras())
+    if sound:
+        contents = _contents(action, _groups() if group_ids is None else group_ids)
+    else:
+        groups = texts() if group_ids is None else group_ids
+        known = _object(document(document_name(action)), group_id=groups)
+        contents = st.builds(_with_extras, known, _extras())
     return contents.map(partial(Sample, action))
 
 
@@ -207,7 +208,7 @@ def blocks(*, sound: bool = True) -> st.SearchStrategy[list[dict[str, Any]]]:
     Args:
         sound: Without it, each is of its own kind and anywhere; all end after they start.
     """
-    return _ROWS if sound else _some(_any_block())
+    return _ROWS if sound else st.lists(_any_block(), min_size=1, max_size=4)
 
 
 def run_of_blocks(
@@ -241,21 +242,22 @@ def run_of_blocks(
 
 def energy_measurements(*, sound: bool = True) -> Objects:
     """Return readings of a counter of energy, with or without their optional properties."""
-    return _READINGS.map(itemgetter(0)) if sound else _any_reading()
+    return _READINGS.map(itemgetter(0)) if sound else _any("energy-measurement.json")
 
 
 def asset_measurements(*, sound: bool = True) -> Objects:
     """Return what was measured at an asset: a counter, a momentary value, both, or neither."""
-    return _assets(_groups()) if sound else _any_asset()
+    return _assets(_groups()) if sound else _any("asset-measurement.json")
 
 
 def required_behaviours(*, sound: bool = True) -> Objects:
     """Return required behaviours, with an interval between heartbeats in seconds, or without."""
-    intervals = st.integers(1, _LONGEST_INTERVAL) if sound else numbers(least=1)
+    if not sound:
+        return _any("required-behaviour.json")
     configurations = st.sampled_from(_CONFIGURATIONS)
     return st.fixed_dictionaries(
         {"measurement_configuration": st.lists(configurations, unique=True)},
-        optional={"heartbeat_interval": intervals},
+        optional={"heartbeat_interval": st.integers(1, _LONGEST_INTERVAL)},
     )
 
 
@@ -358,44 +360,32 @@ def _assets(draw: st.DrawFn, ids: Strings) -> dict[str, Any]:
 _MEASURED: Final = st.sampled_from(list(product(_CATEGORIES, (False, True), (False, True))))
 
 
-def _contents(action: str, groups: Strings, *, sound: bool) -> Objects:
+def _contents(action: str, groups: Strings) -> Objects:
+    optional: dict[str, st.SearchStrategy[Any]] = {}
     match action:
         case "AdjustGroupCapacityForecast" | "UpdateGroupCapacityForecast":
             types = st.sampled_from(FORECAST_TYPES)
-            listed = blocks(sound=sound)
-            contents = st.fixed_dictionaries(
-                {"group_id": groups, "type": types, "forecasted_blocks": listed}
-            )
-        case "UpdateGroupMeasurements" | "UpdateAssetMeasurement":
-            measured = _measurements(action, sound=sound)
-            contents = st.fixed_dictionaries({"group_id": groups, "measurements": measured})
+            needed = {"group_id": groups, "type": types, "forecasted_blocks": blocks()}
+        case "UpdateGroupMeasurements":
+            needed = {"group_id": groups, "measurements": _READINGS}
+        case "UpdateAssetMeasurement":
+            assets = st.lists(_assets(_groups()), min_size=1, max_size=3).map(_of_different_assets)
+            needed = {"group_id": groups, "measurements": assets}
         case "GroupCapacityComplianceError":
-            contents = st.fixed_dictionaries(
-                {"message": texts()}, optional={"forecasted_blocks": blocks(sound=sound)}
-            )
+            needed, optional = {"message": texts()}, {"forecasted_blocks": blocks()}
         case "Heartbeat":
-            times = _far_times() if sound else date_times()
-            contents = st.fixed_dictionaries({"offline_mode_at": times})
+            needed = {"offline_mode_at": _far_times()}
         case "Register":
-            contents = _registers(sound=sound)
+            return _registers()
         case _:
-            asked = required_behaviours(sound=sound).map(_asked)
+            asked = required_behaviours().map(_asked)
             # A handshake that asks for nothing is refused by a Flexibility Provider's endpoint.
-            is_needed = sound and action == "Handshake"
-            contents = asked if is_needed else st.just({}) | asked
-    return contents
+            return asked if action == "Handshake" else st.just({}) | asked
+    return st.fixed_dictionaries(needed, optional=optional)
 
 
 def _asked(behaviour: dict[str, Any]) -> dict[str, Any]:
     return {"required_behaviour": behaviour}
-
-
-def _measurements(action: str, *, sound: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
-    if action == "UpdateGroupMeasurements":
-        return _READINGS if sound else _some(_any_reading())
-    if not sound:
-        return _some(_any_asset())
-    return st.lists(_assets(_groups()), min_size=1, max_size=3).map(_of_different_assets)
 
 
 def _of_different_assets(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -408,10 +398,7 @@ def _far_times() -> Strings:
     return st.builds(written, ahead, _OFFSETS, st.booleans())
 
 
-def _registers(*, sound: bool) -> Objects:
-    if not sound:
-        urls = st.fixed_dictionaries({"version": texts(), "base_url": texts()})
-        return st.fixed_dictionaries({"token": texts(), "version_url": _some(urls)})
+def _registers() -> Objects:
     urls = st.sampled_from(("https://grid.example/oscp/cp", "http://127.0.0.1:8080/oscp"))
     versions = st.sampled_from((("2.0",), ("1.0", "2.0"), ("2.0", "3.0")))
     tokens = st.text("0123456789abcdefghijklmnopqrstuvwxyz-_.", min_size=1, max_size=20)
@@ -421,10 +408,6 @@ def _registers(*, sound: bool) -> Objects:
 def _registration(token: str, url: str, versions: tuple[str, ...]) -> dict[str, Any]:
     listed = [{"version": each, "base_url": f"{url}/{each}"} for each in versions]
     return {"token": token, "version_url": listed}
-
-
-def _some(items: Objects) -> st.SearchStrategy[list[dict[str, Any]]]:
-    return st.lists(items, min_size=1, max_size=4)
 
 
 @st.composite
@@ -440,38 +423,39 @@ def _any_block(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def _any_asset() -> Objects:
-    instantaneous = st.fixed_dictionaries(
-        {
-            "value": numbers(),
-            "phase": st.sampled_from(PHASES),
-            "unit": st.sampled_from(UNITS),
-            "measure_time": date_times(),
-        }
-    )
-    return st.fixed_dictionaries(
-        {"asset_id": texts(), "asset_category": st.sampled_from(_CATEGORIES)},
-        optional={
-            "energy_measurement": _any_reading(),
-            "instantaneous_measurement": instantaneous,
-        },
-    )
+def _any(name: str) -> st.SearchStrategy[Any]:
+    """Return whatever a document of the schema allows, but for blocks, which end after they start.
+
+    A list has at most four items.
+    """
+    return _any_block() if name == "forecasted-block.json" else _any_of(document(name))
 
 
-def _any_reading() -> Objects:
-    return st.fixed_dictionaries(
-        {
-            "value": numbers(),
-            "phase": st.sampled_from(PHASES),
-            "unit": st.sampled_from(ENERGY_UNITS),
-            "direction": st.sampled_from(_DIRECTIONS),
-            "measure_time": date_times(),
-        },
-        optional={
-            "energy_type": st.sampled_from(_ENERGY_TYPES),
-            "initial_measure_time": date_times(),
-        },
-    )
+def _any_of(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    if "$ref" in schema:
+        return _any(schema["$ref"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    match schema["type"]:
+        case "object":
+            return _object(schema)
+        case "array":
+            items, least = _any_of(schema["items"]), schema.get("minItems", 0)
+            is_set = schema.get("uniqueItems", False)
+            return st.lists(items, min_size=least, max_size=4, unique=is_set)
+        case "number":
+            return numbers(schema.get("minimum"))
+    return date_times() if "format" in schema else texts()
+
+
+def _object(schema: Mapping[str, Any], **drawn: Strings) -> Objects:
+    """Return objects of a schema, of which some members are drawn from what is given."""
+    members = {
+        name: drawn[name] if name in drawn else _any_of(each)
+        for name, each in schema["properties"].items()
+    }
+    needed = {name: members.pop(name) for name in schema.get("required", ())}
+    return st.fixed_dictionaries(needed, optional=members)
 
 
 def _extras() -> Objects:
