@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +34,7 @@ QUICK = settings(
     phases=(Phase.explicit, Phase.generate),
 )
 FEW = settings(QUICK, max_examples=3)
+by_a_session = partial(sender_properties, through="session", settings=FEW)
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +46,26 @@ def oscp() -> Iterator[Simulator]:
 def fallen(oscp: Simulator, send: senders.Plain, only: str) -> str:
     """What is said of a sender that does not have a property."""
     with pytest.raises(SenderMistake) as raised:
-        sender_properties(send, through="session", only=only, settings=QUICK)(oscp)
+        by_a_session(send, only=only, settings=QUICK)(oscp)
     return str(raised.value)
 
 
 test_ours_has_all_of_them = pytest.mark.hypothesis(
     sender_properties(try_our_sender.send, through="session")
 )
-test_a_plain_one_has_them = sender_properties(
-    senders.Plain(), through="session", only="fault", settings=FEW
-)
+test_a_plain_one_has_them = by_a_session(senders.Plain(), only="fault")
 
 
 @pytest.mark.parametrize(
     "send", [senders.SplitsItself(), senders.Form(), senders.EscapesThePath()], ids=type
 )
 def test_who_writes_the_request_otherwise_has_them(oscp: Simulator, send: senders.Plain) -> None:
-    only = ("arrives", "parts", "signature")
-    sender_properties(send, through="session", only=only, settings=FEW)(oscp)
+    by_a_session(send, only=("arrives", "parts", "signature"))(oscp)
 
 
 def test_who_writes_the_message_otherwise_has_them(oscp: Simulator) -> None:
     only = ("arrives", "parts", "verdict")
-    sender_properties(
-        senders.SortsNames(), through="session", takes="message", only=only, settings=FEW
-    )(oscp)
+    by_a_session(senders.SortsNames(), takes="message", only=only)(oscp)
 
 
 def test_over_a_socket_and_by_the_machines_clock_it_is_the_same() -> None:
@@ -79,10 +76,7 @@ def test_over_a_socket_and_by_the_machines_clock_it_is_the_same() -> None:
 
 def test_what_the_running_service_refuses_is_not_the_senders_mistake() -> None:
     days = forecasts("day-ahead", group_ids=st.just("foo-group"))
-    only = ("arrives", "verdict")
-    test = sender_properties(
-        try_our_sender.send, through="session", samples=days, only=only, settings=FEW
-    )
+    test = by_a_session(try_our_sender.send, samples=days, only=("arrives", "verdict"))
     with Simulator(clock=FrozenClock(NOW), fidelity="observed") as simulator:
         test(simulator)
 
@@ -91,8 +85,7 @@ def test_one_with_productions_url_in_its_source_has_them(oscp: Simulator) -> Non
     def send(sending: Sending) -> Outcome:
         return try_own_sender.send(replace(sending, url="https://data.solarnetwork.net"))
 
-    only = ("arrives", "signature")
-    sender_properties(send, through="intercept", only=only, settings=FEW)(oscp)
+    by_a_session(send, through="intercept", only=("arrives", "signature"))(oscp)
 
 
 MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
@@ -185,9 +178,8 @@ class Truncates(senders.Plain):
 
 def test_a_small_message_is_found_and_shown(oscp: Simulator) -> None:
     thorough = settings(QUICK, max_examples=40, phases=(Phase.generate, Phase.shrink))
-    test = sender_properties(
+    test = by_a_session(
         Truncates(),
-        through="session",
         takes="message",
         actions=["AdjustGroupCapacityForecast"],
         only="arrives",
@@ -279,5 +271,5 @@ def test_every_kind_of_fault_is_tried(place: str) -> None:
 
 
 def test_nothing_is_left_behind(oscp: Simulator) -> None:
-    sender_properties(try_our_sender.send, through="session", only="parts", settings=FEW)(oscp)
+    by_a_session(try_our_sender.send, only="parts")(oscp)
     assert (oscp.journal.entries(), oscp.faults.rules) == ((), ())

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import socket
 import ssl
+from typing import TypeVar
 
 import pytest
 import requests
@@ -51,6 +52,16 @@ def client_of(
     )
 
 
+E = TypeVar("E", bound=Exception)
+
+
+def failing(kind: type[E], url: str, session: requests.Session | None = None) -> E:
+    """Return what sending raises."""
+    with client_of(url, session) as client, pytest.raises(kind) as caught:
+        client.send("Handshake", HANDSHAKE, **TO)
+    return caught.value
+
+
 def test_the_bytes_on_the_wire_verify() -> None:
     with listening(lambda connection: connection.sendall(OK)) as listener:
         with client_of(listener.url) as client:
@@ -85,10 +96,9 @@ def refused_port() -> str:
 
 
 def test_a_refused_connection_was_never_sent() -> None:
-    with client_of(refused_port()) as client, pytest.raises(Unreachable) as caught:
-        client.send("Handshake", HANDSHAKE, **TO)
-    assert str(caught.value) == f"SolarUser could not be reached: connection refused\n{CHECK}"
-    assert "hunter2" not in str(caught.value) + repr(caught.value.__cause__)
+    error = failing(Unreachable, refused_port())
+    assert str(error) == f"SolarUser could not be reached: connection refused\n{CHECK}"
+    assert "hunter2" not in str(error) + repr(error.__cause__)
 
 
 def test_an_unknown_host_was_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,9 +106,7 @@ def test_an_unknown_host_was_never_sent(monkeypatch: pytest.MonkeyPatch) -> None
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with client_of("http://nowhere.example") as client, pytest.raises(Unreachable) as caught:
-        client.send("Handshake", HANDSHAKE, **TO)
-    assert "name is not known" in str(caught.value)
+    assert "name is not known" in str(failing(Unreachable, "http://nowhere.example"))
 
 
 def test_a_connection_that_is_not_made_in_time_was_never_sent(
@@ -108,19 +116,17 @@ def test_a_connection_that_is_not_made_in_time_was_never_sent(
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(urllib3.util.connection, "create_connection", late)
-    with client_of("http://127.0.0.1:9") as client, pytest.raises(Unreachable, match="in time"):
-        client.send("Handshake", HANDSHAKE, **TO)
+    assert "in time" in str(failing(Unreachable, "http://127.0.0.1:9"))
 
 
 def test_what_was_lost_after_sending_says_what_was_sent() -> None:
     with listening(broken_off) as listener:
-        with client_of(listener.url) as client, pytest.raises(PossiblySent) as caught:
-            client.send("Handshake", HANDSHAKE, **TO)
+        error = failing(PossiblySent, listener.url)
         assert len(listener.requests) == 1
-    assert caught.value.instruction.node_id == 101
-    assert caught.value.status == 0
-    assert caught.value.reason == "the exchange failed (RemoteDisconnected)"
-    assert "was not sent again" in str(caught.value)
+    assert error.instruction.node_id == 101
+    assert error.status == 0
+    assert error.reason == "the exchange failed (RemoteDisconnected)"
+    assert "was not sent again" in str(error)
 
 
 def broken_off(connection: socket.socket) -> None:
@@ -146,37 +152,31 @@ def test_a_proxy_of_the_environment_is_not_asked_for_a_loopback_address(
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("http_proxy", proxy.url)
         port = refused_port().rpartition(":")[2]
-        with client_of(f"http://{host}:{port}") as client, pytest.raises(Unreachable):
-            client.send("Handshake", HANDSHAKE, **TO)
+        failing(Unreachable, f"http://{host}:{port}")
         assert proxy.requests == []
-        with client_of("http://solar.example") as client, pytest.raises(PossiblySent):
-            client.send("Handshake", HANDSHAKE, **TO)
+        failing(PossiblySent, "http://solar.example")
         assert len(proxy.requests) == 1
 
 
 def test_a_proxy_of_the_session_is_asked_for_any_address() -> None:
     with listening(broken_off) as proxy, requests.Session() as session:
         session.proxies = {"http": proxy.url}
-        with pytest.raises(PossiblySent):
-            client_of(refused_port(), session).send("Handshake", HANDSHAKE, **TO)
+        failing(PossiblySent, refused_port(), session)
         assert len(proxy.requests) == 1
 
 
 def test_a_proxy_that_does_not_connect_was_sent_nothing() -> None:
     with listening(broken_off) as proxy, requests.Session() as session:
         session.proxies = {"https": proxy.url}
-        with pytest.raises(Unreachable, match="reached: the exchange failed"):
-            client_of("https://solar.example", session).send("Handshake", HANDSHAKE, **TO)
+        error = failing(Unreachable, "https://solar.example", session)
+    assert "reached: the exchange failed" in str(error)
 
 
 def test_a_socks_proxy_without_its_package_says_which() -> None:
     with requests.Session() as session:
         session.proxies = {"http": "socks5://127.0.0.1:9"}
-        with pytest.raises(Unreachable) as caught:
-            client_of("http://solar.example", session).send("Handshake", HANDSHAKE, **TO)
-    assert caught.value.reason == (
-        "a SOCKS proxy needs one package more: pip install 'requests[socks]'"
-    )
+        reason = failing(Unreachable, "http://solar.example", session).reason
+    assert reason == "a SOCKS proxy needs one package more: pip install 'requests[socks]'"
 
 
 @pytest.mark.parametrize(("url", "kind"), [("http://.x", "URL"), ("http://x", "Schema")])
@@ -226,16 +226,11 @@ def test_each_exchange_is_told_in_the_log_without_its_host(
 
 
 def test_what_was_handled_before_says_nothing_of_a_second_request() -> None:
-    with (
-        listening(broken_off) as listener,
-        client_of(refused_port()) as nobody,
-        client_of(listener.url) as client,
-    ):
+    with listening(broken_off) as listener, client_of(refused_port()) as nobody:
         try:
             nobody.send("Handshake", HANDSHAKE, **TO)
         except Unreachable:
-            with pytest.raises(PossiblySent):
-                client.send("Handshake", HANDSHAKE, **TO)
+            failing(PossiblySent, listener.url)
         assert len(listener.requests) == 1
 
 
@@ -285,10 +280,10 @@ def session_with(retry: Retry | int) -> requests.Session:
 )
 def test_a_session_that_may_repeat_a_post_is_refused(retry: Retry | int) -> None:
     with listening(broken_off) as listener:
-        with session_with(retry) as session, pytest.raises(ValueError, match="twice") as caught:
-            client_of(listener.url, session).send("Handshake", HANDSHAKE, **TO)
+        with session_with(retry) as session:
+            error = failing(ValueError, listener.url, session)
         assert listener.requests == []
-    assert str(caught.value) == (
+    assert str(error) == (
         "the session may repeat a POST, which could send an instruction twice: mount an adapter "
         "with max_retries=0, or with a Retry that has other=0 and leaves POST out of "
         "allowed_methods"
@@ -298,8 +293,7 @@ def test_a_session_that_may_repeat_a_post_is_refused(retry: Retry | int) -> None
 def test_an_adapter_that_knows_no_retries_is_used() -> None:
     session = requests.Session()
     session.mount("http://", BaseAdapter())
-    with pytest.raises(NotImplementedError):
-        client_of("http://solar.example", session).send("Handshake", HANDSHAKE, **TO)
+    failing(NotImplementedError, "http://solar.example", session)
 
 
 @pytest.mark.parametrize(
@@ -307,6 +301,6 @@ def test_an_adapter_that_knows_no_retries_is_used() -> None:
 )
 def test_a_session_that_never_repeats_a_post_is_used(retry: Retry | int) -> None:
     with listening(broken_off) as listener:
-        with session_with(retry) as session, pytest.raises(PossiblySent):
-            client_of(listener.url, session).send("Handshake", HANDSHAKE, **TO)
+        with session_with(retry) as session:
+            failing(PossiblySent, listener.url, session)
         assert len(listener.requests) == 1
