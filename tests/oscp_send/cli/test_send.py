@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 SECRET = "hunter2-hunter2"
 
 
+@pytest.fixture
+def send(cli: Cli) -> Cli:
+    """Send a message, which comes by the standard input, with more options."""
+    return lambda message, *options: cli("send", "-", *TO, *options, stdin=message)
+
+
 def posted(service: Service) -> dict[str, Any]:
     """Return the body of the one request that was posted."""
     bodies = [call.request.body for call in service.calls if call.request.method == "POST"]
@@ -38,8 +44,8 @@ def posted(service: Service) -> dict[str, Any]:
 # Against the simulator.
 
 
-def test_a_message_is_followed_to_its_end(cli: Cli, write: Write, simulator: Simulator) -> None:
-    result = cli("send", write("f.json", pretty()), *TO, "--correlation-id", "r1")
+def test_a_message_is_followed_to_its_end(send: Cli, simulator: Simulator) -> None:
+    result = send(pretty(), "--correlation-id", "r1")
     assert result.exit_code == 0, result.stderr
     number, state, *_ = result.stdout.split()
     assert state == "Completed"
@@ -62,12 +68,12 @@ def test_a_whole_request_body_is_sent(cli: Cli, write: Write, simulator: Simulat
     assert sent["error"] is None
 
 
-def test_a_message_from_the_standard_input(cli: Cli, simulator: Simulator) -> None:
-    assert cli("send", "-", *TO, stdin=forecast()).exit_code == 0
+def test_a_message_from_the_standard_input(send: Cli, simulator: Simulator) -> None:
+    assert send(forecast()).exit_code == 0
 
 
-def test_without_waiting_it_says_how_to_look(cli: Cli, write: Write, simulator: Simulator) -> None:
-    result = cli("send", write("f.json", forecast()), *TO, "--no-wait")
+def test_without_waiting_it_says_how_to_look(send: Cli, simulator: Simulator) -> None:
+    result = send(forecast(), "--no-wait")
     number, state, *_ = result.stdout.split()
     assert (result.exit_code, state) == (0, "Queuing")
     assert result.stderr == f"follow it: oscp-send view {number}\n"
@@ -87,17 +93,17 @@ def test_a_declined_instruction_is_1_with_the_services_reason(
 
 
 def test_a_wrong_secret_is_1(
-    cli: Cli, write: Write, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    send: Cli, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OSCP_SEND_SECRET", SECRET)
-    result = cli("send", write("f.json", forecast()), *TO)
+    result = send(forecast())
     assert result.exit_code == 1
     assert "Bad credentials" in result.stderr
     assert SECRET not in result.output
 
 
-def test_someone_elses_node_is_1(cli: Cli, write: Write, simulator: Simulator) -> None:
-    result = cli("send", write("f.json", forecast()), *TO[:2], "--node-id", "99", *TO[4:])
+def test_someone_elses_node_is_1(send: Cli, simulator: Simulator) -> None:
+    result = send(forecast(), "--node-id", "99")
     assert result.exit_code == 1
     assert "check node_id" in result.stderr
 
@@ -124,19 +130,17 @@ def test_a_refused_request_body_is_not_sent(cli: Cli, write: Write, service: Ser
     assert len(service.calls) == 0
 
 
-def test_another_group_is_not_sent(cli: Cli, write: Write, service: Service) -> None:
-    result = cli("send", write("f.json", forecast(group_id="x")), *TO)
+def test_another_group_is_not_sent(send: Cli, service: Service) -> None:
+    result = send(forecast(group_id="x"))
     assert result.exit_code == 1
     assert 'its group_id "x" is not the cg_identifier "foo-group"' in result.stderr
     assert len(service.calls) == 0
 
 
-def test_warnings_are_reported_and_the_message_is_sent(
-    cli: Cli, write: Write, service: Service
-) -> None:
+def test_warnings_are_reported_and_the_message_is_sent(send: Cli, service: Service) -> None:
     service.post(ADD, json=reply("Completed", parameters=[]))
     text = one_block(end_time="2031-02-28T23:00:00Z")
-    result = cli("send", write("f.json", text), *TO)
+    result = send(text)
     assert result.exit_code == 0
     assert "meaning [S1]" in result.stderr
     assert "Nothing was sent" not in result.stderr
@@ -158,9 +162,9 @@ def test_a_compliance_error_without_correlation_id_is_warned_of(
 # What is posted.
 
 
-def test_the_message_is_posted_as_it_is_written(cli: Cli, write: Write, service: Service) -> None:
+def test_the_message_is_posted_as_it_is_written(send: Cli, service: Service) -> None:
     service.post(ADD, json=reply("Completed"))
-    cli("send", write("f.json", pretty()), *TO)
+    send(pretty())
     assert posted(service) == {
         "nodeId": 1,
         "params": {
@@ -201,11 +205,9 @@ def test_where_it_goes_may_be_in_the_configuration(
 
 
 @pytest.mark.parametrize("missing", ["--node-id", "--co-id", "--cg-identifier"])
-def test_a_bare_message_needs_an_address(
-    cli: Cli, write: Write, service: Service, missing: str
-) -> None:
+def test_a_bare_message_needs_an_address(cli: Cli, service: Service, missing: str) -> None:
     place = TO.index(missing)
-    result = cli("send", write("f.json", forecast()), *TO[:place], *TO[place + 2 :])
+    result = cli("send", "-", *TO[:place], *TO[place + 2 :], stdin=forecast())
     assert result.exit_code == 2
     assert f"give {missing}, or" in " ".join(result.stderr.split())
     assert len(service.calls) == 0
@@ -227,20 +229,19 @@ def test_a_missing_file_is_2(cli: Cli, service: Service) -> None:
 
 
 def test_a_deadline_that_passes_is_1_and_a_program_is_given_the_last_state(
-    cli: Cli, write: Write, service: Service
+    send: Cli, service: Service
 ) -> None:
     service.post(ADD, json=reply("Queuing"))
     service.get(VIEW, json=reply("Executing"))
-    file = write("f.json", forecast())
-    result = cli("send", file, *TO, "--timeout", "0", "--format", "json")
+    result = send(forecast(), "--timeout", "0", "--format", "json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["state"] == "Executing"
     assert "was awaited for 0 s" in result.stderr
     assert "do not send it again" in result.stderr
 
 
-def failing(cli: Cli) -> Result:
-    result = cli("send", "-", *TO, stdin=forecast())
+def failing(send: Cli) -> Result:
+    result = send(forecast())
     assert result.stdout == ""
     assert "Traceback" not in result.output
     assert SECRET not in result.output
@@ -271,14 +272,14 @@ def failing(cli: Cli) -> Result:
     ],
 )
 def test_each_end_has_its_code(
-    cli: Cli,
+    send: Cli,
     service: Service,
     answer: dict[str, Any],
     code: int,
     words: str,
 ) -> None:
     service.post(ADD, **answer)
-    result = failing(cli)
+    result = failing(send)
     assert result.exit_code == code
     assert words in result.stderr
     assert len(service.calls) == 1
@@ -290,10 +291,10 @@ def interrupted(_: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
 
 @pytest.mark.parametrize("settle", [(), ("--settle",)])
 def test_interrupted_without_an_answer_it_may_have_been_queued(
-    cli: Cli, service: Service, settle: tuple[str, ...]
+    send: Cli, service: Service, settle: tuple[str, ...]
 ) -> None:
     service.add_callback("POST", ADD, interrupted)
-    result = cli("send", "-", *TO, *settle, stdin=forecast())
+    result = send(forecast(), *settle)
     assert (result.exit_code, result.stdout) == (4, "")
     assert "may have been queued, and was not sent again: it was interrupted\n" in result.stderr
     assert "oscp-send list --node-id 1 --start 20" in result.stderr
@@ -301,11 +302,11 @@ def test_interrupted_without_an_answer_it_may_have_been_queued(
 
 
 def test_interrupted_while_it_is_looked_for_it_may_have_been_queued(
-    cli: Cli, service: Service
+    send: Cli, service: Service
 ) -> None:
     service.post(ADD, **LOST)
     service.add_callback("GET", ADD.removesuffix("/add/OSCP_v20"), interrupted)
-    result = cli("send", "-", *TO, "--settle", stdin=forecast())
+    result = send(forecast(), "--settle")
     assert (result.exit_code, result.stdout) == (4, "")
     assert "may have been queued, and was not sent again: HTTP 504" in result.stderr
 
@@ -319,10 +320,10 @@ def interrupt_handler() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interrupt_handler")
-def test_interrupted_while_it_is_followed_it_goes_on(cli: Cli, service: Service) -> None:
+def test_interrupted_while_it_is_followed_it_goes_on(send: Cli, service: Service) -> None:
     service.post(ADD, json=reply("Queuing"))
     service.add_callback("GET", VIEW, interrupted)
-    result = cli("send", "-", *TO, stdin=forecast())
+    result = send(forecast())
     assert (result.exit_code, result.stdout) == (130, "")
     said = "interrupted, but it goes on; follow it: oscp-send view 5012345\n"
     assert result.stderr.endswith(f"instruction 5012345 is Queuing, waiting for its end\n{said}")
@@ -330,13 +331,13 @@ def test_interrupted_while_it_is_followed_it_goes_on(cli: Cli, service: Service)
 
 @pytest.mark.usefixtures("interrupt_handler", "simulator")
 def test_interrupted_before_it_is_sent_it_ends_without_a_word(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
+    send: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def connect(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
-    result = cli("send", "-", *TO, stdin=forecast())
+    result = send(forecast())
     assert (result.exit_code, result.output) == (130, "")
 
 
@@ -373,15 +374,15 @@ def test_what_may_have_been_queued_is_looked_for(
     assert told[1] in result.stderr
 
 
-def test_without_being_told_nothing_is_looked_for(cli: Cli, service: Service) -> None:
+def test_without_being_told_nothing_is_looked_for(send: Cli, service: Service) -> None:
     service.post(ADD, **LOST)
-    assert failing(cli).exit_code == 4
+    assert failing(send).exit_code == 4
     assert len(service.calls) == 1
 
 
-def test_what_a_service_says_cannot_paint_the_terminal(cli: Cli, service: Service) -> None:
+def test_what_a_service_says_cannot_paint_the_terminal(send: Cli, service: Service) -> None:
     service.post(ADD, status=422, json={"success": False, "message": "a\x1b[2Jb"})
-    assert r"a\x1b[2Jb" in failing(cli).stderr
+    assert r"a\x1b[2Jb" in failing(send).stderr
 
 
 # Settings.
@@ -392,25 +393,24 @@ def test_what_a_service_says_cannot_paint_the_terminal(cli: Cli, service: Servic
     [("URL", "--url"), ("TOKEN", "--token"), ("SECRET", "--secret-file")],
 )
 def test_a_missing_setting_is_2_and_named_with_its_option(
-    cli: Cli,
+    send: Cli,
     service: Service,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     option: str,
 ) -> None:
     monkeypatch.delenv(f"OSCP_SEND_{name}")
-    result = failing(cli)
+    result = failing(send)
     assert result.exit_code == 2
     assert result.stderr.startswith(
         f"no {name.lower()}: give it with {option}, as OSCP_SEND_{name}"
     )
 
 
-def test_options_win_over_the_environment(cli: Cli, write: Write, service: Service) -> None:
+def test_options_win_over_the_environment(send: Cli, service: Service) -> None:
     other = "https://other.example"
     service.post(ADD.replace(BASE, other), json=reply("Completed"))
-    file = write("f.json", forecast())
-    result = cli("send", file, *TO, "--url", other, "--token", "another-token")
+    result = send(forecast(), "--url", other, "--token", "another-token")
     assert result.exit_code == 0
     authorization = service.calls[0].request.headers["Authorization"]
     assert "Credential=another-token," in authorization
@@ -418,7 +418,7 @@ def test_options_win_over_the_environment(cli: Cli, write: Write, service: Servi
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
 def test_a_secret_from_a_file_signs_the_same(
-    cli: Cli,
+    send: Cli,
     write: Write,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
@@ -426,27 +426,24 @@ def test_a_secret_from_a_file_signs_the_same(
 ) -> None:
     monkeypatch.delenv("OSCP_SEND_SECRET")
     secret = write("secret.txt", f"rehearsal-secret{end}")
-    result = cli("send", write("f.json", forecast()), *TO, "--secret-file", secret)
+    result = send(forecast(), "--secret-file", secret)
     assert result.exit_code == 0, result.stderr
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"", b" x"])
 def test_an_unusable_secret_file_is_2(
-    cli: Cli, write: Write, service: Service, content: bytes | None
+    send: Cli, write: Write, service: Service, content: bytes | None
 ) -> None:
     if content is not None:
         write("secret.txt", content)
-    file = write("f.json", forecast())
-    result = cli("send", file, *TO, "--secret-file", "secret.txt")
+    result = send(forecast(), "--secret-file", "secret.txt")
     assert result.exit_code == 2
     assert "secret" in result.stderr
     assert len(service.calls) == 0
 
 
-def test_a_configuration_file_that_is_named_must_be_there(
-    cli: Cli, write: Write, service: Service
-) -> None:
-    result = cli("send", write("f.json", forecast()), *TO, "--config", "mine.toml")
+def test_a_configuration_file_that_is_named_must_be_there(send: Cli, service: Service) -> None:
+    result = send(forecast(), "--config", "mine.toml")
     assert (result.exit_code, result.stderr) == (2, "mine.toml: there is no such file\n")
 
 
@@ -470,16 +467,16 @@ def test_an_argument_that_is_no_value_of_its_kind_is_2(
 
 @pytest.mark.parametrize("timeout", ["nan", "-1", "soon"])
 def test_a_timeout_that_is_none_is_2_before_anything_is_sent(
-    cli: Cli, service: Service, timeout: str
+    send: Cli, service: Service, timeout: str
 ) -> None:
-    result = cli("send", "-", *TO, "--timeout", timeout, stdin=forecast())
+    result = send(forecast(), "--timeout", timeout)
     assert result.exit_code == 2
     assert len(service.calls) == 0
 
 
 def test_a_secret_that_is_no_utf8_is_2(
-    cli: Cli, service: Service, monkeypatch: pytest.MonkeyPatch
+    send: Cli, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OSCP_SEND_SECRET", "hunter2\udcff")
-    result = failing(cli)
+    result = failing(send)
     assert (result.exit_code, result.stderr) == (2, "secret: it is not text in UTF-8\n")
