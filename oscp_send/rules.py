@@ -119,11 +119,14 @@ def _rule(name: str, kind: Kind, entry: Mapping[str, str], difference: Differenc
 def _example(entry: Mapping[str, Any]) -> Example | str:
     if "example" in entry:
         return str(entry["example"])
-    action = entry.get("action", "")
+    action, wrong = entry.get("action", ""), entry.get("wrong", "").strip()
+    right = entry.get("right", wrong).strip()
+    for old, new in entry.get("mended", ()):
+        right = right.replace(old, new, 1)
     return Example(
         judged_as=entry["as"],
-        wrong=entry.get("wrong", "").strip(),
-        right=entry["right"].strip(),
+        wrong=wrong,
+        right=right,
         action=action,
         right_action=entry.get("right_action", action),
         fidelity=entry.get("fidelity", "documented"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import datetime
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +53,20 @@ def test_of_two_requests_the_wrong_one_has_the_finding(rule: Rule, example: Exam
     assert rule.name in names(wrong.of_severity("error", "warning", "info"))
     assert names(right.of_severity("error", "warning", "info")) == set()
     assert right.accepted
+
+
+def test_what_is_mended_is_named_by_what_is_there_once() -> None:
+    table = tomllib.loads(files("oscp_send").joinpath("rules.toml").read_text(encoding="utf-8"))
+    for kind in KINDS:
+        for name, entry in table[kind].items():
+            text = entry.get("wrong", "")
+            for old, new in entry.get("mended", ()):
+                assert text.count(old) == 1, name
+                text = text.replace(old, new)
+    mended = {
+        (each.wrong, each.action) != (each.right, each.right_action) for each in EXAMPLES.values()
+    }
+    assert mended == {True}
 
 
 @pytest.mark.parametrize("rule", rules().values(), ids=by_name)
