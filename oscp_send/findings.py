@@ -99,6 +99,11 @@ class Judgement:
     error: str | None
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def status(self) -> int:
+        """The HTTP status of SolarUser's answer: 200 also for a refusal, unless by size."""
+        return 422 if self.stage == "size" else 200
+
     def of_severity(self, *severities: Severity) -> tuple[Finding, ...]:
         """Return the findings of these severities, in order."""
         return tuple(finding for finding in self.findings if finding.severity in severities)

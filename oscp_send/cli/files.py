@@ -19,7 +19,7 @@ from oscp_send.instruction import split
 from oscp_send.judgement import INSTRUCTION_ACTIONS, check
 from oscp_send.queue_size import MQTT_LIMIT
 from oscp_send.request_findings import GivenParameters
-from oscp_send.request_judgement import RequestJudgement, RequestStage, check_request
+from oscp_send.request_judgement import RequestJudgement, check_request
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.json_reading import read_json
 
@@ -112,8 +112,6 @@ def message_text(data: bytes) -> str:
 Kind = Literal["refusal", "warning", "note"]
 
 _ORDER: Final[tuple[Kind, ...]] = ("refusal", "warning", "note")
-_OK: Final = 200
-_UNPROCESSABLE: Final = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,26 +138,24 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A file that was judged.
+    """A file that was judged: a whole request body, or else a bare message.
 
     Attributes:
         document: Its JSON; None where it is not JSON.
-        is_request: Whether it is a whole request body, or else a bare message.
-        action: The OSCP message name; None where a request body has none.
-        stage: The check that would refuse it; None when it would be queued.
         parts: How many parts SolarUser cuts the message into.
         findings: Refusals first, then warnings, then notes, each in the order of the file.
     """
 
     source: Source
     document: Document | None
-    is_request: bool
-    action: str | None
-    status: int
-    stage: RequestStage | None
-    error: str | None
+    judgement: Judgement | RequestJudgement
     parts: int
     findings: tuple[Located, ...]
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it is a whole request body."""
+        return isinstance(self.judgement, RequestJudgement)
 
     def count(self, kind: Kind) -> int:
         """Return how many findings of a kind there are."""
@@ -209,39 +205,18 @@ def _examined_request(
     given = GivenParameters.of(body.value if body else None)
     line, column = _place(document, given.place("msg"))
     inside = judgement.message.findings if judgement.message else ()
-    return Examined(
-        source,
-        body,
-        is_request=True,
-        action=judgement.action,
-        status=judgement.status,
-        stage=judgement.stage,
-        error=judgement.error,
-        parts=sum(len(split(text)) for name, text in given.texts() if name == "msg"),
-        findings=_ordered(
-            [
-                *(Located(each, *_place(document, each.pointer)) for each in judgement.findings),
-                *(Located(each, line, column, is_inside=True) for each in inside),
-            ]
-        ),
-    )
+    found = [Located(each, *_place(document, each.pointer)) for each in judgement.findings]
+    found += [Located(each, line, column, is_inside=True) for each in inside]
+    parts = sum(len(split(text)) for name, text in given.texts() if name == "msg")
+    return Examined(source, body, judgement, parts, _ordered(found))
 
 
 def _examined_message(
     source: Source, document: Document | JsonError, text: str, judgement: Judgement
 ) -> Examined:
     placed = (Located(each, *_place(document, each.pointer)) for each in judgement.findings)
-    return Examined(
-        source,
-        document if isinstance(document, Document) else None,
-        is_request=False,
-        action=judgement.action,
-        status=_UNPROCESSABLE if judgement.stage == "size" else _OK,
-        stage=judgement.stage,
-        error=judgement.error,
-        parts=len(split(text)),
-        findings=_ordered(placed),
-    )
+    message = document if isinstance(document, Document) else None
+    return Examined(source, message, judgement, len(split(text)), _ordered(placed))
 
 
 def _not_utf8(action: str, error: JsonError, data: bytes) -> Judgement:

@@ -34,12 +34,13 @@ def fails(kind: Kind, *, is_strict: bool) -> bool:
 
 def _headline(examined: Examined) -> str:
     """Return what SolarUser would do with a file, in one sentence."""
-    if examined.status != 200:  # noqa: PLR2004 - an HTTP status
-        return f"SolarUser would answer this with HTTP {examined.status} ({examined.stage})"
-    if examined.stage is not None:
-        return f"SolarUser would decline this ({examined.stage})"
+    judgement = examined.judgement
+    if judgement.status != 200:  # noqa: PLR2004 - an HTTP status
+        return f"SolarUser would answer this with HTTP {judgement.status} ({judgement.stage})"
+    if not judgement.accepted:
+        return f"SolarUser would decline this ({judgement.stage})"
     parts = count(examined.parts, "part")
-    what = f"{examined.action}, {parts}" if examined.is_request else parts
+    what = f"{judgement.action}, {parts}" if examined.is_request else parts
     return f"SolarUser would queue it ({what})"
 
 
@@ -173,7 +174,7 @@ class TextReport(Report):
 
     def _verdict(self, examined: Examined) -> str:
         sentence = printable(_headline(examined))
-        if examined.stage is not None:
+        if not examined.judgement.accepted:
             return self._palette.paint(sentence, "red")
         if not examined.count("warning"):
             return f"{self._palette.paint('good', 'green')}: {sentence}"
@@ -245,15 +246,16 @@ class JsonReport(Report):
     def _file(self, file: Examined | SourceProblem) -> dict[str, Any]:
         if isinstance(file, SourceProblem):
             return {"file": file.name, "passed": False, "problem": file.problem}
+        judgement = file.judgement
         return {
             "file": file.source.name,
             "is": "request" if file.is_request else "message",
-            "action": file.action,
-            "passed": self._passes(file) and file.stage is None,
-            "accepted": file.stage is None,
-            "status": file.status,
-            "stage": file.stage,
-            "error": file.error,
+            "action": judgement.action,
+            "passed": self._passes(file) and judgement.accepted,
+            "accepted": judgement.accepted,
+            "status": judgement.status,
+            "stage": judgement.stage,
+            "error": judgement.error,
             "parts": file.parts,
             "findings": [_values(each) for each in file.findings],
         }

@@ -256,12 +256,12 @@ def _build(
 
 
 def _report(examined: Examined) -> None:
-    if examined.stage is None and not examined.count("warning"):
+    if examined.judgement.accepted and not examined.count("warning"):
         return
     report = TextReport(sys.stderr)
     report.add(examined)
     report.finish()
-    if examined.stage is not None:
+    if not examined.judgement.accepted:
         click.echo("Nothing was sent.", err=True)
         sys.exit(FAILED)
 
