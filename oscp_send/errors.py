@@ -36,8 +36,13 @@ __all__ = [
 ]
 
 
+def _lines(*said: str) -> str:
+    """Return what there is to say, each in a line of its own."""
+    return "\n".join(filter(None, said))
+
+
 def _beginning(excerpt: str) -> str:
-    return f"\nThe answer begins: {excerpt}" if excerpt else ""
+    return f"The answer begins: {excerpt}" if excerpt else ""
 
 
 class SettingsError(OscpSendError, ValueError):
@@ -91,8 +96,8 @@ class _Answered(OscpSendError):
 
     def __str__(self) -> str:
         code = f", {self.code}" if self.code else ""
-        hint = f"\n{self.hint}" if self.hint else ""
-        return f"{self._verdict} (HTTP {self.status}{code}): {self.reason}{hint}"
+        status = f" (HTTP {self.status}{code})" if self.status else ""
+        return _lines(f"{self._verdict}{status}: {self.reason}", self.hint)
 
 
 class NotAuthorised(_Answered):
@@ -127,7 +132,7 @@ class NotUnderstood(_Answered):
     _verdict = "The answer was not understood"
 
     def __str__(self) -> str:
-        return super().__str__() + _beginning(self.excerpt)
+        return _lines(super().__str__(), _beginning(self.excerpt))
 
 
 class Unreachable(_Answered):
@@ -137,13 +142,10 @@ class Unreachable(_Answered):
         status: The HTTP status if a gateway answered in its place, else 0.
     """
 
+    _verdict = "SolarUser could not be reached"
+
     def __init__(self, reason: str, *, status: int = 0, **details: str) -> None:
         super().__init__(status, reason, **details)
-
-    def __str__(self) -> str:
-        status = f" (HTTP {self.status})" if self.status else ""
-        hint = f"\n{self.hint}" if self.hint else ""
-        return f"SolarUser could not be reached{status}: {self.reason}{hint}"
 
 
 class PossiblySent(OscpSendError):
@@ -185,11 +187,12 @@ class PossiblySent(OscpSendError):
     def __str__(self) -> str:
         node = self.instruction.node_id
         since = utc_text(self.since, "seconds")
-        hint = f"{self.hint}\n" if self.hint else ""
-        return (
-            f"The instruction may have been queued, and was not sent again: {self.reason}\n{hint}"
-            f"Look before you send it again: client.settle(error), or oscp-send list --node-id "
-            f"{node} --start {since}{_beginning(self.excerpt)}"
+        return _lines(
+            f"The instruction may have been queued, and was not sent again: {self.reason}",
+            self.hint,
+            "Look before you send it again: client.settle(error), or oscp-send list "
+            f"--node-id {node} --start {since}",
+            _beginning(self.excerpt),
         )
 
 
@@ -223,8 +226,7 @@ class InstructionDeclined(OscpSendError):
         self.hint = hint
 
     def __str__(self) -> str:
-        hint = f"\n{self.hint}" if self.hint else ""
-        return f"Instruction {self.instruction.id} was declined: {self.reason}{hint}"
+        return _lines(f"Instruction {self.instruction.id} was declined: {self.reason}", self.hint)
 
 
 class DeadlinePassed(OscpSendError):
@@ -255,12 +257,9 @@ class DeadlinePassed(OscpSendError):
 
     def __str__(self) -> str:
         seen = f"last seen as {self.instruction.state}" if self.instruction else "never seen"
-        lines = [
+        return _lines(
             f"Instruction {self.instruction_id} was awaited for {self.timeout:g} s to be Completed "
-            f"or Declined, and was {seen}."
-        ]
-        if self.hint:
-            lines.append(self.hint)
-        if self.trouble is not None:
-            lines.append(f"The last look failed: {self.trouble}")
-        return "\n".join(lines)
+            f"or Declined, and was {seen}.",
+            self.hint,
+            f"The last look failed: {self.trouble}" if self.trouble is not None else "",
+        )
