@@ -142,7 +142,7 @@ def judge_blocks(message: Mapping[str, object], now: datetime | None) -> Iterato
 
 def _readable(blocks: Iterable[object]) -> Iterator[_Block]:
     for index, block in enumerate(blocks):
-        if not isinstance(block, Mapping):
+        if not isinstance(block, (dict, Mapping)):  # a dict is found sooner
             continue
         start, end = instant(block.get("start_time")), instant(block.get("end_time"))
         if start is not None and end is not None:

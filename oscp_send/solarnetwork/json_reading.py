@@ -646,6 +646,11 @@ def time_text(instant: datetime) -> str:
     return f"{whole_and_milliseconds}Z"
 
 
+@lru_cache(maxsize=8192)
+def _time(instant: datetime) -> str:
+    return f'"{time_text(instant)}"'
+
+
 def write(value: object) -> bytes:
     """Return a decoded value as the Flexibility Provider puts it on the wire.
 
@@ -685,7 +690,7 @@ _WRITERS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
     {
         str: encode_basestring,
         float: double_text,
-        datetime: lambda instant: f'"{time_text(instant)}"',
+        datetime: _time,
         dict: _object,
         list: _array,
         tuple: _array,

@@ -69,6 +69,7 @@ class Instruction:
         pieces: The parameters, cut in pieces, before they are stored.
         expiration_date: As given.
         result: The result parameters.
+        action: The OSCP message that it is about; None where it names none.
     """
 
     id: int
@@ -81,6 +82,7 @@ class Instruction:
     pieces: tuple[tuple[str, str], ...] = ()
     expiration_date: datetime | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
+    action: str | None = None
 
     def moved(self, state: State, result: Mapping[str, Any]) -> Instruction:
         """Return it in another state, with another result."""
@@ -95,6 +97,7 @@ class Instruction:
             self.pieces,
             self.expiration_date,
             result,
+            self.action,
         )
 
     @property
@@ -106,11 +109,6 @@ class Instruction:
     def parameters(self) -> dict[str, str]:
         """The parameters, joined to the letter."""
         return join_parameters(self.pieces)
-
-    @property
-    def action(self) -> str | None:
-        """The OSCP message that it is about; None where it names none."""
-        return "".join([value for name, value in self.pieces if name == "action"]) or None
 
     @property
     def stored_pieces(self) -> tuple[tuple[str, str], ...]:
@@ -249,6 +247,7 @@ class Instructions:
         """Store an instruction under an id that was taken, or the next, and return it."""
         now = self._clock.now()
         taken = self.take_id() if id is None else id
+        pieces = tuple(pieces)
         with self._lock:
             row = Instruction(
                 id=taken,
@@ -258,9 +257,10 @@ class Instructions:
                 instruction_date=instruction_date or now,
                 state=state,
                 status_date=now,
-                pieces=tuple(pieces),
+                pieces=pieces,
                 expiration_date=expiration_date,
                 result=_stored(result),
+                action="".join([text for name, text in pieces if name == "action"]) or None,
             )
             self._put("solaruser", row)
             self._make_room(row)
