@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, Literal
@@ -158,9 +158,8 @@ class Router:
         self._by_path: dict[str, list[Route]] = {}
         for route in routes:
             self._by_path.setdefault(CONTEXT_PATH + route.path, []).append(route)
-        # Most paths have no variable part: they are found as they are, and come first.
-        self._plain = {path: routes for path, routes in self._by_path.items() if "<" not in path}
-        self._others = _matcher(tuple(path for path in self._by_path if "<" in path))
+        # Clients ask for the same few paths all the time.
+        self._match = lru_cache(maxsize=256)(_matcher(tuple(self._by_path)).match)
 
     def find(self, path: str, call: Call) -> Route:
         """Return the route of a call, and set the call's path variables."""
@@ -178,10 +177,8 @@ class Router:
         return respond(200, headers=[("Allow", allowed), ("Accept-Patch", "")])
 
     def _at(self, path: str) -> tuple[list[Route], Mapping[str, str]]:
-        if path in self._plain:
-            return self._plain[path], {}
         try:
-            endpoint, variables = self._others.match(path)
+            endpoint, variables = self._match(path)
         except HTTPException:
             raise NoRoute(HTTPStatus.NOT_FOUND) from None
         return self._by_path[endpoint], variables
