@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import repeat
 from types import MappingProxyType, NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 _T = TypeVar("_T")
+_Instance = TypeVar("_Instance", bound="DataclassInstance")
 
 _ALWAYS: Final = "always_shown"
 _NONE: Final = "none_as"
@@ -42,6 +44,18 @@ _KEYS: Final = "written_as"
 
 #: Metadata of a field that is shown even where it has its default.
 ALWAYS_SHOWN: Final = MappingProxyType({_ALWAYS: True})
+
+
+def changed(value: _Instance, **changes: object) -> _Instance:
+    """Return a dataclass with other values in some of its fields, sooner than `replace` does."""
+    names = _names_of(type(value))
+    own = zip(names, map(getattr, repeat(value), names), strict=True)
+    return type(value)(**dict(own, **changes))
+
+
+@cache
+def _names_of(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.init)
 
 
 def none_as(written: object) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from oscp_send.instruction import TOPIC, join_parameters
 from oscp_sim.clock import Clock
+from oscp_sim.dataclass_values import changed
 from oscp_sim.entry import PartyName
 from oscp_sim.journal import Journal, Room, size_of
 
@@ -84,22 +85,6 @@ class Instruction:
     result: Mapping[str, Any] = field(default_factory=dict)
     action: str | None = None
 
-    def moved(self, state: State, result: Mapping[str, Any]) -> Instruction:
-        """Return it in another state, with another result."""
-        return Instruction(
-            self.id,
-            self.created,
-            self.node_id,
-            self.topic,
-            self.instruction_date,
-            state,
-            self.status_date,
-            self.pieces,
-            self.expiration_date,
-            result,
-            self.action,
-        )
-
     @property
     def is_final(self) -> bool:
         """Whether the instruction is at its end."""
@@ -163,7 +148,7 @@ def _stale(row: Instruction, now: datetime) -> Instruction:
     the past is never delivered, rather than sometimes.
     """
     if row.state == "Queuing" and now - row.instruction_date > _STALE_AFTER:
-        return row.moved("Queued", row.result)
+        return changed(row, state="Queued")
     return row
 
 
@@ -177,7 +162,7 @@ def _expired(row: Instruction, now: datetime) -> Instruction:
     date = row.expiration_date
     if date is None or date >= now or now - row.created < _EXPIRY_JOB_EVERY:
         return row
-    return row.moved("Declined", {**row.result, "message": "Expired"})
+    return changed(row, state="Declined", result={**row.result, "message": "Expired"})
 
 
 def _changed_by_time(row: Instruction, *, gives_up: bool) -> datetime | None:
@@ -302,7 +287,7 @@ class Instructions:
             row = self._look(instruction_id, self._clock.now())
             if row is None or row.state != expected:
                 return None
-            row = row.moved(state, _stored(result or {}))
+            row = changed(row, state=state, result=_stored(result or {}))
             self._put(party, row)
         return row
 
@@ -316,8 +301,7 @@ class Instructions:
             row = self._look(instruction_id, self._clock.now())
             if row is None or row.state == state:
                 return False
-            moved = row.moved(state, row.result)
-            self._put("solaruser", moved, {"why": why} if why else None)
+            self._put("solaruser", changed(row, state=state), {"why": why} if why else None)
         return True
 
     def clear(self) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from oscp_send.fidelity import Behaviour
 from oscp_sim.access_tokens import AccessTokens
 from oscp_sim.addresses import Addresses
 from oscp_sim.clock import Clock, Schedule
+from oscp_sim.dataclass_values import changed
 from oscp_sim.entry import PartyName
 from oscp_sim.faults import Faults
 from oscp_sim.faults.answers import wrong_by
@@ -113,8 +114,8 @@ class Shared:
             current = None if user is None else user.current(system)
             if user is None or current is None:
                 return
-            changed: Any = replace(current, **changes)  # type: ignore[arg-type]
-            self.replace_world(self.world.with_user(user.with_system(changed)))
+            system = changed(current, **changes)
+            self.replace_world(self.world.with_user(user.with_system(system)))
 
     def change_group(self, user_id: int, group_id: int, **changes: object) -> None:
         """Change single values of a Capacity Group, if it still exists.
@@ -129,10 +130,10 @@ class Shared:
             if user is None or all(each.id != group_id for each in user.capacity_groups):
                 return
             groups = tuple(
-                replace(each, **changes) if each.id == group_id else each  # type: ignore[arg-type]
+                changed(each, **changes) if each.id == group_id else each
                 for each in user.capacity_groups
             )
-            self.replace_world(self.world.with_user(replace(user, capacity_groups=groups)))
+            self.replace_world(self.world.with_user(changed(user, capacity_groups=groups)))
 
     def set_broker(self, state: Broker) -> None:
         """Stop the broker between the services, or start it.
@@ -144,7 +145,7 @@ class Shared:
             message = f"SolarUser is real, at {self.world.solaruser}: its broker is its own"
             raise LookupError(message)
         with self.world_lock:
-            self.replace_world(replace(self.world, broker=state))
+            self.replace_world(changed(self.world, broker=state))
         self.journal.append("solaruser", "note", detail={"broker": state})
 
     def replace_world(self, world: World) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from oscp_sim.dataclass_values import ALWAYS_SHOWN, DataclassReader, none_as, show, written_as
+from oscp_sim.dataclass_values import (
+    ALWAYS_SHOWN,
+    DataclassReader,
+    changed,
+    none_as,
+    show,
+    written_as,
+)
+from oscp_sim.http import Errand, Request
 from oscp_sim.world import (
     Asset,
     AssetEnergy,
@@ -210,3 +218,27 @@ def test_the_schema_of_a_world_file_has_the_fields_of_the_dataclasses(pointer: s
     kind, elsewhere = OBJECTS[pointer]
     schema = YamlDocument.of(world_schema(), "schema").at(pointer).value
     assert set(schema["properties"]) == {each.name for each in fields(kind)} - elsewhere
+
+
+ERRAND = Errand.of(Request("POST", "/a?b", (("x", "y"),), b"{}", "here", 7), "solaruser", 3)
+CHANGES: list[tuple[Outer | Errand | World, dict[str, Any]]] = [
+    (Outer("n", secret="s", names=frozenset({"a"})), {"name": "m", "since": None}),
+    (Outer("n"), {}),
+    (ERRAND, {"target": "/c?d", "exchange_id": 8}),
+    (World(()), {"broker": "down"}),
+]
+
+
+@pytest.mark.parametrize(("value", "changes"), CHANGES)
+def test_a_dataclass_is_changed_as_replace_does_it(
+    value: Outer | Errand | World, changes: dict[str, Any]
+) -> None:
+    expected, found = replace(value, **changes), changed(value, **changes)
+    assert (found, type(found)) == (expected, type(expected))
+    for each in fields(value):
+        assert getattr(found, each.name) == getattr(expected, each.name)
+
+
+def test_a_field_that_there_is_not_cannot_be_changed() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        changed(Inner(), colour="red")

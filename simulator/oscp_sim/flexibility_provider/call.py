@@ -122,9 +122,10 @@ class Caller:
     @property
     def groups(self) -> list[CapacityGroup]:
         """The system's Capacity Groups; whether they are enabled is not checked (§5.6)."""
-        return [
-            each for each in self.user.capacity_groups if self._system_id(each) == self.system.id
-        ]
+        groups, own = self.user.capacity_groups, self.system.id
+        if isinstance(self.system, CapacityProvider):
+            return [each for each in groups if each.capacity_provider == own]
+        return [each for each in groups if each.capacity_optimizer == own]
 
     def current(self, world: World) -> System | None:
         """Return the system as it is now, or None where it no longer exists."""
@@ -134,10 +135,6 @@ class Caller:
     def is_it(self, system: System) -> bool:
         """Return whether one of the user's systems is this one, whatever has changed in it."""
         return isinstance(system, type(self.system)) and system.id == self.system.id
-
-    def _system_id(self, group: CapacityGroup) -> int:
-        is_provider = isinstance(self.system, CapacityProvider)
-        return group.capacity_provider if is_provider else group.capacity_optimizer
 
 
 _SCHEME: Final = "Token"
@@ -190,17 +187,18 @@ def _unknown(why: str) -> ContainerRefused:
 
 def check_role(caller: Caller, roles: frozenset[PartyName]) -> None:
     """Refuse, with 403, a caller that has none of some roles; an access token gives its own."""
-    who = " or ".join(sorted(each.replace("_", " ") for each in roles))
     if caller.scopes is not None:
         needed = [SCOPES[role] for role in sorted(roles)]
         if caller.scopes.isdisjoint(needed):
             why = f"the access token needs the scope {' or '.join(needed)}"
             raise RequestRefused(403, why, {"WWW-Authenticate": f"Bearer {_INSUFFICIENT}"})
+    if caller.role in roles:
+        return
+    who = " or ".join(sorted(each.replace("_", " ") for each in roles))
     why = f"only a {who} may, and this is a {caller.role.replace('_', ' ')}"
-    if caller.role not in roles and caller.scopes is not None:
+    if caller.scopes is not None:
         raise ServiceRefused(403, "ACCESS_DENIED", why=why)
-    if caller.role not in roles:
-        raise RequestRefused(403, why, {"WWW-Authenticate": "Bearer"})
+    raise RequestRefused(403, why, {"WWW-Authenticate": "Bearer"})
 
 
 # Its beginning is measured, the rest read in the service's framework.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from random import Random
 from typing import Final, Literal, TypeAlias
@@ -21,6 +21,7 @@ from oscp_send.findings import Finding
 from oscp_send.solarnetwork.dates import timestamp
 from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH as _FP
 from oscp_sim.conversation import ExchangedMessage, journaled
+from oscp_sim.dataclass_values import changed
 from oscp_sim.entry import Entry, PartyName
 from oscp_sim.flexibility_provider.call import (
     ContainerRefused,
@@ -185,7 +186,7 @@ class FlexibilityProviderEndpoints:
         said = self._judge(call, accepted=response.status == HTTPStatus.NO_CONTENT)
         entry = self._record(call, response)
         if said is not None:
-            caller, said = call.caller, replace(said, number=entry.number)
+            caller, said = call.caller, changed(said, number=entry.number)
             self._provider.conversations.remember(caller.user.id, caller.system, said)
         if later is not None:
             later()
@@ -237,7 +238,7 @@ class FlexibilityProviderEndpoints:
         if self._shared.behaviour.follows_service("masked_errors"):
             return response
         plain = tuple(pair for pair in call.request.headers if pair[0] != "accept")
-        return refusal.response(replace(call.request, headers=plain), self._shared.now(self.name))
+        return refusal.response(changed(call.request, headers=plain), self._shared.now(self.name))
 
     def _handle(self, call: IncomingCall) -> Response | Later | None:
         path = unquote(call.request.path)

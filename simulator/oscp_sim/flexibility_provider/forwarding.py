@@ -185,7 +185,6 @@ def publish_heartbeat(shared: Shared, caller: Caller, offline_at: datetime) -> N
     """
     role = "cp" if caller.role == "capacity_provider" else "co"
     now = shared.clock.now()
-    created = timestamp(now.replace(microsecond=now.microsecond // 1000 * 1000))
     for group in caller.groups:
         settings = _settings_of(caller.user, group)
         if settings is None:
@@ -194,7 +193,7 @@ def publish_heartbeat(shared: Shared, caller: Caller, offline_at: datetime) -> N
         datum = {
             "nodeId": settings.node_id,
             "sourceId": _source_id(settings, group, role, "Heartbeat", parties),
-            "created": created,
+            "created": timestamp(now.replace(microsecond=now.microsecond // 1000 * 1000)),
             "s": {"expires": timestamp(offline_at)},
         }
         _note_datum(shared, caller.user, settings, "Heartbeat", datum)

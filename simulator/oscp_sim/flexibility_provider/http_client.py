@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
@@ -17,6 +16,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from oscp_sim.clock import Schedule
+from oscp_sim.dataclass_values import changed
 from oscp_sim.http import Headers, Request, Response
 from oscp_sim.outgoing import IN_PROCESS_URL, Unanswered
 from oscp_sim.shared import Shared
@@ -151,7 +151,7 @@ def exchange(
             why += ", as a GET without body, token and ids: what was to be said is lost"
             request = Request("GET", target)
         else:
-            request = replace(request, target=target)
+            request = changed(request, target=target)
 
 
 def _added(request: Request) -> Headers:
@@ -188,7 +188,7 @@ def _once(
 ) -> Generator[float, None, Response]:
     place, after = _place(request), 0.0
     yield from connections.line(place)
-    request = replace(
+    request = changed(
         request,
         headers=(*request.headers, *_added(request)),
         exchange_id=connections.shared.journal.new_exchange_id(),

@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import count
@@ -23,6 +22,7 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 from oscp_sim.access_tokens import new_token as made_token
 from oscp_sim.addresses import NobodyThere, path_of
 from oscp_sim.conversation import Conversation, ExchangedMessage
+from oscp_sim.dataclass_values import changed
 from oscp_sim.entry import PartyName
 from oscp_sim.http import Errand, Request, Response
 from oscp_sim.journal import Room
@@ -563,7 +563,7 @@ class System(ABC):
             self._under_way = [each for each in self._under_way if each is not said]
             # Without an answer it may have arrived anyway.
             if sent.is_taken or sent.status is None:
-                self.conversation.remember(replace(said, number=sent.entry))
+                self.conversation.remember(changed(said, number=sent.entry))
         return sent
 
     def _heartbeats_due(self) -> float | None:

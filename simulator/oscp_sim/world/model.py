@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from oscp_send.queue_size import MQTT_LIMIT
-from oscp_sim.dataclass_values import ALWAYS_SHOWN, none_as, show
+from oscp_sim.dataclass_values import ALWAYS_SHOWN, changed, none_as, show
 from oscp_sim.faults import Rule
 
 _DEFAULT_ROLES: Final = frozenset({"ROLE_OSCP", "ROLE_EVENT"})
@@ -149,7 +149,7 @@ class World:
         """
         if user.id not in self._users:
             raise LookupError(f"there is no user {user.id} in the world")
-        return replace(self, users=_replaced(self.users, user))
+        return changed(self, users=_replaced(self.users, user))
 
     def summary(self) -> dict[str, Any]:
         """Return the world as JSON values in the shape of its file, without secrets and tokens.
@@ -241,8 +241,8 @@ class User:
     def with_system(self, system: AnySystem) -> Self:
         """Return a user in whom this system replaces the one with the same id."""
         if isinstance(system, CapacityProvider):
-            return replace(self, capacity_providers=_replaced(self.capacity_providers, system))
-        return replace(self, capacity_optimizers=_replaced(self.capacity_optimizers, system))
+            return changed(self, capacity_providers=_replaced(self.capacity_providers, system))
+        return changed(self, capacity_optimizers=_replaced(self.capacity_optimizers, system))
 
 
 @dataclass(frozen=True, slots=True)
