@@ -50,6 +50,8 @@ def load_world(
     Raises:
         SourceError: Each problem with file, line and column (with a JSON Pointer for values).
     """
+    if source is None:
+        return _default_world()
     document = _document(source, name)
     if problems := _schema().problems(document):
         raise SourceError(problems)
@@ -79,6 +81,11 @@ def load_world(
     return world
 
 
+@cache
+def _default_world() -> World:
+    return load_world(read_yaml(_HERE.joinpath("default.yaml").read_bytes(), "the default world"))
+
+
 def world_schema() -> dict[str, Any]:
     """Return the JSON Schema of a world file, a fresh copy."""
     schema: dict[str, Any] = json.loads(_HERE.joinpath("world.schema.json").read_bytes())
@@ -91,14 +98,12 @@ def _schema() -> FileSchema:
 
 
 def _document(
-    source: Path | str | Mapping[str, Any] | YamlDocument | None, name: str | None
+    source: Path | str | Mapping[str, Any] | YamlDocument, name: str | None
 ) -> YamlDocument:
     if isinstance(source, YamlDocument):
         return source
     if isinstance(source, Mapping):
         return YamlDocument.of(source, name or "world")
-    if source is None:
-        return read_yaml(_HERE.joinpath("default.yaml").read_bytes(), "the default world")
     return read_yaml(source, name if isinstance(source, Path) else name or "world")
 
 
