@@ -27,6 +27,7 @@ from oscp_sim.recording import NothingToRecord, Recording, record
 from oscp_sim.recording.har import har
 from oscp_sim.saved_journal import SavedJournal, open_journal
 from oscp_sim.scenario.read import load_scenarios
+from tests.oscp_sim.peers import provider, world
 from tests.oscp_sim.rig import (
     ADD,
     FORM,
@@ -612,6 +613,17 @@ def test_a_world_is_in_the_file_with_names_for_its_secrets(tmp_path: Path) -> No
     assert f"secret: secret-of-{token.id}" in made.text
     assert not any(secret in made.text for secret in secrets)
     assert made.problems == ()
+    assert replayed(made.text, tmp_path).exit_code == 0
+
+
+def test_a_client_of_the_flexibility_provider_has_a_named_secret_too(tmp_path: Path) -> None:
+    client = {"id": "grid", "secret": "a-long-secret"}
+    wanted = world([provider(base_url=None, flexibility_provider_client=client)])
+    with Simulator(wanted, clock=FrozenClock(NOW)) as simulator:
+        send(simulator, adjust(cgIdentifier="depot-7"))
+        made = recorded(simulator)
+    assert "secret: secret-of-grid" in made.text
+    assert "a-long-secret" not in made.text
     assert replayed(made.text, tmp_path).exit_code == 0
 
 

@@ -182,6 +182,9 @@ def _duration(passed: timedelta) -> str:
     return f"{milliseconds}ms" if rest else f"{seconds}s"
 
 
+_CLIENT: Final = "flexibility_provider_client"
+
+
 def with_named_secrets(world: Mapping[str, Any]) -> dict[str, Any]:
     """Return a world without secrets with a name in the place of each, and all parties played."""
     users = []
@@ -203,7 +206,9 @@ def with_named_secrets(world: Mapping[str, Any]) -> dict[str, Any]:
 def _system(system: Mapping[str, Any], word: str) -> dict[str, Any]:
     kept = {key: each for key, each in system.items() if key != "base_url"}
     token = {"token": f"token-of-{word}-{system['id']}"} if word == "provider" else {}
-    return {**kept, **token}
+    client = kept.pop(_CLIENT, None)
+    named = {_CLIENT: {**client, "secret": f"secret-of-{client['id']}"}} if client else {}
+    return {**kept, **token, **named}
 
 
 # What followed, where it follows again.
