@@ -535,14 +535,25 @@ def control(
 
 
 def protect(blueprint: Blueprint, shared: Shared, token: str | None) -> None:
-    """Refuse what web pages of others send, and who does not show the control token, if any.
+    """Refuse what web pages of others send, and who shows no control token; take secrets out.
 
     It is shown as `Authorization: Bearer TOKEN`. Nobody has asked for the blueprint's pages yet.
     """
     blueprint.before_request(lambda: _from_a_web_page(shared.addresses.known()))
+    blueprint.after_request(partial(_without_secrets, shared.journal))
     if token is not None:
         wanted = f"Bearer {token}".encode()
         blueprint.before_request(lambda: _unauthorized(wanted))
+
+
+def _without_secrets(journal: Journal, response: Response) -> Response:
+    """Take the secrets out of what is told: of a system, of a fault, or by an error that quotes."""
+    if not response.is_streamed and response.mimetype in _TYPES:
+        text = response.get_data(as_text=True)
+        safe = journal.redact(text)
+        if safe != text:
+            response.set_data(safe)
+    return response
 
 
 def answering(handler: _Handler) -> Callable[..., Response]:

@@ -21,6 +21,8 @@ from oscp_sim.http import LONGEST_BODY, Request, Response
 from oscp_sim.matching import JournalCondition
 from oscp_sim.redaction import Concealed, Parts, Recorded
 
+# Any other may be anything that a sender has made up.
+_ACTIONS: Final = frozenset(VALUES["action"])
 # Of things that are kept, on average; a limit of so many makes a limit of their size, too.
 _USUAL_SIZE: Final = 4096
 # A few large ones have room, however low a limit is.
@@ -132,10 +134,11 @@ class Journal:
         self._mistakes: deque[Mistake] = deque(maxlen=_MOST_MISTAKES)
 
     def conceal(self, token: str) -> None:
-        """Replace a token in the texts (but no headers) of all that is appended from now on.
+        """Replace a token wherever it stands in what is appended from now on.
 
-        For one that stands where its name does not tell that it is a secret, as in a CSV table, or
-        in an answer that quotes it; one of less than eight characters is none.
+        For one that stands where its name does not tell that it is a secret, as in a CSV table, in
+        a header that somebody has made up, or in an answer that quotes it; one of less than eight
+        characters is none.
         """
         with self._lock:
             self._concealed = self._concealed.adding(token)
@@ -143,6 +146,13 @@ class Journal:
     def redact(self, text: str) -> str:
         """Return a text with each concealed token replaced by `[redacted]`."""
         return self._concealed.redact(text)
+
+    def without_secrets(
+        self, request: Request, response: Response | None
+    ) -> tuple[Request, Response | None]:
+        """Return a request and its response as an entry would show them."""
+        concealed = self._concealed
+        return concealed.safe_request(request), response and concealed.safe_response(response)
 
     @property
     def last(self) -> int:
@@ -207,7 +217,7 @@ class Journal:
                 self._clock.now(),
                 party,
                 kind,
-                action,
+                action if not action or action in _ACTIONS else self.redact(action),
                 instruction_id,
                 state,
                 peer,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import unquote_plus
 
 from oscp_send.findings import Finding
 from oscp_sim.http import Request, Response
@@ -46,8 +45,17 @@ _SECRET_MEMBERS = (
     *sorted(_CREDENTIAL_HEADERS),
 )
 _TOKEN = re.compile(r"[A-Za-z0-9+/]{64}")
-# May hold tokens, at any place: a path's slashes are characters of Base64, too.
+# JSON may be written in JSON, and all of it in a URL, but nobody goes on so without end.
+_ESCAPES = r"(?:\\|%(?:25){0,3}5[Cc]){1,15}"
+_PERCENT = "%(?:25){0,3}"
+_PLUS_OR_SLASH = rf"{_ESCAPES}/|(?:{_PERCENT}|{_ESCAPES}u00|&\#x)2[BbFf];?"
+# One character of a token; and what may hold tokens, at any place, for a path's slashes are
+# characters of Base64, too.
+_OF_TOKEN = re.compile(rf"[A-Za-z0-9+/]|{_PLUS_OR_SLASH}")
 _MAYBE_TOKENS = re.compile(r"[A-Za-z0-9+/]{64,}")
+# One of these is where a plus or a slash is escaped.
+_TRACES = ("%2", "u002", "&#x2", "\\/", "5C/", "5c/")
+_MAYBE_ESCAPED_TOKENS = re.compile(rf"(?:[A-Za-z0-9+/]|{_PLUS_OR_SLASH}){{64,}}")
 # No word is as long as this: a longer secret is replaced within others, too.
 _LONGEST_WORD = 24
 # Where a word begins: not within another, but also after an escape of JSON or of a URL.
@@ -167,8 +175,8 @@ def redact_quoted(text: str, secrets: Iterable[str]) -> str:
     """
     if not text:
         return text
-    spellings = {each for secret in secrets if secret for each in _spellings(secret)}
-    return _without(text, sorted(spellings, key=len, reverse=True))
+    plain = {writable(secret) for secret in secrets if secret}
+    return _without(text, sorted(plain, key=len, reverse=True))
 
 
 class Parts(NamedTuple):
@@ -198,9 +206,9 @@ class Recorded:
 
     @property
     def method(self) -> str | None:
-        """The request's method, which is no secret."""
+        """The request's method, which is no secret unless a sender made it one."""
         request = self._parts.request
-        return None if request is None else request.method
+        return None if request is None else self._concealed.redact(request.method)
 
     @property
     def target(self) -> str | None:
@@ -241,7 +249,7 @@ class Concealed:
     """Tokens that no text may show, in any spelling."""
 
     _tokens: frozenset[str] = field(default=frozenset(), repr=False)
-    # Of another form than a token of the service, in all their spellings, the longest first.
+    # Of another form than a token of the service, the longest first.
     _others: tuple[str, ...] = field(default=(), repr=False)
 
     def adding(self, token: str) -> Concealed:
@@ -252,16 +260,17 @@ class Concealed:
         """
         if _TOKEN.fullmatch(token):
             return replace(self, _tokens=self._tokens | {token})
-        if len(token) < SHORTEST_SECRET or token in self._others:
+        plain = writable(token)
+        if len(plain) < SHORTEST_SECRET or plain in self._others:
             return self
-        spellings = {*self._others, *_spellings(token)}
-        return replace(self, _others=tuple(sorted(spellings, key=len, reverse=True)))
+        others = sorted((*self._others, plain), key=len, reverse=True)
+        return replace(self, _others=tuple(others))
 
     def removed_from(self, parts: Parts) -> Parts:
         """Return the parts of a journal entry without any secret."""
         return Parts(
-            parts.request and self._safe_request(parts.request),
-            parts.response and self._safe_response(parts.response),
+            parts.request and self.safe_request(parts.request),
+            parts.response and self.safe_response(parts.response),
             None if parts.reason is None else self.safe(parts.reason),
             self.safe_findings(parts.findings),
             MappingProxyType(_each(self.safe, parts.detail)),
@@ -273,35 +282,65 @@ class Concealed:
         """Return findings without any secret."""
         return tuple(_each(lambda text: self.redact(writable(text)), one) for one in findings)
 
-    def _safe_request(self, request: Request) -> Request:
+    def safe_request(self, request: Request) -> Request:
+        """Return a request without any secret."""
         body = self.safe(request.text).encode()
-        headers = redact_headers(request.headers)
-        return Request(request.method, self.safe(request.target), headers, body)
+        method = request.method
+        if len(method) >= SHORTEST_SECRET:
+            method = self.redact(method)
+        headers = self._safe_headers(request.headers)
+        return Request(method, self.safe(request.target), headers, body)
 
-    def _safe_response(self, response: Response) -> Response:
+    def safe_response(self, response: Response) -> Response:
+        """Return a response without any secret."""
         body = self.safe(response.shown).encode()
-        return Response(response.status, redact_headers(response.headers), body)
+        return Response(response.status, self._safe_headers(response.headers), body)
+
+    def _safe_headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Return headers without secrets, also where their names say nothing of it."""
+        named = redact_headers(headers)
+        # Most hold none: one look tells.
+        whole = "\n".join(f"{name}\n{value}" for name, value in named)
+        if self.safe(whole) == whole:
+            return named
+        return tuple((self.redact(name), self.safe(value)) for name, value in named)
 
     def safe(self, text: str) -> str:
         """Return a text without any secret, and without what is beyond its first characters."""
-        ahead = max(_LOOK_AHEAD, *map(len, self._others[:1]), 0)
+        if len(text) <= LONGEST_TEXT:
+            return self.redact(redact_text(writable(text)))
+        ahead = max(_LOOK_AHEAD, *map(_longest_spelling, self._others), 0)
         looked_through = text[: LONGEST_TEXT + ahead]
         safe = self.redact(redact_text(writable(looked_through)))
-        unseen = len(text) - len(looked_through)
-        return safe if len(text) <= LONGEST_TEXT else _beginning(safe, ahead, unseen)
+        return _beginning(safe, ahead, len(text) - len(looked_through))
 
     def redact(self, text: str) -> str:
         """Return the text with each concealed token replaced by `[redacted]`."""
         if self._others:
             text = _without(text, self._others)
-        return _MAYBE_TOKENS.sub(self._without_tokens, text) if self._tokens else text
+        if not self._tokens:
+            return text
+        is_escaped = any(each in text for each in _TRACES)
+        pattern = _MAYBE_ESCAPED_TOKENS if is_escaped else _MAYBE_TOKENS
+        return pattern.sub(self._without_tokens, text)
 
     def _without_tokens(self, match: re.Match[str]) -> str:
         text = match[0]
-        pieces = (text[at : at + 64] for at in range(len(text) - 63))
-        for token in [each for each in pieces if each in self._tokens]:
-            text = text.replace(token, _REDACTED)
-        return text
+        units = list(text) if text.isalnum() else _OF_TOKEN.findall(text)
+        plain = "".join(map(_unescaped, units)) if len(units) < len(text) else text
+        shown, seen = [], 0
+        for at in range(len(units) - 63):
+            if at >= seen and plain[at : at + 64] in self._tokens:
+                shown += [*units[seen:at], _REDACTED]
+                seen = at + 64
+        return "".join([*shown, *units[seen:]])
+
+
+def _unescaped(unit: str) -> str:
+    """Return one character of a token as it is."""
+    if len(unit) == 1:
+        return unit
+    return "+" if unit.rstrip(";")[-1] in "bB" else "/"
 
 
 def _beginning(safe: str, ahead: int, unseen: int) -> str:
@@ -324,29 +363,65 @@ def _each(safe: Callable[[str], str], value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def _without(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
-        if secret in text:
+        if _core(secret) in text:
             text = _alone(secret).sub(_REDACTED, text)
     return text
 
 
 @lru_cache(maxsize=1024)
-def _spellings(secret: str) -> frozenset[str]:
-    """Return a secret as it is, and as JSON and URLs may spell it."""
-    plain = writable(secret)
-    in_json = {json.dumps(plain, ensure_ascii=escape)[1:-1] for escape in (False, True)}
-    slashed = {each.replace("/", "\\/") for each in in_json}
-    return frozenset({plain, *in_json, *slashed, quote(plain, safe=""), quote_plus(plain)})
+def _core(secret: str) -> str:
+    """Return a part of a secret that is the same in every spelling."""
+    return max(_RUNS.findall(secret), key=len, default="")
 
 
 @lru_cache(maxsize=1024)
 def _alone(secret: str) -> re.Pattern[str]:
-    """Return a pattern of a secret; of one that could be part of a word, only outside of words."""
-    pattern = re.escape(secret)
+    """Return a pattern of a secret in any spelling.
+
+    One that could be part of a word is found only outside of words.
+    """
+    pattern = "".join(map(_written, secret))
     if len(secret) < _LONGEST_WORD:
         before = _BEGINNING if _is_of_word(secret[0]) else ""
         after = _END if _is_of_word(secret[-1]) else ""
         pattern = before + pattern + after
     return re.compile(pattern)
+
+
+_RUNS = re.compile(r"[A-Za-z0-9]+")
+_ALSO_WRITTEN = MappingProxyType(
+    {
+        "\\": _ESCAPES,
+        # In a cell of a CSV table it is doubled.
+        '"': rf'{_ESCAPES}(?:"|{_PERCENT}22)|""|{_PERCENT}22{_PERCENT}22|&quot;',
+        "/": rf"{_ESCAPES}(?:/|{_PERCENT}2[Ff])",
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        "'": "&apos;",
+        " ": rf"\+|{_PERCENT}2[Bb]",
+        "\n": rf"{_ESCAPES}n",
+        "\r": rf"{_ESCAPES}r",
+        "\t": rf"{_ESCAPES}t",
+    }
+)
+
+
+def _written(character: str) -> str:
+    """Return a pattern of how JSON, URLs, forms, tables and markup may write a character."""
+    if _RUNS.fullmatch(character):
+        return character
+    units = re.findall("....", character.encode("utf-16-be").hex())
+    in_json = "".join(f"{_ESCAPES}u{each}" for each in units)
+    in_url = "".join(f"{_PERCENT}{each:02x}" for each in character.encode())
+    number = ord(character)
+    coded = rf"(?i:{in_json}|{in_url}|&\#0*{number};|&\#x0*{number:x};)"
+    also = _ALSO_WRITTEN.get(character)
+    return f"(?:{f'{also}|' if also else ''}{re.escape(character)}|{coded})"
+
+
+def _longest_spelling(secret: str) -> int:
+    return len(secret) if secret.isalnum() and secret.isascii() else 12 * len(secret)
 
 
 def _is_of_word(character: str) -> bool:

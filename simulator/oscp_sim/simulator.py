@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,13 +13,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote
+from urllib.parse import quote_plus, unquote
 
 import requests
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
-from oscp_sim.access_tokens import AccessTokens, with_caller_tokens
+from oscp_sim.access_tokens import CLIENT_ID, AccessTokens, with_caller_tokens
 from oscp_sim.addresses import Addresses, answered_hosts, server_url
 from oscp_sim.clock import Clock, FrozenClock, RealClock, Schedule
 from oscp_sim.entry import ALL_PARTIES, Entry, PartyName
@@ -35,6 +36,7 @@ from oscp_sim.instructions import Instructions, QueuedMessage
 from oscp_sim.journal import Journal
 from oscp_sim.keep import learned, taught
 from oscp_sim.outgoing import IN_PROCESS_URL, Outgoing, SimulatorAdapter, explaining
+from oscp_sim.redaction import writable
 from oscp_sim.server import Server
 from oscp_sim.settling import Settling
 from oscp_sim.shared import BOUNDED, Limits, Shared
@@ -140,7 +142,7 @@ class Simulator:
             self.shared.clients_clock = RealClock()
         self.shared.outgoing.handle = self.handle
         self._first_world = self.shared.first_world = self.shared.world
-        self._conceal_tokens()
+        self._conceal_secrets()
 
     @cached_property
     def application(self) -> Flask:
@@ -505,7 +507,7 @@ class Simulator:
         """
         with self.shared.world_lock:
             self.shared.replace_world(taught(self.world, remembered))
-        self._conceal_tokens()
+        self._conceal_secrets()
         self._systems.recall(remembered)
         if "flexibility_provider" in self.plays:
             registration.recall(self.flexibility_provider, remembered)
@@ -590,18 +592,10 @@ class Simulator:
         known = self._known_url()
         return known is not None and url.startswith(f"{known}/")
 
-    def _conceal_tokens(self) -> None:
-        for user in self.world.users:
-            for token in user.tokens:
-                # Nobody ought to send it; a program that does has a mistake.
-                self.journal.conceal(token.secret)
-            for system in user.systems:
-                own = (system.token, system.flexibility_provider_token)
-                client = system.flexibility_provider_client
-                more = (system.oauth_client_secret, None if client is None else client.secret)
-                for secret in (*own, *more):
-                    if secret is not None:
-                        self.journal.conceal(secret)
+    def _conceal_secrets(self) -> None:
+        for secret in (self._control_token, *_secrets_of(self.world)):
+            if secret is not None:
+                self.journal.conceal(secret)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -613,6 +607,28 @@ class Simulator:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _secrets_of(world: World) -> Iterator[str | None]:
+    for user in world.users:
+        # Nobody ought to send one; a program that does has a mistake.
+        yield from (token.secret for token in user.tokens)
+        for system in user.systems:
+            yield from (system.token, system.flexibility_provider_token)
+            yield from _secrets_of_client(
+                str((system.service_props or {}).get(CLIENT_ID, "")), system.oauth_client_secret
+            )
+            if (client := system.flexibility_provider_client) is not None:
+                yield from _secrets_of_client(client.id, client.secret)
+
+
+def _secrets_of_client(name: str, secret: str | None) -> Iterator[str]:
+    """Yield a client's secret, alone and as it is shown by HTTP Basic."""
+    if secret:
+        yield secret
+        plain = writable(name), writable(secret)
+        for pair in (plain, map(quote_plus, plain)):
+            yield b64encode(":".join(pair).encode()).decode()
 
 
 def create_app(

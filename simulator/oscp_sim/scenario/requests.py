@@ -27,8 +27,8 @@ from oscp_sim.addresses import FLEXIBILITY_PROVIDER_PATH
 from oscp_sim.clock import RealClock
 from oscp_sim.faults.wire import Spoilt
 from oscp_sim.http import Request, Response
+from oscp_sim.journal import Journal
 from oscp_sim.outgoing import IN_PROCESS_URL, Unanswered, in_process
-from oscp_sim.redaction import redact_headers, redact_text
 from oscp_sim.scenario.act import ImpossibleStep, is_moved
 from oscp_sim.scenario.captures import Captured, json_value, of_exchange
 from oscp_sim.scenario.model import Addressee, JsonText, Message, RawRequest, Signer
@@ -67,24 +67,26 @@ class Reply:
         """The body of the answer as text."""
         return "" if self.response is None else self.response.text
 
-    @property
-    def exchange(self) -> Exchange:
-        """Request and answer without credentials, where no party's journal has them."""
+    def exchange(self, journal: Journal) -> Exchange:
+        """Return request and answer without secrets, where no party's journal has them."""
         url = urlsplit(self.request.target)
-        answer = self.response
+        target = url.path + (f"?{url.query}" if url.query else "")
+        request, answer = journal.without_secrets(
+            replace(self.request, target=target), self.response
+        )
         return Exchange(
             0,
             self.at,
             None,
             self.to.party if self.to else None,
-            self.request.method,
-            url.path + (f"?{url.query}" if url.query else ""),
-            redact_headers(self.request.headers),
-            redact_text(self.request.text),
+            request.method,
+            request.target,
+            request.headers,
+            request.text,
             system=self.to.id if self.to else None,
             status=None if answer is None else answer.status,
-            answer=redact_text(self.text),
-            answer_headers=() if answer is None else redact_headers(answer.headers),
+            answer="" if answer is None else answer.text,
+            answer_headers=() if answer is None else answer.headers,
         )
 
     def captured(self, exchange: Exchange) -> Captured:

@@ -241,7 +241,7 @@ class _Running:
         try:
             step = step.fill(self.captured) if step.fill else step
         except SourceError as error:
-            return self._not_filled(number, step, error)
+            return _told(self._not_filled(number, step, error), self.simulator)
         mark = self.simulator.journal.last
         began, instant = time.monotonic(), self.simulator.clock.now()
         if not isinstance(step.does, Await | Pause | Wait):
@@ -252,7 +252,8 @@ class _Running:
         expect = step.expect
         verified = problems_of_verifications(expect.source, "/verify", expect.verify, look)
         done = replace(done, problems=(*done.problems, *verified))
-        return self._judged(number, step, done, mark, time.monotonic() - began)
+        finished = self._judged(number, step, done, mark, time.monotonic() - began)
+        return _told(finished, self.simulator)
 
     def _not_filled(self, number: int, step: Step, error: SourceError) -> StepFinished:
         place = step.source.place()
@@ -304,6 +305,22 @@ class _Running:
             told="" if done.sent is None or done.sent.error is None else str(done.sent.error),
             settled=None if done.sent is None else done.sent.settled,
         )
+
+
+def _told(finished: StepFinished, simulator: Simulator) -> StepFinished:
+    """Return what is told of a step: its problems quote what was sent and came."""
+    safe = partial(without_secrets, simulator)
+    problems = tuple(
+        replace(
+            each,
+            what=safe(each.what),
+            expected=safe(each.expected),
+            got=safe(each.got),
+            hint=each.hint and safe(each.hint),
+        )
+        for each in finished.problems
+    )
+    return replace(finished, problems=problems, told=finished.told and safe(finished.told))
 
 
 def _captures(
@@ -490,10 +507,10 @@ def _request(step: Step, request: RawRequest, simulator: Simulator) -> _Done:
         *problems_of_reply(step, reply, duration, why),
         *problems_of_sent(step.expect, sent, "the request"),
     )
-    exchange = reply.exchange if entry is None else exchange_of(entry)
+    exchange = reply.exchange(simulator.journal) if entry is None else exchange_of(entry)
     return _Done(
         "unanswered" if reply.response is None else str(reply.response.status),
-        tuple(replace(each, got=without_secrets(simulator, each.got)) for each in problems),
+        problems,
         sent[-1] if sent else None,
         ended=reply.captured(exchange),
         asked=() if entry is None else (entry.exchange_id,),

@@ -243,6 +243,8 @@ def _read(shared: Shared, call: Call, wanted: Input) -> dict[str, Any]:
     whether the sender may use the node.
     """
     values, fields = read_values(wanted, call.request.body, charset_of(call.request)), wanted.fields
+    if isinstance(secret := (values.get("service_props") or {}).get(OAUTH_CLIENT_SECRET), str):
+        shared.journal.conceal(secret)
     _set_secret_apart(values, keep=fields is SYSTEM)
     if fields is SYSTEM and values["registration_status"] is None:
         raise ApiRefused(422, "Illegal argument: The registrationStatus argument must not be null.")
