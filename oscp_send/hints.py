@@ -16,7 +16,10 @@ from oscp_send.instruction import InstructionState
 from oscp_send.solarnetwork import texts
 from oscp_send.times import has_no_offset
 
-_CLOCK: Final = "Set this machine's clock right: SolarUser allows 15 minutes of difference."
+_CLOCK: Final = (
+    "Set the clock right by which it is dated, this machine's unless the client has been given "
+    "another: SolarUser allows 15 minutes of difference."
+)
 _PATH: Final = (
     "The token's policy does not allow this path. Its apiPaths need /instr/add/OSCP_v20 to send, "
     "and /instr/view (or /instr) to look."

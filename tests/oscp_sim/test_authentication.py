@@ -664,8 +664,9 @@ EXPLAINED = {
     "an empty Host": (HOSTLESS, "an empty Host is not verified as it was sent"),
     "another clock": (
         STALE,
-        "signed at 2026-01-01T03:04:05+00:00, received at 2026-01-02T03:04:05.123456+00:00: set "
-        "the clock right; the guide says 401 here, and the running service 403",
+        "signed at 2026-01-01T03:04:05+00:00, received at 2026-01-02T03:04:05.123456+00:00 by "
+        "the simulator's clock, the only one here, as strict_dates says: sign by it, as "
+        "simulator.clock.now() tells the time; the guide says 401 here, and the running service 403",
     ),
 }
 

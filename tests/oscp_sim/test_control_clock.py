@@ -181,6 +181,31 @@ def test_but_not_where_dates_are_strict(is_served: bool) -> None:
         assert post(simulator, instruction(), when=START).data["state"] == "Queuing"
 
 
+CLOCKS: dict[str, tuple[dict[str, Any], str]] = {
+    "frozen and strict": (
+        {"clock": FrozenClock(START), "strict_dates": True},
+        "by the simulator's clock, the only one here, as strict_dates says: sign by it",
+    ),
+    "frozen": (
+        {"clock": FrozenClock(START)},
+        "by the simulator's clock: set the clock right, this machine's or that one",
+    ),
+    "real and strict": ({"strict_dates": True}, ": set the clock right"),
+    "real": ({}, ": set the clock right"),
+}
+
+
+@pytest.mark.parametrize("made", CLOCKS)
+def test_what_is_dated_by_another_clock_is_told_by_which_to_sign(made: str) -> None:
+    settings, said = CLOCKS[made]
+    path = "/solaruser/api/v1/sec/instr/view?id=1"
+    with Simulator(**settings) as simulator:
+        assert get(simulator, path, when=START - timedelta(days=400)).status == 401
+        (entry,) = simulator.journal.entries()
+    assert said in entry.detail["why"]
+    assert ("simulator's clock" in entry.detail["why"]) is simulator.clock.is_simulated
+
+
 def test_a_clock_that_a_fault_makes_wrong_is_wrong_for_every_date() -> None:
     wrong = [Rule(where="solaruser", fault="clock", behind=timedelta(hours=1))]
     with Simulator(clock=FrozenClock(START), faults=wrong) as simulator:

@@ -192,11 +192,22 @@ class Authenticator:
             return
         observed = self._shared.behaviour.follows_service("stale_date")
         why = (
-            f"signed at {when.isoformat()}, received at {now.isoformat()}: set the clock right; "
+            f"signed at {when.isoformat()}, received at {now.isoformat()}"
+            f"{self._clock_to_sign_by()}; "
             "the guide says 401 here, and the running service 403"
         )
         raise AuthenticationRefused(
             403 if observed else 401, "Date skew too large", explanation={"why": why}
+        )
+
+    def _clock_to_sign_by(self) -> str:
+        if not self._shared.clock.is_simulated:
+            return ": set the clock right"
+        if self._shared.clients_clock is not None:
+            return " by the simulator's clock: set the clock right, this machine's or that one"
+        return (
+            " by the simulator's clock, the only one here, as strict_dates says: sign by it, as "
+            "simulator.clock.now() tells the time"
         )
 
     def _key(self, token: Token, day: date) -> bytes:
