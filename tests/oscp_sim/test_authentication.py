@@ -666,7 +666,8 @@ EXPLAINED = {
         STALE,
         "signed at 2026-01-01T03:04:05+00:00, received at 2026-01-02T03:04:05.123456+00:00 by "
         "the simulator's clock, the only one here, as strict_dates says: sign by it, as "
-        "simulator.clock.now() tells the time; the guide says 401 here, and the running service 403",
+        "simulator.clock.now() tells the time; the guide says 401 here, and the running service "
+        "403",
     ),
 }
 
