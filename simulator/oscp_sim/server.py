@@ -771,20 +771,17 @@ def written(response: Response, *, stays: bool = True) -> bytes:
         response: The answer.
         stays: Whether the connection stays open behind it.
     """
-    lines = [f"HTTP/1.1 {response.status} {response.phrase}"]
-    has_length = False
-    for name, value in response.headers:
-        is_length = name.lower() == "content-length"
-        has_length = has_length or is_length
-        if not (is_length and response.status in _BODILESS):
-            lines.append(f"{name}: {value}")
-    if not has_length and response.status not in _BODILESS:
-        lines.append(f"Content-Length: {len(response.body)}")
-    lines.append(f"Date: {_date(int(time.time()))}")
+    headers = list(response.headers)
+    if response.status in _BODILESS:
+        headers = [pair for pair in headers if pair[0].lower() != "content-length"]
+    elif response.header("content-length") is None:
+        headers.append(("Content-Length", str(len(response.body))))
+    headers.append(("Date", _date(int(time.time()))))
     if not stays:
-        lines.append("Connection: close")
-    head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-    return head + response.body
+        headers.append(("Connection", "close"))
+    first = f"HTTP/1.1 {response.status} {response.phrase}"
+    lines = [first, *map(": ".join, headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1", "replace") + response.body
 
 
 def _date(second: int) -> str:
