@@ -202,7 +202,8 @@ class Instructions:
         self._gives_up = gives_up
         self._clock = clock
         self._journal = journal
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._rows: dict[int, Instruction] = {}
         # The ids in the order in which they came there: dicts, for a set has none.
         self._final: dict[int, None] = {}
@@ -311,7 +312,7 @@ class Instructions:
             self._room.clear()
             for each in (self._final, self._idle, self._under_way):
                 each.clear()
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     @property
     def is_settled(self) -> bool:
@@ -365,12 +366,12 @@ class Instructions:
                 seconds = left()
                 if seconds <= 0:
                     return False
-                self._lock.wait(min(seconds, _LOOK_UP_EVERY))
+                self._changed.wait(min(seconds, _LOOK_UP_EVERY))
         return True
 
     def _wake(self) -> None:
         with self._lock:
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     def _is_final(self, instruction_id: int) -> bool:
         row = self._look(instruction_id, self._clock.now())
@@ -410,7 +411,7 @@ class Instructions:
             reason=None if reason is None else str(reason),
             detail=detail,
         )
-        self._lock.notify_all()
+        self._changed.notify_all()
 
     def _sort(self, row: Instruction) -> None:
         """Put an instruction where its state belongs."""

@@ -127,17 +127,14 @@ class Authenticator:
             raise AuthenticationRefused(403, "Bad credentials", explanation=why)
         # The container has read the fields of a form before its body could be hashed.
         hashed = b"" if is_consumed(request) else request.body
-        headers = request.headers
-        if self._shared.behaviour.follows_service("host_port"):
-            headers = tuple(
-                (name, _proxied_host(request, value) if name == "host" else value)
-                for name, value in headers
-            )
+        fields = request.fields
+        if "host" in fields and self._shared.behaviour.follows_service("host_port"):
+            fields = {**fields, "host": _proxied_host(request, fields["host"])}
         return canonical_request(
             request.method,
             request.path,
             canonical_query(parameters),
-            headers,
+            fields.items(),
             signed,
             hashlib.sha256(hashed).hexdigest(),
         )
