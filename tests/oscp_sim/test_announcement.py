@@ -140,22 +140,9 @@ class TestWhatTheyNeed:
 
 
 def test_some_systems_are_real_and_some_are_not() -> None:
-    given = load_world(
-        {
-            "users": [
-                {
-                    "id": 1,
-                    "capacity_providers": [
-                        {"id": 3, "name": "Grid", "token": "t"},
-                        {"id": 4, "name": "Grid", "token": "u"},
-                    ],
-                }
-            ]
-        }
-    )
-    placed = RealParties(capacity_provider={3: REAL}, flexibility_provider="http://a/fp").placed(
-        given
-    )
+    given = load_world(world(user(capacity_providers=[GRID, {**GRID, "id": 4}])))
+    real = RealParties(capacity_provider={3: REAL}, flexibility_provider="http://a/fp")
+    placed = real.placed(given)
     assert played_parties(placed, ("capacity_provider",)) == ("capacity_provider",)
     assert played_parties(given, ("solaruser",)) == ("solaruser",)
 

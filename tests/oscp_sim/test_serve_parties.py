@@ -441,12 +441,16 @@ def test_wrong_usage(options: list[str], told: str) -> None:
     assert told in " ".join(ended.stderr.split())
 
 
+def a_scenario(folder: Path, expected: str = "") -> Path:
+    """A scenario that sends a Handshake."""
+    path = folder / "a.yaml"
+    step = 'send: {node: 1, optimizer: 1, group: foo-group, action: Handshake, text: "{}"}'
+    path.write_text(f"scenario: a\nsteps:\n  - {step}\n{expected}")
+    return path
+
+
 def test_a_seat_for_rehearse(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_text(
-        "scenario: a\nsteps:\n  - send: {node: 1, optimizer: 1, group: foo-group, "
-        'action: Handshake, text: "{}"}\n'
-    )
+    path = a_scenario(tmp_path)
     runner = CliRunner()
     nowhere = "--seat=capacity_provider:3=http://127.0.0.1:9"
     ended = runner.invoke(main, ["rehearse", str(path), nowhere])
@@ -458,11 +462,7 @@ def test_a_seat_for_rehearse(tmp_path: Path) -> None:
 
 
 def test_rehearse_with_a_sequence(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_text(
-        "scenario: a\nsteps:\n  - send: {node: 1, optimizer: 1, group: foo-group, "
-        'action: Handshake, text: "{}"}\n'
-    )
+    path = a_scenario(tmp_path)
     ended = CliRunner().invoke(main, ["rehearse", str(path), "--sequence"])
     assert ended.exit_code == 0
     assert "FP -> CP 3 " in ended.stdout
@@ -471,11 +471,7 @@ def test_rehearse_with_a_sequence(tmp_path: Path) -> None:
 
 def test_a_scenario_against_a_real_solaruser(tmp_path: Path) -> None:
     """Which here is another simulator: it takes the instruction, and this one plays nothing."""
-    path = tmp_path / "a.yaml"
-    path.write_text(
-        "scenario: a\nsteps:\n  - send: {node: 1, optimizer: 1, group: foo-group, "
-        'action: Handshake, text: "{}"}\n    expect: {state: Completed, within: 20s}\n'
-    )
+    path = a_scenario(tmp_path, "    expect: {state: Completed, within: 20s}\n")
     with Simulator() as real:
         seats = [
             f"--seat=solaruser={real.url}",
