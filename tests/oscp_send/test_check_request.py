@@ -13,6 +13,7 @@ import pytest
 import oscp_send
 from oscp_send.request_judgement import RequestJudgement, check_request
 from tests.cases.payloads import DROP, changed, compliance, forecast, group_measurements, one_block
+from tests.oscp_send.cli.given import params
 from tests.oscp_send.sender_world import in_short
 
 ADJUST = "AdjustGroupCapacityForecast"
@@ -22,11 +23,6 @@ NODE_REQUIRED = "Illegal argument: The nodeId parameter is required."
 GROUP_MISMATCH = (
     f"The {ADJUST} message group_identifier must match the instruction cgIdentifier parameter"
 )
-
-
-def params(**changes: object) -> dict[str, Any]:
-    base = {"coId": "1", "cgIdentifier": "foo-group", "action": ADJUST, "msg": forecast()}
-    return changed(base, changes)
 
 
 def request(**changes: object) -> str:

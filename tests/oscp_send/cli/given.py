@@ -9,28 +9,11 @@ from typing import Any
 from click.testing import Result
 
 from tests.cases.payloads import block, changed, forecast
-
-__all__ = [
-    "ACTION",
-    "ADD",
-    "BASE",
-    "TO",
-    "VIEW",
-    "Cli",
-    "Write",
-    "instruction",
-    "params",
-    "pretty",
-    "reply",
-    "request_body",
-]
+from tests.oscp_send import sender_world
 
 Cli = Callable[..., Result]
 Write = Callable[[str, str | bytes], str]
 
-BASE = "https://solar.example"
-ADD = f"{BASE}/solaruser/api/v1/sec/instr/add/OSCP_v20"
-VIEW = f"{BASE}/solaruser/api/v1/sec/instr/view"
 ACTION = "AdjustGroupCapacityForecast"
 TO = ("--action", ACTION, "--node-id", "1", "--co-id", "1", "--cg-identifier", "foo-group")
 
@@ -54,18 +37,10 @@ def request_body(**changes: object) -> str:
 
 
 def instruction(state: str = "Queuing", **changes: object) -> dict[str, Any]:
-    """Return an instruction as SolarUser writes it."""
-    base = {
-        "id": 5012345,
-        "created": "2026-01-02 03:04:05.123456Z",
-        "nodeId": 1,
-        "topic": "OSCP_v20",
-        "instructionDate": "2026-01-02 03:04:05.1Z",
-        "state": state,
-        "statusDate": "2026-01-02 03:04:05Z",
-        "parameters": [{"name": name, "value": value} for name, value in params().items()],
-    }
-    return changed(base, changes)
+    """Return an instruction that carries that, as SolarUser writes it."""
+    parameters = [{"name": name, "value": value} for name, value in params().items()]
+    whole = sender_world.instruction(state, nodeId=1, parameters=parameters)
+    return changed(whole, changes)
 
 
 def reply(state: str = "Queuing", **changes: object) -> dict[str, Any]:

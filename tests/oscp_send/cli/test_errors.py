@@ -17,7 +17,8 @@ from oscp_send import errors
 from oscp_send.cli.main import count, main, printable, printable_lines
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
 from tests.cases.payloads import forecast
-from tests.oscp_send.cli.given import ACTION, BASE
+from tests.oscp_send.cli.given import ACTION
+from tests.oscp_send.sender_world import BASE
 
 if TYPE_CHECKING:
     from tests.oscp_send.cli.given import Cli, Write

@@ -12,7 +12,8 @@ import requests
 
 from oscp_send.instruction import split
 from tests.cases.payloads import compliance, forecast, one_block
-from tests.oscp_send.cli.given import ACTION, ADD, BASE, TO, VIEW, pretty, reply, request_body
+from tests.oscp_send.cli.given import ACTION, TO, pretty, reply, request_body
+from tests.oscp_send.sender_world import ADD, BASE, VIEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

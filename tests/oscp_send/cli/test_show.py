@@ -17,7 +17,8 @@ from oscp_send.cli.show import bundled
 from oscp_send.testing import Sample, damaged, messages
 from tests.cases.payloads import forecast
 from tests.cases.table import CASES
-from tests.oscp_send.cli.given import ACTION, BASE, VIEW, instruction, params, reply, request_body
+from tests.oscp_send.cli.given import ACTION, instruction, params, reply, request_body
+from tests.oscp_send.sender_world import BASE, VIEW
 
 if TYPE_CHECKING:
     from oscp_sim import Simulator
