@@ -22,20 +22,14 @@ from oscp_send.findings import Finding, Judgement, Severity, Stage, bounded
 from oscp_send.hints import hint, near
 from oscp_send.instruction import split_parameters
 from oscp_send.meaning import judge_meaning
+from oscp_send.messages import MESSAGES
 from oscp_send.queue_size import MQTT_LIMIT, judge_size, queue_size, too_large
 from oscp_send.solarnetwork import json_reading, texts
 from oscp_send.solarnetwork.decoding import DecodeError, decode
 from oscp_send.solarnetwork.json_reading import Mistake
 
 #: The actions of an instruction. `UpdateAssetMeasurement` is singular here, its schema is not.
-INSTRUCTION_ACTIONS: Final = (
-    "AdjustGroupCapacityForecast",
-    "GroupCapacityComplianceError",
-    "Handshake",
-    "UpdateAssetMeasurement",
-    "UpdateGroupCapacityForecast",
-    "UpdateGroupMeasurements",
-)
+INSTRUCTION_ACTIONS: Final = tuple(MESSAGES)
 
 # The exception is specified, its text is not (inferred).
 _NULL_MESSAGE: Final = (
