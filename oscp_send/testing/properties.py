@@ -10,7 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import takewhile
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, TypeAlias, get_args
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, get_args
 
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as Settings  # noqa: N812 - an argument has its name
@@ -39,17 +39,6 @@ Kinds: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 _PATIENCE: Final = 0.5
 #: A position in a request, which is then taken modulo its length.
 _POSITIONS: Final = st.integers(0, 9999)
-#: The properties by their names, and what each says.
-PROPERTIES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "arrives": "what arrives means what was sent",
-        "parts": "parts join to the original",
-        "signature": "the signature verifies, and fails after any change of one byte",
-        "verdict": "check and SolarUser agree, and the sender with them",
-        "fault": "with any single fault it is delivered once, reported as not delivered, or "
-        "reported as unknown",
-    }
-)
 
 
 class SenderMistake(AssertionError):
@@ -100,7 +89,7 @@ def sender_properties(
     check_strategy("samples", samples)
     if not callable(send):
         raise TypeError(f"send is a function that is given a Sending, not {send!r}")
-    wanted = _known("property", only, PROPERTIES)
+    wanted = _known("property", only, _PROPERTIES)
     sent = _known("action", actions, INSTRUCTION_ACTIONS)
     _known("through", through, get_args(Way))
     _known("takes", takes, get_args(Takes))
@@ -120,7 +109,7 @@ def sender_properties(
         scope = _Scope(sender, trials, cases, settings or Settings())
         for name in [property_name] if property_name else wanted:
             try:
-                _TRIED[name](scope)
+                _PROPERTIES[name].tries(scope)
             except SenderMistake as mistake:
                 _raise_alone(mistake)
         # What was broken on purpose is nothing that the rehearsal should complain of.
@@ -523,7 +512,7 @@ _MAY_ARRIVE: Final = frozenset({"Queuing", "Executing", "Completed"})
 
 
 def _mistake(name: str, what: str, trial: Trial) -> SenderMistake:
-    return SenderMistake(f"{name} ({PROPERTIES[name]}): {what}\n{trial.story()}")
+    return SenderMistake(f"{name} ({_PROPERTIES[name].says}): {what}\n{trial.story()}")
 
 
 # What hypothesis tries.
@@ -563,12 +552,25 @@ def _try_fault(scope: _Scope) -> None:
     scope.holds(_fault, first, case=scope.cases.valid(), fault=st.sampled_from(FAULTS))
 
 
-_TRIED: Final[Mapping[str, Callable[[_Scope], None]]] = MappingProxyType(
+class _Property(NamedTuple):
+    """What holds of a sender, in words, and what looks for messages of which it does not."""
+
+    says: str
+    tries: Callable[[_Scope], None]
+
+
+_PROPERTIES: Final[Mapping[str, _Property]] = MappingProxyType(
     {
-        "arrives": _try_arrives,
-        "parts": _try_parts,
-        "signature": _try_signature,
-        "verdict": _try_verdict,
-        "fault": _try_fault,
+        "arrives": _Property("what arrives means what was sent", _try_arrives),
+        "parts": _Property("parts join to the original", _try_parts),
+        "signature": _Property(
+            "the signature verifies, and fails after any change of one byte", _try_signature
+        ),
+        "verdict": _Property("check and SolarUser agree, and the sender with them", _try_verdict),
+        "fault": _Property(
+            "with any single fault it is delivered once, reported as not delivered, or reported as "
+            "unknown",
+            _try_fault,
+        ),
     }
 )
