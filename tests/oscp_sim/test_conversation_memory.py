@@ -42,18 +42,16 @@ def opened() -> Conversation:
 
 def line(kind: str, index: int) -> Line:
     """Return the next message of a kind; no two have anything in common."""
-    quarter = 30 * index
-    lines = {
-        "heartbeats": theirs("Heartbeat", heartbeat(index + 2)),
-        "handshakes": ours("Handshake"),
-        "forecasts with gaps": ours(UPDATE, forecast(block(quarter, quarter + 15))),
-        "forecasts of other groups": ours(UPDATE, forecast(block(0, 15), group=f"g{index}")),
-        "measurements": theirs(
-            "UpdateGroupMeasurements",
-            measured(energy(index, index), energy(1, 1, energy_type=f"{index}")),
-        ),
-    }
-    return lines[kind]
+    if kind == "heartbeats":
+        return theirs("Heartbeat", heartbeat(index + 2))
+    if kind == "handshakes":
+        return ours("Handshake")
+    if kind == "forecasts with gaps":
+        return ours(UPDATE, forecast(block(30 * index, 30 * index + 15)))
+    if kind == "forecasts of other groups":
+        return ours(UPDATE, forecast(block(0, 15), group=f"g{index}"))
+    readings = energy(index, index), energy(1, 1, energy_type=f"{index}")
+    return theirs("UpdateGroupMeasurements", measured(*readings))
 
 
 @pytest.mark.parametrize("kind", ["heartbeats", "handshakes", "measurements"])

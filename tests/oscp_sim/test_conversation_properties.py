@@ -74,26 +74,33 @@ def _quarters(first: int, more: float = 0) -> dict[str, Any]:
 
 
 def _line(draw: st.DrawFn, kind: str, minute: int, interval: int, before: list[Line]) -> Line:
-    forecasts = [line for line in before if line.action == UPDATE and line.sent]
-    known = draw(st.sampled_from(forecasts[1:]))  # the first is the fallback
+    """Return a line of a kind, of which alone anything is drawn."""
+    if kind in {"adjust", "complain", "optimum"}:
+        forecasts = [line for line in before if line.action == UPDATE and line.sent]
+        known = draw(st.sampled_from(forecasts[1:]))  # the first is the fallback
+        line = _about(draw, kind, minute, known)
+    elif kind == "forecast":
+        line = ours(UPDATE, _quarters(60 * draw(st.integers(0, 48)), minute / 100))
+    elif kind == "heartbeat":
+        line = ours("Heartbeat", heartbeat(minute + interval / 60))
+    elif kind == "measure":
+        reading = energy(minute + 1, minute, initial_measure_time=at(-60))
+        line = theirs(MEASURED, measured(reading))
+    else:
+        line = theirs("Heartbeat", heartbeat(minute + interval / 30))
+    return replace(line, id=f"m{minute}", minute=minute)
+
+
+def _about(draw: st.DrawFn, kind: str, minute: int, known: Line) -> Line:
+    """Return what the other party says about a part of a forecast."""
     part = draw(st.sampled_from(known.body["forecasted_blocks"]))
-    reading = energy(minute + 1, minute, initial_measure_time=at(-60))
-    lines = {
-        "adjust": theirs(
-            ADJUST,
-            forecast({**part, "capacity": 1 + minute / 100}),
-            names=draw(st.sampled_from((None, known.id))),
-        ),
-        "complain": theirs(
-            ERROR, {"message": f"m{minute}", "forecasted_blocks": [part]}, names=known.id
-        ),
-        "forecast": ours(UPDATE, _quarters(60 * draw(st.integers(0, 48)), minute / 100)),
-        "heartbeat": ours("Heartbeat", heartbeat(minute + interval / 60)),
-        "measure": theirs(MEASURED, measured(reading)),
-        "optimum": theirs(UPDATE, forecast({**part, "capacity": 5 + minute / 100}, kind="OPTIMUM")),
-        "their heartbeat": theirs("Heartbeat", heartbeat(minute + interval / 30)),
-    }
-    return replace(lines[kind], id=f"m{minute}", minute=minute)
+    if kind == "adjust":
+        wanted = forecast({**part, "capacity": 1 + minute / 100})
+        return theirs(ADJUST, wanted, names=draw(st.sampled_from((None, known.id))))
+    if kind == "complain":
+        complaint = {"message": f"m{minute}", "forecasted_blocks": [part]}
+        return theirs(ERROR, complaint, names=known.id)
+    return theirs(UPDATE, forecast({**part, "capacity": 5 + minute / 100}, kind="OPTIMUM"))
 
 
 def _last(lines: list[Line], action: str, *, sent: bool = False) -> int:
