@@ -234,8 +234,9 @@ class Simulator:
                 my_program.send()  # to https://data.solarnetwork.net, as it stands in its source
 
         It answers `PRODUCTION_HOSTS` and the `hosts` of its world, but none at which the world says
-        that a party is real; by http and https, for `requests`, urllib3, httpx and aiohttp. Of
-        several, the innermost answers. It may be a decorator, too, of a function or a coroutine.
+        that a party is real; by http and https, for `requests`, urllib3, httpx, aiohttp,
+        `http.client` and `urllib.request`. Of several, the innermost answers. It may be a
+        decorator, too, of a function or a coroutine.
 
         Args:
             others: What is done with every other host: "pass" leaves it alone, "refuse" lets

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import http.client
 import io
 import json
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpcore
@@ -135,12 +140,52 @@ async def _pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield each
 
 
+def by_http_client(
+    method: str, url: str, headers: Pairs = (), body: Body = None, timeout: float | None = 5
+) -> Got:
+    at = urlsplit(url)
+    kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
+    connection = kind(at.hostname or "", at.port, timeout=timeout)
+    target = at.path + (f"?{at.query}" if "?" in url else "")
+    given = dict(headers)
+    with closing(connection):
+        connection.request(method, target, body, given)
+        answer = connection.getresponse()
+        return _got(answer, answer.status, answer.reason)
+
+
+def _got(answer: Any, status: int, reason: str) -> Got:  # noqa: ANN401 - as an error, it is alike
+    headers = requests.structures.CaseInsensitiveDict(answer.headers.items())
+    body = answer.read()
+    is_packed = headers.get("Content-Encoding") == "gzip"
+    # They leave that to the program.
+    whole = gzip.decompress(body) if is_packed else body
+    return Got(status, reason, headers, whole, http.client.HTTPResponse)
+
+
+def by_urllib_request(
+    method: str, url: str, headers: Pairs = (), body: Body = None, timeout: float | None = 5
+) -> Got:
+    # It takes a body for a form, where nothing else is said.
+    told = {**({} if body is None else {"Content-Type": "text/plain"}), **dict(headers)}
+    asked = urllib.request.Request(url, body, told, method=method)  # noqa: S310 - http(s)
+    try:
+        answer = urllib.request.urlopen(asked, timeout=timeout)  # noqa: S310 - one of the tests'
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return _got(refusal, refusal.code, refusal.reason)
+    with answer:
+        return _got(answer, answer.status, answer.reason)
+
+
 CLIENTS: dict[str, Send] = {
     "requests": by_requests,
     "urllib3": by_urllib3,
     "httpx": by_httpx,
     "httpx asynchronous": by_async_httpx,
     "aiohttp": by_aiohttp,
+    "http.client": by_http_client,
+    "urllib.request": by_urllib_request,
 }
 RESPONSES = {
     "requests": requests.Response,
@@ -148,6 +193,8 @@ RESPONSES = {
     "httpx": httpx.Response,
     "httpx asynchronous": httpx.Response,
     "aiohttp": aiohttp.ClientResponse,
+    "http.client": http.client.HTTPResponse,
+    "urllib.request": http.client.HTTPResponse,
 }
 every_client = pytest.mark.parametrize("client", CLIENTS)
 
@@ -193,12 +240,14 @@ def test_it_is_as_over_a_socket(client: str) -> None:
     assert here.target == there.target
     assert bare(here.headers, "host") == bare(there.headers, "host")
     assert [v for name, v in here.headers if name == "host"] == ["data.solarnetwork.net"]
-    assert bare(within.headers.items(), "date") == bare(over_socket.headers.items(), "date")
+    # One asks for no more than one answer.
+    ours = ("date", "connection") if client == "urllib.request" else ("date",)
+    assert bare(within.headers.items(), *ours) == bare(over_socket.headers.items(), *ours)
     assert (within.status, within.body) == (over_socket.status, over_socket.body)
     assert within.kind is over_socket.kind
     assert issubclass(within.kind, RESPONSES[client])
-    if client != "requests":
-        # It has a dict of headers, so it sends none twice.
+    if client not in {"requests", "http.client", "urllib.request"}:
+        # These have a dict of headers, so they send none twice.
         assert [v for name, v in here.headers if name == "x-note"] == ["first", "second"]
 
 
@@ -265,7 +314,7 @@ def test_a_redirect_is_followed(client: str, frozen: Simulator) -> None:
     frozen.faults.add(where="solaruser", fault="redirect", location=f"{BASE}/view?id=2", times=1)
     with frozen.intercept():
         got = CLIENTS[client]("GET", PRODUCTION + VIEW)
-    follows = client in {"requests", "aiohttp"}
+    follows = client in {"requests", "aiohttp", "urllib.request"}
     assert got.status == (401 if follows else 307)
     assert came(frozen).query == ("id=2" if follows else "id=1")
 
@@ -356,6 +405,20 @@ ERRORS: dict[str, dict[str, Any]] = {
         "late": aiohttp.SocketTimeoutError,
         "half": (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
         "garbage": aiohttp.ClientResponseError,
+    },
+    "http.client": {
+        "connection_refused": ConnectionRefusedError,
+        "reset": ConnectionResetError,
+        "late": TimeoutError,
+        "half": (http.client.IncompleteRead, http.client.RemoteDisconnected),
+        "garbage": http.client.BadStatusLine,
+    },
+    "urllib.request": {
+        "connection_refused": urllib.error.URLError,
+        "reset": ConnectionResetError,
+        "late": TimeoutError,
+        "half": (http.client.IncompleteRead, http.client.RemoteDisconnected),
+        "garbage": http.client.BadStatusLine,
     },
 }
 KINDS = {
@@ -536,6 +599,8 @@ REFUSED = {
     "httpx": httpx.ConnectError,
     "httpx asynchronous": httpx.ConnectError,
     "aiohttp": aiohttp.ClientConnectorError,
+    "http.client": ConnectionRefusedError,
+    "urllib.request": urllib.error.URLError,
 }
 
 
@@ -596,6 +661,10 @@ def patched() -> list[object]:
         (httpcore.ConnectionPool, "handle_request"),
         (httpcore.AsyncConnectionPool, "handle_async_request"),
         (aiohttp.BaseConnector, "connect"),
+        (http.client.HTTPConnection, "connect"),
+        (http.client.HTTPConnection, "endheaders"),
+        (http.client.HTTPConnection, "getresponse"),
+        (http.client.HTTPSConnection, "connect"),
     ]
     return [*(owner.__dict__[name] for owner, name in owners), *sys.meta_path]
 
@@ -614,6 +683,33 @@ def test_nothing_stays_also_after_an_exception(frozen: Simulator) -> None:
             raise KeyError
         with frozen.intercept(), frozen.intercept("refuse"):
             pass
+
+
+def test_a_connection_that_lives_on_leads_to_the_simulator_no_more(frozen: Simulator) -> None:
+    with closing(http.client.HTTPConnection("data.solarnetwork.net")) as connection:
+        with nothing_stays(), frozen.intercept():
+            for _ in range(2):
+                connection.request("GET", VIEW)
+                with connection.getresponse() as answer:
+                    assert (answer.status, bool(answer.read())) == (401, True)
+                assert connection.sock is None
+        with Simulator() as other, other.intercept():
+            connection.request("GET", VIEW)
+            assert connection.getresponse().status == 401
+            assert len(other.journal.entries()) == 1
+    assert len(frozen.journal.entries()) == 2
+
+
+def test_a_request_may_be_written_piece_by_piece(frozen: Simulator) -> None:
+    connection = http.client.HTTPSConnection("data.solarnetwork.net")
+    with closing(connection), frozen.intercept():
+        connection.putrequest("POST", VIEW)
+        connection.putheader("Content-Length", "6")
+        connection.endheaders()
+        connection.send(b"abc")
+        connection.send(b"def")
+        assert connection.getresponse().status == 401
+    assert came(frozen).body == b"abcdef"
 
 
 @every_client

@@ -1,6 +1,6 @@
 """The hosts of production, answered in this process, for a program that has them in its source.
 
-`requests`, urllib3, httpx and aiohttp are seen to (`for_...`, one file each) through the last class
+`http.client`, `requests`, urllib3, httpx and aiohttp are seen to (`for_...`) through the last class
 of theirs that a request passes on its way to a connection; `board` says who answers which host.
 """
 
@@ -19,7 +19,12 @@ from typing import Any, Final, Self, TypeVar, cast, get_args
 from oscp_sim.addresses import Others
 from oscp_sim.intercept.board import Answerer as Answerer
 from oscp_sim.intercept.board import Board
-from oscp_sim.intercept.for_requests import over_mocks, reach_responses, reach_urllib3
+from oscp_sim.intercept.for_requests import (
+    over_mocks,
+    reach_http_client,
+    reach_responses,
+    reach_urllib3,
+)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -40,6 +45,7 @@ def _reach_aiohttp(board: Board) -> None:
 
 
 _LIBRARIES: Final[Mapping[str, Callable[[Board], None]]] = {
+    "http.client": reach_http_client,
     "urllib3": reach_urllib3,
     "responses": reach_responses,
     "httpcore": _reach_httpcore,

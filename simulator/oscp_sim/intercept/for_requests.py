@@ -1,13 +1,16 @@
-"""urllib3, and `requests` above it, also where mocks of `responses` are at work."""
+"""`http.client`, urllib3, and `requests` above it, also where mocks of `responses` are at work."""
 
 from __future__ import annotations
 
 import io
 import re
+import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from http import client
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -17,6 +20,7 @@ from urllib3.util import parse_url
 
 from oscp_sim.intercept.board import Answerer, Board, Layer, Refused
 from oscp_sim.outgoing import Unintercepted
+from oscp_sim.server import NotWhole
 
 
 class _Socket:
@@ -63,6 +67,94 @@ class _Answer(io.RawIOBase):
         if self._data is None:
             self._data = io.BytesIO(self._ask())
         return self._data.readinto(buffer)
+
+
+class _SocketAsked(_Socket):
+    """The same, asked as soon as a request is whole: nobody may be there to take it."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        super().__init__(answerer)
+        self._came: bytes | OSError | None = None
+
+    def ask(self) -> None:
+        """Send what was written, unless more of it is to come.
+
+        Raises:
+            ConnectionRefusedError: Nobody listens.
+        """
+        written = bytes(self._written)
+        try:
+            self._came = super()._exchanged()
+        except NotWhole:
+            self._written[:] = written
+        except ConnectionRefusedError:
+            raise
+        except OSError as error:
+            self._came = error
+
+    def _exchanged(self) -> bytes:
+        came, self._came = self._came, None
+        if isinstance(came, OSError):
+            raise came
+        return super()._exchanged() if came is None else came
+
+
+def reach_http_client(board: Board) -> None:
+    """Lead the requests of `http.client`, so of `urllib.request`, to who answers their hosts."""
+    board.cover(client.HTTPConnection, "connect", partial(_connect, board, "http"))
+    board.cover(client.HTTPSConnection, "connect", partial(_connect, board, "https"))
+    board.cover(client.HTTPConnection, "endheaders", _endheaders)
+    board.cover(client.HTTPConnection, "getresponse", _getresponse)
+
+
+def _connect(board: Board, scheme: str, before: Callable[..., Any]) -> Callable[..., Any]:
+    def connect(connection: Any) -> None:
+        host, port = _goal(connection)
+        answerer = board.answerer(scheme, host, port)
+        if answerer is None:
+            before(connection)
+            return
+        given = connection.timeout
+        has_own = given is None or isinstance(given, int | float)
+        connection.sock = _SocketAsked(answerer)
+        connection.sock.settimeout(given if has_own else socket.getdefaulttimeout())
+
+    return connect
+
+
+def _goal(connection: Any) -> tuple[str | None, int | None]:
+    """Return host and port that a request is for, also through a proxy."""
+    # It says so nowhere else.
+    state = vars(connection)
+    if state["_tunnel_host"]:
+        return state["_tunnel_host"], state["_tunnel_port"]
+    # A proxy without TLS is told the whole address.
+    written = b"".join(state["_buffer"][:1]).decode("latin-1")
+    target = f"{written} ".split(" ")[1]
+    if target.startswith("http://"):
+        at = urlsplit(target)
+        return at.hostname, at.port or client.HTTP_PORT
+    return connection.host, connection.port
+
+
+def _endheaders(before: Callable[..., Any]) -> Callable[..., Any]:
+    def endheaders(connection: Any, *args: Any, **kw: Any) -> None:
+        before(connection, *args, **kw)
+        if isinstance(connection.sock, _SocketAsked):
+            connection.sock.ask()
+
+    return endheaders
+
+
+def _getresponse(before: Callable[..., Any]) -> Callable[..., Any]:
+    def getresponse(connection: Any) -> Any:
+        response = before(connection)
+        if isinstance(connection.sock, _SocketAsked):
+            # Each request has its own: the next one may be for nobody here any more.
+            connection.sock = None
+        return response
+
+    return getresponse
 
 
 class _Connection(HTTPConnection):
