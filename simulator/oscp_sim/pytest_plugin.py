@@ -90,7 +90,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 def _is_wanted(path: Path, parent: pytest.Collector) -> bool:
     root, patterns = parent.config.rootpath, parent.config.getini("oscp_scenarios")
     if patterns and patterns != _NEVER:
-        from oscp_sim.scenario.read import is_left_out
+        from oscp_sim.scenario.selection import is_left_out
 
         named = path.relative_to(root) if path.is_relative_to(root) else path
         fits = any(fnmatchcase(named.as_posix(), pattern) for pattern in patterns)

@@ -32,7 +32,6 @@ _BODILESS: Final = frozenset({204, 304})
 _END_OF_HEAD: Final = b"\r\n\r\n"
 #: How long a socket is kept open on which no answer comes, in seconds.
 LONGEST_SILENCE: Final = 60.0
-_PIECE: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)

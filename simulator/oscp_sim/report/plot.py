@@ -68,8 +68,6 @@ _FORECAST: Final = "UpdateGroupCapacityForecast"
 _ADJUST: Final = "AdjustGroupCapacityForecast"
 _MEASURED: Final = frozenset({"UpdateGroupMeasurements", "UpdateAssetMeasurement"})
 _DIRECTIONS: Final = {"EXPORT": "GENERATION"}
-# One of a unit in watt, or in watt for an hour.
-_FACTORS: Final = {"W": 1.0, "KW": 1000.0, "WH": 1.0, "KWH": 1000.0}
 _POWER_OF: Final = {"WH": "W", "KWH": "KW"}
 _LARGEST: Final = 1e15
 _TOO_LATE: Final = datetime(9000, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 from importlib.resources import files
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from oscp_schemas.show import escape_pointer, nearest
@@ -62,6 +62,7 @@ from oscp_sim.scenario.references import (
     texts,
     unused,
 )
+from oscp_sim.scenario.selection import scenario_files, shown_path
 from oscp_sim.verify import Verification
 from oscp_sim.world import World, load_world
 from oscp_sim.yaml_source import SourceError, SourceProblem, YamlDocument, read_yaml
@@ -90,9 +91,9 @@ def load_scenarios(
     problems: list[SourceProblem] = []
     scenarios: list[tuple[Path, Scenario]] = []
     included = [Path(each).resolve() for each in include]
-    for path, folder, top in _scenario_files(map(Path, paths)):
+    for path, folder, top in scenario_files(map(Path, paths)):
         try:
-            document = read_yaml(path, _shown(path))
+            document = read_yaml(path, shown_path(path))
         except SourceError as error:
             problems += error.problems
             continue
@@ -114,7 +115,7 @@ def load_expectation(path: Path) -> Expect:
     Raises:
         SourceError: It cannot be read, breaks the schema, or has what no program leads to.
     """
-    document, folders = read_yaml(path, _shown(path)), [path.parent.resolve()]
+    document, folders = read_yaml(path, shown_path(path)), [path.parent.resolve()]
     whole = scenario_schema()
     part = whole["definitions"]["expect"]
     return _FileReader.read_part(path, document, folders, whole, part, _FileReader.expectation)
@@ -172,73 +173,6 @@ def _repeated_names(scenarios: Iterable[tuple[Path, Scenario]]) -> Iterator[Sour
 
 
 _T = TypeVar("_T")
-
-# Where the scenario files are.
-
-_SUFFIXES: Final = frozenset({".yaml", ".yml"})
-# Folders of what scenario files refer to.
-_NOT_SCENARIOS: Final = frozenset({"payloads", "worlds"})
-
-
-# A scenario file, the folder that is its group, and the folder in which it may name files.
-_Found = tuple[Path, str, Path]
-
-
-def _scenario_files(paths: Iterable[Path]) -> Iterable[_Found]:
-    """Return each scenario file once, with its folder below the path that was named, and that.
-
-    Raises:
-        SourceError: A path is not there, or is a folder without any scenario file.
-    """
-    found: dict[Path, _Found] = {}
-    problems = []
-    for path in paths:
-        named = (path, _heading(path), path.parent)
-        there = [named] if path.is_file() else list(_below(path))
-        if not there:
-            what = "no scenario file (*.yaml) in here" if path.is_dir() else _missing(path)
-            problems.append(SourceProblem(_shown(path), what))
-        for file in there:
-            found.setdefault(file[0].resolve(), file)
-    if problems:
-        raise SourceError(problems)
-    return found.values()
-
-
-# The folder that is rehearsed where none is named.
-_USUAL: Final = Path("scenarios")
-
-
-def _heading(path: Path) -> str:
-    """Return the group of a file that is named itself: below the usual folder, as from there."""
-    folder, usual = path.resolve().parent, _USUAL.resolve()
-    if not folder.is_relative_to(usual):
-        return folder.name
-    return "" if folder == usual else folder.relative_to(usual).as_posix()
-
-
-def _missing(path: Path) -> str:
-    there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = nearest(path.name, there)
-    return f"no such file or folder{f'; did you mean {path.with_name(near)}?' if near else ''}"
-
-
-def _below(folder: Path) -> Iterator[_Found]:
-    for path in sorted(folder.rglob("*")):
-        above = path.relative_to(folder).parent
-        if path.suffix in _SUFFIXES and path.is_file() and not is_left_out(above):
-            yield path, "" if above == Path() else above.as_posix(), folder
-
-
-def is_left_out(folder: PurePath) -> bool:
-    """Return whether what is in a folder is no scenario file, whatever it looks like."""
-    return any(part in _NOT_SCENARIOS or part.startswith(".") for part in folder.parts)
-
-
-def _shown(path: Path) -> str:
-    """Return a path as messages show it: relative to the working directory where it is below."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
 
 # From one file to its scenarios.
 
@@ -486,7 +420,7 @@ class _FileReader:
         try:
             if not isinstance(value, str):
                 return load_world(self._document.at(at), folder=self._path.parent)
-            return load_world(path, _shown(path)) if path else None
+            return load_world(path, shown_path(path)) if path else None
         except SourceError as error:
             self._reader.problems.extend(error.problems)
             return None
@@ -669,16 +603,16 @@ class _FileReader:
         if path is None:
             return "", None
         try:
-            return path.read_bytes().decode("utf-8"), _shown(path)
+            return path.read_bytes().decode("utf-8"), shown_path(path)
         except (OSError, UnicodeDecodeError) as error:
-            self._complain(at, f"{_shown(path)} cannot be read as UTF-8 text: {error}")
+            self._complain(at, f"{shown_path(path)} cannot be read as UTF-8 text: {error}")
             return "", None
 
     def _beside(self, named: str, at: str) -> Path | None:
         """Return the file of a path that is relative to the scenario file."""
         path = self._path.parent / named
         if not _is_within(path, self._folders):
-            where = f'"{named}" is outside of the folder {_shown(self._folders[0])}'
+            where = f'"{named}" is outside of the folder {shown_path(self._folders[0])}'
             self._complain(at, f"{where}: move it there, or give its folder with --include")
             return None
         if path.is_file():

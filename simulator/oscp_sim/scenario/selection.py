@@ -1,4 +1,4 @@
-"""Choose among scenarios: by file and name, by an expression, by tags, by what failed last time."""
+"""Which scenarios: of which files, and by name, expression, tags, or by what failed last time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, Self
 
 from oscp_schemas.show import nearest
@@ -20,9 +20,80 @@ from oscp_sim.scenario.events import (
     ScenarioStarted,
 )
 from oscp_sim.scenario.model import Scenario
+from oscp_sim.yaml_source import SourceError, SourceProblem
 
 _SEPARATOR: Final = "::"
 _MOST_SHOWN: Final = 8
+
+
+# Where the scenario files are.
+
+_SUFFIXES: Final = frozenset({".yaml", ".yml"})
+# Folders of what scenario files refer to.
+_NOT_SCENARIOS: Final = frozenset({"payloads", "worlds"})
+
+
+# A scenario file, the folder that is its group, and the folder in which it may name files.
+FoundFile = tuple[Path, str, Path]
+
+
+def scenario_files(paths: Iterable[Path]) -> Iterable[FoundFile]:
+    """Return each scenario file once, with its folder below the path that was named, and that.
+
+    Raises:
+        SourceError: A path is not there, or is a folder without any scenario file.
+    """
+    found: dict[Path, FoundFile] = {}
+    problems = []
+    for path in paths:
+        named = (path, _heading(path), path.parent)
+        there = [named] if path.is_file() else list(_below(path))
+        if not there:
+            what = "no scenario file (*.yaml) in here" if path.is_dir() else _missing(path)
+            problems.append(SourceProblem(shown_path(path), what))
+        for file in there:
+            found.setdefault(file[0].resolve(), file)
+    if problems:
+        raise SourceError(problems)
+    return found.values()
+
+
+# The folder that is rehearsed where none is named.
+_USUAL: Final = Path("scenarios")
+
+
+def _heading(path: Path) -> str:
+    """Return the group of a file that is named itself: below the usual folder, as from there."""
+    folder, usual = path.resolve().parent, _USUAL.resolve()
+    if not folder.is_relative_to(usual):
+        return folder.name
+    return "" if folder == usual else folder.relative_to(usual).as_posix()
+
+
+def _missing(path: Path) -> str:
+    there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, there)
+    return f"no such file or folder{f'; did you mean {path.with_name(near)}?' if near else ''}"
+
+
+def _below(folder: Path) -> Iterator[FoundFile]:
+    for path in sorted(folder.rglob("*")):
+        above = path.relative_to(folder).parent
+        if path.suffix in _SUFFIXES and path.is_file() and not is_left_out(above):
+            yield path, "" if above == Path() else above.as_posix(), folder
+
+
+def is_left_out(folder: PurePath) -> bool:
+    """Return whether what is in a folder is no scenario file, whatever it looks like."""
+    return any(part in _NOT_SCENARIOS or part.startswith(".") for part in folder.parts)
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as messages show it: relative to the working directory where it is below."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+# By what somebody asks for.
 
 
 def identifier(scenario: Scenario) -> str:
