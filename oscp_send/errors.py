@@ -46,7 +46,15 @@ def _beginning(excerpt: str) -> str:
 
 
 class SettingsError(OscpSendError, ValueError):
-    """A setting is missing, misspelt or unusable."""
+    """A setting is missing, misspelt or unusable.
+
+    Attributes:
+        missing: The name of the one that is missing; None where it is something else.
+    """
+
+    def __init__(self, problem: str, missing: str | None = None) -> None:
+        super().__init__(problem)
+        self.missing = missing
 
 
 class InvalidMessage(OscpSendError):

@@ -230,7 +230,8 @@ def _date(key: str, value: object, now: datetime) -> Iterator[Finding]:
 
 
 _NEEDED: Final = ("action", "coId", "cgIdentifier", "msg")
-_KNOWN: Final = (*_NEEDED, "correlationId")
+#: The parameters of an OSCP instruction.
+PARAMETERS: Final = (*_NEEDED, "correlationId")
 _DROPPED: Final = "SolarUser drops parameters that are not strings"
 _LOST: Final = "SolarUser loses its place there and refuses the request"
 _WHAT: Final = MappingProxyType(
@@ -316,7 +317,7 @@ def judge_parameters(
         yield from _value(pointer, name, value, left, refused=refused)
     yield from _repeated(duplicates, given.pointer, left)
     for name in left:
-        if name not in _KNOWN:
+        if name not in PARAMETERS:
             yield _unknown_parameter(given.place(name), name)
     yield from _missing(given, left)
     yield from _unusable(given, left)
@@ -388,8 +389,8 @@ def _repeated(
 
 
 def _unknown_parameter(pointer: str, name: str) -> Finding:
-    meant = near(name, _KNOWN)
-    remedy = f'did you mean "{meant}"?' if meant else f"the parameters are {', '.join(_KNOWN)}"
+    meant = near(name, PARAMETERS)
+    remedy = f'did you mean "{meant}"?' if meant else f"the parameters are {', '.join(PARAMETERS)}"
     what = f"{preview(name)} is not a parameter of an OSCP instruction: it is stored and ignored"
     return _of_parameter("unknown-parameter", "warning", pointer, what, remedy)
 
@@ -397,7 +398,7 @@ def _unknown_parameter(pointer: str, name: str) -> Finding:
 def _missing(given: GivenParameters, left: Mapping[str, str]) -> Iterator[Finding]:
     # A parameter that is given and dropped has its finding already.
     known = {name for _, name, _ in given.places()} | left.keys()
-    unknown = [name for name in left if name not in _KNOWN]
+    unknown = [name for name in left if name not in PARAMETERS]
     for name in _NEEDED:
         if name not in known:
             what, remedy = f"{name} is missing: {_WHAT[name]}", _add_or_rename(name, unknown)

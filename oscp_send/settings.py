@@ -123,7 +123,8 @@ def load_settings(
         if key not in found:
             raise SettingsError(
                 f"no {key}: give it as an argument, as {_VARIABLES[key]}, or as {key} in "
-                f"{file or FILE_NAME}"
+                f"{file or FILE_NAME}",
+                missing=key,
             )
     return Settings(
         url=base_url(found["url"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, fields
 from functools import wraps
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -83,7 +84,10 @@ class Connection:
         try:
             return load_settings(url=self.url, token=self.token, secret=secret, file=self.config)
         except SettingsError as error:
-            raise SettingsError(_for_command_line(str(error))) from None
+            if error.missing is None:
+                raise
+            option = f"with {_OPTIONS[error.missing]}"
+            raise SettingsError(str(error).replace("as an argument", option)) from None
 
     def client(self, settings: Settings) -> SolarUserClient:
         """Return a client with these settings."""
@@ -107,14 +111,7 @@ def _read_secret(named: str) -> str:
     raise SettingsError(f"--secret-file {named}: {problem}")
 
 
-def _for_command_line(problem: str) -> str:
-    """Return a problem of the settings with the option in place of a program's argument."""
-    for key, option in (("url", "--url"), ("token", "--token"), ("secret", "--secret-file")):
-        advice = f"no {key}: give it "
-        problem = problem.replace(f"{advice}as an argument", f"{advice}with {option}")
-    return problem
-
-
+_OPTIONS: Final = MappingProxyType({"url": "--url", "token": "--token", "secret": "--secret-file"})
 action_option = click.option(
     "--action",
     metavar="NAME",

@@ -27,7 +27,7 @@ from oscp_send.cli.show import as_json, on_one_line, values
 from oscp_send.errors import DeadlinePassed, InstructionDeclined, PossiblySent, Unreachable
 from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import Instruction, InstructionStatus, join_parameters, split_parameters
-from oscp_send.request_findings import GivenParameters, judge_relations, other_group
+from oscp_send.request_findings import PARAMETERS, GivenParameters, judge_relations, other_group
 from oscp_send.solarnetwork.request_body import read_body
 from oscp_send.times import utc_now
 
@@ -223,9 +223,6 @@ def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-_SENT: Final = frozenset({"action", "coId", "cgIdentifier", "msg", "correlationId"})
-
-
 def _build(
     named: str, action: str | None, address: Address, settings: Settings, client: SolarUserClient
 ) -> Instruction:
@@ -275,7 +272,7 @@ def _of_request(examined: Examined, address: Address, client: SolarUserClient) -
         )
     body = read_body(examined.document or source.data)
     given = join_parameters(split_parameters(body.parameters))
-    left_out = sorted(given.keys() - _SENT)
+    left_out = sorted(given.keys() - set(PARAMETERS))
     if body.instruction_date is not None:
         left_out.append("instructionDate")
     if left_out:
