@@ -47,7 +47,7 @@ CORE = {
     "oscp_send/answers.py": "oscp_send/test_answers.py oscp_send/test_client.py "
     "oscp_send/test_waiting.py oscp_send/test_settling.py",
     "oscp_send/client.py": "oscp_send/test_transport.py oscp_send/test_answers.py "
-    "oscp_send/test_client.py oscp_send/test_waiting.py",
+    "oscp_send/test_client.py oscp_send/test_waiting.py oscp_send/test_settling.py",
     "oscp_send/solarnetwork/request_body.py": "oscp_send/test_request_body.py",
     "oscp_send/solarnetwork/decoding.py": "oscp_send/test_check_cases.py::"
     "test_the_service_reads_a_day_that_its_month_has_not oscp_send/test_check_cases.py::"
