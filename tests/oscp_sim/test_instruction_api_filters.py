@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -19,8 +20,8 @@ from tests.oscp_sim.rig import BASE, NOW, Signing, delivered, get, instruction, 
 UPDATE = f"{BASE}/updateState"
 
 
-@pytest.fixture
-def world() -> Iterator[Simulator]:
+@contextmanager
+def _seven_instructions() -> Iterator[Simulator]:
     """1 to 6: the first user's, on nodes 1, 11, 1, 12, 1, 1; 7: another's. A day lies between."""
     with Simulator(TWO_USERS, clock=FrozenClock(NOW)) as simulator:
         for day, (node, state) in enumerate(
@@ -37,6 +38,20 @@ def world() -> Iterator[Simulator]:
             post(simulator, {"nodeId": node, "instructionDate": date}, f"{BASE}/add/other")
             form(simulator, UPDATE, f"id={day + 1}&state={state}")
         post(simulator, {"nodeId": 2}, f"{BASE}/add/other", **ANOTHER)
+        yield simulator
+
+
+@pytest.fixture
+def world() -> Iterator[Simulator]:
+    """Seven instructions."""
+    with _seven_instructions() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def unchanged() -> Iterator[Simulator]:
+    """The same for all who only read, or are refused."""
+    with _seven_instructions() as simulator:
         yield simulator
 
 
@@ -76,9 +91,9 @@ FILTERS: dict[str, tuple[str, list[int]]] = {
 
 
 @pytest.mark.parametrize("row", FILTERS.values(), ids=FILTERS)
-def test_1_8_filter(world: Simulator, row: tuple[str, list[int]]) -> None:
+def test_1_8_filter(unchanged: Simulator, row: tuple[str, list[int]]) -> None:
     query, expected = row
-    assert ids(get(world, f"{BASE}?{query}")) == expected
+    assert ids(get(unchanged, f"{BASE}?{query}")) == expected
 
 
 REFUSED: dict[str, tuple[str, Signing, str]] = {
@@ -101,9 +116,9 @@ REFUSED: dict[str, tuple[str, Signing, str]] = {
 
 
 @pytest.mark.parametrize("row", REFUSED.values(), ids=REFUSED)
-def test_1_8_access(world: Simulator, row: tuple[str, Signing, str]) -> None:
+def test_1_8_access(unchanged: Simulator, row: tuple[str, Signing, str]) -> None:
     query, signing, message = row
-    assert get(world, f"{BASE}?{query}", **signing).refusal == (403, message)
+    assert get(unchanged, f"{BASE}?{query}", **signing).refusal == (403, message)
 
 
 UNREADABLE = {
@@ -118,9 +133,9 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_1_8_unreadable(world: Simulator, name: str) -> None:
+def test_1_8_unreadable(unchanged: Simulator, name: str) -> None:
     node = "nodeIds=1" if name == "nodeId" else "nodeId=1"
-    answer = get(world, f"{BASE}?{node}&{name}={UNREADABLE[name]}")
+    answer = get(unchanged, f"{BASE}?{node}&{name}={UNREADABLE[name]}")
     assert (answer.status, answer.json["code"]) == (422, "VAL.00004")
     (error,) = answer.json["errors"]
     assert list(error) == ["location", "rejectedValue", "message"]
@@ -131,14 +146,20 @@ def test_1_8_unreadable(world: Simulator, name: str) -> None:
 
 @settings(max_examples=examples(25), deadline=None)
 @given(
-    st.sets(st.sampled_from([1, 11, 12])),
-    st.sets(st.integers(1, 8).filter(lambda number: number != 7)),
-    st.sets(st.sampled_from(STATES)),
-    st.integers(1, 7),
-    st.integers(1, 7),
+    nodes=st.sets(st.sampled_from([1, 11, 12])),
+    wanted=st.sets(st.integers(1, 8).filter(lambda number: number != 7)),
+    in_states=st.sets(st.sampled_from(STATES)),
+    start=st.integers(1, 7),
+    end=st.integers(1, 7),
 )
 def test_a_filter_is_the_conjunction_of_its_parts(
-    nodes: set[int], wanted: set[int], in_states: set[str], start: int, end: int
+    unchanged: Simulator,
+    *,
+    nodes: set[int],
+    wanted: set[int],
+    in_states: set[str],
+    start: int,
+    end: int,
 ) -> None:
     rows = {
         1: (1, "Queued"),
@@ -152,12 +173,7 @@ def test_a_filter_is_the_conjunction_of_its_parts(
     for name, values in (("nodeIds", nodes), ("instructionIds", wanted), ("states", in_states)):
         if values:
             query.append(f"{name}={','.join(map(str, values))}")
-    with Simulator(TWO_USERS, clock=FrozenClock(NOW)) as simulator:
-        for number, (node, state) in rows.items():
-            date = f"2030-01-0{number} 00:00:00Z"
-            post(simulator, {"nodeId": node, "instructionDate": date}, f"{BASE}/add/other")
-            form(simulator, UPDATE, f"id={number}&state={state}")
-        answer = get(simulator, f"{BASE}?{'&'.join(query)}")
+    answer = get(unchanged, f"{BASE}?{'&'.join(query)}")
     if not nodes and not wanted:
         assert answer.refusal == (403, "ACCESS_DENIED")
         return
@@ -184,20 +200,23 @@ VIEWS: dict[str, tuple[str, list[int]]] = {
 
 
 @pytest.mark.parametrize("row", VIEWS.values(), ids=VIEWS)
-def test_1_1_rows_4_to_7(world: Simulator, row: tuple[str, list[int]]) -> None:
+def test_1_1_rows_4_to_7(unchanged: Simulator, row: tuple[str, list[int]]) -> None:
     target, expected = row
-    assert ids(get(world, f"{BASE}/{target}")) == expected
+    assert ids(get(unchanged, f"{BASE}/{target}")) == expected
 
 
 @pytest.mark.parametrize("path", ["viewActive", "viewPending"])
-def test_views_need_their_nodes(world: Simulator, path: str) -> None:
+def test_views_need_their_nodes(unchanged: Simulator, path: str) -> None:
     for query in ("", "nodeId="):
-        assert get(world, f"{BASE}/{path}?{query}").status == 400
-    assert get(world, f"{BASE}/{path}?nodeIds=").refusal == (403, "ACCESS_DENIED")
-    assert get(world, f"{BASE}/{path}?nodeId=2").refusal == (403, "ACCESS_DENIED")
-    assert get(world, f"{BASE}/{path}?nodeIds=1,99").refusal == (403, "UNKNOWN_OBJECT")
-    assert get(world, f"{BASE}/{path}?nodeIds=11,1", **RESTRICTED).refusal == (403, "ACCESS_DENIED")
-    assert get(world, f"{BASE}/{path}?nodeId=x").status == 422
+        assert get(unchanged, f"{BASE}/{path}?{query}").status == 400
+    assert get(unchanged, f"{BASE}/{path}?nodeIds=").refusal == (403, "ACCESS_DENIED")
+    assert get(unchanged, f"{BASE}/{path}?nodeId=2").refusal == (403, "ACCESS_DENIED")
+    assert get(unchanged, f"{BASE}/{path}?nodeIds=1,99").refusal == (403, "UNKNOWN_OBJECT")
+    assert get(unchanged, f"{BASE}/{path}?nodeIds=11,1", **RESTRICTED).refusal == (
+        403,
+        "ACCESS_DENIED",
+    )
+    assert get(unchanged, f"{BASE}/{path}?nodeId=x").status == 422
 
 
 def test_a_fresh_message_is_in_neither_view() -> None:
@@ -210,39 +229,39 @@ def test_a_fresh_message_is_in_neither_view() -> None:
     assert ids(get(simulator, f"{BASE}?nodeId=1&state=Queuing")) == [1]
 
 
-def test_view(world: Simulator) -> None:
-    assert get(world, f"{BASE}/view?id=99").body == b'{"success":true}'
-    assert get(world, f"{BASE}/view?id=7").refusal == (403, "ACCESS_DENIED")
-    assert get(world, f"{BASE}/view?id=1", **RESTRICTED).refusal == (403, "ACCESS_DENIED")
-    assert get(world, f"{BASE}/view?id=2", **RESTRICTED).data["id"] == 2
+def test_view(unchanged: Simulator) -> None:
+    assert get(unchanged, f"{BASE}/view?id=99").body == b'{"success":true}'
+    assert get(unchanged, f"{BASE}/view?id=7").refusal == (403, "ACCESS_DENIED")
+    assert get(unchanged, f"{BASE}/view?id=1", **RESTRICTED).refusal == (403, "ACCESS_DENIED")
+    assert get(unchanged, f"{BASE}/view?id=2", **RESTRICTED).data["id"] == 2
     for query in ("", "id="):
-        assert get(world, f"{BASE}/view?{query}").status == 400
+        assert get(unchanged, f"{BASE}/view?{query}").status == 400
 
 
-def test_view_of_several(world: Simulator) -> None:
-    assert ids(get(world, f"{BASE}/view?ids=5,99,2,5")) == [2, 5]
-    assert ids(get(world, f"{BASE}/view?ids=5&ids=2&id=1")) == [2, 5]
+def test_view_of_several(unchanged: Simulator) -> None:
+    assert ids(get(unchanged, f"{BASE}/view?ids=5,99,2,5")) == [2, 5]
+    assert ids(get(unchanged, f"{BASE}/view?ids=5&ids=2&id=1")) == [2, 5]
     for query in ("ids=99", "ids=,"):
-        assert get(world, f"{BASE}/view?{query}").body == b'{"success":true}'
-    assert get(world, f"{BASE}/view?ids=").refusal == (403, "ACCESS_DENIED")
-    assert get(world, f"{BASE}/view?ids=1,7").refusal == (403, "ACCESS_DENIED")
-    assert get(world, f"{BASE}/view?ids=1,x").status == 422
+        assert get(unchanged, f"{BASE}/view?{query}").body == b'{"success":true}'
+    assert get(unchanged, f"{BASE}/view?ids=").refusal == (403, "ACCESS_DENIED")
+    assert get(unchanged, f"{BASE}/view?ids=1,7").refusal == (403, "ACCESS_DENIED")
+    assert get(unchanged, f"{BASE}/view?ids=1,x").status == 422
 
 
 @pytest.mark.parametrize("path", [BASE, f"{BASE}/viewPending", f"{BASE}/viewActive"])
-def test_an_empty_element_is_a_node_that_nobody_has(world: Simulator, path: str) -> None:
-    assert get(world, f"{path}?nodeIds=1,").refusal == (403, "UNKNOWN_OBJECT")
+def test_an_empty_element_is_a_node_that_nobody_has(unchanged: Simulator, path: str) -> None:
+    assert get(unchanged, f"{path}?nodeIds=1,").refusal == (403, "UNKNOWN_OBJECT")
 
 
-def test_an_empty_list_of_states_is_refused(world: Simulator) -> None:
-    answer = get(world, f"{BASE}?nodeId=1&states=")
+def test_an_empty_list_of_states_is_refused(unchanged: Simulator) -> None:
+    answer = get(unchanged, f"{BASE}?nodeId=1&states=")
     assert answer.json["code"] == "VAL.00004"
     assert answer.json["message"].endswith("IllegalArgumentException: Collection is empty")
 
 
-def test_a_first_letter_has_any_case_and_a_mark_makes_a_default(world: Simulator) -> None:
-    assert ids(get(world, f"{BASE}?NodeId=1&%21state=Executing")) == [3]
-    assert ids(get(world, f"{BASE}?nodeId=1&state=Queued&%21state=Executing")) == [1]
+def test_a_first_letter_has_any_case_and_a_mark_makes_a_default(unchanged: Simulator) -> None:
+    assert ids(get(unchanged, f"{BASE}?NodeId=1&%21state=Executing")) == [3]
+    assert ids(get(unchanged, f"{BASE}?nodeId=1&state=Queued&%21state=Executing")) == [1]
 
 
 # --- §1.10: changes of state -------------------------------------------------------------------
@@ -273,8 +292,8 @@ BAD_STATES = ["queued", "Sleeping", "QUEUED", "1"]
 
 @pytest.mark.parametrize("state", BAD_STATES)
 @pytest.mark.parametrize("which", ["id=1", "ids=1", "nodeId=1"])
-def test_a_state_is_an_exact_name(world: Simulator, which: str, state: str) -> None:
-    status, message = form(world, UPDATE, f"{which}&state={state}").refusal
+def test_a_state_is_an_exact_name(unchanged: Simulator, which: str, state: str) -> None:
+    status, message = form(unchanged, UPDATE, f"{which}&state={state}").refusal
     assert status == 422
     assert message.startswith(
         "Illegal argument: Method parameter 'state': Failed to convert value of type "
@@ -283,13 +302,13 @@ def test_a_state_is_an_exact_name(world: Simulator, which: str, state: str) -> N
 
 
 @pytest.mark.parametrize("which", ["id=1", "ids=1", "nodeId=1", "id=1&state=", "state="])
-def test_a_state_must_be_given(world: Simulator, which: str) -> None:
-    assert form(world, UPDATE, which).status == 400
+def test_a_state_must_be_given(unchanged: Simulator, which: str) -> None:
+    assert form(unchanged, UPDATE, which).status == 400
 
 
 @pytest.mark.parametrize("which", ["id=&state=Declined", "id=x&state=Declined"])
-def test_an_id_must_be_a_number(world: Simulator, which: str) -> None:
-    assert form(world, UPDATE, which).status == (400 if "id=&" in which else 422)
+def test_an_id_must_be_a_number(unchanged: Simulator, which: str) -> None:
+    assert form(unchanged, UPDATE, which).status == (400 if "id=&" in which else 422)
 
 
 def test_the_same_state_is_no_change(world: Simulator) -> None:
