@@ -50,7 +50,8 @@ _LENGTH: Final = MeaningRule(
     "S1", "error", "SolarNetwork would let this through; a grid operator will not"
 )
 _OVERLAP: Final = MeaningRule(
-    *("S2", "error"),
+    "S2",
+    "error",
     "blocks of one phase and unit must not overlap: leave one of the two, or cut them",
 )
 _GAP: Final = MeaningRule("S3", "info", "gaps are allowed; fill this one if it is not intended")
@@ -64,24 +65,29 @@ _TOTAL: Final = MeaningRule(
     "S6", "warning", "state an interval either per phase or as ALL, or make the two agree"
 )
 _ENERGY: Final = MeaningRule(
-    *("S7", "info"),
+    "S7",
+    "info",
     "a WH or KWH capacity is the energy of its block: divide by the block's length to compare",
 )
 _LONG: Final = MeaningRule(
-    *("long-block", "warning"),
+    "long-block",
+    "warning",
     "look at the dates; for a limit that holds so long, send a forecast for each day",
 )
 _ODD_LENGTH: Final = MeaningRule("block-length", "info", "look at the times, if it is not intended")
 _ODD_HOUR: Final = MeaningRule(
-    *("block-length", "warning"),
+    "block-length",
+    "warning",
     "an hour too much looks like daylight saving: compute the ends in UTC",
 )
 _SCALED: Final = MeaningRule(
-    *("capacity-scale", "warning"),
+    "capacity-scale",
+    "warning",
     "are these watts as kilowatts, or the other way round? give all in one unit",
 )
 _PAST: Final = MeaningRule(
-    *("past-blocks", "warning"),
+    "past-blocks",
+    "warning",
     "leave out what is past; look at the dates and the clock if it is not intended",
 )
 

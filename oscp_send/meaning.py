@@ -40,7 +40,8 @@ def _judged(message: object, now: datetime, *, past_blocks: bool) -> Iterator[Fi
 
 
 _OFFSET: Final = MeaningRule(
-    *("S4", "error"),
+    "S4",
+    "error",
     "end it in Z, or in the local offset such as +02:00: on the days when clocks change, a local "
     "time alone names two instants or none",
 )
@@ -54,11 +55,13 @@ _LONG_INTERVAL: Final = MeaningRule(
 )
 _OFFLINE: Final = MeaningRule("S12", "warning", "set it at least one heartbeat interval ahead")
 _BEGINNING: Final = MeaningRule(
-    *("S13", "error"),
+    "S13",
+    "error",
     "initial_measure_time is the start of the counting: at or before measure_time",
 )
 _FALLING: Final = MeaningRule(
-    *("S14", "warning"),
+    "S14",
+    "warning",
     "a counter that is not restarted never decreases; give initial_measure_time if it was "
     "restarted",
 )

@@ -135,7 +135,6 @@ MAKERS = {
     "_warning": 0,
     "check": 0,
     "finding": 0,
-    "found": 0,
 }
 
 
