@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
@@ -13,6 +12,7 @@ from oscp_schemas.show import nearest
 from oscp_send.findings import Finding
 from oscp_send.meaning import judge_meaning
 from oscp_sim.conversation import journaled
+from oscp_sim.dataclass_values import changed
 from oscp_sim.entry import Entry
 from oscp_sim.http import Request, Response, respond
 from oscp_sim.journal import size_of
@@ -88,7 +88,7 @@ class Endpoint:
             self._record(call, response, system)
         if system is None or response.after == math.inf:
             return response
-        return replace(response, after=system.profile.behaviour.delay.total_seconds())
+        return changed(response, after=system.profile.behaviour.delay.total_seconds())
 
     def _callers(self, call: Call) -> tuple[System, ...]:
         """Return the systems that a request may be for by its token, at least one (oscp20.md §2.2).
@@ -167,7 +167,7 @@ class Endpoint:
             reaction = _judged(call, system)
             response = reaction.response
             if system.profile.refusal_shape == "oscp-sim-cp":
-                response = replace(response, headers=(*oscp_sim_cp.VARY, *response.headers))
+                response = response.having((*oscp_sim_cp.VARY, *response.headers))
             entry = self._record(call, response, system)
             # A DELETE is not a message: it has ended the registration, and what was agreed since.
             is_said = reaction.is_said and call.request.method != "DELETE"
