@@ -119,6 +119,11 @@ def test_values_of_derived_classes_are_written_as_those_of_theirs(value: object,
     assert write(value) == text.encode()
 
 
+def test_what_looks_like_a_place_for_a_value_is_written_as_it_is() -> None:
+    value = {"%": {"%s": 1.0}, 'é"%%': "%d", Word.EACH: [{}, {"%s": "%s"}]}
+    assert write(value) == r'{"%":{"%s":1.0},"é\"%%":"%d","é":[{},{"%s":"%s"}]}'.encode()
+
+
 def test_of_times_of_thousands_of_digits_no_more_than_one_is_remembered() -> None:
     text, other = (f"2031-03-01T00:00:00.{digit * 4000}Z" for digit in "12")
     before = sys.getrefcount(text)
