@@ -9,11 +9,10 @@ import tarfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
-import xmlschema
 from click import Command
 from click.testing import CliRunner, Result
 from junitparser import JUnitXml
@@ -34,6 +33,9 @@ from oscp_sim.scenario.events import (
     StepFinished,
 )
 from oscp_sim.scenario.timeline import Exchange
+
+if TYPE_CHECKING:
+    import xmlschema
 
 PAYLOADS = Path(__file__).parents[2] / "scenarios/instructions/payloads"
 GOOD = """
@@ -276,6 +278,8 @@ def published() -> list[xmlschema.XMLSchema]:
         files = (archive.extractfile(each) for each in archive if each.name.endswith("-10.xsd"))
         texts = [each.read().decode() for each in files if each is not None]
     assert len(texts) == 2
+    import xmlschema  # noqa: PLC0415 - each process collects this file, and one needs it
+
     return [xmlschema.XMLSchema(text) for text in texts]
 
 
