@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -39,6 +39,15 @@ class Forked:
         self.stderr = os.fdopen(os.dup(told.fileno()), encoding="utf-8")
         said.close()
         told.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._process.join(10)
+        self.stdout.close()
+        self.stderr.close()
 
     @property
     def pid(self) -> int:

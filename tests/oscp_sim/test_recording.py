@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from oscp_sim.recording import NothingToRecord, Recording, record
 from oscp_sim.recording.har import har
 from oscp_sim.saved_journal import SavedJournal, open_journal
 from oscp_sim.scenario.read import load_scenarios
+from tests.oscp_sim.forked import Forked
 from tests.oscp_sim.peers import provider, world
 from tests.oscp_sim.rig import (
     ADD,
@@ -868,21 +868,14 @@ def test_a_journal_is_exported_as_har(session: Path, tmp_path: Path) -> None:
 def test_serve_records_until_it_is_ended(tmp_path: Path) -> None:
     at, file, journal = tmp_path / "url", tmp_path / "session.yaml", tmp_path / "session.jsonl"
     options = ["--port", "0", "--url-file", str(at), "--record", str(file)]
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "oscp_sim", "serve", *options, "--save-journal", str(journal)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    while "Ctrl-C stops" not in (line := process.stdout.readline()):
-        assert line
-    url = json.loads(at.read_text())["url"]
-    requests.post(f"{url}/_sim/providers/3/heartbeat", timeout=5).raise_for_status()
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert said == f"1 step in {file}, 0 left out\n"
+    with Forked("serve", *options, "--save-journal", str(journal)) as process:
+        while "Ctrl-C stops" not in (line := process.stdout.readline()):
+            assert line
+        url = json.loads(at.read_text())["url"]
+        requests.post(f"{url}/_sim/providers/3/heartbeat", timeout=5).raise_for_status()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == f"1 step in {file}, 0 left out\n"
     assert "heartbeat:" in file.read_text()
     assert open_journal(journal).entries
 

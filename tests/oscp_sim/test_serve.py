@@ -434,16 +434,9 @@ def test_wrong_usage(option: str) -> None:
 
 def test_a_url_file_that_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "url.json"
-    ended = subprocess.run(  # noqa: S603
-        [*PROGRAM, "--port", "0", "--url-file", str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"oscp-sim serve: {path} cannot be written: ")
+    with _forked("--url-file", str(path)) as ended:
+        assert (ended.wait(30), ended.stdout.read()) == (2, "")
+        assert ended.stderr.read().startswith(f"oscp-sim serve: {path} cannot be written: ")
 
 
 def test_it_may_have_more_files_open_than_is_usual() -> None:
