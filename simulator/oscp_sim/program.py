@@ -183,7 +183,9 @@ def _started(
             f"give the program's path, relative to {folder or 'the folder of the command'}, or the "
             "name of one that is in PATH"
         )
-        if isinstance(error, PermissionError):
+        if isinstance(error, PermissionError) and (Path(folder or ".") / command[0]).is_dir():
+            why, mend = "it is a folder", "give the path of a program in it"
+        elif isinstance(error, PermissionError):
             mend = f"make it executable (chmod +x {command[0]}), or give the program that runs it"
         message = f"cannot start {shlex.join(command)}: {why}; {mend}"
         raise NotStarted(message) from error

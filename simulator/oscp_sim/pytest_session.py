@@ -276,8 +276,8 @@ def _lines(simulator: Simulator, name: str, outcome: str) -> Iterator[str]:
     if not entries:
         yield (
             "nothing: no party was asked for anything. A program reaches them at the url of the\n"
-            "fixture, or, by requests, urllib3, httpx or aiohttp, at production's within its\n"
-            "intercept()"
+            "fixture, or, by requests, urllib3, httpx, aiohttp or http.client, at production's\n"
+            "within its intercept()"
         )
     left_out = len(items) - _MOST_DRAWN
     if left_out > 0:

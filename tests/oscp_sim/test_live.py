@@ -184,6 +184,16 @@ def test_watch_without_a_simulator() -> None:
     assert done.stderr.startswith("oscp-sim watch: there is no simulator at http://127.0.0.1:1")
 
 
+@pytest.mark.parametrize(
+    "url", ["x", "ftp://127.0.0.1:1", "http://[::1", "http://127.0.0.1:99999", "127.0.0.1:8920"]
+)
+def test_what_is_no_address_is_an_error_of_its_own(url: str) -> None:
+    for command in (["watch", url], ["forecast", "3", "-", "--url", url]):
+        done = CliRunner().invoke(main, command, input=b"a")
+        said = f"oscp-sim {command[0]}: {url} is not the address of a simulator: write it as "
+        assert (done.exit_code, done.stderr) == (2, f"{said}http://127.0.0.1:8920\n")
+
+
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b"not JSON"])
 def test_what_is_not_a_simulator_is_said_to_be_none(body: bytes) -> None:
     with closing(Server(lambda _: respond(200, body, "application/json"))) as server:

@@ -27,7 +27,7 @@ from tests.oscp_sim.rig import NOW, PROVIDER_TOKEN
 from tests.oscp_sim.worlds import group, user, world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from oscp_send.findings import Finding
 
@@ -168,14 +168,6 @@ def assigned(module: ast.Module) -> Iterator[tuple[str, set[str]]]:
                 yield from ((of.id, constants(by)) for of, by in pairs if isinstance(of, ast.Name))
 
 
-def written_out(arguments: Iterable[ast.expr]) -> Iterator[ast.expr]:
-    for each in arguments:
-        if isinstance(each, ast.Starred) and isinstance(each.value, ast.Tuple):
-            yield from each.value.elts
-        else:
-            yield each
-
-
 def names_in_the_code() -> set[str]:
     """The names that the code writes out where it makes a finding, or keeps in a variable."""
     found: set[str] = set()
@@ -189,10 +181,9 @@ def names_in_the_code() -> set[str]:
             function = node.func
             called = getattr(function, "id", None) or getattr(function, "attr", "")
             place = MAKERS.get(str(called))
-            given = list(written_out(node.args))
-            if place is None or len(given) <= max(place, 1):
+            if place is None or len(node.args) <= max(place, 1):
                 continue
-            of = given[place]
+            of = node.args[place]
             found |= known.get(of.id, set()) if isinstance(of, ast.Name) else constants(of)
     return found
 

@@ -212,6 +212,21 @@ def test_a_program_that_does_not_end_is_ended() -> None:
     assert "expected  to end within 0.05 s\n   got       it was still running" in result.stdout
 
 
+@pytest.mark.parametrize("option", ["--timeout", "--settle"])
+def test_a_time_that_is_no_number_is_2(option: str) -> None:
+    result = run(option, "nan", "--", "true")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"'{option}': nan is not a number of seconds\n")
+
+
+def test_a_command_that_is_a_folder_is_2(tmp_path: Path) -> None:
+    result = run("--", str(tmp_path))
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"oscp-sim run: cannot start {tmp_path}: it is a folder; give the path of a program in it\n"
+    )
+
+
 def test_a_command_that_is_not_there_is_2() -> None:
     result = run("--", "./no-such-program")
     assert (result.exit_code, result.stdout) == (2, "")

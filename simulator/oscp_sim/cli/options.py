@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,13 @@ report_option = click.option(
     help="Also write a report: junit=FILE, json=FILE, html=FOLDER, or github for annotations and "
     "the summary of a GitHub step. May be given several times.",
 )
+
+
+def seconds(_: click.Context, __: click.Parameter, given: float | None) -> float | None:
+    """Return a number of seconds that an option was given, as its callback."""
+    if given is not None and math.isnan(given):
+        raise click.BadParameter("nan is not a number of seconds")
+    return given
 
 
 @contextmanager

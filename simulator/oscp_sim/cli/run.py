@@ -21,6 +21,7 @@ from oscp_sim.cli.options import (
     others_option,
     readable,
     seats,
+    seconds,
     setup_options,
 )
 from oscp_sim.cli.record import Kept, kept_options
@@ -67,12 +68,14 @@ _SETTLE = 10.0
     "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(0, min_open=True),
+    callback=seconds,
     help="End the command after so long, and fail; as long as it takes where not given.",
 )
 @click.option(
     "--settle",
     metavar="SECONDS",
     type=click.FloatRange(0),
+    callback=seconds,
     default=_SETTLE,
     show_default=True,
     help="How long what it sent may take to come to its end, once the command has.",

@@ -82,8 +82,8 @@ def watch(
     exchange has a line: its number in the journal, who asked whom, and the answer. Below are its
     ids, what the message says, and what is wrong with it.
 
-    Ends with the simulator, or with Ctrl-C, and exits with 0; with 2 where the simulator wants a
-    control token, with 3 when there is no simulator.
+    Ends with the simulator, or with Ctrl-C, and exits with 0; with 2 where the URL makes no sense
+    or the simulator wants a control token, with 3 when there is no simulator.
     """
     import requests
 
@@ -98,7 +98,7 @@ def watch(
         except KeyboardInterrupt:
             sys.exit(0)
         except requests.RequestException as error:
-            _end_without(f"there is no simulator at {url} ({type(error).__name__})")
+            _end_unreached(url, error)
 
 
 def _entries(
@@ -127,6 +127,13 @@ def _page(session: requests.Session, address: str, **query: int) -> Any:  # noqa
     if page is None:
         _end_without(f"what answers at {address} is not a simulator")
     return page
+
+
+def _end_unreached(url: str, error: requests.RequestException) -> NoReturn:
+    if isinstance(error, ValueError):
+        # Nothing was sent there.
+        end(f"{url} is not the address of a simulator: write it as http://127.0.0.1:8920")
+    _end_without(f"there is no simulator at {url} ({type(error).__name__})")
 
 
 def _end_without(why: str) -> NoReturn:
@@ -194,8 +201,7 @@ def forecast(
             user = {"user": given.pop("user")} if "user" in given else None
             answer = session.post(address, params=user, data=given, files=sent, timeout=_OF_A_TABLE)
     except requests.RequestException as error:
-        hint = "start one with oscp-sim serve, or say where it is with --url"
-        end(f"there is no simulator at {url} ({type(error).__name__}): {hint}", NO_SIMULATOR)
+        _end_unreached(url, error)
     sys.exit(_told(answer, provider))
 
 
