@@ -456,6 +456,13 @@ def test_the_command_reads_its_input_and_says_what_was_refused(simulator: Simula
     assert forecast(simulator, "-", "--step", "15m", given=table).exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["plan.xls", "plan.XLSX"])
+@pytest.mark.parametrize("data", [b"\xd0\xcf\x11\xe0\x00\x00", b"\xff\xfe\x00\x01"])
+def test_what_is_called_a_workbook_and_is_none(name: str, data: bytes) -> None:
+    said = "is not a workbook that can be read here: save it as XLSX, or as CSV"
+    assert refused(TableFile(name, data)) == f"{name}: {said}"
+
+
 def test_the_command_without_a_simulator() -> None:
     command = ["forecast", "3", "-", "--url", "http://127.0.0.1:1"]
     done = CliRunner().invoke(main, command, input=b"a")

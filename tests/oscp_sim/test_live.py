@@ -194,6 +194,15 @@ def test_what_is_no_address_is_an_error_of_its_own(url: str) -> None:
         assert (done.exit_code, done.stderr) == (2, f"{said}http://127.0.0.1:8920\n")
 
 
+def test_watch_below_the_address_of_a_simulator() -> None:
+    with Simulator() as simulator:
+        done = CliRunner().invoke(main, ["watch", f"{simulator.url}/else"])
+    said = "oscp-sim watch: there is no journal at http://127.0.0.1:"
+    assert done.exit_code == 3
+    assert done.stderr.startswith(said)
+    assert done.stderr.endswith("; start one with oscp-sim serve, or say where it is\n")
+
+
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b"not JSON"])
 def test_what_is_not_a_simulator_is_said_to_be_none(body: bytes) -> None:
     with closing(Server(lambda _: respond(200, body, "application/json"))) as server:

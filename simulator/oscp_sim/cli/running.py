@@ -123,6 +123,8 @@ def _entries(
 
 def _page(session: requests.Session, address: str, **query: int) -> Any:  # noqa: ANN401 - JSON
     answer = session.get(address, params=query, timeout=_PATIENCE)
+    if answer.status_code == 404:  # noqa: PLR2004 - of HTTP
+        _end_without(f"there is no journal at {address}")
     page = _said(answer, "last")
     if page is None:
         _end_without(f"what answers at {address} is not a simulator")
