@@ -14,32 +14,32 @@ _ROOT = Path(__file__).parent.parent
 
 #: The most modules of each package, `__init__` included, packages within counted by themselves.
 BUDGET = {
-    "oscp_send": 26,
+    "oscp_send": 24,
     "oscp_send/cli": 11,
     "oscp_send/solarnetwork": 6,
     "oscp_send/testing": 11,
     "schemas/oscp_schemas": 9,
     "simulator/oscp_sim": 34,
-    "simulator/oscp_sim/cli": 12,
+    "simulator/oscp_sim/cli": 10,
     "simulator/oscp_sim/conversation": 6,
     "simulator/oscp_sim/faults": 6,
-    "simulator/oscp_sim/flexibility_provider": 17,
+    "simulator/oscp_sim/flexibility_provider": 16,
     "simulator/oscp_sim/inspector": 2,
     "simulator/oscp_sim/intercept": 5,
     "simulator/oscp_sim/recording": 5,
     "simulator/oscp_sim/report": 12,
-    "simulator/oscp_sim/scenario": 22,
+    "simulator/oscp_sim/scenario": 20,
     "simulator/oscp_sim/solaruser": 14,
-    "simulator/oscp_sim/solaruser/configuration": 4,
-    "simulator/oscp_sim/system": 18,
-    "simulator/oscp_sim/world": 4,
+    "simulator/oscp_sim/solaruser/configuration": 3,
+    "simulator/oscp_sim/system": 17,
+    "simulator/oscp_sim/world": 3,
 }
 #: All of them together, and how many lines they may have. 31,000 held the services as they had
 #: been read; what they were measured to do besides, and what keeps a server steady, takes 5,000
 #: more; the instrument around them (faults, recordings, reports, verification) 11,000; what
 #: stands in anybody's test suite (pytest, interception, TLS, strategies, properties, the
 #: asynchronous sender) 8,500; and seeing it (the page, lines in a terminal, spreadsheets) 1,300.
-MOST_MODULES, MOST_LINES = 220, 58_500
+MOST_MODULES, MOST_LINES = 213, 57_000
 
 #: What each module on the simulator's first floor is there for.
 FIRST_FLOOR = {

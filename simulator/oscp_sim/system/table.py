@@ -240,8 +240,7 @@ def _opened(source: str | Path | TableFile) -> tuple[str, Iterator[_Line]]:
     if data.startswith(_ARCHIVE):
         return name, _sheet(name, data)
     if name.lower().endswith((".xlsx", ".xls")) and b"\0" in data:
-        what = "is not a workbook that can be read here: save it as XLSX, or as CSV"
-        raise SourceError([SourceProblem(name, what)])
+        raise _refusal(name, "is not a workbook that can be read here: save it as XLSX, or as CSV")
     return name, _lines(name, _decoded(name, data))
 
 
