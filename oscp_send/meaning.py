@@ -6,9 +6,8 @@ enforce none of them, so they warn; a grid operator will not be so kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from itertools import repeat
 from typing import Final, NamedTuple
 
 from oscp_schemas import escape_pointer
@@ -89,19 +88,19 @@ def _times(message: object) -> Iterator[Finding]:
 
 
 def _lacks_offset(message: object) -> bool:
-    waiting = [message] if isinstance(message, _HOLDERS) else []
-    times: list[object] = []
-    for value in waiting:
-        members: Collection[object] = value
-        if isinstance(value, dict):
-            times += map(value.get, _TIME_FIELDS & value.keys())
-            members = value.values()
-        if any(map(isinstance, members, repeat(_HOLDERS))):
-            waiting += (each for each in members if isinstance(each, _HOLDERS))
-    return any(map(has_no_offset, times))
-
-
-_HOLDERS: Final = (dict, list)
+    waiting = [message]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            for name, member in value.items():
+                if isinstance(member, str):
+                    if name in _TIME_FIELDS and has_no_offset(member):
+                        return True
+                elif isinstance(member, (dict, list)):
+                    waiting.append(member)
+    return False
 
 
 _INTERVAL: Final = "/required_behaviour/heartbeat_interval"

@@ -674,14 +674,10 @@ def _other(value: object) -> str:
 
 
 def _object(value: Mapping[str, Any]) -> str:
-    written = [_WRITERS.get(type(each), _other)(each) for each in value.values()]
-    return _form(tuple(map(str, value))) % tuple(written)
-
-
-@lru_cache(maxsize=32)  # the blocks of a forecast have the same names
-def _form(names: tuple[str, ...]) -> str:
-    """Return what an object with such names is, `%s` in the place of each value."""
-    members = [f"{encode_basestring(name).replace('%', '%%')}:%s" for name in names]
+    members = [
+        f"{encode_basestring(str(name))}:{_WRITERS.get(type(each), _other)(each)}"
+        for name, each in value.items()
+    ]
     return f"{{{','.join(members)}}}"
 
 
