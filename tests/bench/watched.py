@@ -109,7 +109,7 @@ _FRAMES: Final = """async () => {
 def compare(rounds: int, seconds: float, rate: float) -> None:
     """Print the figures of both, round by round in turn, and what the page says of itself."""
     looks = {"unwatched": nobody, "watched": page if _has_browser() else polling}
-    figures: dict[str, list[tuple[float, float, float]]] = {name: [] for name in looks}
+    figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in looks}
     for at in range(rounds):
         for name, look in looks.items():
             with ours(name) as peer:
@@ -117,12 +117,15 @@ def compare(rounds: int, seconds: float, rate: float) -> None:
                 with look(f"http://{host}:{port}") as told:
                     given, each = paced(peer, rate, seconds)
                     peer.load(_SIZE, min(seconds, 5.0))
-                    figures[name].append((given, each, peer.rounds[_SIZE][-1][1]))
+                    spent, most, *_ = peer.rounds[_SIZE][-1]
+                    figures[name].append((given, each, most, spent))
                     sys.stdout.write(f"round {at + 1}, {name}: {told()}\n")
-    sys.stdout.write(f"{'':12}{f'of {rate:g}/s':>12}{'ms of CPU':>12}{'at most/s':>12}\n")
+    sys.stdout.write(
+        f"{'':12}{f'of {rate:g}/s':>12}{'ms of CPU':>12}{'at most/s':>12}{'ms of CPU':>12}\n"
+    )
     for name, rows in figures.items():
-        given, each, most = (median(column) for column in zip(*rows, strict=True))
-        sys.stdout.write(f"{name:12}{given:12.0f}{each:12.2f}{most:12.0f}\n")
+        given, each, most, spent = (median(column) for column in zip(*rows, strict=True))
+        sys.stdout.write(f"{name:12}{given:12.0f}{each:12.2f}{most:12.0f}{spent:12.2f}\n")
 
 
 def _has_browser() -> bool:
