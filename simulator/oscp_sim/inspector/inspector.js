@@ -127,7 +127,8 @@ async function listen() {
       for (const row of rows) row.unread = [];
       refresh();
       const isBusy = performance.now() - state.came < 2000;
-      if (isBusy) await moment(Math.max(2 * GLANCE, 9 * (performance.now() - began)));
+      // Nobody reads rows that pass by so quickly.
+      if (isBusy) await moment(Math.max(8 * GLANCE, 9 * (performance.now() - began)));
     }
   } catch { /* the simulator is not there: the list says so, and asks again */ } finally {
     isHearing = false;
