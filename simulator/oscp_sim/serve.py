@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import signal
-import threading
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -82,7 +82,7 @@ def serve(
         PortUnavailable: The port is taken, or the host is not this machine's.
         OSError: A file cannot be written; it has its name.
     """
-    with _collecting_seldom(), _signals() as stop:
+    with _collecting_seldom(), _signals() as wait_for_signal:
         allow_connections()
         context = tls.authority.context if tls is not None and tls.listens else None
         server = Server(simulator.handle, host, port, faults=simulator.faults, tls=context)
@@ -101,7 +101,7 @@ def serve(
                 when_ready(url)
                 if tls is not None and around is not None:
                     tls.when_ready(around)
-                stop.wait()
+                wait_for_signal()
         finally:
             server.close()
             simulator.close(timeout=_ABANDON_AFTER_SECONDS)
@@ -154,9 +154,15 @@ def _collecting_seldom() -> Iterator[None]:
 
 
 @contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """Let the first signal set an event, as long as the context lasts."""
-    stop = threading.Event()
+def _signals() -> Iterator[Callable[[], None]]:
+    """Yield what waits for the first signal, as long as the context lasts.
+
+    Where the system lets another thread receive it, a lock that this one waits for would not end:
+    what is written to a socket by whichever thread does.
+    """
+    ended: list[int] = []
+    woken, wakes = socket.socketpair()
+    wakes.setblocking(False)
     before = {
         number: handler
         for number in _ENDING
@@ -164,19 +170,27 @@ def _signals() -> Iterator[threading.Event]:
         if (handler := signal.getsignal(number)) != signal.SIG_IGN or number == signal.SIGINT
     }
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def end(number: int, _frame: FrameType | None) -> None:
         # The next one ends the process, whatever that is busy with.
-        for number in before:
-            signal.signal(number, signal.SIG_DFL)
-        stop.set()
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        ended.append(number)
+
+    def wait() -> None:
+        while not ended:
+            woken.recv(1)
 
     for number in before:
         signal.signal(number, end)
+    woke_before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
     try:
-        yield stop
+        yield wait
     finally:
+        signal.set_wakeup_fd(woke_before)
         for number, handler in before.items():
             signal.signal(number, handler)
+        woken.close()
+        wakes.close()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -139,6 +140,19 @@ def test_from_the_url_file_to_the_signal(tmp_path: Path, number: signal.Signals)
             served.get("/_sim/health")
         assert served.process.stderr is not None
         assert served.process.stderr.read() == ""
+
+
+def test_it_ends_whichever_of_its_threads_the_signal_reaches() -> None:
+    tgkill = getattr(ctypes.CDLL(None), "tgkill", None)
+    tasks = Path("/proc/self/task")
+    if tgkill is None or not tasks.exists():
+        pytest.skip("one thread alone can be signalled on Linux only")
+    with serving() as served:
+        assert served.get("/_sim/health").status == 200
+        pid = served.process.pid
+        others = {int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+        assert tgkill(pid, min(others), signal.SIGTERM) == 0
+        assert served.process.wait(5) == 0
 
 
 def test_faults_of_a_file_strike_and_those_that_did_not_are_told_at_the_end(
