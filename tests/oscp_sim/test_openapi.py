@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import given, settings
+from hypothesis import core, given, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import engine
+from hypothesis.strategies._internal import collections
 from schemathesis import APIOperation
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation.hypothesis import setup
 from schemathesis.specs.openapi.checks import status_code_conformance
 
 from oscp_send.snws2 import SNWS2Auth
@@ -32,6 +35,21 @@ _OPERATIONS = [
 @pytest.fixture(scope="module", autouse=True)
 def _delivering() -> Iterator[None]:
     with _SIMULATOR:
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone() -> Iterator[None]:
+    """Keep what schemathesis changes in hypothesis from the tests that come later.
+
+    It prints no values any more, which these tests can do without, and tries larger ones.
+    """
+    changed = [(core, "RepresentationPrinter")]
+    changed += [(each, "BUFFER_SIZE") for each in (core, engine, collections)]
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in changed:
+            patch.setattr(module, name, getattr(module, name))
+        setup()
         yield
 
 
