@@ -625,7 +625,7 @@ class FrozenClock:
 
     def _move_to(self, instant: datetime) -> None:
         with self._moved:
-            self._now = max(self._now, instant)
+            self._now = max(self._now, instant.astimezone(UTC))
             self._moved.notify_all()
         self._told.tell()
 

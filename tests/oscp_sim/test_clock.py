@@ -33,6 +33,16 @@ def test_frozen_clock_keeps_its_start_in_utc() -> None:
     assert clock.now().tzinfo is UTC
 
 
+def test_frozen_clock_is_in_utc_whatever_offset_has_what_is_due() -> None:
+    clock, seen = FrozenClock(START), list[datetime]()
+    schedule = Schedule(clock)
+    clock.attach(schedule)
+    west = timezone(timedelta(hours=-11))
+    schedule.at(datetime(2026, 2, 28, 15, tzinfo=west), lambda: seen.append(clock.now()))
+    clock.advance("3h")
+    assert [each.isoformat() for each in seen] == ["2026-03-01T02:00:00+00:00"]
+
+
 def test_frozen_clock_refuses_a_start_without_offset() -> None:
     with pytest.raises(ValueError, match="2026-03-01T00:00:00: add an offset"):
         FrozenClock(START.replace(tzinfo=None))
