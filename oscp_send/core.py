@@ -53,7 +53,7 @@ _LONGEST_PAUSE: Final = 10.0
 _SHORTEST_LOOK: Final = 1.0
 _Result = TypeVar("_Result")
 _Request = TypeVar("_Request")
-_CHECK: Final = "Nothing was sent. Check the base URL, the network, and proxies on the way."
+_CHECK: Final = "Check the base URL, the network, and proxies on the way."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +121,14 @@ class Failure:
         """Raise what it means for a look, or for what was posted.
 
         Raises:
-            Unreachable: Certainly nothing was queued.
+            Unreachable: It was a look, or certainly nothing was queued.
             PossiblySent: What was posted may have arrived.
         """
-        if posting is None or self.was_never_sent:
-            raise Unreachable(self.words, hint=_CHECK) from self.error
+        if posting is None:
+            hint = f"A look changes nothing, and may be repeated. {_CHECK}"
+            raise Unreachable(self.words, hint=hint) from self.error
+        if self.was_never_sent:
+            raise Unreachable(self.words, hint=f"Nothing was sent. {_CHECK}") from self.error
         raise posting.possibly_sent(self.words) from self.error
 
 
@@ -207,8 +210,9 @@ class Core(Generic[_Request]):
 
     def prepare_instruction(self, instruction: Instruction) -> _Request:
         """Return the signed request that `submit` would send."""
-        request = self._prepared(self._adding(instruction))
-        return request.raise_for(None) if isinstance(request, Failure) else request
+        call = self._adding(instruction)
+        request = self._prepared(call)
+        return request.raise_for(call.posting) if isinstance(request, Failure) else request
 
     def _prepared(self, call: Call) -> _Request | Failure:
         """Return the signed request, or why its address cannot be used."""

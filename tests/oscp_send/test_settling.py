@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,14 @@ def test_that_it_is_not_there_is_certain_once_its_date_is_too_old(
             client.settle(LOST)
         assert caught.value.instruction is SENT
         assert caught.value.since == LOST.since
+
+
+def test_that_it_cannot_be_looked_for_says_nothing_of_what_was_sent(service: Service) -> None:
+    service.get(INSTR, body=requests.ConnectionError("refused"))
+    with pytest.raises(PossiblySent, match="it cannot be looked for: SolarUser could") as caught:
+        make_client().settle(LOST)
+    assert "A look changes nothing" in caught.value.reason
+    assert "Nothing was sent" not in str(caught.value)
 
 
 OTHERS: dict[str, tuple[dict[str, Any] | None, bool]] = {

@@ -31,7 +31,8 @@ from tests.oscp_send.sender_world import (
     reply,
 )
 
-CHECK = "Nothing was sent. Check the base URL, the network, and proxies on the way."
+CHECK = "Check the base URL, the network, and proxies on the way."
+LOOK = f"A look changes nothing, and may be repeated. {CHECK}"
 OK = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 88\r\n\r\n"
     b'{"success":true,"data":{"id":1,"nodeId":101,"topic":"OSCP_v20","state":"Queuing"      }}'
@@ -97,7 +98,10 @@ def refused_port() -> str:
 
 def test_a_refused_connection_was_never_sent() -> None:
     error = failing(Unreachable, refused_port())
-    assert str(error) == f"SolarUser could not be reached: connection refused\n{CHECK}"
+    assert (
+        str(error)
+        == f"SolarUser could not be reached: connection refused\nNothing was sent. {CHECK}"
+    )
     assert "hunter2" not in str(error) + repr(error.__cause__)
 
 
@@ -141,7 +145,17 @@ def test_a_look_that_is_lost_is_unreachable() -> None:
     ):
         client.view(1)
     assert caught.value.reason == "the exchange failed (RemoteDisconnected)"
-    assert caught.value.hint == CHECK
+    assert caught.value.hint == LOOK
+
+
+def test_of_a_look_that_takes_too_long_nobody_says_that_nothing_was_sent() -> None:
+    with (
+        listening(lambda connection: connection.recv(1)) as listener,
+        client_of(listener.url, timeout=0.1) as client,
+        pytest.raises(Unreachable) as caught,
+    ):
+        client.list(ids=[1, 2])
+    assert str(caught.value) == (f"SolarUser could not be reached: no answer came in time\n{LOOK}")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
@@ -187,9 +201,15 @@ def test_an_address_that_cannot_be_used_was_never_asked(url: str, kind: str) -> 
         with pytest.raises(Unreachable) as caught:
             client.view(1)
         assert caught.value.reason == f"the exchange failed (Invalid{kind})"
-        assert caught.value.hint == CHECK
-        with pytest.raises(Unreachable):
+        assert caught.value.hint == LOOK
+        with pytest.raises(Unreachable, match=f"Nothing was sent. {CHECK}"):
             client.send("Handshake", HANDSHAKE, **TO)
+
+
+def test_what_cannot_be_prepared_was_not_sent() -> None:
+    with client_of("http://.x") as client, pytest.raises(Unreachable) as caught:
+        client.prepare("Handshake", HANDSHAKE, **TO)
+    assert caught.value.hint == f"Nothing was sent. {CHECK}"
 
 
 @pytest.mark.parametrize(
