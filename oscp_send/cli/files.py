@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final, Literal
@@ -156,6 +156,10 @@ class Examined:
     def is_request(self) -> bool:
         """Whether it is a whole request body."""
         return isinstance(self.judgement, RequestJudgement)
+
+    def without_content(self) -> Examined:
+        """Return it without what is in the file, which takes much more room than its findings."""
+        return replace(self, source=replace(self.source, data=b""), document=None)
 
     def count(self, kind: Kind) -> int:
         """Return how many findings of a kind there are."""

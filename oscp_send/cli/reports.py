@@ -98,7 +98,7 @@ class Report:
 
     def add(self, examined: Examined) -> None:
         """Take a file that was judged."""
-        self._files.append(examined)
+        self._files.append(examined.without_content())
 
     def add_problem(self, problem: SourceProblem) -> None:
         """Take a file that could not be judged."""

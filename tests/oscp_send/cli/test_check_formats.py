@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from junitparser import JUnitXml
 
 from oscp_send.cli.files import Source, examine
 from oscp_send.cli.main import Palette
-from oscp_send.cli.reports import TextReport
+from oscp_send.cli.reports import REPORTS, TextReport
 from tests.cases.payloads import forecast, one_block
 from tests.oscp_send.cli.given import ACTION, pretty, request_body
 
@@ -30,6 +31,17 @@ COMMAND = re.compile(
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_keeps_nothing_of_what_is_in_the_files(kind: str) -> None:
+    report = REPORTS[kind](io.StringIO())
+    examined = examine(Source("f.json", "f.json", request_body().encode()), None, "documented")
+    assert examined.document is not None
+    document = weakref.ref(examined.document)
+    report.add(examined)
+    del examined
+    assert document() is None
 
 
 def coloured(text: str, *, is_strict: bool = False) -> str:
