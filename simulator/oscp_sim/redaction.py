@@ -213,8 +213,9 @@ class Recorded:
     @property
     def target(self) -> str | None:
         """The request's target without any secret; of the body nothing is read."""
-        request = self._parts.request
-        if request is None or self._parts.is_safe:
+        parts = self._parts  # looked at once: another thread may replace it
+        request = parts.request
+        if request is None or parts.is_safe:
             return None if request is None else request.target
         return self._concealed.safe(request.target)
 

@@ -2,7 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.redaction import is_credential, redact_form, redact_headers, writable
+from oscp_sim.http import Request
+from oscp_sim.redaction import (
+    Concealed,
+    Parts,
+    Recorded,
+    is_credential,
+    redact_form,
+    redact_headers,
+    writable,
+)
 
 SNWS2 = "SNWS2 Credential=a=b;c,SignedHeaders=date;host,Signature="
 
@@ -92,3 +101,20 @@ def test_names_are_not_remembered_without_end() -> None:
 )
 def test_a_form_is_shown_without_its_secrets(form: str, told: str) -> None:
     assert redact_form(form) == told
+
+
+def test_a_target_is_safe_though_another_thread_makes_the_parts_safe_meanwhile() -> None:
+    class Raced(Parts):
+        @property
+        def request(self) -> Request | None:
+            if not recorded.is_read:
+                recorded.is_read = True
+                assert recorded.parts.is_safe
+            return self[0]
+
+    class Record(Recorded):
+        is_read = False
+
+    request = Request("GET", "/a?b=hush-hush-hush")
+    recorded = Record(Raced(request, None, None, (), {}), Concealed().adding("hush-hush-hush"))
+    assert recorded.target == "/a?b=[redacted]"
