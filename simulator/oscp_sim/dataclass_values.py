@@ -46,7 +46,7 @@ _KEYS: Final = "written_as"
 ALWAYS_SHOWN: Final = MappingProxyType({_ALWAYS: True})
 
 
-def changed(value: _Instance, **changes: object) -> _Instance:
+def changed(value: _Instance, /, **changes: object) -> _Instance:
     """Return a dataclass with other values in some of its fields, sooner than `replace` does."""
     names = _names_of(type(value))
     own = zip(names, map(getattr, repeat(value), names), strict=True)

@@ -220,18 +220,24 @@ def test_the_schema_of_a_world_file_has_the_fields_of_the_dataclasses(pointer: s
     assert set(schema["properties"]) == {each.name for each in fields(kind)} - elsewhere
 
 
+@dataclass(frozen=True)
+class Named:
+    value: int = 1
+
+
 ERRAND = Errand.of(Request("POST", "/a?b", (("x", "y"),), b"{}", "here", 7), "solaruser", 3)
-CHANGES: list[tuple[Outer | Errand | World, dict[str, Any]]] = [
+CHANGES: list[tuple[Outer | Errand | Named | World, dict[str, Any]]] = [
     (Outer("n", secret="s", names=frozenset({"a"})), {"name": "m", "since": None}),
     (Outer("n"), {}),
     (ERRAND, {"target": "/c?d", "exchange_id": 8}),
+    (Named(), {"value": 3}),
     (World(()), {"broker": "down"}),
 ]
 
 
 @pytest.mark.parametrize(("value", "changes"), CHANGES)
 def test_a_dataclass_is_changed_as_replace_does_it(
-    value: Outer | Errand | World, changes: dict[str, Any]
+    value: Outer | Errand | Named | World, changes: dict[str, Any]
 ) -> None:
     expected, found = replace(value, **changes), changed(value, **changes)
     assert (found, type(found)) == (expected, type(expected))
