@@ -148,9 +148,13 @@ def test_a_look_that_is_lost_is_unreachable() -> None:
     assert caught.value.hint == LOOK
 
 
+def silent(connection: socket.socket) -> None:
+    connection.recv(1)  # until the other side has had enough
+
+
 def test_of_a_look_that_takes_too_long_nobody_says_that_nothing_was_sent() -> None:
     with (
-        listening(lambda connection: connection.recv(1)) as listener,
+        listening(silent) as listener,
         client_of(listener.url, timeout=0.1) as client,
         pytest.raises(Unreachable) as caught,
     ):
