@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from math import inf
 from typing import Any, Final, Generic, NoReturn, Self, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -92,8 +91,9 @@ class Call:
     def patience(self, usual: Patience) -> tuple[float, float]:
         """Return the seconds to connect and to wait for an answer, of those that are usual."""
         connect, wait = usual if isinstance(usual, tuple) else (usual, usual)
-        within = inf if self.within is None else self.within
-        return min(connect, within), min(wait, within)
+        if self.within is None:
+            return connect, wait
+        return min(connect, self.within), min(wait, self.within)
 
 
 @dataclass(frozen=True, slots=True)

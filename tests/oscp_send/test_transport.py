@@ -6,7 +6,7 @@ import hashlib
 import logging
 import socket
 import ssl
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import requests
@@ -146,6 +146,15 @@ def test_a_look_that_is_lost_is_unreachable() -> None:
         client.view(1)
     assert caught.value.reason == "the exchange failed (RemoteDisconnected)"
     assert caught.value.hint == LOOK
+
+
+@pytest.mark.parametrize("patience", [None, (5, None)])
+def test_a_client_may_wait_without_end(patience: Any) -> None:  # noqa: ANN401 - as requests has it
+    with (
+        listening(lambda connection: connection.sendall(OK)) as listener,
+        client_of(listener.url, timeout=patience) as client,
+    ):
+        assert client.send("Handshake", HANDSHAKE, **TO).state == "Queuing"
 
 
 def silent(connection: socket.socket) -> None:
