@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,9 +25,9 @@ from oscp_sim.scenario.run import Rehearsal, run
 from tests.oscp_sim.rig import SECRET, TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Dialog, Page
+    from playwright.sync_api import Browser, Dialog, Page, Route
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "inspector"
@@ -306,6 +307,57 @@ def test_a_fault_is_chosen_and_taken_away(page: Page, simulator: Simulator) -> N
     page.get_by_role("button", name="Take fault 1 away").click()
     page.get_by_text("Nothing.").wait_for()
     assert simulator.faults.rules == ()
+
+
+def test_the_other_side_of_an_exchange_is_read_though_it_comes_meanwhile(
+    page: Page, simulator: Simulator
+) -> None:
+    send(simulator)
+    sides = [each for each in simulator.journal.entries() if each.peer and each.exchange_id]
+    first = next(each for each in sides if not each.sent)
+    other = next(each for each in sides if each.sent and each.exchange_id == first.exchange_id)
+    asked: list[str] = []
+    waiting: dict[str, Route] = {}
+
+    def told(route: Route) -> None:
+        asked.extend(route.request.url.partition("numbers=")[2].split(","))
+        if str(first.number) in asked and "told" not in waiting:
+            waiting["told"] = route
+        else:
+            route.continue_()
+
+    def rows(route: Route) -> None:
+        url = route.request.url
+        if url.endswith("since=0"):
+            bare(route, until=first.number)
+        else:
+            waiting["rows" if f"since={first.number}&" in url else "more"] = route
+
+    page.route("**/_sim/told?*", told)
+    page.route("**/_sim/rows?*", rows)
+    page.reload()
+    # As of a busy simulator: what rows say is asked for while the next ones come.
+    wait(page, lambda: waiting.keys() >= {"told", "rows"})
+    bare(waiting["rows"])
+    wait(page, lambda: "more" in waiting)
+    waiting["told"].continue_()
+    wait(page, lambda: str(other.number) in asked)
+
+
+def bare(route: Route, until: int = sys.maxsize) -> None:
+    """Let rows come, up to one, without what they say, as many do."""
+    page = route.fetch().json()
+    came = [row for row in page["rows"] if row["number"] <= until]
+    last = min(page["last"], until)
+    route.fulfill(json={**page, "last": last, "rows": came, "told": []})
+
+
+def wait(page: Page, is_so: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if is_so():
+            return
+        page.wait_for_timeout(25)
+    pytest.fail("it has not come to be so in ten seconds")
 
 
 def test_a_fast_clock_is_told_how_fast_to_run(page: Page, simulator: Simulator) -> None:

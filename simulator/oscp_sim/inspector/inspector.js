@@ -121,10 +121,11 @@ async function listen() {
   try {
     for (let rows; (rows = ["exchanges", "export"].includes(view) ? unheard() : []).length;) {
       const began = performance.now();
-      const { told } = await ask(`/_sim/told?numbers=${rows.flatMap((row) => row.unread).join()}`);
+      const asked = new Set(rows.flatMap((row) => row.unread));
+      const { told } = await ask(`/_sim/told?numbers=${[...asked].join()}`);
       hear(told);
-      // What was forgotten meanwhile says nothing.
-      for (const row of rows) row.unread = [];
+      // What was forgotten meanwhile says nothing; of what came meanwhile, nothing was asked.
+      for (const row of rows) row.unread = row.unread.filter((number) => !asked.has(number));
       refresh();
       const isBusy = performance.now() - state.came < 2000;
       // Nobody reads rows that pass by so quickly.
