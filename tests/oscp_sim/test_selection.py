@@ -47,6 +47,16 @@ def ran(result: Result) -> list[str]:
     return re.findall(r"^  (?:ok  |FAIL)  (\S+)", result.stdout, re.MULTILINE)
 
 
+def test_a_shell_that_completes_a_line_is_told_nothing_else() -> None:
+    completing = {
+        "_OSCP_SIM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "oscp-sim rehearse --rep",
+        "COMP_CWORD": "2",
+    }
+    result = CliRunner(env=completing).invoke(main, prog_name="oscp-sim")
+    assert (result.stdout, result.stderr) == ("plain,--report\n", "")
+
+
 class TestExpression:
     @pytest.mark.parametrize(
         ("text", "holds"),

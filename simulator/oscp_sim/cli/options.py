@@ -206,10 +206,11 @@ _SCENARIOS: Final = Path("scenarios")
 
 
 def _or_usual(
-    _context: click.Context, _param: click.Parameter, given: tuple[str, ...]
+    context: click.Context, _param: click.Parameter, given: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the paths; else the folder `scenarios` here, or what the package ships."""
-    if given:
+    # A shell that completes a command line is told nothing.
+    if given or context.resilient_parsing:
         return given
     if any(_SCENARIOS.rglob("*.yaml")):
         return (str(_SCENARIOS),)
