@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
@@ -381,7 +382,7 @@ def _alone(secret: str) -> re.Pattern[str]:
 
     One that could be part of a word is found only outside of words.
     """
-    pattern = "".join(map(_written, secret))
+    pattern = _spelled(secret)
     if len(secret) < _LONGEST_WORD:
         before = _BEGINNING if _is_of_word(secret[0]) else ""
         after = _END if _is_of_word(secret[-1]) else ""
@@ -392,33 +393,49 @@ def _alone(secret: str) -> re.Pattern[str]:
 _RUNS = re.compile(r"[A-Za-z0-9]+")
 _ALSO_WRITTEN = MappingProxyType(
     {
-        "\\": _ESCAPES,
         # In a cell of a CSV table it is doubled.
-        '"': rf'{_ESCAPES}(?:"|{_PERCENT}22)|""|{_PERCENT}22{_PERCENT}22|&quot;',
-        "/": rf"{_ESCAPES}(?:/|{_PERCENT}2[Ff])",
-        "&": "&amp;",
-        "<": "&lt;",
-        ">": "&gt;",
-        "'": "&apos;",
-        " ": rf"\+|{_PERCENT}2[Bb]",
-        "\n": rf"{_ESCAPES}n",
-        "\r": rf"{_ESCAPES}r",
-        "\t": rf"{_ESCAPES}t",
+        '"': (rf'{_ESCAPES}(?:"|{_PERCENT}22)', '""', f"{_PERCENT}22{_PERCENT}22", "&quot;"),
+        "/": (rf"{_ESCAPES}(?:/|{_PERCENT}2[Ff])",),
+        "&": ("&amp;",),
+        "<": ("&lt;",),
+        ">": ("&gt;",),
+        "'": ("&apos;",),
+        " ": (rf"\+|{_PERCENT}2[Bb]",),
+        "\n": (f"{_ESCAPES}n",),
+        "\r": (f"{_ESCAPES}r",),
+        "\t": (f"{_ESCAPES}t",),
     }
 )
 
 
-def _written(character: str) -> str:
-    """Return a pattern of how JSON, URLs, forms, tables and markup may write a character."""
+def _spelled(secret: str) -> str:
+    """Return a pattern of how JSON, URLs, forms, tables and markup may write a secret.
+
+    Each text fits it in one way at most: else what only nearly is a secret would take for ever.
+    """
+    pieces: list[str] = []
+    before = ""
+    for character, repeated in groupby(secret):
+        piece = _written(character, len(list(repeated)))
+        # Backslashes take all of them, also those that escape what follows.
+        pieces.append(piece.replace(_ESCAPES, f"(?:{_ESCAPES})?") if before == "\\" else piece)
+        before = character
+    return "".join(pieces)
+
+
+def _written(character: str, count: int) -> str:
+    """Return a pattern of how a character may be written, so many times in the same way."""
     if _RUNS.fullmatch(character):
-        return character
+        return character * count
+    if character == "\\":
+        return rf"(?:\\|{_PERCENT}5[Cc]){{{count},{15 * count}}}+"
     units = re.findall("....", character.encode("utf-16-be").hex())
     in_json = "".join(f"{_ESCAPES}u{each}" for each in units)
     in_url = "".join(f"{_PERCENT}{each:02x}" for each in character.encode())
     number = ord(character)
     coded = rf"(?i:{in_json}|{in_url}|&\#0*{number};|&\#x0*{number:x};)"
-    also = _ALSO_WRITTEN.get(character)
-    return f"(?:{f'{also}|' if also else ''}{re.escape(character)}|{coded})"
+    ways = (*_ALSO_WRITTEN.get(character, ()), re.escape(character), coded)
+    return f"(?:{'|'.join(f'(?:{each}){{{count}}}' for each in ways)})"
 
 
 def _longest_spelling(secret: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -216,6 +217,11 @@ class TestConcealed:
         assert HUSH not in repr(entry)
 
 
+def spelled(secret: str) -> str:
+    """Return a secret as JSON in JSON has it."""
+    return json.dumps(json.dumps(secret)[1:-1])[1:-1]
+
+
 class TestTokensOfAnotherForm:
     @pytest.mark.parametrize(
         ("text", "told"),
@@ -247,6 +253,18 @@ class TestTokensOfAnotherForm:
     def test_it_is_known_in_any_spelling(self, spelled: str) -> None:
         concealed = Concealed().adding('a"b\\cd/eé+f')
         assert concealed.redact(f"({spelled})") == "([redacted])"
+
+    @pytest.mark.parametrize(
+        "unit", ["\\", '"', "\\/", '\\"', "\\\n", "\\é", "/", "&", "%", " ", "+"]
+    )
+    def test_what_nearly_is_one_takes_no_longer(self, unit: str) -> None:
+        secret, nearly = unit * 40, unit * 39
+        concealed, began = Concealed().adding(secret), time.process_time()
+        assert concealed.redact(nearly) == nearly
+        assert time.process_time() - began < 1
+        in_json = json.dumps(json.dumps(secret))
+        assert spelled(secret) in in_json
+        assert spelled(secret) not in concealed.redact(in_json)
 
     def test_a_long_one_is_replaced_within_words_too(self) -> None:
         concealed = Concealed().adding("0123456789abcdef" * 2)
