@@ -261,6 +261,12 @@ def test_help(command: list[str]) -> None:
     assert "Usage: " in result.output
 
 
+def test_an_unknown_command_is_answered_with_the_one_that_was_meant() -> None:
+    result = CliRunner().invoke(main, ["scheme"])
+    assert result.exit_code == 2
+    assert "No such command 'scheme'. (Did you mean 'schema'?)" in result.stderr
+
+
 # --- the scenarios that come with the program --------------------------------------------------
 
 

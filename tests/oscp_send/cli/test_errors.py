@@ -78,10 +78,18 @@ def test_the_command_that_a_lost_request_names_can_be_given(
     assert cli(*command).exit_code == 3
 
 
-def test_an_unknown_command_is_wrong_usage(cli: Cli) -> None:
-    result = cli("chekc")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("chekc", "No such command 'chekc'. (Did you mean 'check'?)"),
+        ("Send", "No such command 'Send'. (Did you mean 'send'?)"),
+        ("deliver", "No such command 'deliver'."),
+    ],
+)
+def test_an_unknown_command_is_wrong_usage(cli: Cli, given: str, said: str) -> None:
+    result = cli(given)
     assert result.exit_code == 2
-    assert "No such command 'chekc'" in result.stderr
+    assert result.stderr.endswith(f"\n\nError: {said}\n")
 
 
 def test_no_command_shows_what_there_is(cli: Cli) -> None:
