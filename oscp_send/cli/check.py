@@ -92,7 +92,8 @@ def check(
     code = 0
     for file in files:
         try:
-            examined = examine(read_source(file), action, fidelity, mqtt_limit, at)
+            source = read_source(file, among_others=True)
+            examined = examine(source, action, fidelity, mqtt_limit, at)
         except SourceProblem as problem:
             for report in told:
                 report.add_problem(problem)

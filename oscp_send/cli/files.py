@@ -53,8 +53,12 @@ class Source:
         return SourceProblem(self.name, self.path, what)
 
 
-def read_source(named: str) -> Source:
+def read_source(named: str, *, among_others: bool = False) -> Source:
     """Return the content of a file; `-` is the standard input.
+
+    Args:
+        named: As on the command line.
+        among_others: Whether the command takes several files.
 
     Raises:
         SourceProblem: It is missing, unreadable or empty.
@@ -62,20 +66,21 @@ def read_source(named: str) -> Source:
     if named == "-":
         source = Source("stdin", None, sys.stdin.buffer.read())
     else:
-        source = Source(named, named, _bytes_of(named))
+        source = Source(named, named, _bytes_of(named, among_others=among_others))
     if not source.data.strip():
         raise source.problem("it is empty; expected a message, or a whole request body, as JSON")
     return source
 
 
-def _bytes_of(named: str) -> bytes:
+def _bytes_of(named: str, *, among_others: bool) -> bytes:
     path = Path(named)
     try:
         return path.read_bytes()
     except FileNotFoundError:
         problem = "there is no such file"
     except IsADirectoryError:
-        problem = f"it is a directory; name the files in it, such as {path / '*.json'}"
+        meant = f"the files in it, such as {path / '*.json'}" if among_others else "a file in it"
+        problem = f"it is a directory; name {meant}"
     except OSError as error:
         problem = unreadable(error)
     except ValueError:  # a NUL character, which no shell can give

@@ -268,6 +268,9 @@ def test_a_folder_is_shown_how_to_be_named(cli: Cli, folder: Path) -> None:
     assert result.stderr == (
         "payloads: it is a directory; name the files in it, such as payloads/*.json\n"
     )
+    result = cli("chunks", "payloads")
+    assert result.exit_code == 2
+    assert result.stderr == "payloads: it is a directory; name a file in it\n"
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t"])
