@@ -14,7 +14,7 @@ from oscp_send.cli.main import unreadable
 
 # The client brings requests with it, which only a command that connects needs.
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from _typeshed import DataclassInstance
 
@@ -41,25 +41,28 @@ class Address:
         """Return node, Capacity Optimizer and Capacity Group.
 
         Raises:
-            UsageError: One of them is neither on the command line nor in the settings.
+            UsageError: Some are neither on the command line nor in the settings; it names all.
         """
         node_id = self.node_id if self.node_id is not None else settings.node_id
         co_id = self.co_id if self.co_id is not None else settings.co_id
         group = self.cg_identifier if self.cg_identifier is not None else settings.cg_identifier
-        if node_id is None:
-            raise _missing("--node-id", "node_id")
-        if co_id is None:
-            raise _missing("--co-id", "co_id")
-        if group is None:
-            raise _missing("--cg-identifier", "cg_identifier")
+        if node_id is None or co_id is None or group is None:
+            raise _missing({"node_id": node_id, "co_id": co_id, "cg_identifier": group})
         return node_id, co_id, group
 
 
-def _missing(option: str, key: str) -> click.UsageError:
+def _missing(known: Mapping[str, object]) -> click.UsageError:
+    keys = [key for key, value in known.items() if value is None]
+    options = [f"--{key.replace('_', '-')}" for key in keys]
     return click.UsageError(
-        f"a bare message does not say where it goes: give {option}, or {key} in the "
-        "configuration file"
+        f"a bare message does not say where it goes: give {_together(options)}, or "
+        f"{_together(keys)} in the configuration file"
     )
+
+
+def _together(words: list[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 @dataclass(frozen=True, slots=True)

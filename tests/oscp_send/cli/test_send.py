@@ -214,6 +214,16 @@ def test_a_bare_message_needs_an_address(cli: Cli, service: Service, missing: st
     assert len(service.calls) == 0
 
 
+def test_all_that_is_missing_of_an_address_is_said_at_once(cli: Cli, service: Service) -> None:
+    result = cli("send", "-", "--action", ACTION, stdin=forecast())
+    assert result.exit_code == 2
+    assert (
+        "give --node-id, --co-id and --cg-identifier, or node_id, co_id and cg_identifier in the "
+        "configuration file"
+    ) in " ".join(result.stderr.split())
+    assert len(service.calls) == 0
+
+
 def test_a_request_body_takes_no_other_address(cli: Cli, write: Write, service: Service) -> None:
     result = cli("send", write("r.json", request_body()), "--co-id", "1")
     assert result.exit_code == 2
