@@ -70,11 +70,19 @@ def _kind_and_name(report: str) -> tuple[str, str]:
 
 
 def writable(path: Path) -> Path:
-    """Return a path where a file can be written; its folder is made only then.
+    """Return a path where a file can be written; its folder is made, which shows that it can be.
 
     Raises:
         ValueError: It cannot; it says why.
     """
+    try:
+        return _written_to(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(f"{path} cannot be written: {reason[:1].lower()}{reason[1:]}") from None
+
+
+def _written_to(path: Path) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file in it")
     folder = next((each for each in path.absolute().parents if each.exists()), path)
@@ -82,6 +90,7 @@ def writable(path: Path) -> Path:
         raise ValueError(f"{path} cannot be written: {folder} is not a folder")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise ValueError(f"{path} cannot be written: permission denied")
+    path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 

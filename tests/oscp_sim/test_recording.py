@@ -890,6 +890,14 @@ def test_a_folder_that_is_a_file_is_2(name: list[str], option: str, tmp_path: Pa
     assert f"{tmp_path}/no is not a folder" in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("option", ["--record", "--save-journal"])
+@pytest.mark.parametrize("path", ["/proc/none/file", "x" * 300])
+def test_a_file_that_cannot_be_made_is_2_before_anything_is_served(option: str, path: str) -> None:
+    result = command("serve", "--port", "0", option, path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for {option}: {path} cannot be written: " in result.stderr
+
+
 def test_a_folder_that_is_not_there_is_made(session: Path, tmp_path: Path) -> None:
     files = [str(tmp_path / each / "b" / "file.yaml") for each in ("r", "j", "o", "e")]
     program = "curl -s -X POST $OSCP_SIM_URL/_sim/providers/3/heartbeat"

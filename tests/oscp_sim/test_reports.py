@@ -86,6 +86,9 @@ def rehearse(*arguments: str) -> Result:
         ("json=.", r"\. is a folder: name a file in it"),
         ("github=x", "'github=x' takes no path: write github alone"),
         ("json=a.yaml/b.json", r"a.yaml/b.json cannot be written: .*/a.yaml is not a folder"),
+        (f"json={'a' * 300}", r"a cannot be written: file name too long"),
+        (f"html={'a' * 300}", r"a/index.html cannot be written: file name too long"),
+        ("json=/proc/none/b.json", r"/proc/none/b.json cannot be written: (no such file or|perm)"),
     ],
 )
 def test_a_report_that_makes_no_sense_is_refused_before_anything_runs(
@@ -105,7 +108,7 @@ def test_two_reports_in_one_file_are_refused() -> None:
 def test_a_report_that_cannot_be_written_in_the_end_is_an_error_and_not_a_traceback() -> None:
     result = rehearse("a.yaml", "--report", "json=x/r.json", "--report", "json=x/r.json/y")
     assert result.exit_code == 2
-    assert result.stderr == "Error: the report x/r.json cannot be written: File exists\n"
+    assert result.stderr == "Error: the report x/r.json cannot be written: Is a directory\n"
 
 
 class TestJson:
