@@ -176,7 +176,8 @@ def test_the_loop_is_played_and_a_declined_message_understood(
     page.get_by_role("link", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="A scenario file").click()
-    path = tmp_path / "recorded.yaml"
+    assert download.value.suggested_filename == "recorded.yaml"
+    path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     assert run(load_scenarios([path]), Rehearsal(), [])
 
@@ -377,11 +378,11 @@ def test_a_pause_holds_the_list_still(page: Page, simulator: Simulator) -> None:
     from playwright.sync_api import expect  # noqa: PLC0415 - where there is one
 
     simulator.provider(3).heartbeat()
-    page.get_by_text("1 rows").wait_for()
+    page.get_by_text("1 row", exact=True).wait_for()
     page.get_by_role("button", name="Pause").click()
     simulator.provider(3).post("Heartbeat", {"offline_mode_at": "2031-03-01T00:00:00Z"})
     page.set_viewport_size({"width": 1300, "height": 800})
-    expect(page.get_by_text("1 rows")).to_be_visible()
+    expect(page.get_by_text("1 row", exact=True)).to_be_visible()
     rows = page.get_by_role("listbox", name="What happened").get_by_role("option")
     expect(rows).to_have_count(1)
     page.get_by_role("button", name="Pause").click()
@@ -411,6 +412,53 @@ def test_one_of_several_systems_is_chosen(page: Page, simulator: Simulator) -> N
     rows = page.get_by_role("listbox", name="What happened").get_by_role("option")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("Register · 1")
+
+
+def test_where_the_filters_show_nothing_that_is_said(page: Page, simulator: Simulator) -> None:
+    simulator.provider(3).heartbeat()
+    page.get_by_text("1 row", exact=True).wait_for()
+    page.get_by_label("Text").fill("nobody says this")
+    page.get_by_text("0 of 1 row", exact=True).wait_for()
+    page.get_by_text("Nothing that happened is what the filters ask for.").wait_for()
+    page.get_by_role("button", name="Show all of it").click()
+    page.get_by_role("option", name="Capacity Provider 3 to Flexibility Provider").wait_for()
+    assert page.get_by_text("Nothing that happened").is_hidden()
+    assert page.get_by_label("Text").input_value() == ""
+
+
+def test_who_is_refused_is_led_to_why(page: Page) -> None:
+    page.get_by_role("link", name="Control").first.click()
+    command(page, "Register")
+    page.get_by_role("button", name="Handshake").click()
+    told = page.get_by_role("alert").filter(has_text="Handshake: 403 Forbidden, see entry ")
+    told.get_by_role("link").click()
+    page.get_by_label("One exchange").get_by_text("the token was replaced").first.wait_for()
+
+
+def test_a_table_that_is_typed_takes_the_place_of_a_file(page: Page, simulator: Simulator) -> None:
+    page.get_by_role("link", name="Control").first.click()
+    file = page.get_by_label("CSV or XLSX file")
+    file.set_input_files({"name": "plan.csv", "mimeType": "text/csv", "buffer": b"no,table"})
+    page.get_by_role("button", name="Send as forecast").click()
+    page.get_by_role("alert").filter(has_text="plan.csv:1:1").wait_for()
+    file.set_input_files({"name": "new.csv", "mimeType": "text/csv", "buffer": b"no,table"})
+    page.get_by_text("new.csv, 8 bytes, will be sent").wait_for()
+    assert page.get_by_role("alert").is_hidden()
+    page.get_by_label("Table").fill("start,capacity\n2026-12-01T00:00:00Z,40\n")
+    assert file.input_value() == ""
+    page.get_by_label("step").fill("1h")
+    page.get_by_role("button", name="Send as forecast").click()
+    page.get_by_role("alert").filter(has_text="UpdateGroupCapacityForecast: 204").wait_for()
+    assert simulator.journal.entries(action="UpdateGroupCapacityForecast")
+
+
+def test_a_fault_asks_for_what_it_needs(page: Page, simulator: Simulator) -> None:
+    page.get_by_role("link", name="Control").first.click()
+    page.get_by_role("combobox", name="What").select_option("status")
+    page.get_by_role("button", name="Let it go wrong").click()
+    status = page.get_by_role("spinbutton", name="status")
+    assert status.evaluate("(input) => input.validity.valueMissing && input.matches(':focus')")
+    assert simulator.faults.rules == ()
 
 
 def test_what_was_agreed_is_told(page: Page, simulator: Simulator) -> None:
@@ -483,11 +531,11 @@ def test_everything_has_a_name(page: Page, simulator: Simulator) -> None:
 
 def test_after_a_reset_by_others_the_list_begins_anew(page: Page, simulator: Simulator) -> None:
     simulator.provider(3).heartbeat()
-    page.get_by_text("1 rows").wait_for()
+    page.get_by_text("1 row", exact=True).wait_for()
     simulator.reset()
     simulator.optimizer(1).heartbeat()
     page.get_by_role("option", name="Capacity Optimizer 1 to Flexibility Provider").wait_for()
-    assert page.locator("#count").inner_text() == "1 rows"
+    assert page.locator("#count").inner_text() == "1 row"
 
 
 def test_what_cannot_be_copied_is_shown(page: Page, simulator: Simulator) -> None:

@@ -51,6 +51,15 @@ function tell(text, isBad = false) {
   telling = setTimeout(() => { told.textContent = ""; }, isBad ? 12000 : 5000);
 }
 
+// What a simulated party sent, and got: why it was refused is in the exchange.
+function answered(sent) {
+  if (!sent) return;
+  const { action, status, reason, entry } = sent;
+  const isBad = status === null || status >= 400;
+  tell(`${action}: ${status ?? "no answer"} ${reason}`, isBad);
+  if (isBad) byId("told").append(", see entry ", linked(entry));
+}
+
 async function attempt(what, done) {
   try {
     const result = await what();
@@ -164,16 +173,20 @@ function choices(name, values) {
   }
 }
 
+const counted = (number) => (number === 1 ? "1 row" : `${number} rows`);
+
 function refresh() {
   const filter = wanted();
   const isAll = !Object.values(filter).some(Boolean);
   state.shown = isAll ? state.rows.slice() : state.rows.filter((row) => fits(row, filter));
   const left = wantsAll(filter) ? state.rows.filter((row) => row.unread.length).length : 0;
-  const count = isAll ? `${state.rows.length} rows` : `${state.shown.length} of ${state.rows.length} rows${left ? `, ${left} yet to be read` : ""}`;
+  const all = counted(state.rows.length);
+  const count = isAll ? all : `${state.shown.length} of ${all}${left ? `, ${left} yet to be read` : ""}`;
   byId("count").textContent = count;
   byId("kept").textContent = isAll ? "Everything that the simulator remembers." : `What the filters show: ${count}.`;
   byId("all").hidden = isAll;
   byId("nothing").hidden = state.rows.length > 0;
+  byId("none").hidden = state.rows.length === 0 || state.shown.length > 0 || left > 0;
   byId("space").style.height = `${state.shown.length * ROW}px`;
   if (state.follows) byId("list").scrollTop = state.shown.length * ROW;
   draw();
@@ -444,7 +457,7 @@ function sending(select, command, title, fields = [], read = given) {
   return make("form", { onsubmit: (event) => {
     event.preventDefault();
     const { path, query } = system(select);
-    attempt(() => post(`${path}/${command}${query}`, read(event.target)), (sent) => `${sent.action}: ${sent.status ?? "no answer"} ${sent.reason}`);
+    attempt(() => post(`${path}/${command}${query}`, read(event.target))).then(answered);
   } }, make("button", {}, title), ...fields);
 }
 
@@ -485,13 +498,20 @@ function forecasting(select) {
   const titled = () => { state.system = select.value; sender.textContent = select.value.startsWith("providers") ? "Send as forecast" : "Send as adjustment"; };
   select.addEventListener("change", titled);
   titled();
-  const area = make("textarea", { name: "csv", "aria-label": "Table", placeholder: "start,capacity\n2026-12-01T00:00:00+01:00,50\n2026-12-01T00:15:00+01:00,42.5" });
+  const area = make("textarea", { name: "csv", "aria-label": "Table", oninput: () => typed(), placeholder: "start,capacity\n2026-12-01T00:00:00+01:00,50\n2026-12-01T00:15:00+01:00,42.5" });
   let file = null;
-  const dropped = make("p", { class: "soft" }, "Type or paste a table, or drop a CSV or XLSX file here.");
+  const asks = "Type or paste a table, or drop a CSV or XLSX file here.";
+  const dropped = make("p", { class: "soft" }, asks);
   const picker = make("input", { type: "file", "aria-label": "CSV or XLSX file", accept: ".csv,.txt,.tsv,.xlsx", onchange: () => take1(picker.files[0]) });
-  const take1 = (chosen) => { file = chosen ?? null; dropped.textContent = file ? `${file.name}, ${file.size} bytes` : ""; };
+  const take1 = (chosen) => {
+    file = chosen ?? null;
+    dropped.textContent = file ? `${file.name}, ${file.size} bytes, will be sent; what you type here takes its place.` : asks;
+    tell("");
+  };
+  // A file that was there before would be sent instead.
+  const typed = () => { if (file) { picker.value = ""; take1(null); } };
   const form = make("form", { class: "drop", ondragover: (event) => { event.preventDefault(); form.classList.add("over"); }, ondragleave: () => form.classList.remove("over"),
-    ondrop: (event) => { event.preventDefault(); form.classList.remove("over"); take1(event.dataTransfer.files[0]); },
+    ondrop: (event) => { event.preventDefault(); form.classList.remove("over"); picker.value = ""; take1(event.dataTransfer.files[0]); },
     onsubmit: (event) => {
       event.preventDefault();
       const body = new FormData();
@@ -501,11 +521,11 @@ function forecasting(select) {
       for (const column of (columns ?? "").split(/,(?=[^,=]*=)/)) if (column.trim()) body.append("columns", column.trim());
       const { kind, path, query } = system(select);
       const command = kind === "providers" ? "forecast" : "adjust";
-      attempt(() => ask(`${path}/${command}${query}`, { method: "POST", body }), (sent) => `${sent.action}: ${sent.status ?? "no answer"} ${sent.reason}`);
+      attempt(() => ask(`${path}/${command}${query}`, { method: "POST", body })).then(answered);
     } },
   dropped, area, picker, make("div", { class: "line" },
     field("group", "group", { size: 10 }), field("type", "type", { size: 14, placeholder: "CONSUMPTION" }), field("unit", "unit", { size: 4, placeholder: "KW" }), field("phase", "phase", { size: 6, placeholder: "ALL" }), field("step", "step", { size: 5, placeholder: "15m" }),
-    field("time zone", "time_zone", { size: 16, placeholder: "Europe/Amsterdam" }), field("date format", "date_format", { size: 16, placeholder: "%d.%m.%Y %H:%M" }), field("columns", "columns", { size: 24, placeholder: "capacity=Vermogen (kW)" }), make("label", {}, make("input", { type: "checkbox", name: "decimal_comma" }), " decimal comma")),
+    field("time zone", "time_zone", { size: 16, placeholder: "Europe/Amsterdam" }), field("date format", "date_format", { size: 16, placeholder: "%d.%m.%Y %H:%M" }), field("columns", "columns", { size: 24, placeholder: "start=Begin,capacity=kW" }), make("label", {}, make("input", { type: "checkbox", name: "decimal_comma" }), " decimal comma")),
   sender);
   return form;
 }
@@ -526,7 +546,7 @@ const armed = ({ faults }) => make("div", { id: "faults", tabindex: "-1" }, faul
 const disarming = ({ number }) => make("button", { type: "button", "aria-label": `Take fault ${number} away`, onclick: () => attempt(() => ask(`/_sim/faults?number=${number}`, { method: "DELETE" }), "It goes well again.").then(control).then(() => byId("faults").focus()) }, "Take away");
 
 function faulting(faults, known) {
-  const rule = make("textarea", { name: "rule", "aria-label": "Rule as JSON", placeholder: '{"where": "capacity_provider", "fault": "status", "status": 503, "times": 1}' });
+  const rule = make("textarea", { name: "rule", "aria-label": "Rule as JSON", required: true, placeholder: '{"where": "capacity_provider", "fault": "status", "status": 503, "times": 1}' });
   const arm = (value) => post("/_sim/faults", value);
   return make("fieldset", {}, make("legend", {}, "What goes wrong on purpose"), armed(faults), choosing(known, arm),
     make("details", {}, make("summary", {}, "Write it as JSON"), submitted(() => arm(JSON.parse(rule.value)), "From now on.", rule, make("button", {}, "Let the rule go wrong"))));
@@ -544,7 +564,7 @@ function choosing(known, arm) {
   const details = () => {
     const { takes, needs } = known.kinds[fault.value];
     const first = ["action", ...needs].filter((name) => takes.includes(name));
-    const fields = (names) => names.map((name) => asked(name, known)).filter(Boolean);
+    const fields = (names) => names.map((name) => asked(name, known, needs.includes(name))).filter(Boolean);
     more.replaceChildren(...fields([...first, "times"]), make("details", {}, make("summary", {}, "More"), make("div", { class: "line" }, ...fields([...takes.filter((name) => !first.includes(name)), "after", "every", "probability"]))));
   };
   where.value = "capacity_provider";
@@ -552,14 +572,14 @@ function choosing(known, arm) {
   return submitted((form) => arm(ruled(form, known)), "From now on.", make("label", {}, "Where ", where), make("label", {}, "What ", fault), more, make("button", {}, "Let it go wrong"));
 }
 
-function asked(name, known) {
+function asked(name, known, required = false) {
   const { type, enum: values, description } = known.words[name];
   if (type === "object") return null;
   const choices = values ?? (type === "boolean" ? ["true", "false"] : null);
-  const attributes = { name, title: description };
+  const attributes = { name, title: description, ...(required && { required }) };
   if (choices) return make("label", { title: description }, `${words(name)} `, make("select", attributes, make("option", { value: "" }, name === "action" ? "any" : "as usual"), ...choices.map((each) => make("option", {}, each))));
   const isNumber = ["integer", "number"].includes(type);
-  return field(words(name), name, { title: description, size: 9, ...(isNumber ? { type: "number", step: type === "integer" ? 1 : "any" } : {}) });
+  return field(words(name), name, { ...attributes, size: 9, ...(isNumber ? { type: "number", step: type === "integer" ? 1 : "any" } : {}) });
 }
 
 const ruled = (form, known) => Object.fromEntries(Object.entries(given(form)).map(([name, value]) => {
@@ -680,11 +700,11 @@ for (const link of document.querySelectorAll("a[download]")) {
     const answer = await fetch(link.href, { headers, ...(chosen && { method: "POST", body: chosen, headers: { ...headers, "Content-Type": "application/json" } }) });
     if (!answer.ok) { tell((await answer.json()).error ?? `HTTP ${answer.status}`, true); return; }
     const address = URL.createObjectURL(await answer.blob());
-    make("a", { href: address, download: link.pathname.split("/").pop() }).click();
+    make("a", { href: address, download: link.download || link.pathname.split("/").pop() }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
   });
 }
-byId("all").addEventListener("click", () => { byId("filters").reset(); refresh(); });
+for (const id of ["all", "any"]) byId(id).addEventListener("click", () => { byId("filters").reset(); refresh(); });
 addEventListener("hashchange", route);
 addEventListener("resize", draw);
 route();
