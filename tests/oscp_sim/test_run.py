@@ -417,7 +417,7 @@ def test_faults_of_the_world_are_real_for_the_program(tmp_path: Path) -> None:
 
 def test_what_happened_is_kept_where_a_report_cannot_be_written(tmp_path: Path) -> None:
     journal, folder = tmp_path / "journal.jsonl", tmp_path / "reports"
-    program = f"touch {folder}; exit 1"
+    program = f"rmdir {folder}; touch {folder}; exit 1"
     options = ["--save-journal", str(journal), "--report", f"json={folder}/report.json"]
     assert run(*options, "--", "sh", "-c", program).exit_code == 2
     assert journal.read_text().startswith('{"format":"oscp-sim journal"')
