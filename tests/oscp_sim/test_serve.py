@@ -23,6 +23,7 @@ from click.testing import CliRunner
 
 from oscp_send import SolarUserClient
 from oscp_sim.cli.main import main
+from oscp_sim.world import load_world
 from tests.bench.soak import Figures, soak
 from tests.oscp_sim.forked import Forked
 from tests.oscp_sim.rig import (
@@ -509,17 +510,22 @@ def test_localhost_is_an_address() -> None:
 
 
 def test_what_it_says(served: Served) -> None:
-    assert [line.split("  ")[0] for line in served.said[:6]] == [
+    assert [line.split("  ")[0] for line in served.said[:7]] == [
         "SolarUser",
         "Flexibility Provider",
         "Capacity Provider",
         "Capacity Optimizer",
         "what happened",
         "sign with",
+        "send for",
     ]
     assert f" {served.url}/ in a browser" in served.said[4]
     assert f"token {TOKEN}, secret {SECRET}" in served.said[5]
-    assert "seed 1, fidelity documented" in served.said[6]
+    [user] = load_world(None).users
+    [node], [group] = user.nodes, user.capacity_groups
+    named = f"nodeId {node}, coId {group.capacity_optimizer}, cgIdentifier {group.identifier}"
+    assert named in served.said[6]
+    assert "seed 1, fidelity documented" in served.said[7]
     assert max(map(len, served.said)) <= 100
 
 

@@ -505,6 +505,7 @@ def announcement(
     yield _line("what happened", f"{url}/ in a browser, or GET {OURS}/journal")
     if is_built_in and "solaruser" in simulator.plays:
         yield _line("sign with", "token rehearsal-token-0001, secret rehearsal-secret")
+        yield _line("send for", "nodeId 1, coId 1, cgIdentifier foo-group")
     if "flexibility_provider" in simulator.plays:
         yield from _without_token(simulator.world, url, given)
     if simulator.faults.rules:
