@@ -63,6 +63,7 @@ def check_value(name: str, value: object, more: Iterable[str] = ()) -> None:
     Raises:
         ValueError: It cannot have it; the message names the value that was probably meant.
     """
+    __tracebackhide__ = True  # pytest shows the line that asked
     if name not in VALUES or not isinstance(value, str):
         return
     known = dict.fromkeys([*VALUES[name], *more])

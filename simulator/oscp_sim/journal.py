@@ -272,6 +272,7 @@ class Journal:
         Raises:
             ValueError: It is unknown, and no entry has it; the message says what was meant.
         """
+        __tracebackhide__ = True  # pytest shows the line that asked
         for name, value in fields.items():
             is_odd = name == "action" and value not in VALUES["action"]
             seen = {each.action for each in self._after(0)[0]} if is_odd else ()

@@ -349,6 +349,15 @@ def test_it(oscp):
             ]
         )
 
+    def test_shows_the_line_that_asked_for_what_there_cannot_be(self, suite: Suite) -> None:
+        result = suite.run("""
+def test_it(oscp):
+    oscp.verify(action="Handshke", none=True)
+""")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["E *ValueError: unknown action 'Handshke'; did you mean *"])
+        result.stdout.no_fnmatch_line("*raise ValueError*")
+
     def test_shows_why_something_was_declined_or_refused(self, suite: Suite) -> None:
         forecast = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": []}
         result = suite.run(f"""
