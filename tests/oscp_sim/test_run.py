@@ -198,7 +198,7 @@ def test_a_program_that_sends_nothing_here_is_red() -> None:
     result = run("--", "true")
     assert result.exit_code == 1
     told = " ".join(result.stdout.split())
-    assert "does the program send to the address in OSCP_SEND_URL?" in told
+    assert "does the program send to the address in OSCP_SEND_URL, with the path of" in told
     assert "One that has production's URLs in its source needs --intercept; if it is right" in told
 
 

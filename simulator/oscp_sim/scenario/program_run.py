@@ -155,8 +155,9 @@ def _of_silence(run: ProgramRun, entries: Sequence[Entry]) -> Iterator[Problem]:
         "does the program take the proxy in HTTPS_PROXY, and trust SSL_CERT_FILE? "
         "docs/production-urls.md has what each language needs"
         if "HTTPS_PROXY" in run.variables
-        else "does the program send to the address in OSCP_SEND_URL? One that has production's "
-        "URLs in its source needs --intercept"
+        else "does the program send to the address in OSCP_SEND_URL, with the path of SolarUser, "
+        "/solaruser/api/v1/sec/instr, behind it? One that has production's URLs in its source "
+        "needs --intercept"
     )
     hint = (
         f"{asked}; if it is right to send nothing, expect that with --expect FILE: "
