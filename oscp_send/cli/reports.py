@@ -88,8 +88,10 @@ class Report:
         is_strict: bool = False,
         colours: Colours = "auto",
         path: Path | None = None,
+        is_beside: bool = False,
     ) -> None:
         self._path = path
+        self._is_beside = is_beside
         self._stream = stream if path is None else StringIO()
         self._fidelity = fidelity
         self._is_strict = is_strict
@@ -300,6 +302,8 @@ def _in_lines(located: Located, examined: Examined) -> str:
 class GithubReport(Report):
     """For GitHub: a workflow command for each finding, and a plain line for each file.
 
+    Beside another report, which has such a line, there is none.
+
     What makes the check fail is an error, other warnings are warnings, and notes are notices. The
     summary of the step, if there is one, has a row for each file.
     """
@@ -307,7 +311,8 @@ class GithubReport(Report):
     def add(self, examined: Examined) -> None:
         """Write about a file."""
         super().add(examined)
-        self._line(f"{printable(examined.source.name)}: {printable(_headline(examined))}")
+        if not self._is_beside:
+            self._line(f"{printable(examined.source.name)}: {printable(_headline(examined))}")
         for each in examined.findings:
             self._annotate(each, examined.source.path)
 
@@ -374,4 +379,5 @@ def asked_for(reports: Iterable[str], fidelity: Fidelity, *, is_strict: bool) ->
         ValueError: One cannot be written, or is asked for twice; it says what to write instead.
     """
     for kind, path in asked_reports(reports):
-        yield REPORTS[kind](sys.stdout, fidelity, is_strict=is_strict, path=path)
+        report = REPORTS[kind]
+        yield report(sys.stdout, fidelity, is_strict=is_strict, path=path, is_beside=True)

@@ -296,7 +296,7 @@ class TestReports:
         given = [each for kind in kinds for each in ("--report", kind)]
         result = cli("check", bad, good, "missing.json", "--action", ACTION, *given)
         assert result.exit_code == 2
-        assert "bad.json: SolarUser would decline this (schema)" in result.stdout
+        assert result.stdout.count("bad.json: SolarUser would decline this (schema)") == 1
         assert [level for level, _, _ in commands(result.stdout)] == ["error", "error"]
         assert json.loads((folder / "out/report.json").read_text())["refusals"] == 1
         summary = (folder / "summary.md").read_text(encoding="utf-8")
