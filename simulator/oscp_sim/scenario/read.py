@@ -196,11 +196,9 @@ _SILENT: Final[Mapping[type, str]] = {
 _OF_PROGRAMS: Final = ("declined", "exit_code", "output", "refused")
 _OF_REQUESTS: Final = ("headers", "body")
 _OF_SENDERS: Final = ("sender", "settled")
+_OF_SENT: Final = ("reason", "parts", "state", "status", "within")
 # What is expected of what one step sends; all else can be expected of any step.
-_OF_ONE: Final = (
-    *("reason", "parts", "state", "status", "within"),
-    *(*_OF_PROGRAMS, *_OF_REQUESTS, *_OF_SENDERS),
-)
+_OF_ONE: Final = (*_OF_SENT, *_OF_PROGRAMS, *_OF_REQUESTS, *_OF_SENDERS)
 _IN_EXCHANGES: Final = (
     "it is for requests; what a party answers is in exchanges, as status and message"
 )
