@@ -468,6 +468,7 @@ def test_the_command_without_a_simulator() -> None:
     done = CliRunner().invoke(main, command, input=b"a")
     assert done.exit_code == 3
     assert "there is no simulator at http://127.0.0.1:1" in done.stderr
+    assert done.stderr.endswith("; start one with oscp-sim serve, or say where it is with --url\n")
     assert "Traceback" not in done.output
 
 

@@ -131,15 +131,15 @@ def _page(session: requests.Session, address: str, **query: int) -> Any:  # noqa
     return page
 
 
-def _end_unreached(url: str, error: requests.RequestException) -> NoReturn:
+def _end_unreached(url: str, error: requests.RequestException, by: str = "") -> NoReturn:
     if isinstance(error, ValueError):
         # Nothing was sent there.
         end(f"{url} is not the address of a simulator: write it as http://127.0.0.1:8920")
-    _end_without(f"there is no simulator at {url} ({type(error).__name__})")
+    _end_without(f"there is no simulator at {url} ({type(error).__name__})", by)
 
 
-def _end_without(why: str) -> NoReturn:
-    end(f"{why}; start one with oscp-sim serve, or say where it is", NO_SIMULATOR)
+def _end_without(why: str, by: str = "") -> NoReturn:
+    end(f"{why}; start one with oscp-sim serve, or say where it is{by}", NO_SIMULATOR)
 
 
 @click.command()
@@ -203,7 +203,7 @@ def forecast(
             user = {"user": given.pop("user")} if "user" in given else None
             answer = session.post(address, params=user, data=given, files=sent, timeout=_OF_A_TABLE)
     except requests.RequestException as error:
-        _end_unreached(url, error)
+        _end_unreached(url, error, " with --url")
     sys.exit(_told(answer, provider))
 
 
