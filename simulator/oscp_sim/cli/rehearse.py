@@ -28,21 +28,15 @@ if TYPE_CHECKING:
     from oscp_sim.scenario.selection import LastFailed
 
 
-class _Jobs(click.ParamType[int]):
-    name = "N"
+def _jobs(_: click.Context, __: click.Parameter, given: str) -> int:
+    """Return a number of processes, at least 1."""
+    if given == "auto":
+        from oscp_sim.scenario.jobs import processors
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return a number of processes, at least 1."""
-        text = str(value)
-        if text == "auto":
-            from oscp_sim.scenario.jobs import processors
-
-            return processors()
-        if not text.isdecimal() or int(text) < 1:
-            self.fail(f"{text!r} is not a number of processes: give 2, or auto", param, ctx)
-        return int(text)
+        return processors()
+    if not given.isdecimal() or int(given) < 1:
+        raise click.BadParameter(f"{given!r} is not a number of processes: give 2, or auto")
+    return int(given)
 
 
 @click.command()
@@ -51,7 +45,8 @@ class _Jobs(click.ParamType[int]):
 @click.option(
     "--jobs",
     "-j",
-    type=_Jobs(),
+    metavar="N",
+    callback=_jobs,
     default="1",
     show_default=True,
     help="Run scenarios in so many processes side by side; auto: one for each processor. The "
