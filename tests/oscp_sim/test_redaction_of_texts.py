@@ -157,15 +157,17 @@ class TestLongTexts:
 
     @settings(max_examples=20, deadline=None)
     @given(
-        st.sampled_from(CONCEALED + KNOWN_BY_FORM),
+        # By its number: no report is to show one of 48,000 characters.
+        st.sampled_from(range(len(CONCEALED + KNOWN_BY_FORM))),
         st.sampled_from(("a=1&", "x ", "<a/>", "x", '{"a":"b"},', "1,\n")),
         st.integers(0, 40_000),
         st.booleans(),
     )
     def test_wherever_a_secret_lies_no_part_of_it_is_shown(
-        self, secret: str, unit: str, behind: int, is_across: bool
+        self, which: int, unit: str, behind: int, is_across: bool
     ) -> None:
         """Also where it lies across the last character that is shown, or looked through."""
+        secret = (CONCEALED + KNOWN_BY_FORM)[which]
         before = 1_000_000 - behind % len(secret) if is_across else 980_000 + behind
         around = unit * (before // len(unit))
         text = f"{around.ljust(before - 3, '=')}://{secret}@{unit * 30_000}"
