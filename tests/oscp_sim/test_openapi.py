@@ -32,7 +32,8 @@ _OPERATIONS = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
+# Once a process: a module may be left and entered again, where its tests are shared out.
+@pytest.fixture(scope="session", autouse=True)
 def _delivering() -> Iterator[None]:
     with _SIMULATOR:
         yield
