@@ -197,6 +197,13 @@ def look_at_the_plot(page: Page) -> None:
     page.get_by_role("row", name=f"{when} {', '.join(values)}").wait_for()
 
 
+def test_a_page_waits_for_the_first_thing_to_happen(page: Page) -> None:
+    with page.expect_request(re.compile(r"/_sim/rows\?since=0&wait=20$")):
+        page.reload()
+    groups = page.get_by_role("combobox", name="Group").get_by_role("option")
+    assert groups.all_inner_texts() == ["all", "foo-group"]
+
+
 def test_a_mistake_is_at_its_place(page: Page, simulator: Simulator) -> None:
     block = {"capacity": -1, "phase": "ALL", "unit": "kW", "start_time": "2031-03-01T00:00:00Z"}
     message = {"group_id": "foo-group", "type": "CONSUMPTION", "forecasted_blocks": [block]}

@@ -253,10 +253,14 @@ const GLANCE = 250;
 const moment = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function live() {
+  // The first answer comes at once, whether or not anything has happened.
+  let isFirst = true;
   for (;;) {
     try {
       while (state.paused) await moment(GLANCE);
-      const page = await ask(`/_sim/rows?since=${state.last}${state.last ? "&wait=20" : ""}`);
+      const page = await ask(`/_sim/rows?since=${state.last}${isFirst ? "" : "&wait=20"}`);
+      if (isFirst) await offerGroups();
+      isFirst = false;
       byId("token").hidden = true;
       byId("state").textContent = state.paused ? "paused" : "live";
       if (page.forgotten && state.rows.length) { Object.assign(state, nothing()); refresh(); changed(); }
@@ -270,10 +274,17 @@ async function live() {
       if (page.rows.length && !page.more) await moment(GLANCE);
     } catch (error) {
       byId("state").textContent = error instanceof Refused ? error.message : "the simulator is not there; trying again";
+      isFirst = true;
       await moment(2000);
       if (!(error instanceof Refused)) await restarted();
     }
   }
+}
+
+// Rows name theirs only once they have been in sight.
+async function offerGroups() {
+  const { users } = await ask("/_sim/world");
+  choices("group", users.flatMap((user) => (user.capacity_groups ?? []).map((each) => each.identifier)));
 }
 
 // A simulator that was started anew begins its numbers anew.
