@@ -72,6 +72,8 @@ _LONGEST_WAIT: Final = 3600.0
 # How many tasks may wait in queues before who asks for more waits, too, and seconds of that.
 _BACKLOG: Final = 200
 _MOMENT = 0.02
+# Where time ends: a day before Python's, so that what is planned a little ahead can be written.
+_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # How many tasks there are before those that are cancelled are looked for.
 _FEW: Final = 256
 
@@ -131,8 +133,8 @@ class _Told:
 class Schedule:
     """Carries out what is due, one task after the other, in the order in which it is due.
 
-    Its own thread does it, or the thread that moves the clock. A task that fails is logged, and
-    the rest goes on.
+    The thread that asked for it does it, or the one that moves the clock, or its own. A task that
+    fails is logged, and the rest goes on.
 
     Args:
         clock: Says when.
@@ -153,8 +155,12 @@ class Schedule:
         self._due: list[Task] = []
         self._numbers = count(1)
         self._busy: int | None = None
-        self._askers = 0
         self._answering = 0
+        # The threads that will soon do themselves what is due; by the machine's clock, in turn.
+        self._attending: set[int] = set()
+        # Until when the worker sleeps; None: it is awake, and looks again.
+        self._asleep_until: datetime | None = None
+        self._turn = threading.Lock()
         self._told = _Told()
         self._tidy_at = _FEW
         self._queues: dict[Hashable, deque[Task]] = {}
@@ -184,9 +190,7 @@ class Schedule:
             heapq.heappush(self._due, task)
             if len(self._due) > self._tidy_at:
                 self._tidy()
-            # A busy worker looks again afterwards; a simulated clock calls when time has come.
-            idle = self._busy is None and not self._askers
-            if idle and self._clock.seconds_until(when) is not None:
+            if self._is_for_the_worker(task):
                 self._wanted.notify()
         return task
 
@@ -227,7 +231,7 @@ class Schedule:
             self._forget_cancelled()
             is_due = bool(self._due) and self._due[0].when <= self._clock.now()
             is_done = self._busy is not None or bool(self._queues)
-            return is_due or is_done or self._askers + self._answering > 0
+            return is_due or is_done or self._answering > 0
 
     def telling(self, tell: Callable[[], object]) -> AbstractContextManager[None]:
         """Call something each time that there is less to do, meanwhile; it must be quick."""
@@ -255,45 +259,85 @@ class Schedule:
             self._carry_out(task)
 
     def catch_up(self) -> None:
-        """Do what is due by a simulated clock, unless another thread is doing so already."""
-        while self._clock.is_simulated:
+        """Do what is due, unless another thread is doing so already."""
+        if self._clock.is_simulated:
+            return self._do_due()
+        self._attending.discard(threading.get_ident())
+        if self._turn.acquire(timeout=_MOMENT):
+            try:
+                return self._do_due()
+            finally:
+                self._turn.release()
+        with self._lock:
+            self._wanted.notify()
+        return None
+
+    def _do_due(self) -> None:
+        while True:
             with self._lock:
                 may_do = self._busy is None and self._state == "open"
                 task = self._pop_due() if may_do else None
                 if task is None:
                     return
                 self._busy = threading.get_ident()
-            self._carry_out(task)
+            self._begin(task)
 
     @contextmanager
     def asked(self) -> Iterator[None]:
-        """Let a request be answered, and do at once what it leaves to be done.
+        """Let a request be answered, and do what it leaves to be done.
 
-        By a simulated clock the asking thread does it, before it gets its answer: then no thread
-        races another, and what happens has one order. By the machine's, nobody waits for it, but
-        for a moment where much is to be done already: asked for more and more, memory would fill.
+        The asking thread does it, before it gets its answer: then no thread races another, and
+        what happens has one order. What has a queue of its own does not wait for it by the
+        machine's clock, nor it for that; but for a moment where much is to be done already: asked
+        for more and more, memory would fill.
         """
-        if not self._clock.is_simulated:
-            with self._lock:
-                if self._is_behind() and threading.get_ident() not in self._drivers:
-                    self._less.wait(_MOMENT)
-                self._answering += 1
-            try:
-                yield
-            finally:
-                with self._lock:
-                    self._answering -= 1
-                    self._told.tell()
-            return
+        attends = self._clock.is_simulated or self._attends()
         with self._lock:
-            self._askers += 1
+            if self._is_behind() and threading.get_ident() not in self._drivers:
+                self._less.wait(_MOMENT)
+            self._answering += 1
         try:
             yield
         finally:
             with self._lock:
-                self._askers -= 1
+                self._answering -= 1
                 self._told.tell()
-            self.catch_up()
+            if attends:
+                self.catch_up()
+
+    @contextmanager
+    def attended(self) -> Iterator[None]:
+        """Let the calling thread do by the machine's clock what it leaves to be done, at the end.
+
+        So what a request leaves can wait until its answer was sent.
+        """
+        attends = not self._clock.is_simulated and self._attends()
+        try:
+            yield
+        finally:
+            if attends:
+                self.catch_up()
+
+    def _attends(self) -> bool:
+        """Return whether the calling thread will do what is due from now on, and did not before."""
+        me = threading.get_ident()
+        if me in self._attending or self.is_at_work:
+            return False
+        self._attending.add(me)
+        return True
+
+    def _is_for_the_worker(self, task: Task) -> bool:
+        """Return whether a task of the calling thread would not be done without the worker.
+
+        Who is busy looks again afterwards; a simulated clock calls when time has come.
+        """
+        seconds = self._clock.seconds_until(task.when)
+        if seconds is None or seconds > 0:
+            asleep_until = self._asleep_until
+            return seconds is not None and asleep_until is not None and task.when < asleep_until
+        if self._clock.is_simulated:
+            return self._busy is None and not self._answering
+        return self._busy is None and threading.get_ident() not in self._attending
 
     def clear(self) -> None:
         """Call off all that is not being done already."""
@@ -324,12 +368,16 @@ class Schedule:
 
     def _work(self) -> None:
         while (task := self._wait_for_due()) is not None:
-            is_begun = not (task.queue is None or self._clock.is_simulated)
-            if is_begun and self._enter_queue(task):
-                with self._lock:
-                    self._be_idle()
-            else:
-                self._carry_out(task)
+            self._begin(task)
+
+    def _begin(self, task: Task) -> None:
+        """Carry it out, or let it be done in its queue where that does not hold up others."""
+        is_begun = not (task.queue is None or self._clock.is_simulated)
+        if is_begun and self._enter_queue(task):
+            with self._lock:
+                self._be_idle()
+        else:
+            self._carry_out(task)
 
     def _may_begin(self, when: datetime) -> bool:
         """Return whether a task may enter its queue at once: nothing else is due before it."""
@@ -382,15 +430,18 @@ class Schedule:
         with self._lock:
             while True:
                 self._idle.wait_for(lambda: self._busy is None)
-                task = None if self._askers else self._pop_due()
+                is_attended = self._clock.is_simulated and self._answering
+                task = None if is_attended else self._pop_due()
                 if task is not None:
                     self._busy = threading.get_ident()
                     return task
                 if self._state == "closed":
                     return None
-                left = self._clock.seconds_until(self._due[0].when) if self._due else None
+                self._asleep_until = self._due[0].when if self._due else _LAST
+                left = self._clock.seconds_until(self._asleep_until)
                 # In pieces: a heartbeat may announce a year that no lock can wait for.
                 self._wanted.wait(None if left is None else min(left, _LONGEST_WAIT))
+                self._asleep_until = None
 
     def _pop_due(self) -> Task | None:
         self._forget_cancelled()
@@ -429,8 +480,6 @@ def _logged(error: Exception, what: str) -> None:
     _LOG.error("%s", what, exc_info=error)
 
 
-# Where time ends: a day before Python's, so that what is planned a little ahead can be written.
-_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # How often a clock that runs faster than the wall's looks up to it, in seconds.
 _TICK = 0.002
 

@@ -22,7 +22,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 from oscp_sim.addresses import Others, answered_hosts
 from oscp_sim.authority import TRUST_STORE_PASSWORD, Authority, trust_store
-from oscp_sim.server import PortUnavailable, Server, Stream, refuse
+from oscp_sim.server import PortUnavailable, Stream, refuse
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -249,9 +249,7 @@ def surroundings(
             hosts = answered_hosts(simulator.world)
             entrance = Proxy(hosts, simulator.url, authority.context, others, environment)
             try:
-                server = Server(
-                    simulator.handle, _HOST, port, faults=simulator.faults, entrance=entrance
-                )
+                server = simulator.listen(_HOST, port, entrance=entrance)
             except PortUnavailable as error:
                 # The simulator's own is another option.
                 raise PortUnavailable(str(error).replace("--port", "--proxy")) from error

@@ -84,7 +84,7 @@ class _ServedSimulator(Simulator):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(**settings)
-        self._settle_at(Server(self.handle, faults=self.faults))
+        self._settle_at(self.listen())
 
     def begin(self, settings: Settings) -> None:
         """End what is under way, forget everything, and start as if it were new."""
@@ -93,7 +93,7 @@ class _ServedSimulator(Simulator):
         self.close()
         vars(self).clear()
         super().__init__(**settings)
-        server.answer_by(self.handle, self.faults)
+        server.answer_by(self.handle, self.faults, self.shared.schedule.attended)
         self._settle_at(server)
         self.start()
 

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from oscp_sim.keep import replace_file
-from oscp_sim.server import Server, allow_connections
+from oscp_sim.server import allow_connections
 from oscp_sim.simulator import Simulator
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def serve(
     with _collecting_seldom(), _signals() as wait_for_signal:
         allow_connections()
         context = tls.authority.context if tls is not None and tls.listens else None
-        server = Server(simulator.handle, host, port, faults=simulator.faults, tls=context)
+        server = simulator.listen(host, port, tls=context)
         url = public_url or server.url
         try:
             simulator.serve_at(url)

@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
@@ -95,6 +95,8 @@ _LIMITS: Final = Limits()
 
 #: What comes before the requests of a connection; returns whether they shall be answered.
 Entrance: TypeAlias = Callable[["Stream"], bool]
+#: What is done before, and behind, each answer.
+Attended: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class Server:
@@ -108,6 +110,7 @@ class Server:
         faults: What shall go wrong before a request is read.
         tls: With what connections are encrypted; not at all where not given.
         entrance: What comes first on each connection.
+        attended: In what context a request is answered, by the thread that serves its connection.
 
     Attributes:
         url: The base URL; where it listens at all addresses, that for this machine's programs.
@@ -126,8 +129,10 @@ class Server:
         faults: Faults | None = None,
         tls: SSLContext | None = None,
         entrance: Entrance | None = None,
+        attended: Attended = nullcontext,
     ) -> None:
         self._handle = handle
+        self._attended = attended
         self._limits = limits
         self._faults = faults
         self._listener = _listener(host, port)
@@ -171,7 +176,10 @@ class Server:
             late.join(max(0.0, until - time.monotonic()))
 
     def answer_by(
-        self, handle: Callable[[Request], Response], faults: Faults | None = None
+        self,
+        handle: Callable[[Request], Response],
+        faults: Faults | None = None,
+        attended: Attended = nullcontext,
     ) -> None:
         """Let others answer from the next request on, at the same address.
 
@@ -179,7 +187,7 @@ class Server:
         """
         if self._faults is not None:
             self._faults.remove_port(self.listen_after)
-        self._handle, self._faults = handle, faults
+        self._handle, self._faults, self._attended = handle, faults, attended
         if faults is None:
             self.listen_after(0)
         else:
@@ -314,16 +322,27 @@ class Server:
             request, stays = received
             stays = stays and not stream.has_one_request
             stream.is_whole()
-            response = self._handle(request)
+            with self._attended():
+                response = self._handle(request)
+                # What may take long is not waited for before the rest is done.
+                is_quick = not response.after and len(response.body) < _PIECE
+                if is_quick and not isinstance(response, Spoilt):
+                    stays = self._answer(stream, response, stays=stays)
+                    continue
             if response.after:
                 self._wait_for(response.after)
             if isinstance(response, Spoilt):
                 return self._spoil(stream, response)
-            stays = stays and not (self._closed_until and self._is_closed())
-            stream.answer(written(response, stays=stays))
+            stays = self._answer(stream, response, stays=stays)
         if not stays:
             stream.take_leave()
         return None
+
+    def _answer(self, stream: Stream, response: Response, *, stays: bool) -> bool:
+        """Send an answer; return whether another request may follow."""
+        stays = stays and not (self._closed_until and self._is_closed())
+        stream.answer(written(response, stays=stays))
+        return stays
 
     def _spoil(self, stream: Stream, response: Spoilt) -> None:
         """Answer as a fault says, and let the connection end."""

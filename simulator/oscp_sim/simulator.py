@@ -48,10 +48,13 @@ from oscp_sim.verify import NotVerified, Verification, verify
 from oscp_sim.world import Broker, World, load_world
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from flask import Blueprint, Flask
 
     from oscp_sim.addresses import Others
     from oscp_sim.intercept import Intercept
+    from oscp_sim.server import Entrance
     from oscp_sim.world.model import ExternalSystem
 
 
@@ -201,8 +204,31 @@ class Simulator:
             if not self._running:
                 raise RuntimeError("the simulator is not running: use it in a with statement")
             if self._server is None:
-                self._server = Server(self.handle, faults=self.faults)
+                self._server = self.listen()
             return self._server.url
+
+    def listen(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: SSLContext | None = None,
+        entrance: Entrance | None = None,
+    ) -> Server:
+        """Return a server whose requests are answered here, as long as the simulator runs.
+
+        Raises:
+            PortUnavailable: The port is taken, or the host is not this machine's.
+        """
+        return Server(
+            self.handle,
+            host,
+            port,
+            faults=self.faults,
+            tls=tls,
+            entrance=entrance,
+            attended=self.shared.schedule.attended,
+        )
 
     def serve_at(self, url: str) -> None:
         """Note that another server serves it, to clients outside of this process.

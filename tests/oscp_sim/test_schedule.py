@@ -195,6 +195,14 @@ def test_several_who_advance_it_advance_it_by_the_sum(
     assert clock.now() == START + timedelta(seconds=40)
 
 
+@pytest.fixture
+def real() -> Iterator[Schedule]:
+    schedule = Schedule(RealClock())
+    schedule.start()
+    yield schedule
+    schedule.close(PATIENCE)
+
+
 class TestWhoAsks:
     def test_what_a_request_leaves_is_done_before_its_answer_by_who_asked(
         self, schedule: Schedule
@@ -223,13 +231,72 @@ class TestWhoAsks:
             schedule.soon(lambda: done.append(1))
         assert (done, schedule.pending) == ([], 1)
 
-    def test_by_the_machines_clock_the_agendas_own_thread_does_it(self) -> None:
-        schedule, thread = Schedule(RealClock()), SimpleQueue[int]()
-        schedule.start()
-        with schedule.asked():
-            schedule.soon(lambda: thread.put(threading.get_ident()))
-        assert thread.get(timeout=PATIENCE) != threading.get_ident()
-        schedule.close(PATIENCE)
+    def test_by_the_machines_clock_who_asks_does_all_but_what_has_a_queue(
+        self, real: Schedule
+    ) -> None:
+        done, queued = list[int](), SimpleQueue[int]()
+        with real.asked():
+            real.soon(lambda: done.append(threading.get_ident()))
+            real.soon(lambda: real.soon(lambda: done.append(threading.get_ident())))
+            real.soon(lambda: queued.put(threading.get_ident()), queue="elsewhere")
+            assert done == []
+        assert done == [threading.get_ident()] * 2
+        assert queued.get(timeout=PATIENCE) != threading.get_ident()
+
+    def test_who_attends_does_it_at_the_end(self, real: Schedule) -> None:
+        done = list[int]()
+        with real.attended():
+            with real.asked():
+                real.soon(lambda: done.append(threading.get_ident()))
+            assert (done, real.pending) == ([], 1)
+        assert done == [threading.get_ident()]
+
+    def test_what_who_attends_leaves_for_later_is_done_then(self, real: Schedule) -> None:
+        done = SimpleQueue[int]()
+        with real.attended():
+            real.soon(lambda: real.after(0.001, lambda: done.put(1)))
+            real.after(0.001, lambda: done.put(2))
+        assert {done.get(timeout=PATIENCE), done.get(timeout=PATIENCE)} == {1, 2}
+
+    def test_by_a_simulated_clock_it_is_done_before_the_answer_all_the_same(
+        self, schedule: Schedule
+    ) -> None:
+        done = list[int]()
+        with schedule.attended():
+            with schedule.asked():
+                schedule.soon(lambda: done.append(1))
+            assert done == [1]
+
+    def test_who_has_attended_asks_for_a_worker_again(self, real: Schedule) -> None:
+        done = SimpleQueue[int]()
+        with real.attended():
+            pass
+        real.soon(lambda: done.put(threading.get_ident()))
+        assert done.get(timeout=PATIENCE) != threading.get_ident()
+
+    def test_who_cannot_have_a_turn_leaves_it_to_others(
+        self, real: Schedule, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("oscp_sim.clock._MOMENT", 0.001)
+        begun, let_go, done = threading.Event(), threading.Event(), SimpleQueue[int]()
+
+        def take_long() -> None:
+            begun.set()
+            let_go.wait(PATIENCE)
+
+        def ask() -> None:
+            with real.asked():
+                real.soon(take_long)
+
+        other = threading.Thread(target=ask)
+        other.start()
+        assert begun.wait(PATIENCE)
+        with real.asked():
+            real.soon(lambda: done.put(threading.get_ident()))
+        assert real.pending == 2
+        let_go.set()
+        assert done.get(timeout=PATIENCE) != threading.get_ident()
+        other.join(PATIENCE)
 
 
 class TestFastClock:
@@ -293,13 +360,6 @@ def test_who_asks_for_more_than_is_done_waits_for_some_of_it(
 
 
 class TestLanes:
-    @pytest.fixture
-    def real(self) -> Iterator[Schedule]:
-        schedule = Schedule(RealClock())
-        schedule.start()
-        yield schedule
-        schedule.close(PATIENCE)
-
     def test_one_that_waits_holds_up_its_own_queue_alone(self, real: Schedule) -> None:
         let_go, seen = threading.Event(), SimpleQueue[str]()
         real.soon(lambda: seen.put("slow" if let_go.wait(PATIENCE) else "late"), queue="slow")

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import cycle
+from queue import SimpleQueue
 from select import select
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,28 @@ def echo() -> Iterator[Echo]:
 def server(echo: Echo) -> Iterator[Server]:
     with closing(Server(echo)) as server:
         yield server
+
+
+@pytest.mark.parametrize(
+    ("path", "is_answered_first"), [("/a", True), ("/late", False), ("/long", False)]
+)
+def test_what_is_left_is_done_behind_the_answer_unless_that_takes_long(
+    echo: Echo, path: str, *, is_answered_first: bool
+) -> None:
+    is_told, left = threading.Event(), SimpleQueue[str]()
+
+    @contextmanager
+    def attended() -> Iterator[None]:
+        yield
+        is_told.wait(PATIENCE if is_answered_first else 0)
+        left.put(threading.current_thread().name)
+
+    with closing(Server(echo, attended=attended)) as server, connect(server) as connection:
+        connection.sendall(GET.replace(b"/a", path.encode()))
+        if is_answered_first:
+            assert connection.recv(len(OK)) == OK
+            is_told.set()
+        assert left.get(timeout=PATIENCE) == "connection"
 
 
 def connect(server: Server) -> socket.socket:

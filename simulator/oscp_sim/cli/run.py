@@ -144,8 +144,6 @@ def _served(
     simulator: Simulator, port: int, *, tls: bool, others: Others | None
 ) -> Iterator[Mapping[str, str]]:
     """Serve a simulator, and yield what a program finds in its environment to reach it."""
-    from oscp_sim.server import Server
-
     with ExitStack() as stack:
         authority = None
         if tls or others:
@@ -153,7 +151,7 @@ def _served(
 
             authority = authority_for(simulator.world)
         context = authority.context if tls and authority else None
-        server = Server(simulator.handle, port=port, faults=simulator.faults, tls=context)
+        server = simulator.listen(port=port, tls=context)
         simulator.serve_at(stack.enter_context(closing(server)).url)
         stack.enter_context(simulator)
         if authority is None:

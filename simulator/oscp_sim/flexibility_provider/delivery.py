@@ -21,7 +21,7 @@ from oscp_sim.http import Errand, Headers, Request, Response
 from oscp_sim.outgoing import Unanswered
 from oscp_sim.redaction import SHORTEST_SECRET, redact_quoted, redact_text
 from oscp_sim.shared import Shared
-from oscp_sim.world import CapacityOptimizer, CapacityProvider
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated
 
 System: TypeAlias = CapacityProvider | CapacityOptimizer
 
@@ -44,9 +44,18 @@ def party_of(system: System) -> PartyName:
     return "capacity_provider" if isinstance(system, CapacityProvider) else "capacity_optimizer"
 
 
-def queue_of(user_id: int, system: System) -> Hashable:
-    """Return the queue, on the schedule, of what waits for a system."""
+def row_of(user_id: int, system: System) -> Hashable:
+    """Return what tells a system from all others."""
     return "flexibility_provider", user_id, party_of(system), system.id
+
+
+def queue_of(user_id: int, system: System) -> Hashable:
+    """Return the queue, on the schedule, of what waits for a system, or None.
+
+    One that is played here answers at once, and needs none; what is configured may lead elsewhere.
+    """
+    is_here = isinstance(system.base_url, Simulated) and not system.service_props
+    return None if is_here else row_of(user_id, system)
 
 
 def configured_headers(system: System) -> Headers:

@@ -33,7 +33,7 @@ from oscp_sim.flexibility_provider.call import (
     database_refused,
     success,
 )
-from oscp_sim.flexibility_provider.delivery import queue_of
+from oscp_sim.flexibility_provider.delivery import row_of
 from oscp_sim.flexibility_provider.forwarding import forward
 from oscp_sim.flexibility_provider.provider import FlexibilityProvider, Later
 from oscp_sim.flexibility_provider.reading import judge_message, read_json, read_message
@@ -267,7 +267,7 @@ class FlexibilityProviderEndpoints:
         return endpoint.handler(self._provider, call)
 
     def _wait_for_row(self, call: IncomingCall) -> None:
-        row = queue_of(call.caller.user.id, call.caller.system)
+        row = row_of(call.caller.user.id, call.caller.system)
         if self._provider.rows.wait(row, 2 * self._provider.outbox.timeout[1]):
             message = (
                 "this came while the Flexibility Provider's Register to the same system had no "

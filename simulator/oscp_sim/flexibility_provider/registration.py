@@ -27,6 +27,7 @@ from oscp_sim.flexibility_provider.delivery import (
     System,
     party_of,
     queue_of,
+    row_of,
 )
 from oscp_sim.flexibility_provider.forwarding import publish_heartbeat
 from oscp_sim.flexibility_provider.http_client import Sending
@@ -175,7 +176,7 @@ class _OwnRegister:
 
     def _holding(self, steps: Sending) -> Sending:
         """Hold the system's row while a request is under way."""
-        row = queue_of(self.caller.user.id, self.caller.system)
+        row = row_of(self.caller.user.id, self.caller.system)
         while True:
             with self.provider.rows.held(row):
                 try:

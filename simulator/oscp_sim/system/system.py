@@ -26,7 +26,7 @@ from oscp_sim.dataclass_values import changed
 from oscp_sim.entry import PartyName
 from oscp_sim.http import Errand, Request, Response
 from oscp_sim.journal import Room
-from oscp_sim.outgoing import Unanswered
+from oscp_sim.outgoing import IN_PROCESS_URL, Unanswered
 from oscp_sim.shared import Shared
 from oscp_sim.system.heartbeats import Heartbeats, OfflineWatch
 from oscp_sim.system.profile import PATHS, Profile, are_alike, profile_of
@@ -201,8 +201,9 @@ class System(ABC):
 
     @property
     def queue(self) -> Hashable:
-        """The queue, on the schedule, of what it sends later: one after the other."""
-        return self.party, self.user_id, self.id
+        """The queue, on the schedule, of what it sends later; none where the other side is here."""
+        is_here = self.registration.url.startswith(f"{IN_PROCESS_URL}/")
+        return None if is_here else (self.party, self.user_id, self.id)
 
     # --- commands --------------------------------------------------------------------------------
 
