@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import IO, Final, NoReturn
 
 from oscp_sim.redaction import SHORTEST_SECRET
 from oscp_sim.simulator import Simulator
@@ -27,6 +27,11 @@ SIMULATOR_VARIABLE: Final = "OSCP_SIM_URL"
 _OWN: Final[Mapping[str, str]] = {"oscp-send": "oscp_send", "oscp-sim": "oscp_sim"}
 # Characters of its output that are kept, the last ones.
 _LONGEST_OUTPUT: Final = 1_000_000
+# What asks this process to end, and what Python does then.
+_ENDING: Final[Mapping[int, signal.Handlers | Callable[[int, FrameType | None], object]]] = {
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+}
 # Seconds that it has to end by itself once it is told to.
 _GRACE: Final = 2.0
 
@@ -89,30 +94,36 @@ def _ending_in_order() -> Iterator[Callable[[], None]]:
     Yields what is to be called once the program can be ended: a request before that waits for it.
     """
     is_ours = threading.current_thread() is threading.main_thread()
-    if not is_ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield lambda: None
-        return
-    is_asked = can_end = False
+    ours = [each for each in _ENDING if is_ours and signal.getsignal(each) is _ENDING[each]]
+    asked: list[int] = []
+    can_end = False
 
     def end(number: int, _frame: FrameType | None) -> None:
-        nonlocal is_asked
         # The next one ends this process, whatever it is busy with.
-        signal.signal(number, signal.SIG_DFL)
-        is_asked = True
+        signal.signal(number, _ENDING[number])
+        asked.append(number)
         if can_end:
-            sys.exit(128 + number)
+            _leave(number)
 
     def begin() -> None:
         nonlocal can_end
         can_end = True
-        if is_asked:
-            sys.exit(128 + signal.SIGTERM)
+        if asked:
+            _leave(asked[0])
 
-    signal.signal(signal.SIGTERM, end)
+    for each in ours:
+        signal.signal(each, end)
     try:
         yield begin
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for each in ours:
+            signal.signal(each, _ENDING[each])
+
+
+def _leave(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 def run_program(

@@ -501,9 +501,15 @@ def test_a_program_ends_with_the_command_and_what_happened_is_kept(
     assert journal.read_text().startswith('{"format":"oscp-sim journal"')
 
 
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
+)
 @pytest.mark.parametrize("begun", ["subprocess.Popen", "threading.Thread.start"])
 def test_a_program_that_has_just_begun_ends_with_the_command(
-    monkeypatch: pytest.MonkeyPatch, begun: str
+    monkeypatch: pytest.MonkeyPatch,
+    begun: str,
+    number: signal.Signals,
+    error: type[BaseException],
 ) -> None:
     owner, _, name = begun.rpartition(".")
     begin = getattr(pkgutil.resolve_name(owner), name)
@@ -511,7 +517,7 @@ def test_a_program_that_has_just_begun_ends_with_the_command(
 
     def begins(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - of either
         made = begin(*args, **more)
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
         return made
 
     def keeps(*args: Any, **more: Any) -> subprocess.Popen[str]:  # noqa: ANN401 - of Popen
@@ -524,9 +530,9 @@ def test_a_program_that_has_just_begun_ends_with_the_command(
         assert simulator.url
         begin = keeps if name == "Popen" else begin
         monkeypatch.setattr(begun, begins)
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(error) as ended:
             run_program(["sleep", "100"], simulator)
-    assert ended.value.code == 128 + signal.SIGTERM
+    assert getattr(ended.value, "code", 128 + number) == 128 + number
     assert started[0].returncode is not None
 
 
