@@ -183,7 +183,7 @@ class AsyncSolarUserClient(Core[httpx.Request]):
         return await self._run(self._settle(error, timeout, poll))
 
     async def wait(
-        self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.25
+        self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.05
     ) -> InstructionStatus:
         """Follow an instruction until it is Completed, as `SolarUserClient.wait` does."""
         return await self._run(self._wait(instruction, timeout, poll))

@@ -166,7 +166,7 @@ class SolarUserClient(Core[PreparedRequest]):
         return self._run(self._settle(error, timeout, poll))
 
     def wait(
-        self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.25
+        self, instruction: InstructionStatus | int, *, timeout: float = 60.0, poll: float = 0.05
     ) -> InstructionStatus:
         """Follow an instruction until it is Completed, and return it.
 

@@ -83,13 +83,15 @@ def test_a_known_end_is_not_looked_up(
 
 
 def test_a_decline_on_delivery_is_raised_with_its_reason(
-    service: Service, client: SolarUserClient
+    service: Service, client: SolarUserClient, naps: Naps
 ) -> None:
     service.get(VIEW, json=reply("Executing"))
     service.get(VIEW, json=reply("Declined", resultParameters={"error": "500 x"}))
     with pytest.raises(InstructionDeclined, match="500 x") as caught:
         client.wait(5012345)
     assert caught.value.instruction.state == "Declined"
+    # A first look that comes a little too early costs little.
+    assert naps.taken == [0.05]
 
 
 def test_pauses_grow_to_ten_seconds_and_end_at_the_deadline(
