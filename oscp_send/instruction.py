@@ -265,7 +265,8 @@ def _moment(value: Mapping[str, object], key: str) -> datetime | None:
 
 
 def _parameters(value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+    # A dict, as JSON has it, is known much sooner than any Mapping is.
+    if not isinstance(value, list) or not all(isinstance(item, (dict, Mapping)) for item in value):
         raise ValueError("its parameters are not a list of objects")
     return tuple((_string(item, "name"), _string(item, "value")) for item in value)
 

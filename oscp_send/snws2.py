@@ -147,9 +147,9 @@ class Signer:
         if _is_form(method, headers):
             pairs += _pairs(body.decode())
             body = b""
-        elif body:
-            digest = b64encode(hashlib.sha256(body).digest()).decode()
-            headers["Digest"] = f"sha-256={digest}"
+        hashed = hashlib.sha256(body)
+        if body:
+            headers["Digest"] = f"sha-256={b64encode(hashed.digest()).decode()}"
         names = [(name.lower(), _text(value)) for name, value in self._items(headers)]
         signed = sorted({name for name, _ in names if _must_be_signed(name)})
         canonical = canonical_request(
@@ -159,7 +159,7 @@ class Signer:
             canonical_query(pairs),
             names,
             signed,
-            hashlib.sha256(body).hexdigest(),
+            hashed.hexdigest(),
         )
         made = signature(self._key_of(when.date()), string_to_sign(when, canonical))
         headers["Authorization"] = (
