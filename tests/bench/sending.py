@@ -1,7 +1,8 @@
 """How long a sender, a test and a command line wait: `python -m tests.bench.sending`.
 
-CPU seconds of this process and of those that it starts, medians of some rounds. `--url URL` times
-only what a sender waits for, with a simulator that somebody else serves.
+CPU seconds of this process and of those that it starts, medians of some rounds; of a message that
+is sent, also the time that passes, since the simulator is another process. `--url URL` times only
+what a sender waits for, with a simulator that somebody else serves.
 """
 
 from __future__ import annotations
@@ -31,11 +32,10 @@ def sender(url: str) -> None:
     client = SolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
     day = day_ahead()
     _line("a day's message built and signed", _milliseconds(lambda: _prepare(client, day)))
-    _line("sent, until Completed", _milliseconds(lambda: _send(client, day), 20, perf_counter))
+    _sending("sent, until Completed", lambda: _send(client, day))
     with asyncio.Runner() as runner:
         another = AsyncSolarUserClient(url, "rehearsal-token-0001", "rehearsal-secret")
-        spent = _milliseconds(lambda: runner.run(_send_async(another, day)), 20, perf_counter)
-        _line("the same over httpx", spent)
+        _sending("the same over httpx", lambda: runner.run(_send_async(another, day)))
         runner.run(another.close())
 
 
@@ -53,6 +53,11 @@ async def _send_async(client: AsyncSolarUserClient, text: str) -> None:
     await client.wait(sent, timeout=30)
 
 
+def _sending(what: str, send: Callable[[], None]) -> None:
+    _line(f"{what}: CPU of the sender", _milliseconds(send))
+    _line(f"{what}: time", _milliseconds(send, perf_counter))
+
+
 def _in_process() -> None:
     with Simulator():
         pass
@@ -63,12 +68,10 @@ def _with_socket() -> None:
         assert simulator.url
 
 
-def _milliseconds(
-    run: Callable[[], object], rounds: int = 50, clock: Callable[[], float] = process_time
-) -> float:
+def _milliseconds(run: Callable[[], object], clock: Callable[[], float] = process_time) -> float:
     run()
     times = []
-    for _ in range(rounds):
+    for _ in range(50):
         began = clock()
         run()
         times.append((clock() - began) * 1000)
