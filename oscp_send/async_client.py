@@ -31,6 +31,7 @@ from oscp_send.settings import Secret
 from oscp_send.snws2 import Signer, host
 
 try:
+    import anyio  # comes with httpx
     import httpx
 except ModuleNotFoundError:
     raise ImportError(
@@ -137,7 +138,7 @@ class AsyncSolarUserClient(Core[httpx.Request]):
         checker: Callable[[str, str], Judgement] | None = None,
     ) -> None:
         super().__init__(base_url, token, secret, clock=clock, checker=checker)
-        self._sleep = sleep or _sleep
+        self._sleep = sleep or anyio.sleep
         self._own_client = client is None
         self._client = client or _new_client(self.base_url)
         self._auth = SNWS2HttpxAuth(self.token, self._secret, clock=self._clock)
@@ -310,9 +311,3 @@ def _in_words(error: BaseException) -> str:
     if isinstance(error, httpx.ProxyError):
         return f"the proxy does not connect: {error}"
     return in_words(list(chain(error)), _WORDS)
-
-
-async def _sleep(seconds: float) -> None:
-    from anyio import sleep  # noqa: PLC0415 - comes with httpx
-
-    await sleep(seconds)

@@ -282,11 +282,8 @@ class Core(Generic[_Request]):
     def _wait(
         self, instruction: InstructionStatus | int, timeout: float, poll: float
     ) -> Steps[InstructionStatus]:
-        known: InstructionStatus | None = None
-        if isinstance(instruction, InstructionStatus):
-            known, number = instruction, instruction.id
-        else:
-            number = instruction
+        known = instruction if isinstance(instruction, InstructionStatus) else None
+        number = instruction if known is None else known.id
         if not isinstance(number, int):
             raise TypeError(
                 f"wait for what send returned, or its id, not for {number}: is send awaited?"
