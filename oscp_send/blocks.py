@@ -6,10 +6,10 @@ and nearly always a mistake: no service looks, so that it shows when the energy 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -96,23 +96,54 @@ _POWER_OF_ENERGY: Final = MappingProxyType({"WH": "W", "KWH": "kW"})
 _TOLERANCE: Final = 1e-9
 
 
-class _Block(NamedTuple):
-    at: int
+class Block(NamedTuple):
+    """A forecasted block whose times can be read; they sort by time.
+
+    Attributes:
+        position: Where it is among the blocks of its message.
+        capacity: None if that is not a number to calculate with.
+    """
+
     start: datetime
     end: datetime
+    position: int
     unit: str
     phase: str
     capacity: float | None
 
     @property
     def pointer(self) -> str:
-        return f"/forecasted_blocks/{self.at}"
+        """The JSON Pointer of the block in its message."""
+        return f"/forecasted_blocks/{self.position}"
 
     def interval(self) -> str:
+        """Return from when to when it is, with the dates where these differ."""
         if self.start.date() == self.end.date():
             return f"{_clock(self.start)} to {_clock(self.end)}"
         days = (f"{moment:%Y-%m-%d} {_clock(moment)}" for moment in (self.start, self.end))
         return " to ".join(days)
+
+
+def read_blocks(
+    listed: Iterable[object], instant: Callable[[object], datetime | None] = instant
+) -> list[Block]:
+    """Return the blocks whose times can be read, in the order of the message."""
+    return [
+        Block._make(
+            (
+                start,
+                end,
+                position,
+                str(block.get("unit")),
+                str(block.get("phase")),
+                number(block.get("capacity")),
+            )
+        )
+        for position, block in enumerate(listed)
+        if isinstance(block, (dict, Mapping))  # a dict is found sooner
+        and (start := instant(block.get("start_time")))
+        and (end := instant(block.get("end_time")))
+    ]
 
 
 def judge_blocks(message: Mapping[str, object], now: datetime | None) -> Iterator[Finding]:
@@ -121,19 +152,19 @@ def judge_blocks(message: Mapping[str, object], now: datetime | None) -> Iterato
     Without `now`, none is past.
     """
     listed = message.get("forecasted_blocks")
-    blocks = list(_readable(listed if isinstance(listed, list) else []))
+    blocks = read_blocks(listed if isinstance(listed, list) else [])
     if not blocks:
         return
-    yield from _end_before_they_start(blocks)
-    forward = [block for block in blocks if block.end > block.start]
-    alike: dict[tuple[str, str], list[_Block]] = defaultdict(list)
+    forward = [block for block in blocks if block.start < block.end]
+    if len(forward) < len(blocks):
+        yield from _end_before_they_start(blocks)
+    alike: dict[tuple[str, str], list[Block]] = defaultdict(list)
     for block in forward:
         alike[block.phase, block.unit].append(block)
-    groups = [sorted(group, key=lambda each: (each.start, each.end)) for group in alike.values()]
-    for group in groups:
-        yield from _overlaps(group)
-    for group in groups:
-        yield from _gaps(group)
+    groups = [sorted(group) for group in alike.values()]
+    joints = [joint for group in groups for joint in _joints(group)]
+    yield from _overlaps(joints)
+    yield from _gaps(joints)
     yield from _out_of_order(blocks)
     yield from _ampere_of_all_phases(blocks)
     yield from _conflicting_totals(forward)
@@ -146,17 +177,7 @@ def judge_blocks(message: Mapping[str, object], now: datetime | None) -> Iterato
         yield from _past(forward, now)
 
 
-def _readable(blocks: Iterable[object]) -> Iterator[_Block]:
-    for index, block in enumerate(blocks):
-        if not isinstance(block, (dict, Mapping)):  # a dict is found sooner
-            continue
-        start, end = instant(block.get("start_time")), instant(block.get("end_time"))
-        if start is not None and end is not None:
-            unit, phase = str(block.get("unit")), str(block.get("phase"))
-            yield _Block(index, start, end, unit, phase, number(block.get("capacity")))
-
-
-def _end_before_they_start(blocks: list[_Block]) -> Iterator[Finding]:
+def _end_before_they_start(blocks: list[Block]) -> Iterator[Finding]:
     for block in blocks:
         if block.end > block.start:
             continue
@@ -164,26 +185,31 @@ def _end_before_they_start(blocks: list[_Block]) -> Iterator[Finding]:
         yield _LENGTH(f"{block.pointer}/end_time", f"{what} ({block.interval()})")
 
 
-def _overlaps(ordered: list[_Block]) -> Iterator[Finding]:
-    longest = ordered[0]
-    for block in ordered[1:]:
-        if block.start < longest.end:
-            what = f"{block.interval()} overlaps {longest.pointer}, {longest.interval()}"
+def _joints(ordered: list[Block]) -> list[tuple[Block, Block]]:
+    """Return the blocks that do not start where those before end, behind the last that ends."""
+    joints = zip(accumulate(ordered, _last_to_end), ordered[1:], strict=False)
+    return [(last, block) for last, block in joints if last.end != block.start]
+
+
+def _last_to_end(one: Block, other: Block) -> Block:
+    return other if other.end > one.end else one
+
+
+def _overlaps(joints: list[tuple[Block, Block]]) -> Iterator[Finding]:
+    for last, block in joints:
+        if block.start < last.end:
+            what = f"{block.interval()} overlaps {last.pointer}, {last.interval()}"
             yield _OVERLAP(block.pointer, what)
-        if block.end > longest.end:
-            longest = block
 
 
-def _gaps(ordered: list[_Block]) -> Iterator[Finding]:
-    covered = ordered[0].end
-    for block in ordered[1:]:
-        if block.start > covered:
-            what = f"no block covers {_clock(covered)} to {_clock(block.start)}"
+def _gaps(joints: list[tuple[Block, Block]]) -> Iterator[Finding]:
+    for last, block in joints:
+        if block.start > last.end:
+            what = f"no block covers {_clock(last.end)} to {_clock(block.start)}"
             yield _GAP(f"{block.pointer}/start_time", what)
-        covered = max(covered, block.end)
 
 
-def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
+def _out_of_order(blocks: list[Block]) -> Iterator[Finding]:
     for before, block in pairwise(blocks):
         if block.start < before.start:
             what = f"starts before the block that is listed before it ({_clock(before.start)})"
@@ -191,17 +217,17 @@ def _out_of_order(blocks: list[_Block]) -> Iterator[Finding]:
             return
 
 
-def _ampere_of_all_phases(blocks: list[_Block]) -> Iterator[Finding]:
+def _ampere_of_all_phases(blocks: list[Block]) -> Iterator[Finding]:
     for block in blocks:
         if block.unit == "A" and block.phase == "ALL":
             what = "amperes for ALL phases are ambiguous: a current belongs to one phase"
             yield _CURRENT(f"{block.pointer}/phase", what)
 
 
-def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
+def _conflicting_totals(blocks: list[Block]) -> Iterator[Finding]:
     if len({block.phase for block in blocks}) < 2:  # noqa: PLR2004 - a total, and what it is of
         return
-    intervals: dict[tuple[datetime, datetime, str], dict[str, _Block]] = defaultdict(dict)
+    intervals: dict[tuple[datetime, datetime, str], dict[str, Block]] = defaultdict(dict)
     for block in blocks:
         if block.unit != "A" and block.capacity is not None:
             intervals[block.start, block.end, block.unit].setdefault(block.phase, block)
@@ -218,7 +244,7 @@ def _conflicting_totals(blocks: list[_Block]) -> Iterator[Finding]:
             yield _TOTAL(f"{total.pointer}/capacity", what)
 
 
-def _energy(blocks: list[_Block]) -> Iterator[Finding]:
+def _energy(blocks: list[Block]) -> Iterator[Finding]:
     block = next((each for each in blocks if each.unit in _POWER_OF_ENERGY), None)
     if block is None or block.capacity is None:
         return
@@ -234,29 +260,31 @@ _HOUR: Final = timedelta(hours=1)
 _FEWEST_ALIKE: Final = 3
 
 
-def _lengths(ordered: Sequence[_Block]) -> Iterator[Finding]:
+def _lengths(ordered: Sequence[Block]) -> Iterator[Finding]:
     """Yield the blocks that are longer than two days, or of another length than their neighbours.
 
     The first and the last may be cut; where lengths vary, none is odd.
     """
     lengths = [block.end - block.start for block in ordered]
-    counted = Counter(lengths)
-    if max(counted) > _LONGEST:
+    by_length = sorted(lengths)
+    if by_length[-1] > _LONGEST:
         yield from map(_long, (each for each in ordered if each.end - each.start > _LONGEST))
-    (usual, count), *others = counted.most_common()
-    if not others or count < _FEWEST_ALIKE or 2 * count <= len(lengths):
+    # What most have in common is in the middle.
+    usual = by_length[len(lengths) // 2]
+    count = lengths.count(usual)
+    if count == len(lengths) or count < _FEWEST_ALIKE or 2 * count <= len(lengths):
         return
     for index in range(1, len(ordered) - 1):
         if lengths[index] != usual == lengths[index - 1] == lengths[index + 1]:
             yield _of_another_length(ordered[index], usual)
 
 
-def _long(block: _Block) -> Finding:
+def _long(block: Block) -> Finding:
     what = f"is {_duration(block.end - block.start)} long ({block.interval()})"
     return _LONG(f"{block.pointer}/end_time", what)
 
 
-def _of_another_length(block: _Block, usual: timedelta) -> Finding:
+def _of_another_length(block: Block, usual: timedelta) -> Finding:
     length = block.end - block.start
     what = (
         f"{block.interval()} is {_duration(length)} long, the blocks before and after it "
@@ -282,21 +310,21 @@ _SCALE: Final = 500.0
 _ALIKE: Final = 10.0
 
 
-def _scales(groups: Iterable[Sequence[_Block]]) -> Iterator[Finding]:
+def _scales(groups: Iterable[Sequence[Block]]) -> Iterator[Finding]:
     """Yield the blocks whose capacity is some thousand times their neighbours', or as little."""
-    comparable: dict[tuple[str, str], list[tuple[float, _Block]]] = defaultdict(list)
+    comparable: dict[tuple[str, str], list[tuple[float, Block]]] = defaultdict(list)
     for group in groups:
         unit, phase = group[0].unit, group[0].phase
         amounts, watts = comparable[_UNITS.get(unit, unit), phase], _WATTS.get(unit, 1.0)
         amounts += [(abs(each.capacity) * watts, each) for each in group if each.capacity]
     for amounts in comparable.values():
-        least, most = (f(amounts, default=(0.0,))[0] for f in (min, max))
-        if len(amounts) > 2 and most >= _SCALE * least:  # noqa: PLR2004 - one and two neighbours
+        # One and two neighbours.
+        if len(amounts) > 2 and max(amounts)[0] >= _SCALE * min(amounts)[0]:  # noqa: PLR2004
             amounts.sort(key=lambda each: each[1].start)
             yield from _out_of_scale(amounts)
 
 
-def _out_of_scale(amounts: Sequence[tuple[float, _Block]]) -> Iterator[Finding]:
+def _out_of_scale(amounts: Sequence[tuple[float, Block]]) -> Iterator[Finding]:
     last = len(amounts) - 1
     for index, (amount, block) in enumerate(amounts):
         near = (1, 2) if index == 0 else (last - 1, last - 2) if index == last else None
@@ -308,7 +336,7 @@ def _out_of_scale(amounts: Sequence[tuple[float, _Block]]) -> Iterator[Finding]:
             yield _scaled(block, f"1/{one[0] / amount:,.0f} of", one[1])
 
 
-def _scaled(block: _Block, times: str, neighbour: _Block) -> Finding:
+def _scaled(block: Block, times: str, neighbour: Block) -> Finding:
     what = (
         f"{block.capacity:g} {block.unit} is {times} the {neighbour.capacity:g} {neighbour.unit} "
         f"of {neighbour.pointer}"
@@ -316,7 +344,7 @@ def _scaled(block: _Block, times: str, neighbour: _Block) -> Finding:
     return _SCALED(f"{block.pointer}/capacity", what)
 
 
-def _past(blocks: Sequence[_Block], now: datetime) -> Iterator[Finding]:
+def _past(blocks: Sequence[Block], now: datetime) -> Iterator[Finding]:
     """Yield one finding for all blocks that have ended; it is mere information if some have not."""
     past = [block for block in blocks if block.end <= now]
     if past:

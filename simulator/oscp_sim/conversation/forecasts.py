@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from oscp_send.blocks import Block
 from oscp_send.findings import Finding
 from oscp_sim.conversation.memory import Coverage, Forecast, ForecastTimes, Speaker
-from oscp_sim.conversation.message import Block, ParsedMessage, finding, interval, utc
+from oscp_sim.conversation.message import ParsedMessage, finding, interval, utc
 
 # S8: an adjustment asks for other values of what was forecast.
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from oscp_send import meaning
+from oscp_send.blocks import Block
 from oscp_send.messages import CapacityForecastType
 from oscp_sim.conversation.message import (
-    Block,
     ExchangedMessage,
     ParsedMessage,
     RequiredBehaviour,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from oscp_send import meaning
+from oscp_send.blocks import Block, number, read_blocks
 from oscp_send.findings import Finding, Severity
 from oscp_send.times import read_instant
 
@@ -34,22 +34,6 @@ class ExchangedMessage:
     sent: bool
     at: datetime
     number: int | None = None
-
-
-class Block(NamedTuple):
-    """A forecasted block that ends after it starts; `capacity` is None if it is not a number."""
-
-    position: int
-    start: datetime
-    end: datetime
-    unit: str
-    phase: str
-    capacity: float | None
-
-    @property
-    def pointer(self) -> str:
-        """The JSON Pointer of the block in its message."""
-        return f"/forecasted_blocks/{self.position}"
 
 
 class RequiredBehaviour(NamedTuple):
@@ -90,9 +74,9 @@ class ParsedMessage:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The forecasted blocks in chronological order."""
-        blocks = _blocks(_list(self._body.get("forecasted_blocks")))
-        return tuple(sorted(blocks, key=attrgetter("start", "end")))
+        """The forecasted blocks that end after they start, in chronological order."""
+        blocks = read_blocks(_list(self._body.get("forecasted_blocks")), _instant)
+        return tuple(sorted(each for each in blocks if each.start < each.end))
 
     @cached_property
     def readings(self) -> tuple[meaning.Reading, ...]:
@@ -120,7 +104,7 @@ class ParsedMessage:
         behaviour = self._body.get("required_behaviour")
         if not isinstance(behaviour, Mapping):
             return None
-        seconds = _number(behaviour.get("heartbeat_interval"))
+        seconds = number(behaviour.get("heartbeat_interval"))
         return RequiredBehaviour(
             seconds if seconds is not None and seconds >= 1 else None,
             frozenset(map(str, _list(behaviour.get("measurement_configuration")))),
@@ -128,18 +112,8 @@ class ParsedMessage:
         )
 
 
-_FAR_FROM_OVERFLOW: Final = 1e300
-
-
 def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else []
-
-
-def _number(value: object) -> float | None:
-    """Return a JSON number as a double, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if abs(value) < _FAR_FROM_OVERFLOW else None
 
 
 def _instant(value: object) -> datetime | None:
@@ -150,16 +124,6 @@ def _instant(value: object) -> datetime | None:
         return None if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
         return None
-
-
-def _blocks(listed: Iterable[object]) -> Iterator[Block]:
-    for position, block in enumerate(listed):
-        if not isinstance(block, Mapping):
-            continue
-        start, end = _instant(block.get("start_time")), _instant(block.get("end_time"))
-        if start is not None and end is not None and start < end:
-            unit, phase = str(block.get("unit")), str(block.get("phase"))
-            yield Block(position, start, end, unit, phase, _number(block.get("capacity")))
 
 
 def finding(
