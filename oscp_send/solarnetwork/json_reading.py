@@ -11,7 +11,7 @@ import json
 import re
 import struct
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -106,12 +106,16 @@ def double_text(value: float) -> str:
 
     As observed in SolarNetwork: every number of a forwarded message is written like this.
     """
-    if value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
-        # Between these two Python writes a double as Java does.
+    if _is_plain(value):
         return repr(value)
     digits, exponent = _shortest_digits(abs(value))
     sign = "-" if value < 0 else ""
     return f"{sign}{digits[0]}.{digits[1:] or '0'}E{exponent}"
+
+
+def _is_plain(value: float) -> bool:
+    """Return whether Java writes a double as Python does, without an exponent."""
+    return not value or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN
 
 
 def _shortest_digits(value: float) -> tuple[str, int]:
@@ -646,11 +650,6 @@ def time_text(instant: datetime) -> str:
     return f"{whole_and_milliseconds}Z"
 
 
-@lru_cache(maxsize=8192)
-def _time(instant: datetime) -> str:
-    return f'"{time_text(instant)}"'
-
-
 def write(value: object) -> bytes:
     """Return a decoded value as the Flexibility Provider puts it on the wire.
 
@@ -658,41 +657,40 @@ def write(value: object) -> bytes:
     oscp20.md §3.3 and §5.10). Half a surrogate pair becomes `?`, as with the JDK's UTF-8 encoder
     (inferred).
     """
+    import orjson  # noqa: PLC0415 - slow, and a sender needs none
+
+    if _is_usual(value):
+        # There is nothing that orjson writes in another way than Java; half a pair it refuses.
+        with contextlib.suppress(orjson.JSONEncodeError):
+            times = orjson.OPT_PASSTHROUGH_DATETIME
+            return orjson.dumps(value, default=time_text, option=times)
     return _written(value).encode("utf-8", "replace")
 
 
+def _is_usual(value: object) -> bool:
+    """Return whether a value is made of texts, times, and doubles that have no exponent."""
+    waiting: list[Any] = [value]
+    for each in waiting:  # it grows on the way
+        kind = type(each)
+        if kind is str or kind is datetime:
+            continue
+        if kind is dict:
+            waiting += each.values()
+        elif kind is list:
+            waiting += each
+        elif kind is not float or not _is_plain(each):
+            return False
+    return True
+
+
 def _written(value: object) -> str:
-    return _WRITERS.get(type(value), _other)(value)
-
-
-def _other(value: object) -> str:
-    """Return what a value that is of a class of its own is written as."""
-    for usual, writer in _WRITERS.items():
-        if isinstance(value, usual):
-            return writer(value)
-    return _object(value) if isinstance(value, Mapping) else json.dumps(value)
-
-
-def _object(value: Mapping[str, Any]) -> str:
-    members = [
-        f"{encode_basestring(str(name))}:{_WRITERS.get(type(each), _other)(each)}"
-        for name, each in value.items()
-    ]
-    return f"{{{','.join(members)}}}"
-
-
-def _array(value: Iterable[object]) -> str:
-    return f"[{','.join(map(_written, value))}]"
-
-
-# A day has a thousand values: each finds its writer at once.
-_WRITERS: Final[Mapping[type, Callable[[Any], str]]] = MappingProxyType(
-    {
-        str: encode_basestring,
-        float: double_text,
-        datetime: _time,
-        dict: _object,
-        list: _array,
-        tuple: _array,
-    }
-)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, datetime):
+        return f'"{time_text(value)}"'
+    if isinstance(value, Mapping):
+        members = (f"{_written(str(name))}:{_written(each)}" for name, each in value.items())
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_written, value))}]"
+    return double_text(value) if isinstance(value, float) else json.dumps(value)

@@ -124,6 +124,21 @@ def test_what_looks_like_a_place_for_a_value_is_written_as_it_is() -> None:
     assert write(value) == r'{"%":{"%s":1.0},"é\"%%":"%d","é":[{},{"%s":"%s"}]}'.encode()
 
 
+TEXTS = st.text(st.characters(exclude_categories=())) | st.sampled_from(
+    ["".join(map(chr, range(256)))]
+)
+USUAL = (
+    TEXTS | st.datetimes(timezones=st.just(UTC)) | st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+@given(st.recursive(USUAL, lambda each: st.lists(each) | st.dictionaries(TEXTS, each)))
+@example([-0.0, 0.001, 9_999_999.999, 1e7, 0.0009999, "\ud800", {"\udc00": 1.0}])
+def test_what_is_written_at_a_glance_is_what_is_written_closely(value: object) -> None:
+    # A tuple is never written at a glance, nor is what is in it.
+    assert write([value]) == write((value,))
+
+
 def test_of_times_of_thousands_of_digits_no_more_than_one_is_remembered() -> None:
     text, other = (f"2031-03-01T00:00:00.{digit * 4000}Z" for digit in "12")
     before = sys.getrefcount(text)
