@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from oscp_schemas import escape_pointer
 from oscp_send.blocks import FAR_FROM_OVERFLOW, MeaningRule, instant, judge_blocks, number
 from oscp_send.findings import Finding, bounded
-from oscp_send.times import has_no_offset
+from oscp_send.times import has_no_offset, read_instant
 
 
 def judge_meaning(message: object, now: datetime, *, past_blocks: bool = True) -> Iterator[Finding]:
@@ -96,7 +96,8 @@ def _lacks_offset(message: object) -> bool:
         elif isinstance(value, dict):
             for name, member in value.items():
                 if isinstance(member, str):
-                    if name in _TIME_FIELDS and has_no_offset(member):
+                    # What can be read has its offset, and is remembered.
+                    if name in _TIME_FIELDS and not read_instant(member) and has_no_offset(member):
                         return True
                 elif isinstance(member, (dict, list)):
                     waiting.append(member)

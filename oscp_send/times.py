@@ -76,7 +76,7 @@ def read_instant(text: str) -> datetime | None:
 
 def has_no_offset(text: object) -> bool:
     """Return whether a text is a date, with or without a time, that lacks its offset from UTC."""
-    return isinstance(text, str) and text[-1:] != "Z" and _NO_OFFSET.fullmatch(text) is not None
+    return isinstance(text, str) and _NO_OFFSET.fullmatch(text) is not None
 
 
 def read_timestamp(text: str) -> datetime:
