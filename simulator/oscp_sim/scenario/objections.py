@@ -102,11 +102,10 @@ def _declined_of(expect: Expect) -> Declined | None:
 
 def problems_of_listed(expect: Expect, entries: Sequence[Entry]) -> Iterator[Problem]:
     """Yield what was declined or refused against what a file says, where it says something."""
-    items = timeline(entries)
     if expect.declined is not None:
-        yield from _of_declined(expect, list(_declined(entries, items)))
+        yield from _of_declined(expect, list(_declined(entries, timeline(entries))))
     if expect.refused is not None:
-        yield from _of_refused(expect, list(_refused(entries, items)))
+        yield from _of_refused(expect, list(_refused(entries, timeline(entries))))
 
 
 def _is_meant(wanted: DeclinedInstruction, got: _Declined) -> bool:

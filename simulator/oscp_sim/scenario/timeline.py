@@ -187,15 +187,15 @@ def timeline(
             items.append(_handed_over(entry) if entry.is_handed_over else _note(entry))
         elif entry.kind == "state":
             items += [] if entry.state in SHOWN_BY_ANSWERS else [_state(entry)]
-        elif (exchange := exchange_of(entry)).receiver == "solaruser":
-            is_look = exchange.method != "POST" and entry.exchange_id not in looks
-            asked += [] if is_look else [exchange]
-            last |= {} if is_look else {entry.party: (asked, len(asked) - 1)}
+        elif ends_of(entry)[1] == "solaruser":
+            if entry.method == "POST" or entry.exchange_id in looks:
+                asked.append(exchange_of(entry))
+                last[entry.party] = asked, len(asked) - 1
         elif entry.exchange_id in begun:
             at, first = begun[entry.exchange_id]
             items[at] = joined(first, entry)
         else:
-            begun[entry.exchange_id] = len(items), exchange
+            begun[entry.exchange_id] = len(items), (exchange := exchange_of(entry))
             items.append(exchange)
             last |= {} if entry.exchange_id in told else {entry.party: (items, len(items) - 1)}
     return tuple(_in_order(items, asked))
