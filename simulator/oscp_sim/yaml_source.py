@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from yaml import MarkedYAMLError, YAMLError
 from yaml.composer import Composer
@@ -330,13 +330,15 @@ _FLOAT = re.compile(
 class _CoreResolver(BaseResolver):
     """Names the type of a plain scalar, and counts how deep the composer is."""
 
+    # By the character with which a scalar begins: most can only be texts.
     yaml_implicit_resolvers = {  # noqa: RUF012 (as PyYAML declares it; nobody writes to it)
-        None: [
+        first: [
             (_TAG + "null", _NULL),
             (_TAG + "bool", _BOOL),
             (_TAG + "int", _INT),
             (_TAG + "float", _FLOAT),
         ]
+        for first in ("", *"~nNtTfF+-.0123456789")
     }
 
     def __init__(self) -> None:
@@ -388,8 +390,7 @@ def _compose(text: str) -> Node | None:
 # From nodes to values.
 
 
-@dataclass(frozen=True, slots=True)
-class _Built:
+class _Built(NamedTuple):
     """A value, and its size and depth once its aliases are expanded."""
 
     value: object
@@ -415,13 +416,15 @@ class _Builder:
             return _Built(None)
         self._begun.add(node)
         value, inside = self._open_node(node)
-        size = 1 + sum(each.size for each in inside)
-        depth = 1 + max((each.depth for each in inside), default=0)
-        if not self._too_big and (size > _MOST_VALUES or depth > _DEEPEST + 1):
+        built = _Built(value)
+        if inside:
+            size = 1 + sum(each.size for each in inside)
+            built = _Built(value, size, 1 + max(each.depth for each in inside))
+        if not self._too_big and (built.size > _MOST_VALUES or built.depth > _DEEPEST + 1):
             self._too_big = True
             self._complain(node, "its aliases expand to too many values: use fewer")
-        self._built[node] = _Built(value, size, depth)
-        return self._built[node]
+        self._built[node] = built
+        return built
 
     def _open_node(self, node: Node) -> tuple[object, Sequence[_Built]]:
         if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
