@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from oscp_schemas.show import LONGEST_TEXT, escape_pointer, nearest
@@ -192,6 +193,7 @@ def _same(expected: object, got: object) -> bool:
     return expected == got
 
 
+@lru_cache(maxsize=1024)  # a block begins when another ends
 def _instant(text: str) -> Fraction | None:
     """Read an RFC 3339 date-time as exact seconds; return None for any other text."""
     found = _DATE_TIME.match(text)
