@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -13,7 +16,7 @@ import click
 
 # What only an error or a command needs is imported then, so that `--help` is quick.
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from oscp_send.values import OscpSendError
 
@@ -54,6 +57,20 @@ def escape_what_a_terminal_lacks() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def built_to_stay() -> Iterator[None]:
+    """Leave alone what is imported and read now, instead of looking for garbage in it.
+
+    It would be a tenth of a short command; and forked, it is shared for as long as it is.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class Palette:
@@ -122,6 +139,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Run a command; interrupted, end without a word, and at once if it happens again."""
+        ctx.call_on_close(gc.unfreeze)
+        # Whose memory is about to be given back need not be looked through for garbage.
+        atexit.register(gc.freeze)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -137,7 +157,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy_commands:
             return None
         module, _, name = self._lazy_commands[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        with built_to_stay():
+            command: click.Command = getattr(import_module(module), name)
         return command
 
     def resolve_command(

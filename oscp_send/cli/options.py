@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from oscp_send.cli.main import unreadable
+from oscp_send.cli.main import built_to_stay, unreadable
 
 # The client brings requests with it, which only a command that connects needs.
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Connection:
 
     def client(self, settings: Settings) -> SolarUserClient:
         """Return a client with these settings."""
-        from oscp_send.client import SolarUserClient
+        with built_to_stay():
+            from oscp_send.client import SolarUserClient
 
         return SolarUserClient.from_settings(settings)
 

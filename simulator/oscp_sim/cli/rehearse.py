@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from oscp_send.cli.main import Colours, color_option
+from oscp_send.cli.main import Colours, built_to_stay, color_option
 from oscp_sim.cli.options import (
     Choice,
     Setup,
@@ -86,7 +84,7 @@ def rehearse(
     Exits with 0 when all pass, 1 when one fails, 2 when a file cannot be read or no scenario is
     chosen.
     """
-    with _built_to_stay():
+    with built_to_stay():
         from oscp_sim.scenario.console import ConsoleReport
         from oscp_sim.scenario.run import Rehearsal, run
         from oscp_sim.scenario.selection import LastFailed
@@ -111,21 +109,6 @@ def rehearse(
         watch=watch,
     )
     sys.exit(0 if passed else 1)
-
-
-@contextmanager
-def _built_to_stay() -> Iterator[None]:
-    """Leave alone what is read and imported now, instead of looking for garbage in it.
-
-    It would be a tenth of a short rehearsal; and forked, it is shared for as long as it is.
-    """
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-        click.get_current_context().call_on_close(gc.unfreeze)
-    finally:
-        gc.enable()
 
 
 def _processes(jobs: int, choice: Choice) -> Processes | None:
