@@ -269,7 +269,7 @@ def taught(world: World, state: State) -> World:
     for key, system in _systems(world):
         user = world.user(key[0])
         if key in state and user is not None:
-            world = world.with_user(user.with_system(_known_again(key, system, state[key])))
+            world = world.with_system(user.id, _known_again(key, system, state[key]))
     return world
 
 

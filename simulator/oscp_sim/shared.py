@@ -46,6 +46,10 @@ class Limits:
 BOUNDED: Final = Limits(25_000, 20_000, 15_000, 1_000)
 
 
+# The dates of heartbeats. Who watches the world plans by no other than those that it writes itself.
+_DATES: Final = frozenset({"heartbeat_date", "offline_date"})
+
+
 @dataclass(slots=True)
 class Shared:
     """What a party is given when a simulator is put together.
@@ -64,7 +68,8 @@ class Shared:
         addresses: Where they are.
         access_tokens: What the systems that the simulator plays are shown where they want OAuth.
         faults: What shall go wrong.
-        watchers: Called after each change of the world, by the thread that changed it.
+        watchers: Called after each change of the world, by the thread that changed it; not where
+            only a heartbeat is dated.
         limits: How much is remembered.
         seed: Makes what is invented; the same seed, the same bytes.
         clients_clock: By which clients may go besides, where it is another clock.
@@ -111,11 +116,14 @@ class Shared:
         """
         with self.world_lock:
             user = self.world.user(user_id)
-            current = None if user is None else user.current(system)
-            if user is None or current is None:
+            current = user and user.current(system)
+            if not current:
                 return
-            system = changed(current, **changes)
-            self.replace_world(self.world.with_user(user.with_system(system)))
+            world = self.world.with_system(user_id, changed(current, **changes))
+            if changes.keys() <= _DATES:
+                self.world = world
+            else:
+                self.replace_world(world)
 
     def change_group(self, user_id: int, group_id: int, **changes: object) -> None:
         """Change single values of a Capacity Group, if it still exists.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +20,12 @@ from oscp_sim.world import (
     CapacityProvider,
     Publication,
     SystemSettings,
+    Token,
     User,
     World,
     load_world,
 )
+from oscp_sim.world.model import Client
 from oscp_sim.yaml_source import SourceError
 from tests.oscp_sim.worlds import user, world
 
@@ -318,6 +322,77 @@ class TestWithUser:
     def test_the_rest_stays(self) -> None:
         world = load_world({"users": [{"id": 1}], "rate_limit": {"capacity": 5}})
         assert world.with_user(User(1)).rate_limit == world.rate_limit
+
+
+# By the table that a change of each makes out of date, if any does.
+CHANGES: dict[str, Any] = {
+    "heartbeat_date": MARCH,
+    "registration_status": "Failed",
+    "base_url": "https://b.test",
+    "token": "u",
+    "flexibility_provider_token": "another",
+    "flexibility_provider_client": Client("another", "s"),
+    "certificate_authority": Path("other.pem"),
+}
+
+
+def systems(kind: type[CapacityProvider | CapacityOptimizer]) -> tuple[Any, ...]:
+    """Return two of a kind; the later one has all that a system can be found by."""
+    client, pem = Client(kind.party, "s"), Path("ca.pem")
+    return (
+        kind(3, "a", token="t", flexibility_provider_token=f"{kind.party}-1"),
+        kind(
+            4,
+            "b",
+            base_url=f"https://{kind.party}.test",
+            token="t",
+            flexibility_provider_token=f"{kind.party}-2",
+            flexibility_provider_client=client,
+            certificate_authority=pem,
+        ),
+    )
+
+
+def found_in(world: World) -> list[object]:
+    """Return what each lookup of a world finds."""
+    fp_tokens = [
+        f"{kind}-{at}" for kind in ("capacity_provider", "capacity_optimizer") for at in (1, 2)
+    ]
+    clients = ["capacity_provider", "capacity_optimizer", "another"]
+    urls = ["https://capacity_provider.test", "https://capacity_optimizer.test/x", "https://b.test"]
+    users = [world.user(number) for number in (1, 2, 3)]
+    return [
+        *users,
+        *(world.caller(token) for token in (*fp_tokens, "another")),
+        *(world.client(each) for each in clients),
+        *(world.secured(url) for url in urls),
+        *(world.owner_of_node(node) for node in (5, 6, 7)),
+        *((world.token(each), world.owner_of_token(each)) for each in ("x", "y", "z")),
+        *((user.provider(at), user.optimizer(at)) for user in users if user for at in (3, 4, 5)),
+        *(user.group(3, "g") for user in users if user),
+        *(user.groups_of(system) for user in users if user for system in user.systems),
+    ]
+
+
+@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("name", CHANGES)
+def test_lookups_in_a_changed_world_are_those_of_a_new_one(name: str, index: int) -> None:
+    owner = User(
+        2,
+        tokens=(Token("x", "s"),),
+        nodes=(6,),
+        capacity_providers=systems(CapacityProvider),
+        capacity_optimizers=systems(CapacityOptimizer),
+        capacity_groups=(CapacityGroup(1, "g", 4, 3), CapacityGroup(2, "h", 4, 4)),
+    )
+    there = World((User(1, tokens=(Token("y", "s"),), nodes=(5,)), owner))
+    before, mark = found_in(there), there.mark
+    system = replace(owner.systems[index], **{name: CHANGES[name]})
+    changed = there.with_system(2, system)
+    assert found_in(changed) == found_in(World(changed.users))
+    assert (changed.mark is mark) == (name in {"heartbeat_date", "registration_status"})
+    assert changed.user(2) == there.with_user(owner.with_system(system)).user(2) != owner
+    assert found_in(there) == before
 
 
 def test_a_provider_without_a_token_is_nobody_s_caller() -> None:

@@ -19,7 +19,7 @@ from oscp_sim.flexibility_provider.delivery import System, party_of
 from oscp_sim.flexibility_provider.surroundings import as_json, container_error, refused
 from oscp_sim.http import Request, Response, error_content, respond
 from oscp_sim.shared import Shared
-from oscp_sim.world import CapacityGroup, CapacityProvider, User, World
+from oscp_sim.world import CapacityGroup, User, World
 
 
 class RequestRefused(Exception):
@@ -120,12 +120,9 @@ class Caller:
         return party_of(self.system)
 
     @property
-    def groups(self) -> list[CapacityGroup]:
+    def groups(self) -> Sequence[CapacityGroup]:
         """The system's Capacity Groups; whether they are enabled is not checked (§5.6)."""
-        groups, own = self.user.capacity_groups, self.system.id
-        if isinstance(self.system, CapacityProvider):
-            return [each for each in groups if each.capacity_provider == own]
-        return [each for each in groups if each.capacity_optimizer == own]
+        return self.user.groups_of(self.system)
 
     def current(self, world: World) -> System | None:
         """Return the system as it is now, or None where it no longer exists."""

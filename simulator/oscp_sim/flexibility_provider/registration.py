@@ -129,7 +129,7 @@ def _store(
             flexibility_provider_token=own_token,
         )
         provider.owe(user.id, system, own_token)
-        shared.replace_world(shared.world.with_user(user.with_system(changed)))
+        shared.replace_world(shared.world.with_system(user.id, changed))
 
 
 def _check_unique(user: User, caller: Caller, base_url: str) -> None:

@@ -152,4 +152,4 @@ def _placed(world: World, role: SystemRole, system_id: int, url: str) -> World:
         )
         raise ValueError(message)
     user, system = found[0]
-    return world.with_user(user.with_system(replace(system, base_url=url)))
+    return world.with_system(user.id, replace(system, base_url=url))

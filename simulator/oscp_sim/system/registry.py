@@ -35,7 +35,7 @@ class Registry(Generic[S_co]):
         self._systems: dict[tuple[int, int], S_co] = {}
         self._callers: dict[str, Mapping[tuple[str, str | None], tuple[S_co, ...]]] = {}
         self._firsts: dict[str, S_co | None] = {}
-        self._of_world: World | None = None
+        self._mark: object = None
         self._has_addresses = False
 
     def system(self, id: int, user: int | None = None) -> S_co:  # noqa: A002 - the world's word
@@ -103,7 +103,7 @@ class Registry(Generic[S_co]):
         """Forget everything, and plan afresh what the systems do by themselves."""
         with self._lock:
             systems, self._systems = list(self._systems.values()), {}
-            self._of_world = None
+            self._mark = None
         for system in systems:
             system.end()
         self.plan()
@@ -129,39 +129,20 @@ class Registry(Generic[S_co]):
         Mostly it is another for the sake of a heartbeat's date: then all that was found out holds.
         """
         world = self._shared.world
-        if self._of_world is world:
+        if self._mark is world.mark:
             return world
         with self._lock:
-            before = self._of_world
-            if before is None or not self._are_alike(before, world):
-                there = {
-                    (user.id, each.id): each
-                    for user in world.users
-                    for each in self._kind.of_user(user)
-                }
-                for key in [key for key in self._systems if key not in there]:
-                    self._systems.pop(key).end()
-                self._has_addresses = any(isinstance(s.base_url, str) for s in there.values())
-                self._callers, self._firsts = {}, {}
-            self._of_world = world
+            there = {
+                (user.id, each.id): each
+                for user in world.users
+                for each in self._kind.of_user(user)
+            }
+            for key in [key for key in self._systems if key not in there]:
+                self._systems.pop(key).end()
+            self._has_addresses = any(isinstance(s.base_url, str) for s in there.values())
+            self._callers, self._firsts = {}, {}
+            self._mark = world.mark
         return world
-
-    def _are_alike(self, before: World, after: World) -> bool:
-        """Return whether two worlds have the same systems at the same places with the same tokens.
-
-        Most are the very same objects, so that even many are compared quickly.
-        """
-        if len(before.users) != len(after.users):
-            return False
-        for old, new in zip(before.users, after.users, strict=True):
-            if old is new:
-                continue
-            olds, news = self._kind.of_user(old), self._kind.of_user(new)
-            if old.id != new.id or len(olds) != len(news):
-                return False
-            if any(a is not b and _place(a) != _place(b) for a, b in zip(olds, news, strict=True)):
-                return False
-        return True
 
     def _index(self, world: World, host: str) -> Mapping[tuple[str, str | None], tuple[S_co, ...]]:
         with self._lock:
@@ -177,7 +158,7 @@ class Registry(Generic[S_co]):
             found = {key: tuple(systems) for key, systems in callers.items()}
             if len(self._callers) >= _HOSTS:
                 self._callers = {}
-            if world is self._of_world:
+            if world.mark is self._mark:
                 self._callers[host] = found
             return found
 
@@ -212,11 +193,6 @@ class Registry(Generic[S_co]):
             for system in self._kind.of_user(user)
         ]
         return ", ".join(found) or "none at all"
-
-
-def _place(system: AnySystem) -> tuple[object, ...]:
-    """Return all that decides which system is called where with which token."""
-    return system.id, system.base_url, system.token, path_of(system)
 
 
 def _is_played(system: AnySystem, path: str, host: str) -> bool:

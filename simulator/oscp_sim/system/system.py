@@ -61,7 +61,7 @@ class _View(NamedTuple):
     is_configured: bool
     profile: Profile
     groups: frozenset[str]
-    of_user: tuple[CapacityGroup, ...] = ()
+    of_user: Sequence[CapacityGroup] = ()
 
 
 class _Newest(Generic[_Message]):
@@ -488,11 +488,9 @@ class System(ABC):
         found = user.current(view.system) if user else None
         system = found or view.system
         profile = view.profile if are_alike(system, view.system) else profile_of(system)
-        groups, own = user.capacity_groups if user else (), view.groups
+        groups, own = user.groups_of(system) if user else (), view.groups
         if groups is not view.of_user:
-            # It bears the name of the party in a group.
-            mine = (each for each in groups if getattr(each, self.party) == self.id)
-            own = frozenset(each.identifier for each in mine)
+            own = frozenset(each.identifier for each in groups)
         # Replaced as a whole, for other threads look at it meanwhile.
         view = self._view = _View(world, system, found is not None, profile, own, groups)
         return view

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, TypeVar
 
@@ -51,6 +53,9 @@ SystemParty = Literal["capacity_provider", "capacity_optimizer"]
 class World:
     """All users of a rehearsal, with lookups that cost the same however many there are.
 
+    The tables behind them are built on first use. They say who it is, not what that is like now: so
+    they hold for the world after a heartbeat, too, which only dates a system anew.
+
     Attributes:
         users: In the order of the file.
         rate_limit: How many requests each security token may make; any number where not given.
@@ -73,51 +78,62 @@ class World:
     hosts: tuple[str, ...] = ()
 
     @cached_property
-    def _users(self) -> Mapping[int, User]:
-        return _by_id(self.users)
+    def _users(self) -> Mapping[int, int]:
+        return _places(self.users)
 
     @cached_property
-    def _tokens(self) -> Mapping[str, tuple[Token, User]]:
-        return {token.id: (token, user) for user in self.users for token in user.tokens}
+    def _tokens(self) -> Mapping[str, tuple[Token, int]]:
+        return {token.id: (token, user.id) for user in self.users for token in user.tokens}
 
     @cached_property
-    def _nodes(self) -> Mapping[int, User]:
-        return {node: user for user in self.users for node in user.nodes}
+    def _nodes(self) -> Mapping[int, int]:
+        return {node: user.id for user in self.users for node in user.nodes}
 
     @cached_property
-    def _callers(self) -> Mapping[str, tuple[User, AnySystem]]:
-        return self._by(lambda system: system.flexibility_provider_token)
+    def _callers(self) -> Mapping[str | None, tuple[int, AnySystem]]:
+        return {each.flexibility_provider_token: (user, each) for user, each in self._systems()}
 
     @cached_property
-    def _clients(self) -> Mapping[str, tuple[User, AnySystem]]:
-        return self._by(lambda system: getattr(system.flexibility_provider_client, "id", None))
+    def _clients(self) -> Mapping[str | None, tuple[int, AnySystem]]:
+        clients = ((pair[1].flexibility_provider_client, pair) for pair in self._systems())
+        return {client.id: pair for client, pair in clients if client}
 
-    def _by(self, name: Callable[[AnySystem], str | None]) -> Mapping[str, tuple[User, AnySystem]]:
-        systems = [(user, system) for user in self.users for system in user.systems]
-        return {named: pair for pair in systems if (named := name(pair[1])) is not None}
+    def _systems(self) -> Iterator[tuple[int, AnySystem]]:
+        return ((user.id, system) for user in self.users for system in user.systems)
+
+    def _now(self, found: tuple[int, AnySystem] | None) -> tuple[User, AnySystem] | None:
+        """Return a user and a system as they are in this world."""
+        user = found and self.user(found[0])
+        system = found and user and user.current(found[1])
+        return (user, system) if user and system else None
 
     @cached_property
-    def _secured(self) -> Mapping[str, AnySystem]:
+    def _secured(self) -> Mapping[str, tuple[int, AnySystem]]:
         """By their base URLs, the real systems that TLS is set for, the longest first."""
         found = {
-            each.base_url.rstrip("/"): each
-            for user in self.users
-            for each in user.systems
+            each.base_url.rstrip("/"): (user, each)
+            for user, each in self._systems()
             if isinstance(each.base_url, str)
             and (each.client_certificate or each.certificate_authority)
         }
         return {url: found[url] for url in sorted(found, key=len, reverse=True)}
+
+    @cached_property
+    def mark(self) -> object:
+        """The same object in a world and in what follows it, while systems are found alike."""
+        return object()
 
     def secured(self, url: str) -> AnySystem | None:
         """Return the system whose TLS holds for a URL: the one it is below, or on its server."""
         below = (each for base, each in self._secured.items() if f"{url}/".startswith(f"{base}/"))
         server = url.split("/", 3)[:3]
         beside = (each for base, each in self._secured.items() if base.split("/", 3)[:3] == server)
-        return next(chain(below, beside), None)
+        found = self._now(next(chain(below, beside), None))
+        return found and found[1]
 
     def user(self, user_id: int) -> User | None:
         """Return the user of that id."""
-        return self._users.get(user_id)
+        return _at(self.users, self._users, user_id)
 
     def token(self, token_id: str) -> Token | None:
         """Return the security token of that id."""
@@ -127,19 +143,20 @@ class World:
     def owner_of_token(self, token_id: str) -> User | None:
         """Return the user whose security token that is."""
         found = self._tokens.get(token_id)
-        return found[1] if found else None
+        return self.user(found[1]) if found else None
 
     def owner_of_node(self, node_id: int) -> User | None:
         """Return the user who owns that node."""
-        return self._nodes.get(node_id)
+        owner = self._nodes.get(node_id)
+        return None if owner is None else self.user(owner)
 
     def caller(self, token: str) -> tuple[User, AnySystem] | None:
         """Return the user and the system that call the Flexibility Provider with that token."""
-        return self._callers.get(token)
+        return self._now(self._callers.get(token))
 
     def client(self, client_id: str) -> tuple[User, AnySystem] | None:
         """Return the user and the system that call it with the access tokens of that client."""
-        return self._clients.get(client_id)
+        return self._now(self._clients.get(client_id))
 
     def with_user(self, user: User) -> Self:
         """Return a world in which this user replaces the one with the same id.
@@ -149,7 +166,14 @@ class World:
         """
         if user.id not in self._users:
             raise LookupError(f"there is no user {user.id} in the world")
-        return changed(self, users=_replaced(self.users, user))
+        return changed(self, users=_replaced(self.users, self._users, user))
+
+    def with_system(self, user_id: int, system: AnySystem) -> Self:
+        """Return a world in which this system replaces a user's one with the same id."""
+        user = self.users[self._users[user_id]]
+        users = _replaced(self.users, self._users, user.with_system(system))
+        is_found_alike = _found_by(user.current(system)) == _found_by(system)
+        return _otherwise(self, users=users) if is_found_alike else changed(self, users=users)
 
     def summary(self) -> dict[str, Any]:
         """Return the world as JSON values in the shape of its file, without secrets and tokens.
@@ -174,7 +198,6 @@ class World:
 class User:
     """A SolarNetwork user, with lookups that cost the same however much the user owns.
 
-    The tables behind them are built on first use: a heartbeat replaces a user, and looks up little.
     A lookup also finds what is not enabled; what that means is for the caller to decide.
 
     Attributes:
@@ -203,12 +226,12 @@ class User:
     settings: Publication | None = None
 
     @cached_property
-    def _providers(self) -> Mapping[int, CapacityProvider]:
-        return _by_id(self.capacity_providers)
+    def _providers(self) -> Mapping[int, int]:
+        return _places(self.capacity_providers)
 
     @cached_property
-    def _optimizers(self) -> Mapping[int, CapacityOptimizer]:
-        return _by_id(self.capacity_optimizers)
+    def _optimizers(self) -> Mapping[int, int]:
+        return _places(self.capacity_optimizers)
 
     @cached_property
     def _groups(self) -> Mapping[tuple[int, str], CapacityGroup]:
@@ -216,13 +239,21 @@ class User:
             (group.capacity_optimizer, group.identifier): group for group in self.capacity_groups
         }
 
+    @cached_property
+    def _groups_of(self) -> Mapping[tuple[SystemParty, int], list[CapacityGroup]]:
+        found = defaultdict[tuple[SystemParty, int], list[CapacityGroup]](list)
+        for group in self.capacity_groups:
+            found["capacity_provider", group.capacity_provider].append(group)
+            found["capacity_optimizer", group.capacity_optimizer].append(group)
+        return found
+
     def provider(self, provider_id: int) -> CapacityProvider | None:
         """Return the user's Capacity Provider of that id."""
-        return self._providers.get(provider_id)
+        return _at(self.capacity_providers, self._providers, provider_id)
 
     def optimizer(self, optimizer_id: int) -> CapacityOptimizer | None:
         """Return the user's Capacity Optimizer of that id."""
-        return self._optimizers.get(optimizer_id)
+        return _at(self.capacity_optimizers, self._optimizers, optimizer_id)
 
     def current(self, system: AnySystem) -> AnySystem | None:
         """Return what the user has of that kind and id, whatever has changed in it."""
@@ -233,6 +264,10 @@ class User:
         """Return the Capacity Group of that Capacity Optimizer with exactly that identifier."""
         return self._groups.get((optimizer_id, identifier))
 
+    def groups_of(self, system: AnySystem) -> Sequence[CapacityGroup]:
+        """Return the Capacity Groups of one of the user's systems."""
+        return self._groups_of.get((system.party, system.id), ())
+
     @property
     def systems(self) -> tuple[AnySystem, ...]:
         """The user's Capacity Providers, then the Capacity Optimizers."""
@@ -241,8 +276,10 @@ class User:
     def with_system(self, system: AnySystem) -> Self:
         """Return a user in whom this system replaces the one with the same id."""
         if isinstance(system, CapacityProvider):
-            return changed(self, capacity_providers=_replaced(self.capacity_providers, system))
-        return changed(self, capacity_optimizers=_replaced(self.capacity_optimizers, system))
+            providers = _replaced(self.capacity_providers, self._providers, system)
+            return _otherwise(self, capacity_providers=providers)
+        optimizers = _replaced(self.capacity_optimizers, self._optimizers, system)
+        return _otherwise(self, capacity_optimizers=optimizers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -636,11 +673,34 @@ class _HasId(Protocol):
 
 
 _Item = TypeVar("_Item", bound=_HasId)
+_Owner = TypeVar("_Owner", bound=World | User)
+# By what a system is found, and how it is spoken to.
+_found_by: Final = attrgetter(
+    "base_url",
+    "token",
+    "flexibility_provider_token",
+    "flexibility_provider_client",
+    "client_certificate",
+    "certificate_authority",
+)
 
 
-def _by_id(items: Iterable[_Item]) -> dict[int, _Item]:
-    return {item.id: item for item in items}
+def _places(items: Iterable[_HasId]) -> dict[int, int]:
+    return {item.id: place for place, item in enumerate(items)}
 
 
-def _replaced(items: tuple[_Item, ...], new: _Item) -> tuple[_Item, ...]:
-    return tuple(new if each.id == new.id else each for each in items)
+def _at(items: tuple[_Item, ...], places: Mapping[int, int], item_id: int) -> _Item | None:
+    place = places.get(item_id)
+    return None if place is None else items[place]
+
+
+def _replaced(items: tuple[_Item, ...], places: Mapping[int, int], new: _Item) -> tuple[_Item, ...]:
+    place = places[new.id]
+    return (*items[:place], new, *items[place + 1 :])
+
+
+def _otherwise(value: _Owner, **changes: object) -> _Owner:
+    """Return a user or a world with other values, and with all tables that it has."""
+    other = object.__new__(type(value))
+    other.__dict__.update(value.__dict__, **changes)
+    return other
