@@ -6,17 +6,20 @@ Granted, trimmed or denied, as its profile says. What was not asked about stays 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, Final
 
 from oscp_schemas import judge
 from oscp_send.times import read_instant
+from oscp_sim.conversation.memory import Coverage
 from oscp_sim.system.profile import Profile
 
 # What one of a unit is in watt, or in watt for an hour; amperes are of a kind of their own.
@@ -71,15 +74,15 @@ def answer_to(
     if profile.behaviour.answer == "deny" and forecast is not None:
         return deepcopy(dict(forecast))
     before = _laid_down(forecast)
-    after = list(before)
+    after = before.copy()
     for piece in asked:
-        after = _carve(after, piece) + _answered(piece, before, profile)
+        after.lay(_answered(piece, before, profile), over=piece)
     return {
         "group_id": adjustment["group_id"],
         "type": adjustment["type"],
         "forecasted_blocks": [
             _written(piece, profile)
-            for piece in sorted(after, key=attrgetter("start", "end", "phase", "unit"))
+            for piece in sorted(after.pieces, key=attrgetter("start", "end", "phase", "unit"))
         ],
     }
 
@@ -94,40 +97,83 @@ def _forecast(
         is_alike = all(forecast.get(name) == adjustment[name] for name in ("group_id", "type"))
         if not is_alike or judge("UpdateGroupCapacityForecast", forecast):
             continue
-        pieces = list(_pieces_of(forecast))
-        if not any(piece.overlaps(each) for piece in pieces for each in asked):
-            continue
-        if not any(_uncovered(each, pieces) for each in asked):
+        # In any phase.
+        covered = Coverage(limit=len(forecast["forecasted_blocks"]))
+        for piece in _pieces_of(forecast):
+            covered.add(piece.start, piece.end)
+        missing = [covered.missing(each.start, each.end) for each in asked]
+        if not any(missing):
             return forecast
-        touched = touched or forecast
+        if missing != [[(each.start, each.end)] for each in asked]:
+            touched = touched or forecast
     return touched
 
 
-def _uncovered(piece: _Piece, by: Iterable[_Piece]) -> list[_Piece]:
-    """Return the parts of a piece that no other piece covers, in any phase."""
-    left = [piece]
-    for each in filter(piece.overlaps, by):
-        left = [part for whole in left for part in _beside(whole, each)]
-    return left
-
-
 def _beside(piece: _Piece, other: _Piece) -> list[_Piece]:
-    if not piece.overlaps(other):
-        return [piece]
+    """Return what an overlapping one leaves of a piece."""
     before = [piece.part(piece.start, other.start)] if piece.start < other.start else []
     after = [piece.part(other.end, piece.end)] if other.end < piece.end else []
     return before + after
 
 
-def _laid_down(forecast: Mapping[str, Any] | None) -> list[_Piece]:
+class _Layers:
+    """Pieces by phase and unit; those of a layer are in order, and none overlaps another."""
+
+    def __init__(self, layers: Mapping[tuple[str, str], list[_Piece]]) -> None:
+        self._layers = defaultdict[tuple[str, str], list[_Piece]](list, layers)
+
+    def copy(self) -> _Layers:
+        """Return the same, to be changed."""
+        return _Layers({key: list(layer) for key, layer in self._layers.items()})
+
+    @property
+    def pieces(self) -> Iterator[_Piece]:
+        """All of them, one layer after the other."""
+        return chain.from_iterable(self._layers.values())
+
+    def under(self, piece: _Piece) -> list[_Piece]:
+        """Return those that compete with a piece for its interval."""
+        return [each for layer in self._of(piece) for each in layer[_within(layer, piece)]]
+
+    def lay(self, pieces: Iterable[_Piece], *, over: _Piece, same_unit: bool = False) -> None:
+        """Put pieces into one's interval; what competes with it, or its own layer, makes way."""
+        own = self._layers[over.phase, over.unit]
+        for layer in [own] if same_unit else self._of(over):
+            there = _within(layer, over)
+            layer[there] = [part for each in layer[there] for part in _beside(each, over)]
+        at = bisect_left(own, over.start, key=_START)
+        own[at:at] = pieces
+
+    def _of(self, piece: _Piece) -> list[list[_Piece]]:
+        """Return the layers of what a piece competes for: the power, or the current, of its phase.
+
+        Energy is power over time, so a block in KWH and one in W are about the same.
+        """
+        wanted = piece.phase, piece.unit == "A"
+        layers = self._layers.items()
+        return [layer for (phase, unit), layer in layers if (phase, unit == "A") == wanted]
+
+
+_START: Final = attrgetter("start")
+_END: Final = attrgetter("end")
+
+
+def _within(layer: list[_Piece], piece: _Piece) -> slice:
+    """Return where the pieces of a layer are that overlap one."""
+    return slice(
+        bisect_right(layer, piece.start, key=_END), bisect_left(layer, piece.end, key=_START)
+    )
+
+
+def _laid_down(forecast: Mapping[str, Any] | None) -> _Layers:
     """Return the pieces of a forecast; where it overlaps itself, the later one counts."""
-    pieces: list[_Piece] = []
+    layers = _Layers({})
     for piece in _pieces_of(forecast, verbatim=True) if forecast is not None else ():
-        pieces = [*_carve(pieces, piece, same_unit=True), piece]
-    return pieces
+        layers.lay([piece], over=piece, same_unit=True)
+    return layers
 
 
-def _answered(piece: _Piece, forecast: Iterable[_Piece], profile: Profile) -> list[_Piece]:
+def _answered(piece: _Piece, forecast: _Layers, profile: Profile) -> list[_Piece]:
     """Return what is granted of one piece that was asked for."""
     if profile.behaviour.answer == "grant":
         return [piece]
@@ -135,12 +181,11 @@ def _answered(piece: _Piece, forecast: Iterable[_Piece], profile: Profile) -> li
         return [piece.holding(0)]
     if profile.behaviour.limit is not None:
         return [piece.holding(min(piece.capacity, profile.behaviour.limit))]
-    return _at_most(piece, [each for each in forecast if each.resource == piece.resource])
+    return _at_most(piece, forecast.under(piece))
 
 
-def _at_most(piece: _Piece, forecast: Iterable[_Piece]) -> list[_Piece]:
+def _at_most(piece: _Piece, known: Sequence[_Piece]) -> list[_Piece]:
     """Return a piece, cut where it has to be, at no more than was forecast for it."""
-    known = [each for each in forecast if each.overlaps(piece)]
     moments = {moment for each in known for moment in (each.start, each.end)}
     inside = sorted(moment for moment in moments if piece.start < moment < piece.end)
     spans: list[tuple[datetime, datetime, Fraction]] = []
@@ -183,22 +228,10 @@ class _Piece:
     source: Mapping[str, Any] | None = None
 
     @property
-    def resource(self) -> tuple[str, bool]:
-        """What it competes for with others: a phase, and its power or its current.
-
-        Energy is power over time, so a block in KWH and one in W are about the same.
-        """
-        return self.phase, self.unit == "A"
-
-    @property
     def rate(self) -> Fraction:
         """The power in watt, or the current in ampere, that it means on the average."""
         amount = Fraction(self.capacity) * _FACTORS[self.unit]
         return amount * _HOUR / self._length if self.unit in _ENERGIES else amount
-
-    def overlaps(self, other: _Piece) -> bool:
-        """Return whether both cover the same moment."""
-        return self.start < other.end and other.start < self.end
 
     def part(self, start: datetime, end: datetime) -> _Piece:
         """Return its part from one moment to another, at most all of it.
@@ -243,22 +276,6 @@ def _pieces_of(message: Mapping[str, Any], *, verbatim: bool = False) -> Iterato
             continue
         source = block if verbatim and exact == (start, end) else None
         yield _Piece(start, end, _plain(block["capacity"]), block["phase"], block["unit"], source)
-
-
-def _carve(pieces: Iterable[_Piece], hole: _Piece, *, same_unit: bool = False) -> list[_Piece]:
-    """Return what is left of pieces where another one of the same resource takes its interval.
-
-    With `same_unit`, only pieces in its unit make way.
-    """
-    left: list[_Piece] = []
-    for piece in pieces:
-        # Time first: of the blocks of a day all but a few are elsewhere.
-        if piece.overlaps(hole) and piece.resource == hole.resource:
-            makes_way = not same_unit or piece.unit == hole.unit
-            left += _beside(piece, hole) if makes_way else [piece]
-        else:
-            left.append(piece)
-    return left
 
 
 def _cut(instant: datetime | None) -> datetime | None:
