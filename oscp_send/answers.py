@@ -79,6 +79,19 @@ class Reply:
     headers: Mapping[str, str]
     content: bytes
 
+    def service_time(self) -> tuple[datetime, timedelta] | None:
+        """Return the time that the answer to a ping tells, and how wrong it may be.
+
+        SolarUser's own (solaruser.md §7.3) may be of another of its machines. HTTP's has full
+        seconds, and may be of something on the way.
+        """
+        try:
+            told = json.loads(self.content)["data"]["date"]
+            return datetime.fromisoformat(told).astimezone(UTC), timedelta(seconds=1)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            date = _http_date(self.headers.get("Date", ""))
+            return (date, timedelta(minutes=1)) if date else None
+
 
 class Answer:
     """A whole answer, read as one of SolarUser's.
@@ -199,7 +212,7 @@ class Answer:
             given = headers["Retry-After"].strip()
             if given.isdecimal():
                 return self._clock().astimezone(UTC) + timedelta(seconds=int(given))
-            return parsedate_to_datetime(given).astimezone(UTC)
+            return _http_date(given)
         except (KeyError, ValueError, OverflowError, OSError):
             return None
 
@@ -262,6 +275,13 @@ class Answer:
         text = self._reply.content[: 4 * _EXCERPT].decode(errors="replace")
         visible = "".join(character if character.isprintable() else " " for character in text)
         return " ".join(visible.split())[:_EXCERPT]
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _envelope(content: bytes) -> dict[str, object] | None:

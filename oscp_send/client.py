@@ -148,9 +148,9 @@ class SolarUserClient(Core[PreparedRequest]):
     ) -> InstructionStatus | None:
         """Find out what became of an instruction; None where it certainly was not queued.
 
-        It is looked for by its node, its time and its parameters; of several that are alike the
-        newest is returned. That none is there is certain only once the request's date is so old
-        that SolarUser refuses it, should it still be under way.
+        It is looked for by its node, its time and its parameters. That none is there is certain
+        only once the request's date is so old that SolarUser refuses it, should it still be under
+        way.
 
         Args:
             error: As `send` or `submit` raised it.
@@ -159,8 +159,8 @@ class SolarUserClient(Core[PreparedRequest]):
 
         Raises:
             PossiblySent: It was not there, but may still come; the reason says from when on that
-                will be certain. Or the answer was about an instruction that is like it but for its
-                message.
+                will be certain. Or what is there cannot be told from an equal message that was
+                sent about then (`alike`), or the answer was about one like it but for its message.
             NotAuthorised, Refused, NotUnderstood: It cannot be looked for.
         """
         return self._run(self._settle(error, timeout, poll))

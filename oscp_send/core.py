@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,10 +43,14 @@ _PATH: Final = "/solaruser/api/v1/sec/instr"
 Patience: TypeAlias = float | tuple[float, float]
 #: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
 TIMEOUT: Final = (10.0, 30.0)
-#: How much this machine's clock may be ahead, when a sent instruction is looked for.
+#: How wrong a clock may be of which nothing better is known, when an instruction is looked for.
 _MARGIN: Final = timedelta(minutes=1)
+#: How many instructions a client knows as answers to what it sent.
+_REMEMBERED: Final = 10_000
 #: How old a request's date may be (solaruser.md §5.2).
 _REQUEST_AGE: Final = timedelta(minutes=15)
+#: How far SolarUser's clock is ahead, and how wrong that may be, where it does not say.
+_UNTOLD: Final = (timedelta(0), _MARGIN)
 #: Pauses between two looks at an instruction: how they grow, and up to how many seconds.
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 10.0
@@ -153,6 +158,7 @@ class Core(Generic[_Request]):
         self._secret = checked_secret(secret)
         self._clock = clock or utc_now
         self._checker = checker
+        self._answered: deque[int] = deque(maxlen=_REMEMBERED)
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
@@ -225,38 +231,62 @@ class Core(Generic[_Request]):
 
     def _submit(self, instruction: Instruction) -> Steps[InstructionStatus]:
         answer = yield from self._exchange(self._adding(instruction))
-        return raise_if_declined(answer.instruction())
+        status = answer.instruction()
+        self._answered.append(status.id)
+        return raise_if_declined(status)
 
     def _settle(
         self, error: PossiblySent, timeout: float, poll: float
     ) -> Steps[InstructionStatus | None]:
         node, certain = error.instruction.node_id, error.since + 2 * _MARGIN + _REQUEST_AGE
-        pace = _Pace(self._clock, timeout, poll)
+        pace, (ahead, doubt) = _Pace(self._clock, timeout, poll), _UNTOLD
         while True:
             trouble: RateLimited | Unreachable | None = None
-            is_certain = self._clock() > certain
+            if doubt == _MARGIN:
+                ahead, doubt = yield from self._service_clock(pace.remaining)
+            sent = error.since + _MARGIN + ahead
+            is_certain = self._clock() + ahead > certain
             try:
-                rows = yield from self._list(node_ids=[node], start=error.since)
+                rows = yield from self._list(node_ids=[node], start=sent - doubt, end=certain)
             except (RateLimited, Unreachable) as failed:
                 trouble = failed
             else:
-                alike = [row for row in rows if error.instruction.is_carried_by(row)]
-                if not alike and is_certain:
+                found = self._found(error, rows, sent)
+                if found is None and is_certain:
                     yield from self._refuse_damaged(error)
-                if alike or is_certain:
-                    return alike[-1] if alike else None
+                if found is not None or is_certain:
+                    return found
             pause = pace.pause(trouble)
             if pause is None:
                 break
             yield pause
         what = f"it cannot be looked for: {trouble}" if trouble else "it is not there yet"
-        raise PossiblySent(
-            error.instruction,
-            error.since,
-            f"{error.reason}; {what}; that will be certain from {utc_text(certain, 'seconds')} on",
-            status=error.status,
-            excerpt=error.excerpt,
-        ) from error
+        certainty = f"that will be certain from {utc_text(certain, 'seconds')} on"
+        raise error.again(f"{what}; {certainty}") from error
+
+    def _service_clock(self, within: float) -> Steps[tuple[timedelta, timedelta]]:
+        """Return how far SolarUser's clock is ahead, at least, and how wrong that may be."""
+        reply = yield Call(f"{self.base_url}/solaruser/ping", within=max(within, _SHORTEST_LOOK))
+        told = reply.service_time() if isinstance(reply, Reply) else None
+        ahead = told[0] - self._clock() if told else _REQUEST_AGE
+        # Further off than SolarUser lets a request be, it is another clock.
+        return (ahead, told[1]) if told and abs(ahead) < _REQUEST_AGE else _UNTOLD
+
+    def _found(
+        self, error: PossiblySent, rows: Iterable[InstructionStatus], sent: datetime
+    ) -> InstructionStatus | None:
+        """Return what was sent then at the earliest, or None.
+
+        Raises:
+            PossiblySent: What is like it may be something else.
+        """
+        given = error.instruction
+        alike = [row for row in rows if row.id not in self._answered and given.is_carried_by(row)]
+        if len(alike) == 1 and alike[0].created and alike[0].created >= sent:
+            return alike[0]
+        if alike:
+            raise error.again("what is like it may be something else", alike) from error
+        return None
 
     def _refuse_damaged(self, error: PossiblySent) -> Steps[None]:
         """Raise PossiblySent where the answer was about an instruction that may be this one.

@@ -12,7 +12,9 @@ All derive from `OscpSendError`. The questions that a program asks first:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Final
 
 from oscp_send.findings import Judgement
 from oscp_send.instruction import Instruction, InstructionStatus
@@ -34,6 +36,13 @@ __all__ = [
     "Unreachable",
     "possibly_sent",
 ]
+
+
+#: What to do about one that may have been queued, and where there are some that it may be.
+LOOK: Final = "Look before you send it again: "
+_ALIKE: Final = (
+    "One that nobody else sent is this one; if each is another's, it was not queued by now. "
+)
 
 
 def _lines(*said: str) -> str:
@@ -170,6 +179,8 @@ class PossiblySent(OscpSendError):
         hint: What to correct; may be empty.
         other: The id of the instruction that the answer was about, where it was another one; None
             where there was none.
+        alike: The instructions that were found and cannot be told from it.
+        advice: How to look for it, but for the command that lists instructions.
     """
 
     def __init__(
@@ -191,6 +202,19 @@ class PossiblySent(OscpSendError):
         self.excerpt = excerpt
         self.hint = hint
         self.other = other
+        self.alike: tuple[InstructionStatus, ...] = ()
+        self.advice = f"{LOOK}client.settle(error), or "
+
+    def again(self, found: str, alike: Sequence[InstructionStatus] = ()) -> PossiblySent:
+        """Return the same error once it was looked for, with those that cannot be told from it."""
+        stored = (f"{one.id} of {utc_text(one.created)}" for one in alike if one.created)
+        named = f": instruction {' and '.join(stored)}" if alike else ""
+        reason = f"{self.reason}; {found}{named}"
+        details: dict[str, Any] = {"status": self.status, "excerpt": self.excerpt}
+        again = PossiblySent(self.instruction, self.since, reason, other=self.other, **details)
+        if alike:
+            again.alike, again.advice = tuple(alike), _ALIKE + LOOK
+        return again
 
     def __str__(self) -> str:
         node = self.instruction.node_id
@@ -198,8 +222,7 @@ class PossiblySent(OscpSendError):
         return _lines(
             f"The instruction may have been queued, and was not sent again: {self.reason}",
             self.hint,
-            "Look before you send it again: client.settle(error), or oscp-send list "
-            f"--node-id {node} --start {since}",
+            f"{self.advice}oscp-send list --node-id {node} --start {since}",
             _beginning(self.excerpt),
         )
 

@@ -182,6 +182,7 @@ def _answer() -> Iterator[Take]:
     def take(data: bytes) -> None:
         for status in (200, 422, 503):
             reply = Reply(status, "", {}, data)
+            reply.service_time()
             for read in (Answer.instruction, Answer.instruction_or_none, Answer.instructions):
                 try:
                     read(Answer(reply))

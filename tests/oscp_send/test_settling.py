@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -19,6 +22,7 @@ from oscp_send.instruction import (
     split_parameters,
 )
 from tests.oscp_send.sender_world import (
+    BASE,
     HANDSHAKE,
     INSTR,
     NOW,
@@ -30,6 +34,7 @@ from tests.oscp_send.sender_world import (
 
 SENT = Instruction.of_message("Handshake", HANDSHAKE, **TO)
 LOST = PossiblySent(SENT, NOW - timedelta(minutes=1), "no answer came in time")
+PING = f"{BASE}/solaruser/ping"
 PARTS = [{"name": name, "value": part} for name, part in split_parameters(SENT.parameters)]
 
 
@@ -41,20 +46,86 @@ def row(number: int, **changes: object) -> dict[str, Any]:
     return instruction("Queuing", **{"id": number, "parameters": PARTS, **changes})
 
 
-def test_the_newest_that_is_alike_is_found(service: Service) -> None:
+def at(seconds: float) -> str:
+    """Return the timestamp of so much later than the lost one was sent, by our clock."""
+    return f"{NOW + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S.%f}Z"
+
+
+def test_what_is_alike_is_found(service: Service) -> None:
     others = [row(4, nodeId=102), row(5, topic="x"), row(6, parameters=PARTS[:-1])]
-    service.get(INSTR, json=listed(row(1), row(2), *others))
+    service.get(INSTR, json=listed(row(2), *others))
     found = make_client().settle(LOST)
     assert found is not None
     assert found.id == 2
-    assert "nodeIds=101" in (service.calls[0].request.url or "")
-    assert "startDate=2026-01-02T03%3A03%3A05Z" in (service.calls[0].request.url or "")
+    asked = service.calls[-1].request.url or ""
+    assert "nodeIds=101" in asked
+    assert "startDate=2026-01-02T03%3A03%3A05Z&endDate=2026-01-02T03%3A20%3A05Z" in asked
 
 
-@pytest.mark.parametrize(("minutes", "is_certain"), [(16, False), (16.1, True)])
-def test_that_it_is_not_there_is_certain_once_its_date_is_too_old(
-    service: Service, minutes: float, is_certain: bool
+def ping(seconds: float) -> dict[str, Any]:
+    return {"json": {"success": True, "data": {"date": at(seconds)[:-1] + "789Z"}}}
+
+
+def dated(seconds: float) -> dict[str, Any]:
+    date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+    return {"status": 404, "body": "<html>", "headers": {"Date": date}}
+
+
+NOTHING: dict[str, Any] = {"body": '{"data": {"date": 5}}', "headers": {"Date": "x"}}
+#: What tells SolarUser's time, from when on it is looked for, and which of two is found: one that
+#: was stored then, or one that was stored when it was sent; or neither.
+TOLD: dict[str, tuple[dict[str, Any], float, list[float], str]] = {
+    "nothing": (NOTHING, -60, [0], "found"),
+    "nothing, a little before": (NOTHING, -60, [-30], "doubtful"),
+    "nothing, two": (NOTHING, -60, [0, 5], "doubtful"),
+    "a ping": (ping(0), -1, [0], "found"),
+    "a ping, hardly before": (ping(0), -1, [-0.5], "doubtful"),
+    "a ping, two": (ping(0), -1, [0.1, 0.2], "doubtful"),
+    "a ping, ahead": (ping(300), 299, [300], "found"),
+    "a ping, ahead, before": (ping(300), 299, [299.5], "doubtful"),
+    "a ping, behind": (ping(-600), -601, [-600], "found"),
+    "a ping, of another clock": (ping(-900), -60, [0], "found"),
+    "HTTP, ahead": (dated(30), -30, [30], "found"),
+    "HTTP, ahead, before": (dated(30), -30, [20], "doubtful"),
+    "HTTP, of another clock": (dated(900), -60, [0], "found"),
+}
+
+
+@pytest.mark.parametrize(("answer", "start", "rows", "verdict"), TOLD.values(), ids=TOLD)
+def test_what_was_sent_before_is_not_taken_for_it(
+    service: Service, answer: dict[str, Any], start: float, rows: list[float], verdict: str
 ) -> None:
+    service.get(PING, **answer)
+    service.get(INSTR, json=listed(*(row(7, created=at(each)) for each in rows)))
+    with pytest.raises(PossiblySent) if verdict == "doubtful" else nullcontext() as caught:
+        assert make_client().settle(LOST)
+    begin = quote(at(start)[:19].replace(" ", "T"))
+    assert f"startDate={begin}" in (service.calls[-1].request.url or "")
+    if caught is not None:
+        assert len(caught.value.alike) == len(rows)
+
+
+def test_what_cannot_be_told_from_it_is_named(service: Service) -> None:
+    service.get(INSTR, json=listed(row(5, created=at(-0.5)), row(6)))
+    with pytest.raises(PossiblySent) as caught:
+        make_client().settle(LOST)
+    assert str(caught.value) == (
+        "The instruction may have been queued, and was not sent again: no answer came in time; "
+        "what is like it may be something else: instruction 5 of 2026-01-02T03:04:04.500000Z and "
+        "6 of 2026-01-02T03:04:05.123456Z\n"
+        "One that nobody else sent is this one; if each is another's, it was not queued by now. "
+        "Look before you send it again: oscp-send list --node-id 101 --start 2026-01-02T03:03:05Z"
+    )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "answer", "is_certain"),
+    [(16, NOTHING, 0), (16.1, NOTHING, 1), (17, ping(959), 0), (15.9, ping(961), 1)],
+)
+def test_that_it_is_not_there_is_certain_once_its_date_is_too_old(
+    service: Service, minutes: float, answer: dict[str, Any], is_certain: int
+) -> None:
+    service.get(PING, **answer)
     service.get(INSTR, json=listed())
     client = make_client(clock=lambda: NOW + timedelta(minutes=minutes))
     if is_certain:

@@ -13,7 +13,7 @@ import requests
 from click.testing import CliRunner
 from requests import exceptions
 
-from oscp_send import SolarUserClient
+from oscp_send import PossiblySent, SolarUserClient
 from oscp_sim import Simulator
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
@@ -746,6 +746,26 @@ def test_the_sender_says_what_is_lost_or_may_come_twice(name: str) -> None:
         assert (report.step.outcome, count) == ("Completed", 1)
     elif count:
         assert any(each in told for each in ADMITS)
+
+
+@pytest.mark.parametrize(("senders", "since"), [(1, "1ms"), (2, "2s"), (2, "500ms")])
+def test_an_equal_message_that_was_sent_before_is_not_taken_for_a_lost_one(
+    simulator: Simulator, clock: FrozenClock, senders: int, since: str
+) -> None:
+    where: Any = {"session": simulator.session(), "clock": clock.now}
+    clients = [SolarUserClient(IN_PROCESS_URL, TOKEN, SECRET, **where) for _ in range(senders)]
+    to: dict[str, Any] = {"node_id": 1, "co_id": 1, "cg_identifier": "foo-group"}
+    earlier = clients[0].send("GroupCapacityComplianceError", {"message": "m"}, **to)
+    clock.advance(since)
+    simulator.faults.add(where="solaruser", path="/instr/add/OSCP_v20", fault="reset_before")
+    with pytest.raises(PossiblySent) as lost:
+        clients[-1].send("GroupCapacityComplianceError", {"message": "m"}, **to)
+    with pytest.raises(PossiblySent) as unknown:
+        clients[-1].settle(lost.value)
+    doubtful = [earlier.id] if since == "500ms" else []
+    assert [each.id for each in unknown.value.alike] == doubtful
+    clock.advance("20m")
+    assert doubtful or clients[-1].settle(lost.value) is None
 
 
 def test_time_stands_for_who_is_not_simulated() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -377,7 +378,9 @@ def test_what_may_have_been_queued_is_looked_for(
     message = Path(file).read_text()
     sent = [{"name": "msg", "value": part} for part in split(message.strip())]
     sent += [{"name": name, "value": value} for name, value in ADDRESS.items()]
-    rows = [] if row is None else [reply(**{"parameters": sent, **row})["data"]]
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    stored = {"parameters": sent, "created": f"{soon:%Y-%m-%d %H:%M:%SZ}"}
+    rows = [] if row is None else [reply(**stored | row)["data"]]
     service.post(ADD, **LOST)
     service.get(ADD.removesuffix("/add/OSCP_v20"), json={"success": True, "data": rows})
     result = cli("send", file, *TO, "--settle", "--timeout", "0")
