@@ -24,7 +24,7 @@ from oscp_send.cli.options import (
 )
 from oscp_send.cli.reports import TextReport
 from oscp_send.cli.show import as_json, on_one_line, values
-from oscp_send.errors import DeadlinePassed, InstructionDeclined, PossiblySent, Unreachable
+from oscp_send.errors import LOOK, DeadlinePassed, InstructionDeclined, PossiblySent, Unreachable
 from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import Instruction, InstructionStatus, join_parameters, split_parameters
 from oscp_send.request_findings import PARAMETERS, GivenParameters, judge_relations, other_group
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from oscp_send.settings import Settings
 
 _TIMEOUT: Final = 60.0
+_ANOTHER_TIME: Final = "Another time, oscp-send send --settle looks for it itself. "
 # How far the clocks of this machine and of SolarUser may differ.
 _MARGIN: Final = timedelta(minutes=1)
 
@@ -111,6 +112,10 @@ def send(
             # The error is enough for a person; a program gets the instruction.
             if style == "json" and error.instruction is not None:
                 _show(error.instruction, style)
+            raise
+        except PossiblySent as error:
+            if not error.alike:
+                error.advice = LOOK if is_settled else f"{_ANOTHER_TIME}{LOOK}"
             raise
     _show(status, style)
 

@@ -386,11 +386,15 @@ def test_what_may_have_been_queued_is_looked_for(
     result = cli("send", file, *TO, "--settle", "--timeout", "0")
     assert result.exit_code == told[0]
     assert told[1] in result.stderr
+    assert "client.settle" not in result.stderr
 
 
 def test_without_being_told_nothing_is_looked_for(send: Cli, service: Service) -> None:
     service.post(ADD, **LOST)
-    assert failing(send).exit_code == 4
+    result = failing(send)
+    assert result.exit_code == 4
+    advice = "Another time, oscp-send send --settle looks for it itself. Look before you send it "
+    assert f"\n{advice}again: oscp-send list --node-id 1 --start 20" in result.stderr
     assert len(service.calls) == 1
 
 
