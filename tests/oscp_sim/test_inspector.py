@@ -247,11 +247,13 @@ class TestOneEntry:
 
     def test_the_command_asks_the_same_again(self, inspected: Simulator) -> None:
         inspected.provider(3).heartbeat()
-        row = find(inspected, action="Heartbeat", is_sent=False)
-        words = shlex.split(get(inspected, f"/_sim/entries/{row['number']}")["curl"])
-        assert words[:3] == ["curl", "-X", "POST"]
-        assert words[3].endswith("/oscp/fp/2.0/heartbeat")
-        assert "offline_mode_at" in words[-1]
+        for is_sent in (True, False):
+            shown = entry(inspected, action="Heartbeat", is_sent=is_sent)
+            words = shlex.split(shown["curl"])
+            assert words[:3] == ["curl", "-X", "POST"]
+            assert words[3] == f"{inspected.url}/oscp/fp/2.0/heartbeat"
+            assert "offline_mode_at" in words[-1]
+            assert "simulator.invalid" not in shown["target"]
 
     def test_the_command_sends_no_file_that_a_body_seems_to_name(
         self, inspected: Simulator

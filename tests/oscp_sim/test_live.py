@@ -167,9 +167,12 @@ def test_watch_shows_what_happens_until_the_simulator_ends() -> None:
             assert watch.stdout
             assert watch.stdout.readline() == f"{NOW:%Y-%m-%d}\n"
             send(simulator)
+            simulator.provider(3).register()
             lines: list[str] = []
-            while "instruction 2 is Completed" not in (lines[-1:] or [""])[0]:
+            while " a token, and " not in (lines[-1:] or [""])[0]:
                 lines.append(watch.stdout.readline())
+            # Within the simulator it is elsewhere.
+            assert lines[-1].endswith(f" 2.0 at {simulator.url}/oscp/cp/2.0\n")
             simulator.close()
             # So that an answer that is awaited ends, too.
             simulator.journal.append("solaruser", "note")

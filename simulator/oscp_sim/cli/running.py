@@ -89,7 +89,7 @@ def watch(
 
     from oscp_sim.scenario.live import Live
 
-    told = Live(sys.stdout, colours=colours, is_brief=brief)
+    told = Live(sys.stdout, colours=colours, is_brief=brief, here=lambda: url.rstrip("/"))
     with _connection(control_token) as session:
         address = f"{url.rstrip('/')}/_sim/journal"
         try:

@@ -315,7 +315,8 @@ def _shown(simulator: Simulator, *, follow: bool, quiet: bool) -> AbstractContex
         return nullcontext()
     from oscp_sim.scenario.live import Live, live
 
-    return live(simulator.journal, Live(sys.stdout, is_brief=not follow).tell)
+    told = Live(sys.stdout, is_brief=not follow, here=lambda: simulator.public_url)
+    return live(simulator.journal, told.tell)
 
 
 def _run(

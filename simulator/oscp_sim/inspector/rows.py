@@ -13,6 +13,7 @@ from oscp_send.rules import rules
 from oscp_send.times import utc_text
 from oscp_sim.entry import Entry
 from oscp_sim.journal import Journal
+from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.report.chart import ends, lane_name, lane_of
 from oscp_sim.scenario.sequence import answer_summary, note_text, summary
 from oscp_sim.scenario.timeline import (
@@ -84,20 +85,23 @@ def _is_idle_look(entry: Entry) -> bool:
     return is_look and entry.status is not None and entry.status < _REFUSED
 
 
-def told(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
-    """Yield what each entry of the list says: its message, its answer, and what was found in it."""
+def told(entries: Iterable[Entry], here: str) -> Iterator[dict[str, Any]]:
+    """Yield what each entry of the list says: its message, its answer, and what was found in it.
+
+    What the parties call the simulator among themselves is shown as where the reader found it.
+    """
     for entry in entries:
         for each in timeline([entry], [entry.exchange_id]):
-            yield {"number": entry.number, **_said(each)}
+            yield {"number": entry.number, **_said(each, here)}
 
 
-def _said(each: TimelineEntry) -> dict[str, Any]:
+def _said(each: TimelineEntry, here: str) -> dict[str, Any]:
     broken = dict.fromkeys((one["rule"], one["severity"]) for one in each.findings)
     found = [{"rule": rule, "severity": severity} for rule, severity in broken]
     if isinstance(each, Note):
         return {"says": note_text(each, 1), "findings": found}
     return {
-        "says": summary(each),
+        "says": summary(each).replace(IN_PROCESS_URL, here),
         "answer": answer_summary(each),
         "why": _why(each),
         "path": each.target,
@@ -129,7 +133,7 @@ def _group(exchange: Exchange) -> str | None:
     return None if found is None else str(found)
 
 
-def detail(journal: Journal, number: int) -> dict[str, Any]:
+def detail(journal: Journal, number: int, here: str) -> dict[str, Any]:
     """Return everything about one entry, and about the other side of its exchange.
 
     Raises:
@@ -153,10 +157,10 @@ def detail(journal: Journal, number: int) -> dict[str, Any]:
         "from": lane_name(ends(whole)[0]),
         "to": lane_name(ends(whole)[1]),
         "method": whole.method,
-        "target": whole.target,
+        "target": whole.target.replace(IN_PROCESS_URL, here),
         "is_queue": whole.is_handed_over,
         "status": whole.status,
-        "says": summary(whole),
+        "says": summary(whole).replace(IN_PROCESS_URL, here),
         "answer_says": answer_summary(whole),
         "hint": _hint(whole),
         # What is shown beside the signature has a place of its own.
@@ -172,7 +176,7 @@ def detail(journal: Journal, number: int) -> dict[str, Any]:
             for name in ("canonical_request", "string_to_sign")
             if name in entry.detail
         },
-        "curl": _curl(entry),
+        "curl": _curl(entry, here),
     }
 
 
@@ -218,7 +222,7 @@ def _message(exchange: Exchange) -> tuple[str, list[str]]:
     return str(text), list(split(str(text)))
 
 
-def _curl(entry: Entry) -> str:
+def _curl(entry: Entry, here: str) -> str:
     """Return a command that asks the same again; a signature is to be made anew."""
     request = entry.request
     if request is None:
@@ -227,6 +231,7 @@ def _curl(entry: Entry) -> str:
     if not request.target.startswith("http"):
         host = exchange_of(entry).header("Host") or "127.0.0.1:8920"
         words[-1] = f"http://{host}{request.target}"
+    words[-1] = words[-1].replace(IN_PROCESS_URL, here)
     skipped = {"host", "content-length", "connection", "accept-encoding", "user-agent"}
     for name, value in request.headers:
         if name.lower() not in skipped:

@@ -11,6 +11,7 @@ from typing import Final, TextIO
 from oscp_send.cli.main import Colours, Palette
 from oscp_sim.entry import Entry
 from oscp_sim.journal import Journal
+from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.sequence import lines_of, remarks
 from oscp_sim.scenario.timeline import Exchange, Note, joined, timeline
 
@@ -32,14 +33,21 @@ class Live:
         colours: Whether to colour, as `Palette` takes it.
         is_brief: Whether to leave out what is below the line of an exchange, and every note but
             that an instruction was declined.
+        here: Returns where the reader reaches the simulator, which parties that are played in it
+            call otherwise.
     """
 
     def __init__(
-        self, stream: TextIO, *, colours: Colours = "auto", is_brief: bool = False
+        self,
+        stream: TextIO,
+        *,
+        colours: Colours = "auto",
+        is_brief: bool = False,
+        here: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._stream = stream
         self._paint = Palette(stream, colours).paint
-        self._is_brief = is_brief
+        self._is_brief, self._here = is_brief, here
         self._day = ""
         self._next = 0
         self._begun: OrderedDict[int, Exchange] = OrderedDict()
@@ -55,7 +63,8 @@ class Live:
         self._stream.flush()
 
     def _print(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
+        shown = line.replace(IN_PROCESS_URL, self._here() or IN_PROCESS_URL)
+        self._stream.write(f"{shown}\n")
 
     def _lines(self, entry: Entry) -> Iterator[str]:
         if entry.exchange_id is not None and entry.exchange_id in self._begun:
