@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -85,12 +86,12 @@ class Reply:
         SolarUser's own (solaruser.md §7.3) may be of another of its machines. HTTP's has full
         seconds, and may be of something on the way.
         """
-        try:
+        with suppress(KeyError, TypeError, ValueError, OverflowError, RecursionError):
             told = json.loads(self.content)["data"]["date"]
             return datetime.fromisoformat(told).astimezone(UTC), timedelta(seconds=1)
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
-            date = _http_date(self.headers.get("Date", ""))
-            return (date, timedelta(minutes=1)) if date else None
+        with suppress(KeyError, ValueError, OverflowError):
+            return parsedate_to_datetime(self.headers["Date"]).astimezone(UTC), timedelta(minutes=1)
+        return None
 
 
 class Answer:
@@ -212,7 +213,7 @@ class Answer:
             given = headers["Retry-After"].strip()
             if given.isdecimal():
                 return self._clock().astimezone(UTC) + timedelta(seconds=int(given))
-            return _http_date(given)
+            return parsedate_to_datetime(given).astimezone(UTC)
         except (KeyError, ValueError, OverflowError, OSError):
             return None
 
@@ -275,13 +276,6 @@ class Answer:
         text = self._reply.content[: 4 * _EXCERPT].decode(errors="replace")
         visible = "".join(character if character.isprintable() else " " for character in text)
         return " ".join(visible.split())[:_EXCERPT]
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _envelope(content: bytes) -> dict[str, object] | None:

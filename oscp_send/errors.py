@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from oscp_send.findings import Judgement
 from oscp_send.instruction import Instruction, InstructionStatus
@@ -38,11 +38,8 @@ __all__ = [
 ]
 
 
-#: What to do about one that may have been queued, and where there are some that it may be.
+#: What to do about one that may have been queued.
 LOOK: Final = "Look before you send it again: "
-_ALIKE: Final = (
-    "One that nobody else sent is this one; if each is another's, it was not queued by now. "
-)
 
 
 def _lines(*said: str) -> str:
@@ -207,13 +204,14 @@ class PossiblySent(OscpSendError):
 
     def again(self, found: str, alike: Sequence[InstructionStatus] = ()) -> PossiblySent:
         """Return the same error once it was looked for, with those that cannot be told from it."""
-        stored = (f"{one.id} of {utc_text(one.created)}" for one in alike if one.created)
-        named = f": instruction {' and '.join(stored)}" if alike else ""
-        reason = f"{self.reason}; {found}{named}"
-        details: dict[str, Any] = {"status": self.status, "excerpt": self.excerpt}
-        again = PossiblySent(self.instruction, self.since, reason, other=self.other, **details)
+        named = " and ".join(
+            f"{each.id} of {utc_text(each.created)}" for each in alike if each.created
+        )
+        reason = f"{self.reason}; {found}{': instruction ' * bool(named)}{named}"
+        again = PossiblySent(self.instruction, self.since, reason, other=self.other)
+        again.status, again.excerpt, again.alike = self.status, self.excerpt, tuple(alike)
         if alike:
-            again.alike, again.advice = tuple(alike), _ALIKE + LOOK
+            again.advice = f"One that nobody else sent is this one; if none is, look again. {LOOK}"
         return again
 
     def __str__(self) -> str:
