@@ -125,20 +125,6 @@ def test_a_refusal_is_reported_with_its_place_and_nothing_is_sent(
     assert len(service.calls) == 0
 
 
-def test_a_refused_request_body_is_not_sent(cli: Cli, write: Write, service: Service) -> None:
-    result = cli("send", write("r.json", request_body(coId=1)))
-    assert result.exit_code == 1
-    assert 'write "1"' in result.stderr
-    assert len(service.calls) == 0
-
-
-def test_another_group_is_not_sent(send: Cli, service: Service) -> None:
-    result = send(forecast(group_id="x"))
-    assert result.exit_code == 1
-    assert 'its group_id "x" is not the cg_identifier "foo-group"' in result.stderr
-    assert len(service.calls) == 0
-
-
 def test_warnings_are_reported_and_the_message_is_sent(send: Cli, service: Service) -> None:
     service.post(ADD, json=reply("Completed", parameters=[]))
     text = one_block(end_time="2031-02-28T23:00:00Z")
@@ -206,29 +192,29 @@ def test_where_it_goes_may_be_in_the_configuration(
     assert posted(service)["params"]["coId"] == "8"
 
 
-@pytest.mark.parametrize("missing", ["--node-id", "--co-id", "--cg-identifier"])
-def test_a_bare_message_needs_an_address(cli: Cli, service: Service, missing: str) -> None:
-    place = TO.index(missing)
-    result = cli("send", "-", *TO[:place], *TO[place + 2 :], stdin=forecast())
-    assert result.exit_code == 2
-    assert f"give {missing}, or" in " ".join(result.stderr.split())
-    assert len(service.calls) == 0
+PLACES = (
+    "give --node-id, --co-id and --cg-identifier, or node_id, co_id and cg_identifier in the "
+    "configuration file"
+)
+#: What is given, and its file; how the command ends, and what it says.
+NOT_SENT: dict[str, tuple[tuple[str, ...], str, tuple[int, str]]] = {
+    "wrong": ((), request_body(coId=1), (1, 'write "1"')),
+    "group": (TO, forecast(group_id="x"), (1, 'group_id "x" is not the cg_identifier "foo-group"')),
+    "node": (TO[:2] + TO[4:], forecast(), (2, "give --node-id, or")),
+    "optimizer": (TO[:4] + TO[6:], forecast(), (2, "give --co-id, or")),
+    "no group": (TO[:6], forecast(), (2, "give --cg-identifier, or")),
+    "nothing": (TO[:2], forecast(), (2, PLACES)),
+    "another address": (("--co-id", "1"), request_body(), (2, "says itself where it goes")),
+}
 
 
-def test_all_that_is_missing_of_an_address_is_said_at_once(cli: Cli, service: Service) -> None:
-    result = cli("send", "-", "--action", ACTION, stdin=forecast())
-    assert result.exit_code == 2
-    assert (
-        "give --node-id, --co-id and --cg-identifier, or node_id, co_id and cg_identifier in the "
-        "configuration file"
-    ) in " ".join(result.stderr.split())
-    assert len(service.calls) == 0
-
-
-def test_a_request_body_takes_no_other_address(cli: Cli, write: Write, service: Service) -> None:
-    result = cli("send", write("r.json", request_body()), "--co-id", "1")
-    assert result.exit_code == 2
-    assert "says itself where it goes" in " ".join(result.stderr.split())
+@pytest.mark.parametrize(("options", "file", "end"), NOT_SENT.values(), ids=NOT_SENT)
+def test_what_is_not_sent(
+    cli: Cli, service: Service, options: tuple[str, ...], file: str, end: tuple[int, str]
+) -> None:
+    result = cli("send", "-", *options, stdin=file)
+    assert result.exit_code == end[0]
+    assert end[1] in " ".join(result.stderr.split())
     assert len(service.calls) == 0
 
 
