@@ -90,11 +90,7 @@ def run(
     python: Path, *arguments: str, stdin: str = "", url: str = "http://127.0.0.1:9"
 ) -> tuple[int, str, str]:
     """Run the interpreter with arguments: its exit code, its output, and its errors."""
-    environment = {
-        "OSCP_SEND_URL": url,
-        "OSCP_SEND_TOKEN": "the-token",
-        "OSCP_SEND_SECRET": SECRET,
-    }
+    environment = {"OSCP_SEND_URL": url, "OSCP_SEND_TOKEN": "the-token", "OSCP_SEND_SECRET": SECRET}
     done = subprocess.run(  # noqa: S603 - our own interpreter and our own code
         [python, "-I", *arguments],
         input=stdin,

@@ -296,10 +296,7 @@ STRANGE: dict[str, tuple[dict[str, Any], str]] = {
     "array": ({"json": []}, f"{NO_SUCCESS} {JSON}"),
     "deep": ({"body": "[" * 100_000}, f"{NO_SUCCESS} (text/plain)"),
     "no-data": ({"json": {"success": True}}, f"an instruction is expected, not NoneType {JSON}"),
-    "other-node": (
-        {"json": reply(nodeId=102)},
-        f"it is about another instruction, 5012345 {JSON}",
-    ),
+    "other-node": ({"json": reply(nodeId=102)}, f"it is about another instruction, 5012345 {JSON}"),
     "list-for-one": (
         {"json": {"success": True, "data": []}},
         f"an instruction is expected, not list {JSON}",

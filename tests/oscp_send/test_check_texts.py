@@ -347,15 +347,7 @@ TOLD: dict[str, tuple[str, str, list[Finding], list[Finding] | None]] = {
         ],
         None,
     ),
-    "no-instruction": (
-        "Heartbeat",
-        "{}",
-        [
-            NO_INSTRUCTION,
-            missing("offline_mode_at"),
-        ],
-        None,
-    ),
+    "no-instruction": ("Heartbeat", "{}", [NO_INSTRUCTION, missing("offline_mode_at")], None),
     "no-instruction-and-no-json": ("Heartbeat", "{", [NO_INSTRUCTION], None),
     "assets": (
         "UpdateAssetMeasurement",

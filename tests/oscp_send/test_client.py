@@ -13,12 +13,7 @@ import responses
 
 from oscp_send.client import SolarUserClient
 from oscp_send.errors import InvalidMessage, SettingsError
-from oscp_send.instruction import (
-    TOPIC,
-    Instruction,
-    InstructionState,
-    InstructionStatus,
-)
+from oscp_send.instruction import TOPIC, Instruction, InstructionState, InstructionStatus
 from oscp_send.messages import AdjustGroupCapacityForecast, Handshake, Message, RequiredBehaviour
 from oscp_send.settings import load_settings
 from oscp_send.times import read_timestamp
@@ -153,9 +148,7 @@ def test_a_message_that_would_be_declined_is_not_sent(service: Service) -> None:
     )
 
 
-def test_messages_are_judged_by_check_unless_a_checker_is_given(
-    service: Service,
-) -> None:
+def test_messages_are_judged_by_check_unless_a_checker_is_given(service: Service) -> None:
     service.post(ADD, json=reply())
     client = make_client(checker=None)
     client.send("AdjustGroupCapacityForecast", FORECAST, **TO)
@@ -311,10 +304,7 @@ def test_instructions_are_listed(
         match=[responses.matchers.query_param_matcher(params)],
     )
     found = make_client().list(**wanted)
-    assert [(one.id, one.state) for one in found] == [
-        (5012345, "Queuing"),
-        (5012346, "Completed"),
-    ]
+    assert [(one.id, one.state) for one in found] == [(5012345, "Queuing"), (5012346, "Completed")]
 
 
 def test_a_list_that_finds_nothing_is_empty(service: Service) -> None:

@@ -280,10 +280,7 @@ LISTS = {
         '[{"name":"a","value":"1"},{"value":"x"},{"name":"c"}]',
         [("a", "1"), ("a", "x"), ("c", "x")],
     ),
-    "elements-that-are-no-objects": (
-        '[1,"x",null,true,{"name":"a","value":"1"},2]',
-        [("a", "1")],
-    ),
+    "elements-that-are-no-objects": ('[1,"x",null,true,{"name":"a","value":"1"},2]', [("a", "1")]),
     "unknown-scalar-member": ('[{"name":"a","x":1,"value":"1"}]', [("a", "1")]),
     "value-a-number": ('[{"name":"a","value":1},{"name":"b","value":"2"}]', [("b", "2")]),
     "value-null": ('[{"name":"a","value":null},{"name":"b","value":"2"}]', [("b", "2")]),

@@ -9,15 +9,7 @@ from hypothesis import strategies as st
 from oscp_send.hints import near
 from oscp_send.judgement import check
 from oscp_send.testing import Sample, damaged, messages
-from tests.cases.payloads import (
-    DROP,
-    energy,
-    forecast,
-    handshake,
-    one_asset,
-    one_block,
-    one_energy,
-)
+from tests.cases.payloads import DROP, energy, forecast, handshake, one_asset, one_block, one_energy
 
 ADJUST = "AdjustGroupCapacityForecast"
 MEASUREMENTS = "UpdateGroupMeasurements"
@@ -46,11 +38,7 @@ HINTS = {
         forecast(group_id=None),
         "leave the property out, or give it a value: null is neither",
     ),
-    "number-in-quotes": (
-        ADJUST,
-        one_block(capacity="10.5"),
-        "write a number without quotes: 10.5",
-    ),
+    "number-in-quotes": (ADJUST, one_block(capacity="10.5"), "write a number without quotes: 10.5"),
     "no-number": (ADJUST, one_block(capacity="much"), "write a number without quotes"),
     "not-a-number": (ADJUST, one_block(capacity="NaN"), "write a number without quotes"),
     "text-without-quotes": (ADJUST, forecast(group_id=7), 'write a text in quotes: "7"'),

@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
 #: The same examples every time, and no looking for smaller ones.
 QUICK = settings(
-    max_examples=10,
-    derandomize=True,
-    database=None,
-    phases=(Phase.explicit, Phase.generate),
+    max_examples=10, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
 )
 FEW = settings(QUICK, max_examples=3)
 by_a_session = partial(sender_properties, through="session", settings=FEW)
@@ -96,11 +93,7 @@ MUTANTS: tuple[tuple[type[senders.Plain], str, str], ...] = (
     (senders.RoundsNumbers, "arrives", "capacity was 0.1234567890123 and came as 0.123"),
     (senders.Reencodes, "arrives", r'/message was "\u00e9\u20ac'),
     (senders.SortsBlocks, "arrives", "/forecasted_blocks/0/capacity was 2.0 and came as 1.0"),
-    (
-        senders.SendsFromAnotherNode,
-        "arrives",
-        'the parameter nodeId was to be "1" and came as "2"',
-    ),
+    (senders.SendsFromAnotherNode, "arrives", 'the parameter nodeId was to be "1" and came as "2"'),
     (
         senders.DropsTheCorrelationId,
         "arrives",

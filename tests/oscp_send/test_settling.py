@@ -187,9 +187,7 @@ def test_it_is_looked_for_until_it_is_there(service: Service) -> None:
     assert pauses == [1, 7, 2.25]
 
 
-def test_what_may_not_be_looked_for_is_an_error_of_its_own(
-    service: Service,
-) -> None:
+def test_what_may_not_be_looked_for_is_an_error_of_its_own(service: Service) -> None:
     service.get(INSTR, status=403, json={"success": False, "message": "Bad credentials"})
     with pytest.raises(NotAuthorised):
         make_client().settle(LOST)

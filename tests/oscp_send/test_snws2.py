@@ -59,11 +59,7 @@ KEYS = {
         AUGUST,
         "c50f775114a66f46ff85b9ec27797ebd292b2e539ff49211da268c7a2a6a5a8d",
     ),
-    "U11": (
-        "password",
-        APRIL,
-        "e3ab411d84ee9365995813e4aca5f5effcb135897929b4b51de642456519e791",
-    ),
+    "U11": ("password", APRIL, "e3ab411d84ee9365995813e4aca5f5effcb135897929b4b51de642456519e791"),
     "U12": (
         "secret.token12345678",
         MARCH,

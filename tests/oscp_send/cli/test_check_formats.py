@@ -249,10 +249,7 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch, value: str, is_pl
     ],
 )
 def test_colours_as_the_environment_wants_them(
-    monkeypatch: pytest.MonkeyPatch,
-    variables: dict[str, str],
-    on_a_terminal: bool,
-    elsewhere: bool,
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], on_a_terminal: bool, elsewhere: bool
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -270,11 +270,7 @@ def failing(send: Cli) -> Result:
     ],
 )
 def test_each_end_has_its_code(
-    send: Cli,
-    service: Service,
-    answer: dict[str, Any],
-    code: int,
-    words: str,
+    send: Cli, service: Service, answer: dict[str, Any], code: int, words: str
 ) -> None:
     service.post(ADD, **answer)
     result = failing(send)
@@ -354,11 +350,7 @@ LOST: dict[str, Any] = {"status": 504, "body": "<html>late"}
     ids=["completed", "declined", "nowhere", "another"],
 )
 def test_what_may_have_been_queued_is_looked_for(
-    cli: Cli,
-    write: Write,
-    service: Service,
-    row: dict[str, Any] | None,
-    told: tuple[int, str],
+    cli: Cli, write: Write, service: Service, row: dict[str, Any] | None, told: tuple[int, str]
 ) -> None:
     file = write("f.json", forecast())
     message = Path(file).read_text()
@@ -393,15 +385,10 @@ def test_what_a_service_says_cannot_paint_the_terminal(send: Cli, service: Servi
 
 
 @pytest.mark.parametrize(
-    ("name", "option"),
-    [("URL", "--url"), ("TOKEN", "--token"), ("SECRET", "--secret-file")],
+    ("name", "option"), [("URL", "--url"), ("TOKEN", "--token"), ("SECRET", "--secret-file")]
 )
 def test_a_missing_setting_is_2_and_named_with_its_option(
-    send: Cli,
-    service: Service,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    option: str,
+    send: Cli, service: Service, monkeypatch: pytest.MonkeyPatch, name: str, option: str
 ) -> None:
     monkeypatch.delenv(f"OSCP_SEND_{name}")
     result = failing(send)
@@ -422,11 +409,7 @@ def test_options_win_over_the_environment(send: Cli, service: Service) -> None:
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
 def test_a_secret_from_a_file_signs_the_same(
-    send: Cli,
-    write: Write,
-    simulator: Simulator,
-    monkeypatch: pytest.MonkeyPatch,
-    end: str,
+    send: Cli, write: Write, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     monkeypatch.delenv("OSCP_SEND_SECRET")
     secret = write("secret.txt", f"rehearsal-secret{end}")
