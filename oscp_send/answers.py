@@ -102,10 +102,7 @@ class Answer:
     """
 
     def __init__(
-        self,
-        reply: Reply,
-        clock: Callable[[], datetime] = utc_now,
-        posting: Posting | None = None,
+        self, reply: Reply, clock: Callable[[], datetime] = utc_now, posting: Posting | None = None
     ) -> None:
         self._reply = reply
         self._status = reply.status
@@ -242,10 +239,7 @@ class Answer:
         posting = self._posting
         assert posting is not None  # noqa: S101 - only of a POST
         return posting.possibly_sent(
-            f"HTTP {self._status}, {reason}",
-            status=self._status,
-            excerpt=self._excerpt,
-            hint=hint,
+            f"HTTP {self._status}, {reason}", status=self._status, excerpt=self._excerpt, hint=hint
         )
 
     @property

@@ -54,9 +54,7 @@ _LONG_INTERVAL: Final = MeaningRule(
 )
 _OFFLINE: Final = MeaningRule("S12", "warning", "set it at least one heartbeat interval ahead")
 _BEGINNING: Final = MeaningRule(
-    "S13",
-    "error",
-    "initial_measure_time is the start of the counting: at or before measure_time",
+    "S13", "error", "initial_measure_time is the start of the counting: at or before measure_time"
 )
 _FALLING: Final = MeaningRule(
     "S14",

@@ -156,10 +156,7 @@ def _judged_message(
 
 
 def _ruling(
-    refusal: str | None,
-    parameters: Mapping[str, str],
-    message: Judgement | None,
-    group: str | None,
+    refusal: str | None, parameters: Mapping[str, str], message: Judgement | None, group: str | None
 ) -> tuple[RequestStage | None, str | None]:
     """Return the stage and the text of the refusal, in the order of SolarUser's checks.
 

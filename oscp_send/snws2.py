@@ -116,11 +116,7 @@ class Signer:
     """
 
     def __init__(
-        self,
-        token: str,
-        secret: str | Secret,
-        *,
-        clock: Callable[[], datetime] | None = None,
+        self, token: str, secret: str | Secret, *, clock: Callable[[], datetime] | None = None
     ) -> None:
         self.token = token
         self._secret = Secret(secret)

@@ -291,9 +291,7 @@ def instant_of_text(name: str, value: object) -> datetime:
     if read is None:
         shown = _quoted(value) if isinstance(value, str) else _kind(value)
         raise InvalidValue(
-            f"/{name}",
-            f"{shown} is not an RFC 3339 date-time",
-            "write it as 2026-03-01T18:00:00Z",
+            f"/{name}", f"{shown} is not an RFC 3339 date-time", "write it as 2026-03-01T18:00:00Z"
         )
     return read
 

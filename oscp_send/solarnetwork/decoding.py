@@ -164,6 +164,6 @@ def _number(value: Any) -> float:  # noqa: ANN401 - int, float or Decimal
     if isinf(number):
         raise _Unreadable(
             "Cannot deserialize value of type `java.lang.Double`: "
-            "number out of range of a 64-bit floating-point value",
+            "number out of range of a 64-bit floating-point value"
         )
     return number

@@ -179,10 +179,7 @@ def _containers(value: object) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def _broken(
-    draw: st.DrawFn,
-    samples: st.SearchStrategy[Sample],
-    ways: Sequence[Way],
-    fidelity: Fidelity,
+    draw: st.DrawFn, samples: st.SearchStrategy[Sample], ways: Sequence[Way], fidelity: Fidelity
 ) -> Broken:
     first = draw(st.integers(0, len(ways) - 1))
     turned = (*ways[first:], *ways[:first])

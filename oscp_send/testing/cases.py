@@ -135,11 +135,7 @@ def repeated(message: Mapping[str, Any]) -> str:
     return f"{{{json.dumps(name)}:0{',' if message else ''}{text[1:]}"
 
 
-def case_of(
-    sample: Sample,
-    write: Write = compact,
-    correlation_id: str | None = None,
-) -> Case:
+def case_of(sample: Sample, write: Write = compact, correlation_id: str | None = None) -> Case:
     """Return a message as it is written."""
     return Case(sample.action, write(sample.message), correlation_id)
 

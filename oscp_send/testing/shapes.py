@@ -24,9 +24,7 @@ from oscp_send.testing.strategies import (
     check_strategy,
     run_of_blocks,
 )
-from oscp_send.testing.strategies import (
-    group_ids as usual_group_ids,
-)
+from oscp_send.testing.strategies import group_ids as usual_group_ids
 
 Shape = Literal["short", "day-ahead", "intraday", "per-phase", "clock-change"]
 _SHAPES: Final[tuple[Shape, ...]] = get_args(Shape)

@@ -53,11 +53,7 @@ class Signed:
 
 
 def verify_signature(
-    method: str,
-    target: str,
-    headers: Iterable[tuple[str, str]],
-    body: bytes,
-    secret: str,
+    method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes, secret: str
 ) -> Signed:
     """Return what is signed by a request, once its signature has been verified.
 

@@ -187,10 +187,7 @@ def replay(file: Path, seat: tuple[str, ...], reports: tuple[str, ...], sequence
 @click.command()
 @_journal
 @click.option(
-    "-o",
-    "--output",
-    type=FILE_TO_WRITE,
-    help="The file to write; printed where not given.",
+    "-o", "--output", type=FILE_TO_WRITE, help="The file to write; printed where not given."
 )
 def export(journal: Path, output: Path | None) -> None:
     """Write the requests and answers of a saved journal as HTTP Archive (HAR 1.2).

@@ -51,13 +51,7 @@ from oscp_sim.serve import serve as run
 from oscp_sim.server import PortUnavailable
 from oscp_sim.shared import BOUNDED, Limits
 from oscp_sim.simulator import Simulator
-from oscp_sim.world import (
-    CapacityOptimizer,
-    CapacityProvider,
-    Simulated,
-    User,
-    World,
-)
+from oscp_sim.world import CapacityOptimizer, CapacityProvider, Simulated, User, World
 from oscp_sim.yaml_source import SourceError, SourceProblem
 
 if TYPE_CHECKING:
