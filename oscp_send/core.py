@@ -44,13 +44,13 @@ Patience: TypeAlias = float | tuple[float, float]
 #: Longer than the 10 s that SolarUser may wait for its message broker (as observed).
 TIMEOUT: Final = (10.0, 30.0)
 #: How wrong a clock may be of which nothing better is known, when an instruction is looked for.
-_MARGIN: Final = timedelta(minutes=1)
+MARGIN: Final = timedelta(minutes=1)
 #: How many instructions a client knows as answers to what it sent.
 _REMEMBERED: Final = 10_000
 #: How old a request's date may be (solaruser.md §5.2).
 _REQUEST_AGE: Final = timedelta(minutes=15)
 #: How far SolarUser's clock is ahead, and how wrong that may be, where it does not say.
-_UNTOLD: Final = (timedelta(0), _MARGIN)
+_UNTOLD: Final = (timedelta(0), MARGIN)
 #: Pauses between two looks at an instruction: how they grow, and up to how many seconds.
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 10.0
@@ -225,7 +225,7 @@ class Core(Generic[_Request]):
         raise NotImplementedError
 
     def _adding(self, instruction: Instruction) -> Call:
-        since = self._clock().astimezone(UTC) - _MARGIN
+        since = self._clock().astimezone(UTC) - MARGIN
         url = f"{self.base_url}{_PATH}/add/{quote(instruction.topic, safe='')}"
         return Call(url, Posting(instruction, since))
 
@@ -238,13 +238,13 @@ class Core(Generic[_Request]):
     def _settle(
         self, error: PossiblySent, timeout: float, poll: float
     ) -> Steps[InstructionStatus | None]:
-        node, certain = error.instruction.node_id, error.since + 2 * _MARGIN + _REQUEST_AGE
+        node, certain = error.instruction.node_id, error.since + 2 * MARGIN + _REQUEST_AGE
         pace, (ahead, doubt) = _Pace(self._clock, timeout, poll), _UNTOLD
         while True:
             trouble: RateLimited | Unreachable | None = None
-            if doubt == _MARGIN:
+            if doubt == MARGIN:
                 ahead, doubt = yield from self._service_clock(pace.remaining)
-            sent = error.since + _MARGIN + ahead
+            sent = error.since + MARGIN + ahead
             is_certain = self._clock() + ahead > certain
             try:
                 rows = yield from self._list(node_ids=[node], start=sent - doubt, end=certain)

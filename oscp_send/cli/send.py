@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 60.0
 _ANOTHER_TIME: Final = "Another time, oscp-send send --settle looks for it itself. "
-# How far the clocks of this machine and of SolarUser may differ.
-_MARGIN: Final = timedelta(minutes=1)
 
 
 def _seconds(_: click.Context, __: click.Parameter, seconds: float) -> float:
@@ -129,7 +127,7 @@ def _submitted(
         PossiblySent: It is not to be looked for, or was not found in time.
         Unreachable: It certainly was not queued.
     """
-    since = datetime.now(UTC) - _MARGIN
+    began = utc_now()
     try:
         return client.submit(instruction)
     except PossiblySent as error:
@@ -139,10 +137,11 @@ def _submitted(
         found = _settled(client, error, settle_within)
     except KeyboardInterrupt as interrupt:
         from oscp_send.client import was_never_sent
+        from oscp_send.core import MARGIN
 
         if was_never_sent(interrupt):
             raise
-        raise PossiblySent(instruction, since, "it was interrupted") from interrupt
+        raise PossiblySent(instruction, began - MARGIN, "it was interrupted") from interrupt
     if found is None:
         raise Unreachable("it was certainly not queued", hint="It may be sent again.")
     return found

@@ -78,7 +78,7 @@ def _rows(shared: Shared) -> object:
         "more": more,
         "forgotten": _is_forgotten(shared.journal, int(float(request.args.get("since", 0)))),
         "rows": list(rows(shown)),
-        "told": list(told(shown, _here())) if len(shown) <= FEW else [],
+        "told": list(told(shown, request.host_url)) if len(shown) <= FEW else [],
     }
 
 
@@ -86,7 +86,9 @@ def _told(shared: Shared) -> object:
     """Return what some entries say, those of them that there still are."""
     numbers = set(map(_whole, request.args.get("numbers", "").split(",")))
     known = shared.journal.entries(since=min(numbers) - 1)
-    return {"told": list(told((each for each in known if each.number in numbers), _here()))}
+    return {
+        "told": list(told((each for each in known if each.number in numbers), request.host_url))
+    }
 
 
 def _is_forgotten(journal: Journal, seen: int) -> bool:
@@ -97,7 +99,7 @@ def _is_forgotten(journal: Journal, seen: int) -> bool:
 
 def _entry(shared: Shared, number: str) -> object:
     """Return all about one entry."""
-    return detail(shared.journal, _whole(number), _here())
+    return detail(shared.journal, _whole(number), request.host_url)
 
 
 def _step(shared: Shared, number: str) -> object:
@@ -106,10 +108,6 @@ def _step(shared: Shared, number: str) -> object:
         return {"step": step_of(SavedJournal.of(shared), _whole(number))}
     except NothingToRecord as error:
         raise Refused(str(error), 409) from None
-
-
-def _here() -> str:
-    return request.host_url.rstrip("/")
 
 
 def _whole(number: str) -> int:

@@ -29,6 +29,8 @@ from oscp_sim.scenario.timeline import (
 
 #: How many entries one answer may tell of, and of how few it says at once what they say.
 MOST, FEW = 2000, 50
+# How the parties begin the addresses of one another.
+_WITHIN: Final = f"{IN_PROCESS_URL}/"
 # From this status of HTTP on.
 _REFUSED: Final = 400
 # The headers of a request that say the most, in this order, before all others.
@@ -101,7 +103,7 @@ def _said(each: TimelineEntry, here: str) -> dict[str, Any]:
     if isinstance(each, Note):
         return {"says": note_text(each, 1), "findings": found}
     return {
-        "says": summary(each).replace(IN_PROCESS_URL, here),
+        "says": summary(each).replace(_WITHIN, here),
         "answer": answer_summary(each),
         "why": _why(each),
         "path": each.target,
@@ -157,10 +159,10 @@ def detail(journal: Journal, number: int, here: str) -> dict[str, Any]:
         "from": lane_name(ends(whole)[0]),
         "to": lane_name(ends(whole)[1]),
         "method": whole.method,
-        "target": whole.target.replace(IN_PROCESS_URL, here),
+        "target": whole.target.replace(_WITHIN, here),
         "is_queue": whole.is_handed_over,
         "status": whole.status,
-        "says": summary(whole).replace(IN_PROCESS_URL, here),
+        "says": summary(whole).replace(_WITHIN, here),
         "answer_says": answer_summary(whole),
         "hint": _hint(whole),
         # What is shown beside the signature has a place of its own.
@@ -231,7 +233,7 @@ def _curl(entry: Entry, here: str) -> str:
     if not request.target.startswith("http"):
         host = exchange_of(entry).header("Host") or "127.0.0.1:8920"
         words[-1] = f"http://{host}{request.target}"
-    words[-1] = words[-1].replace(IN_PROCESS_URL, here)
+    words[-1] = words[-1].replace(_WITHIN, here)
     skipped = {"host", "content-length", "connection", "accept-encoding", "user-agent"}
     for name, value in request.headers:
         if name.lower() not in skipped:
