@@ -532,6 +532,19 @@ def test_what_it_says(served: Served) -> None:
 # --- the request as it was sent ----------------------------------------------------------------
 
 
+def test_a_path_that_nobody_is_at_is_told_with_what_it_may_have_meant() -> None:
+    with serving("--follow") as served:
+        for path in ("/_sim/health", "/", "/solaruserr/api/v1/sec/instr", "/oscp/cp/2.0", "/x"):
+            served.get(f"{path}?secret")
+        assert served.process.stdout is not None
+        lines = [served.process.stdout.readline().strip() for _ in range(3)]
+    assert lines == [
+        f"-  GET: nobody is at /solaruserr/api/v1/sec/instr (404); nearest is {BASE}/...",
+        "-  GET: nobody is at /oscp/cp/2.0 (404); nearest is /oscp/cp/2.0/...",
+        "-  GET: nobody is at /x (404)",
+    ]
+
+
 def test_an_integrator_s_program_is_served(served: Served) -> None:
     with SolarUserClient(served.url, TOKEN, SECRET) as client:
         queued = client.send("Handshake", "{}", node_id=1, co_id=1, cg_identifier="foo-group")

@@ -9,7 +9,8 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
@@ -42,7 +43,7 @@ from oscp_sim.cli.record import Kept, kept_options
 from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock
 from oscp_sim.entry import ALL_PARTIES, PartyName
 from oscp_sim.faults import Rule, impossible_at_a_port, load_faults
-from oscp_sim.http import OURS
+from oscp_sim.http import OURS, Request
 from oscp_sim.keep import StateFile, StateFileError
 from oscp_sim.outgoing import IN_PROCESS_URL
 from oscp_sim.scenario.real_parties import KINDS, NAMES
@@ -303,14 +304,29 @@ def _inspector(simulator: Simulator) -> Blueprint:
     return inspector(simulator)
 
 
-def _shown(simulator: Simulator, *, follow: bool, quiet: bool) -> AbstractContextManager[None]:
+@contextmanager
+def _shown(simulator: Simulator, *, follow: bool, quiet: bool) -> Iterator[None]:
     """Show what happens: on a terminal a line for each exchange, or more where it is asked for."""
     if quiet or not (follow or sys.stdout.isatty()):
-        return nullcontext()
+        yield
+        return
     from oscp_sim.scenario.live import Live, live
 
     told = Live(sys.stdout, is_brief=not follow, here=lambda: simulator.public_url)
-    return live(simulator.journal, told.tell)
+    with live(simulator.journal, told.tell), simulator.telling(partial(_missed, simulator)):
+        yield
+
+
+def _missed(simulator: Simulator, request: Request) -> None:
+    """Say of a request that is for nobody, so that it is not in the journal, what it may mean."""
+    path, party_at = simulator.journal.redact(request.path)[:200], simulator.faults.party_at
+    if request.flaw or path == "/" or path.startswith(OURS) or party_at(request.path):
+        return
+    played = [each for each in _PLACES if party_at(f"{each}/")]
+    near = get_close_matches(path, played, n=1)
+    meant = f"; nearest is {near[0]}/..." if near else ""
+    with suppress(OSError):
+        click.echo(printable(f"     -  {request.method}: nobody is at {path} (404){meant}"))
 
 
 def _run(
@@ -482,6 +498,14 @@ def _is_real_only(world: World, party: PartyName) -> bool:
 # What is printed once the simulator answers.
 
 _SOLARUSER: Final = "/solaruser/api/v1/sec/instr/add/OSCP_v20"
+# What a path that nobody is at may have meant something below.
+_PLACES: Final = (
+    "/solaruser/api/v1/sec/instr",
+    CAPACITY_PROVIDER_PATH,
+    FLEXIBILITY_PROVIDER_PATH,
+    CAPACITY_OPTIMIZER_PATH,
+    ELMO_PATH,
+)
 
 
 def announcement(
