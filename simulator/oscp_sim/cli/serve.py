@@ -319,9 +319,10 @@ def _shown(simulator: Simulator, *, follow: bool, quiet: bool) -> Iterator[None]
 
 def _missed(simulator: Simulator, request: Request) -> None:
     """Say of a request that is for nobody, so that it is not in the journal, what it may mean."""
-    path, party_at = simulator.journal.redact(request.path)[:200], simulator.faults.party_at
-    if request.flaw or path == "/" or path.startswith(OURS) or party_at(request.path):
+    path, party_at = request.path, simulator.faults.party_at
+    if request.flaw or path == "/" or path.startswith(OURS) or party_at(path):
         return
+    path = simulator.journal.redact(path)[:200]
     played = [each for each in _PLACES if party_at(f"{each}/")]
     near = get_close_matches(path, played, n=1)
     meant = f"; nearest is {near[0]}/..." if near else ""
