@@ -7,8 +7,10 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cache, cached_property, partial, reduce
 from importlib.resources import files
+from itertools import repeat
+from operator import getitem
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -87,7 +89,6 @@ def load_scenarios(
             YAML, breaks the schema, names a payload or world that is missing, wrong or elsewhere,
             or has the name of another scenario of its folder.
     """
-    schema = FileSchema(scenario_schema())
     problems: list[SourceProblem] = []
     scenarios: list[tuple[Path, Scenario]] = []
     included = [Path(each).resolve() for each in include]
@@ -97,11 +98,11 @@ def load_scenarios(
         except SourceError as error:
             problems += error.problems
             continue
-        if broken := _broken(document, schema):
+        if broken := _broken(document):
             problems += broken
             continue
-        reader = _FileReader(path, document, [top.resolve(), *included], schema)
-        scenarios += [(path.resolve().parent, each) for each in reader.scenarios(folder)]
+        reader = _FileReader(path, document, [top.resolve(), *included])
+        scenarios += zip(repeat(path.resolve().parent), reader.scenarios(folder), strict=False)
         problems += reader.problems
     problems += _repeated_names(scenarios)
     if problems:
@@ -115,10 +116,8 @@ def load_expectation(path: Path) -> Expect:
     Raises:
         SourceError: It cannot be read, breaks the schema, or has what no program leads to.
     """
-    document, folders = read_yaml(path, shown_path(path)), [path.parent.resolve()]
-    whole = scenario_schema()
-    part = whole["definitions"]["expect"]
-    return _FileReader.read_part(path, document, folders, whole, part, _FileReader.expectation)
+    place = path, read_yaml(path, shown_path(path)), [path.parent.resolve()]
+    return _FileReader.read_part(*place, _schema("definitions", "expect"), _FileReader.expectation)
 
 
 def read_clock(value: Mapping[str, Any]) -> ClockSetting:
@@ -127,9 +126,9 @@ def read_clock(value: Mapping[str, Any]) -> ClockSetting:
     Raises:
         SourceError: It is not one; it says where.
     """
-    document, whole = YamlDocument.of(value, "clock"), scenario_schema()
-    part = whole["definitions"]["scenario"]["properties"]["clock"]
-    return _FileReader.read_part(Path(), document, [], whole, part, _FileReader.clock)
+    schema = _schema("definitions", "scenario", "properties", "clock")
+    place = Path(), YamlDocument.of(value, "clock"), ()
+    return _FileReader.read_part(*place, schema, _FileReader.clock)
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -137,6 +136,13 @@ def scenario_schema() -> dict[str, Any]:
     text = files("oscp_sim.scenario").joinpath("scenario.schema.json").read_bytes()
     schema: dict[str, Any] = json.loads(text)
     return schema
+
+
+@cache
+def _schema(*keys: str) -> FileSchema:
+    """Return the schema of a scenario file, or that of a part of one at some keys in it."""
+    whole = scenario_schema()
+    return FileSchema({**reduce(getitem, keys, whole), "definitions": whole["definitions"]})
 
 
 def editor_schema() -> dict[str, Any]:
@@ -147,13 +153,13 @@ def editor_schema() -> dict[str, Any]:
     return open_schema(scenario_schema())
 
 
-def _broken(document: YamlDocument, schema: FileSchema) -> list[SourceProblem]:
+def _broken(document: YamlDocument) -> list[SourceProblem]:
     """Return what is wrong with a file before any reference in it has its value."""
     wrong = list(malformed(document))
     if wrong:
         return wrong
     later = is_of_matrix(document)
-    problems = schema.problems(document, is_open(document))
+    problems = _schema().problems(document, is_open(document))
     return [each for each in problems if each.pointer is None or not later(each.pointer)]
 
 
@@ -248,13 +254,11 @@ class _FileReader:
         path: Path,
         document: YamlDocument,
         folders: Sequence[Path],
-        schema: FileSchema,
         *,
         is_literal: bool = False,
     ) -> None:
         self._path = path
         self._folders = folders
-        self._schema = schema
         self._original = document
         # Whether anything in it is a reference, or a text that only looks like one.
         self._refers = not is_literal and any(texts(document.value))
@@ -284,26 +288,22 @@ class _FileReader:
         )
 
     @classmethod
-    def read_part(  # noqa: PLR0917 - what a reader needs, and what it reads
+    def read_part(
         cls,
         path: Path,
         document: YamlDocument,
         folders: Sequence[Path],
-        whole: Mapping[str, Any],
-        part: Mapping[str, Any],
+        schema: FileSchema,
         read: Callable[[Self], _T],
     ) -> _T:
-        """Return what a part of a scenario file says, for which the whole schema has one.
-
-        In the part, nothing is a reference.
+        """Return what a part of a scenario file says, in which nothing is a reference.
 
         Raises:
             SourceError: Something in it is wrong.
         """
-        schema = FileSchema({**part, "definitions": whole["definitions"]})
         if problems := schema.problems(document):
             raise SourceError(problems)
-        reader = cls(path, document, folders, schema, is_literal=True)
+        reader = cls(path, document, folders, is_literal=True)
         found = read(reader)
         if reader.problems:
             raise SourceError(reader.problems)
@@ -353,11 +353,11 @@ class _FileReader:
         for case in cases:
             reader = self
             if case.label:
-                more = self._schema.problems(case.document, is_open(case.document))
+                more = _schema().problems(case.document, is_open(case.document))
                 self._more += more
                 if more:
                     return
-                reader = _FileReader(self._path, case.document, self._folders, self._schema)
+                reader = _FileReader(self._path, case.document, self._folders)
             mistakes = list(CaptureCheck(case.document, at, SHARED).problems())
             self._more += mistakes
             if not mistakes:
@@ -469,10 +469,8 @@ class _FileReader:
         Raises:
             SourceError: A value does not fit.
         """
-        document, whole = fill(original, captured), self._schema.schema
-        part = whole["definitions"]["step"]
-        place = self._path, document, self._folders
-        return _FileReader.read_part(*place, whole, part, _FileReader.step)
+        place = self._path, fill(original, captured), self._folders
+        return _FileReader.read_part(*place, _schema("definitions", "step"), _FileReader.step)
 
     def step(self) -> Step:
         """Return the step that the document is."""
