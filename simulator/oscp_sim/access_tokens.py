@@ -13,6 +13,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import Random
 from types import MappingProxyType
 from typing import Final
@@ -78,6 +79,7 @@ def _optimizer(optimizer: CapacityOptimizer, seed: str) -> CapacityOptimizer:
     )
 
 
+@lru_cache(maxsize=256)  # each simulator of a process makes the same ones
 def _made(name: str) -> str:
     return new_token(Random(f"caller_token {name}"))  # noqa: S311 - of a rehearsal
 

@@ -8,14 +8,13 @@ needs or must lack, in that order; the first that does not fit decides the statu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.routing import Map, Rule
 
 from oscp_sim.http import Response, RouteDocs, respond
 from oscp_sim.instructions import HandOff
@@ -34,8 +33,7 @@ EXEC_PATH: Final = f"{CONTEXT_PATH}{_API}/instr/exec"
 Consumes = Literal["json", "form"]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One route of the API.
 
     Attributes:
@@ -158,8 +156,7 @@ class Router:
         self._by_path: dict[str, list[Route]] = {}
         for route in routes:
             self._by_path.setdefault(CONTEXT_PATH + route.path, []).append(route)
-        # Clients ask for the same few paths all the time.
-        self._match = lru_cache(maxsize=256)(_matcher(tuple(self._by_path)).match)
+        self._match = _matcher(tuple(self._by_path))
 
     def find(self, path: str, call: Call) -> Route:
         """Return the route of a call, and set the call's path variables."""
@@ -210,6 +207,8 @@ def _of_content(routes: list[Route], media_type: str) -> list[Route]:
 
 
 @cache
-def _matcher(paths: tuple[str, ...]) -> MapAdapter:
+def _matcher(paths: tuple[str, ...]) -> Callable[[str], tuple[str, Mapping[str, Any]]]:
     """Compile the paths once: it takes longer than everything else in making a simulator."""
-    return Map([Rule(path, endpoint=path) for path in paths], merge_slashes=False).bind("")
+    adapter = Map([Rule(path, endpoint=path) for path in paths], merge_slashes=False).bind("")
+    # Clients ask for the same few paths all the time.
+    return lru_cache(maxsize=256)(adapter.match)
