@@ -98,12 +98,7 @@ _TOLERANCE: Final = 1e-9
 
 
 class Block(NamedTuple):
-    """A forecasted block whose times can be read; they sort by time.
-
-    Attributes:
-        position: Where it is among the blocks of its message.
-        capacity: None if that is not a number to calculate with.
-    """
+    """A forecasted block; blocks sort by time. `capacity` is None where it is not a number."""
 
     start: datetime
     end: datetime
