@@ -115,9 +115,8 @@ class Shared:
             **changes: The new values, by the names of the world.
         """
         with self.world_lock:
-            user = self.world.user(user_id)
-            current = user and user.current(system)
-            if not current:
+            current = self.world.current(user_id, system)
+            if current is None:
                 return
             world = self.world.with_system(user_id, changed(current, **changes))
             if changes.keys() <= _DATES:

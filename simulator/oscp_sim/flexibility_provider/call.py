@@ -126,8 +126,7 @@ class Caller:
 
     def current(self, world: World) -> System | None:
         """Return the system as it is now, or None where it no longer exists."""
-        user = world.user(self.user.id)
-        return None if user is None else user.current(self.system)
+        return world.current(self.user.id, self.system)
 
     def is_it(self, system: System) -> bool:
         """Return whether one of the user's systems is this one, whatever has changed in it."""

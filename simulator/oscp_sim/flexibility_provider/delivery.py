@@ -311,8 +311,7 @@ class Events:
         }
 
     def _present(self) -> System:
-        user = self.shared.world.user(self.user_id)
-        return (user and user.current(self.system)) or self.system
+        return self.shared.world.current(self.user_id, self.system) or self.system
 
     def _content(self, delivery: Delivery) -> Mapping[str, Any]:
         """Return what the message says; as observed, a Register with its new token (measured)."""

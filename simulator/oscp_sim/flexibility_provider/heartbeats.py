@@ -47,8 +47,8 @@ class _Heartbeats:
         The service's order is not known: here, as the world lists them (inferred).
         """
         for user_id, chosen, _ in [each for each in self._wanted() if each[2] <= begun]:
-            system = self._current(user_id, chosen)
-            if system is None:
+            system = self._shared.world.current(user_id, chosen)
+            if system is None or _interval(system) is None:
                 continue
             # The time of sending, which is never before the timetable's instant.
             now = self._shared.clock.now()
@@ -79,12 +79,6 @@ class _Heartbeats:
                 if interval is not None:
                     last = system.heartbeat_date
                     yield user.id, system, _EVER if last is None else _later(last, interval)
-
-    def _current(self, user_id: int, chosen: System) -> System | None:
-        """Return a system as it is now, or None if it no longer wants heartbeats."""
-        user = self._shared.world.user(user_id)
-        found = None if user is None else user.current(chosen)
-        return None if found is None or _interval(found) is None else found
 
     def _note(self, why: str) -> None:
         self._shared.journal.append(

@@ -6,8 +6,7 @@ Granted, trimmed or denied, as its profile says. What was not asked about stays 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from datetime import datetime
 from fractions import Fraction
 from itertools import chain, pairwise
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from oscp_schemas import judge
 from oscp_send.times import read_instant
@@ -73,16 +72,20 @@ def answer_to(
     forecast = _forecast(adjustment, asked, forecasts)
     if profile.behaviour.answer == "deny" and forecast is not None:
         return deepcopy(dict(forecast))
-    before = _laid_down(forecast)
-    after = before.copy()
+    before, after = _laid_down(forecast), _laid_down(forecast)
     for piece in asked:
-        after.lay(_answered(piece, before, profile), over=piece)
+        for layer in _competing(after, piece):
+            _make_way(layer, piece)
+        for each in _answered(piece, before, profile):
+            insort(after.setdefault((each.phase, each.unit), []), each, key=_START)
     return {
         "group_id": adjustment["group_id"],
         "type": adjustment["type"],
         "forecasted_blocks": [
             _written(piece, profile)
-            for piece in sorted(after.pieces, key=attrgetter("start", "end", "phase", "unit"))
+            for piece in sorted(
+                chain(*after.values()), key=attrgetter("start", "end", "phase", "unit")
+            )
         ],
     }
 
@@ -116,61 +119,42 @@ def _beside(piece: _Piece, other: _Piece) -> list[_Piece]:
     return before + after
 
 
-class _Layers:
-    """Pieces by phase and unit; those of a layer are in order, and none overlaps another."""
-
-    def __init__(self, layers: Mapping[tuple[str, str], list[_Piece]]) -> None:
-        self._layers = defaultdict[tuple[str, str], list[_Piece]](list, layers)
-
-    def copy(self) -> _Layers:
-        """Return the same, to be changed."""
-        return _Layers({key: list(layer) for key, layer in self._layers.items()})
-
-    @property
-    def pieces(self) -> Iterator[_Piece]:
-        """All of them, one layer after the other."""
-        return chain.from_iterable(self._layers.values())
-
-    def under(self, piece: _Piece) -> list[_Piece]:
-        """Return those that compete with a piece for its interval."""
-        return [each for layer in self._of(piece) for each in layer[_within(layer, piece)]]
-
-    def lay(self, pieces: Iterable[_Piece], *, over: _Piece, same_unit: bool = False) -> None:
-        """Put pieces into one's interval; what competes with it, or its own layer, makes way."""
-        own = self._layers[over.phase, over.unit]
-        for layer in [own] if same_unit else self._of(over):
-            there = _within(layer, over)
-            layer[there] = [part for each in layer[there] for part in _beside(each, over)]
-        at = bisect_left(own, over.start, key=_START)
-        own[at:at] = pieces
-
-    def _of(self, piece: _Piece) -> list[list[_Piece]]:
-        """Return the layers of what a piece competes for: the power, or the current, of its phase.
-
-        Energy is power over time, so a block in KWH and one in W are about the same.
-        """
-        wanted = piece.phase, piece.unit == "A"
-        layers = self._layers.items()
-        return [layer for (phase, unit), layer in layers if (phase, unit == "A") == wanted]
-
-
+# Pieces by phase and unit; those of a layer are in order, and none overlaps another.
+_Layers: TypeAlias = "dict[tuple[str, str], list[_Piece]]"
 _START: Final = attrgetter("start")
 _END: Final = attrgetter("end")
 
 
-def _within(layer: list[_Piece], piece: _Piece) -> slice:
+def _laid_down(forecast: Mapping[str, Any] | None) -> _Layers:
+    """Return the pieces of a forecast; where it overlaps itself, the later one counts."""
+    layers: _Layers = {}
+    for piece in _pieces_of(forecast, verbatim=True) if forecast is not None else ():
+        own = layers.setdefault((piece.phase, piece.unit), [])
+        _make_way(own, piece)
+        insort(own, piece, key=_START)
+    return layers
+
+
+def _competing(layers: _Layers, piece: _Piece) -> Iterator[list[_Piece]]:
+    """Yield the layers of what a piece competes for: the power, or the current, of its phase.
+
+    Energy is power over time, so a block in KWH and one in W are about the same.
+    """
+    for (phase, unit), layer in layers.items():
+        if phase == piece.phase and (unit == "A") == (piece.unit == "A"):
+            yield layer
+
+
+def _make_way(layer: list[_Piece], piece: _Piece) -> None:
+    there = _under(layer, piece)
+    layer[there] = [part for each in layer[there] for part in _beside(each, piece)]
+
+
+def _under(layer: list[_Piece], piece: _Piece) -> slice:
     """Return where the pieces of a layer are that overlap one."""
     return slice(
         bisect_right(layer, piece.start, key=_END), bisect_left(layer, piece.end, key=_START)
     )
-
-
-def _laid_down(forecast: Mapping[str, Any] | None) -> _Layers:
-    """Return the pieces of a forecast; where it overlaps itself, the later one counts."""
-    layers = _Layers({})
-    for piece in _pieces_of(forecast, verbatim=True) if forecast is not None else ():
-        layers.lay([piece], over=piece, same_unit=True)
-    return layers
 
 
 def _answered(piece: _Piece, forecast: _Layers, profile: Profile) -> list[_Piece]:
@@ -181,7 +165,8 @@ def _answered(piece: _Piece, forecast: _Layers, profile: Profile) -> list[_Piece
         return [piece.holding(0)]
     if profile.behaviour.limit is not None:
         return [piece.holding(min(piece.capacity, profile.behaviour.limit))]
-    return _at_most(piece, forecast.under(piece))
+    known = (layer[_under(layer, piece)] for layer in _competing(forecast, piece))
+    return _at_most(piece, list(chain(*known)))
 
 
 def _at_most(piece: _Piece, known: Sequence[_Piece]) -> list[_Piece]:

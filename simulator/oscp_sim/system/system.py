@@ -33,7 +33,7 @@ from oscp_sim.system.profile import PATHS, Profile, are_alike, profile_of
 from oscp_sim.system.registration import VERSION, Agreement, Registration, behaviour_of
 from oscp_sim.system.segments import Segments
 from oscp_sim.system.sending import Received, Sent, encoded, message_headers
-from oscp_sim.world import AnySystem, CapacityGroup, User, World
+from oscp_sim.world import AnySystem, User, World
 
 _Message = TypeVar("_Message")
 
@@ -60,8 +60,6 @@ class _View(NamedTuple):
     system: AnySystem
     is_configured: bool
     profile: Profile
-    groups: frozenset[str]
-    of_user: Sequence[CapacityGroup] = ()
 
 
 class _Newest(Generic[_Message]):
@@ -125,7 +123,7 @@ class System(ABC):
         )
         self.offline_watch = OfflineWatch(clock, schedule, self._gone, self._back)
         self.segments = Segments()
-        self._view = _View(None, configured, True, profile_of(configured), frozenset())
+        self._view = _View(None, configured, True, profile_of(configured))
         self._received = _Newest[Received](shared.limits.messages)
         self._sent = _Newest[Sent](shared.limits.messages)
         self._forecasts: deque[Mapping[str, Any]] = deque(maxlen=_FORECASTS)
@@ -154,7 +152,9 @@ class System(ABC):
     @property
     def groups(self) -> frozenset[str]:
         """The identifiers of its Capacity Groups."""
-        return self._looked_up().groups
+        user = self.shared.world.user(self.user_id)
+        groups = user.groups_of(self.system) if user else ()
+        return frozenset(each.identifier for each in groups)
 
     @property
     def received(self) -> tuple[Received, ...]:
@@ -484,15 +484,11 @@ class System(ABC):
         world, view = self.shared.world, self._view
         if world is view.world:
             return view
-        user = world.user(self.user_id)
-        found = user.current(view.system) if user else None
+        found = world.current(self.user_id, view.system)
         system = found or view.system
         profile = view.profile if are_alike(system, view.system) else profile_of(system)
-        groups, own = user.groups_of(system) if user else (), view.groups
-        if groups is not view.of_user:
-            own = frozenset(each.identifier for each in groups)
         # Replaced as a whole, for other threads look at it meanwhile.
-        view = self._view = _View(world, system, found is not None, profile, own, groups)
+        view = self._view = _View(world, system, found is not None, profile)
         return view
 
     @cached_property

@@ -102,9 +102,7 @@ class World:
         return ((user.id, system) for user in self.users for system in user.systems)
 
     def _now(self, found: tuple[int, AnySystem] | None) -> tuple[User, AnySystem] | None:
-        """Return a user and a system as they are in this world."""
-        user = found and self.user(found[0])
-        system = found and user and user.current(found[1])
+        user, system = found and self.user(found[0]), found and self.current(*found)
         return (user, system) if user and system else None
 
     @cached_property
@@ -134,6 +132,11 @@ class World:
     def user(self, user_id: int) -> User | None:
         """Return the user of that id."""
         return _at(self.users, self._users, user_id)
+
+    def current(self, user_id: int, system: AnySystem) -> AnySystem | None:
+        """Return what a user has of that kind and id, whatever has changed in it."""
+        user = self.user(user_id)
+        return None if user is None else user.current(system)
 
     def token(self, token_id: str) -> Token | None:
         """Return the security token of that id."""
@@ -275,11 +278,13 @@ class User:
 
     def with_system(self, system: AnySystem) -> Self:
         """Return a user in whom this system replaces the one with the same id."""
+        # Made now, for it is asked of the user as it was before: made then, it would be lost.
+        groups = self._groups_of
         if isinstance(system, CapacityProvider):
             providers = _replaced(self.capacity_providers, self._providers, system)
-            return _otherwise(self, capacity_providers=providers)
+            return _otherwise(self, capacity_providers=providers, _groups_of=groups)
         optimizers = _replaced(self.capacity_optimizers, self._optimizers, system)
-        return _otherwise(self, capacity_optimizers=optimizers)
+        return _otherwise(self, capacity_optimizers=optimizers, _groups_of=groups)
 
 
 @dataclass(frozen=True, slots=True)
