@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.week import Tally, run_days
+from oscp_sim import Simulator
+from oscp_sim.clock import FastClock
+from tests.week import START, Tally, register, run_days, world
+from tests.week import tally as tallied
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from oscp_sim.entry import PartyName
 
 DAYS, GROUPS = 1, 3
@@ -60,3 +67,28 @@ def test_nothing_is_pending(tally: Tally) -> None:
 
 def test_the_same_seed_gives_the_same_bytes(tally: Tally) -> None:
     assert run_days(DAYS, GROUPS, hashed=True) == tally
+
+
+def calls_for_a_heartbeat(providers: int) -> float:
+    """Return how many functions are called for one of so many providers' heartbeats."""
+    calls = Counter[str]()
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        calls[event] += 1
+
+    with Simulator(world(providers, providers), clock=FastClock(START)) as simulator:
+        register(simulator, providers)
+        # All that is made once is there.
+        simulator.clock.advance(120)
+        before = sum(tallied(simulator).received.values())
+        profiled = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            simulator.clock.advance(120)
+        finally:
+            sys.setprofile(profiled)
+        return calls["call"] / (sum(tallied(simulator).received.values()) - before)
+
+
+def test_a_heartbeat_costs_the_same_however_many_providers_there_are() -> None:
+    assert calls_for_a_heartbeat(40) < 1.05 * calls_for_a_heartbeat(4)
