@@ -209,8 +209,7 @@ class AccessTokens:
         """Return the systems that are called by a client of that id."""
         return tuple(
             system
-            for user in self._world().users
-            for system in user.systems
+            for _, system in self._world().systems
             if (system.service_props or {}).get(CLIENT_ID) == client_id
         )
 

@@ -274,9 +274,8 @@ def taught(world: World, state: State) -> World:
 
 
 def _systems(world: World) -> Iterator[tuple[_Key, AnySystem]]:
-    for user in world.users:
-        for system in user.systems:
-            yield (user.id, f"{system.party}_known", system.id), system
+    for user, system in world.systems:
+        yield (user.id, f"{system.party}_known", system.id), system
 
 
 def _written(system: AnySystem) -> dict[str, Any]:

@@ -490,7 +490,7 @@ def _is_real_only(world: World, party: PartyName) -> bool:
         return world.solaruser is not None
     if party == "flexibility_provider":
         return world.flexibility_provider is not None
-    urls = [each.base_url for _, each in _systems(world) if isinstance(each, KINDS[party])]
+    urls = [each.base_url for _, each in world.systems if isinstance(each, KINDS[party])]
     return any(isinstance(url, str) for url in urls) and not any(
         isinstance(url, Simulated) for url in urls
     )
@@ -555,7 +555,7 @@ def _surrounding(world: World, around: Surroundings, env_file: Path | None) -> I
 def _played(simulator: Simulator, url: str) -> Iterator[str]:
     """Yield a line for each party that is played, if the world has one."""
     plays = simulator.plays
-    paths = {path_of(system) for _, system in _systems(simulator.world) if _is_here(system, url)}
+    paths = {path_of(system) for _, system in simulator.world.systems if _is_here(system, url)}
     if "solaruser" in plays:
         yield _line("SolarUser", url + _SOLARUSER)
     if "flexibility_provider" in plays:
@@ -575,7 +575,7 @@ def _real(world: World, url: str) -> Iterator[str]:
         yield _line("SolarUser", f"{world.solaruser} (real)")
     if world.flexibility_provider is not None:
         yield _line("Flexibility Provider", f"{world.flexibility_provider} (real)")
-    for user, system in _systems(world):
+    for user, system in world.systems:
         if _is_real(system, url):
             is_url = str(system.base_url).startswith(("http://", "https://"))
             what = "real" if is_url else "no http URL: nothing arrives there"
@@ -586,21 +586,15 @@ def _without_token(world: World, url: str, given: World) -> Iterator[str]:
     """Yield a line for each real system that cannot know with which token to register here."""
     known = {
         (user.id, type(each), each.id): each.flexibility_provider_token
-        for user, each in _systems(given)
+        for user, each in given.systems
     }
-    for user, system in _systems(world):
+    for user, system in world.systems:
         has_token = known.get((user.id, type(system), system.id)) is not None
         if system.registration_status == "Pending" and _is_real(system, url) and not has_token:
             yield (
                 f"{_name(world, user, system)} is Pending: to register, it needs a "
                 "flexibility_provider_token; give it one in the world file"
             )
-
-
-def _systems(world: World) -> Iterator[tuple[User, CapacityProvider | CapacityOptimizer]]:
-    for user in world.users:
-        for system in user.systems:
-            yield user, system
 
 
 def _is_here(system: CapacityProvider | CapacityOptimizer, url: str) -> bool:

@@ -19,7 +19,7 @@ from oscp_sim.flexibility_provider.delivery import System, party_of
 from oscp_sim.flexibility_provider.surroundings import as_json, container_error, refused
 from oscp_sim.http import Request, Response, error_content, respond
 from oscp_sim.shared import Shared
-from oscp_sim.world import CapacityGroup, User, World
+from oscp_sim.world import User
 
 
 class RequestRefused(Exception):
@@ -118,15 +118,6 @@ class Caller:
     def role(self) -> PartyName:
         """What it may do depends on this alone; whether it is enabled is not checked (§5.2)."""
         return party_of(self.system)
-
-    @property
-    def groups(self) -> Sequence[CapacityGroup]:
-        """The system's Capacity Groups; whether they are enabled is not checked (§5.6)."""
-        return self.user.groups_of(self.system)
-
-    def current(self, world: World) -> System | None:
-        """Return the system as it is now, or None where it no longer exists."""
-        return world.current(self.user.id, self.system)
 
     def is_it(self, system: System) -> bool:
         """Return whether one of the user's systems is this one, whatever has changed in it."""

@@ -34,7 +34,9 @@ def forward(provider: FlexibilityProvider, call: IncomingCall) -> Later:
     that identifier is refused.
     """
     caller, identifier = call.caller, call.message["group_id"]
-    group = next((each for each in caller.groups if each.identifier == identifier), None)
+    # Whether it is enabled is not checked (§5.6).
+    groups = caller.user.groups_of(caller.system)
+    group = next((each for each in groups if each.identifier == identifier), None)
     if group is None:
         why = f'{caller.system.name} has no group "{identifier}"'
         raise ServiceRefused(403, "ACCESS_DENIED", why=why)
@@ -185,7 +187,7 @@ def publish_heartbeat(shared: Shared, caller: Caller, offline_at: datetime) -> N
     """
     role = "cp" if caller.role == "capacity_provider" else "co"
     now = shared.clock.now()
-    for group in caller.groups:
+    for group in caller.user.groups_of(caller.system):
         settings = _settings_of(caller.user, group)
         if settings is None:
             continue

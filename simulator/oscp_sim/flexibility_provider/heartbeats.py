@@ -73,12 +73,11 @@ class _Heartbeats:
 
     def _wanted(self) -> Iterator[tuple[int, System, datetime]]:
         """Yield each system that wants heartbeats, after its user's id, and when it is due."""
-        for user in self._shared.world.users:
-            for system in user.systems:
-                interval = _interval(system) if isinstance(system, self._kind) else None
-                if interval is not None:
-                    last = system.heartbeat_date
-                    yield user.id, system, _EVER if last is None else _later(last, interval)
+        for user, system in self._shared.world.systems:
+            interval = _interval(system) if isinstance(system, self._kind) else None
+            if interval is not None:
+                last = system.heartbeat_date
+                yield user.id, system, _EVER if last is None else _later(last, interval)
 
     def _note(self, why: str) -> None:
         self._shared.journal.append(

@@ -73,8 +73,7 @@ def register(provider: FlexibilityProvider, call: IncomingCall) -> Later:
 
 def _own_token(provider: FlexibilityProvider) -> str:
     """Return a token that no system has: after a restart, chance begins anew."""
-    systems = (system for user in provider.shared.world.users for system in user.systems)
-    given = {system.flexibility_provider_token for system in systems}
+    given = {each.flexibility_provider_token for _, each in provider.shared.world.systems}
     while (token := new_token(provider.random)) in given:
         pass
     return token
@@ -84,13 +83,12 @@ def recall(
     provider: FlexibilityProvider, remembered: Mapping[tuple[int, str, int], Mapping[str, Any]]
 ) -> None:
     """Send what was still to be sent before a restart: a system without it is locked out."""
-    for user in provider.shared.world.users:
-        for system in user.systems:
-            owed = remembered.get((user.id, party_of(system) + OWED, system.id))
-            if owed is not None:
-                with provider.shared.world_lock:
-                    provider.owe(user.id, system, owed["token"])
-                _OwnRegister(provider, Caller(user, system, ""), owed["token"]).start()
+    for user, system in provider.shared.world.systems:
+        owed = remembered.get((user.id, party_of(system) + OWED, system.id))
+        if owed is not None:
+            with provider.shared.world_lock:
+                provider.owe(user.id, system, owed["token"])
+            _OwnRegister(provider, Caller(user, system, ""), owed["token"]).start()
 
 
 def _events(provider: FlexibilityProvider, caller: Caller, action: str) -> Events:
@@ -113,7 +111,7 @@ def _store(
     leads_here = shared.addresses.leads_here(base_url, path_of(caller.system))
     with shared.world_lock:
         user = shared.world.user(caller.user.id)
-        system = caller.current(shared.world)
+        system = shared.world.current(caller.user.id, caller.system)
         if user is None or system is None:
             why = "its configuration is gone"
             raise ServiceRefused(403, "REGISTRATION_NOT_CONFIRMED", why=why)
@@ -186,7 +184,7 @@ class _OwnRegister:
             yield seconds
 
     def _system(self) -> System:
-        system = self.caller.current(self.provider.shared.world)
+        system = self.provider.shared.world.current(self.caller.user.id, self.caller.system)
         if system is None:
             raise ConfigurationProblem(f"{self.caller.system.name} does not exist any more")
         if system.flexibility_provider_token != self.token:
@@ -253,7 +251,7 @@ def handshake(provider: FlexibilityProvider, call: IncomingCall) -> Later:
 def _acknowledge(
     provider: FlexibilityProvider, caller: Caller, handshake_id: str | None
 ) -> Sending:
-    system = caller.current(provider.shared.world)
+    system = provider.shared.world.current(caller.user.id, caller.system)
     if system is None:
         raise ConfigurationProblem(f"{caller.system.name} does not exist any more")
     check_registered(caller.user.id, system, "HandshakeAcknowledge")

@@ -133,12 +133,7 @@ def parse_seat(text: str) -> RealParties:
 
 
 def _placed(world: World, role: SystemRole, system_id: int, url: str) -> World:
-    systems = [
-        (user, system)
-        for user in world.users
-        for system in user.systems
-        if isinstance(system, KINDS[role])
-    ]
+    systems = [(user, each) for user, each in world.systems if isinstance(each, KINDS[role])]
     found = [(user, system) for user, system in systems if system.id == system_id]
     if not found:
         there = ", ".join(sorted({str(system.id) for _, system in systems})) or "none"

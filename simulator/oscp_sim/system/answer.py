@@ -78,14 +78,13 @@ def answer_to(
             _make_way(layer, piece)
         for each in _answered(piece, before, profile):
             insort(after.setdefault((each.phase, each.unit), []), each, key=_START)
+    pieces = chain(*after.values())
     return {
         "group_id": adjustment["group_id"],
         "type": adjustment["type"],
         "forecasted_blocks": [
             _written(piece, profile)
-            for piece in sorted(
-                chain(*after.values()), key=attrgetter("start", "end", "phase", "unit")
-            )
+            for piece in sorted(pieces, key=attrgetter("start", "end", "phase", "unit"))
         ],
     }
 

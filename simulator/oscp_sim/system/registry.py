@@ -13,7 +13,7 @@ from oscp_sim.addresses import path_of
 from oscp_sim.shared import Shared
 from oscp_sim.system.profile import profile_of
 from oscp_sim.system.system import System
-from oscp_sim.world import AnySystem, Simulated, World
+from oscp_sim.world import AnySystem, Simulated, User, World
 
 S_co = TypeVar("S_co", bound=System, covariant=True)
 
@@ -47,8 +47,7 @@ class Registry(Generic[S_co]):
         """
         found = [
             (owner, system)
-            for owner in self._shared.world.users
-            for system in self._kind.of_user(owner)
+            for owner, system in self._configured(self._shared.world)
             if system.id == id and user in {None, owner.id}
         ]
         kind = self.words
@@ -92,12 +91,11 @@ class Registry(Generic[S_co]):
 
     def plan(self) -> None:
         """Plan what the systems do by themselves."""
-        for user in self._shared.world.users:
-            for system in self._kind.of_user(user):
-                if isinstance(system.base_url, Simulated) and (
-                    (user.id, system.id) in self._systems or profile_of(system).acts
-                ):
-                    self.system(system.id, user.id).plan()
+        for user, system in self._configured(self._shared.world):
+            if isinstance(system.base_url, Simulated) and (
+                (user.id, system.id) in self._systems or profile_of(system).acts
+            ):
+                self.system(system.id, user.id).plan()
 
     def reset(self) -> None:
         """Forget everything, and plan afresh what the systems do by themselves."""
@@ -132,11 +130,7 @@ class Registry(Generic[S_co]):
         if self._mark is world.mark:
             return world
         with self._lock:
-            there = {
-                (user.id, each.id): each
-                for user in world.users
-                for each in self._kind.of_user(user)
-            }
+            there = {(user.id, each.id): each for user, each in self._configured(world)}
             for key in [key for key in self._systems if key not in there]:
                 self._systems.pop(key).end()
             self._has_addresses = any(isinstance(s.base_url, str) for s in there.values())
@@ -147,14 +141,13 @@ class Registry(Generic[S_co]):
     def _index(self, world: World, host: str) -> Mapping[tuple[str, str | None], tuple[S_co, ...]]:
         with self._lock:
             callers: dict[tuple[str, str | None], list[S_co]] = defaultdict(list)
-            for user in world.users:
-                for configured in self._kind.of_user(user):
-                    path = path_of(configured)
-                    if _is_played(configured, path, host):
-                        system = self._made(user.id, configured)
-                        tokens = [each.value for each in system.registration.issued]
-                        for token in (*(tokens or (None,)), *system.registration.ended):
-                            callers[path, token].append(system)
+            for user, configured in self._configured(world):
+                path = path_of(configured)
+                if _is_played(configured, path, host):
+                    system = self._made(user.id, configured)
+                    tokens = [each.value for each in system.registration.issued]
+                    for token in (*(tokens or (None,)), *system.registration.ended):
+                        callers[path, token].append(system)
             found = {key: tuple(systems) for key, systems in callers.items()}
             if len(self._callers) >= _HOSTS:
                 self._callers = {}
@@ -163,10 +156,12 @@ class Registry(Generic[S_co]):
             return found
 
     def _played(self, path: str) -> Iterator[S_co]:
-        for user in self._shared.world.users:
-            for system in self._kind.of_user(user):
-                if path_of(system) == path and isinstance(system.base_url, Simulated):
-                    yield self._made(user.id, system)
+        for user, system in self._configured(self._shared.world):
+            if path_of(system) == path and isinstance(system.base_url, Simulated):
+                yield self._made(user.id, system)
+
+    def _configured(self, world: World) -> Iterator[tuple[User, AnySystem]]:
+        return ((user, each) for user in world.users for each in self._kind.of_user(user))
 
     def _made(self, user_id: int, configured: AnySystem) -> S_co:
         key = user_id, configured.id
@@ -187,11 +182,8 @@ class Registry(Generic[S_co]):
         return self._shared.addresses.leads_here(url, path_of(system))
 
     def _all(self) -> str:
-        found = [
-            f"{system.id} of user {user.id}"
-            for user in self._shared.world.users
-            for system in self._kind.of_user(user)
-        ]
+        there = self._configured(self._shared.world)
+        found = [f"{system.id} of user {user.id}" for user, system in there]
         return ", ".join(found) or "none at all"
 
 

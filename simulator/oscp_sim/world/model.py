@@ -91,15 +91,17 @@ class World:
 
     @cached_property
     def _callers(self) -> Mapping[str | None, tuple[int, AnySystem]]:
-        return {each.flexibility_provider_token: (user, each) for user, each in self._systems()}
+        return {each.flexibility_provider_token: (user.id, each) for user, each in self.systems}
 
     @cached_property
     def _clients(self) -> Mapping[str | None, tuple[int, AnySystem]]:
-        clients = ((pair[1].flexibility_provider_client, pair) for pair in self._systems())
-        return {client.id: pair for client, pair in clients if client}
+        found = ((each.flexibility_provider_client, user, each) for user, each in self.systems)
+        return {client.id: (user.id, each) for client, user, each in found if client}
 
-    def _systems(self) -> Iterator[tuple[int, AnySystem]]:
-        return ((user.id, system) for user in self.users for system in user.systems)
+    @property
+    def systems(self) -> Iterator[tuple[User, AnySystem]]:
+        """All systems, each with its user."""
+        return ((user, system) for user in self.users for system in user.systems)
 
     def _now(self, found: tuple[int, AnySystem] | None) -> tuple[User, AnySystem] | None:
         user, system = found and self.user(found[0]), found and self.current(*found)
@@ -109,8 +111,8 @@ class World:
     def _secured(self) -> Mapping[str, tuple[int, AnySystem]]:
         """By their base URLs, the real systems that TLS is set for, the longest first."""
         found = {
-            each.base_url.rstrip("/"): (user, each)
-            for user, each in self._systems()
+            each.base_url.rstrip("/"): (user.id, each)
+            for user, each in self.systems
             if isinstance(each.base_url, str)
             and (each.client_certificate or each.certificate_authority)
         }

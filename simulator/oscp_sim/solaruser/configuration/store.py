@@ -282,11 +282,7 @@ class Configuration:
         return max(self._last.get(kind.collection, 0), *known, 0) + 1
 
     def _next_token_id(self) -> int:
-        known = (
-            flexibility_provider_id(system)
-            for user in self._shared.world.users
-            for system in user.systems
-        )
+        known = (flexibility_provider_id(system) for _, system in self._shared.world.systems)
         self._last[_SEQUENCE] = max(self._last.get(_SEQUENCE, 0), *known, 0) + 1
         return self._last[_SEQUENCE]
 
