@@ -33,8 +33,8 @@ except ImportError:  # PyYAML was built without libyaml: slower, the same nodes
 _DEEPEST: Final = 100
 # No file that somebody writes comes near; a few lines of aliases can.
 _MOST_VALUES: Final = 1_000_000
-# Everything but what YAML calls printable.
-_FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Everything but what YAML calls printable; what that is would take ten times as long to compile.
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 # Part of a message of PyYAML's, and what to do about it.
 _ADVICE: Final = (
