@@ -61,15 +61,15 @@ def escape_what_a_terminal_lacks() -> None:
 
 @contextmanager
 def built_to_stay() -> Iterator[None]:
-    """Leave alone what is imported and read now, instead of looking for garbage in it.
-
-    It would be a tenth of a short command; and forked, it is shared for as long as it is.
-    """
+    """Look for no garbage in what is imported and read now: that would be a tenth of a command."""
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
+        # Counted as old, it is left alone afterwards, too; so is what somebody has frozen.
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
 
 
@@ -139,7 +139,6 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Run a command; interrupted, end without a word, and at once if it happens again."""
-        ctx.call_on_close(gc.unfreeze)
         # Whose memory is about to be given back need not be looked through for garbage.
         atexit.register(gc.freeze)
         try:

@@ -115,7 +115,7 @@ class DataclassReader:
     def _read(self, hint: Any, value: Any, at: str) -> Any:  # noqa: ANN401 - any type's value
         if hint in self.readers:
             return self.readers[hint](value, at)
-        origin, args = _form_of(hint)
+        origin, args = get_origin(hint), get_args(hint)
         if origin is Union or origin is UnionType:
             return self._read_union([each for each in args if each is not NoneType], value, at)
         if value is None:
@@ -190,11 +190,6 @@ _SCALARS: Final[Mapping[Any, Callable[[Any], object]]] = {
     datetime: _instant,
     timedelta: parse_duration,
 }
-
-
-@cache
-def _form_of(hint: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: ANN401
-    return get_origin(hint), get_args(hint)
 
 
 @cache

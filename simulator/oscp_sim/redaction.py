@@ -301,8 +301,7 @@ class Concealed:
     def _safe_headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """Return headers without secrets, also where their names say nothing of it."""
         named = redact_headers(headers)
-        # Most hold none: a look tells. The names are not among the values, where that of a
-        # credential would seem to be the beginning of a secret.
+        # Most hold none: a look tells. A credential's name among values would seem to begin one.
         names, values = ("\n".join(pair[at] for pair in named) for at in range(2))
         if self.redact(names) == names and self.safe(values) == values:
             return named

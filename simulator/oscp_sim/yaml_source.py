@@ -423,8 +423,7 @@ class _Builder:
         if not self._too_big and (built.size > _MOST_VALUES or built.depth > _DEEPEST + 1):
             self._too_big = True
             self._complain(node, "its aliases expand to too many values: use fewer")
-        self._built[node] = built
-        return built
+        return self._built.setdefault(node, built)
 
     def _open_node(self, node: Node) -> tuple[object, Sequence[_Built]]:
         if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -96,6 +97,9 @@ def rehearse(
         everything = choice.load()
         memory = LastFailed(everything)
         scenarios: Sequence[Scenario] = choice.chosen(everything)
+    # Forked, it is shared for as long as nobody looks for garbage in it.
+    gc.freeze()
+    click.get_current_context().call_on_close(gc.unfreeze)
     if last_failed:
         scenarios = _failed(scenarios, memory)
     report = ConsoleReport(sys.stdout, sequence=sequence, colours=colours)

@@ -184,8 +184,7 @@ def _settled(client: SolarUserClient, error: PossiblySent, clock: Clock) -> str:
         if found is not None:
             found = client.wait(found, timeout=_CERTAIN if is_moved(clock) else _LOOKS)
     except OscpSendError as trouble:
-        declined = isinstance(trouble, InstructionDeclined)
-        return "Declined" if declined else type(trouble).__name__
+        return "Declined" if isinstance(trouble, InstructionDeclined) else type(trouble).__name__
     return "nothing" if found is None else str(found.state)
 
 

@@ -289,11 +289,8 @@ def _paragraph(problem: Problem, beginning: str) -> Iterator[str]:
     # Without a file, there is no line that expects it.
     place = f"  ({problem.where})" if ":" in problem.where else ""
     yield f"{beginning}{printable(problem.what)}{place}"
-    for name, text in (
-        ("expected  ", problem.expected),
-        ("got       ", problem.got),
-        ("", problem.hint or ""),
-    ):
+    told = ("expected  ", problem.expected), ("got       ", problem.got), ("", problem.hint or "")
+    for name, text in told:
         if text:
             yield fill(
                 printable(text),

@@ -258,8 +258,7 @@ def problems_of_received(
         path = request.target.removeprefix(CAPACITY_PROVIDER_PATH).removeprefix(ELMO_PATH)
         if wanted.path is not None and wanted.path != path:
             yield Problem(expect.source.place("/received/path"), "path", wanted.path, path)
-        source, headers = expect.source, request.headers
-        yield from _of_content(source, "/received", wanted, headers, request.text)
+        yield from _of_content(expect.source, "/received", wanted, request.headers, request.text)
         if wanted.same_as_sent and outcome is not None:
             where = expect.source.place("/received/same_as_sent")
             yield from _of_meaning(where, outcome, request.text)

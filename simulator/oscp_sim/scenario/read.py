@@ -155,8 +155,7 @@ def editor_schema() -> dict[str, Any]:
 
 def _broken(document: YamlDocument) -> list[SourceProblem]:
     """Return what is wrong with a file before any reference in it has its value."""
-    wrong = list(malformed(document))
-    if wrong:
+    if wrong := list(malformed(document)):
         return wrong
     later = is_of_matrix(document)
     problems = _schema().problems(document, is_open(document))

@@ -213,8 +213,7 @@ def _run_scenario(rehearsal: Rehearsal, scenario: Scenario, tell: Listener) -> b
         place, mistakes = scenario.source.place(), simulator.journal.mistakes
         problems = tuple(problems_of_mistakes(place, mistakes))
         passed = passed and not problems
-    duration = time.monotonic() - began
-    tell(ScenarioFinished(scenario.id, passed, duration, left, problems, warnings))
+    tell(ScenarioFinished(scenario.id, passed, time.monotonic() - began, left, problems, warnings))
     return passed
 
 

@@ -239,9 +239,8 @@ def _tell_seen(items: list[Any], at: int, seen: object) -> None:
     exchange: Exchange = items[at]
     if exchange.status is None or exchange.status == seen:
         return
-    note = f"answered with {exchange.status}, which its sender did not see"
     status = seen if isinstance(seen, int) else None
-    notes = (*exchange.notes, note)
+    notes = (*exchange.notes, f"answered with {exchange.status}, which its sender did not see")
     items[at] = replace(exchange, status=status, answer="", answer_headers=(), notes=notes)
 
 
