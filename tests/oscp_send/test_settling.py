@@ -187,6 +187,18 @@ def test_it_is_looked_for_until_it_is_there(service: Service) -> None:
     assert pauses == [1, 7, 2.25]
 
 
+def test_it_is_looked_for_once_unless_told_otherwise(service: Service) -> None:
+    for rows in ((), (), (row(9),)):
+        service.get(INSTR, json=listed(*rows))
+    pauses: list[float] = []
+    client = make_client(sleep=pauses.append)
+    with pytest.raises(PossiblySent):
+        client.settle(LOST)
+    assert pauses == []
+    assert client.settle(LOST, timeout=60) is not None
+    assert pauses == [0.25]
+
+
 def test_what_may_not_be_looked_for_is_an_error_of_its_own(service: Service) -> None:
     service.get(INSTR, status=403, json={"success": False, "message": "Bad credentials"})
     with pytest.raises(NotAuthorised):

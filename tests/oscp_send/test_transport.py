@@ -102,6 +102,7 @@ def test_a_refused_connection_was_never_sent() -> None:
         str(error)
         == f"SolarUser could not be reached: connection refused\nNothing was sent. {CHECK}"
     )
+    assert isinstance(error.__cause__, requests.ConnectionError)
     assert "hunter2" not in str(error) + repr(error.__cause__)
 
 
@@ -223,6 +224,7 @@ def test_what_cannot_be_prepared_was_not_sent() -> None:
     with client_of("http://.x") as client, pytest.raises(Unreachable) as caught:
         client.prepare("Handshake", HANDSHAKE, **TO)
     assert caught.value.hint == f"Nothing was sent. {CHECK}"
+    assert isinstance(caught.value.__cause__, requests.exceptions.InvalidURL)
 
 
 @pytest.mark.parametrize(

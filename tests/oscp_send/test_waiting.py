@@ -94,6 +94,14 @@ def test_a_decline_on_delivery_is_raised_with_its_reason(
     assert naps.taken == [0.05]
 
 
+def test_a_minute_is_waited_unless_told_otherwise(
+    service: Service, client: SolarUserClient
+) -> None:
+    service.get(VIEW, json=reply("Queuing"))
+    with pytest.raises(DeadlinePassed, match="for 60 s"):
+        client.wait(5012345)
+
+
 def test_pauses_grow_to_ten_seconds_and_end_at_the_deadline(
     service: Service, client: SolarUserClient, naps: Naps
 ) -> None:
