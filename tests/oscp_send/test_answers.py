@@ -8,7 +8,9 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+import requests
 
+from oscp_send.answers import Answer, Reply
 from oscp_send.errors import (
     InstructionDeclined,
     NotAuthorised,
@@ -85,6 +87,15 @@ def test_a_refusal_of_the_credentials_is_not_authorised(
     assert bool(error.hint) is bool(hint)
     assert message in str(error)
     assert "hunter2" not in str(error) + repr(error)
+
+
+def test_what_is_said_beside_the_status_is_a_line_of_its_own() -> None:
+    body = json.dumps(refusal("Bad credentials")).encode()
+    with pytest.raises(NotAuthorised) as caught:
+        Answer(Reply(403, "Forbidden; why: the secret", {}, body)).instruction_or_none()
+    hint, _, beside = caught.value.hint.partition("\n")
+    assert "token and its secret" in hint
+    assert beside == "Beside the status it says: Forbidden; why: the secret"
 
 
 def test_a_message_in_a_header_alone_is_understood(service: Service) -> None:
@@ -272,6 +283,12 @@ def test_a_broken_server_leaves_open_whether_a_post_arrived(
     assert error.since == NOW - timedelta(minutes=1)
     assert "client.settle(error)" in str(error)
     assert "oscp-send list --node-id 101 --start 2026-01-02T03:03:05Z" in str(error)
+
+
+def test_without_an_answer_nothing_is_told_of_one(service: Service) -> None:
+    error = failed_send(service, body=requests.ReadTimeout("late"))
+    assert isinstance(error, PossiblySent)
+    assert (error.status, error.excerpt, error.hint) == (0, "", "")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
