@@ -3,7 +3,7 @@
 mutmut makes the changes and tries the tests of `CORE` on each. What no test notices is told, unless
 `mutants-that-survive.tsv` says why: module, function, the line as it was and as it became, and the
 reason. One that begins with "same: " says that nobody can see a difference; it is left out of the
-share that must be killed.
+share that must be killed. Told is also what is listed there and survives no more.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _TAKEN_ALONG = ("tests", "docs", "scenarios", "README.md", "pyproject.toml")
 #: Seconds for one module, and the share of its mutants that must be found.
 _BUDGET = int(os.environ.get("OSCP_MUTATE_SECONDS", "900"))
 _GOAL = 0.95
-#: mutmut's marks of a mutant that no test noticed, and of one that was not tried.
-_SURVIVED, _NOT_TRIED = {0, 5, 33}, {None, 2}
+#: mutmut's marks of a mutant that no test noticed, that was not tried, whose tests came to no end.
+_SURVIVED, _NOT_TRIED, _ENDLESS = {0, 5, 33}, {None, 2}, -signal.SIGXCPU
+#: Seconds, times fifteen, that a trial has beside those of its tests: a busy machine kills nothing.
+_LENIENCE = 4
 
 #: What everybody's answers hang on, and the tests that speak of it.
 CORE = {
@@ -119,7 +121,7 @@ def _folder(module: str) -> Path:
     (folder / "setup.cfg").write_text(
         f"[mutmut]\nsource_paths =\n {packages}\nalso_copy =\n {along}\nonly_mutate =\n {module}\n"
         f"pytest_add_cli_args_test_selection =\n {tests}\n"
-        "pytest_add_cli_args =\n -p\n no:cacheprovider\n",
+        f"pytest_add_cli_args =\n -p\n no:cacheprovider\ntimeout_constant = {_LENIENCE}\n",
         "utf-8",
     )
     return folder
@@ -129,12 +131,16 @@ def _report(module: str, marks: dict[str, int | None], reasons: dict[str, str]) 
     """Say what survived without a reason; return 1 if that, or too much in all, did."""
     tried = [name for name, mark in marks.items() if mark not in _NOT_TRIED]
     survivors = [_change(module, name) for name in tried if marks[name] in _SURVIVED]
+    endless = sum(marks[name] == _ENDLESS for name in tried)
     unexplained = [change for change in survivors if change not in reasons]
     same = [change for change in survivors if reasons.get(change, "").startswith("same: ")]
     killed = (len(tried) - len(survivors)) / max(len(tried) - len(same), 1)
+    gone = {each for each in reasons if each.startswith(f"{module}\t")} - {*survivors}
     sys.stdout.writelines(f"survives: {change}\n" for change in unexplained)
+    if len(tried) == len(marks):
+        sys.stdout.writelines(f"survives no more: {change}\n" for change in sorted(gone))
     sys.stdout.write(
-        f"{module}: {killed:.1%} of {len(tried) - len(same)} killed, "
+        f"{module}: {killed:.1%} of {len(tried) - len(same)} killed, {endless} without an end, "
         f"{len(unexplained)} survive without a reason, {len(marks) - len(tried)} not tried\n"
     )
     return 1 if unexplained or killed < _GOAL else 0
