@@ -221,7 +221,7 @@ def _name_at(action: str, pointer: str) -> str:
     """Return the name of the schema document of an object in a message."""
     name = _name_of(action)
     for token in pointer_tokens(pointer):
-        name = name if token.isdecimal() else _properties(name).get(token, "")
+        name = name if token.isdecimal() else _properties(name)[token]
     return name
 
 
