@@ -20,6 +20,7 @@ __all__ = [
     "Clock",
     "FastClock",
     "FrozenClock",
+    "Line",
     "RealClock",
     "Schedule",
     "Task",
@@ -76,6 +77,20 @@ _MOMENT = 0.02
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # How many tasks there are before those that are cancelled are looked for.
 _FEW: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A queue of what may be quick enough to do without one, as shows when it is begun.
+
+    Attributes:
+        name: Whose it is; two of one name are one queue.
+        is_quick: Whether what waits there would take no time by now: a party is asked that is
+            played here. It is asked with a lock held, and may wait for nothing.
+    """
+
+    name: Hashable
+    is_quick: Callable[[], bool] = field(compare=False, repr=False)
 
 
 @dataclass(order=True, slots=True)
@@ -185,7 +200,8 @@ class Schedule:
         """
         with self._lock:
             task = Task(when, next(self._numbers), do, job, queue, tell=self._told.tell)
-            if queue is not None and self._may_begin(when) and self._enter_queue(task):
+            may_begin = queue is not None and self._may_begin(when) and self._needs_queue(task)
+            if may_begin and self._enter_queue(task):
                 return task
             heapq.heappush(self._due, task)
             if len(self._due) > self._tidy_at:
@@ -259,28 +275,39 @@ class Schedule:
             self._carry_out(task)
 
     def catch_up(self) -> None:
-        """Do what is due, unless another thread is doing so already."""
-        if self._clock.is_simulated:
-            return self._do_due()
-        self._attending.discard(threading.get_ident())
-        if self._turn.acquire(timeout=_MOMENT):
-            try:
-                return self._do_due()
-            finally:
-                self._turn.release()
-        with self._lock:
-            self._wanted.notify()
-        return None
+        """Do what is due, unless another thread is doing so already.
 
-    def _do_due(self) -> None:
-        while True:
+        By the machine's clock for a moment alone, and after a moment's wait: where others keep
+        making more, the worker goes on with it, as it does where this thread is interrupted.
+        """
+        if self._clock.is_simulated:
+            self._do_due()
+            return
+        self._attending.discard(threading.get_ident())
+        is_done = False
+        try:
+            if self._turn.acquire(timeout=_MOMENT):
+                try:
+                    is_done = self._do_due(_MOMENT)
+                finally:
+                    self._turn.release()
+        finally:
+            if not is_done:
+                with self._lock:
+                    self._wanted.notify()
+
+    def _do_due(self, seconds: float = math.inf) -> bool:
+        """Do what is due, for so long; return whether the rest, if any, is another thread's."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             with self._lock:
                 may_do = self._busy is None and self._state == "open"
                 task = self._pop_due() if may_do else None
                 if task is None:
-                    return
+                    return True
                 self._busy = threading.get_ident()
             self._begin(task)
+        return False
 
     @contextmanager
     def asked(self) -> Iterator[None]:
@@ -292,16 +319,18 @@ class Schedule:
         for more and more, memory would fill.
         """
         attends = self._clock.is_simulated or self._attends()
-        with self._lock:
-            if self._is_behind() and threading.get_ident() not in self._drivers:
-                self._less.wait(_MOMENT)
-            self._answering += 1
         try:
-            yield
-        finally:
             with self._lock:
-                self._answering -= 1
-                self._told.tell()
+                if self._is_behind() and threading.get_ident() not in self._drivers:
+                    self._less.wait(_MOMENT)
+                self._answering += 1
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._answering -= 1
+                    self._told.tell()
+        finally:
             if attends:
                 self.catch_up()
 
@@ -372,12 +401,18 @@ class Schedule:
 
     def _begin(self, task: Task) -> None:
         """Carry it out, or let it be done in its queue where that does not hold up others."""
-        is_begun = not (task.queue is None or self._clock.is_simulated)
-        if is_begun and self._enter_queue(task):
+        if self._needs_queue(task) and self._enter_queue(task):
             with self._lock:
                 self._be_idle()
         else:
             self._carry_out(task)
+
+    def _needs_queue(self, task: Task) -> bool:
+        """Return whether a task might hold up others, or waits for those of its own queue."""
+        queue = task.queue
+        if queue is None or self._clock.is_simulated:
+            return False
+        return not isinstance(queue, Line) or queue in self._queues or not queue.is_quick()
 
     def _may_begin(self, when: datetime) -> bool:
         """Return whether a task may enter its queue at once: nothing else is due before it."""
@@ -460,9 +495,12 @@ class Schedule:
             heapq.heappop(self._due)
 
     def _carry_out(self, task: Task) -> None:
-        self._do(task)
-        with self._lock:
-            self._be_idle()
+        try:
+            self._do(task)
+        finally:
+            # Who asked does it, and may be interrupted, as by Ctrl-C in a test.
+            with self._lock:
+                self._be_idle()
 
     def _be_idle(self) -> None:
         self._busy = None

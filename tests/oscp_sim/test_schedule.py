@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_sim.clock import Clock, FastClock, FrozenClock, RealClock, Schedule
+from oscp_sim.clock import Clock, FastClock, FrozenClock, Line, RealClock, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -298,6 +299,34 @@ class TestWhoAsks:
         assert done.get(timeout=PATIENCE) != threading.get_ident()
         other.join(PATIENCE)
 
+    def test_who_has_a_turn_is_not_kept_by_those_who_make_more(self, real: Schedule) -> None:
+        until, threads = time.monotonic() + PATIENCE, set[int]()
+
+        def go_on() -> None:
+            threads.add(threading.get_ident())
+            if len(threads) == 1 and time.monotonic() < until:
+                real.soon(go_on)
+
+        with real.asked():
+            real.soon(go_on)
+        assert time.monotonic() < until
+
+    def test_who_is_interrupted_leaves_it_to_others(self, real: Schedule) -> None:
+        done = SimpleQueue[int]()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        def ask() -> None:
+            with real.asked():
+                real.soon(interrupt)
+                real.soon(lambda: done.put(1))
+
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+        assert done.get(timeout=PATIENCE) == 1
+        assert real.pending == 0
+
 
 class TestFastClock:
     def test_it_stands_still_while_nobody_waits(self) -> None:
@@ -360,6 +389,30 @@ def test_who_asks_for_more_than_is_done_waits_for_some_of_it(
 
 
 class TestLanes:
+    @pytest.mark.parametrize("is_quick", [True, False])
+    def test_what_is_quick_once_it_is_begun_needs_no_thread(
+        self, real: Schedule, *, is_quick: bool
+    ) -> None:
+        found, threads = [not is_quick], SimpleQueue[int]()
+        with real.asked():
+            line = Line("any", lambda: found[0])
+            # What is due before lets it wait until it is begun.
+            real.soon(bool)
+            real.soon(lambda: threads.put(threading.get_ident()), queue=line)
+            found[0] = is_quick
+        assert (threads.get(timeout=PATIENCE) == threading.get_ident()) is is_quick
+
+    def test_what_is_quick_waits_for_what_is_not_all_the_same(self, real: Schedule) -> None:
+        let_go, seen = threading.Event(), SimpleQueue[str]()
+        slow = Line("a", lambda: False)
+        real.soon(lambda: seen.put("slow" if let_go.wait(PATIENCE) else "late"), queue=slow)
+        with real.asked():
+            real.soon(lambda: seen.put("quick"), queue=Line("a", lambda: True))
+            real.soon(lambda: seen.put("other"), queue=Line("b", lambda: True))
+        assert seen.get(timeout=PATIENCE) == "other"
+        let_go.set()
+        assert [seen.get(timeout=PATIENCE), seen.get(timeout=PATIENCE)] == ["slow", "quick"]
+
     def test_one_that_waits_holds_up_its_own_queue_alone(self, real: Schedule) -> None:
         let_go, seen = threading.Event(), SimpleQueue[str]()
         real.soon(lambda: seen.put("slow" if let_go.wait(PATIENCE) else "late"), queue="slow")

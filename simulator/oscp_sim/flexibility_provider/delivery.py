@@ -15,6 +15,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from oscp_sim.clock import Line
 from oscp_sim.entry import PartyName
 from oscp_sim.flexibility_provider.http_client import Connections, Sending, exchange, go_on
 from oscp_sim.http import Errand, Headers, Request, Response
@@ -49,13 +50,23 @@ def row_of(user_id: int, system: System) -> Hashable:
     return "flexibility_provider", user_id, party_of(system), system.id
 
 
-def queue_of(user_id: int, system: System) -> Hashable:
-    """Return the queue, on the schedule, of what waits for a system, or None.
+def queue_of(shared: Shared, user_id: int, system: System) -> Line:
+    """Return the queue, on the schedule, of what waits for a system."""
+    return Line(row_of(user_id, system), partial(_answers_at_once, shared, user_id, system))
 
-    One that is played here answers at once, and needs none; what is configured may lead elsewhere.
+
+def _answers_at_once(shared: Shared, user_id: int, system: System) -> bool:
+    """Return whether a system is played here by now, and neither a property nor a fault leads away.
+
+    It may have registered from elsewhere since something for it was put on the schedule.
     """
-    is_here = isinstance(system.base_url, Simulated) and not system.service_props
-    return None if is_here else row_of(user_id, system)
+    user = shared.world.user(user_id)
+    present = user.current(system) if user else None
+    if present is None:
+        # Nothing is sent to it.
+        return True
+    is_here = isinstance(present.base_url, Simulated) and not present.service_props
+    return is_here and not shared.faults.rules
 
 
 def configured_headers(system: System) -> Headers:

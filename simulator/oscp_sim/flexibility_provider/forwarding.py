@@ -84,7 +84,7 @@ class _ForwardedForecast:
         if recipient is None:
             self._note(f"there is nobody to pass on what {self.sender} sent")
             return
-        queue = queue_of(self.user_id, recipient)
+        queue = queue_of(self.provider.shared, self.user_id, recipient)
         events = Events(self.provider.shared, self.user_id, recipient, self.action)
         self.provider.retries.run(self.action, self._attempt, queue=queue, events=events)
 

@@ -86,7 +86,9 @@ class FlexibilityProvider:
         user = self.shared.world.user(message.user_id)
         group = user.group(message.co_id, message.cg_identifier) if user else None
         provider = user.provider(group.capacity_provider) if user and group else None
-        return None if user is None or provider is None else queue_of(user.id, provider)
+        if user is None or provider is None:
+            return None
+        return queue_of(self.shared, user.id, provider)
 
     @property
     def replaced_tokens(self) -> Collection[str | None]:

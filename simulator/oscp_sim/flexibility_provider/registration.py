@@ -153,7 +153,7 @@ class _OwnRegister:
         self.provider.retries.run(
             "Register",
             self._attempt,
-            queue=queue_of(self.caller.user.id, self.caller.system),
+            queue=queue_of(self.provider.shared, self.caller.user.id, self.caller.system),
             events=_events(self.provider, self.caller, "Register"),
             on_success=self._succeed,
             on_failure=self._fail,
@@ -242,7 +242,7 @@ def handshake(provider: FlexibilityProvider, call: IncomingCall) -> Later:
         raise ServiceRefused(422, "Illegal argument: The settings argument must not be null.")
     _store_settings(provider.shared, call.caller, behaviour)
     attempt = partial(_acknowledge, provider, call.caller, call.request_id)
-    queue = queue_of(call.caller.user.id, call.caller.system)
+    queue = queue_of(provider.shared, call.caller.user.id, call.caller.system)
     action = "HandshakeAcknowledge"
     events = _events(provider, call.caller, action)
     return partial(provider.retries.run, action, attempt, queue=queue, events=events)

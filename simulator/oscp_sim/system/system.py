@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from oscp_sim.access_tokens import new_token as made_token
 from oscp_sim.addresses import NobodyThere, path_of
+from oscp_sim.clock import Line
 from oscp_sim.conversation import Conversation, ExchangedMessage
 from oscp_sim.dataclass_values import changed
 from oscp_sim.entry import PartyName
@@ -201,9 +202,13 @@ class System(ABC):
 
     @property
     def queue(self) -> Hashable:
-        """The queue, on the schedule, of what it sends later; none where the other side is here."""
+        """The queue, on the schedule, of what it sends later."""
+        return Line((self.party, self.user_id, self.id), self._is_answered_at_once)
+
+    def _is_answered_at_once(self) -> bool:
+        """Return whether the other side is here, and no fault lets it wait for others meanwhile."""
         is_here = self.registration.url.startswith(f"{IN_PROCESS_URL}/")
-        return None if is_here else (self.party, self.user_id, self.id)
+        return is_here and not self.shared.faults.rules
 
     # --- commands --------------------------------------------------------------------------------
 
