@@ -659,6 +659,15 @@ TOLD = {
         "give every message an X-Request-ID of its own; one that is sent again under the same ID "
         "is processed twice unless the receiver detects duplicates",
     ),
+    "same-message: a forecast under another id": (
+        "the Capacity Provider has sent the same UpdateGroupCapacityForecast before, under another "
+        "X-Request-ID",
+        "send it once; to send it again, keep its X-Request-ID, so that it can be recognised",
+    ),
+    "same-message: a forecast without an id": (
+        "the Capacity Provider has sent the same UpdateGroupCapacityForecast before",
+        "send it once; to send it again, keep its X-Request-ID, so that it can be recognised",
+    ),
 }
 
 
