@@ -60,8 +60,11 @@ CORE = {
     "oscp_send/test_check_texts.py::test_a_time_that_the_classes_refuse",
     "oscp_schemas/json_text.py": "oscp_schemas/test_read.py oscp_schemas/test_document.py",
     "oscp_sim/solaruser/authentication.py": "oscp_sim/test_authentication.py "
-    "oscp_sim/test_gate_authentication.py oscp_sim/test_control_clock.py::"
-    "test_who_is_served_may_date_requests_by_the_machine_s_clock",
+    "oscp_sim/test_gate_authentication.py "
+    "oscp_sim/test_control_clock.py::test_requests_may_be_dated_by_the_machine_s_clock_too "
+    "oscp_sim/test_control_clock.py::test_but_not_where_dates_are_strict "
+    "oscp_sim/test_control_clock.py::test_what_is_dated_by_another_clock_is_told_by_which_to_sign "
+    "oscp_sim/test_control_clock.py::test_a_clock_that_a_fault_makes_wrong_is_wrong_for_every_date",
     "oscp_sim/solaruser/queue_hook.py": "oscp_sim/test_queue_hook.py "
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_what_is_missing_or_unknown "
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_checks_10_to_13 "

@@ -523,6 +523,28 @@ def test_the_host_rule_of_5_3(sent: str, proxy: Headers, signed: str) -> None:
     assert viewed(gate(), [*other, *proxy]).refusal == (403, BAD)
 
 
+@pytest.mark.parametrize(
+    ("sent", "proxy", "is_verified"),
+    [
+        ("data.solarnetwork.net", [], True),
+        ("Data.SolarNetwork.net", [], True),
+        ("data.solarnetwork.net", [("X-Forwarded-For", "h")], True),
+        ("data.solarnetwork.net", [("X-Forwarded-Proto", "http")], False),
+        ("data.solarnetwork.net", [("X-Forwarded-Port", "80")], False),
+        ("h", [], False),
+    ],
+)
+def test_the_host_of_production_may_be_signed_with_the_port_of_its_proxy(
+    sent: str, proxy: Headers, *, is_verified: bool
+) -> None:
+    headers = put(headers_of(host=f"{sent}:443"), "Host", sent)
+    answer = viewed(gate(), [*headers, *proxy])
+    if is_verified:
+        assert answer.json == {"success": True}
+    else:
+        assert answer.refusal == (403, BAD)
+
+
 def test_the_host_may_be_verified_as_it_was_sent() -> None:
     simulator = gate(Behaviour(settings={"host_port": "documented"}))
     proxied = [*headers_of(), ("X-Forwarded-Proto", "https")]
