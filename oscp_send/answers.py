@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import responses as http_responses
-from typing import Final
+from typing import Any, Final
 
 from oscp_send.errors import (
     InstructionDeclined,
@@ -28,7 +28,7 @@ from oscp_send.errors import (
 )
 from oscp_send.hints import authorisation_hint, decline_hint, refusal_hint
 from oscp_send.instruction import Instruction, InstructionState, InstructionStatus
-from oscp_send.times import utc_now, utc_text
+from oscp_send.times import read_instant, utc_now, utc_text
 from oscp_send.values import OscpSendError
 
 _RETRY_AFTER: Final = "X-SN-Rate-Limit-Retry-After"
@@ -84,13 +84,16 @@ class Reply:
         """Return the time that the answer to a ping tells, and how wrong it may be.
 
         SolarUser's own (solaruser.md §7.3) may be of another of its machines. HTTP's has full
-        seconds, and may be of something on the way.
+        seconds, and may be of something on the way. One without a zone tells nothing.
         """
-        with suppress(KeyError, TypeError, ValueError, OverflowError, RecursionError):
-            told = json.loads(self.content)["data"]["date"]
-            return datetime.fromisoformat(told).astimezone(UTC), timedelta(seconds=1)
+        with suppress(AttributeError, KeyError, TypeError):
+            said: Any = _envelope(self.content)
+            told = read_instant(said["data"]["date"].replace(" ", "T"))
+            if said["success"] and told is not None:
+                return told, timedelta(seconds=1)
         with suppress(KeyError, ValueError, OverflowError):
-            return parsedate_to_datetime(self.headers["Date"]).astimezone(UTC), timedelta(minutes=1)
+            date = parsedate_to_datetime(self.headers["Date"])
+            return (date.astimezone(UTC), timedelta(minutes=1)) if date.tzinfo else None
         return None
 
 

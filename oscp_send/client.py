@@ -161,7 +161,7 @@ class SolarUserClient(Core[PreparedRequest]):
             PossiblySent: It was not there, but may still come; the reason says from when on that
                 will be certain. Or what is there cannot be told from an equal message that was
                 sent about then (`alike`), or the answer was about one like it but for its message.
-            NotAuthorised, Refused, NotUnderstood: It cannot be looked for.
+            NotAuthorised, Refused, NotUnderstood: It cannot be looked for, and may be queued.
         """
         return self._run(self._settle(error, timeout, poll))
 
@@ -176,7 +176,8 @@ class SolarUserClient(Core[PreparedRequest]):
         Args:
             instruction: What `send` returned, or an instruction's id.
             timeout: How many seconds to wait.
-            poll: How many seconds to pause before the second look; pauses grow, up to 10 s.
+            poll: How many seconds to pause before the second look; pauses grow, up to 10 s. Where
+                a look fails, it is a quarter of a second or more, and as long as a 429 asks for.
 
         Raises:
             InstructionDeclined: It ended as Declined.

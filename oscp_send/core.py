@@ -12,6 +12,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -49,11 +50,11 @@ MARGIN: Final = timedelta(minutes=1)
 _REMEMBERED: Final = 10_000
 #: How old a request's date may be (solaruser.md §5.2).
 _REQUEST_AGE: Final = timedelta(minutes=15)
-#: How far SolarUser's clock is ahead, and how wrong that may be, where it does not say.
-_UNTOLD: Final = (timedelta(0), MARGIN)
 #: Pauses between two looks at an instruction: how they grow, and up to how many seconds.
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 10.0
+#: A service that is busy or in trouble is not asked again sooner.
+_SHORTEST_RESPITE: Final = 0.25
 _SHORTEST_LOOK: Final = 1.0
 _Result = TypeVar("_Result")
 _Request = TypeVar("_Request")
@@ -137,6 +138,29 @@ class Failure:
         raise posting.possibly_sent(self.words) from self.error
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """How far SolarUser's clock is ahead of this one: at least, at most, how wrong both may be."""
+
+    least: timedelta
+    most: timedelta
+    doubt: timedelta
+
+    @classmethod
+    def told(cls, ahead: timedelta, doubt: timedelta) -> Self:
+        """Return what an answer told; further off than its doubt, it may be another's clock."""
+        if abs(ahead) >= _REQUEST_AGE:  # SolarUser would have refused the request
+            return cls.untold()
+        if doubt < MARGIN or abs(ahead) <= doubt:
+            return cls(ahead, ahead, doubt)
+        return cls(min(ahead, timedelta(0)), max(ahead, timedelta(0)), doubt)
+
+    @classmethod
+    def untold(cls) -> Self:
+        """Return what holds where nothing is told: it may be behind as far as it takes requests."""
+        return cls(-_REQUEST_AGE, timedelta(0), MARGIN)
+
+
 #: What is to be done, until a result: each `Call` is given its outcome, a `Pause` nothing.
 Steps: TypeAlias = Generator[Call | Pause, Reply | Failure, _Result]
 
@@ -159,6 +183,8 @@ class Core(Generic[_Request]):
         self._clock = clock or utc_now
         self._checker = checker
         self._answered: deque[int] = deque(maxlen=_REMEMBERED)
+        # What is like what, and since when it is on its way, or lost.
+        self._unanswered: deque[tuple[int, datetime]] = deque(maxlen=_REMEMBERED)
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - passed on
@@ -229,64 +255,88 @@ class Core(Generic[_Request]):
         url = f"{self.base_url}{_PATH}/add/{quote(instruction.topic, safe='')}"
         return Call(url, Posting(instruction, since))
 
+    def _forget(self, instruction: Instruction, since: datetime) -> None:
+        with suppress(ValueError):  # so many were sent after it
+            self._unanswered.remove((_likeness(instruction), since))
+
     def _submit(self, instruction: Instruction) -> Steps[InstructionStatus]:
-        answer = yield from self._exchange(self._adding(instruction))
-        status = answer.instruction()
+        call = self._adding(instruction)
+        since = call.posting.since if call.posting else self._clock()
+        self._unanswered.append((_likeness(instruction), since))
+        try:
+            status = (yield from self._exchange(call)).instruction()
+        except PossiblySent:
+            raise
+        except OscpSendError:
+            self._forget(instruction, since)
+            raise
         self._answered.append(status.id)
+        self._forget(instruction, since)
         return raise_if_declined(status)
 
     def _settle(
         self, error: PossiblySent, timeout: float, poll: float
     ) -> Steps[InstructionStatus | None]:
         node, certain = error.instruction.node_id, error.since + 2 * MARGIN + _REQUEST_AGE
-        pace, (ahead, doubt) = _Pace(self._clock, timeout, poll), _UNTOLD
+        pace, ahead = _Pace(self._clock, timeout, poll), _Ahead.untold()
         while True:
             trouble: RateLimited | Unreachable | None = None
-            if doubt == MARGIN:
-                ahead, doubt = yield from self._service_clock(pace.remaining)
-            sent = error.since + MARGIN + ahead
-            is_certain = self._clock() + ahead > certain
+            if ahead.doubt == MARGIN:
+                ahead = yield from self._service_clock(pace.remaining)
+            start = error.since + MARGIN + ahead.least - ahead.doubt
+            is_certain = self._clock() + ahead.least > certain
             try:
-                rows = yield from self._list(node_ids=[node], start=sent - doubt, end=certain)
-            except (RateLimited, Unreachable) as failed:
-                trouble = failed
-            else:
-                found = self._found(error, rows, sent)
+                rows = yield from self._list(node_ids=[node], start=start, end=certain)
+                found = self._found(error, rows, ahead)
                 if found is None and is_certain:
                     yield from self._refuse_damaged(error)
                 if found is not None or is_certain:
                     return found
+            except (RateLimited, Unreachable) as failed:
+                trouble = failed
             pause = pace.pause(trouble)
             if pause is None:
                 break
             yield pause
         what = f"it cannot be looked for: {trouble}" if trouble else "it is not there yet"
-        certainty = f"that will be certain from {utc_text(certain, 'seconds')} on"
-        raise error.again(f"{what}; {certainty}") from error
+        by_our_clock = utc_text(certain - ahead.least, "seconds")
+        said = f"{what}; that will be certain from {by_our_clock} on"
+        raise error.again(said, start) from error
 
-    def _service_clock(self, within: float) -> Steps[tuple[timedelta, timedelta]]:
-        """Return how far SolarUser's clock is ahead, at least, and how wrong that may be."""
+    def _service_clock(self, within: float) -> Steps[_Ahead]:
+        """Ask how far SolarUser's clock is ahead; the time of the answer counts as on the way."""
         reply = yield Call(f"{self.base_url}/solaruser/ping", within=max(within, _SHORTEST_LOOK))
         told = reply.service_time() if isinstance(reply, Reply) else None
-        ahead = told[0] - self._clock() if told else _REQUEST_AGE
-        # Further off than SolarUser lets a request be, it is another clock.
-        return (ahead, told[1]) if told and abs(ahead) < _REQUEST_AGE else _UNTOLD
+        return _Ahead.told(told[0] - self._clock(), told[1]) if told else _Ahead.untold()
 
     def _found(
-        self, error: PossiblySent, rows: Iterable[InstructionStatus], sent: datetime
+        self, error: PossiblySent, rows: Iterable[InstructionStatus], ahead: _Ahead
     ) -> InstructionStatus | None:
         """Return what was sent then at the earliest, or None.
 
         Raises:
             PossiblySent: What is like it may be something else.
         """
-        given = error.instruction
+        given, start = error.instruction, error.since + MARGIN + ahead.least - ahead.doubt
         alike = [row for row in rows if row.id not in self._answered and given.is_carried_by(row)]
-        if len(alike) == 1 and alike[0].created and alike[0].created >= sent:
+        if len(alike) == 1 and self._is_it(error, alike[0], ahead):
+            self._forget(given, error.since)
             return alike[0]
         if alike:
-            raise error.again("what is like it may be something else", alike) from error
+            raise error.again("what is like it may be something else", start, alike) from error
         return None
+
+    def _is_it(self, error: PossiblySent, row: InstructionStatus, ahead: _Ahead) -> bool:
+        """Return whether no equal one was sent before, nor by this client by then."""
+        since, created = error.since, row.created
+        if not row.parameters or created is None or created < since + MARGIN + ahead.most:
+            return False
+        like = _likeness(error.instruction)
+        equal = [at for what, at in tuple(self._unanswered) if what == like]
+        first, last = since - _REQUEST_AGE - MARGIN, created - ahead.least + ahead.doubt - MARGIN
+        return equal.count(since) <= 1 and not any(
+            first <= at <= last for at in equal if at != since
+        )
 
     def _refuse_damaged(self, error: PossiblySent) -> Steps[None]:
         """Raise PossiblySent where the answer was about an instruction that may be this one.
@@ -413,7 +463,7 @@ class _Pace:
 
     def pause(self, trouble: OscpSendError | None) -> Pause | None:
         """Return the pause before another look, as a busy service asks; None after the deadline."""
-        remaining, wanted = self.remaining, self._pause
+        remaining, wanted = self.remaining, max(self._pause, _SHORTEST_RESPITE if trouble else 0)
         if remaining <= 0:
             return None
         if isinstance(trouble, RateLimited) and trouble.retry_at is not None:
@@ -474,6 +524,10 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _likeness(instruction: Instruction) -> int:
+    return hash((instruction.topic, instruction.node_id, instruction.parameters))
 
 
 def _listed(values: Iterable[int | str] | None) -> str | None:

@@ -201,8 +201,11 @@ class PossiblySent(OscpSendError):
         self.other = other
         self.alike: tuple[InstructionStatus, ...] = ()
         self.advice = f"{LOOK}client.settle(error), or "
+        self._start = since
 
-    def again(self, found: str, alike: Sequence[InstructionStatus] = ()) -> PossiblySent:
+    def again(
+        self, found: str, start: datetime | None = None, alike: Sequence[InstructionStatus] = ()
+    ) -> PossiblySent:
         """Return the same error once it was looked for, with those that cannot be told from it."""
         named = " and ".join(
             f"{each.id} of {utc_text(each.created)}" for each in alike if each.created
@@ -210,13 +213,14 @@ class PossiblySent(OscpSendError):
         reason = f"{self.reason}; {found}{': instruction ' * bool(named)}{named}"
         again = PossiblySent(self.instruction, self.since, reason, other=self.other)
         again.status, again.excerpt, again.alike = self.status, self.excerpt, tuple(alike)
+        again._start = min(start or self._start, self._start)
         if alike:
             again.advice = f"One that nobody else sent is this one; if none is, look again. {LOOK}"
         return again
 
     def __str__(self) -> str:
         node = self.instruction.node_id
-        since = utc_text(self.since, "seconds")
+        since = utc_text(self._start, "seconds")
         return _lines(
             f"The instruction may have been queued, and was not sent again: {self.reason}",
             self.hint,

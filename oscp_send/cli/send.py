@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from oscp_schemas import Document
+from oscp_send.answers import raise_if_declined
 from oscp_send.cli.files import Examined, examine, message_text, read_source
 from oscp_send.cli.main import FAILED, printable
 from oscp_send.cli.options import (
@@ -24,7 +25,16 @@ from oscp_send.cli.options import (
 )
 from oscp_send.cli.reports import TextReport
 from oscp_send.cli.show import as_json, on_one_line, values
-from oscp_send.errors import LOOK, DeadlinePassed, InstructionDeclined, PossiblySent, Unreachable
+from oscp_send.errors import (
+    LOOK,
+    DeadlinePassed,
+    InstructionDeclined,
+    NotAuthorised,
+    NotUnderstood,
+    PossiblySent,
+    Refused,
+    Unreachable,
+)
 from oscp_send.fidelity import Behaviour
 from oscp_send.instruction import Instruction, InstructionStatus, join_parameters, split_parameters
 from oscp_send.request_findings import PARAMETERS, GivenParameters, judge_relations, other_group
@@ -144,7 +154,7 @@ def _submitted(
         raise PossiblySent(instruction, began - MARGIN, "it was interrupted") from interrupt
     if found is None:
         raise Unreachable("it was certainly not queued", hint="It may be sent again.")
-    return found
+    return raise_if_declined(found)
 
 
 def _settled(
@@ -154,11 +164,15 @@ def _settled(
         return client.settle(error, timeout=timeout)
     except KeyboardInterrupt:
         raise error from None
+    except (NotAuthorised, NotUnderstood, Refused) as failed:
+        raise error.again(f"it cannot be looked for: {failed}") from failed
 
 
 def _followed(
     client: SolarUserClient, queued: InstructionStatus, timeout: float
 ) -> InstructionStatus:
+    if queued.state.is_final:
+        return queued
     try:
         click.echo(f"instruction {queued.id} is {queued.state}, waiting for its end", err=True)
         return client.wait(queued, timeout=timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,7 +13,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscp_send.errors import NotAuthorised, PossiblySent
+from oscp_send.errors import NotAuthorised, PossiblySent, Refused
 from oscp_send.instruction import (
     TOPIC,
     Instruction,
@@ -22,6 +22,7 @@ from oscp_send.instruction import (
     split_parameters,
 )
 from tests.oscp_send.sender_world import (
+    ADD,
     BASE,
     HANDSHAKE,
     INSTR,
@@ -59,15 +60,20 @@ def test_what_is_alike_is_found(service: Service) -> None:
     assert found.id == 2
     asked = service.calls[-1].request.url or ""
     assert "nodeIds=101" in asked
-    assert "startDate=2026-01-02T03%3A03%3A05Z&endDate=2026-01-02T03%3A20%3A05Z" in asked
+    # Nothing tells SolarUser's clock, which takes a request by one that is 15 minutes behind.
+    assert "startDate=2026-01-02T02%3A48%3A05Z&endDate=2026-01-02T03%3A20%3A05Z" in asked
+
+
+def said(date: str) -> dict[str, Any]:
+    return {"json": {"success": True, "data": {"date": date}}}
 
 
 def ping(seconds: float) -> dict[str, Any]:
-    return {"json": {"success": True, "data": {"date": at(seconds)[:-1] + "789Z"}}}
+    return said(at(seconds)[:-1] + "789Z")
 
 
-def dated(seconds: float) -> dict[str, Any]:
-    date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+def dated(seconds: float, zone: str = "GMT") -> dict[str, Any]:
+    date = format_datetime(NOW + timedelta(seconds=seconds)).replace("+0000", zone)
     return {"status": 404, "body": "<html>", "headers": {"Date": date}}
 
 
@@ -75,19 +81,27 @@ NOTHING: dict[str, Any] = {"body": '{"data": {"date": 5}}', "headers": {"Date": 
 #: What tells SolarUser's time, from when on it is looked for, when rows that are alike were stored,
 #: and whether it is found.
 TOLD: dict[str, tuple[dict[str, Any], float, list[float], str]] = {
-    "nothing": (NOTHING, -60, [0], "found"),
-    "nothing, a little before": (NOTHING, -60, [-30], "doubtful"),
-    "nothing, two": (NOTHING, -60, [0, 5], "doubtful"),
+    "nothing": (NOTHING, -960, [0], "found"),
+    "nothing, a little before": (NOTHING, -960, [-30], "doubtful"),
+    "nothing, minutes before": (NOTHING, -960, [-600], "doubtful"),
+    "nothing, two": (NOTHING, -960, [0, 5], "doubtful"),
     "a ping": (ping(0), -1, [0], "found"),
     "a ping, hardly before": (ping(0), -1, [-0.5], "doubtful"),
     "a ping, two": (ping(0), -1, [0.1, 0.2], "doubtful"),
     "a ping, ahead": (ping(300), 299, [300], "found"),
     "a ping, ahead, before": (ping(300), 299, [299.5], "doubtful"),
     "a ping, behind": (ping(-600), -601, [-600], "found"),
-    "a ping, of another clock": (ping(-900), -60, [0], "found"),
+    "a ping, of another clock": (ping(-900), -960, [0], "found"),
+    "no ping of SolarUser's": ({"json": {"data": {"date": at(300)}}}, -960, [0], "found"),
+    "a ping without a zone": (said(at(300)[:-1]), -960, [0], "found"),
+    "no ping, HTTP without a zone": (dated(300, "-0000"), -960, [0], "found"),
     "HTTP, ahead": (dated(30), -30, [30], "found"),
     "HTTP, ahead, before": (dated(30), -30, [20], "doubtful"),
-    "HTTP, of another clock": (dated(900), -60, [0], "found"),
+    "HTTP, far ahead": (dated(300), -60, [300], "found"),
+    "HTTP, far ahead, of something on the way": (dated(300), -60, [0], "doubtful"),
+    "HTTP, far behind": (dated(-300), -360, [-300], "doubtful"),
+    "HTTP, far behind, of something on the way": (dated(-300), -360, [0], "found"),
+    "HTTP, of another clock": (dated(900), -960, [0], "found"),
 }
 
 
@@ -114,24 +128,79 @@ def test_what_cannot_be_told_from_it_is_named(service: Service) -> None:
         "what is like it may be something else: instruction 5 of 2026-01-02T03:04:04.500000Z and "
         "6 of 2026-01-02T03:04:05.123456Z\n"
         "One that nobody else sent is this one; if none is, look again. "
-        "Look before you send it again: oscp-send list --node-id 101 --start 2026-01-02T03:03:05Z"
+        "Look before you send it again: oscp-send list --node-id 101 --start 2026-01-02T02:48:05Z"
     )
 
 
+def test_what_names_no_parameters_may_be_another_s(service: Service) -> None:
+    service.get(INSTR, json=listed(row(5, parameters=[])))
+    with pytest.raises(PossiblySent, match="may be something else: instruction 5 of"):
+        make_client().settle(LOST)
+
+
+LOSING: dict[str, Any] = {"status": 504}
+QUEUED: dict[str, Any] = {"json": {"success": True, "data": row(1)}}
+REFUSED: dict[str, Any] = {"status": 422, "json": {"success": False, "message": "no"}}
+
+
 @pytest.mark.parametrize(
-    ("minutes", "answer", "is_certain"),
-    [(16, NOTHING, 0), (16.1, NOTHING, 1), (17, ping(959), 0), (15.9, ping(961), 1)],
+    ("answers", "later", "is_found"),
+    [
+        ([LOSING], 0, True),
+        ([LOSING, QUEUED, REFUSED], 0, True),
+        ([LOSING, LOSING], 0, False),
+        ([LOSING, LOSING], 20, False),
+        ([LOSING, LOSING], 120, True),
+    ],
+    ids=["one", "others answered", "two", "two, soon", "two, the other after what is there"],
+)
+def test_of_two_lost_ones_it_is_not_known_which_is_there(
+    service: Service, answers: list[dict[str, Any]], later: int, *, is_found: bool
+) -> None:
+    for answer in answers:
+        service.post(ADD, **answer)
+    service.get(PING, **ping(0))
+    service.get(INSTR, json=listed(row(7, created=at(60))))
+    now = [NOW]
+    client = make_client(clock=lambda: now[0])
+    lost: list[PossiblySent] = []
+    for _ in answers:
+        with suppress(Refused):
+            try:
+                client.submit(SENT)
+            except PossiblySent as error:
+                lost.append(error)
+        now[0] += timedelta(seconds=later)
+    now[0] = NOW
+    with nullcontext() if is_found else pytest.raises(PossiblySent, match="instruction 7 of"):
+        # As often as it is asked.
+        assert [client.settle(lost[0]) for _ in range(2)] == [client.settle(lost[0])] * 2
+
+
+@pytest.mark.parametrize(
+    ("minutes", "answer", "certain_from"),
+    [
+        (16, NOTHING, "03:35:05"),
+        (31, NOTHING, "03:35:05"),
+        (31.1, NOTHING, ""),
+        (17, ping(959), "03:21:06"),
+        (15.9, ping(961), ""),
+        (16, dated(960), "03:20:05"),
+        (17, dated(961), ""),
+        (17, dated(720), "03:25:05"),
+        (16, dated(1260), "03:20:05"),
+    ],
 )
 def test_that_it_is_not_there_is_certain_once_its_date_is_too_old(
-    service: Service, minutes: float, answer: dict[str, Any], is_certain: int
+    service: Service, minutes: float, answer: dict[str, Any], certain_from: str
 ) -> None:
     service.get(PING, **answer)
     service.get(INSTR, json=listed())
     client = make_client(clock=lambda: NOW + timedelta(minutes=minutes))
-    if is_certain:
+    if not certain_from:
         assert client.settle(LOST) is None
     else:
-        with pytest.raises(PossiblySent, match="certain from 2026-01-02T03:20:05Z on") as caught:
+        with pytest.raises(PossiblySent, match=f"from 2026-01-02T{certain_from}Z on") as caught:
             client.settle(LOST)
         assert caught.value.instruction is SENT
         assert caught.value.since == LOST.since
@@ -167,6 +236,7 @@ def test_one_that_was_answered_with_and_differs_in_its_message_is_no_certainty(
     data = None if changes is None else {**row(7, parameters=parts), **given}
     service.get(INSTR, json=listed())
     service.get(f"{INSTR}/view", json={"success": True, "data": data})
+    service.get(PING, **ping(1020))
     client = make_client(clock=lambda: NOW + timedelta(minutes=17))
     lost = PossiblySent(SENT, LOST.since, "it is about another instruction, 7", other=7)
     if is_doubtful:
@@ -174,6 +244,15 @@ def test_one_that_was_answered_with_and_differs_in_its_message_is_no_certainty(
             client.settle(lost)
     else:
         assert client.settle(lost) is None
+
+
+def test_that_what_was_answered_with_cannot_be_seen_is_no_certainty(service: Service) -> None:
+    service.get(PING, **ping(1020))
+    service.get(INSTR, json=listed())
+    service.get(f"{INSTR}/view", status=503)
+    client = make_client(clock=lambda: NOW + timedelta(minutes=17))
+    with pytest.raises(PossiblySent, match=r"it cannot be looked for: .* 503"):
+        client.settle(PossiblySent(SENT, LOST.since, "it is about another, 7", other=7))
 
 
 def test_it_is_looked_for_until_it_is_there(service: Service) -> None:

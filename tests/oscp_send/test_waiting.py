@@ -251,3 +251,13 @@ def test_a_look_takes_no_longer_than_the_time_that_is_left(
         client.wait(1, timeout=5, poll=4)
     assert all(connect <= 5 and read <= 5 for connect, read in allowed)
     assert allowed[-1] == (1.0, 1.0)
+
+
+def test_a_service_in_trouble_is_not_asked_again_at_once(
+    service: Service, client: SolarUserClient, naps: Naps
+) -> None:
+    service.get(VIEW, status=429)
+    service.get(VIEW, status=503)
+    service.get(VIEW, json=reply("Completed"))
+    client.wait(5012345)
+    assert naps.taken == [0.25, 0.25]

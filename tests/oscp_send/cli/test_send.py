@@ -365,6 +365,21 @@ def test_what_may_have_been_queued_is_looked_for(
     assert result.exit_code == told[0]
     assert told[1] in result.stderr
     assert "client.settle" not in result.stderr
+    assert "is Completed, waiting for its end" not in result.stderr
+    if told[0] == 1:
+        assert cli("send", file, *TO, "--settle", "--no-wait").exit_code == 1
+
+
+@pytest.mark.parametrize("answer", [{"status": 401}, {"body": "<html>"}, {"status": 404}])
+def test_where_it_cannot_be_looked_for_it_may_still_have_been_queued(
+    send: Cli, service: Service, answer: dict[str, Any]
+) -> None:
+    service.post(ADD, **LOST)
+    service.get(ADD.removesuffix("/add/OSCP_v20"), **answer)
+    result = send(forecast(), "--settle")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "may have been queued, and was not sent again: HTTP 504" in result.stderr
+    assert "; it cannot be looked for: " in result.stderr
 
 
 def test_without_being_told_nothing_is_looked_for(send: Cli, service: Service) -> None:
