@@ -193,14 +193,16 @@ def _same(expected: object, got: object) -> bool:
     return expected == got
 
 
-@lru_cache(maxsize=1024)  # a block begins when another ends
 def _instant(text: str) -> Fraction | None:
     """Read an RFC 3339 date-time as exact seconds; return None for any other text."""
     found = _DATE_TIME.match(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = map(int, found.groups()[:6])
-    fraction, sign, hours, minutes = found.groups()[6:]
+    return None if found is None else _seconds(found.groups())
+
+
+@lru_cache(maxsize=1024)  # a block begins when another ends
+def _seconds(parts: tuple[str, ...]) -> Fraction | None:
+    year, month, day, hour, minute, second = map(int, parts[:6])
+    fraction, sign, hours, minutes = parts[6:]
     try:
         whole = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (the offset follows)
     except ValueError:

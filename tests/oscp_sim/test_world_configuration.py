@@ -333,6 +333,7 @@ CHANGES: dict[str, Any] = {
     "flexibility_provider_token": "another",
     "flexibility_provider_client": Client("another", "s"),
     "certificate_authority": Path("other.pem"),
+    "profile": "elmo",
 }
 
 
@@ -374,8 +375,11 @@ def found_in(world: World) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("index", range(4))
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    ("name", "index"),
+    # A Capacity Optimizer, as the last two are, has no profile.
+    [(name, at) for name in CHANGES for at in range(2 if name == "profile" else 4)],
+)
 def test_lookups_in_a_changed_world_are_those_of_a_new_one(name: str, index: int) -> None:
     owner = User(
         2,

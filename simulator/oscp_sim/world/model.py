@@ -681,8 +681,13 @@ class _HasId(Protocol):
 
 _Item = TypeVar("_Item", bound=_HasId)
 _Owner = TypeVar("_Owner", bound=World | User)
-# By what a system is found, and how it is spoken to.
-_found_by: Final = attrgetter(
+def _found_by(system: AnySystem) -> tuple[object, ...]:
+    """Return by what a system is found, and how it is spoken to."""
+    profile = system.profile if isinstance(system, CapacityProvider) else None
+    return profile, *_FOUND_BY(system)
+
+
+_FOUND_BY: Final = attrgetter(
     "base_url",
     "token",
     "flexibility_provider_token",
