@@ -681,7 +681,9 @@ class _HasId(Protocol):
 
 _Item = TypeVar("_Item", bound=_HasId)
 _Owner = TypeVar("_Owner", bound=World | User)
-def _found_by(system: AnySystem) -> tuple[object, ...]:
+
+
+def _found_by(system: AnySystem | None) -> tuple[object, ...]:
     """Return by what a system is found, and how it is spoken to."""
     profile = system.profile if isinstance(system, CapacityProvider) else None
     return profile, *_FOUND_BY(system)
