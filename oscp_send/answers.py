@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import responses as http_responses
 from typing import Any, Final
 
 from oscp_send.errors import (
@@ -31,6 +30,8 @@ from oscp_send.instruction import Instruction, InstructionState, InstructionStat
 from oscp_send.times import read_instant, utc_now, utc_text
 from oscp_send.values import OscpSendError
 
+# Those of http.client, which is slow to import.
+_PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
 _RETRY_AFTER: Final = "X-SN-Rate-Limit-Retry-After"
 _ERROR_MESSAGE: Final = "X-SN-ErrorMessage"
 _EXCERPT: Final = 200
@@ -260,7 +261,7 @@ class Answer:
     @property
     def _told_beside(self) -> str:
         """What the phrase beside the status says, where it is not the usual one."""
-        usual, phrase = http_responses.get(self._status, ""), self._reply.reason
+        usual, phrase = _PHRASES.get(self._status, ""), self._reply.reason
         has_more = self._message and phrase and phrase.lower() != usual.lower()
         return f"Beside the status it says: {phrase}" if has_more else ""
 
