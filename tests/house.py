@@ -1,7 +1,8 @@
 """Keep the house in order: `python -m tests.house`, a part of `make lint`.
 
 Each package has a budget of modules, and each module on the simulator's first floor has a reason to
-stand there. Who wants another one says here why, or finds the room that the subject belongs to.
+stand there. Who wants another one says here why, or finds the room that the subject belongs to. The
+tests that `make mutate` tries are there, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import statistics
 import sys
 from pathlib import Path
+
+from tests.mutate import CORE
 
 _ROOT = Path(__file__).parent.parent
 
@@ -107,7 +110,18 @@ def problems() -> list[str]:
     )
     if len(lines) > MOST_MODULES or sum(lines) > MOST_LINES:
         found.append(f"more than {MOST_MODULES} modules or {MOST_LINES} lines")
-    return sorted(found)
+    return sorted([*found, *_gone()])
+
+
+def _gone() -> list[str]:
+    """Return which tests `make mutate` would look for in vain: it would try nothing then."""
+    found = []
+    for test in " ".join(CORE.values()).split():
+        file, _, name = test.partition("::")
+        path = _ROOT / "tests" / file
+        if not path.is_file() or (name and f"def {name}(" not in path.read_text("utf-8")):
+            found.append(f"tests/mutate.py names {test}, which is not there")
+    return found
 
 
 if __name__ == "__main__":
