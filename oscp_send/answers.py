@@ -189,11 +189,10 @@ class Answer:
         return Refused(status, reason, hint=hint, code=code, excerpt=excerpt)
 
     def _rate_limited(self) -> RateLimited:
-        retry_at = self._retry_at()
-        code = self._string("code")
-        when = "in some seconds" if retry_at is None else f"at {utc_text(retry_at, 'milliseconds')}"
+        code, retry_at = self._string("code"), self._retry_at()
         # A look that is refused says nothing about what was queued before.
-        hint = f"{'Nothing was queued. ' if self._posting else ''}Try again {when}."
+        nothing = "Nothing was queued. " if self._posting else ""
+        hint = f"{nothing}Try again {_when(retry_at) or 'in some seconds'}."
         if code.startswith("DAO."):
             hint = f"This is not a rate limit but a database that is busy. {hint}"
         return RateLimited(
@@ -221,8 +220,13 @@ class Answer:
     def _broken(self) -> OscpSendError:
         if self._posting is not None:
             return self._possibly_sent(self._said)
+        retry_at = self._retry_at()
         return Unreachable(
-            self._said, status=self._status, hint="Try again later.", excerpt=self._excerpt
+            self._said,
+            status=self._status,
+            hint=f"Try again {_when(retry_at) or 'later'}.",
+            excerpt=self._excerpt,
+            retry_at=retry_at,
         )
 
     def _redirected(self) -> OscpSendError:
@@ -274,6 +278,10 @@ class Answer:
         text = self._reply.content[: 4 * _EXCERPT].decode(errors="replace")
         visible = "".join(character if character.isprintable() else " " for character in text)
         return " ".join(visible.split())[:_EXCERPT]
+
+
+def _when(moment: datetime | None) -> str:
+    return "" if moment is None else f"at {utc_text(moment, 'milliseconds')}"
 
 
 def _envelope(content: bytes) -> dict[str, object] | None:

@@ -461,12 +461,12 @@ class _Pace:
         """The seconds until the deadline; negative after it."""
         return self._timeout - max(time.monotonic() - self._began, self._paused)
 
-    def pause(self, trouble: OscpSendError | None) -> Pause | None:
+    def pause(self, trouble: RateLimited | Unreachable | None) -> Pause | None:
         """Return the pause before another look, as a busy service asks; None after the deadline."""
         remaining, wanted = self.remaining, max(self._pause, _SHORTEST_RESPITE if trouble else 0)
         if remaining <= 0:
             return None
-        if isinstance(trouble, RateLimited) and trouble.retry_at is not None:
+        if trouble is not None and trouble.retry_at is not None:
             wanted = max(wanted, (trouble.retry_at - self._clock()).total_seconds())
         nap = min(wanted, remaining)
         self._paused += nap

@@ -154,12 +154,21 @@ class Unreachable(_Answered):
 
     Attributes:
         status: The HTTP status if a gateway answered in its place, else 0.
+        retry_at: When to try again, as an aware UTC datetime; None if nobody said.
     """
 
     _verdict = "SolarUser could not be reached"
 
-    def __init__(self, reason: str, *, status: int = 0, **details: str) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int = 0,
+        retry_at: datetime | None = None,
+        **details: str,
+    ) -> None:
         super().__init__(status, reason, **details)
+        self.retry_at = retry_at
 
 
 class PossiblySent(OscpSendError):

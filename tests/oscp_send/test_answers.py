@@ -262,6 +262,16 @@ def test_the_header_of_http_is_read_in_either_form(
     assert str(looked).partition("\n")[2].startswith("Try again ")
 
 
+def test_who_is_away_may_say_until_when(service: Service) -> None:
+    error = failed_view(service, status=503, headers={"Retry-After": "7"})
+    assert isinstance(error, Unreachable)
+    assert error.retry_at == NOW + timedelta(seconds=7)
+    assert str(error) == (
+        "SolarUser could not be reached (HTTP 503): Service Unavailable\n"
+        f"Try again at {NOW + timedelta(seconds=7):%Y-%m-%dT%H:%M:%S}.000Z."
+    )
+
+
 def test_a_busy_database_is_not_called_a_rate_limit(service: Service) -> None:
     error = failed_send(service, status=429, json=refusal("lock", code="DAO.00201"))
     assert isinstance(error, RateLimited)

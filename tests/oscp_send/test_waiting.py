@@ -166,10 +166,19 @@ def test_trouble_on_the_way_is_tolerated(
     assert client.wait(5012345).state == "Completed"
 
 
-def test_a_rate_limit_is_waited_out(service: Service, client: SolarUserClient, naps: Naps) -> None:
-    retry_at = NOW + timedelta(seconds=7)
-    headers = {"X-SN-Rate-Limit-Retry-After": str(int(retry_at.timestamp() * 1000))}
-    service.get(VIEW, status=429, json={"success": False}, headers=headers)
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (429, {"X-SN-Rate-Limit-Retry-After": f"{int(NOW.timestamp()) + 7}000"}),
+        (429, {"Retry-After": "7"}),
+        (503, {"Retry-After": "7"}),
+    ],
+    ids=["rate limit", "rate limit as HTTP has it", "unavailable"],
+)
+def test_who_says_when_to_come_back_is_heard(
+    service: Service, client: SolarUserClient, naps: Naps, status: int, headers: dict[str, str]
+) -> None:
+    service.get(VIEW, status=status, json={"success": False}, headers=headers)
     service.get(VIEW, json=reply("Completed"))
     client.wait(5012345, poll=0.5)
     assert naps.taken == [7]
