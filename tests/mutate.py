@@ -73,7 +73,8 @@ CORE = {
     "oscp_sim/test_user_events_of_instructions.py::test_9_1_published "
     "oscp_sim/test_queue_size.py::test_74_blocks_are_refused_and_their_number_is_used",
     "oscp_sim/flexibility_provider/registration.py": "oscp_sim/test_fp_registration.py "
-    "oscp_sim/test_fp_handshake.py oscp_sim/test_user_events_of_systems.py",
+    "oscp_sim/test_fp_handshake.py oscp_sim/test_user_events_of_systems.py "
+    "oscp_sim/test_slow_parties.py",
     "oscp_sim/conversation/sequence.py": "oscp_sim/test_conversation.py",
 }
 

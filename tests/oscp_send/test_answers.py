@@ -370,6 +370,12 @@ STRANGE: dict[str, tuple[dict[str, Any], str]] = {
 FOR_A_LOOK = {"said-no-with-200", "no-data", "other-node"}
 
 
+def test_another_instruction_that_is_answered_with_is_named(service: Service) -> None:
+    error = failed_send(service, json=reply(nodeId=102))
+    assert isinstance(error, PossiblySent)
+    assert error.other == 5012345
+
+
 def what_to_correct(words: str) -> str:
     if words.startswith("a redirect"):
         return (
