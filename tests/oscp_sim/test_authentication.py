@@ -126,6 +126,11 @@ def accepted(request: Request, body: bytes = BODY, now: datetime = NOW) -> str:
     return authenticator(now).authenticate(request, request_parameters(request)).token.id
 
 
+def test_a_request_without_a_host_is_verified_as_any_other() -> None:
+    nameless = replace(Signed(), headers=Signed().headers[1:])
+    assert refused(nameless.sent(signature_is="0" * 64)) == (403, "Bad credentials")
+
+
 # --- §5.8: the vectors -------------------------------------------------------------------------
 
 # Only its hash is documented.

@@ -17,6 +17,7 @@ import pytest
 from oscp_send.fidelity import Behaviour
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from oscp_sim.faults import Rule
 from oscp_sim.solaruser import authentication
 from oscp_sim.world import World
 from tests.oscp_sim.gate import API, INSTR, SECRET_OF_ALL, WORLD, call, gate, token
@@ -315,6 +316,13 @@ def test_the_policy_is_checked_before_the_signature() -> None:
 def test_the_end_of_a_token_is_checked_before_its_paths() -> None:
     answer = viewed(gate(), headers_of(token="expired-and-limited"))
     assert answer.refusal == (401, "Expired token")
+
+
+def test_a_token_ends_by_the_clock_of_the_service() -> None:
+    simulator = gate()
+    simulator.faults.add(Rule(where="solaruser", fault="clock", ahead=timedelta(days=2)))
+    later = headers_of(token="expires-later", when=NOW + timedelta(days=2))
+    assert viewed(simulator, later).refusal == (401, "Expired token")
 
 
 def test_an_unknown_token_is_refused_before_its_body_is_too_large() -> None:
