@@ -109,6 +109,7 @@ class Report:
     def finish(self) -> None:
         """Write what is left, and the file if it is to be one."""
         self._end()
+        self._stream.flush()
         if self._path is not None:
             self._stream.seek(0)
             write_report(self._path, self._stream.read())
