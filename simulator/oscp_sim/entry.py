@@ -132,6 +132,7 @@ class Entry:
             if not isinstance(values[name], types):
                 message = f'"{name}" is {values[name]!r}, which is of another kind'
                 raise TypeError(message)
+        check_value("state", values["state"])
         _check_detail(values["detail"])
         parts = Parts(
             None if request is None else Request(*_message(request, "method", "target")),

@@ -802,6 +802,10 @@ NO_REQUEST = {"method": {}, "target": "/", "headers": [], "body": ""}
         ([None, "", json.dumps({**WHOLE, "at": "2026-01-01T00:00:00"})], ":3:1: not an entry of "),
         ([None, json.dumps({**WHOLE, "kind": "exchange"})], ":2:1: not an entry of a journal: "),
         ([None, json.dumps({**WHOLE, "state": {}})], ':2:1: not an entry of a journal: "state"'),
+        (
+            [None, json.dumps({**WHOLE, "state": "Queued!"})],
+            ":2:1: not an entry of a journal: unknown state 'Queued!'; did you mean 'Queued'?",
+        ),
         ([None, json.dumps({**WHOLE, "request": NO_REQUEST})], ":2:1: not an entry of a journal"),
     ],
 )
