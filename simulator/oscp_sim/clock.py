@@ -70,8 +70,10 @@ _LOG = logging.getLogger(__name__)
 
 # Seconds of real time after which a waiting thread looks again.
 _LONGEST_WAIT: Final = 3600.0
-# How many tasks may wait in queues before who asks for more waits, too, and seconds of that.
+# How many tasks may wait in queues, and for how many seconds any other one that is due, before who
+# asks for more waits, too; and seconds of that.
 _BACKLOG: Final = 200
+_LATE: Final = 0.25
 _MOMENT = 0.02
 # Where time ends: a day before Python's, so that what is planned a little ahead can be written.
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
@@ -321,7 +323,7 @@ class Schedule:
         attends = self._clock.is_simulated or self._attends()
         try:
             with self._lock:
-                if self._is_behind() and threading.get_ident() not in self._drivers:
+                if self._is_behind() and not self.is_at_work:
                     self._less.wait(_MOMENT)
                 self._answering += 1
             try:
@@ -443,7 +445,14 @@ class Schedule:
             return True
 
     def _is_behind(self) -> bool:
-        return sum(map(len, self._queues.values())) > _BACKLOG
+        return sum(map(len, self._queues.values())) > _BACKLOG or self._is_late()
+
+    def _is_late(self) -> bool:
+        """Return whether what is due by the machine's clock has not been done for a while."""
+        if self._clock.is_simulated or self._state != "open" or not self._due:
+            return False
+        left = self._clock.seconds_until(self._due[0].when)
+        return left is not None and left < -_LATE
 
     def _drive(self, task: Task) -> None:
         following: Task | None = task
@@ -505,6 +514,7 @@ class Schedule:
     def _be_idle(self) -> None:
         self._busy = None
         self._idle.notify_all()
+        self._less.notify()
         self._told.tell()
 
     def _do(self, task: Task) -> None:

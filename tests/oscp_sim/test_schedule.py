@@ -388,6 +388,37 @@ def test_who_asks_for_more_than_is_done_waits_for_some_of_it(
     assert (left.count("asked"), left.count("done")) == (1, 1099)
 
 
+def test_who_asks_waits_for_some_of_what_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oscp_sim.clock._MOMENT", PATIENCE)
+    monkeypatch.setattr("oscp_sim.clock._LATE", 0.0)
+    seen: SimpleQueue[str] = SimpleQueue()
+    begun, let_go = threading.Event(), threading.Event()
+    real = Schedule(RealClock())
+    real.start()
+
+    def take_long() -> None:
+        begun.set()
+        let_go.wait(PATIENCE)
+        seen.put("done")
+
+    real.soon(take_long)
+    assert begun.wait(PATIENCE)
+    real.soon(bool)
+
+    def ask() -> None:
+        seen.put("asks")
+        with real.asked():
+            seen.put("asked")
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert seen.get(timeout=PATIENCE) == "asks"
+    let_go.set()
+    asker.join(PATIENCE)
+    real.close(PATIENCE)
+    assert [seen.get_nowait() for _ in range(seen.qsize())] == ["done", "asked"]
+
+
 class TestLanes:
     @pytest.mark.parametrize("is_quick", [True, False])
     def test_what_is_quick_once_it_is_begun_needs_no_thread(
