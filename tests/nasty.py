@@ -201,6 +201,11 @@ NASTY: Final[Mapping[str, Mapping[str, bytes]]] = {
         "a number beyond a double": b"{id: 1e999, seed: -.inf, x: .nan}",
         "a pattern that explodes": b'{output: {matches: "(a+)+$"}, reason: {matches: "(((("}}',
         "a bomb of aliases": _YAML_BOMB,
+        "aliases of nearly a million values": b"a: &a ["
+        + b"x," * 990
+        + b"x]\nb: ["
+        + b"*a, " * 990
+        + b"*a]",
         "an anchor of itself": b"a: &a [*a]",
         "an anchor of its own key": b"&a {*a : 1}",
         "an unknown alias": b"a: *b",

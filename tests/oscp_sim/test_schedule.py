@@ -360,6 +360,20 @@ class TestFastClock:
             FastClock(START, speed)
 
 
+def _asking(real: Schedule, seen: SimpleQueue[str]) -> threading.Thread:
+    """Return a thread that is about to be answered, and tells when it is."""
+
+    def ask() -> None:
+        seen.put("asks")
+        with real.asked():
+            seen.put("asked")
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert seen.get(timeout=PATIENCE) == "asks"
+    return asker
+
+
 def test_who_asks_for_more_than_is_done_waits_for_some_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -372,14 +386,7 @@ def test_who_asks_for_more_than_is_done_waits_for_some_of_it(
     for _ in range(1100):
         real.soon(lambda: seen.put("done"), queue="busy")
 
-    def ask() -> None:
-        seen.put("asks")
-        with real.asked():
-            seen.put("asked")
-
-    asker = threading.Thread(target=ask)
-    asker.start()
-    assert seen.get(timeout=PATIENCE) == "asks"
+    asker = _asking(real, seen)
     let_go.set()
     assert seen.get(timeout=PATIENCE) == "done"
     asker.join(PATIENCE)
@@ -405,14 +412,7 @@ def test_who_asks_waits_for_some_of_what_is_late(monkeypatch: pytest.MonkeyPatch
     assert begun.wait(PATIENCE)
     real.soon(bool)
 
-    def ask() -> None:
-        seen.put("asks")
-        with real.asked():
-            seen.put("asked")
-
-    asker = threading.Thread(target=ask)
-    asker.start()
-    assert seen.get(timeout=PATIENCE) == "asks"
+    asker = _asking(real, seen)
     let_go.set()
     asker.join(PATIENCE)
     real.close(PATIENCE)
