@@ -70,11 +70,13 @@ _LOG = logging.getLogger(__name__)
 
 # Seconds of real time after which a waiting thread looks again.
 _LONGEST_WAIT: Final = 3600.0
-# How many tasks may wait in queues, and for how many seconds any other one that is due, before who
-# asks for more waits, too; and seconds of that.
-_BACKLOG: Final = 200
+# For how many seconds who asks does what it leaves, or waits for its turn to do so.
+_MOMENT: Final = 0.02
+# For how many seconds what is due may wait, and how many tasks in one queue, before who makes more
+# waits, too; and for how many seconds it does, at most.
 _LATE: Final = 0.25
-_MOMENT = 0.02
+_BACKLOG: Final = 1000
+_LONGEST_DELAY: Final = 5.0
 # Where time ends: a day before Python's, so that what is planned a little ahead can be written.
 _LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # How many tasks there are before those that are cancelled are looked for.
@@ -147,6 +149,22 @@ class _Told:
                 self._all = tuple(told)
 
 
+class _Mine(threading.local):
+    """What is so for the calling thread alone.
+
+    Attributes:
+        is_ours: Whether it is one of the schedule's own, which carries out tasks and nothing else.
+        attends: Whether it will soon do itself what it leaves to be done, by the machine's clock.
+        asked: How many requests it is answering, one inside the other.
+        made: The last task that these made.
+    """
+
+    is_ours = False
+    attends = False
+    asked = 0
+    made: Task | None = None
+
+
 class Schedule:
     """Carries out what is due, one task after the other, in the order in which it is due.
 
@@ -159,7 +177,7 @@ class Schedule:
     """
 
     def __init__(
-        self, clock: Clock, failed: Callable[[Exception, str], object] | None = None
+        self, clock: Clock, failed: Callable[[BaseException, str], object] | None = None
     ) -> None:
         self._clock = clock
         self._failed = failed or _logged
@@ -168,15 +186,14 @@ class Schedule:
         self._wanted = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
         self._less = threading.Condition(self._lock)
-        self._drivers: set[int] = set()
+        self._mine = _Mine()
         self._due: list[Task] = []
         self._numbers = count(1)
         self._busy: int | None = None
         self._answering = 0
-        # The threads that will soon do themselves what is due; by the machine's clock, in turn.
-        self._attending: set[int] = set()
         # Until when the worker sleeps; None: it is awake, and looks again.
         self._asleep_until: datetime | None = None
+        # Those who attend to what is due by the machine's clock do so in turn.
         self._turn = threading.Lock()
         self._told = _Told()
         self._tidy_at = _FEW
@@ -202,6 +219,8 @@ class Schedule:
         """
         with self._lock:
             task = Task(when, next(self._numbers), do, job, queue, tell=self._told.tell)
+            if self._mine.asked:
+                self._mine.made = task
             may_begin = queue is not None and self._may_begin(when) and self._needs_queue(task)
             if may_begin and self._enter_queue(task):
                 return task
@@ -263,7 +282,7 @@ class Schedule:
     @property
     def is_at_work(self) -> bool:
         """Whether the calling thread is carrying out a task, of this schedule or of its queues."""
-        return self.is_mine or threading.get_ident() in self._drivers
+        return self._mine.is_ours or self.is_mine
 
     def carry_out_due(self) -> None:
         """Do, on the calling thread, whatever is due; return when nothing more is."""
@@ -285,7 +304,7 @@ class Schedule:
         if self._clock.is_simulated:
             self._do_due()
             return
-        self._attending.discard(threading.get_ident())
+        self._mine.attends = False
         is_done = False
         try:
             if self._turn.acquire(timeout=_MOMENT):
@@ -317,21 +336,25 @@ class Schedule:
 
         The asking thread does it, before it gets its answer: then no thread races another, and
         what happens has one order. What has a queue of its own does not wait for it by the
-        machine's clock, nor it for that; but for a moment where much is to be done already: asked
-        for more and more, memory would fill.
+        machine's clock, nor it for that; but for a while where it adds to what is late already:
+        asked for more and more, memory would fill.
         """
+        mine = self._mine
         attends = self._clock.is_simulated or self._attends()
         try:
             with self._lock:
-                if self._is_behind() and not self.is_at_work:
-                    self._less.wait(_MOMENT)
                 self._answering += 1
+            mine.asked += 1
             try:
                 yield
             finally:
+                mine.asked -= 1
+                made, mine.made = mine.made, mine.made if mine.asked else None
                 with self._lock:
                     self._answering -= 1
                     self._told.tell()
+            if made is not None and not mine.asked:
+                self._wait_for_less(made)
         finally:
             if attends:
                 self.catch_up()
@@ -351,10 +374,9 @@ class Schedule:
 
     def _attends(self) -> bool:
         """Return whether the calling thread will do what is due from now on, and did not before."""
-        me = threading.get_ident()
-        if me in self._attending or self.is_at_work:
+        if self._mine.attends or self.is_at_work:
             return False
-        self._attending.add(me)
+        self._mine.attends = True
         return True
 
     def _is_for_the_worker(self, task: Task) -> bool:
@@ -368,7 +390,7 @@ class Schedule:
             return seconds is not None and asleep_until is not None and task.when < asleep_until
         if self._clock.is_simulated:
             return self._busy is None and not self._answering
-        return self._busy is None and threading.get_ident() not in self._attending
+        return self._busy is None and not self._mine.attends
 
     def clear(self) -> None:
         """Call off all that is not being done already."""
@@ -398,6 +420,7 @@ class Schedule:
                 self._idle.wait_for(lambda: not self._queues, timeout)
 
     def _work(self) -> None:
+        self._mine.is_ours = True
         while (task := self._wait_for_due()) is not None:
             self._begin(task)
 
@@ -444,28 +467,38 @@ class Schedule:
                 return False
             return True
 
-    def _is_behind(self) -> bool:
-        return sum(map(len, self._queues.values())) > _BACKLOG or self._is_late()
+    def _wait_for_less(self, made: Task) -> None:
+        """Wait while a task that the calling thread has made adds to what is not done in time."""
+        if self.is_at_work:
+            return
+        until = time.monotonic() + _LONGEST_DELAY
+        with self._lock:
+            while self._is_late() or len(self._queues.get(made.queue, ())) > _BACKLOG:
+                left = until - time.monotonic()
+                if left <= 0 or self._state != "open":
+                    return
+                # Nobody else may be at it; and what is called off is less, too, and wakes nobody.
+                self._wanted.notify()
+                self._less.wait(min(left, _LATE))
 
     def _is_late(self) -> bool:
         """Return whether what is due by the machine's clock has not been done for a while."""
-        if self._clock.is_simulated or self._state != "open" or not self._due:
+        if self._clock.is_simulated:
             return False
-        left = self._clock.seconds_until(self._due[0].when)
+        self._forget_cancelled()
+        left = self._clock.seconds_until(self._due[0].when) if self._due else None
         return left is not None and left < -_LATE
 
     def _drive(self, task: Task) -> None:
+        self._mine.is_ours = True
         following: Task | None = task
-        with self._lock:
-            self._drivers.add(threading.get_ident())
         while following is not None:
             self._do(following)
             with self._lock:
-                self._less.notify()
+                self._less.notify_all()
                 queue = self._queues[task.queue]
                 following = queue.popleft() if queue else None
                 if following is None:
-                    self._drivers.discard(threading.get_ident())
                     del self._queues[task.queue]
                     self._idle.notify_all()
                     self._told.tell()
@@ -514,17 +547,21 @@ class Schedule:
     def _be_idle(self) -> None:
         self._busy = None
         self._idle.notify_all()
-        self._less.notify()
+        if not self._is_late():
+            self._less.notify_all()
         self._told.tell()
 
     def _do(self, task: Task) -> None:
         try:
             task.do()
-        except Exception as error:  # noqa: BLE001 - one task's failure must not stop the next
+        except BaseException as error:
+            # What interrupts who asked, as Ctrl-C, is its own; a thread of ours is nobody's.
+            if not isinstance(error, Exception) and not self._mine.is_ours:
+                raise
             self._failed(error, f"what was due at {task.when.isoformat()} failed")
 
 
-def _logged(error: Exception, what: str) -> None:
+def _logged(error: BaseException, what: str) -> None:
     _LOG.error("%s", what, exc_info=error)
 
 

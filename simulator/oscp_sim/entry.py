@@ -51,6 +51,9 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 
+# Of three digits, as programs read them: a real party may answer any.
+_STATUSES: Final = range(100, 1000)
+
 
 def check_value(name: str, value: object, more: Iterable[str] = ()) -> None:
     """Refuse a value that a field cannot have: nothing would ever fit it.
@@ -298,8 +301,9 @@ def _remarks(entry: Entry) -> Iterator[str]:
 def _message(values: Mapping[str, Any], *first: str) -> tuple[Any, ...]:
     """Return the first fields of a request or response, its headers and its body."""
     headers = tuple((str(name), str(value)) for name, value in values["headers"])
-    given = [values[name] for name in first]
-    kinds = {"status": int}
-    if not all(isinstance(values[name], kinds.get(name, str)) for name in first):
-        raise TypeError(f"{' and '.join(first)} are {given}, which is of another kind")
-    return (*given, headers, values["body"].encode())
+    given = {name: values[name] for name in first}
+    for name, value in given.items():
+        is_number = isinstance(value, int) and value in _STATUSES
+        if not (is_number if name == "status" else isinstance(value, str)):
+            raise TypeError(f'"{name}" is {value!r}, which it cannot be')
+    return (*given.values(), headers, values["body"].encode())

@@ -291,7 +291,7 @@ class Journal:
         with self._lock:
             return tuple(self._mistakes)
 
-    def mistake(self, error: Exception, what: str) -> str:
+    def mistake(self, error: BaseException, what: str) -> str:
         """Remember and log an error that no party foresaw; return how its answer explains it.
 
         Args:

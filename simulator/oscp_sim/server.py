@@ -324,24 +324,25 @@ class Server:
             stream.is_whole()
             with self._attended():
                 response = self._handle(request)
-                # What may take long is not waited for before the rest is done.
-                is_quick = not response.after and len(response.body) < _PIECE
-                if is_quick and not isinstance(response, Spoilt):
-                    stays = self._answer(stream, response, stays=stays)
-                    continue
+                # What it leaves to be done waits neither for time nor for the client.
+                is_begun = not response.after and not isinstance(response, Spoilt)
+                if is_begun:
+                    stays = self._begin_answer(stream, response, stays=stays)
             if response.after:
                 self._wait_for(response.after)
             if isinstance(response, Spoilt):
                 return self._spoil(stream, response)
-            stays = self._answer(stream, response, stays=stays)
+            if not is_begun:
+                stays = self._begin_answer(stream, response, stays=stays)
+            stream.finish()
         if not stays:
             stream.take_leave()
         return None
 
-    def _answer(self, stream: Stream, response: Response, *, stays: bool) -> bool:
-        """Send an answer; return whether another request may follow."""
+    def _begin_answer(self, stream: Stream, response: Response, *, stays: bool) -> bool:
+        """Begin to send an answer; return whether another request may follow."""
         stays = stays and not (self._closed_until and self._is_closed())
-        stream.answer(written(response, stays=stays))
+        stream.begin(written(response, stays=stays))
         return stays
 
     def _spoil(self, stream: Stream, response: Spoilt) -> None:
@@ -451,6 +452,7 @@ class Stream(_Incoming):
         self._tls: SSLSocket | None = None
         self._other: socket.socket | None = None
         self._is_ended = False
+        self._unsent = memoryview(b"")
         self._limits = limits
         self._hold = hold
         self.has_one_request = False
@@ -510,12 +512,32 @@ class Stream(_Incoming):
 
     def answer(self, data: bytes) -> None:
         """Send an answer."""
+        self.begin(data)
+        self.finish()
+
+    def begin(self, data: bytes) -> None:
+        """Send as much of an answer as is taken at once."""
+        self._unsent = memoryview(data)
+        self._connection.settimeout(0)
+        # What is wrong is so again where the rest is sent.
+        with suppress(OSError):
+            while self._unsent:
+                taken = self._connection.send(self._unsent[: self._piece])
+                self._unsent = self._unsent[taken:]
+
+    def finish(self) -> None:
+        """Send the rest of the answer that has begun."""
         # Of all of it: how much is taken at a time does not count.
         until = time.monotonic() + self._limits.answer
-        size = len(data) if self._tls is None else _RECORD
-        for start in range(0, len(data), size):
+        while self._unsent:
             self._connection.settimeout(max(_INSTANT, until - time.monotonic()))
-            self._connection.sendall(data[start : start + size])
+            self._connection.sendall(self._unsent[: self._piece])
+            self._unsent = self._unsent[self._piece :]
+
+    @property
+    def _piece(self) -> int:
+        """How much may be sent at a time."""
+        return len(self._unsent) if self._tls is None else _RECORD
 
     def reset(self) -> None:
         """Let the connection end with a reset, once it is closed."""

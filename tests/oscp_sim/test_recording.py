@@ -752,6 +752,7 @@ WHOLE = {
     "detail": {},
 }
 NO_REQUEST = {"method": {}, "target": "/", "headers": [], "body": ""}
+RESPONSE = {"status": 204, "headers": [], "body": ""}
 
 
 @pytest.mark.parametrize(
@@ -805,6 +806,13 @@ NO_REQUEST = {"method": {}, "target": "/", "headers": [], "body": ""}
         (
             [None, json.dumps({**WHOLE, "state": "Queued!"})],
             ":2:1: not an entry of a journal: unknown state 'Queued!'; did you mean 'Queued'?",
+        ),
+        *(
+            (
+                [None, json.dumps({**WHOLE, "response": {**RESPONSE, "status": status}})],
+                f':2:1: not an entry of a journal: "status" is {status!r}, which it cannot be',
+            )
+            for status in (-1, 99, 1000, "204", None)
         ),
         ([None, json.dumps({**WHOLE, "request": NO_REQUEST})], ":2:1: not an entry of a journal"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -360,63 +361,94 @@ class TestFastClock:
             FastClock(START, speed)
 
 
-def _asking(real: Schedule, seen: SimpleQueue[str]) -> threading.Thread:
-    """Return a thread that is about to be answered, and tells when it is."""
+class TestDelay:
+    """Who makes more than is done in time waits for some of it."""
 
-    def ask() -> None:
-        seen.put("asks")
+    @pytest.fixture(autouse=True)
+    def limits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("oscp_sim.clock._LONGEST_DELAY", PATIENCE)
+        monkeypatch.setattr("oscp_sim.clock._BACKLOG", 3)
+
+    @pytest.fixture
+    def let_go(self, real: Schedule) -> Iterator[threading.Event]:
+        """What lets a long queue go on."""
+        event = threading.Event()
+        real.soon(lambda: event.wait(PATIENCE), queue="busy")
+        for _ in range(5):
+            real.soon(bool, queue="busy")
+        yield event
+        event.set()
+
+    def ask(self, real: Schedule, queue: str | None) -> tuple[threading.Thread, SimpleQueue[int]]:
+        """Return a thread that is asked for more, and how much was left when it was answered."""
+        asked, left = threading.Event(), SimpleQueue[int]()
+
+        def ask() -> None:
+            with real.asked():
+                real.soon(bool, queue=queue)
+                asked.set()
+            left.put(real.pending)
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        assert asked.wait(PATIENCE)
+        return asker, left
+
+    def test_in_a_queue_that_is_long(self, real: Schedule, let_go: threading.Event) -> None:
+        asker, left = self.ask(real, "busy")
+        let_go.set()
+        asker.join(PATIENCE)
+        assert left.get_nowait() <= 4
+
+    def test_but_not_for_a_queue_that_is_another_s(
+        self, real: Schedule, let_go: threading.Event
+    ) -> None:
+        began = time.monotonic()
         with real.asked():
-            seen.put("asked")
+            real.soon(bool, queue="free")
+        with real.asked():
+            real.soon(bool)
+        with real.asked():
+            pass
+        assert time.monotonic() - began < PATIENCE
+        assert not let_go.is_set()
 
-    asker = threading.Thread(target=ask)
-    asker.start()
-    assert seen.get(timeout=PATIENCE) == "asks"
-    return asker
+    def test_where_what_is_due_is_late(
+        self, real: Schedule, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("oscp_sim.clock._LATE", 0.0)
+        begun, let_go = threading.Event(), threading.Event()
+
+        def take_long() -> None:
+            begun.set()
+            let_go.wait(PATIENCE)
+
+        real.soon(take_long)
+        assert begun.wait(PATIENCE)
+        real.soon(bool)
+        asker, left = self.ask(real, None)
+        let_go.set()
+        asker.join(PATIENCE)
+        assert left.get_nowait() == 0
+
+    @pytest.mark.usefixtures("let_go")
+    def test_for_a_while_at_most(self, real: Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("oscp_sim.clock._LONGEST_DELAY", 0.01)
+        asker, left = self.ask(real, "busy")
+        asker.join(PATIENCE)
+        assert left.get_nowait() == 7
 
 
-def test_who_asks_for_more_than_is_done_waits_for_some_of_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("oscp_sim.clock._MOMENT", PATIENCE)
-    seen: SimpleQueue[str] = SimpleQueue()
-    let_go = threading.Event()
-    real = Schedule(RealClock())
+@pytest.mark.parametrize("queue", [None, "a"])
+def test_what_ends_its_thread_leaves_the_rest_to_be_done(queue: str | None) -> None:
+    failed, done = SimpleQueue[BaseException](), threading.Event()
+    real = Schedule(RealClock(), lambda error, _: failed.put(error))
     real.start()
-    real.soon(lambda: let_go.wait(PATIENCE), queue="busy")
-    for _ in range(1100):
-        real.soon(lambda: seen.put("done"), queue="busy")
-
-    asker = _asking(real, seen)
-    let_go.set()
-    assert seen.get(timeout=PATIENCE) == "done"
-    asker.join(PATIENCE)
+    real.soon(sys.exit, queue=queue)
+    real.soon(done.set, queue=queue)
+    assert done.wait(PATIENCE)
+    assert isinstance(failed.get_nowait(), SystemExit)
     real.close(PATIENCE)
-    left = [seen.get_nowait() for _ in range(seen.qsize())]
-    assert (left.count("asked"), left.count("done")) == (1, 1099)
-
-
-def test_who_asks_waits_for_some_of_what_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oscp_sim.clock._MOMENT", PATIENCE)
-    monkeypatch.setattr("oscp_sim.clock._LATE", 0.0)
-    seen: SimpleQueue[str] = SimpleQueue()
-    begun, let_go = threading.Event(), threading.Event()
-    real = Schedule(RealClock())
-    real.start()
-
-    def take_long() -> None:
-        begun.set()
-        let_go.wait(PATIENCE)
-        seen.put("done")
-
-    real.soon(take_long)
-    assert begun.wait(PATIENCE)
-    real.soon(bool)
-
-    asker = _asking(real, seen)
-    let_go.set()
-    asker.join(PATIENCE)
-    real.close(PATIENCE)
-    assert [seen.get_nowait() for _ in range(seen.qsize())] == ["done", "asked"]
 
 
 class TestLanes:

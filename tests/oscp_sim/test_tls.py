@@ -101,6 +101,25 @@ def test_the_last_answer_of_a_connection_says_that_it_is_whole(
         assert all_of(connection).startswith(OK)
 
 
+def test_a_long_answer_comes_whole_and_is_waited_for_behind_what_is_left(
+    echo: Echo, authority: Authority, trusting: ssl.SSLContext
+) -> None:
+    left = threading.Event()
+
+    @contextmanager
+    def attended() -> Iterator[None]:
+        yield
+        left.set()
+
+    with closing(Server(echo, tls=authority.context, attended=attended)) as server:
+        asked = GET.replace(b"/a", b"/long").replace(b"Host", b"Connection: close\r\nHost")
+        with secure(server, trusting) as connection:
+            connection.sendall(asked)
+            assert left.wait(PATIENCE)
+            body = all_of(connection).partition(b"\r\n\r\n")[2]
+    assert body == b"x" * 30_000_000
+
+
 def test_the_certificate_is_for_no_other_name(server: Server, trusting: ssl.SSLContext) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         secure(server, trusting, "other.example")
