@@ -32,7 +32,7 @@ from oscp_sim.clock import FrozenClock
 from oscp_sim.faults import load_faults
 from oscp_sim.http import Request
 from oscp_sim.keep import StateFile, StateFileError
-from oscp_sim.recording import NothingToRecord, record
+from oscp_sim.recording import Unrecordable, record
 from oscp_sim.recording.har import har
 from oscp_sim.saved_journal import open_journal
 from oscp_sim.scenario.lint import lint
@@ -217,7 +217,7 @@ def _read_journal(path: Path) -> None:
         str(entry)
     try:
         record(saved, "deadly")
-    except NothingToRecord as error:
+    except Unrecordable as error:
         _says(error)
 
 

@@ -291,11 +291,11 @@ def _unanswered(error: Exception, url: str) -> Unanswered:
     cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     if isinstance(cause, ReadTimeoutError):
         return Unanswered("read_timeout", "Read timed out")
+    if isinstance(cause, LocationParseError | ValueError | URLSchemeUnknown):
+        return Unanswered("other", _unusable(url))
     parts = urlsplit(url)
     if isinstance(cause, NameResolutionError):
         return Unanswered("other", f"{parts.hostname}: Name or service not known")
-    if isinstance(cause, LocationParseError | ValueError | URLSchemeUnknown):
-        return Unanswered("other", _unusable(url))
     place = f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 80)}"
     if isinstance(cause.__cause__, ConnectionRefusedError):
         why = f"Connect to {parts.scheme}://{place} failed: Connection refused"

@@ -22,7 +22,7 @@ from oscp_sim import Simulator
 from oscp_sim.cli.main import main
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request
-from oscp_sim.recording import NothingToRecord, Recording, record
+from oscp_sim.recording import Recording, Unrecordable, record
 from oscp_sim.recording.har import har
 from oscp_sim.saved_journal import SavedJournal, open_journal
 from oscp_sim.scenario.read import load_scenarios
@@ -580,8 +580,20 @@ def test_a_fault_that_struck_is_named(simulator: Simulator) -> None:
 
 
 def test_a_journal_in_which_nobody_did_anything(simulator: Simulator) -> None:
-    with pytest.raises(NothingToRecord, match="the journal has no message from outside"):
+    with pytest.raises(Unrecordable, match="the journal has no message from outside"):
         recorded(simulator)
+
+
+def test_a_journal_with_what_no_scenario_can_have(tmp_path: Path) -> None:
+    headers = [["X: y", "z"]]
+    request = {"method": "POST", "target": ADD, "headers": headers, "body": ""}
+    asked = {**WHOLE, "kind": "exchange", "exchange_id": 1, "request": request}
+    file = tmp_path / "j.jsonl"
+    first = {"format": "oscp-sim journal", "version": 1, "seed": 1}
+    file.write_text("\n".join(map(json.dumps, [first, {**asked, "response": RESPONSE}])))
+    result = command("record", str(file))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert 'what was done makes no scenario: "X: y" does not have the right form' in result.stderr
 
 
 def test_seed_and_settings_are_kept(tmp_path: Path) -> None:

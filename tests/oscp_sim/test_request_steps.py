@@ -331,6 +331,26 @@ def test_a_real_party_is_asked_where_it_is(tmp_path: Path) -> None:
     assert PROVIDER_TOKEN not in str(exchange)
 
 
+@pytest.mark.parametrize("path", ["[x/a", "//[x", "@[b/c#d", ":99999999/a", "/a?b#c", "x:y/[z"])
+def test_a_path_is_told_as_it_was_sent(path: str, tmp_path: Path) -> None:
+    (step,) = rehearsed(tmp_path, request(f"to: solaruser, method: GET, path: '{path}'"))
+    (exchange,) = step.exchanges
+    assert exchange.target == path
+
+
+@pytest.mark.parametrize("path", ["@elsewhere.example/a", "[x", ":1/a"])
+def test_a_path_leads_to_no_other_host_than_that_of_a_real_party(path: str, tmp_path: Path) -> None:
+    with Provider() as provider:
+        url = provider.url.removesuffix("/cp")
+        seats = f"seats: {{capacity_provider: {{'3': '{url}'}}}}\n"
+        asked = f"to: capacity_provider, path: '{path}', token_of: capacity_provider:3"
+        found = problems(tmp_path, request(asked, "status: 501"), seats)
+        assert provider.asked == []
+    assert [each.got for each in found] == [
+        f'capacity_provider is real: its path begins with "/", not as "{path}"'
+    ]
+
+
 def test_a_fault_meets_it_as_any_other(tmp_path: Path) -> None:
     faults = "faults: [{where: solaruser, fault: reset_after, times: 1}]\n"
     steps = request(f"path: {VIEW}", "status: unanswered") + request(f"path: {VIEW}", "status: 401")

@@ -66,7 +66,7 @@ class Kept:
 
     def write(self, shared: Shared) -> bool:
         """Write them, and return whether that was possible."""
-        from oscp_sim.recording import NothingToRecord
+        from oscp_sim.recording import Unrecordable
         from oscp_sim.recording import record as made
         from oscp_sim.saved_journal import SavedJournal
 
@@ -82,7 +82,7 @@ class Kept:
                 self.recorded.parent.mkdir(parents=True, exist_ok=True)
                 self.recorded.write_text(recording.text, encoding="utf-8")
                 _tell(recording, self.recorded)
-        except NothingToRecord as error:
+        except Unrecordable as error:
             click.echo(f"{self.recorded} is not written: {error}", err=True)
         except OSError as error:
             click.echo(f"{error.filename} cannot be written: {error.strerror}", err=True)
@@ -117,13 +117,13 @@ def record(journal: Path, output: Path | None, name: str | None) -> None:
     Exits with 0 when all came again as it was recorded, 1 when a step ended otherwise, 2 when the
     journal cannot be read or has nothing in it.
     """
-    from oscp_sim.recording import NothingToRecord
+    from oscp_sim.recording import Unrecordable
     from oscp_sim.recording import record as made
 
     saved = _opened(journal)
     try:
         recording = made(saved, name or (output or journal).stem)
-    except NothingToRecord as error:
+    except Unrecordable as error:
         end(error)
     _write(output, recording.text)
     _tell(recording, output)
@@ -155,7 +155,7 @@ def replay(file: Path, seat: tuple[str, ...], reports: tuple[str, ...], sequence
 
     Exits with 0 when all came again, 1 when not, 2 when the file cannot be read.
     """
-    from oscp_sim.recording import NothingToRecord, setting_of
+    from oscp_sim.recording import Unrecordable, setting_of
     from oscp_sim.recording import record as made
     from oscp_sim.scenario.console import ConsoleReport
     from oscp_sim.scenario.read import load_scenarios
@@ -172,7 +172,7 @@ def replay(file: Path, seat: tuple[str, ...], reports: tuple[str, ...], sequence
                 setting = setting_of(scenario.read_text(encoding="utf-8"))
                 heading = file.resolve().parent.name
                 scenarios = [replace(each, group=heading) for each in load_scenarios([scenario])]
-        except (NothingToRecord, ValueError) as error:
+        except (Unrecordable, ValueError) as error:
             end(error)
         common = Rehearsal(setting.seed, setting.behaviour, real_parties=real)
         passed = run(scenarios, common, [ConsoleReport(sys.stdout, sequence=sequence), *written])

@@ -22,7 +22,7 @@ from oscp_sim.http import OURS
 from oscp_sim.inspector.rows import FEW, MOST, detail, rows, told
 from oscp_sim.journal import Journal
 from oscp_sim.openapi import version
-from oscp_sim.recording import NothingToRecord, record, step_of
+from oscp_sim.recording import Unrecordable, record, step_of
 from oscp_sim.recording.har import har
 from oscp_sim.report.html import drawn_plots, report
 from oscp_sim.report.result import Gathered
@@ -106,7 +106,7 @@ def _step(shared: Shared, number: str) -> object:
     """Return the step of a scenario that does again what an entry is about."""
     try:
         return {"step": step_of(SavedJournal.of(shared), _whole(number))}
-    except NothingToRecord as error:
+    except Unrecordable as error:
         raise Refused(str(error), 409) from None
 
 
@@ -140,7 +140,7 @@ def _plots(shared: Shared) -> object:
 def _scenario(shared: Shared) -> Response:
     try:
         recording = record(_kept(shared, is_whole=True), "recorded")
-    except NothingToRecord as error:
+    except Unrecordable as error:
         raise Refused(str(error), 409) from None
     return _download(recording.text.encode(), "recorded.yaml", "application/yaml")
 

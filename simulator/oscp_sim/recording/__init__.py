@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from oscp_sim.recording.record import NothingToRecord, Recording, record, setting_of, step_of
+from oscp_sim.recording.record import Recording, Unrecordable, record, setting_of, step_of
 
-__all__ = ["NothingToRecord", "Recording", "record", "setting_of", "step_of"]
+__all__ = ["Recording", "Unrecordable", "record", "setting_of", "step_of"]

@@ -27,6 +27,7 @@ from oscp_sim.scenario.read import load_scenarios
 from oscp_sim.scenario.references import literal
 from oscp_sim.scenario.run import Rehearsal, run
 from oscp_sim.scenario.timeline import Exchange, exchange_of, timeline
+from oscp_sim.yaml_source import SourceError
 
 # Shorter ones are not waited for, but added up.
 _SHORTEST_WAIT: Final = timedelta(seconds=1)
@@ -53,8 +54,8 @@ class Recording:
     problems: tuple[str, ...] = ()
 
 
-class NothingToRecord(Exception):
-    """Raised for a journal in which nobody did anything; its text says so."""
+class Unrecordable(Exception):
+    """Raised for a journal of which no scenario, or no step, can be made; its text says why."""
 
 
 def record(journal: SavedJournal, name: str) -> Recording:
@@ -65,7 +66,7 @@ def record(journal: SavedJournal, name: str) -> Recording:
         name: Of the scenario; characters that a name cannot have become hyphens.
 
     Raises:
-        NothingToRecord: Nothing was done for which a scenario has a step.
+        Unrecordable: Nothing was done for which a scenario has a step, or with what none can have.
     """
     found = list(acts_of(journal.entries, journal.setting.world))
     acts = [each for each in found if isinstance(each, Act)]
@@ -74,7 +75,7 @@ def record(journal: SavedJournal, name: str) -> Recording:
     if not acts:
         why = "; ".join(left_out) or "the journal has no message from outside"
         message = f"there is nothing to record: {why}"
-        raise NothingToRecord(message)
+        raise Unrecordable(message)
     named = _NAME.sub("-", name).strip("-.") or "recorded"
     content = _scenario(journal, named, acts)
     unplayed = {each.entry.number for each in found if isinstance(each, LeftOut)}
@@ -96,7 +97,7 @@ def step_of(journal: SavedJournal, number: int) -> str:
     """Return the step that does again what an entry of a journal is about, as a file has it.
 
     Raises:
-        NothingToRecord: It was not done from outside, or cannot be done again.
+        Unrecordable: It was not done from outside, or cannot be done again.
     """
     about = next((each for each in journal.entries if each.number == number), None)
     for act in acts_of(journal.entries, journal.setting.world):
@@ -106,7 +107,7 @@ def step_of(journal: SavedJournal, number: int) -> str:
                 {"steps": [{**act.step, **({"expect": act.expect} if act.expect else {})}]}
             )
     message = f"entry {number} is not about something that was done from outside"
-    raise NothingToRecord(message)
+    raise Unrecordable(message)
 
 
 def _is_about(act: Act, entry: Entry) -> bool:
@@ -294,7 +295,13 @@ def _played(content: Mapping[str, Any], setting: Setting) -> list[StepFinished]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recorded.yaml"
         file.write_text(_written(content), encoding="utf-8")
-        run(load_scenarios([file]), Rehearsal(setting.seed, setting.behaviour), [keep])
+        try:
+            scenarios = load_scenarios([file])
+        except SourceError as error:
+            # Nobody has that file.
+            why = "; ".join(each.message for each in error.problems)
+            raise Unrecordable(f"what was done makes no scenario: {why}") from None
+        run(scenarios, Rehearsal(setting.seed, setting.behaviour), [keep])
     return finished
 
 

@@ -50,7 +50,7 @@ class Reply:
     """What came of a request.
 
     Attributes:
-        request: As it was sent; its target is a URL.
+        request: As it was sent.
         response: The answer, not compressed any more; None where none came.
         trouble: Why none came.
         to: The party that it was for, if the file names one.
@@ -69,11 +69,7 @@ class Reply:
 
     def exchange(self, journal: Journal) -> Exchange:
         """Return request and answer without secrets, where no party's journal has them."""
-        url = urlsplit(self.request.target)
-        target = url.path + (f"?{url.query}" if url.query else "")
-        request, answer = journal.without_secrets(
-            replace(self.request, target=target), self.response
-        )
+        request, answer = journal.without_secrets(self.request, self.response)
         return Exchange(
             0,
             self.at,
@@ -124,15 +120,19 @@ def ask(step: RawRequest, simulator: Simulator, patience: float) -> Reply:
         headers += _signed(step, step.sign, simulator, target, headers, body, clock.now())
     if body and not named & {"content-length", "transfer-encoding"}:
         headers.append(("Content-Length", str(len(body))))
-    request = Request(step.verb, f"{url.scheme}://{url.netloc}{target}", tuple(headers), body)
+    request = Request(step.verb, target, tuple(headers), body)
     at = simulator.clock.now()
     try:
         if base.startswith(IN_PROCESS_URL):
             line = f"{step.verb} {target} {step.version}"
             response = _asked_here(request, line, simulator, patience)
+        elif not target.startswith("/"):
+            raise ImpossibleStep(f'{step.to} is real: its path begins with "/", not as "{target}"')
         else:
-            send = simulator.shared.outgoing.send
-            response = send(request, timeout=(patience, patience), follow=False)
+            sent = replace(request, target=f"{url.scheme}://{url.netloc}{target}")
+            response = simulator.shared.outgoing.send(
+                sent, timeout=(patience, patience), follow=False
+            )
     except Unanswered as unanswered:
         _let_pass(simulator, unanswered.after)
         return Reply(request, None, str(unanswered), at, step.to)
