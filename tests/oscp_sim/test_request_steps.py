@@ -68,6 +68,7 @@ GOOD = {
     "a pattern": (f"path: {VIEW}", "status: 401, body: {matches: 'Full.*required'}"),
     "a beginning": (f"path: {VIEW}", "status: 401, body: {starts_with: '{\"success\":false'}"),
     "nobody": ("path: /nowhere", "status: 404, body: {error: 404 Not Found}"),
+    "a made-up method": (f"path: {VIEW}, method: MQTT, text: '{{\"a\" x'", "status: 400"),
     "no Host": ("path: /a, headers: {Host: null}", "status: 400"),
     "two of a header": ("path: /a, headers: {Host: [a, b]}", "status: 400"),
     "no HTTP": ("path: a b", "status: 400"),

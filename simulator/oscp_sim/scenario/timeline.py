@@ -73,7 +73,8 @@ class Exchange:
     @property
     def is_handed_over(self) -> bool:
         """Whether it went through the queue between SolarUser and the Flexibility Provider."""
-        return self.method == "MQTT"
+        # Anybody may make up a method; SolarUser itself sends nothing else.
+        return self.method == "MQTT" and self.sender == "solaruser"
 
     @property
     def request_id(self) -> str | None:
