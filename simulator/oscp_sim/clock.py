@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 __all__ = [
     "Clock",
+    "EndOfTime",
     "FastClock",
     "FrozenClock",
     "Line",
@@ -569,6 +570,10 @@ def _logged(error: BaseException, what: str) -> None:
 _TICK = 0.002
 
 
+class EndOfTime(ValueError):
+    """Raised where time would pass beyond the year 9999."""
+
+
 class Clock(Protocol):
     """The one source of time that all parties of a simulator share."""
 
@@ -698,10 +703,15 @@ class FrozenClock:
             by: A timedelta, seconds, or a duration as `15m`.
 
         Raises:
-            ValueError: `by` is not a duration, or leads beyond the year 9999; or it is negative:
-                time that runs back is another clock.
+            EndOfTime: It leads there.
+            ValueError: `by` is not a duration; or it is negative: time that runs back is another
+                clock.
             RuntimeError: Something that is due asks for it: it cannot wait for itself.
         """
+        return self._advance_by(self._step(by))
+
+    def _step(self, by: timedelta | float | str) -> timedelta:
+        """Return how much time is to pass; raises what `advance` does."""
         step = _duration(by)
         if step < timedelta():
             message = (
@@ -709,13 +719,16 @@ class FrozenClock:
             )
             raise ValueError(message)
         if step and step > _LAST - self.now():
-            message = f"a clock cannot advance by {by}: no clock goes beyond the year 9999"
-            raise ValueError(message)
-        return self._advance_by(step)
+            raise EndOfTime(f"a clock cannot advance by {by}: no clock goes beyond the year 9999")
+        return step
 
     def sleep(self, seconds: float) -> None:
-        """Wait until somebody has advanced the clock by so many seconds."""
-        until = self.monotonic() + seconds
+        """Wait until somebody has advanced the clock by so many seconds.
+
+        Raises:
+            EndOfTime: That cannot be.
+        """
+        until = self.monotonic() + self._step(max(0.0, seconds)).total_seconds()
         with self._moved:
             self._moved.wait_for(lambda: self.monotonic() >= until)
 
@@ -781,7 +794,7 @@ def _duration(by: timedelta | float | str) -> timedelta:
         return timedelta(seconds=by)
     except OverflowError:
         message = f"a clock cannot advance by {by:g} s: no clock goes beyond the year 9999"
-        raise ValueError(message) from None
+        raise EndOfTime(message) from None
 
 
 def _speed(speed: float | None) -> float | None:

@@ -51,6 +51,16 @@ def problems(tmp_path: Path, send: str, expect: str | None = None) -> list[tuple
     return told(finished.problems)
 
 
+@pytest.mark.parametrize("runs", ["frozen", "fast", "fast, speed: 1000"])
+def test_time_does_not_go_on_for_ever(runs: str, tmp_path: Path) -> None:
+    clock = f'{{start: "9999-12-29T00:00:00Z", runs: {runs}}}'
+    text = f"scenario: a\nclock: {clock}\nsteps: [wait: 5d]\n"
+    (last,) = (each for each in rehearsed(tmp_path, text) if isinstance(each, StepFinished))
+    ((what, expected, got),) = told(last.problems)
+    assert (what, expected.partition(" of")[0]) == ("time", "an earlier start")
+    assert got.endswith("no clock goes beyond the year 9999")
+
+
 def test_events_in_order(tmp_path: Path) -> None:
     text = f"""
 scenarios:

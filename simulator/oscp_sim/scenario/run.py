@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from oscp_schemas.date_time import Fidelity
 from oscp_send.fidelity import Behaviour
+from oscp_sim.clock import EndOfTime
 from oscp_sim.entry import Entry
 from oscp_sim.program import NotStarted, without_secrets
 from oscp_sim.scenario.act import (
@@ -245,7 +246,11 @@ class _Running:
         began, instant = time.monotonic(), self.simulator.clock.now()
         if not isinstance(step.does, Await | Pause | Wait):
             self.since, self.awaited = mark, set()
-        done = _do(step, self)
+        try:
+            done = _do(step, self)
+        except EndOfTime as error:
+            earlier = "an earlier start of the scenario's clock, or a shorter wait"
+            done = _Done("", (Problem(step.source.place(), "time", earlier, str(error)),))
         finish_what_is_due(self.simulator.clock)
         look = partial(look_back(self.simulator), since=mark, began=instant)
         expect = step.expect
