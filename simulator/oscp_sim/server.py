@@ -452,7 +452,7 @@ class Stream(_Incoming):
         self._tls: SSLSocket | None = None
         self._other: socket.socket | None = None
         self._is_ended = False
-        self._unsent = memoryview(b"")
+        self._unsent = b""
         self._limits = limits
         self._hold = hold
         self.has_one_request = False
@@ -517,27 +517,26 @@ class Stream(_Incoming):
 
     def begin(self, data: bytes) -> None:
         """Send as much of an answer as is taken at once."""
-        self._unsent = memoryview(data)
         self._connection.settimeout(0)
+        sent, size = 0, self._piece(data)
         # What is wrong is so again where the rest is sent.
         with suppress(OSError):
-            while self._unsent:
-                taken = self._connection.send(self._unsent[: self._piece])
-                self._unsent = self._unsent[taken:]
+            while sent < len(data):
+                sent += self._connection.send(memoryview(data)[sent : sent + size])
+        self._unsent = data[sent:]
 
     def finish(self) -> None:
         """Send the rest of the answer that has begun."""
+        data, self._unsent = self._unsent, b""
         # Of all of it: how much is taken at a time does not count.
-        until = time.monotonic() + self._limits.answer
-        while self._unsent:
+        until, size = time.monotonic() + self._limits.answer, self._piece(data)
+        for start in range(0, len(data), size):
             self._connection.settimeout(max(_INSTANT, until - time.monotonic()))
-            self._connection.sendall(self._unsent[: self._piece])
-            self._unsent = self._unsent[self._piece :]
+            self._connection.sendall(memoryview(data)[start : start + size])
 
-    @property
-    def _piece(self) -> int:
-        """How much may be sent at a time."""
-        return len(self._unsent) if self._tls is None else _RECORD
+    def _piece(self, data: bytes) -> int:
+        """Return how much is sent at a time."""
+        return _RECORD if self._tls else max(1, len(data))
 
     def reset(self) -> None:
         """Let the connection end with a reset, once it is closed."""
