@@ -243,6 +243,8 @@ class Recorded:
         """The findings, those of the judge made anew: a thousand of them take much room."""
         parts = self.parts
         judged = [each.to_dict() for each in parts.judge()]
+        if not judged:
+            self._parts = parts._replace(judge=tuple)
         return (*parts.findings, *self._concealed.safe_findings(judged))
 
 

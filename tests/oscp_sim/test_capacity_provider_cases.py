@@ -227,6 +227,16 @@ def test_x21_segments_are_put_together_or_flagged(profile: str) -> None:
         assert other.got[0].header("X-Correlation-ID") == "u1"
 
 
+def test_x21_what_is_put_together_is_judged_as_a_whole(other: OtherSide) -> None:
+    action = "AdjustGroupCapacityForecast"
+    assert other.tell(action, ADJUSTMENT, request_id="u1", **segment(1, 2)).status == 204
+    assert "S2" not in rules(other.simulator)
+    how: dict[str, Any] = {**segment(2, 2), "request_id": "u2", "correlation_id": "u1"}
+    assert other.tell(action, ADJUSTMENT, **how).status == 204
+    assert "S2" in rules(other.simulator)
+    assert "S2" in {each.rule for each in other.provider.received[-1].findings}
+
+
 def test_x21_a_segment_that_belongs_to_nothing_is_flagged_and_not_acted_on() -> None:
     with simulated("answer") as simulator:
         how: dict[str, Any] = {**segment(2, 2), "correlation_id": "never"}

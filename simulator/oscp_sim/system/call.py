@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Self
@@ -45,6 +45,8 @@ class Call:
         correlation_id: Its X-Correlation-ID, likewise.
         action: The OSCP message that its path stands for; None: the path is unknown.
         message: Parsed; None before it is read.
+        text: Where the message is no more than that says.
+        judge: Yields further findings, for those who read them.
     """
 
     request: Request
@@ -54,6 +56,8 @@ class Call:
     action: str | None = None
     message: Any = None
     findings: list[Finding] = field(default_factory=list)
+    text: bytes | None = None
+    judge: Callable[[], Iterable[Finding]] = tuple
 
     @classmethod
     def of(cls, request: Request, now: datetime) -> Self:
@@ -154,6 +158,8 @@ def read_message(call: Call, profile: Profile) -> None:
         return
     if judge(call.action or "", body):
         _read_closely(call, body, profile)
+    else:
+        call.text = body
 
 
 def _read_closely(call: Call, body: bytes, profile: Profile) -> None:

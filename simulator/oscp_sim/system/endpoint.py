@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import unquote
+
+import orjson
 
 from oscp_schemas.show import nearest
 from oscp_send.findings import Finding
@@ -212,6 +216,7 @@ class Endpoint:
             request=call.request,
             response=None if is_silent else response,
             findings=[journaled(finding) for finding in call.findings],
+            judge=call.judge,
             detail=detail,
         )
 
@@ -277,11 +282,20 @@ def _judged(call: Call, system: System) -> Reaction:
     if not assemble(call, system.segments, profile):
         return Reaction(is_said=False)
     system.remember_under_way()
-    call.findings.extend(judge_meaning(call.message, call.now))
+    # What nobody reads is not judged, unless an answer depends on it; the text takes less room.
+    call.judge = partial(_meaning, call.message if call.text is None else call.text, call.now)
+    if profile.may_refuse_a_meaning:
+        call.findings.extend(call.judge())
+        call.judge = tuple
     call.findings.extend(system.conversation.judge(call.said()))
     for finding in call.findings:
         _refuse_if_strict(finding, profile)
     return react(call, system)
+
+
+def _meaning(message: object, now: datetime) -> Iterator[Finding]:
+    """Yield what is wrong with the meaning of a message, or of the text of one."""
+    return judge_meaning(orjson.loads(message) if isinstance(message, bytes) else message, now)
 
 
 def _refuse_if_strict(finding: Finding, profile: Profile) -> None:
@@ -311,6 +325,7 @@ def _received(call: Call, response: Response, entry: Entry) -> Received:
         call.now,
         status,
         tuple(call.findings),
+        call.judge,
         call.content if is_cut else None,
         entry,
         size + (size_of(call.content) if is_cut else 0),

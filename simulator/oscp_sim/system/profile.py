@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cached_property
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -170,6 +171,12 @@ class Profile:
     def refuses(self, case: str) -> bool:
         """Return whether a message is refused for a case."""
         return self.status(case) >= _FAILURE
+
+    @cached_property
+    def may_refuse_a_meaning(self) -> bool:
+        """Whether it may refuse a message for a rule of its meaning."""
+        named = (*(self.strict or ()), *self.statuses)
+        return self.strict is None or any(each.startswith("S") for each in named)
 
     def _is_strict_about(self, case: str) -> bool:
         if case.startswith("X") and case not in _FINDINGS:

@@ -71,7 +71,7 @@ def assemble(call: Call, segments: Segments, profile: Profile) -> bool:
         again = "came before; " if taken.repeated else ""
         _add_information(call, f"{what}: {again}still to come: {missing}")
         return False
-    call.message = taken.message
+    call.message, call.text = taken.message, None
     call.request_id, call.correlation_id = taken.request_id, taken.correlation_id
     to = "" if taken.correlates_to is None else f"; later segments name {taken.correlates_to}"
     _add_information(call, f"{what}: the message is whole{to}")

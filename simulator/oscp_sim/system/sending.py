@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -56,7 +56,8 @@ class Received:
         correlation_id: Its X-Correlation-ID.
         at: When, by the simulator's clock.
         status: Of the answer; None where none was given.
-        findings: About the message.
+        judged: Findings about the message.
+        judge: Yields further ones.
         message: What was put together of its segments; None where it came whole.
         told: The exchange in the journal.
         size: About how many bytes it takes.
@@ -67,10 +68,16 @@ class Received:
     correlation_id: str | None
     at: datetime
     status: int | None
-    findings: tuple[Finding, ...]
+    judged: tuple[Finding, ...] = field(repr=False)
+    judge: Callable[[], Iterable[Finding]] = field(repr=False, compare=False)
     message: Mapping[str, Any] | None
     told: Entry = field(repr=False)
     size: int = field(repr=False)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """About the message."""
+        return (*self.judged, *self.judge())
 
     @property
     def entry(self) -> int:
