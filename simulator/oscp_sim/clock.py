@@ -496,8 +496,9 @@ class Schedule:
         while following is not None:
             self._do(following)
             with self._lock:
-                self._less.notify_all()
                 queue = self._queues[task.queue]
+                if len(queue) <= _BACKLOG:
+                    self._less.notify_all()
                 following = queue.popleft() if queue else None
                 if following is None:
                     del self._queues[task.queue]
@@ -889,6 +890,9 @@ class FastClock(FrozenClock):
             self.advance(min(seconds, left))
         except ValueError:
             # Somebody else has advanced it meanwhile: there is less left.
+            return True
+        except BaseException:  # noqa: BLE001 - a task ends its thread, as by sys.exit; time goes on
+            _LOG.exception("what was due by a clock that runs failed")
             return True
         if seconds < left:
             return True

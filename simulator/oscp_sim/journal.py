@@ -381,9 +381,10 @@ _BARE: Final = 1500
 
 
 def _size(parts: Parts) -> int:
-    request = len((parts.request.body or b"") if parts.request else b"")
+    body = (parts.request.body or b"") if parts.request else b""
     response = len((parts.response.body or b"") if parts.response else b"")
-    # What is yet to be judged is held by the judge, too.
-    to_judge = 0 if parts.judge is tuple else request
+    # What is yet to be judged is held by the judge, too, unless it is the body itself.
+    is_held = any(each is body for each in getattr(parts.judge, "args", ()))
+    to_judge = 0 if parts.judge is tuple or is_held else len(body)
     told = size_of(parts.findings) + size_of(parts.detail)
-    return _BARE + request + response + to_judge + told
+    return _BARE + len(body) + response + to_judge + told

@@ -508,6 +508,7 @@ class Stream(_Incoming):
 
     def say(self, data: bytes) -> None:
         """Send something between requests."""
+        self._connection.settimeout(self._limits.answer)
         self._connection.sendall(data)
 
     def answer(self, data: bytes) -> None:

@@ -31,7 +31,7 @@ except ImportError:  # PyYAML was built without libyaml: slower, the same nodes
 
 # Deeper than anybody writes, and well before anything that reads the values gives up.
 _DEEPEST: Final = 100
-# No file that somebody writes comes near; a few lines of aliases can.
+# What aliases repeat: no file that somebody writes comes near; a few lines of them can.
 _MOST_VALUES: Final = 250_000
 # Everything but what YAML calls printable; what that is would take ten times as long to compile.
 _FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -420,7 +420,9 @@ class _Builder:
         if inside:
             size = 1 + sum(each.size for each in inside)
             built = _Built(value, size, 1 + max(each.depth for each in inside))
-        if not self._too_big and (built.size > _MOST_VALUES or built.depth > _DEEPEST + 1):
+        # One that is written out counts once, however large the file.
+        repeated = built.size - len(self._built)
+        if not self._too_big and (repeated > _MOST_VALUES or built.depth > _DEEPEST + 1):
             self._too_big = True
             most = f"{_MOST_VALUES:,} values or {_DEEPEST} levels"
             self._complain(node, f"its aliases expand to more than {most}: use fewer")

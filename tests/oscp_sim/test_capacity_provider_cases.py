@@ -9,6 +9,7 @@ import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
+from oscp_sim.http import Request
 from tests.oscp_sim.other_side import (
     CO,
     COMPLIANCE,
@@ -197,6 +198,33 @@ def test_x20_a_double_slash_is_taken_and_flagged(slashes: str) -> None:
         assert status(simulator, "Heartbeat", HEARTBEAT, path=f"{slashes}heartbeat") == 204
         assert "X20" in rules(simulator)
         assert simulator.provider(3).received[-1].action == "Heartbeat"
+
+
+@pytest.mark.parametrize("depth", range(940, 1010, 10))
+def test_what_is_almost_too_deep_can_be_read_afterwards(depth: int) -> None:
+    measured = (
+        '{"value": 1, "phase": "ALL", "unit": "KWH", "direction": "IMPORT", '
+        f'"measure_time": "2026-05-04T16:30:00Z", "asset_id": {"[" * depth + "]" * depth}}}'
+    )
+    with simulated() as simulator:
+        body = f'{{"group_id": "foo-group", "measurements": [{measured}]}}'.encode()
+        assert status(simulator, "UpdateGroupMeasurements", body) in {204, 500}
+        assert simulator.journal.entries()[-1].findings == ()
+        assert (
+            simulator.handle(Request("GET", "/_sim/journal", (("host", "localhost"),))).status
+            == 200
+        )
+
+
+def test_findings_have_one_order_whatever_is_refused() -> None:
+    found = []
+    for behaviour in None, {"strict": ["S19"]}:
+        with facing(behaviour) as other:
+            message = {**ADJUSTMENT, "forecasted_blocks": [BLOCK, BLOCK]}
+            assert other.tell("AdjustGroupCapacityForecast", message).status == 204
+            found.append(rules(other.simulator))
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 1
 
 
 # --- X21 -----------------------------------------------------------------------------------------

@@ -584,6 +584,16 @@ def test_a_journal_in_which_nobody_did_anything(simulator: Simulator) -> None:
         recorded(simulator)
 
 
+@pytest.mark.parametrize("depth", [100, 400])
+def test_what_is_nested_too_deeply_for_a_scenario(simulator: Simulator, depth: int) -> None:
+    body = f'{{"a": {"[" * depth + "]" * depth}}}'.encode()
+    target = "/oscp/cp/2.0/handshake"
+    headers = (("host", "localhost"), ("content-type", "application/json"))
+    simulator.handle(Request("POST", target, headers, body))
+    with pytest.raises(Unrecordable):
+        recorded(simulator)
+
+
 def test_a_journal_with_what_no_scenario_can_have(tmp_path: Path) -> None:
     headers = [["X: y", "z"]]
     request = {"method": "POST", "target": ADD, "headers": headers, "body": ""}

@@ -439,6 +439,16 @@ class TestDelay:
         assert left.get_nowait() == 7
 
 
+def test_a_clock_that_runs_goes_on_behind_what_ends_its_thread() -> None:
+    done = threading.Event()
+    schedule = Schedule(FastClock(START, speed=100_000))
+    schedule.start()
+    schedule.after(3600, sys.exit)
+    schedule.after(7200, done.set)
+    assert done.wait(PATIENCE)
+    schedule.close(PATIENCE)
+
+
 @pytest.mark.parametrize("queue", [None, "a"])
 def test_what_ends_its_thread_leaves_the_rest_to_be_done(queue: str | None) -> None:
     failed, done = SimpleQueue[BaseException](), threading.Event()

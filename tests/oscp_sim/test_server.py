@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oscp_sim.faults.wire import Spoilt
 from oscp_sim.http import LONGEST_BODY, Request, Response, bare_page
 from oscp_sim.server import Limits, PortUnavailable, Server
 
@@ -86,6 +87,16 @@ def test_what_is_left_is_done_behind_the_answer_unless_that_takes_long(
             assert connection.recv(len(OK)) == OK
             is_told.set()
         assert left.get(timeout=PATIENCE) == "connection"
+
+
+def test_a_spoilt_answer_is_whole_behind_one_that_was_taken_at_once(echo: Echo) -> None:
+    def handle(request: Request) -> Response:
+        long = Spoilt(200, (), b"x" * 20_000_000, how="closed")
+        return long if request.path == "/closed" else echo(request)
+
+    with closing(Server(handle)) as server:
+        answers = say(server, GET + GET.replace(b"/a", b"/closed"))
+    assert answers.count(b"x" * 20_000_000) == 1
 
 
 def connect(server: Server) -> socket.socket:

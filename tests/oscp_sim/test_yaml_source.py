@@ -201,6 +201,13 @@ def test_aliases_that_multiply_are_refused_before_they_are_written_out() -> None
     assert len(caught.value.problems) == 1
 
 
+def test_what_is_written_out_may_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oscp_sim.yaml_source._MOST_VALUES", 20)
+    assert read_yaml(f"[{', '.join('1' * 100)}]").value == [1] * 100
+    with pytest.raises(SourceError, match="aliases expand"):
+        read_yaml(f"a: &a [{', '.join('1' * 10)}]\nb: [*a, *a, *a]")
+
+
 def test_aliases_are_otherwise_good() -> None:
     document = read_yaml("a: &x {b: 1}\nc: *x\n")
     assert document.value == {"a": {"b": 1}, "c": {"b": 1}}

@@ -510,14 +510,17 @@ _Dumper.add_multi_representer(int, lambda dumper, value: dumper.represent_int(in
 
 
 def _written(content: Mapping[str, Any]) -> str:
-    return yaml.dump(
-        dict(content),
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=10_000,
-        default_flow_style=None,
-    )
+    try:
+        return yaml.dump(
+            dict(content),
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            width=10_000,
+            default_flow_style=None,
+        )
+    except RecursionError:
+        raise Unrecordable("what was done is nested too deeply to be written") from None
 
 
 def _comments(setting: Setting, left_out: Iterable[str], problems: Iterable[str]) -> Iterator[str]:

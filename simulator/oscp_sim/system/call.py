@@ -159,7 +159,7 @@ def read_message(call: Call, profile: Profile) -> None:
     if judge(call.action or "", body):
         _read_closely(call, body, profile)
     else:
-        call.text = body
+        call.text = bytes(body)
 
 
 def _read_closely(call: Call, body: bytes, profile: Profile) -> None:

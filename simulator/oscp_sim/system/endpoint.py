@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -282,20 +282,28 @@ def _judged(call: Call, system: System) -> Reaction:
     if not assemble(call, system.segments, profile):
         return Reaction(is_said=False)
     system.remember_under_way()
-    # What nobody reads is not judged, unless an answer depends on it; the text takes less room.
-    call.judge = partial(_meaning, call.message if call.text is None else call.text, call.now)
-    if profile.may_refuse_a_meaning:
-        call.findings.extend(call.judge())
-        call.judge = tuple
-    call.findings.extend(system.conversation.judge(call.said()))
-    for finding in call.findings:
+    found = tuple(call.findings)
+    meant: tuple[Finding, ...] = ()
+    if call.text is None or profile.may_refuse_a_meaning:
+        meant = tuple(judge_meaning(call.message, call.now))
+        call.judge = partial(tuple, meant) if meant else tuple
+    else:
+        # What nobody reads is not judged: of a message of a day, that is a quarter of the work.
+        call.judge = partial(_meaning, call.text, call.now)
+    said = system.conversation.judge(call.said())
+    call.findings.extend(said)
+    for finding in (*found, *meant, *said):
         _refuse_if_strict(finding, profile)
     return react(call, system)
 
 
-def _meaning(message: object, now: datetime) -> Iterator[Finding]:
-    """Yield what is wrong with the meaning of a message, or of the text of one."""
-    return judge_meaning(orjson.loads(message) if isinstance(message, bytes) else message, now)
+def _meaning(text: bytes, now: datetime) -> tuple[Finding, ...]:
+    """Return what is wrong with the meaning of a message."""
+    try:
+        return tuple(judge_meaning(orjson.loads(text), now))
+    except RecursionError:
+        # It is nested almost too deeply, and its reader is deep in calls, too.
+        return ()
 
 
 def _refuse_if_strict(finding: Finding, profile: Profile) -> None:
