@@ -199,6 +199,7 @@ NASTY: Final[Mapping[str, Mapping[str, bytes]]] = {
         "a long number": b"{id: " + b"9" * _LONG + b"}",
         "an octal number": b"{id: 0o777777777777777777777777777777}",
         "a number beyond a double": b"{id: 1e999, seed: -.inf, x: .nan}",
+        "a pattern with a set in a set": b'{output: {matches: "[[a]|[[b--c]"}}',
         "a pattern that explodes": b'{output: {matches: "(a+)+$"}, reason: {matches: "(((("}}',
         "a bomb of aliases": _YAML_BOMB,
         "aliases of nearly a million values": b"a: &a ["

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,14 @@ def test_0_when_all_pass() -> None:
     assert lines[0] == "seed 1, fidelity documented"
     assert re.fullmatch(r"  ok    hello +1 part +Completed T", lines[3])
     assert lines[-1] == "1 scenario, 1 passed in T"
+
+
+def test_a_pattern_is_no_matter_for_python_s_warnings(recwarn: pytest.WarningsRecorder) -> None:
+    warnings.simplefilter("always")
+    pattern = "[[a]|[b&&c]"
+    write("a.yaml", f"{GOOD}    expect: {{reason: {{matches: '{pattern}'}}}}\n")
+    assert rehearse("a.yaml").exit_code == 1
+    assert not recwarn.list
 
 
 def test_what_passes_here_alone_is_told_at_the_end() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from oscp_send.cli.main import LazyGroup, escape_what_a_terminal_lacks
@@ -47,3 +49,5 @@ def main() -> None:
     has one user, one node, one Capacity Group.
     """
     escape_what_a_terminal_lacks()
+    # Of a pattern that somebody wrote: what it means one day is not this program's to tell.
+    warnings.filterwarnings("ignore", r"Possible (nested )?set\b", FutureWarning)
