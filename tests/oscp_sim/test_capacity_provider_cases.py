@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from oscp_sim import Simulator
 from oscp_sim.clock import FrozenClock
 from oscp_sim.http import Request
+from oscp_sim.shared import Limits
 from tests.oscp_sim.other_side import (
     CO,
     COMPLIANCE,
@@ -30,9 +31,6 @@ from tests.oscp_sim.rig import (
     encoded,
     shared_of,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def status(simulator: Simulator, action: str, message: object, **how: Any) -> int:  # noqa: ANN401
@@ -214,6 +212,18 @@ def test_what_is_almost_too_deep_can_be_read_afterwards(depth: int) -> None:
             simulator.handle(Request("GET", "/_sim/journal", (("host", "localhost"),))).status
             == 200
         )
+
+
+def test_a_journal_with_a_limit_holds_as_much_of_what_is_yet_to_be_judged() -> None:
+    held = []
+    message = {**ADJUSTMENT, "a": "x" * 1_000_000}
+    for behaviour in None, {"strict": ["S12"]}:
+        limits = Limits(journal=1000)
+        with Simulator(world(behaviour), clock=FrozenClock(NOW), limits=limits) as simulator:
+            for _ in range(40):
+                assert status(simulator, "AdjustGroupCapacityForecast", message) == 204
+            held.append(len(simulator.journal.entries()))
+    assert held[0] == held[1] < 40
 
 
 def test_findings_have_one_order_whatever_is_refused() -> None:

@@ -115,7 +115,7 @@ def record(journal: Path, output: Path | None, name: str | None) -> None:
     what they expect. It is played once: what does not come again is named in the file's comments.
 
     Exits with 0 when all came again as it was recorded, 1 when a step ended otherwise, 2 when the
-    journal cannot be read or has nothing in it.
+    journal cannot be read, or no scenario can be made of it.
     """
     from oscp_sim.recording import Unrecordable
     from oscp_sim.recording import record as made
